@@ -1,0 +1,206 @@
+//! What is written as one, and what became of it.
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Link, Quarantined};
+use crate::id::EventId;
+use crate::limits;
+use crate::options::{Durability, WhenFull};
+
+/// Events, links and quarantined input that are written as one: after a crash
+/// either all of them are there or none.
+///
+/// At most [`MAX_BATCH_RECORDS`](limits::MAX_BATCH_RECORDS) records and
+/// [`MAX_BATCH_BYTES`](limits::MAX_BATCH_BYTES) encoded bytes (a single larger
+/// record goes alone). Records apply in the order they were added, events first.
+///
+/// ```
+/// use forebear::{Batch, Durability, Event, Link, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// let written = store.write(
+///     Batch::new()
+///         .event(Event::new("tool_use").id("call"))
+///         .event(Event::new("user_message").id("agent"))
+///         .link(Link::new("agent", "call", LinkKind::Spawned))
+///         .durability(Durability::Flush),
+/// )?;
+/// assert_eq!(written.events.len(), 2);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub(crate) events: Vec<Event>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) quarantined: Vec<Quarantined>,
+    pub(crate) durability: Option<Durability>,
+    pub(crate) when_full: Option<WhenFull>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event.
+    #[must_use]
+    pub fn event(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Adds a link.
+    #[must_use]
+    pub fn link(mut self, link: Link) -> Self {
+        self.links.push(link);
+        self
+    }
+
+    /// Adds input that could not be understood.
+    #[must_use]
+    pub fn quarantine(mut self, input: Quarantined) -> Self {
+        self.quarantined.push(input);
+        self
+    }
+
+    /// Sets what the acknowledgement means, for this batch only.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = Some(durability);
+        self
+    }
+
+    /// Sets what happens when the write queue is full, for this batch only.
+    #[must_use]
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = Some(when_full);
+        self
+    }
+
+    /// How many records the batch holds.
+    pub fn len(&self) -> usize {
+        self.events.len() + self.links.len() + self.quarantined.len()
+    }
+
+    /// Whether the batch holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Checks the number of records and every field.
+    pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
+        if self.len() > limits::MAX_BATCH_RECORDS {
+            return Err(Error::limit(
+                "batch records",
+                limits::MAX_BATCH_RECORDS,
+                self.len(),
+            ));
+        }
+        self.events
+            .iter()
+            .try_for_each(|event| event.validate(max_payload))?;
+        self.links.iter().try_for_each(Link::validate)?;
+        self.quarantined
+            .iter()
+            .try_for_each(|input| input.validate(max_payload))
+    }
+}
+
+impl From<Event> for Batch {
+    fn from(event: Event) -> Self {
+        Self::new().event(event)
+    }
+}
+
+impl From<Link> for Batch {
+    fn from(link: Link) -> Self {
+        Self::new().link(link)
+    }
+}
+
+impl From<Vec<Event>> for Batch {
+    fn from(events: Vec<Event>) -> Self {
+        Self {
+            events,
+            ..Self::default()
+        }
+    }
+}
+
+impl FromIterator<Event> for Batch {
+    fn from_iter<I: IntoIterator<Item = Event>>(events: I) -> Self {
+        Self::from(events.into_iter().collect::<Vec<_>>())
+    }
+}
+
+/// What became of a batch: an entry for each record, in the order they were added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// For each event.
+    pub events: Vec<Appended>,
+    /// For each link.
+    pub links: Vec<Linked>,
+    /// For each piece of quarantined input, whether it was new.
+    pub quarantined: Vec<bool>,
+}
+
+/// What became of an appended event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The event's id.
+    pub id: EventId,
+    /// The sequence number of the row that holds it: its own, or for a repeat
+    /// that of the equal row stored before.
+    pub seq: u64,
+    /// Whether it was new.
+    pub status: AppendStatus,
+}
+
+/// Whether an appended event was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AppendStatus {
+    /// The first event with this id.
+    New,
+    /// Equal to the event of this id or to a version of it; nothing was stored.
+    Repeat,
+    /// The id was known with other content: stored as a version of it.
+    Version,
+}
+
+impl AppendStatus {
+    /// The status's name: `new`, `repeat` or `version`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AppendStatus::New => "new",
+            AppendStatus::Repeat => "repeat",
+            AppendStatus::Version => "version",
+        }
+    }
+}
+
+/// What became of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Linked {
+    /// It is the child's link to its parent now. An end that is not stored yet
+    /// joins when it arrives.
+    Accepted,
+    /// Both ends were linked just so already; nothing was stored.
+    Repeat,
+    /// The child named another parent itself, or a stronger claim stands; kept
+    /// and listed among the refused links.
+    Refused,
+    /// Following it would lead round in a circle; kept, listed, never followed.
+    Closing,
+}
+
+impl Linked {
+    /// The outcome's name: `accepted`, `repeat`, `refused` or `closing`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Linked::Accepted => "accepted",
+            Linked::Repeat => "repeat",
+            Linked::Refused => "refused",
+            Linked::Closing => "closing",
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What is stored: an event, its link to the event that caused it, and the
+//! batch that is written as one.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+use crate::id::EventId;
+use crate::limits;
+
+/// How an event follows from its parent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LinkKind {
+    /// The parent caused it: the usual link.
+    #[default]
+    Caused,
+    /// It goes on from the parent across a break, as a compacted transcript does.
+    Continues,
+    /// The parent started the agent of which this is the first event.
+    Spawned,
+}
+
+impl LinkKind {
+    /// All kinds, in the order of their numbers on disk.
+    pub const ALL: [LinkKind; 3] = [LinkKind::Caused, LinkKind::Continues, LinkKind::Spawned];
+
+    /// The kind's name: `caused`, `continues` or `spawned`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LinkKind::Caused => "caused",
+            LinkKind::Continues => "continues",
+            LinkKind::Spawned => "spawned",
+        }
+    }
+}
+
+impl fmt::Display for LinkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for LinkKind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "expected a link kind (caused, continues or spawned), found {name:?}"
+                ))
+            })
+    }
+}
+
+/// One thing that happened, and what caused it.
+///
+/// [`Event::new`] takes the kind; everything else is optional and has a setter.
+/// Without an id the event gets a new UUIDv7, without a time it happened now.
+/// Fields are checked when the event is appended.
+///
+/// ```
+/// use forebear::{Event, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("a").instance("main").payload(r#"{"text":"hi"}"#))?;
+/// store.append(Event::new("tool_use").id("b").parent("a").label("tool", "Bash"))?;
+/// store.append(Event::new("user_message").id("c").parent("b").link(LinkKind::Spawned))?;
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub(crate) id: EventId,
+    /// Whether forebear derived the id because the event had none.
+    pub(crate) derived_id: bool,
+    pub(crate) parent: Option<EventId>,
+    pub(crate) link: LinkKind,
+    pub(crate) kind: String,
+    pub(crate) time_ns: i64,
+    pub(crate) instance: String,
+    pub(crate) session: Option<String>,
+    /// Sorted by key, each key once.
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) payload: Option<Vec<u8>>,
+}
+
+impl Event {
+    /// An event of this kind (`user_message`, `tool_use`, … any text of 1 to
+    /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes), with a new id,
+    /// happening now.
+    pub fn new(kind: impl Into<String>) -> Self {
+        Self {
+            id: EventId::new(),
+            derived_id: false,
+            parent: None,
+            link: LinkKind::Caused,
+            kind: kind.into(),
+            time_ns: now_ns(),
+            instance: String::new(),
+            session: None,
+            labels: Vec::new(),
+            payload: None,
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<EventId>) -> Self {
+        self.id = id.into();
+        self.derived_id = false;
+        self
+    }
+
+    /// Sets the id to the `UUIDv8` of `content` (see [`EventId::derived`]) and
+    /// marks the event as one that came without an id of its own.
+    #[must_use]
+    pub fn derived_id(mut self, domain: &str, content: &[u8]) -> Self {
+        self.id = EventId::derived(domain, content);
+        self.derived_id = true;
+        self
+    }
+
+    /// Names the event that caused this one. It need not be stored yet.
+    #[must_use]
+    pub fn parent(mut self, parent: impl Into<EventId>) -> Self {
+        self.parent = Some(parent.into());
+        self
+    }
+
+    /// Says how the event follows from its parent; [`LinkKind::Caused`] unless set.
+    #[must_use]
+    pub fn link(mut self, kind: LinkKind) -> Self {
+        self.link = kind;
+        self
+    }
+
+    /// Sets the time, in nanoseconds since the Unix epoch.
+    #[must_use]
+    pub fn time_ns(mut self, time_ns: i64) -> Self {
+        self.time_ns = time_ns;
+        self
+    }
+
+    /// Sets the time. Times outside the years 1677 to 2262 are moved to the
+    /// nearest that 64 bits of nanoseconds can hold.
+    #[must_use]
+    pub fn time(self, time: SystemTime) -> Self {
+        self.time_ns(system_time_ns(time))
+    }
+
+    /// Names the agent, process or thread that the event belongs to.
+    #[must_use]
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = instance.into();
+        self
+    }
+
+    /// Names the session that the event belongs to.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// Adds a label, replacing the value that the key had.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let (key, value) = (key.into(), value.into());
+        match self.labels.binary_search_by(|(k, _)| k.as_str().cmp(&key)) {
+            Ok(at) => self.labels[at].1 = value,
+            Err(at) => self.labels.insert(at, (key, value)),
+        }
+        self
+    }
+
+    /// Sets the payload, kept byte for byte; normally a JSON document.
+    #[must_use]
+    pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
+        self.payload = Some(payload.into());
+        self
+    }
+
+    /// The id.
+    pub fn as_id(&self) -> &EventId {
+        &self.id
+    }
+
+    /// Checks every field against its limit.
+    pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
+        check_id("id", &self.id)?;
+        if let Some(parent) = &self.parent {
+            check_id("parent", parent)?;
+        }
+        check_len("kind", self.kind.len(), limits::MAX_KIND_BYTES)?;
+        if self.kind.is_empty() {
+            return Err(Error::invalid(
+                "expected a kind of 1 to 128 bytes, found an empty one",
+            ));
+        }
+        check_len("instance", self.instance.len(), limits::MAX_NAME_BYTES)?;
+        if let Some(session) = &self.session {
+            check_len("session", session.len(), limits::MAX_NAME_BYTES)?;
+        }
+        if self.labels.len() > limits::MAX_LABELS {
+            return Err(Error::limit(
+                "labels",
+                limits::MAX_LABELS,
+                self.labels.len(),
+            ));
+        }
+        for (key, value) in &self.labels {
+            if key.is_empty() {
+                return Err(Error::invalid(
+                    "expected a label key of 1 to 128 bytes, found an empty one",
+                ));
+            }
+            check_len("label key", key.len(), limits::MAX_LABEL_KEY_BYTES)?;
+            check_len(
+                &format!("label {key:?}"),
+                value.len(),
+                limits::MAX_LABEL_VALUE_BYTES,
+            )?;
+        }
+        if let Some(payload) = &self.payload {
+            check_len("payload", payload.len(), max_payload)?;
+        }
+        Ok(())
+    }
+}
+
+/// A claim that one event caused another, made after the fact or by a third
+/// party: neither of the two need be stored yet.
+///
+/// An event that named its parent keeps it. Among claims for an event that
+/// named none, the greater [`strength`](Link::strength) wins, then the smaller
+/// [`order`](Link::order), then the first. What loses is kept and can be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub(crate) child: EventId,
+    pub(crate) parent: EventId,
+    pub(crate) kind: LinkKind,
+    pub(crate) strength: u8,
+    pub(crate) order: i64,
+}
+
+impl Link {
+    /// The strength of a claim unless set: stronger than what adapters guess.
+    pub const DEFAULT_STRENGTH: u8 = 128;
+
+    /// Claims that `parent` caused `child`.
+    pub fn new(child: impl Into<EventId>, parent: impl Into<EventId>, kind: LinkKind) -> Self {
+        Self {
+            child: child.into(),
+            parent: parent.into(),
+            kind,
+            strength: Self::DEFAULT_STRENGTH,
+            order: 0,
+        }
+    }
+
+    /// Sets how strong the evidence is, 0 to 255.
+    #[must_use]
+    pub fn strength(mut self, strength: u8) -> Self {
+        self.strength = strength;
+        self
+    }
+
+    /// Sets the rank among claims of equal strength, the smallest winning;
+    /// usually the time of the evidence, so that the earliest wins in whatever
+    /// order the claims arrive.
+    #[must_use]
+    pub fn order(mut self, order: i64) -> Self {
+        self.order = order;
+        self
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        check_id("child", &self.child)?;
+        check_id("parent", &self.parent)
+    }
+}
+
+/// Input that could not be understood, kept with the place it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// What it was read from, usually a file's path.
+    pub source: String,
+    /// The line it stands on, from 1.
+    pub line: u64,
+    /// Where its bytes begin in the source, in bytes from 0.
+    pub offset: u64,
+    /// How many bytes it has in the source.
+    pub length: u64,
+    /// What was expected and what was found.
+    pub reason: String,
+    /// The bytes, unless they were too many to load; then empty.
+    pub bytes: Vec<u8>,
+}
+
+impl Quarantined {
+    pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
+        check_len("source", self.source.len(), limits::MAX_SOURCE_BYTES)?;
+        check_len("reason", self.reason.len(), limits::MAX_SOURCE_BYTES)?;
+        check_len("bytes", self.bytes.len(), max_payload)
+    }
+}
+
+fn check_id(field: &str, id: &EventId) -> Result<()> {
+    if id.text_len() == 0 {
+        return Err(Error::invalid(format!(
+            "expected an {field} of 1 to 255 bytes, found an empty one"
+        )));
+    }
+    check_len(field, id.text_len(), limits::MAX_ID_BYTES)
+}
+
+fn check_len(field: &str, size: usize, limit: usize) -> Result<()> {
+    if size > limit {
+        Err(Error::limit(field, limit, size))
+    } else {
+        Ok(())
+    }
+}
+
+/// Now, in nanoseconds since the Unix epoch.
+pub(crate) fn now_ns() -> i64 {
+    system_time_ns(SystemTime::now())
+}
+
+fn system_time_ns(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+    }
+}

@@ -1,0 +1,93 @@
+//! Reading transcripts into a store. The only place that knows their formats.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::options::Durability;
+use crate::store::Store;
+
+/// What to import, and how.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) durability: Durability,
+}
+
+impl ImportOptions {
+    /// Imports these files, and the `*.jsonl` files under these folders.
+    pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        Self {
+            paths: paths.into_iter().map(Into::into).collect(),
+            durability: Durability::Flush,
+        }
+    }
+
+    /// Sets what each batch has reached before the next but one is read;
+    /// [`Durability::Flush`] unless set. An import always ends with a sync.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+}
+
+/// How far an import has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportProgress {
+    /// Files that were read to their end.
+    pub files: u64,
+    /// Files there are.
+    pub files_total: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Bytes there were when the import began.
+    pub bytes_total: u64,
+    /// Events stored so far.
+    pub events: u64,
+}
+
+/// What an import found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Files read.
+    pub files: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Lines read; blank ones do not count.
+    pub lines: u64,
+    /// Events newly stored, from objects with a uuid.
+    pub events: u64,
+    /// Objects with a uuid that were known already.
+    pub repeats: u64,
+    /// Versions newly stored of events that were known with other content.
+    pub versions: u64,
+    /// Objects without a uuid, stored before or not.
+    pub without_id: u64,
+    /// Lines that held more than one object.
+    pub glued_lines: u64,
+    /// Lines with something on them that is not an object.
+    pub bad_lines: u64,
+    /// Pieces of input newly quarantined.
+    pub quarantined: u64,
+    /// Events that bear no time of their own and were given one.
+    pub times_made_up: u64,
+    /// Links found between agents and the calls that started them, newly stored.
+    pub links: u64,
+    /// Files that could not be read, and why.
+    pub failed_files: Vec<(PathBuf, String)>,
+    /// Whether the import was stopped before its end.
+    pub interrupted: bool,
+}
+
+/// Imports transcripts. `progress` is called now and then, and stops the import
+/// by returning [`ControlFlow::Break`]; what was read until then is stored.
+/// Importing the same files again changes nothing.
+#[allow(unused_variables)]
+pub fn import(
+    store: &Store,
+    options: &ImportOptions,
+    progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
+) -> Result<ImportReport> {
+    todo!()
+}

@@ -1,0 +1,57 @@
+//! An embedded event-lineage database.
+//!
+//! forebear keeps events that name their cause on disk and answers "why did this
+//! happen?" in microseconds with bounded memory, without a server.
+//!
+//! ```
+//! use forebear::{ChainOptions, Event, Store};
+//!
+//! let store = Store::in_memory()?;
+//! store.append(Event::new("user_message").id("ask"))?;
+//! store.append(Event::new("tool_use").id("call").parent("ask"))?;
+//! store.append(Event::new("error").id("failure").parent("call"))?;
+//!
+//! let snapshot = store.snapshot();
+//! let mut chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
+//! let causes: Vec<_> = chain.by_ref().map(|event| event.map(|e| e.id().to_string())).collect::<Result<_, _>>()?;
+//! assert_eq!(causes, ["failure", "call", "ask"]);
+//! assert_eq!(chain.end().map(|end| end.as_str()), Some("root"));
+//! # Ok::<(), forebear::Error>(())
+//! ```
+
+mod batch;
+mod error;
+mod event;
+mod id;
+pub mod ingest;
+pub mod limits;
+mod lineage;
+mod log;
+mod options;
+mod query;
+mod recovery;
+mod segment;
+mod snapshot;
+pub mod storage;
+mod store;
+mod stored;
+mod writer;
+
+pub use batch::{AppendStatus, Appended, Batch, Linked, Written};
+pub use error::{Error, Result};
+pub use event::{Event, Link, LinkKind, Quarantined};
+pub use id::EventId;
+pub use lineage::chain::{Chain, ChainEnd, ChainOptions, RootFirst};
+pub use lineage::common::CommonCause;
+pub use lineage::tree::{Descendant, TreeOptions, TreeOrder};
+pub use options::{Durability, WhenFull};
+pub use query::counts::{Bucket, Count, CountBy};
+pub use query::filter::Filter;
+pub use query::listings::{ClosingLink, MissingParent, RefusedLink};
+pub use query::page::{Cursor, Page};
+pub use query::stats::Stats;
+pub use recovery::{Damage, RecoveryReport};
+pub use snapshot::{Resolved, Snapshot};
+pub use store::{Store, StoreBuilder};
+pub use stored::{Detail, StoredEvent};
+pub use writer::receipt::Receipt;

@@ -1,0 +1,60 @@
+//! Every limit of the store, in one place. Going over one is an
+//! [`Error`](crate::Error) that names the field, the limit and the size.
+
+/// Longest event id, in bytes.
+pub const MAX_ID_BYTES: usize = 255;
+
+/// Longest event kind, in bytes.
+pub const MAX_KIND_BYTES: usize = 128;
+
+/// Longest instance or session name, in bytes.
+pub const MAX_NAME_BYTES: usize = 1024;
+
+/// Most labels on one event.
+pub const MAX_LABELS: usize = 64;
+
+/// Longest label key, in bytes.
+pub const MAX_LABEL_KEY_BYTES: usize = 128;
+
+/// Longest label value, in bytes.
+pub const MAX_LABEL_VALUE_BYTES: usize = 1024;
+
+/// Longest payload unless the store was opened with another limit: 128 MiB.
+pub const DEFAULT_MAX_PAYLOAD_BYTES: usize = 128 << 20;
+
+/// Largest value that the payload limit can be set to: 1 GiB.
+pub const MAX_PAYLOAD_BYTES: usize = 1 << 30;
+
+/// Most records in one batch. A batch is one block of the log, written and
+/// recovered whole.
+pub const MAX_BATCH_RECORDS: usize = 65_536;
+
+/// Most encoded bytes in one batch, unless a single record is larger: 64 MiB.
+pub const MAX_BATCH_BYTES: usize = 64 << 20;
+
+/// Bytes that may wait in the write queue unless the store was opened with
+/// another limit: 8 MiB. One batch larger than this waits until it is alone.
+pub const DEFAULT_QUEUE_BYTES: usize = 8 << 20;
+
+/// Batches that may wait in the write queue.
+pub const QUEUE_BATCHES: usize = 4096;
+
+/// Decoded log bytes kept in memory for reading unless the store was opened
+/// with another limit: 24 MiB.
+pub const DEFAULT_CACHE_BYTES: usize = 24 << 20;
+
+/// Most items on one page of any listing.
+pub const MAX_PAGE: usize = 1000;
+
+/// Items on a page of events unless asked otherwise.
+pub const DEFAULT_PAGE: usize = 50;
+
+/// Edges that a walk follows from the event asked for, unless asked otherwise.
+pub const DEFAULT_MAX_DEPTH: u64 = 1000;
+
+/// Longest source or reason of quarantined input, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 8192;
+
+/// How long a write at [`Durability::Buffered`](crate::Durability::Buffered)
+/// may stay in the process's memory.
+pub const BUFFER_TIME: std::time::Duration = std::time::Duration::from_millis(10);

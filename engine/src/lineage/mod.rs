@@ -1,0 +1,5 @@
+//! What caused what: chains, trees, common causes.
+
+pub(crate) mod chain;
+pub(crate) mod common;
+pub(crate) mod tree;

@@ -1,0 +1,370 @@
+//! Records, and how they lie in a block's body.
+//!
+//! A record is a 16-byte frame, its fields encoded by rkyv, and its payload raw,
+//! each padded with zeros to a multiple of 16 bytes. `docs/format.md` draws it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rkyv::api::low;
+use rkyv::rancor::Failure;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Serialize};
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Link, LinkKind, Quarantined};
+use crate::id::EventId;
+
+/// Records begin at multiples of this.
+pub(crate) const ALIGN: usize = 16;
+/// Size of the frame in front of each record.
+pub(crate) const FRAME_BYTES: usize = 16;
+/// The payload length that stands for "no payload", which is not an empty one.
+const NO_PAYLOAD: u64 = u64::MAX;
+/// More bytes than the fields of any record within the limits can take.
+const MAX_META_BYTES: usize = 1 << 20;
+
+/// What a record is. The numbers are those on disk; 4 to 7 are kept for session
+/// updates, relationships, ingest checkpoints and carried state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordKind {
+    Event = 1,
+    Version = 2,
+    Link = 3,
+    Quarantined = 8,
+}
+
+/// An id on disk.
+#[derive(Archive, Serialize, Clone, Debug)]
+pub(crate) enum IdMeta {
+    Uuid([u8; 16]),
+    Text(String),
+}
+
+/// The fields of an event or a version on disk.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct EventMeta {
+    pub(crate) id: IdMeta,
+    pub(crate) derived_id: bool,
+    pub(crate) parent: Option<IdMeta>,
+    pub(crate) link: u8,
+    pub(crate) kind: String,
+    pub(crate) time_ns: i64,
+    pub(crate) instance: String,
+    pub(crate) session: Option<String>,
+    pub(crate) labels: Vec<(String, String)>,
+}
+
+/// The fields of a link on disk.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct LinkMeta {
+    pub(crate) child: IdMeta,
+    pub(crate) parent: IdMeta,
+    pub(crate) link: u8,
+    pub(crate) strength: u8,
+    pub(crate) order: i64,
+}
+
+/// The fields of quarantined input on disk; its bytes are the payload.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct QuarantineMeta {
+    pub(crate) source: String,
+    pub(crate) line: u64,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) reason: String,
+}
+
+/// A record encoded and ready to be put into a block, but for the choice between
+/// an event and a version of one, which the writer makes.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    kind: RecordKind,
+    meta: AlignedVec<ALIGN>,
+    payload: Option<Vec<u8>>,
+}
+
+impl Encoded {
+    pub(crate) fn event(event: Event) -> Self {
+        let meta = EventMeta {
+            id: event.id.into(),
+            derived_id: event.derived_id,
+            parent: event.parent.map(IdMeta::from),
+            link: link_number(event.link),
+            kind: event.kind,
+            time_ns: event.time_ns,
+            instance: event.instance,
+            session: event.session,
+            labels: event.labels,
+        };
+        Self {
+            kind: RecordKind::Event,
+            meta: encode(&meta),
+            payload: event.payload,
+        }
+    }
+
+    pub(crate) fn link(link: Link) -> Self {
+        let meta = LinkMeta {
+            child: link.child.into(),
+            parent: link.parent.into(),
+            link: link_number(link.kind),
+            strength: link.strength,
+            order: link.order,
+        };
+        Self {
+            kind: RecordKind::Link,
+            meta: encode(&meta),
+            payload: None,
+        }
+    }
+
+    pub(crate) fn quarantined(input: Quarantined) -> Self {
+        let meta = QuarantineMeta {
+            source: input.source,
+            line: input.line,
+            offset: input.offset,
+            length: input.length,
+            reason: input.reason,
+        };
+        Self {
+            kind: RecordKind::Quarantined,
+            meta: encode(&meta),
+            payload: Some(input.bytes),
+        }
+    }
+
+    /// Bytes that the record takes in a block's body.
+    pub(crate) fn len(&self) -> usize {
+        FRAME_BYTES + padded(self.meta.len()) + padded(self.payload.as_ref().map_or(0, Vec::len))
+    }
+
+    /// The fields of an event.
+    pub(crate) fn as_event(&self) -> Result<&ArchivedEventMeta> {
+        access(&self.meta)
+    }
+
+    /// The fields of a link.
+    pub(crate) fn as_link(&self) -> Result<&ArchivedLinkMeta> {
+        access(&self.meta)
+    }
+
+    /// The fields of quarantined input.
+    pub(crate) fn as_quarantined(&self) -> Result<&ArchivedQuarantineMeta> {
+        access(&self.meta)
+    }
+
+    pub(crate) fn meta(&self) -> &[u8] {
+        &self.meta
+    }
+
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        self.payload.as_deref()
+    }
+
+    /// Makes the event a version of the one stored under its id.
+    pub(crate) fn set_version(&mut self) {
+        debug_assert_eq!(self.kind, RecordKind::Event);
+        self.kind = RecordKind::Version;
+    }
+
+    /// Appends the record to a block's body.
+    pub(crate) fn write_to(&self, body: &mut Vec<u8>) {
+        debug_assert_eq!(body.len() % ALIGN, 0);
+        let mut frame = [0; FRAME_BYTES];
+        frame[0] = self.kind as u8;
+        frame[4..8].copy_from_slice(&(self.meta.len() as u32).to_le_bytes());
+        let payload_len = self
+            .payload
+            .as_ref()
+            .map_or(NO_PAYLOAD, |payload| payload.len() as u64);
+        frame[8..16].copy_from_slice(&payload_len.to_le_bytes());
+        body.extend_from_slice(&frame);
+        for part in [
+            self.meta.as_slice(),
+            self.payload.as_deref().unwrap_or_default(),
+        ] {
+            body.extend_from_slice(part);
+            body.resize(body.len().next_multiple_of(ALIGN), 0);
+        }
+    }
+}
+
+/// Where the parts of a record lie, relative to the record's first byte.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: RecordKind,
+    pub(crate) meta_len: usize,
+    pub(crate) payload_len: Option<usize>,
+}
+
+impl Frame {
+    /// Reads the 16 bytes in front of a record. `room` is how many bytes there
+    /// are from the record's first byte on.
+    pub(crate) fn parse(bytes: &[u8], room: u64) -> Result<Self> {
+        let Some(bytes) = bytes.first_chunk::<FRAME_BYTES>() else {
+            return Err(Error::damaged(format!(
+                "expected a record's frame of 16 bytes, found {}",
+                bytes.len()
+            )));
+        };
+        let kind = match bytes[0] {
+            1 => RecordKind::Event,
+            2 => RecordKind::Version,
+            3 => RecordKind::Link,
+            8 => RecordKind::Quarantined,
+            other => {
+                return Err(Error::damaged(format!(
+                    "expected a record of kind 1, 2, 3 or 8, found {other}"
+                )));
+            }
+        };
+        let meta_len = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) as usize;
+        let [.., a, b, c, d, e, f, g, h] = *bytes;
+        let payload_len = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let payload_len = (payload_len != NO_PAYLOAD).then_some(payload_len);
+        if meta_len > MAX_META_BYTES || payload_len.is_some_and(|length| length > room) {
+            return Err(Error::damaged(format!(
+                "a record's lengths ({meta_len} and {payload_len:?}) exceed the {room} bytes it has"
+            )));
+        }
+        let frame = Self {
+            kind,
+            meta_len,
+            payload_len: payload_len.map(|length| length as usize),
+        };
+        if frame.len() as u64 > room {
+            return Err(Error::damaged(format!(
+                "a record of {} bytes exceeds the {room} bytes it has",
+                frame.len()
+            )));
+        }
+        Ok(frame)
+    }
+
+    /// Bytes of the whole record.
+    pub(crate) fn len(&self) -> usize {
+        self.payload_start() + padded(self.payload_len.unwrap_or(0))
+    }
+
+    pub(crate) fn payload_start(&self) -> usize {
+        FRAME_BYTES + padded(self.meta_len)
+    }
+}
+
+/// A record's bytes, shared with the cache they came from.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordView {
+    bytes: Arc<AlignedVec<ALIGN>>,
+    meta: Range<usize>,
+    payload: Option<Range<usize>>,
+}
+
+impl RecordView {
+    /// The event or version that begins at `start` of `bytes`. The payload may
+    /// be missing from `bytes` if `with_payload` is not asked for.
+    pub(crate) fn event(
+        bytes: Arc<AlignedVec<ALIGN>>,
+        start: usize,
+        frame: Frame,
+        with_payload: bool,
+    ) -> Result<Self> {
+        let meta = start + FRAME_BYTES..start + FRAME_BYTES + frame.meta_len;
+        let payload = frame.payload_len.filter(|_| with_payload).map(|length| {
+            let begin = start + frame.payload_start();
+            begin..begin + length
+        });
+        let view = Self {
+            bytes,
+            meta,
+            payload,
+        };
+        view.bytes
+            .get(view.meta.clone())
+            .ok_or_else(|| Error::damaged("a record's fields lie outside of what was read"))
+            .and_then(access::<ArchivedEventMeta>)?;
+        Ok(view)
+    }
+
+    /// The fields. They were checked when the view was made and the bytes
+    /// behind it do not change.
+    pub(crate) fn fields(&self) -> &ArchivedEventMeta {
+        access(&self.bytes[self.meta.clone()]).expect("checked when the view was made")
+    }
+
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        self.payload.clone().map(|range| &self.bytes[range])
+    }
+
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields()
+            .labels
+            .iter()
+            .map(|pair| (pair.0.as_str(), pair.1.as_str()))
+    }
+}
+
+/// Rounds up to the alignment of records.
+pub(crate) fn padded(length: usize) -> usize {
+    length.next_multiple_of(ALIGN)
+}
+
+/// Reads the fields of a record, checking every length and text in them.
+pub(crate) fn access<T>(bytes: &[u8]) -> Result<&T>
+where
+    T: rkyv::Portable + for<'a> rkyv::bytecheck::CheckBytes<low::LowValidator<'a, Failure>>,
+{
+    low::access::<T, Failure>(bytes).map_err(|_| {
+        Error::damaged(format!(
+            "expected the fields of a record in {} bytes, found something else",
+            bytes.len()
+        ))
+    })
+}
+
+fn encode(
+    meta: &impl for<'a> Serialize<
+        rkyv::api::high::HighSerializer<
+            AlignedVec<ALIGN>,
+            rkyv::ser::allocator::ArenaHandle<'a>,
+            rkyv::rancor::Error,
+        >,
+    >,
+) -> AlignedVec<ALIGN> {
+    // Encoding into memory fails only where an allocation does, which aborts.
+    rkyv::to_bytes(meta).expect("encoding into memory")
+}
+
+impl From<EventId> for IdMeta {
+    fn from(id: EventId) -> Self {
+        match (id.as_uuid(), id.as_text()) {
+            (Some(uuid), _) => Self::Uuid(uuid.into_bytes()),
+            (None, text) => Self::Text(text.unwrap_or_default().to_owned()),
+        }
+    }
+}
+
+impl From<&ArchivedIdMeta> for EventId {
+    fn from(id: &ArchivedIdMeta) -> Self {
+        match id {
+            ArchivedIdMeta::Uuid(bytes) => EventId::from_uuid_bytes(*bytes),
+            ArchivedIdMeta::Text(text) => EventId::from_text(text.as_str().into()),
+        }
+    }
+}
+
+fn link_number(kind: LinkKind) -> u8 {
+    match kind {
+        LinkKind::Caused => 0,
+        LinkKind::Continues => 1,
+        LinkKind::Spawned => 2,
+    }
+}
+
+/// The link kind with this number on disk.
+pub(crate) fn link_kind(number: u8) -> Result<LinkKind> {
+    LinkKind::ALL
+        .get(usize::from(number))
+        .copied()
+        .ok_or_else(|| Error::damaged(format!("expected a link kind of 0, 1 or 2, found {number}")))
+}

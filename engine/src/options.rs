@@ -1,0 +1,26 @@
+//! How a store is opened and how a batch is written.
+
+/// What an acknowledged write has reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Durability {
+    /// The process's memory. It is written within
+    /// [`BUFFER_TIME`](crate::limits::BUFFER_TIME) and lost if the process is
+    /// killed before. A snapshot shows it once it is written.
+    Buffered,
+    /// The operating system: it survives a killed process, not a power loss.
+    Flush,
+    /// The disk: it survives a power loss. Writers that wait at the same time
+    /// share one sync.
+    #[default]
+    Sync,
+}
+
+/// What a write does when the write queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WhenFull {
+    /// It waits for room.
+    #[default]
+    Block,
+    /// It returns an error for which [`Error::is_full`](crate::Error::is_full) holds.
+    Return,
+}

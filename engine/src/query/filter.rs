@@ -1,0 +1,170 @@
+//! Which events a query is about.
+
+use crate::id::EventId;
+use crate::limits;
+use crate::query::page::Cursor;
+use crate::stored::Detail;
+
+/// Which events to list, in which order and how many. An empty filter takes
+/// all of them, newest first.
+///
+/// Conditions add up: an event must meet each of them, but of several kinds
+/// only one. Conditions on session and labels find versions too.
+///
+/// ```
+/// use forebear::{Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("error").instance("worker-1").label("tool", "Bash"))?;
+/// let page = store.snapshot().events(&Filter::new().instance("worker-1").errors())?;
+/// assert_eq!(page.items.len(), 1);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Filter {
+    pub(crate) instance: Option<String>,
+    pub(crate) session: Option<String>,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) root: Option<EventId>,
+    pub(crate) errors: bool,
+    /// From this time on, in nanoseconds since the Unix epoch.
+    pub(crate) since_ns: i64,
+    /// Before this time; none means no end.
+    pub(crate) until_ns: Option<i64>,
+    pub(crate) versions: bool,
+    pub(crate) derived_ids: bool,
+    pub(crate) oldest_first: bool,
+    pub(crate) limit: usize,
+    pub(crate) after: Option<Cursor>,
+    pub(crate) detail: Detail,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            instance: None,
+            session: None,
+            kinds: Vec::new(),
+            labels: Vec::new(),
+            root: None,
+            errors: false,
+            since_ns: i64::MIN,
+            until_ns: None,
+            versions: true,
+            derived_ids: true,
+            oldest_first: false,
+            limit: limits::DEFAULT_PAGE,
+            after: None,
+            detail: Detail::default(),
+        }
+    }
+}
+
+impl Filter {
+    /// Takes every event, newest first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the events of this instance.
+    #[must_use]
+    pub fn instance(mut self, instance: impl Into<String>) -> Self {
+        self.instance = Some(instance.into());
+        self
+    }
+
+    /// Takes the events and versions of this session.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+
+    /// Takes the events of this kind; asked again, of any of the kinds.
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kinds.push(kind.into());
+        self
+    }
+
+    /// Takes the events and versions that have this label; asked again, all of
+    /// the labels.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((key.into(), value.into()));
+        self
+    }
+
+    /// Takes the events that go back to this root (see
+    /// [`StoredEvent::root`](crate::StoredEvent::root)), itself included.
+    #[must_use]
+    pub fn root(mut self, root: impl Into<EventId>) -> Self {
+        self.root = Some(root.into());
+        self
+    }
+
+    /// Takes errors only: events of the kind `error`, and those with the label
+    /// `is_error` = `true`.
+    #[must_use]
+    pub fn errors(mut self) -> Self {
+        self.errors = true;
+        self
+    }
+
+    /// Takes the events at this time (nanoseconds since the Unix epoch) or later.
+    #[must_use]
+    pub fn since_ns(mut self, time_ns: i64) -> Self {
+        self.since_ns = time_ns;
+        self
+    }
+
+    /// Takes the events before this time (nanoseconds since the Unix epoch).
+    #[must_use]
+    pub fn until_ns(mut self, time_ns: i64) -> Self {
+        self.until_ns = Some(time_ns);
+        self
+    }
+
+    /// Leaves out later versions of events.
+    #[must_use]
+    pub fn without_versions(mut self) -> Self {
+        self.versions = false;
+        self
+    }
+
+    /// Leaves out events that came without an id of their own.
+    #[must_use]
+    pub fn without_derived_ids(mut self) -> Self {
+        self.derived_ids = false;
+        self
+    }
+
+    /// Lists from the oldest on, instead of from the newest back.
+    #[must_use]
+    pub fn oldest_first(mut self) -> Self {
+        self.oldest_first = true;
+        self
+    }
+
+    /// Lists at most so many on a page: 50 unless set, capped at 1000.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.min(limits::MAX_PAGE);
+        self
+    }
+
+    /// Goes on where an earlier page with the same filter ended.
+    #[must_use]
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// Sets how much of each event is loaded; everything unless set.
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
+        self
+    }
+}

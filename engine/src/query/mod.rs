@@ -1,0 +1,8 @@
+//! Which events are there: filters, timelines, counts and other listings.
+
+pub(crate) mod counts;
+pub(crate) mod events;
+pub(crate) mod filter;
+pub(crate) mod listings;
+pub(crate) mod page;
+pub(crate) mod stats;

@@ -1,0 +1,1 @@
+//! Sealed segments and the manifest that names them.

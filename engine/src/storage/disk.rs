@@ -1,0 +1,5 @@
+//! The real disk.
+
+/// A folder on disk.
+#[derive(Debug)]
+pub struct Disk;

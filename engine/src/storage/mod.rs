@@ -1,0 +1,84 @@
+//! The seam through which all input and output goes: a folder of files.
+//!
+//! [`Disk`] is the real one; [`SimulatedDisk`] has the faults that disks have
+//! and is what the crash tests run on.
+
+mod disk;
+mod simulator;
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+
+pub use disk::Disk;
+pub use simulator::SimulatedDisk;
+
+/// A folder of files. Names are relative to it.
+///
+/// The contract of each method says what is durable once it has returned: that
+/// is what the store's promises rest on.
+pub trait Storage: Debug + Send + Sync {
+    /// Opens an existing file for reading and writing.
+    /// [`io::ErrorKind::NotFound`] where there is none.
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Makes a file, empty even if there was one of this name, and opens it.
+    /// Its name is durable after the next [`sync_dir`](Storage::sync_dir).
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
+
+    /// Gives a file another name, replacing what had it. Readers see either the
+    /// old or the new one; which survives a power loss is certain after the next
+    /// [`sync_dir`](Storage::sync_dir).
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file. Durable after the next [`sync_dir`](Storage::sync_dir).
+    fn unlink(&self, name: &str) -> io::Result<()>;
+
+    /// The names of all files, sorted.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes names durable: files made, renamed and removed so far.
+    fn sync_dir(&self) -> io::Result<()>;
+
+    /// Takes the one lock of the folder, or says who holds it. The lock ends
+    /// with the guard or with the process.
+    fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome>;
+
+    /// The folder on disk, where it is one.
+    fn path(&self) -> Option<&Path>;
+}
+
+/// An open file. Writing past the end makes it longer.
+pub trait StorageFile: Debug + Send + Sync {
+    /// Reads into `buffer` from `offset` on; returns how many bytes there were,
+    /// fewer than asked for only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`. Other readers see them once it has
+    /// returned; they are durable after the next [`sync`](StorageFile::sync).
+    /// After an error any part of them may have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes content and length durable. After an error they may never be:
+    /// calling it again proves nothing.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Cuts the file or fills it up with zeros.
+    /// Durable after the next [`sync`](StorageFile::sync).
+    fn set_len(&self, length: u64) -> io::Result<()>;
+}
+
+/// What came of trying to lock a folder.
+#[derive(Debug)]
+pub enum LockOutcome {
+    /// The lock, held until this is dropped.
+    Taken(Box<dyn Send + Sync + LockGuard>),
+    /// Another holds it: what it wrote about itself.
+    HeldBy(String),
+}
+
+/// Holds the folder's lock until dropped.
+pub trait LockGuard: Debug {}
