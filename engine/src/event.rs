@@ -238,7 +238,7 @@ impl Event {
 /// An event that named its parent keeps it. Among claims for an event that
 /// named none, the greater [`strength`](Link::strength) wins, then the smaller
 /// [`order`](Link::order), then the first. What loses is kept and can be listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
     pub(crate) child: EventId,
     pub(crate) parent: EventId,
@@ -276,6 +276,21 @@ impl Link {
     pub fn order(mut self, order: i64) -> Self {
         self.order = order;
         self
+    }
+
+    /// The event that is claimed to be the effect.
+    pub fn child(&self) -> &EventId {
+        &self.child
+    }
+
+    /// The event that is claimed to be the cause.
+    pub fn parent(&self) -> &EventId {
+        &self.parent
+    }
+
+    /// How the child follows from the parent.
+    pub fn kind(&self) -> LinkKind {
+        self.kind
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

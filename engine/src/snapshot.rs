@@ -1,70 +1,88 @@
 //! A fixed view of a store: everything that can be asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Result;
-use crate::event::{LinkKind, Quarantined};
+use crate::event::{Link, Quarantined};
 use crate::id::EventId;
 use crate::lineage::chain::{Chain, ChainOptions};
-use crate::lineage::common::CommonCause;
-use crate::lineage::tree::{Descendant, TreeOptions};
-use crate::query::counts::{Bucket, Count, CountBy};
+use crate::lineage::common::{self, CommonCause};
+use crate::lineage::tree::{self, Descendant, TreeOptions};
+use crate::log::index::{Flags, Index, NONE, Parent, Position};
+use crate::query::counts::{self, Bucket, Count, CountBy};
+use crate::query::events;
 use crate::query::filter::Filter;
-use crate::query::listings::{ClosingLink, MissingParent, RefusedLink};
+use crate::query::listings::{self, ClosingLink, MissingParent, RefusedLink, Resolved};
 use crate::query::page::{Cursor, Page};
-use crate::query::stats::Stats;
-use crate::stored::StoredEvent;
+use crate::query::stats::{self, Stats};
+use crate::shared::{Shared, Visible};
+use crate::stored::{Detail, StoredEvent};
 
 /// A store as it was at one moment. What is written later does not show; the
 /// writer is not held up. Cheap to make and to clone.
 #[derive(Clone, Debug)]
-pub struct Snapshot {}
-
-/// What the beginning of an id stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolved {
-    /// The one event whose id it is or begins.
-    One(EventId),
-    /// Several ids begin with it: the first of them, in order.
-    Many(Vec<EventId>),
-    /// No event's id.
-    None,
+pub struct Snapshot {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) visible: Visible,
 }
 
-#[allow(unused_variables)]
 impl Snapshot {
-    /// The event with this id: its first version. O(1).
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), visible: shared.visible() }
+    }
+
+    /// The event with this id: its first version. O(log n), one record read.
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
-        todo!()
+        let index = self.shared.index.read();
+        let Some(row) = self.find(&index, &id.into()) else { return Ok(None) };
+        let event = self.columns(&index, row);
+        drop(index);
+        self.load(event, Detail::Payload).map(Some)
     }
 
     /// The event with this id and its later versions, in the order they were
-    /// stored, from `after` on.
+    /// stored, from `after` on, at most 1000.
     pub fn versions(
         &self,
         id: impl Into<EventId>,
         after: Option<Cursor>,
     ) -> Result<Page<StoredEvent>> {
-        todo!()
+        listings::versions(self, &id.into(), after)
     }
 
     /// Whether an event with this id is stored. O(1).
     pub fn contains(&self, id: impl Into<EventId>) -> Result<bool> {
-        todo!()
+        Ok(self.find(&self.shared.index.read(), &id.into()).is_some())
     }
 
-    /// The event whose id this is, or else whose UUID begins with it.
+    /// The event whose id this is, or else whose UUID begins with it. Looking
+    /// for a beginning costs a nanosecond or two for each event of the active log.
     pub fn resolve(&self, prefix: &str) -> Result<Resolved> {
-        todo!()
+        Ok(listings::resolve(self, prefix))
     }
 
-    /// The walk from an event to its root; none if it is not stored.
+    /// The walk from an event to its root; none if the event is not stored.
+    ///
+    /// ```
+    /// use forebear::{ChainOptions, Event, LinkKind, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call"))?;
+    /// store.append(Event::new("user_message").id("agent").parent("call").link(LinkKind::Spawned))?;
+    /// let snapshot = store.snapshot();
+    /// let whole = snapshot.chain("agent", &ChainOptions::new())?.expect("it is stored");
+    /// assert_eq!(whole.count(), 2);
+    /// let within = ChainOptions::new().stop_at(LinkKind::Spawned);
+    /// assert_eq!(snapshot.chain("agent", &within)?.expect("it is stored").count(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn chain(
         &self,
         id: impl Into<EventId>,
         options: &ChainOptions,
     ) -> Result<Option<Chain<'_>>> {
-        todo!()
+        Ok(Chain::new(self, &id.into(), options))
     }
 
     /// The events whose parent this is, in the order in which the links became
@@ -74,121 +92,223 @@ impl Snapshot {
         id: impl Into<EventId>,
         after: Option<Cursor>,
     ) -> Result<Page<StoredEvent>> {
-        todo!()
+        tree::children(self, &id.into(), after)
     }
 
-    /// The other children of the event's parent.
+    /// The other children of the event's parent, as [`children`](Self::children).
     pub fn siblings(
         &self,
         id: impl Into<EventId>,
         after: Option<Cursor>,
     ) -> Result<Page<StoredEvent>> {
-        todo!()
+        tree::siblings(self, &id.into(), after)
     }
 
     /// The events that go back to this one, itself left out.
+    ///
+    /// A page costs O(items) depth first, O(items so far) breadth first.
     pub fn descendants(
         &self,
         id: impl Into<EventId>,
         options: &TreeOptions,
     ) -> Result<Page<Descendant>> {
-        todo!()
+        tree::descendants(self, &id.into(), options)
     }
 
     /// The topmost known event that the event goes back to. O(log n).
     pub fn root(&self, id: impl Into<EventId>) -> Result<Option<EventId>> {
-        todo!()
+        let index = self.shared.index.read();
+        let row = self.find(&index, &id.into());
+        Ok(row.map(|row| index.id(self.position(&index, row).anchor)))
     }
 
     /// Edges between the event and its root. O(log n).
     pub fn depth(&self, id: impl Into<EventId>) -> Result<Option<u64>> {
-        todo!()
+        let index = self.shared.index.read();
+        let row = self.find(&index, &id.into());
+        Ok(row.map(|row| u64::from(self.position(&index, row).depth)))
     }
 
     /// Whether `descendant` goes back to `ancestor`; an event is not its own
-    /// ancestor. False where either is not stored.
+    /// ancestor. False where either is not stored. O(difference in depth).
     pub fn is_ancestor(
         &self,
         ancestor: impl Into<EventId>,
         descendant: impl Into<EventId>,
     ) -> Result<bool> {
-        todo!()
+        Ok(common::is_ancestor(self, &ancestor.into(), &descendant.into()))
     }
 
-    /// The ancestor of `id` that has this depth, 0 being its root; none if the
-    /// event is not stored or not so deep.
+    /// The ancestor of `id` that has this depth, 0 being its root; the event
+    /// itself at its own depth. None if the event is not stored or not so deep.
+    /// O(difference in depth).
     pub fn ancestor_at(&self, id: impl Into<EventId>, depth: u64) -> Result<Option<StoredEvent>> {
-        todo!()
+        common::ancestor_at(self, &id.into(), depth)
     }
 
     /// The nearest event that both go back to; none if either is not stored.
+    /// O(depth).
+    ///
+    /// ```
+    /// use forebear::{CommonCause, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("plan").id("plan"))?;
+    /// store.append(Event::new("tool_use").id("a").parent("plan"))?;
+    /// store.append(Event::new("tool_use").id("b").parent("plan"))?;
+    /// match store.snapshot().common_cause("a", "b")? {
+    ///     Some(CommonCause::Found(event)) => assert_eq!(event.id().to_string(), "plan"),
+    ///     other => panic!("expected the plan, found {other:?}"),
+    /// }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn common_cause(
         &self,
         a: impl Into<EventId>,
         b: impl Into<EventId>,
     ) -> Result<Option<CommonCause>> {
-        todo!()
+        common::common_cause(self, &a.into(), &b.into())
     }
 
     /// The events that the filter takes, a page at a time.
+    ///
+    /// The rarest of the filter's values is read from its index, in order of
+    /// time; the other conditions are checked for each event found there.
     pub fn events(&self, filter: &Filter) -> Result<Page<StoredEvent>> {
-        todo!()
+        events::events(self, filter)
     }
 
     /// The newest `n` events of an instance, at most 1000.
     pub fn recent(&self, instance: &str, n: usize) -> Result<Vec<StoredEvent>> {
-        Ok(self
-            .events(&Filter::new().instance(instance).limit(n))?
-            .items)
+        Ok(self.events(&Filter::new().instance(instance).limit(n))?.items)
     }
 
     /// How many events the filter takes, by value, the most frequent first, at
     /// most 1000 values. The filter's order, limit and cursor do not matter.
     pub fn count_by(&self, by: &CountBy, filter: &Filter) -> Result<Vec<Count>> {
-        todo!()
+        Ok(counts::count_by(self, by, filter))
     }
 
     /// How many events the filter takes, in stretches of time `bucket` long,
     /// from the oldest on; stretches without events are left out. At most 1000.
     /// The filter's order and limit do not matter.
     pub fn timeline(&self, bucket: Duration, filter: &Filter) -> Result<Page<Bucket>> {
-        todo!()
+        counts::timeline(self, bucket, filter)
     }
 
     /// Events that neither name a parent nor were linked to one, in the order
-    /// they were stored.
+    /// they were stored, at most 1000.
     pub fn roots(&self, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
-        todo!()
+        listings::roots(self, after)
     }
 
-    /// Parents that are named and not stored, in the order they were first named.
+    /// Parents that are named and not stored, in the order they were first
+    /// named, at most 1000.
     pub fn missing_parents(&self, after: Option<Cursor>) -> Result<Page<MissingParent>> {
-        todo!()
+        Ok(listings::missing_parents(self, after))
     }
 
-    /// Links that were refused, in the order they were claimed.
+    /// Links that were refused, in the order they were, at most 1000.
     pub fn refused_links(&self, after: Option<Cursor>) -> Result<Page<RefusedLink>> {
-        todo!()
+        Ok(listings::refused_links(self, after))
     }
 
-    /// Links that close a cycle, in the order they were found.
+    /// Links that close a cycle, in the order they were found, at most 1000.
     pub fn closing_links(&self, after: Option<Cursor>) -> Result<Page<ClosingLink>> {
-        todo!()
+        Ok(listings::closing_links(self, after))
     }
 
-    /// Input that could not be understood, in the order it was read.
+    /// Input that could not be understood, in the order it was read, at most
+    /// 1000 pieces and, beyond the first, 8 MiB.
     pub fn quarantined(&self, after: Option<Cursor>) -> Result<Page<Quarantined>> {
-        todo!()
+        listings::quarantined(self, after)
     }
 
-    /// Figures of the whole snapshot.
+    /// Figures of the whole snapshot. O(events of the active log).
     pub fn stats(&self) -> Result<Stats> {
-        todo!()
+        Ok(stats::stats(self))
     }
 
-    /// The parent link of an event that came from a [`Link`](crate::Link), and
-    /// how strong the claim was.
-    pub fn linked(&self, id: impl Into<EventId>) -> Result<Option<(EventId, LinkKind, u8)>> {
-        todo!()
+    /// The claim that an event's parent comes from, where it did not name one.
+    pub fn claimed_link(&self, id: impl Into<EventId>) -> Result<Option<Link>> {
+        let index = self.shared.index.read();
+        let row = self.find(&index, &id.into());
+        Ok(row.and_then(|row| index.claimed(row, self.visible.commit).cloned()))
+    }
+
+    /// The row of an event that this snapshot sees.
+    pub(crate) fn find(&self, index: &Index, id: &EventId) -> Option<u32> {
+        index.find(id).filter(|&row| self.sees(row))
+    }
+
+    pub(crate) fn sees(&self, row: u32) -> bool {
+        row < self.visible.rows
+    }
+
+    pub(crate) fn position(&self, index: &Index, row: u32) -> Position {
+        index.position(index.row(row).first, self.visible.commit)
+    }
+
+    /// What the index holds of an event.
+    pub(crate) fn columns(&self, index: &Index, row: u32) -> StoredEvent {
+        let position = self.position(index, row);
+        self.columns_at(index, row, &index.id(position.anchor), u64::from(position.depth))
+    }
+
+    /// What the index holds of an event whose place is known.
+    pub(crate) fn columns_at(
+        &self,
+        index: &Index,
+        row: u32,
+        root: &EventId,
+        depth: u64,
+    ) -> StoredEvent {
+        let entry = index.row(row);
+        let (parent, link) = match index.parent(entry.first, self.visible.commit) {
+            Parent::None => (None, entry.flags.link()),
+            Parent::Known(parent, kind) | Parent::Closing(parent, kind) => {
+                (Some(index.id(parent)), kind)
+            }
+            Parent::Missing(parent, kind) => (Some(parent), kind),
+        };
+        StoredEvent {
+            seq: u64::from(row) + 1,
+            id: index.id(row),
+            parent,
+            link,
+            root: root.clone(),
+            depth,
+            time_ns: entry.time_ns,
+            kind: Arc::clone(index.text(entry.kind)),
+            instance: Arc::clone(index.text(entry.instance)),
+            session: (entry.session != NONE).then(|| Arc::clone(index.text(entry.session))),
+            version: entry.flags.has(Flags::VERSION),
+            derived_id: entry.flags.has(Flags::DERIVED),
+            offset: entry.offset,
+            record: None,
+        }
+    }
+
+    /// Reads as much more of an event as is asked for.
+    pub(crate) fn load(&self, mut event: StoredEvent, detail: Detail) -> Result<StoredEvent> {
+        if detail > Detail::Columns {
+            let payload = detail == Detail::Payload;
+            let record = self.shared.reader.event(event.offset, self.visible.log_end, payload)?;
+            event.record = Some(record);
+        }
+        Ok(event)
+    }
+
+    /// Reads as much more of each event of a page as is asked for.
+    pub(crate) fn load_page(
+        &self,
+        page: Page<StoredEvent>,
+        detail: Detail,
+    ) -> Result<Page<StoredEvent>> {
+        let load = |event| self.load(event, detail);
+        Ok(Page {
+            items: page.items.into_iter().map(load).collect::<Result<_>>()?,
+            next: page.next,
+        })
     }
 }

@@ -35,6 +35,8 @@ pub struct StoredEvent {
     pub(crate) session: Option<Arc<str>>,
     pub(crate) version: bool,
     pub(crate) derived_id: bool,
+    /// Where the record begins in the log.
+    pub(crate) offset: u64,
     pub(crate) record: Option<RecordView>,
 }
 

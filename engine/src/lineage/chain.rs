@@ -1,9 +1,12 @@
 //! The chain of causes from an event to its root.
 
+use std::collections::VecDeque;
+
 use crate::error::Result;
 use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::limits;
+use crate::log::index::{Index, Parent};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, StoredEvent};
 
@@ -106,22 +109,101 @@ impl ChainEnd {
 
 /// A walk from an event to its root, an event at a time. Made by
 /// [`Snapshot::chain`]; [`end`](Chain::end) says how it ended once it has.
+///
+/// A hop costs one cache line of the index; the record is read only where the
+/// options ask for it.
 #[derive(Debug)]
 pub struct Chain<'s> {
     snapshot: &'s Snapshot,
+    options: ChainOptions,
+    root: EventId,
+    /// The event that the walk comes to next, and its depth.
+    next: Option<(u32, u64)>,
+    /// Edges that may still be followed.
+    edges_left: u64,
+    /// Steps taken and not handed out yet.
+    ahead: VecDeque<StoredEvent>,
+    end: Option<ChainEnd>,
 }
 
 impl<'s> Chain<'s> {
+    pub(crate) fn new(
+        snapshot: &'s Snapshot,
+        id: &EventId,
+        options: &ChainOptions,
+    ) -> Option<Self> {
+        let index = snapshot.shared.index.read();
+        let row = snapshot.find(&index, id)?;
+        let position = snapshot.position(&index, row);
+        Some(Self {
+            snapshot,
+            options: options.clone(),
+            root: index.id(position.anchor),
+            next: Some((row, u64::from(position.depth))),
+            edges_left: options.max_depth,
+            ahead: VecDeque::new(),
+            end: None,
+        })
+    }
+
     /// How the walk ended; none before it has.
     pub fn end(&self) -> Option<&ChainEnd> {
-        todo!()
+        self.end.as_ref().filter(|_| self.ahead.is_empty())
     }
 
     /// The rest of the chain turned round, the topmost event first. Walks the
     /// index to the end first, keeping 4 bytes an edge; events are loaded as
     /// they are asked for.
-    pub fn root_first(self) -> Result<RootFirst<'s>> {
-        todo!()
+    pub fn root_first(mut self) -> Result<RootFirst<'s>> {
+        // Steps that were taken ahead are in the index still: take them again.
+        let taken = self.ahead.drain(..).map(|event| (event.seq - 1) as u32);
+        let mut rows: Vec<u32> = taken.collect();
+        while let Some((row, _)) = self.next {
+            let index = self.snapshot.shared.index.read();
+            let mut row = row;
+            for _ in 0..STEPS_AT_A_TIME {
+                rows.push(row);
+                let Some(next) = self.step(&index, row) else { break };
+                row = next;
+            }
+        }
+        let end = self.end.unwrap_or(ChainEnd::Root);
+        Ok(RootFirst { snapshot: self.snapshot, detail: self.options.detail, rows, end })
+    }
+
+    /// Takes some steps under one lock.
+    fn walk_ahead(&mut self) {
+        let index = self.snapshot.shared.index.read();
+        for _ in 0..STEPS_AT_A_TIME {
+            let Some((row, depth)) = self.next else { break };
+            let event = self.snapshot.columns_at(&index, row, &self.root, depth);
+            self.ahead.push_back(event);
+            self.step(&index, row);
+        }
+    }
+
+    /// Goes on from a row to its parent, or says why not.
+    fn step(&mut self, index: &Index, row: u32) -> Option<u32> {
+        let at = self.snapshot.visible.commit;
+        let depth = self.next.map_or(0, |(_, depth)| depth);
+        let Some((parent, kind)) = index.cause(row, at) else {
+            self.next = None;
+            self.end = Some(end_at(index, row, at));
+            return None;
+        };
+        if self.options.stop_at == Some(kind) || self.edges_left == 0 {
+            let id = index.id(parent);
+            self.next = None;
+            self.end = Some(match self.options.stop_at {
+                Some(stop) if stop == kind => ChainEnd::Stopped(id),
+                _ => ChainEnd::DepthLimit(id),
+            });
+            return None;
+        }
+        debug_assert!(depth > 0, "depth falls by one along every link");
+        self.edges_left -= 1;
+        self.next = Some((parent, depth.saturating_sub(1)));
+        Some(parent)
     }
 }
 
@@ -129,7 +211,11 @@ impl Iterator for Chain<'_> {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+        if self.ahead.is_empty() {
+            self.walk_ahead();
+        }
+        let event = self.ahead.pop_front()?;
+        Some(self.snapshot.load(event, self.options.detail))
     }
 }
 
@@ -137,12 +223,15 @@ impl Iterator for Chain<'_> {
 #[derive(Debug)]
 pub struct RootFirst<'s> {
     snapshot: &'s Snapshot,
+    detail: Detail,
+    rows: Vec<u32>,
+    end: ChainEnd,
 }
 
 impl RootFirst<'_> {
     /// How the walk upwards ended: what lies above the first event.
     pub fn end(&self) -> &ChainEnd {
-        todo!()
+        &self.end
     }
 }
 
@@ -150,6 +239,24 @@ impl Iterator for RootFirst<'_> {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        todo!()
+        let row = self.rows.pop()?;
+        let index = self.snapshot.shared.index.read();
+        let event = self.snapshot.columns(&index, row);
+        drop(index);
+        Some(self.snapshot.load(event, self.detail))
     }
 }
+
+/// Why a walk can't go on from a row that has no link to follow.
+pub(crate) fn end_at(index: &Index, row: u32, at: u32) -> ChainEnd {
+    match index.parent(row, at) {
+        Parent::None => ChainEnd::Root,
+        Parent::Known(parent, _) | Parent::Closing(parent, _) => ChainEnd::Cycle(index.id(parent)),
+        // It may be among what was lost: "never stored" would be a guess.
+        Parent::Missing(id, _) if index.lost() > 0 => ChainEnd::Damaged(id),
+        Parent::Missing(id, _) => ChainEnd::Missing(id),
+    }
+}
+
+/// Steps taken under one lock of the index: some microseconds.
+const STEPS_AT_A_TIME: usize = 128;

@@ -1,6 +1,12 @@
 //! The log: the only truth. Blocks of records, appended, recovered, read back,
 //! and the index of them in memory.
 
-mod record;
+pub(crate) mod append;
+pub(crate) mod block;
+pub(crate) mod index;
+pub(crate) mod reader;
+pub(crate) mod record;
+pub(crate) mod recovery;
+mod scan;
 
 pub(crate) use record::RecordView;

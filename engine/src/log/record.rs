@@ -353,6 +353,31 @@ impl From<&ArchivedIdMeta> for EventId {
     }
 }
 
+impl ArchivedLinkMeta {
+    pub(crate) fn to_link(&self) -> Result<Link> {
+        Ok(Link {
+            child: EventId::from(&self.child),
+            parent: EventId::from(&self.parent),
+            kind: link_kind(self.link)?,
+            strength: self.strength,
+            order: self.order.to_native(),
+        })
+    }
+}
+
+/// What tells one piece of quarantined input from another: its place and bytes.
+pub(crate) fn quarantine_key(fields: &ArchivedQuarantineMeta, bytes: &[u8]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(fields.source.len() as u64).to_le_bytes());
+    hasher.update(fields.source.as_bytes());
+    hasher.update(&fields.offset.to_native().to_le_bytes());
+    hasher.update(&fields.length.to_native().to_le_bytes());
+    hasher.update(bytes);
+    let mut key = [0; 16];
+    key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    key
+}
+
 fn link_number(kind: LinkKind) -> u8 {
     match kind {
         LinkKind::Caused => 0,

@@ -1,5 +1,12 @@
 //! Figures of a whole store.
 
+use std::collections::HashSet;
+
+use crate::event::LinkKind;
+use crate::log::index::{Flags, Index, MissingEntry, NONE, Parent};
+use crate::query::listings::{for_each_row, is_root};
+use crate::snapshot::Snapshot;
+
 /// Figures of a whole snapshot. Unless said otherwise, events whose ids were
 /// derived are not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,3 +43,83 @@ pub struct Stats {
     /// Pieces of quarantined input.
     pub quarantined: u64,
 }
+
+pub(crate) fn stats(snapshot: &Snapshot) -> Stats {
+    let at = snapshot.visible.commit;
+    let mut stats = Stats { segments: 1, bytes: snapshot.visible.log_end, ..Stats::default() };
+    let mut sessions = HashSet::new();
+    let mut deepest = None;
+    for_each_row(snapshot, 0, |index, row| {
+        count_row(snapshot, index, row, &mut stats);
+        let entry = index.row(row);
+        if entry.flags.has(NOT_COUNTED) {
+            return true;
+        }
+        if entry.session != NONE {
+            sessions.insert(entry.session);
+        }
+        let depth = u64::from(snapshot.position(index, row).depth);
+        if deepest.is_none() || depth > stats.max_depth {
+            deepest = Some(row);
+            stats.max_depth = depth;
+        }
+        true
+    });
+    let index = snapshot.shared.index.read();
+    stats.sessions = sessions.len() as u64;
+    stats.deepest = deepest.map(|row| index.id(row));
+    stats.missing_parents =
+        index.missing().iter().filter(|entry| is_missing(snapshot, &index, entry)).count() as u64;
+    stats.refused_links = index.refused(at).len() as u64;
+    stats.quarantined = index.quarantined(at).len() as u64;
+    stats
+}
+
+fn count_row(snapshot: &Snapshot, index: &Index, row: u32, stats: &mut Stats) {
+    let at = snapshot.visible.commit;
+    let flags = index.row(row).flags;
+    if flags.has(Flags::LOST) {
+        return;
+    }
+    if flags.has(Flags::DERIVED) {
+        stats.derived_ids += u64::from(!flags.has(Flags::VERSION));
+        return;
+    }
+    if flags.has(Flags::VERSION) {
+        stats.versions += 1;
+        return;
+    }
+    stats.events += 1;
+    stats.roots += u64::from(is_root(snapshot, index, row));
+    let counted = |&(_, child): &(u32, u32)| !index.row(child).flags.has(NOT_COUNTED);
+    let children = index.children(row, at).filter(counted).count() as u64;
+    stats.max_children = stats.max_children.max(children);
+    let kind = match index.parent(row, at) {
+        Parent::None => return,
+        Parent::Closing(_, kind) => {
+            stats.cycles += 1;
+            kind
+        }
+        Parent::Known(_, kind) | Parent::Missing(_, kind) => kind,
+    };
+    match kind {
+        LinkKind::Caused => stats.links[0] += 1,
+        LinkKind::Continues => stats.links[1] += 1,
+        LinkKind::Spawned => stats.links[2] += 1,
+    }
+}
+
+/// Whether a parent is missing that an event with an id of its own names.
+fn is_missing(snapshot: &Snapshot, index: &Index, entry: &MissingEntry) -> bool {
+    let at = snapshot.visible.commit;
+    entry.since <= at
+        && at < entry.until
+        && entry.children.iter().any(|&row| {
+            snapshot.sees(row)
+                && !index.row(row).flags.has(NOT_COUNTED)
+                && matches!(index.parent(row, at), Parent::Missing(id, _) if id == entry.id)
+        })
+}
+
+/// Rows that are left out of what is said of events.
+const NOT_COUNTED: u16 = Flags::VERSION | Flags::LOST | Flags::DERIVED;

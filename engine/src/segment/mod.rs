@@ -1,1 +1,3 @@
-//! Sealed segments and the manifest that names them.
+//! The segments of a store, and the manifest that names them.
+
+pub(crate) mod manifest;

@@ -1,3 +1,177 @@
 //! The one thread that owns the log, and the queue that leads to it.
+//!
+//! It takes what is waiting, resolves it against the index, encodes one block,
+//! writes it, syncs as asked, publishes it and acknowledges.
 
+pub(crate) mod queue;
 pub(crate) mod receipt;
+mod resolve;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::batch::Written;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::log::append::LogWriter;
+use crate::log::block::BlockBuilder;
+use crate::options::Durability;
+use crate::shared::{Shared, Visible};
+use crate::writer::queue::{Job, Jobs};
+use crate::writer::receipt::Answer;
+
+/// Owns the end of the log.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    log: LogWriter,
+    jobs: Jobs,
+    /// The block that is being filled.
+    block: BlockBuilder,
+    /// What has been written and shown.
+    published: Visible,
+    /// Who waits for the block, and whether for a sync.
+    waiting: Vec<(Answer, Written)>,
+    sync_wanted: bool,
+    /// When buffered records have to be written at the latest.
+    deadline: Option<Instant>,
+    /// What went wrong first: from then on every write is refused.
+    poison: Option<Error>,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, log: LogWriter, jobs: Jobs) -> Self {
+        let published = shared.visible();
+        Self {
+            shared,
+            log,
+            jobs,
+            block: BlockBuilder::new(),
+            published,
+            waiting: Vec::new(),
+            sync_wanted: false,
+            deadline: None,
+            poison: None,
+        }
+    }
+
+    /// Serves the queue until the store is closed or no handle is left.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.jobs.next(self.deadline) {
+                Ok(Some(job)) => {
+                    if let Some(answer) = self.serve(job) {
+                        answer.send(self.finish().map(|()| Written::default()));
+                        return;
+                    }
+                }
+                Ok(None) => self.commit(),
+                Err(_) => {
+                    // Nobody is left to be told; the poison was reported when it struck.
+                    let _ = self.finish();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes a job and those waiting behind it, as many as one block is worth.
+    /// Returns whom to tell if the store is to be closed.
+    fn serve(&mut self, first: Job) -> Option<Answer> {
+        let mut next = Some(first);
+        while let Some(job) = next {
+            if job.close {
+                self.jobs.done(job.bytes);
+                return Some(job.answer);
+            }
+            self.take(job);
+            let full = self.block.body_len() >= BLOCK_TARGET_BYTES;
+            next = if full { None } else { self.jobs.waiting() };
+        }
+        let buffered_only = self.waiting.is_empty() && !self.sync_wanted;
+        if buffered_only && self.block.body_len() < BLOCK_TARGET_BYTES {
+            if !self.block.is_empty() && self.deadline.is_none() {
+                self.deadline = Some(Instant::now() + limits::BUFFER_TIME);
+            }
+        } else {
+            self.commit();
+        }
+        None
+    }
+
+    /// Puts a job's records into the block.
+    fn take(&mut self, job: Job) {
+        let Job { events, links, quarantined, durability, answer, bytes, .. } = job;
+        if self.block.body_len() + bytes > limits::MAX_BATCH_BYTES && !self.block.is_empty() {
+            self.commit();
+        }
+        if let Some(poison) = &self.poison {
+            let error = Error::poisoned(poison);
+            self.jobs.done(bytes);
+            answer.send(Err(error));
+            return;
+        }
+        let resolved = self.resolve(events, links, quarantined);
+        self.jobs.done(bytes);
+        match resolved {
+            Ok(written) if durability == Durability::Buffered => answer.send(Ok(written)),
+            Ok(written) => {
+                self.waiting.push((answer, written));
+                self.sync_wanted |= durability == Durability::Sync;
+            }
+            Err(error) => {
+                // Half of the batch may be in the index: nothing more can be
+                // written that a recovery would read the same way.
+                self.poison = Some(error.clone());
+                answer.send(Err(error));
+            }
+        }
+    }
+
+    /// Writes the block, syncs if anyone asked for it, publishes, acknowledges.
+    fn commit(&mut self) {
+        self.deadline = None;
+        let outcome = match &self.poison {
+            Some(poison) => Err(Error::poisoned(poison)),
+            None => self.write_block(),
+        };
+        if let (Err(error), None) = (&outcome, &self.poison) {
+            self.poison = Some(error.clone());
+        }
+        self.block.clear();
+        self.sync_wanted = false;
+        for (answer, written) in self.waiting.drain(..) {
+            answer.send(outcome.clone().map(|()| written));
+        }
+    }
+
+    fn write_block(&mut self) -> Result<()> {
+        if !self.block.is_empty() {
+            self.log.write(&mut self.block, u64::from(self.published.rows) + 1)?;
+        }
+        if self.sync_wanted {
+            self.log.sync()?;
+        }
+        if !self.block.is_empty() {
+            self.published = Visible {
+                commit: self.published.commit + 1,
+                rows: self.shared.index.read().rows().len() as u32,
+                log_end: self.log.end,
+            };
+            self.shared.publish(self.published);
+        }
+        Ok(())
+    }
+
+    /// Writes what is left and marks the log as closed.
+    fn finish(&mut self) -> Result<()> {
+        self.commit();
+        match &self.poison {
+            Some(poison) => Err(Error::poisoned(poison)),
+            None => self.log.close(u64::from(self.published.rows) + 1),
+        }
+    }
+}
+
+/// A block this large is written even if more is waiting.
+const BLOCK_TARGET_BYTES: usize = 1 << 20;

@@ -1,0 +1,72 @@
+//! The end of the log, where blocks are added.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::event::now_ns;
+use crate::log::block::{BlockBuilder, Digest, FORMAT_VERSION, Header, StoreId};
+use crate::storage::StorageFile;
+
+/// A log open for appending. Owned by the writer alone.
+#[derive(Debug)]
+pub(crate) struct LogWriter {
+    pub(crate) file: Arc<dyn StorageFile>,
+    pub(crate) name: String,
+    pub(crate) store: StoreId,
+    pub(crate) segment: u64,
+    /// Where the next block goes.
+    pub(crate) end: u64,
+    /// The log up to here is known to be on disk.
+    pub(crate) durable: u64,
+    /// The digest of the last block, zeros before the first.
+    pub(crate) previous: Digest,
+    /// Whether the last block holds nothing: the mark of a clean close.
+    pub(crate) closed: bool,
+}
+
+impl LogWriter {
+    /// Writes a block. It has reached the operating system when this returns.
+    /// `first_seq` is the sequence number of its first event.
+    pub(crate) fn write(&mut self, block: &mut BlockBuilder, first_seq: u64) -> Result<()> {
+        let header = block.seal(Header {
+            version: FORMAT_VERSION,
+            records: 0,
+            store: self.store,
+            segment: self.segment,
+            offset: self.end,
+            body_len: 0,
+            first_seq,
+            written_ns: now_ns(),
+            durable: self.durable,
+            previous: self.previous,
+            digest: [0; 32],
+        });
+        self.file
+            .write_at(block.bytes(), self.end)
+            .map_err(|error| Error::io("write a block to", &self.name, error))?;
+        self.end = header.end();
+        self.previous = header.digest;
+        self.closed = block.is_empty();
+        Ok(())
+    }
+
+    /// Syncs what was written, if any of it may not be on disk.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if self.durable < self.end {
+            self.file.sync().map_err(|error| Error::io("sync", &self.name, error))?;
+            self.durable = self.end;
+        }
+        Ok(())
+    }
+
+    /// Syncs the log and marks its end with an empty block, which calls all
+    /// before it durable: the next open has nothing to write again but that.
+    pub(crate) fn close(&mut self, next_seq: u64) -> Result<()> {
+        self.sync()?;
+        if self.end > 0 && !self.closed {
+            self.write(&mut BlockBuilder::new(), next_seq)?;
+            self.sync()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! Links that come from claims instead of from the events themselves: which one
+//! holds, which wait for their child, which were refused.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
+use crate::event::{Link, LinkKind};
+use crate::id::EventId;
+
+/// The book of claims.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// The claim that holds for a row, and since which commit.
+    holding: HashMap<u32, Holding, RandomState>,
+    /// What a row had before, oldest first.
+    former: HashMap<u32, Vec<Former>, RandomState>,
+    /// Claims whose child is not stored yet.
+    waiting: HashMap<EventId, Link, RandomState>,
+    refused: Vec<Refused>,
+    refused_before: HashSet<Link, RandomState>,
+}
+
+/// A claim that holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Holding {
+    pub(crate) link: Link,
+    pub(crate) since: u32,
+}
+
+/// What a row had for a parent until a stronger claim came.
+#[derive(Clone, Debug)]
+pub(crate) struct Former {
+    pub(crate) since: u32,
+    pub(crate) until: u32,
+    pub(crate) parent_id: EventId,
+    pub(crate) kind: LinkKind,
+    /// The parent's row and the commit at which the link to it became known.
+    pub(crate) parent: u32,
+    pub(crate) linked_at: u32,
+    pub(crate) closing: bool,
+}
+
+/// A claim that lost.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) link: Link,
+    pub(crate) since: u32,
+}
+
+impl Claims {
+    /// The claim that holds for a row now.
+    pub(crate) fn holding(&self, row: u32) -> Option<&Holding> {
+        self.holding.get(&row)
+    }
+
+    pub(crate) fn hold(&mut self, row: u32, link: Link, commit: u32) {
+        self.holding.insert(row, Holding { link, since: commit });
+    }
+
+    /// Makes the claim that holds as strong as a newer one that says the same.
+    pub(crate) fn strengthen(&mut self, row: u32, link: Link) {
+        if let Some(holding) = self.holding.get_mut(&row) {
+            holding.link = link;
+        }
+    }
+
+    pub(crate) fn add_former(&mut self, row: u32, former: Former) {
+        self.former.entry(row).or_default().push(former);
+    }
+
+    /// What a row had as of a commit before the claim that holds now.
+    pub(crate) fn former(&self, row: u32, at: u32) -> Option<&Former> {
+        self.former.get(&row)?.iter().find(|former| former.since <= at && at < former.until)
+    }
+
+    /// The claim that waits for this child to be stored.
+    pub(crate) fn waiting(&self, child: &EventId) -> Option<&Link> {
+        self.waiting.get(child)
+    }
+
+    /// Keeps a claim until its child is stored, in place of the one that waited.
+    pub(crate) fn wait(&mut self, link: Link) {
+        self.waiting.insert(link.child.clone(), link);
+    }
+
+    pub(crate) fn take_waiting(&mut self, child: &EventId) -> Option<Link> {
+        if self.waiting.is_empty() { None } else { self.waiting.remove(child) }
+    }
+
+    /// Books a claim that lost; returns whether it had not before.
+    pub(crate) fn refuse(&mut self, link: Link, commit: u32) -> bool {
+        let new = self.refused_before.insert(link.clone());
+        if new {
+            self.refused.push(Refused { link, since: commit });
+        }
+        new
+    }
+
+    /// Whether this very claim was refused before.
+    pub(crate) fn was_refused(&self, link: &Link) -> bool {
+        self.refused_before.contains(link)
+    }
+
+    /// Refused claims as of a commit, in the order they were refused.
+    pub(crate) fn refused(&self, at: u32) -> &[Refused] {
+        &self.refused[..self.refused.partition_point(|refused| refused.since <= at)]
+    }
+}
+
+/// What a new claim does to the one that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It says the same with no more strength.
+    Repeat,
+    /// It says the same with more strength.
+    Strengthen,
+    /// It says otherwise, and wins.
+    Replace,
+    /// It says otherwise, and loses.
+    Refuse,
+}
+
+/// Weighs a new claim against the one that stands: more strength wins, then a
+/// smaller order, then the one that was first.
+pub(crate) fn weigh(standing: &Link, new: &Link) -> Verdict {
+    let stronger =
+        (new.strength, Reverse(new.order)) > (standing.strength, Reverse(standing.order));
+    match (standing.parent == new.parent && standing.kind == new.kind, stronger) {
+        (true, false) => Verdict::Repeat,
+        (true, true) => Verdict::Strengthen,
+        (false, true) => Verdict::Replace,
+        (false, false) => Verdict::Refuse,
+    }
+}

@@ -1,0 +1,83 @@
+//! Children by parent, in the order in which the links became known.
+
+use crate::log::index::rows::NONE;
+
+/// The edges of the forest, as a list under each parent.
+#[derive(Debug, Default)]
+pub(crate) struct Family {
+    edges: Vec<Edge>,
+    lists: Vec<List>,
+}
+
+/// A link from a parent to a child, in the list of the parent's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edge {
+    pub(crate) child: u32,
+    next: u32,
+    /// The commits from which and until which it holds.
+    since: u32,
+    until: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    /// The first and the last edge under the row.
+    first: u32,
+    last: u32,
+    /// The edge that leads to the row.
+    own: u32,
+}
+
+impl Family {
+    /// Adds the next row, without children.
+    pub(crate) fn push(&mut self) {
+        self.lists.push(List { first: NONE, last: NONE, own: NONE });
+    }
+
+    /// Adds a child at the end of the parent's list.
+    pub(crate) fn add(&mut self, parent: u32, child: u32, commit: u32) {
+        let edge = self.edges.len() as u32;
+        self.edges.push(Edge { child, next: NONE, since: commit, until: NONE });
+        let list = &mut self.lists[parent as usize];
+        match list.last {
+            NONE => list.first = edge,
+            last => self.edges[last as usize].next = edge,
+        }
+        list.last = edge;
+        self.lists[child as usize].own = edge;
+    }
+
+    /// Ends the edge that leads to a row: from this commit on it does not hold.
+    pub(crate) fn end(&mut self, child: u32, commit: u32) {
+        if let Some(edge) = self.edges.get_mut(self.lists[child as usize].own as usize) {
+            edge.until = commit;
+        }
+        self.lists[child as usize].own = NONE;
+    }
+
+    /// The edge from a parent to a child as of a commit. O(1), unless the child
+    /// has moved since: then O(children).
+    pub(crate) fn edge(&self, parent: u32, child: u32, at: u32) -> Option<u32> {
+        let own = self.lists[child as usize].own;
+        if self.edges.get(own as usize).is_some_and(|edge| edge.since <= at) {
+            return Some(own);
+        }
+        self.edges(parent, at).find(|(_, edge)| edge.child == child).map(|(number, _)| number)
+    }
+
+    /// The edges under a parent that hold as of a commit, each with its number.
+    pub(crate) fn edges(&self, parent: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
+        self.walk(self.lists[parent as usize].first, at)
+    }
+
+    /// The edges after this one under the same parent.
+    pub(crate) fn edges_after(&self, edge: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
+        self.walk(self.edges.get(edge as usize).map_or(NONE, |edge| edge.next), at)
+    }
+
+    fn walk(&self, first: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
+        let get = move |number: u32| self.edges.get(number as usize).map(|edge| (number, *edge));
+        std::iter::successors(get(first), move |(_, edge)| get(edge.next))
+            .filter(move |(_, edge)| edge.since <= at && at < edge.until)
+    }
+}

@@ -1,0 +1,230 @@
+//! Roots and depths under any arrival order.
+//!
+//! A weighted union-find without path compression: each union of two pieces
+//! costs O(log n), and so does asking for a root or a depth, also when a chain
+//! arrives backwards. Because paths are never compressed, each step of a path
+//! was made at one commit and the steps along a path were made in order of
+//! time; so leaving out the later ones gives the answer as of an earlier commit.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::log::index::rows::{NONE, NOW};
+
+/// The pieces of the forest. Every row is a node; rows that were cut off and
+/// moved get new nodes.
+#[derive(Debug, Default)]
+pub(crate) struct Forest {
+    nodes: Vec<Node>,
+    /// Nodes of moved rows: numbered from [`MOVED`] on.
+    moved_nodes: Vec<Node>,
+    /// The rows of the moved nodes.
+    moved_rows: Vec<u32>,
+    /// For a row that was moved: since which commit it has which node.
+    moves: HashMap<u32, Vec<(u32, u32)>, RandomState>,
+    /// How a set's representative lies below its anchor, with the commit from
+    /// which on it does. Without an entry it is the anchor.
+    bases: HashMap<u32, Vec<Base>, RandomState>,
+}
+
+/// A node of the union-find.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// The node it was put under, and the commit at which it was.
+    up: u32,
+    since: u32,
+    /// Its depth less that of the node it was put under.
+    weight: i32,
+    /// Nodes in its set, while it is the representative.
+    size: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Base {
+    since: u32,
+    anchor: u32,
+    depth: u32,
+}
+
+/// Where a row lies in its piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The topmost known ancestor's row.
+    pub(crate) anchor: u32,
+    /// Edges between the row and its anchor.
+    pub(crate) depth: u32,
+}
+
+/// Numbers from here on are moved nodes. Rows stay below.
+const MOVED: u32 = 1 << 31;
+
+impl Forest {
+    /// Adds the next row, a piece of its own.
+    pub(crate) fn push(&mut self) {
+        self.nodes.push(Node::alone());
+    }
+
+    /// Where a row lies, as of a commit. O(log n).
+    pub(crate) fn position(&self, row: u32, at: u32) -> Position {
+        let (set, below) = self.representative(self.node_of(row, at), at);
+        let base = self.base(set, at);
+        Position { anchor: base.anchor, depth: (i64::from(base.depth) + below) as u32 }
+    }
+
+    /// Whether two rows lie in one piece now. O(log n).
+    pub(crate) fn same_piece(&self, a: u32, b: u32) -> bool {
+        self.set_of(a) == self.set_of(b)
+    }
+
+    /// An upper bound of how many rows the piece holds that this row lies in now.
+    pub(crate) fn piece_size(&self, row: u32) -> u32 {
+        self.node(self.set_of(row)).size
+    }
+
+    /// Hangs the piece whose anchor is `child` under `parent`, which lies in
+    /// another piece. O(log n).
+    pub(crate) fn hang(&mut self, child: u32, parent: u32, commit: u32) {
+        let above = self.position(parent, NOW);
+        let child_set = self.set_of(child);
+        let parent_set = self.set_of(parent);
+        debug_assert_ne!(child_set, parent_set, "a link within a piece closes a cycle");
+        let parent_base = self.base(parent_set, NOW);
+        // What the depth of the child's representative is from now on.
+        let child_depth = self.base(child_set, NOW).depth + above.depth + 1;
+        let weight = i64::from(child_depth) - i64::from(parent_base.depth);
+        let size = self.node(parent_set).size + self.node(child_set).size;
+        if self.node(parent_set).size >= self.node(child_set).size {
+            self.put_under(child_set, parent_set, weight, commit);
+            self.node_mut(parent_set).size = size;
+        } else {
+            self.put_under(parent_set, child_set, -weight, commit);
+            self.node_mut(child_set).size = size;
+            let base = Base { since: commit, anchor: above.anchor, depth: child_depth };
+            let bases = self.bases.entry(child_set).or_default();
+            match bases.last_mut() {
+                Some(last) if last.since == commit => *last = base,
+                _ => bases.push(base),
+            }
+        }
+    }
+
+    /// Makes a piece of its own out of rows that were cut off: each with its
+    /// depth below the first, which is the anchor. O(rows).
+    pub(crate) fn cut_off(&mut self, rows: &[(u32, u32)], commit: u32) {
+        let set = MOVED + self.moved_nodes.len() as u32;
+        for (at, &(row, depth)) in rows.iter().enumerate() {
+            let node = MOVED + self.moved_nodes.len() as u32;
+            self.moved_nodes.push(match at {
+                0 => Node { size: rows.len() as u32, ..Node::alone() },
+                _ => Node { up: set, since: commit, weight: depth as i32, size: 1 },
+            });
+            self.moved_rows.push(row);
+            self.moves.entry(row).or_default().push((commit, node));
+        }
+    }
+
+    fn put_under(&mut self, node: u32, up: u32, weight: i64, commit: u32) {
+        let node = self.node_mut(node);
+        (node.up, node.since, node.weight) = (up, commit, weight as i32);
+    }
+
+    fn set_of(&self, row: u32) -> u32 {
+        self.representative(self.node_of(row, NOW), NOW).0
+    }
+
+    /// A node's representative, and how much deeper the node lies.
+    fn representative(&self, mut node: u32, at: u32) -> (u32, i64) {
+        let mut below = 0;
+        loop {
+            let step = self.node(node);
+            if step.up == NONE || step.since > at {
+                return (node, below);
+            }
+            below += i64::from(step.weight);
+            node = step.up;
+        }
+    }
+
+    fn base(&self, set: u32, at: u32) -> Base {
+        let bases = self.bases.get(&set).map_or(&[][..], Vec::as_slice);
+        match bases.partition_point(|base| base.since <= at) {
+            0 => Base { since: 0, anchor: self.row_of(set), depth: 0 },
+            after => bases[after - 1],
+        }
+    }
+
+    fn node_of(&self, row: u32, at: u32) -> u32 {
+        if self.moves.is_empty() {
+            return row;
+        }
+        let moves = self.moves.get(&row).map_or(&[][..], Vec::as_slice);
+        match moves.partition_point(|&(since, _)| since <= at) {
+            0 => row,
+            after => moves[after - 1].1,
+        }
+    }
+
+    fn row_of(&self, node: u32) -> u32 {
+        if node < MOVED { node } else { self.moved_rows[(node - MOVED) as usize] }
+    }
+
+    fn node(&self, node: u32) -> &Node {
+        if node < MOVED {
+            &self.nodes[node as usize]
+        } else {
+            &self.moved_nodes[(node - MOVED) as usize]
+        }
+    }
+
+    fn node_mut(&mut self, node: u32) -> &mut Node {
+        if node < MOVED {
+            &mut self.nodes[node as usize]
+        } else {
+            &mut self.moved_nodes[(node - MOVED) as usize]
+        }
+    }
+}
+
+impl Node {
+    fn alone() -> Self {
+        Self { up: NONE, since: NONE, weight: 0, size: 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_that_arrives_backwards_has_its_depths_at_every_commit() {
+        let mut forest = Forest::default();
+        // Row n's parent is row n + 1, which arrives at commit n + 1.
+        for row in 0..1000 {
+            forest.push();
+            if row > 0 {
+                forest.hang(row - 1, row, row);
+            }
+        }
+        for at in [0, 1, 2, 500, 999] {
+            for row in 0..=at {
+                let expected = Position { anchor: at, depth: at - row };
+                assert_eq!(forest.position(row, at), expected, "row {row} as of {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_were_cut_off_keep_their_past() {
+        let mut forest = Forest::default();
+        (0..4).for_each(|_| forest.push());
+        forest.hang(1, 0, 1);
+        forest.hang(2, 1, 2);
+        forest.cut_off(&[(1, 0), (2, 1)], 3);
+        forest.hang(1, 3, 3);
+        assert_eq!(forest.position(2, 2), Position { anchor: 0, depth: 2 });
+        assert_eq!(forest.position(2, 3), Position { anchor: 3, depth: 2 });
+        assert_eq!(forest.position(0, 3), Position { anchor: 0, depth: 0 });
+        assert!(!forest.same_piece(0, 2));
+    }
+}

@@ -1,0 +1,79 @@
+//! Parents that are named and not stored, and who waits for them.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::id::EventId;
+use crate::log::index::rows::NONE;
+
+/// The book of missing parents.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    /// Every parent that was ever named before it was stored, in the order it
+    /// was first named.
+    entries: Vec<Entry>,
+    /// Those that are still not stored.
+    open: HashMap<EventId, u32, RandomState>,
+    /// Which parent a row waits for.
+    awaited: HashMap<u32, EventId, RandomState>,
+}
+
+/// A parent that was named before it was stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: EventId,
+    /// The rows that name it, in the order they came to.
+    pub(crate) children: Vec<u32>,
+    /// The commits from which and until which it was missing.
+    pub(crate) since: u32,
+    pub(crate) until: u32,
+}
+
+impl Missing {
+    /// Lets a row wait for its parent.
+    pub(crate) fn wait(&mut self, row: u32, parent: EventId, commit: u32) {
+        let entry = *self.open.entry(parent.clone()).or_insert_with(|| {
+            self.entries.push(Entry {
+                id: parent.clone(),
+                children: Vec::new(),
+                since: commit,
+                until: NONE,
+            });
+            (self.entries.len() - 1) as u32
+        });
+        self.entries[entry as usize].children.push(row);
+        self.awaited.insert(row, parent);
+    }
+
+    /// Lets a row wait no longer.
+    pub(crate) fn give_up(&mut self, row: u32) {
+        self.awaited.remove(&row);
+    }
+
+    /// Closes the book on a parent that is stored now; returns the rows that
+    /// waited for it, in the order they came to.
+    pub(crate) fn arrived(&mut self, parent: &EventId, commit: u32) -> Vec<u32> {
+        if self.open.is_empty() {
+            return Vec::new();
+        }
+        let Some(entry) = self.open.remove(parent) else { return Vec::new() };
+        let entry = &mut self.entries[entry as usize];
+        entry.until = commit;
+        // A row may have given up, or be in the list twice after doing so.
+        let awaited = &mut self.awaited;
+        let waits = |row: &&u32| awaited.get(row).is_some_and(|id| id == parent);
+        let mut rows: Vec<u32> = entry.children.iter().filter(waits).copied().collect();
+        rows.retain(|row| awaited.remove(row).is_some());
+        rows
+    }
+
+    /// The parent that a row waits for now.
+    pub(crate) fn awaited(&self, row: u32) -> Option<&EventId> {
+        self.awaited.get(&row)
+    }
+
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}

@@ -1,0 +1,141 @@
+//! The queue that leads to the writer: bounded in batches and in bytes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, TrySendError};
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::log::record::Encoded;
+use crate::options::{Durability, WhenFull};
+use crate::writer::receipt::Answer;
+
+/// A batch on its way to the log.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) events: Vec<Encoded>,
+    pub(crate) links: Vec<Encoded>,
+    pub(crate) quarantined: Vec<Encoded>,
+    pub(crate) durability: Durability,
+    pub(crate) answer: Answer,
+    /// Encoded bytes of all records.
+    pub(crate) bytes: usize,
+    /// Whether the store is to be closed after this.
+    pub(crate) close: bool,
+}
+
+/// The senders' end.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    sender: Sender<Job>,
+    room: Arc<Room>,
+}
+
+/// The writer's end.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    receiver: Receiver<Job>,
+    room: Arc<Room>,
+}
+
+/// The bytes that may still be put into the queue.
+#[derive(Debug)]
+struct Room {
+    limit: usize,
+    state: Mutex<RoomState>,
+    freed: Condvar,
+}
+
+#[derive(Debug)]
+struct RoomState {
+    used: usize,
+    closed: bool,
+}
+
+/// A queue for so many bytes.
+pub(crate) fn queue(limit_bytes: usize) -> (Queue, Jobs) {
+    let (sender, receiver) = crossbeam_channel::bounded(limits::QUEUE_BATCHES);
+    let room = Arc::new(Room {
+        limit: limit_bytes,
+        state: Mutex::new(RoomState { used: 0, closed: false }),
+        freed: Condvar::new(),
+    });
+    (Queue { sender, room: Arc::clone(&room) }, Jobs { receiver, room })
+}
+
+impl Queue {
+    /// Puts a job into the queue, waiting for room or not.
+    pub(crate) fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
+        let bytes = job.bytes;
+        self.room.take(bytes, when_full)?;
+        let sent = match when_full {
+            WhenFull::Block => self.sender.send(job).map_err(|SendError(_)| Error::closed()),
+            WhenFull::Return => self.sender.try_send(job).map_err(|error| match error {
+                TrySendError::Full(_) => Error::full(),
+                TrySendError::Disconnected(_) => Error::closed(),
+            }),
+        };
+        sent.inspect_err(|_| self.room.free(bytes))
+    }
+}
+
+impl Jobs {
+    /// The next job; none once the deadline has passed. Fails when no sender is left.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> std::result::Result<Option<Job>, Gone> {
+        match deadline {
+            None => self.receiver.recv().map(Some).map_err(|_| Gone),
+            Some(deadline) => match self.receiver.recv_deadline(deadline) {
+                Ok(job) => Ok(Some(job)),
+                Err(RecvTimeoutError::Timeout) => Ok(None),
+                Err(RecvTimeoutError::Disconnected) => Err(Gone),
+            },
+        }
+    }
+
+    /// The next job, if one is waiting.
+    pub(crate) fn waiting(&self) -> Option<Job> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Gives back the room that a job took, once its records are in a block.
+    pub(crate) fn done(&self, bytes: usize) {
+        self.room.free(bytes);
+    }
+}
+
+impl Drop for Jobs {
+    /// Whoever waits for room is told that there is no writer any more.
+    fn drop(&mut self) {
+        self.room.state.lock().closed = true;
+        self.room.freed.notify_all();
+    }
+}
+
+/// No sender is left.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+impl Room {
+    /// Takes room. A job larger than all of it waits until it is alone.
+    fn take(&self, bytes: usize, when_full: WhenFull) -> Result<()> {
+        let mut state = self.state.lock();
+        while !state.closed && state.used > 0 && state.used.saturating_add(bytes) > self.limit {
+            match when_full {
+                WhenFull::Block => self.freed.wait(&mut state),
+                WhenFull::Return => return Err(Error::full()),
+            }
+        }
+        if state.closed {
+            return Err(Error::closed());
+        }
+        state.used += bytes;
+        Ok(())
+    }
+
+    fn free(&self, bytes: usize) {
+        self.state.lock().used -= bytes;
+        self.freed.notify_all();
+    }
+}
