@@ -11,7 +11,7 @@ use std::io;
 use std::path::Path;
 
 pub use disk::Disk;
-pub use simulator::SimulatedDisk;
+pub use simulator::{Fault, SimulatedDisk};
 
 /// A folder of files. Names are relative to it.
 ///
