@@ -126,12 +126,11 @@ impl SimulatedDisk {
     #[must_use]
     pub fn kill(&self) -> Self {
         let state = self.state.read();
-        let mut copies: HashMap<*const RwLock<Content>, Node> = HashMap::new();
+        // A node under several names is one in the copy too.
+        let mut nodes: HashMap<*const RwLock<Content>, Node> = HashMap::new();
         let mut copy = |node: &Node| {
-            let copied = copies
-                .entry(Arc::as_ptr(node))
-                .or_insert_with(|| Arc::new(RwLock::new(node.read().clone())));
-            Arc::clone(copied)
+            let entry = nodes.entry(Arc::as_ptr(node));
+            Arc::clone(entry.or_insert_with(|| Arc::new(RwLock::new(node.read().clone()))))
         };
         let mut copy_names = |names: &BTreeMap<String, Node>| {
             names
@@ -197,13 +196,8 @@ impl SimulatedDisk {
     pub fn write(&self, name: &str, bytes: impl Into<Vec<u8>>) {
         let mut state = self.state.write();
         let content = Content::durable(bytes.into());
-        match state.names.get(name) {
-            Some(node) => *node.write() = content,
-            None => {
-                let node = Arc::new(RwLock::new(content));
-                state.names.insert(name.to_owned(), node);
-            }
-        }
+        let node = state.names.entry(name.to_owned()).or_default();
+        *node.write() = content;
         state.sync_names();
     }
 
