@@ -1,5 +1,359 @@
 //! The real disk.
 
-/// A folder on disk.
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::{LockGuard, LockOutcome, Storage, StorageFile};
+
+/// Most bytes that are read of what a lock's holder wrote about itself.
+const MAX_HOLDER_BYTES: u64 = 4096;
+
+/// A folder on disk, readable by its owner alone: folders are made with mode
+/// 0700 and files with mode 0600 where the system has modes.
+///
+/// What is assumed of the system: `fdatasync` on a file makes its bytes and its
+/// length durable, `fsync` on a folder makes its names durable, and renaming
+/// within a folder is atomic. macOS gets `F_FULLFSYNC`. Windows has no sync of
+/// folders; NTFS journals names by itself.
+///
+/// ```
+/// use forebear::storage::{Disk, Storage};
+///
+/// let folder = tempfile::tempdir()?;
+/// let disk = Disk::open(folder.path().join("events.forebear"))?;
+/// let file = disk.create("note")?;
+/// file.write_at(b"kept", 0)?;
+/// file.sync()?;
+/// disk.sync_dir()?;
+/// assert_eq!(disk.list()?, ["note"]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
-pub struct Disk;
+pub struct Disk {
+    folder: PathBuf,
+}
+
+impl Disk {
+    /// Opens the folder, making it and the folders above it where they are
+    /// missing. A folder that it made is durable once this returns.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, and [`io::ErrorKind::NotADirectory`] where the path
+    /// is something else than a folder.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let folder = std::path::absolute(path)?;
+        make_folder(&folder)?;
+        Ok(Self { folder })
+    }
+
+    fn join(&self, name: &str) -> io::Result<PathBuf> {
+        let plain = !name.is_empty()
+            && name != "."
+            && name != ".."
+            && !name.contains(['/', '\\', '\0'])
+            && !(cfg!(windows) && name.contains(':'));
+        if plain {
+            Ok(self.folder.join(name))
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("expected a plain file name, found {name:?}"),
+            ))
+        }
+    }
+}
+
+impl Storage for Disk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        let file = options().open(self.join(name)?)?;
+        Ok(Box::new(DiskFile { file }))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        let file = options()
+            .create(true)
+            .truncate(true)
+            .open(self.join(name)?)?;
+        Ok(Box::new(DiskFile { file }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.join(from)?, self.join(to)?)
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.join(name)?)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() {
+                // A name that is not UTF-8 is none of ours; it is still shown,
+                // so that a folder of other things isn't taken for an empty one.
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        sync_folder(&self.folder)
+    }
+
+    fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
+        let mut file = options()
+            .create(true)
+            .truncate(false)
+            .open(self.join(name)?)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0)?;
+                file.write_all(holder.as_bytes())?;
+                Ok(LockOutcome::Taken(Box::new(DiskLock { _file: file })))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut held_by = Vec::new();
+                // Where locks keep readers out (Windows) the holder stays unnamed.
+                let _ = file.take(MAX_HOLDER_BYTES).read_to_end(&mut held_by);
+                Ok(LockOutcome::HeldBy(
+                    String::from_utf8_lossy(&held_by).into_owned(),
+                ))
+            }
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.folder)
+    }
+}
+
+#[derive(Debug)]
+struct DiskFile {
+    file: File,
+}
+
+impl StorageFile for DiskFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match read_once(&self.file, &mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match write_once(&self.file, &bytes[written..], offset + written as u64) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+}
+
+/// Holds the lock as long as the file is open; a process that dies closes it.
+#[derive(Debug)]
+struct DiskLock {
+    _file: File,
+}
+
+impl LockGuard for DiskLock {}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes a folder and those above it where they are missing, each durable in
+/// the one above before the next is made.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let missing: Vec<&Path> = folder
+        .ancestors()
+        .take_while(|ancestor| !ancestor.is_dir())
+        .collect();
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    for path in missing.into_iter().rev() {
+        match builder.create(path) {
+            // Another process may have made it at the same moment.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotADirectory,
+                    format!("expected a folder at {}, found a file", path.display()),
+                ));
+            }
+            result => result?,
+        }
+        if let Some(above) = path.parent() {
+            sync_folder(above)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same signature where it can fail"
+)]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(unix)]
+fn write_once(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn write_once(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk() -> (tempfile::TempDir, Disk) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = Disk::open(folder.path().join("a/b")).expect("opens");
+        (folder, disk)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_reads_stop_at_the_end() {
+        let (_folder, disk) = disk();
+        let file = disk.create("log").expect("creates");
+        file.write_at(b"hello", 3).expect("writes");
+        file.sync().expect("syncs");
+        disk.sync_dir().expect("syncs");
+        let mut buffer = [9; 16];
+        assert_eq!(file.read_at(&mut buffer, 0).expect("reads"), 8);
+        assert_eq!(&buffer[..8], b"\0\0\0hello");
+        assert_eq!(file.read_at(&mut buffer, 8).expect("reads"), 0);
+        assert_eq!(file.read_at(&mut buffer, 1000).expect("reads"), 0);
+        file.set_len(4).expect("cuts");
+        assert_eq!(disk.open("log").expect("opens").len().expect("has one"), 4);
+    }
+
+    #[test]
+    fn names_are_listed_renamed_and_removed() {
+        let (_folder, disk) = disk();
+        for name in ["b", "a"] {
+            disk.create(name).expect("creates");
+        }
+        fs::create_dir(disk.folder.join("spool")).expect("makes");
+        assert_eq!(disk.list().expect("lists"), ["a", "b"]);
+        disk.rename("a", "b").expect("renames");
+        assert_eq!(disk.list().expect("lists"), ["b"]);
+        disk.unlink("b").expect("unlinks");
+        let missing = disk.open("b").expect_err("is gone").kind();
+        assert_eq!(missing, io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn names_with_separators_are_refused() {
+        let (_folder, disk) = disk();
+        for name in ["", ".", "..", "a/b", "../a", "/a", "a\\b", "a\0"] {
+            let error = disk.create(name).expect_err(name);
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_the_way_of_the_folder_is_an_error() {
+        let (folder, disk) = disk();
+        disk.create("file").expect("creates");
+        for path in ["a/b/file", "a/b/file/below"] {
+            let error = Disk::open(folder.path().join(path)).expect_err(path);
+            assert_eq!(error.kind(), io::ErrorKind::NotADirectory, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_lock_names_its_holder_and_ends_with_its_guard() {
+        let (_folder, disk) = disk();
+        disk.lock("LOCK", "a longer earlier holder").expect("locks");
+        let LockOutcome::Taken(guard) = disk.lock("LOCK", "process 7").expect("locks") else {
+            panic!("nobody holds it");
+        };
+        let LockOutcome::HeldBy(holder) = disk.lock("LOCK", "process 8").expect("answers") else {
+            panic!("it is held");
+        };
+        assert_eq!(holder, "process 7");
+        drop(guard);
+        assert!(matches!(
+            disk.lock("LOCK", "process 8").expect("locks"),
+            LockOutcome::Taken(_)
+        ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let (folder, disk) = disk();
+        disk.create("log").expect("creates");
+        let _guard = disk.lock("LOCK", "process 7").expect("locks");
+        for (path, mode) in [
+            ("a", 0o700),
+            ("a/b", 0o700),
+            ("a/b/log", 0o600),
+            ("a/b/LOCK", 0o600),
+        ] {
+            let metadata = fs::metadata(folder.path().join(path)).expect("is there");
+            assert_eq!(metadata.permissions().mode() & 0o777, mode, "{path}");
+        }
+    }
+}

@@ -1,5 +1,541 @@
 //! A disk in memory with the faults that disks have.
 
-/// A folder in memory.
+mod content;
+mod random;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::{LockGuard, LockOutcome, Storage, StorageFile};
+use content::{Content, SECTOR_BYTES};
+use random::Random;
+
+/// A folder in memory that can crash, lose power, run full and rot. Clones share
+/// it.
+///
+/// Without faults it costs a copy of each byte written, and a few bytes for each
+/// write until the next sync. Every operation that changes something (create,
+/// rename, unlink, write, `set_len`, sync, `sync_dir`) has a number, from 1 on,
+/// at which it can be made to fail. The same seeds and the same calls give the
+/// same outcome: nothing depends on the clock.
+///
+/// ```
+/// use forebear::storage::{SimulatedDisk, Storage};
+///
+/// let disk = SimulatedDisk::new();
+/// let file = disk.create("log")?;
+/// file.write_at(b"durable", 0)?;
+/// file.sync()?;
+/// disk.sync_dir()?;
+/// assert_eq!(disk.operations(), 4);
+///
+/// disk.crash_at(5);
+/// assert!(file.write_at(b"never acknowledged", 7).is_err());
+/// assert!(file.len().is_err(), "the process is dead");
+///
+/// let after = disk.power_loss(1);
+/// assert!(after.read("log")?.starts_with(b"durable"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SimulatedDisk {
+    state: Arc<RwLock<State>>,
+}
+
+/// What goes wrong at an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The process dies in the operation, which may have been done, or done in
+    /// part: a write up to the end of a sector. Every later call fails.
+    Crash,
+    /// The operation fails with an input or output error, once. Of a write, a
+    /// part may be there; after a sync, what was to be synced looks as if it were
+    /// durable and is not, and no later sync makes it so.
+    Io,
+}
+
+type Node = Arc<RwLock<Content>>;
+
+#[derive(Debug, Default)]
+struct State {
+    names: BTreeMap<String, Node>,
+    /// The names that survive a power loss in any case.
+    durable_names: BTreeMap<String, Node>,
+    /// What leads from the durable names to the present ones.
+    name_changes: Vec<NameChange>,
+    locks: BTreeSet<String>,
+    operations: u64,
+    faults: BTreeMap<u64, Fault>,
+    dead: bool,
+    /// Bytes by which files may still grow.
+    room: Option<u64>,
+    seed: u64,
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Create(String, Node),
+    Rename(String, String),
+    Unlink(String),
+}
+
+impl SimulatedDisk {
+    /// An empty disk without faults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty disk whose faulty operations are decided by `seed`.
+    pub fn with_seed(seed: u64) -> Self {
+        let disk = Self::default();
+        disk.state.write().seed = seed;
+        disk
+    }
+
+    /// How many operations that change something were asked for so far; the
+    /// next one has the number after it.
+    pub fn operations(&self) -> u64 {
+        self.state.read().operations
+    }
+
+    /// Makes the operation with this number fail.
+    pub fn fail_at(&self, operation: u64, fault: Fault) {
+        self.state.write().faults.insert(operation, fault);
+    }
+
+    /// Kills the process in the operation with this number: [`Fault::Crash`].
+    pub fn crash_at(&self, operation: u64) {
+        self.fail_at(operation, Fault::Crash);
+    }
+
+    /// Lets files grow by so many bytes more, after which writes fail with
+    /// [`io::ErrorKind::StorageFull`], what fits being written. None takes the
+    /// bound away. Removing files doesn't make room.
+    pub fn set_room(&self, bytes: Option<u64>) {
+        self.state.write().room = bytes;
+    }
+
+    /// The disk as another process finds it after this one was killed: all
+    /// writes are there, synced or not, and no lock is held. Faults are gone and
+    /// operations are counted from 1 again.
+    #[must_use]
+    pub fn kill(&self) -> Self {
+        let state = self.state.read();
+        // A node under several names is one in the copy too.
+        let mut nodes: HashMap<*const RwLock<Content>, Node> = HashMap::new();
+        let mut copy = |node: &Node| {
+            let entry = nodes.entry(Arc::as_ptr(node));
+            Arc::clone(entry.or_insert_with(|| Arc::new(RwLock::new(node.read().clone()))))
+        };
+        let mut copy_names = |names: &BTreeMap<String, Node>| {
+            names
+                .iter()
+                .map(|(name, node)| (name.clone(), copy(node)))
+                .collect()
+        };
+        let (names, durable_names) = (copy_names(&state.names), copy_names(&state.durable_names));
+        let name_changes = state
+            .name_changes
+            .iter()
+            .map(|change| match change {
+                NameChange::Create(name, node) => NameChange::Create(name.clone(), copy(node)),
+                other => other.clone(),
+            })
+            .collect();
+        State {
+            names,
+            durable_names,
+            name_changes,
+            seed: state.seed,
+            ..State::default()
+        }
+        .into()
+    }
+
+    /// The disk after a power loss, as `seed` decides. Of each unsynced write
+    /// all, nothing, some sectors or only the file's new length survives; of
+    /// unsynced changes of names, those up to some point. What survived is
+    /// durable. Faults are gone and operations are counted from 1 again.
+    #[must_use]
+    pub fn power_loss(&self, seed: u64) -> Self {
+        let state = self.state.read();
+        let mut random = Random::new(seed);
+        let mut names = state.durable_names.clone();
+        let survived = random.below(state.name_changes.len() + 1);
+        for change in &state.name_changes[..survived] {
+            change.apply(&mut names);
+        }
+        let names: BTreeMap<String, Node> = names
+            .into_iter()
+            .map(|(name, node)| {
+                let content = node.read().after_power_loss(&mut random);
+                (name, Arc::new(RwLock::new(content)))
+            })
+            .collect();
+        State {
+            durable_names: names.clone(),
+            names,
+            seed: random.next(),
+            ..State::default()
+        }
+        .into()
+    }
+
+    /// A file's bytes, dead process or not.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+        Ok(self.state.read().node(name)?.read().bytes().to_vec())
+    }
+
+    /// Replaces a file's bytes or makes the file, durably and behind the back of
+    /// whoever uses the disk. All changes of names so far become durable.
+    pub fn write(&self, name: &str, bytes: impl Into<Vec<u8>>) {
+        let mut state = self.state.write();
+        let content = Content::durable(bytes.into());
+        let node = state.names.entry(name.to_owned()).or_default();
+        *node.write() = content;
+        state.sync_names();
+    }
+
+    /// Removes a file as [`write`](Self::write) makes one.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state.write();
+        state.node(name)?;
+        state.names.remove(name);
+        state.sync_names();
+        Ok(())
+    }
+
+    /// Cuts a file or fills it up with zeros, as [`write`](Self::write) does.
+    pub fn truncate(&self, name: &str, length: usize) -> io::Result<()> {
+        let mut bytes = self.read(name)?;
+        bytes.resize(length, 0);
+        self.write(name, bytes);
+        Ok(())
+    }
+
+    /// Flips a bit (0 to 7) of the byte at `offset`.
+    pub fn flip_bit(&self, name: &str, offset: usize, bit: u8) -> io::Result<()> {
+        let state = self.state.read();
+        let mut content = state.node(name)?.write();
+        let length = content.bytes().len();
+        let byte = content.bytes_mut().get_mut(offset).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("expected an offset below {name}'s length of {length}, found {offset}"),
+            )
+        })?;
+        *byte ^= 1 << (bit % 8);
+        Ok(())
+    }
+
+    fn open_node(&self, node: Node) -> Box<dyn StorageFile> {
+        Box::new(SimulatedFile {
+            state: Arc::clone(&self.state),
+            node,
+        })
+    }
+
+    /// Counts a change of names and makes it unless a fault is due.
+    fn change_names<T>(&self, change: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.state.write();
+        match state.begin()? {
+            None => change(&mut state),
+            Some((Fault::Io, _)) => Err(io_error()),
+            Some((Fault::Crash, mut random)) => {
+                if random.coin() {
+                    change(&mut state)?;
+                }
+                Err(dead())
+            }
+        }
+    }
+}
+
+impl From<State> for SimulatedDisk {
+    fn from(state: State) -> Self {
+        Self {
+            state: Arc::new(RwLock::new(state)),
+        }
+    }
+}
+
+impl Storage for SimulatedDisk {
+    fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        let state = self.state.read();
+        state.check_alive()?;
+        Ok(self.open_node(Arc::clone(state.node(name)?)))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        let node = self.change_names(|state| state.create(name))?;
+        Ok(self.open_node(node))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.change_names(|state| {
+            state.node(from)?;
+            state.change(NameChange::Rename(from.to_owned(), to.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        self.change_names(|state| {
+            state.node(name)?;
+            state.change(NameChange::Unlink(name.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let state = self.state.read();
+        state.check_alive()?;
+        Ok(state.names.keys().cloned().collect())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.change_names(|state| {
+            state.sync_names();
+            Ok(())
+        })
+    }
+
+    fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
+        let mut state = self.state.write();
+        state.check_alive()?;
+        if !state.locks.insert(name.to_owned()) {
+            let holder = state.node(name)?.read().bytes().to_vec();
+            return Ok(LockOutcome::HeldBy(
+                String::from_utf8_lossy(&holder).into_owned(),
+            ));
+        }
+        state.create(name)?.write().write_at(holder.as_bytes(), 0)?;
+        Ok(LockOutcome::Taken(Box::new(SimulatedLock {
+            state: Arc::clone(&self.state),
+            name: name.to_owned(),
+        })))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+}
+
 #[derive(Debug)]
-pub struct SimulatedDisk;
+struct SimulatedFile {
+    state: Arc<RwLock<State>>,
+    node: Node,
+}
+
+impl StorageFile for SimulatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.state.read().check_alive()?;
+        Ok(self.node.read().read_at(buffer, offset))
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.state.write();
+        let fault = state.begin()?;
+        let mut content = self.node.write();
+        let start = to_usize(offset)?;
+        let (wanted, failure) = match fault {
+            None => (bytes.len(), None),
+            Some((fault, mut random)) => (
+                torn_length(start, bytes.len(), &mut random),
+                Some(fault.error()),
+            ),
+        };
+        let (length, full) = state.take_room(content.bytes().len(), start, wanted);
+        content.write_at(&bytes[..length], start)?;
+        failure.or(full).map_or(Ok(()), Err)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state.write();
+        let fault = state.begin()?;
+        let mut content = self.node.write();
+        match fault {
+            None => content.sync(),
+            Some((Fault::Io, _)) => {
+                content.fail_sync();
+                return Err(io_error());
+            }
+            Some((Fault::Crash, mut random)) => {
+                if random.coin() {
+                    content.sync();
+                }
+            }
+        }
+        state.check_alive()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.state.read().check_alive()?;
+        Ok(self.node.read().bytes().len() as u64)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let mut state = self.state.write();
+        let fault = state.begin()?;
+        let mut content = self.node.write();
+        let length = to_usize(length)?;
+        let skipped = match fault {
+            None => None,
+            Some((Fault::Io, _)) => Some(io_error()),
+            Some((Fault::Crash, mut random)) => random.coin().then(dead),
+        };
+        if let Some(error) = skipped {
+            return Err(error);
+        }
+        let present = content.bytes().len();
+        let growth = length.saturating_sub(present);
+        if let (_, Some(full)) = state.take_room(present, present, growth) {
+            return Err(full);
+        }
+        content.set_len(length)?;
+        state.check_alive()
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedLock {
+    state: Arc<RwLock<State>>,
+    name: String,
+}
+
+impl LockGuard for SimulatedLock {}
+
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        self.state.write().locks.remove(&self.name);
+    }
+}
+
+impl State {
+    /// Counts an operation and says which fault is due in it.
+    fn begin(&mut self) -> io::Result<Option<(Fault, Random)>> {
+        self.check_alive()?;
+        self.operations += 1;
+        let Some(fault) = self.faults.remove(&self.operations) else {
+            return Ok(None);
+        };
+        self.dead = fault == Fault::Crash;
+        let seed = Random::new(self.seed ^ self.operations.rotate_left(32)).next();
+        Ok(Some((fault, Random::new(seed))))
+    }
+
+    fn check_alive(&self) -> io::Result<()> {
+        if self.dead { Err(dead()) } else { Ok(()) }
+    }
+
+    fn node(&self, name: &str) -> io::Result<&Node> {
+        self.names.get(name).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no simulated file {name:?}"),
+            )
+        })
+    }
+
+    /// An empty file: a new one, or the one of this name cut to nothing.
+    fn create(&mut self, name: &str) -> io::Result<Node> {
+        if let Some(node) = self.names.get(name) {
+            node.write().set_len(0)?;
+            return Ok(Arc::clone(node));
+        }
+        let node = Node::default();
+        self.change(NameChange::Create(name.to_owned(), Arc::clone(&node)));
+        Ok(node)
+    }
+
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.name_changes.push(change);
+    }
+
+    fn sync_names(&mut self) {
+        self.name_changes.clear();
+        self.durable_names.clone_from(&self.names);
+    }
+
+    /// How much of a write there is room for, and the error where that isn't all.
+    fn take_room(
+        &mut self,
+        present: usize,
+        offset: usize,
+        wanted: usize,
+    ) -> (usize, Option<io::Error>) {
+        let Some(room) = self.room else {
+            return (wanted, None);
+        };
+        let limit = present.saturating_add(usize::try_from(room).unwrap_or(usize::MAX));
+        let length = wanted.min(limit.saturating_sub(offset));
+        if length > 0 {
+            let growth = (offset + length).saturating_sub(present);
+            self.room = Some(room - growth as u64);
+        }
+        let full = (length < wanted)
+            .then(|| io::Error::new(io::ErrorKind::StorageFull, "the simulated disk is full"));
+        (length, full)
+    }
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<String, Node>) {
+        match self {
+            Self::Create(name, node) => {
+                names.insert(name.clone(), Arc::clone(node));
+            }
+            Self::Rename(from, to) => {
+                if let Some(node) = names.remove(from) {
+                    names.insert(to.clone(), node);
+                }
+            }
+            Self::Unlink(name) => {
+                names.remove(name);
+            }
+        }
+    }
+}
+
+impl Fault {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Crash => dead(),
+            Self::Io => io_error(),
+        }
+    }
+}
+
+/// How much of a write was done when it failed: nothing, all, or up to the end
+/// of a sector.
+fn torn_length(offset: usize, length: usize, random: &mut Random) -> usize {
+    match random.below(3) {
+        0 => 0,
+        1 => length,
+        _ => {
+            let cut = offset + random.below(length + 1);
+            (cut - cut % SECTOR_BYTES).saturating_sub(offset)
+        }
+    }
+}
+
+fn to_usize(offset: u64) -> io::Result<usize> {
+    usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
+fn dead() -> io::Error {
+    io::Error::other("the simulated process died")
+}
+
+fn io_error() -> io::Error {
+    io::Error::other("a simulated input or output error")
+}
+
+#[cfg(test)]
+mod tests;
