@@ -27,6 +27,7 @@ pub mod ingest;
 pub mod limits;
 mod lineage;
 mod log;
+mod opening;
 mod options;
 mod query;
 mod recovery;

@@ -29,13 +29,18 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), visible: shared.visible() }
+        Self {
+            shared: Arc::clone(shared),
+            visible: shared.visible(),
+        }
     }
 
     /// The event with this id: its first version. O(log n), one record read.
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
         let index = self.shared.index.read();
-        let Some(row) = self.find(&index, &id.into()) else { return Ok(None) };
+        let Some(row) = self.find(&index, &id.into()) else {
+            return Ok(None);
+        };
         let event = self.columns(&index, row);
         drop(index);
         self.load(event, Detail::Payload).map(Some)
@@ -136,7 +141,11 @@ impl Snapshot {
         ancestor: impl Into<EventId>,
         descendant: impl Into<EventId>,
     ) -> Result<bool> {
-        Ok(common::is_ancestor(self, &ancestor.into(), &descendant.into()))
+        Ok(common::is_ancestor(
+            self,
+            &ancestor.into(),
+            &descendant.into(),
+        ))
     }
 
     /// The ancestor of `id` that has this depth, 0 being its root; the event
@@ -180,7 +189,9 @@ impl Snapshot {
 
     /// The newest `n` events of an instance, at most 1000.
     pub fn recent(&self, instance: &str, n: usize) -> Result<Vec<StoredEvent>> {
-        Ok(self.events(&Filter::new().instance(instance).limit(n))?.items)
+        Ok(self
+            .events(&Filter::new().instance(instance).limit(n))?
+            .items)
     }
 
     /// How many events the filter takes, by value, the most frequent first, at
@@ -252,7 +263,12 @@ impl Snapshot {
     /// What the index holds of an event.
     pub(crate) fn columns(&self, index: &Index, row: u32) -> StoredEvent {
         let position = self.position(index, row);
-        self.columns_at(index, row, &index.id(position.anchor), u64::from(position.depth))
+        self.columns_at(
+            index,
+            row,
+            &index.id(position.anchor),
+            u64::from(position.depth),
+        )
     }
 
     /// What the index holds of an event whose place is known.
@@ -293,7 +309,10 @@ impl Snapshot {
     pub(crate) fn load(&self, mut event: StoredEvent, detail: Detail) -> Result<StoredEvent> {
         if detail > Detail::Columns {
             let payload = detail == Detail::Payload;
-            let record = self.shared.reader.event(event.offset, self.visible.log_end, payload)?;
+            let record = self
+                .shared
+                .reader
+                .event(event.offset, self.visible.log_end, payload)?;
             event.record = Some(record);
         }
         Ok(event)

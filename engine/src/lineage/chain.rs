@@ -163,12 +163,19 @@ impl<'s> Chain<'s> {
             let mut row = row;
             for _ in 0..STEPS_AT_A_TIME {
                 rows.push(row);
-                let Some(next) = self.step(&index, row) else { break };
+                let Some(next) = self.step(&index, row) else {
+                    break;
+                };
                 row = next;
             }
         }
         let end = self.end.unwrap_or(ChainEnd::Root);
-        Ok(RootFirst { snapshot: self.snapshot, detail: self.options.detail, rows, end })
+        Ok(RootFirst {
+            snapshot: self.snapshot,
+            detail: self.options.detail,
+            rows,
+            end,
+        })
     }
 
     /// Takes some steps under one lock.

@@ -22,9 +22,17 @@ pub enum CommonCause {
 
 pub(crate) fn is_ancestor(snapshot: &Snapshot, ancestor: &EventId, descendant: &EventId) -> bool {
     let index = snapshot.shared.index.read();
-    let rows = (snapshot.find(&index, ancestor), snapshot.find(&index, descendant));
-    let (Some(above), Some(below)) = rows else { return false };
-    let (high, low) = (snapshot.position(&index, above), snapshot.position(&index, below));
+    let rows = (
+        snapshot.find(&index, ancestor),
+        snapshot.find(&index, descendant),
+    );
+    let (Some(above), Some(below)) = rows else {
+        return false;
+    };
+    let (high, low) = (
+        snapshot.position(&index, above),
+        snapshot.position(&index, below),
+    );
     drop(index);
     high.anchor == low.anchor
         && high.depth < low.depth
@@ -37,11 +45,17 @@ pub(crate) fn ancestor_at(
     depth: u64,
 ) -> Result<Option<StoredEvent>> {
     let index = snapshot.shared.index.read();
-    let Some(row) = snapshot.find(&index, id) else { return Ok(None) };
+    let Some(row) = snapshot.find(&index, id) else {
+        return Ok(None);
+    };
     let own = snapshot.position(&index, row).depth;
     drop(index);
-    let Some(edges) = u64::from(own).checked_sub(depth) else { return Ok(None) };
-    climb(snapshot, row, edges as u32).map(|row| event(snapshot, row)).transpose()
+    let Some(edges) = u64::from(own).checked_sub(depth) else {
+        return Ok(None);
+    };
+    climb(snapshot, row, edges as u32)
+        .map(|row| event(snapshot, row))
+        .transpose()
 }
 
 pub(crate) fn common_cause(
@@ -51,11 +65,16 @@ pub(crate) fn common_cause(
 ) -> Result<Option<CommonCause>> {
     let index = snapshot.shared.index.read();
     let rows = (snapshot.find(&index, a), snapshot.find(&index, b));
-    let (Some(a), Some(b)) = rows else { return Ok(None) };
+    let (Some(a), Some(b)) = rows else {
+        return Ok(None);
+    };
     let (place_a, place_b) = (snapshot.position(&index, a), snapshot.position(&index, b));
     if place_a.anchor != place_b.anchor {
         let at = snapshot.visible.commit;
-        let ends = (end_at(&index, place_a.anchor, at), end_at(&index, place_b.anchor, at));
+        let ends = (
+            end_at(&index, place_a.anchor, at),
+            end_at(&index, place_b.anchor, at),
+        );
         return Ok(Some(match ends {
             (ChainEnd::Root | ChainEnd::Cycle(_), ChainEnd::Root | ChainEnd::Cycle(_)) => {
                 CommonCause::None
@@ -68,7 +87,8 @@ pub(crate) fn common_cause(
     let a = climb(snapshot, a, place_a.depth - level);
     let b = climb(snapshot, b, place_b.depth - level);
     let met = a.zip(b).and_then(|(a, b)| meet(snapshot, a, b));
-    met.map(|row| event(snapshot, row).map(CommonCause::Found)).transpose()
+    met.map(|row| event(snapshot, row).map(CommonCause::Found))
+        .transpose()
 }
 
 /// The ancestor so many edges above a row.

@@ -103,7 +103,10 @@ pub(crate) fn children(
     let index = snapshot.shared.index.read();
     let page = match snapshot.find(&index, id) {
         Some(row) => children_of(snapshot, &index, row, None, after),
-        None => Page { items: Vec::new(), next: None },
+        None => Page {
+            items: Vec::new(),
+            next: None,
+        },
     };
     drop(index);
     snapshot.load_page(page, Detail::Payload)
@@ -116,11 +119,16 @@ pub(crate) fn siblings(
 ) -> Result<Page<StoredEvent>> {
     let index = snapshot.shared.index.read();
     let family = snapshot.find(&index, id).and_then(|row| {
-        index.cause(row, snapshot.visible.commit).map(|(parent, _)| (parent, row))
+        index
+            .cause(row, snapshot.visible.commit)
+            .map(|(parent, _)| (parent, row))
     });
     let page = match family {
         Some((parent, row)) => children_of(snapshot, &index, parent, Some(row), after),
-        None => Page { items: Vec::new(), next: None },
+        None => Page {
+            items: Vec::new(),
+            next: None,
+        },
     };
     drop(index);
     snapshot.load_page(page, Detail::Payload)
@@ -133,7 +141,10 @@ pub(crate) fn descendants(
 ) -> Result<Page<Descendant>> {
     let index = snapshot.shared.index.read();
     let Some(top) = snapshot.find(&index, id) else {
-        return Ok(Page { items: Vec::new(), next: None });
+        return Ok(Page {
+            items: Vec::new(),
+            next: None,
+        });
     };
     let page = match options.order {
         TreeOrder::DepthFirst => depth_first(snapshot, &index, top, options),
@@ -141,9 +152,15 @@ pub(crate) fn descendants(
     };
     drop(index);
     let load = |found: Descendant| {
-        Ok(Descendant { event: snapshot.load(found.event, options.detail)?, ..found })
+        Ok(Descendant {
+            event: snapshot.load(found.event, options.detail)?,
+            ..found
+        })
     };
-    Ok(Page { items: page.items.into_iter().map(load).collect::<Result<_>>()?, next: page.next })
+    Ok(Page {
+        items: page.items.into_iter().map(load).collect::<Result<_>>()?,
+        next: page.next,
+    })
 }
 
 fn children_of(
@@ -163,10 +180,17 @@ fn children_of(
         .into_iter()
         .flatten()
         .chain(later.into_iter().flatten())
-        .filter(|&(_, child)| index.cause(child, at).is_some_and(|(cause, _)| cause == parent))
+        .filter(|&(_, child)| {
+            index
+                .cause(child, at)
+                .is_some_and(|(cause, _)| cause == parent)
+        })
         .filter(|&(_, child)| Some(child) != except)
         .peekable();
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next: None,
+    };
     while let Some((edge, child)) = children.next() {
         page.items.push(snapshot.columns(index, child));
         if page.items.len() == limits::MAX_PAGE {
@@ -199,24 +223,40 @@ fn depth_first(
         if from.below < options.max_depth
             && let Some((edge, row)) = index.children(from.row, at).next()
         {
-            return Some(Below { row, edge, below: from.below + 1 });
+            return Some(Below {
+                row,
+                edge,
+                below: from.below + 1,
+            });
         }
         let mut from = from;
         while from.below > 0 {
             if let Some((edge, row)) = index.children_after(from.edge, at).next() {
-                return Some(Below { row, edge, below: from.below });
+                return Some(Below {
+                    row,
+                    edge,
+                    below: from.below,
+                });
             }
             let (row, _) = index.cause(from.row, at)?;
             if row == top {
                 return None;
             }
             let (above, _) = index.cause(row, at)?;
-            from = Below { row, edge: index.edge(above, row, at)?, below: from.below - 1 };
+            from = Below {
+                row,
+                edge: index.edge(above, row, at)?,
+                below: from.below - 1,
+            };
         }
         None
     };
     let begin = match options.after {
-        None => Some(Below { row: top, edge: 0, below: 0 }),
+        None => Some(Below {
+            row: top,
+            edge: 0,
+            below: 0,
+        }),
         Some(cursor) => resume(snapshot, index, top, cursor),
     };
     let mut items = Vec::new();
@@ -227,24 +267,40 @@ fn depth_first(
         last = found;
         found = next(below);
     }
-    let cursor = |last: Below| Cursor { time_ns: last.below.cast_signed(), at: u64::from(last.row) };
-    Page { items, next: found.and(last).map(cursor) }
+    let cursor = |last: Below| Cursor {
+        time_ns: last.below.cast_signed(),
+        at: u64::from(last.row),
+    };
+    Page {
+        items,
+        next: found.and(last).map(cursor),
+    }
 }
 
 /// Where a depth-first page ended. None where the cursor is not of this tree.
 fn resume(snapshot: &Snapshot, index: &Index, top: u32, cursor: Cursor) -> Option<Below> {
-    let row = u32::try_from(cursor.at).ok().filter(|&row| snapshot.sees(row))?;
+    let row = u32::try_from(cursor.at)
+        .ok()
+        .filter(|&row| snapshot.sees(row))?;
     let (above, below) = (snapshot.position(index, top), snapshot.position(index, row));
     let edges = below.depth.checked_sub(above.depth)?;
     if above.anchor != below.anchor || u64::from(edges) != cursor.time_ns.cast_unsigned() {
         return None;
     }
     if row == top {
-        return Some(Below { row, edge: 0, below: 0 });
+        return Some(Below {
+            row,
+            edge: 0,
+            below: 0,
+        });
     }
     let (parent, _) = index.cause(row, snapshot.visible.commit)?;
     let edge = index.edge(parent, row, snapshot.visible.commit)?;
-    Some(Below { row, edge, below: u64::from(edges) })
+    Some(Below {
+        row,
+        edge,
+        below: u64::from(edges),
+    })
 }
 
 /// Walks from the top again for each page, keeping no more of the frontier than
@@ -258,9 +314,16 @@ fn breadth_first(
     let at = snapshot.visible.commit;
     let skip = options.after.map_or(0, |cursor| cursor.at);
     let wanted = skip.saturating_add(options.limit as u64).saturating_add(1);
-    let mut frontier = VecDeque::from([Below { row: top, edge: 0, below: 0 }]);
+    let mut frontier = VecDeque::from([Below {
+        row: top,
+        edge: 0,
+        below: 0,
+    }]);
     let mut seen = 0;
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next: None,
+    };
     while let Some(from) = frontier.pop_front() {
         if from.below > 0 {
             if seen >= skip && page.items.len() < options.limit {
@@ -274,14 +337,20 @@ fn breadth_first(
         if from.below < options.max_depth {
             let room = wanted.saturating_sub(seen + frontier.len() as u64);
             let children = index.children(from.row, at).take(room as usize);
-            frontier.extend(children.map(|(edge, row)| Below { row, edge, below: from.below + 1 }));
+            frontier.extend(children.map(|(edge, row)| Below {
+                row,
+                edge,
+                below: from.below + 1,
+            }));
         }
     }
     page
 }
 
 fn descendant(snapshot: &Snapshot, index: &Index, below: Below) -> Descendant {
-    let more = index.children_after(below.edge, snapshot.visible.commit).next();
+    let more = index
+        .children_after(below.edge, snapshot.visible.commit)
+        .next();
     Descendant {
         event: snapshot.columns(index, below.row),
         below: below.below,

@@ -17,8 +17,7 @@ pub(crate) const MAGIC: [u8; 8] = *b"frbrBLK\n";
 pub(crate) const FORMAT_VERSION: u32 = 1;
 /// More bytes than any body has: a batch, or one record at the largest payload
 /// that can be allowed, and its fields.
-pub(crate) const MAX_BODY_BYTES: u64 =
-    (limits::MAX_PAYLOAD_BYTES + limits::MAX_BATCH_BYTES) as u64;
+pub(crate) const MAX_BODY_BYTES: u64 = (limits::MAX_PAYLOAD_BYTES + limits::MAX_BATCH_BYTES) as u64;
 
 /// A BLAKE3 digest.
 pub(crate) type Digest = [u8; 32];
@@ -110,7 +109,10 @@ pub(crate) struct BlockBuilder {
 
 impl BlockBuilder {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; HEADER_BYTES], records: 0 }
+        Self {
+            bytes: vec![0; HEADER_BYTES],
+            records: 0,
+        }
     }
 
     /// Bytes of the records so far.
@@ -182,7 +184,9 @@ impl<'a> Iterator for Records<'a> {
             }
             Err(error) => {
                 self.at = self.body.len();
-                Some(Err(Error::damaged(format!("record at byte {at} of a block: {error}"))))
+                Some(Err(Error::damaged(format!(
+                    "record at byte {at} of a block: {error}"
+                ))))
             }
         }
     }

@@ -33,8 +33,11 @@ struct Read {
 
 impl LogReader {
     pub(crate) fn new(file: Arc<dyn StorageFile>, name: String, cache_bytes: usize) -> Self {
-        let chunks =
-            Cache::with_weighter(cache_bytes / CHUNK_BYTES + 1, cache_bytes as u64, ChunkWeight);
+        let chunks = Cache::with_weighter(
+            cache_bytes / CHUNK_BYTES + 1,
+            cache_bytes as u64,
+            ChunkWeight,
+        );
         Self { file, name, chunks }
     }
 
@@ -46,14 +49,20 @@ impl LogReader {
             RecordKind::Event | RecordKind::Version => {
                 RecordView::event(read.bytes, read.start, read.frame, payload)
             }
-            other => Err(Error::damaged(format!("expected an event, found a record of kind {other:?}"))),
+            other => Err(Error::damaged(format!(
+                "expected an event, found a record of kind {other:?}"
+            ))),
         }
         .map_err(|error| self.located(offset, &error))
     }
 
     /// The quarantined input that begins at `offset`.
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
-        let Read { bytes, start, frame } = self.record(offset, end, true)?;
+        let Read {
+            bytes,
+            start,
+            frame,
+        } = self.record(offset, end, true)?;
         if frame.kind != RecordKind::Quarantined {
             let found = Error::damaged(format!(
                 "expected quarantined input, found a record of kind {:?}",
@@ -83,9 +92,17 @@ impl LogReader {
         // Frames are aligned, so that none lies across two chunks.
         let frame = Frame::parse(front, end.saturating_sub(offset))
             .map_err(|error| self.located(offset, &error))?;
-        let wanted = if payload { frame.len() } else { frame.payload_start() };
+        let wanted = if payload {
+            frame.len()
+        } else {
+            frame.payload_start()
+        };
         if wanted <= front.len() {
-            return Ok(Read { bytes: chunk, start, frame });
+            return Ok(Read {
+                bytes: chunk,
+                start,
+                frame,
+            });
         }
         let mut bytes = AlignedVec::with_capacity(wanted);
         if wanted > CHUNK_BYTES {
@@ -104,7 +121,11 @@ impl LogReader {
             ));
             return Err(self.located(offset, &found));
         }
-        Ok(Read { bytes: Arc::new(bytes), start: 0, frame })
+        Ok(Read {
+            bytes: Arc::new(bytes),
+            start: 0,
+            frame,
+        })
     }
 
     /// The chunk that `offset` lies in, up to the end of the log at least.
@@ -127,7 +148,9 @@ impl LogReader {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        self.file.read_at(buffer, offset).map_err(|error| Error::io("read", &self.name, error))
+        self.file
+            .read_at(buffer, offset)
+            .map_err(|error| Error::io("read", &self.name, error))
     }
 
     fn located(&self, offset: u64, error: &Error) -> Error {

@@ -154,10 +154,6 @@ impl Encoded {
         access(&self.meta)
     }
 
-    pub(crate) fn meta(&self) -> &[u8] {
-        &self.meta
-    }
-
     pub(crate) fn payload(&self) -> Option<&[u8]> {
         self.payload.as_deref()
     }

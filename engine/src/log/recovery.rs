@@ -12,7 +12,10 @@ use crate::error::{Error, Result};
 use crate::log::append::LogWriter;
 use crate::log::block::{HEADER_BYTES, Header, Records, StoreId};
 use crate::log::index::{Entered, Index};
-use crate::log::record::{ALIGN, ArchivedEventMeta, ArchivedLinkMeta, Frame, FRAME_BYTES, RecordKind, access, quarantine_key};
+use crate::log::record::{
+    ALIGN, ArchivedEventMeta, ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, access,
+    quarantine_key,
+};
 use crate::log::scan::{Found, Scanner};
 use crate::recovery::{Damage, RecoveryReport};
 use crate::storage::{Storage, StorageFile};
@@ -36,7 +39,12 @@ pub(crate) fn recover(
     store: StoreId,
     report: &mut RecoveryReport,
 ) -> Result<Recovered> {
-    let mut recovery = Recovery { index: Index::default(), commit: 0, skipped_bytes: 0, report };
+    let mut recovery = Recovery {
+        index: Index::default(),
+        commit: 0,
+        skipped_bytes: 0,
+        report,
+    };
     let mut scanner = Scanner::new(&*file, name, segment, Some(store))?;
     let mut log = LogWriter {
         file: Arc::clone(&file),
@@ -89,7 +97,11 @@ pub(crate) fn recover(
 }
 
 /// The store that a log's first sound block is of: how a lost manifest's is found.
-pub(crate) fn store_of(file: &dyn StorageFile, name: &str, segment: u64) -> Result<Option<StoreId>> {
+pub(crate) fn store_of(
+    file: &dyn StorageFile,
+    name: &str,
+    segment: u64,
+) -> Result<Option<StoreId>> {
     let mut scanner = Scanner::new(file, name, segment, None)?;
     while let Some(found) = scanner.next()? {
         if let Found::Block(_) = found {
@@ -116,14 +128,19 @@ impl Recovery<'_> {
                 header.offset
             ))
         };
-        self.leave_room(header.first_seq).map_err(|error| located(&error))?;
+        self.leave_room(header.first_seq)
+            .map_err(|error| located(&error))?;
         self.commit += 1;
         let mut records = 0;
         for record in Records::new(body) {
             let (at, frame, bytes) = record.map_err(|error| located(&error))?;
             let offset = header.offset + (HEADER_BYTES + at) as u64;
-            let entered = Entered { offset, commit: self.commit };
-            self.apply_record(frame, bytes, entered).map_err(|error| located(&error))?;
+            let entered = Entered {
+                offset,
+                commit: self.commit,
+            };
+            self.apply_record(frame, bytes, entered)
+                .map_err(|error| located(&error))?;
             records += 1;
         }
         if records != header.records {
@@ -235,12 +252,18 @@ fn keep(
     })?;
     let digest = hasher.finalize().to_hex();
     let kept = format!("{name}.cut-{}-{}", range.start, &digest[..8]);
-    let side = storage.create(&kept).map_err(|error| Error::io("make", &kept, error))?;
+    let side = storage
+        .create(&kept)
+        .map_err(|error| Error::io("make", &kept, error))?;
     copy(file, name, range.clone(), |bytes, at| {
-        side.write_at(bytes, at - range.start).map_err(|error| Error::io("write", &kept, error))
+        side.write_at(bytes, at - range.start)
+            .map_err(|error| Error::io("write", &kept, error))
     })?;
-    side.sync().map_err(|error| Error::io("sync", &kept, error))?;
-    storage.sync_dir().map_err(|error| Error::io("sync the folder of", &kept, error))?;
+    side.sync()
+        .map_err(|error| Error::io("sync", &kept, error))?;
+    storage
+        .sync_dir()
+        .map_err(|error| Error::io("sync the folder of", &kept, error))?;
     Ok(kept)
 }
 
@@ -248,9 +271,11 @@ fn keep(
 /// failed to sync once can look clean and yet never reach the disk.
 fn rewrite(file: &dyn StorageFile, name: &str, range: Range<u64>) -> Result<u64> {
     copy(file, name, range.clone(), |bytes, at| {
-        file.write_at(bytes, at).map_err(|error| Error::io("write again", name, error))
+        file.write_at(bytes, at)
+            .map_err(|error| Error::io("write again", name, error))
     })?;
-    file.sync().map_err(|error| Error::io("sync", name, error))?;
+    file.sync()
+        .map_err(|error| Error::io("sync", name, error))?;
     Ok(range.end - range.start)
 }
 

@@ -12,7 +12,10 @@ use crate::snapshot::Snapshot;
 use crate::stored::StoredEvent;
 
 pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next: None,
+    };
     if filter.limit == 0 {
         return Ok(page);
     }
@@ -23,7 +26,10 @@ pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<Stored
             return ControlFlow::Break(());
         }
         page.items.push(snapshot.columns(index, row));
-        last = Some(Cursor { time_ns: index.row(row).time_ns, at: u64::from(row) });
+        last = Some(Cursor {
+            time_ns: index.row(row).time_ns,
+            at: u64::from(row),
+        });
         ControlFlow::Continue(())
     });
     snapshot.load_page(page, filter.detail)
@@ -36,7 +42,9 @@ pub(crate) fn scan(
     filter: &Filter,
     mut visit: impl FnMut(&Index, u32) -> ControlFlow<()>,
 ) {
-    let Some(plan) = Plan::new(snapshot, filter) else { return };
+    let Some(plan) = Plan::new(snapshot, filter) else {
+        return;
+    };
     let mut from = plan.begin(filter);
     while let Some(place) = from {
         let index = snapshot.shared.index.read();
@@ -68,13 +76,19 @@ impl Plan {
             wanted.push(Dimension::Session(index.find_text(session)?));
         }
         for (key, value) in &filter.labels {
-            wanted.push(Dimension::Label(index.find_text(key)?, index.find_text(value)?));
+            wanted.push(Dimension::Label(
+                index.find_text(key)?,
+                index.find_text(value)?,
+            ));
         }
         if filter.errors {
             wanted.push(Dimension::Errors);
         }
-        let mut kinds: Vec<u32> =
-            filter.kinds.iter().filter_map(|kind| index.find_text(kind)).collect();
+        let mut kinds: Vec<u32> = filter
+            .kinds
+            .iter()
+            .filter_map(|kind| index.find_text(kind))
+            .collect();
         if kinds.is_empty() && !filter.kinds.is_empty() {
             return None;
         }
@@ -82,8 +96,13 @@ impl Plan {
             wanted.push(Dimension::Kind(kind));
             kinds.clear();
         }
-        let length = |&dimension: &Dimension| index.postings(dimension).map_or(0, |list| list.len());
-        let driver = wanted.iter().copied().min_by_key(length).unwrap_or(Dimension::All);
+        let length =
+            |&dimension: &Dimension| index.postings(dimension).map_or(0, |list| list.len());
+        let driver = wanted
+            .iter()
+            .copied()
+            .min_by_key(length)
+            .unwrap_or(Dimension::All);
         let length = length(&driver);
         if length == 0 {
             return None;
@@ -93,26 +112,44 @@ impl Plan {
             Some(root) => Some(find_root(snapshot, &index, root)?),
         };
         let small = |root: &u32| index.piece_size(*root) as usize <= length / TREE_SHARE;
-        let tree = root.filter(small).map(|root| rows_of_tree(snapshot, &index, root));
+        let tree = root
+            .filter(small)
+            .map(|root| rows_of_tree(snapshot, &index, root));
         // A tree's rows are not in the driver's list: then it is checked too.
         wanted.retain(|&dimension| dimension != driver || tree.is_some());
-        Some(Self { driver, checked: wanted, kinds, root, tree })
+        Some(Self {
+            driver,
+            checked: wanted,
+            kinds,
+            root,
+            tree,
+        })
     }
 
     /// Where reading begins.
     fn begin(&self, filter: &Filter) -> Option<Place> {
-        let first = Place { time_ns: filter.since_ns, row: 0 };
-        let end = filter.until_ns.map_or(LAST, |until| Place { time_ns: until, row: 0 });
+        let first = Place {
+            time_ns: filter.since_ns,
+            row: 0,
+        };
+        let end = filter.until_ns.map_or(LAST, |until| Place {
+            time_ns: until,
+            row: 0,
+        });
         Some(match (filter.after, filter.oldest_first) {
             (None, true) => first,
             (None, false) => end,
             // After the row of the cursor forwards, before it backwards.
-            (Some(cursor), true) => {
-                Place { time_ns: cursor.time_ns, row: (cursor.at as u32).saturating_add(1) }.max(first)
+            (Some(cursor), true) => Place {
+                time_ns: cursor.time_ns,
+                row: (cursor.at as u32).saturating_add(1),
             }
-            (Some(cursor), false) => {
-                Place { time_ns: cursor.time_ns, row: cursor.at as u32 }.min(end)
+            .max(first),
+            (Some(cursor), false) => Place {
+                time_ns: cursor.time_ns,
+                row: cursor.at as u32,
             }
+            .min(end),
         })
     }
 
@@ -177,7 +214,13 @@ impl Plan {
     }
 
     /// Whether a row of the driver's list meets the other conditions.
-    pub(crate) fn takes(&self, snapshot: &Snapshot, index: &Index, filter: &Filter, row: u32) -> bool {
+    pub(crate) fn takes(
+        &self,
+        snapshot: &Snapshot,
+        index: &Index,
+        filter: &Filter,
+        row: u32,
+    ) -> bool {
         let entry = index.row(row);
         let until = filter.until_ns.is_none_or(|until| entry.time_ns < until);
         snapshot.sees(row)
@@ -186,12 +229,23 @@ impl Plan {
             && (filter.versions || !entry.flags.has(Flags::VERSION))
             && (filter.derived_ids || !entry.flags.has(Flags::DERIVED))
             && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
-            && self.checked.iter().all(|&dimension| has(index, row, dimension))
-            && self.root.is_none_or(|root| snapshot.position(index, row).anchor == root)
+            && self
+                .checked
+                .iter()
+                .all(|&dimension| has(index, row, dimension))
+            && self
+                .root
+                .is_none_or(|root| snapshot.position(index, row).anchor == root)
     }
 
     /// Whether a row of any list meets all conditions.
-    pub(crate) fn takes_any(&self, snapshot: &Snapshot, index: &Index, filter: &Filter, row: u32) -> bool {
+    pub(crate) fn takes_any(
+        &self,
+        snapshot: &Snapshot,
+        index: &Index,
+        filter: &Filter,
+        row: u32,
+    ) -> bool {
         has(index, row, self.driver) && self.takes(snapshot, index, filter, row)
     }
 }
@@ -204,9 +258,9 @@ fn has(index: &Index, row: u32, dimension: Dimension) -> bool {
         Dimension::Kind(kind) => entry.kind == kind,
         Dimension::Instance(instance) => entry.instance == instance,
         Dimension::Session(session) => entry.session == session,
-        Dimension::Label(..) => {
-            index.postings(dimension).is_some_and(|list| list.contains(index.rows(), row))
-        }
+        Dimension::Label(..) => index
+            .postings(dimension)
+            .is_some_and(|list| list.contains(index.rows(), row)),
     }
 }
 
@@ -221,18 +275,32 @@ fn rows_of_tree(snapshot: &Snapshot, index: &Index, root: u32) -> Vec<Place> {
     let mut rows = vec![root];
     let mut next = 0;
     while let Some(&row) = rows.get(next) {
-        rows.extend(index.children(row, snapshot.visible.commit).map(|(_, child)| child));
+        rows.extend(
+            index
+                .children(row, snapshot.visible.commit)
+                .map(|(_, child)| child),
+        );
         next += 1;
     }
-    let versions: Vec<u32> = rows.iter().flat_map(|&row| index.versions(row)).copied().collect();
+    let versions: Vec<u32> = rows
+        .iter()
+        .flat_map(|&row| index.versions(row))
+        .copied()
+        .collect();
     rows.extend(versions);
-    let mut places: Vec<Place> = rows.iter().map(|&row| Place::of(index.rows(), row)).collect();
+    let mut places: Vec<Place> = rows
+        .iter()
+        .map(|&row| Place::of(index.rows(), row))
+        .collect();
     places.sort_unstable();
     places
 }
 
 /// After every row.
-const LAST: Place = Place { time_ns: i64::MAX, row: u32::MAX };
+const LAST: Place = Place {
+    time_ns: i64::MAX,
+    row: u32::MAX,
+};
 /// Rows looked at under one lock of the index: a fraction of a millisecond.
 const ROWS_AT_A_TIME: usize = 2048;
 /// A tree is listed by walking it where it holds less than this share of the

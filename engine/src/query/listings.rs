@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::limits;
-use crate::log::index::{Flags, MissingEntry, Parent, Index};
+use crate::log::index::{Flags, Index, MissingEntry, Parent};
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, StoredEvent};
@@ -64,7 +64,13 @@ pub(crate) fn versions(
     let mut rows = Vec::new();
     if let Some(first) = snapshot.find(&index, id) {
         rows.push(first);
-        rows.extend(index.versions(first).iter().copied().filter(|&row| snapshot.sees(row)));
+        rows.extend(
+            index
+                .versions(first)
+                .iter()
+                .copied()
+                .filter(|&row| snapshot.sees(row)),
+        );
     }
     let page = page(rows, after, |row| Some(snapshot.columns(&index, row)));
     drop(index);
@@ -73,10 +79,15 @@ pub(crate) fn versions(
 
 pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Resolved {
     let exact = EventId::from(prefix);
-    if snapshot.find(&snapshot.shared.index.read(), &exact).is_some() {
+    if snapshot
+        .find(&snapshot.shared.index.read(), &exact)
+        .is_some()
+    {
         return Resolved::One(exact);
     }
-    let Some((low, high)) = uuid_range(prefix) else { return Resolved::None };
+    let Some((low, high)) = uuid_range(prefix) else {
+        return Resolved::None;
+    };
     let mut found = BTreeSet::new();
     for_each_row(snapshot, 0, |index, row| {
         let entry = index.row(row);
@@ -98,12 +109,18 @@ pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Resolved {
 }
 
 pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next: None,
+    };
     let from = after.map_or(0, |cursor| cursor.at.saturating_add(1));
     for_each_row(snapshot, from, |index, row| {
         if is_root(snapshot, index, row) {
             if page.items.len() == limits::MAX_PAGE {
-                page.next = page.items.last().map(|last: &StoredEvent| Cursor::at(last.seq - 1));
+                page.next = page
+                    .items
+                    .last()
+                    .map(|last: &StoredEvent| Cursor::at(last.seq - 1));
                 return false;
             }
             page.items.push(snapshot.columns(index, row));
@@ -115,7 +132,9 @@ pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<S
 
 pub(crate) fn missing_parents(snapshot: &Snapshot, after: Option<Cursor>) -> Page<MissingParent> {
     let index = snapshot.shared.index.read();
-    page(index.missing().iter(), after, |entry| missing_parent(snapshot, &index, entry))
+    page(index.missing().iter(), after, |entry| {
+        missing_parent(snapshot, &index, entry)
+    })
 }
 
 pub(crate) fn refused_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<RefusedLink> {
@@ -128,7 +147,10 @@ pub(crate) fn refused_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<
             Parent::Known(parent, _) | Parent::Closing(parent, _) => Some(index.id(parent)),
             Parent::Missing(parent, _) => Some(parent),
         });
-        Some(RefusedLink { link: refused.link.clone(), parent })
+        Some(RefusedLink {
+            link: refused.link.clone(),
+            parent,
+        })
     })
 }
 
@@ -138,34 +160,42 @@ pub(crate) fn closing_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<
     page(index.closing(at).iter(), after, |&(row, since)| {
         // A link may have been replaced since, by another that closes a cycle too.
         match index.parent(row, at) {
-            Parent::Closing(parent, kind) if index.linked_at(row, at) == since => Some(ClosingLink {
-                child: index.id(row),
-                parent: index.id(parent),
-                kind,
-            }),
+            Parent::Closing(parent, kind) if index.linked_at(row, at) == since => {
+                Some(ClosingLink {
+                    child: index.id(row),
+                    parent: index.id(parent),
+                    kind,
+                })
+            }
             _ => None,
         }
     })
 }
 
-pub(crate) fn quarantined(
-    snapshot: &Snapshot,
-    after: Option<Cursor>,
-) -> Result<Page<Quarantined>> {
+pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<Quarantined>> {
     let index = snapshot.shared.index.read();
     let all = index.quarantined(snapshot.visible.commit);
     let first = after.map_or(0, |cursor| cursor.at as usize).min(all.len());
-    let offsets: Vec<u64> =
-        all[first..].iter().take(limits::MAX_PAGE).map(|&(offset, _)| offset).collect();
+    let offsets: Vec<u64> = all[first..]
+        .iter()
+        .take(limits::MAX_PAGE)
+        .map(|&(offset, _)| offset)
+        .collect();
     let total = all.len();
     drop(index);
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next: None,
+    };
     let mut bytes = 0;
     for offset in offsets {
         if bytes > QUARANTINE_PAGE_BYTES {
             break;
         }
-        let input = snapshot.shared.reader.quarantined(offset, snapshot.visible.log_end)?;
+        let input = snapshot
+            .shared
+            .reader
+            .quarantined(offset, snapshot.visible.log_end)?;
         bytes += input.bytes.len();
         page.items.push(input);
     }
@@ -176,7 +206,10 @@ pub(crate) fn quarantined(
 
 /// Whether an event neither names a parent nor was linked to one.
 pub(crate) fn is_root(snapshot: &Snapshot, index: &Index, row: u32) -> bool {
-    !index.row(row).flags.has(Flags::VERSION | Flags::LOST | Flags::NAMED)
+    !index
+        .row(row)
+        .flags
+        .has(Flags::VERSION | Flags::LOST | Flags::NAMED)
         && index.parent(row, snapshot.visible.commit) == Parent::None
 }
 
@@ -232,7 +265,10 @@ fn page<T, U>(
     mut show: impl FnMut(T) -> Option<U>,
 ) -> Page<U> {
     let first = after.map_or(0, |cursor| cursor.at as usize);
-    let mut page = Page { items: Vec::new(), next: None };
+    let mut page = Page {
+        items: Vec::new(),
+        next: None,
+    };
     for (passed, entry) in list.into_iter().enumerate().skip(first) {
         let Some(item) = show(entry) else { continue };
         if page.items.len() == limits::MAX_PAGE {

@@ -14,15 +14,6 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
-impl<T> Page<T> {
-    pub(crate) fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            items: self.items.into_iter().map(f).collect(),
-            next: self.next,
-        }
-    }
-}
-
 /// Where a listing goes on. Opaque: give it back to the call it came from, with
 /// the same arguments. As text it survives a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

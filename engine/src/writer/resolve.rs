@@ -21,7 +21,11 @@ impl Writer {
     ) -> Result<Written> {
         let mut written = Written::default();
         if self.log.end > MAX_LOG_BYTES {
-            return Err(Error::limit("the log", MAX_LOG_BYTES as usize, self.log.end as usize));
+            return Err(Error::limit(
+                "the log",
+                MAX_LOG_BYTES as usize,
+                self.log.end as usize,
+            ));
         }
         for event in events {
             written.events.push(self.resolve_event(event)?);
@@ -40,7 +44,11 @@ impl Writer {
         let known = self.find_equal(&id, &event)?;
         let status = match known {
             Known::Equal(row) => {
-                return Ok(Appended { id, seq: u64::from(row) + 1, status: AppendStatus::Repeat });
+                return Ok(Appended {
+                    id,
+                    seq: u64::from(row) + 1,
+                    status: AppendStatus::Repeat,
+                });
             }
             Known::Other => {
                 event.set_version();
@@ -50,8 +58,15 @@ impl Writer {
         };
         let entered = self.push(&event);
         let row =
-            self.shared.index.write().add_event(event.as_event()?, event.payload(), entered)?;
-        Ok(Appended { id, seq: u64::from(row) + 1, status })
+            self.shared
+                .index
+                .write()
+                .add_event(event.as_event()?, event.payload(), entered)?;
+        Ok(Appended {
+            id,
+            seq: u64::from(row) + 1,
+            status,
+        })
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
@@ -76,17 +91,24 @@ impl Writer {
     /// Adds a record to the block.
     fn push(&mut self, record: &Encoded) -> Entered {
         let offset = self.log.end + self.block.push(record) as u64;
-        Entered { offset, commit: self.published.commit + 1 }
+        Entered {
+            offset,
+            commit: self.published.commit + 1,
+        }
     }
 
     /// Whether an event, or a version of it, has just this content.
     fn find_equal(&self, id: &EventId, event: &Encoded) -> Result<Known> {
         let index = self.shared.index.read();
-        let Some(first) = index.find(id) else { return Ok(Known::Not) };
+        let Some(first) = index.find(id) else {
+            return Ok(Known::Not);
+        };
         let fields = event.as_event()?;
         let candidates = index.candidates(first, index.fingerprint(fields, event.payload()));
-        let places: Vec<(u32, u64)> =
-            candidates.iter().map(|&row| (row, index.row(row).offset)).collect();
+        let places: Vec<(u32, u64)> = candidates
+            .iter()
+            .map(|&row| (row, index.row(row).offset))
+            .collect();
         drop(index);
         // Equal fingerprints are nearly always equal content: one comparison.
         for (row, offset) in places {

@@ -19,9 +19,6 @@ pub(crate) enum Parent {
     Closing(u32, LinkKind),
 }
 
-/// A link as [`Index::claim`] takes it.
-pub(crate) type Claim = Link;
-
 impl Index {
     /// Links an event that was just added to its parent, and to those that
     /// waited for it: its own link first, then theirs, in the order they came.
@@ -50,9 +47,13 @@ impl Index {
     }
 
     /// What a claim would come to. Nothing is changed.
-    pub(crate) fn judge(&self, claim: &Claim) -> Linked {
+    pub(crate) fn judge(&self, claim: &Link) -> Linked {
         let Some(child) = self.find(&claim.child) else {
-            return match self.claims.waiting(&claim.child).map(|standing| weigh(standing, claim)) {
+            return match self
+                .claims
+                .waiting(&claim.child)
+                .map(|standing| weigh(standing, claim))
+            {
                 None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
                 Some(Verdict::Repeat) => Linked::Repeat,
                 Some(Verdict::Refuse) => self.refusal(claim),
@@ -67,9 +68,17 @@ impl Index {
                 Parent::None => None,
             };
             let same = named.is_some_and(|named| named == (claim.parent.clone(), claim.kind));
-            return if same { Linked::Repeat } else { self.refusal(claim) };
+            return if same {
+                Linked::Repeat
+            } else {
+                self.refusal(claim)
+            };
         }
-        match self.claims.holding(child).map(|holding| weigh(&holding.link, claim)) {
+        match self
+            .claims
+            .holding(child)
+            .map(|holding| weigh(&holding.link, claim))
+        {
             None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
             Some(Verdict::Repeat) => Linked::Repeat,
             Some(Verdict::Refuse) => self.refusal(claim),
@@ -77,7 +86,7 @@ impl Index {
     }
 
     /// Takes a claim from the log; returns what came of it.
-    pub(crate) fn claim(&mut self, claim: Claim, commit: u32) -> Linked {
+    pub(crate) fn claim(&mut self, claim: Link, commit: u32) -> Linked {
         let verdict = self.judge(&claim);
         if verdict == Linked::Refused {
             self.claims.refuse(claim, commit);
@@ -96,7 +105,11 @@ impl Index {
             self.claims.wait(claim);
             return Linked::Accepted;
         };
-        match self.claims.holding(child).map(|holding| weigh(&holding.link, &claim)) {
+        match self
+            .claims
+            .holding(child)
+            .map(|holding| weigh(&holding.link, &claim))
+        {
             Some(Verdict::Strengthen) => {
                 self.claims.strengthen(child, claim);
                 return Linked::Accepted;
@@ -106,14 +119,22 @@ impl Index {
         }
         self.take_claim(child, claim, commit);
         let closing = self.row(child).flags.has(Flags::CLOSING);
-        if closing { Linked::Closing } else { Linked::Accepted }
+        if closing {
+            Linked::Closing
+        } else {
+            Linked::Accepted
+        }
     }
 
     /// What a row has for a parent, as of a commit. O(1).
     pub(crate) fn parent(&self, row: u32, at: u32) -> Parent {
         let entry = self.row(row);
         let named = entry.flags.has(Flags::NAMED);
-        let holding = if named { None } else { self.claims.holding(row) };
+        let holding = if named {
+            None
+        } else {
+            self.claims.holding(row)
+        };
         if !named && holding.is_none_or(|holding| holding.since > at) {
             return self.former_parent(row, at);
         }
@@ -168,12 +189,16 @@ impl Index {
     /// The children of a row as of a commit, in the order in which the links
     /// became known, each with the number of its edge.
     pub(crate) fn children(&self, row: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.family.edges(row, at).map(|(number, edge)| (number, edge.child))
+        self.family
+            .edges(row, at)
+            .map(|(number, edge)| (number, edge.child))
     }
 
     /// The children after the one that an edge leads to.
     pub(crate) fn children_after(&self, edge: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.family.edges_after(edge, at).map(|(number, edge)| (number, edge.child))
+        self.family
+            .edges_after(edge, at)
+            .map(|(number, edge)| (number, edge.child))
     }
 
     /// The edge from a parent to a child as of a commit.
@@ -198,14 +223,21 @@ impl Index {
 
     /// The claim that a row's parent comes from, as of a commit.
     pub(crate) fn claimed(&self, row: u32, at: u32) -> Option<&Link> {
-        self.claims.holding(row).filter(|holding| holding.since <= at).map(|holding| &holding.link)
+        self.claims
+            .holding(row)
+            .filter(|holding| holding.since <= at)
+            .map(|holding| &holding.link)
     }
 
-    fn refusal(&self, claim: &Claim) -> Linked {
-        if self.claims.was_refused(claim) { Linked::Repeat } else { Linked::Refused }
+    fn refusal(&self, claim: &Link) -> Linked {
+        if self.claims.was_refused(claim) {
+            Linked::Repeat
+        } else {
+            Linked::Refused
+        }
     }
 
-    fn take_claim(&mut self, row: u32, claim: Claim, commit: u32) {
+    fn take_claim(&mut self, row: u32, claim: Link, commit: u32) {
         let parent = claim.parent.clone();
         self.rows[row as usize].flags.set_link(claim.kind);
         self.claims.hold(row, claim, commit);
@@ -236,7 +268,9 @@ impl Index {
     /// Takes from a row the link that a weaker claim gave it, and books both.
     /// O(events below the row), which are moved to a piece of their own.
     fn release(&mut self, row: u32, commit: u32) {
-        let Some(holding) = self.claims.holding(row).cloned() else { return };
+        let Some(holding) = self.claims.holding(row).cloned() else {
+            return;
+        };
         let entry = *self.row(row);
         let linked = entry.parent != NONE;
         let closing = entry.flags.has(Flags::CLOSING);
@@ -270,7 +304,11 @@ impl Index {
         let mut below = vec![(row, 0)];
         let mut next = 0;
         while let Some(&(parent, depth)) = below.get(next) {
-            below.extend(self.family.edges(parent, NOW).map(|(_, edge)| (edge.child, depth + 1)));
+            below.extend(
+                self.family
+                    .edges(parent, NOW)
+                    .map(|(_, edge)| (edge.child, depth + 1)),
+            );
             next += 1;
         }
         below

@@ -57,7 +57,9 @@ impl Missing {
         if self.open.is_empty() {
             return Vec::new();
         }
-        let Some(entry) = self.open.remove(parent) else { return Vec::new() };
+        let Some(entry) = self.open.remove(parent) else {
+            return Vec::new();
+        };
         let entry = &mut self.entries[entry as usize];
         entry.until = commit;
         // A row may have given up, or be in the list twice after doing so.

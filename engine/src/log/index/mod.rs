@@ -26,7 +26,7 @@ use crate::log::record::{ArchivedEventMeta, link_kind};
 
 pub(crate) use claims::Refused;
 pub(crate) use forest::Position;
-pub(crate) use links::{Claim, Parent};
+pub(crate) use links::Parent;
 pub(crate) use missing::Entry as MissingEntry;
 pub(crate) use postings::{Place, Postings};
 pub(crate) use rows::{Flags, NONE, NOW, Row};
@@ -111,14 +111,20 @@ impl Index {
         flags.set_link(link);
         let id_bytes = match first {
             Some(first) => {
-                flags.set(Flags::TEXT, self.rows[first as usize].flags.has(Flags::TEXT));
+                flags.set(
+                    Flags::TEXT,
+                    self.rows[first as usize].flags.has(Flags::TEXT),
+                );
                 self.rows[first as usize].id
             }
             None => self.id_bytes(&id, &mut flags),
         };
         let kind = self.strings.intern(&fields.kind);
         let instance = self.strings.intern(&fields.instance);
-        let session = fields.session.as_ref().map_or(NONE, |text| self.strings.intern(text));
+        let session = fields
+            .session
+            .as_ref()
+            .map_or(NONE, |text| self.strings.intern(text));
         self.push_row(Row {
             id: id_bytes,
             time_ns: fields.time_ns.to_native(),
@@ -136,11 +142,19 @@ impl Index {
         match first {
             Some(first) => {
                 self.versions.entry(first).or_default().push(row);
-                self.version_contents.entry((first, fingerprint)).or_default().push(row);
+                self.version_contents
+                    .entry((first, fingerprint))
+                    .or_default()
+                    .push(row);
             }
             None => {
                 self.add_id(row, &id);
-                self.link_arrival(row, &id, fields.parent.as_ref().map(EventId::from), entered.commit);
+                self.link_arrival(
+                    row,
+                    &id,
+                    fields.parent.as_ref().map(EventId::from),
+                    entered.commit,
+                );
             }
         }
         Ok(row)
@@ -178,7 +192,9 @@ impl Index {
 
     /// The row of the event with this id. O(1).
     pub(crate) fn find(&self, id: &EventId) -> Option<u32> {
-        self.ids.find(self.hasher.hash_one(id), |&row| self.has_id(row, id)).copied()
+        self.ids
+            .find(self.hasher.hash_one(id), |&row| self.has_id(row, id))
+            .copied()
     }
 
     /// Rows of the event's copies whose content may equal this: the same
@@ -186,7 +202,10 @@ impl Index {
     pub(crate) fn candidates(&self, first: u32, fingerprint: u64) -> Vec<u32> {
         let first_copy = (self.fingerprints[first as usize] == fingerprint).then_some(first);
         let versions = self.version_contents.get(&(first, fingerprint));
-        first_copy.into_iter().chain(versions.into_iter().flatten().copied()).collect()
+        first_copy
+            .into_iter()
+            .chain(versions.into_iter().flatten().copied())
+            .collect()
     }
 
     /// The later versions of an event.
@@ -207,7 +226,9 @@ impl Index {
         let row = self.row(row);
         if row.flags.has(Flags::TEXT) {
             let [a, b, c, d, ..] = row.id;
-            EventId::from_text(Arc::clone(&self.texts[u32::from_le_bytes([a, b, c, d]) as usize]))
+            EventId::from_text(Arc::clone(
+                &self.texts[u32::from_le_bytes([a, b, c, d]) as usize],
+            ))
         } else {
             EventId::from_uuid_bytes(row.id)
         }
@@ -249,9 +270,12 @@ impl Index {
     }
 
     fn next_row(&self) -> Result<u32> {
-        u32::try_from(self.rows.len()).ok().filter(|&row| row < MAX_ROWS).ok_or_else(|| {
-            Error::limit("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
-        })
+        u32::try_from(self.rows.len())
+            .ok()
+            .filter(|&row| row < MAX_ROWS)
+            .ok_or_else(|| {
+                Error::limit("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
+            })
     }
 
     fn push_row(&mut self, row: Row) {
@@ -292,19 +316,37 @@ impl Index {
     }
 
     fn post(&mut self, row: u32, fields: &ArchivedEventMeta) {
-        let Row { kind, instance, session, flags, .. } = self.rows[row as usize];
+        let Row {
+            kind,
+            instance,
+            session,
+            flags,
+            ..
+        } = self.rows[row as usize];
         self.post_one(Dimension::All, None, row);
         self.post_one(Dimension::Kind(kind), Some((Values::Kinds, kind)), row);
-        self.post_one(Dimension::Instance(instance), Some((Values::Instances, instance)), row);
+        self.post_one(
+            Dimension::Instance(instance),
+            Some((Values::Instances, instance)),
+            row,
+        );
         if session != NONE {
-            self.post_one(Dimension::Session(session), Some((Values::Sessions, session)), row);
+            self.post_one(
+                Dimension::Session(session),
+                Some((Values::Sessions, session)),
+                row,
+            );
         }
         if flags.has(Flags::ERROR) {
             self.post_one(Dimension::Errors, None, row);
         }
         for pair in fields.labels.iter() {
             let (key, value) = (self.strings.intern(&pair.0), self.strings.intern(&pair.1));
-            self.post_one(Dimension::Label(key, value), Some((Values::Labels(key), value)), row);
+            self.post_one(
+                Dimension::Label(key, value),
+                Some((Values::Labels(key), value)),
+                row,
+            );
         }
     }
 
@@ -327,7 +369,10 @@ pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool 
         && a.instance == b.instance
         && a.session.as_deref() == b.session.as_deref()
         && a.parent.as_ref().map(EventId::from) == b.parent.as_ref().map(EventId::from)
-        && a.labels.iter().map(|pair| (&*pair.0, &*pair.1)).eq(b.labels.iter().map(|pair| (&*pair.0, &*pair.1)))
+        && a.labels
+            .iter()
+            .map(|pair| (&*pair.0, &*pair.1))
+            .eq(b.labels.iter().map(|pair| (&*pair.0, &*pair.1)))
 }
 
 fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
@@ -344,7 +389,10 @@ fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
 
 fn is_error(fields: &ArchivedEventMeta) -> bool {
     fields.kind.as_str() == "error"
-        || fields.labels.iter().any(|pair| pair.0.as_str() == "is_error" && pair.1.as_str() == "true")
+        || fields
+            .labels
+            .iter()
+            .any(|pair| pair.0.as_str() == "is_error" && pair.1.as_str() == "true")
 }
 
 /// Most rows in one index: numbers from here on have other meanings.
