@@ -60,8 +60,8 @@ impl FromStr for LinkKind {
 /// One thing that happened, and what caused it.
 ///
 /// [`Event::new`] takes the kind; everything else is optional and has a setter.
-/// Without an id the event gets a new UUIDv7, without a time it happened now.
-/// Fields are checked when the event is appended.
+/// An event without an id gets a new UUIDv7 when it is appended, one without a
+/// time happened then. Fields are checked then too.
 ///
 /// ```
 /// use forebear::{Event, LinkKind, Store};
@@ -74,13 +74,15 @@ impl FromStr for LinkKind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    pub(crate) id: EventId,
+    /// Made when the event is handed over, if it was not set.
+    pub(crate) id: Option<EventId>,
     /// Whether forebear derived the id because the event had none.
     pub(crate) derived_id: bool,
     pub(crate) parent: Option<EventId>,
     pub(crate) link: LinkKind,
     pub(crate) kind: String,
-    pub(crate) time_ns: i64,
+    /// Now, when the event is handed over, if it was not set.
+    pub(crate) time_ns: Option<i64>,
     pub(crate) instance: String,
     pub(crate) session: Option<String>,
     /// Sorted by key, each key once.
@@ -90,16 +92,15 @@ pub struct Event {
 
 impl Event {
     /// An event of this kind (`user_message`, `tool_use`, … any text of 1 to
-    /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes), with a new id,
-    /// happening now.
+    /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes).
     pub fn new(kind: impl Into<String>) -> Self {
         Self {
-            id: EventId::new(),
+            id: None,
             derived_id: false,
             parent: None,
             link: LinkKind::Caused,
             kind: kind.into(),
-            time_ns: now_ns(),
+            time_ns: None,
             instance: String::new(),
             session: None,
             labels: Vec::new(),
@@ -110,7 +111,7 @@ impl Event {
     /// Sets the id.
     #[must_use]
     pub fn id(mut self, id: impl Into<EventId>) -> Self {
-        self.id = id.into();
+        self.id = Some(id.into());
         self.derived_id = false;
         self
     }
@@ -119,7 +120,7 @@ impl Event {
     /// marks the event as one that came without an id of its own.
     #[must_use]
     pub fn derived_id(mut self, domain: &str, content: &[u8]) -> Self {
-        self.id = EventId::derived(domain, content);
+        self.id = Some(EventId::derived(domain, content));
         self.derived_id = true;
         self
     }
@@ -141,7 +142,7 @@ impl Event {
     /// Sets the time, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn time_ns(mut self, time_ns: i64) -> Self {
-        self.time_ns = time_ns;
+        self.time_ns = Some(time_ns);
         self
     }
 
@@ -184,14 +185,11 @@ impl Event {
         self
     }
 
-    /// The id.
-    pub fn as_id(&self) -> &EventId {
-        &self.id
-    }
-
     /// Checks every field against its limit.
     pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
-        check_id("id", &self.id)?;
+        if let Some(id) = &self.id {
+            check_id("id", id)?;
+        }
         if let Some(parent) = &self.parent {
             check_id("parent", parent)?;
         }
