@@ -1,5 +1,10 @@
 //! Reading transcripts into a store. The only place that knows their formats.
 
+mod fields;
+mod json;
+mod lines;
+mod objects;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
