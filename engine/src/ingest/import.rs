@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use crate::batch::{AppendStatus, Batch, Linked, Written};
 use crate::error::Result;
-use crate::event::{Event, Link, Quarantined, system_time_ns};
+use crate::event::{Link, Quarantined, system_time_ns};
 use crate::ingest::claude::{ReadEvent, Transcript};
 use crate::ingest::fields::Fields;
 use crate::ingest::files::{FileToRead, Files};
@@ -316,7 +316,7 @@ impl Source {
         }
     }
 
-    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+    fn event(&mut self, object: &str) -> std::result::Result<ReadEvent, String> {
         let fields = Fields::read(object);
         let read = self.transcript.event(&fields, object)?;
         self.sidechains.note(&fields, &read.event);
