@@ -1,11 +1,21 @@
 //! Reading transcripts into a store. The only place that knows their formats.
 
-use std::ops::ControlFlow;
+mod claude;
+mod fields;
+mod files;
+mod import;
+mod json;
+mod labels;
+mod lines;
+mod objects;
+mod sidechain;
+mod spawn;
+
 use std::path::PathBuf;
 
-use crate::error::Result;
 use crate::options::Durability;
-use crate::store::Store;
+
+pub use import::import;
 
 /// What to import, and how.
 #[derive(Clone, Debug)]
@@ -24,7 +34,8 @@ impl ImportOptions {
     }
 
     /// Sets what each batch has reached before the next but one is read;
-    /// [`Durability::Flush`] unless set. An import always ends with a sync.
+    /// [`Durability::Flush`] unless set, and at least that. An import always ends
+    /// with a sync.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -78,16 +89,4 @@ pub struct ImportReport {
     pub failed_files: Vec<(PathBuf, String)>,
     /// Whether the import was stopped before its end.
     pub interrupted: bool,
-}
-
-/// Imports transcripts. `progress` is called now and then, and stops the import
-/// by returning [`ControlFlow::Break`]; what was read until then is stored.
-/// Importing the same files again changes nothing.
-#[allow(unused_variables)]
-pub fn import(
-    store: &Store,
-    options: &ImportOptions,
-    progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
-) -> Result<ImportReport> {
-    todo!()
 }

@@ -1,0 +1,47 @@
+//! The labels that imported events bear.
+
+use std::borrow::Cow;
+
+/// The line's own type.
+pub(crate) const TYPE: &str = "type";
+pub(crate) const SUBTYPE: &str = "subtype";
+pub(crate) const AGENT: &str = "agent";
+/// The git branch.
+pub(crate) const BRANCH: &str = "branch";
+/// The version of the program that wrote the transcript.
+pub(crate) const VERSION: &str = "version";
+pub(crate) const MODEL: &str = "model";
+/// The name of the project's folder.
+pub(crate) const PROJECT: &str = "project";
+/// `true` on events of agents whose lines stand in the main file.
+pub(crate) const SIDECHAIN: &str = "sidechain";
+/// `true` on results of calls that failed.
+pub(crate) const IS_ERROR: &str = "is_error";
+
+/// The tool that is called; on calls alone. Numbered.
+pub(crate) const TOOL: &str = "tool";
+/// The call, on itself and on its result. Numbered.
+pub(crate) const TOOL_USE_ID: &str = "tool_use_id";
+
+/// The agent whose first event this is, which names no parent.
+pub(crate) const AGENT_ROOT: &str = "agent_root";
+/// The agent that the call started which this is the result of.
+pub(crate) const AGENT_RESULT: &str = "agent_result";
+/// The agent whose progress this reports.
+pub(crate) const AGENT_PROGRESS: &str = "agent_progress";
+/// The call (its tool-use id) by which the agent of one of the two was started.
+pub(crate) const AGENT_CALL: &str = "agent_call";
+/// The event that holds that call.
+pub(crate) const SOURCE_CALL: &str = "source_call";
+
+/// Most calls or results of one line that get labels.
+pub(crate) const MAX_TOOLS: usize = 8;
+
+/// The key of the `n`th label, from 0, where there may be several of a kind:
+/// `tool`, `tool.2`, `tool.3`, …
+pub(crate) fn numbered(key: &'static str, n: usize) -> Cow<'static, str> {
+    match n {
+        0 => Cow::Borrowed(key),
+        _ => Cow::Owned(format!("{key}.{}", n + 1)),
+    }
+}

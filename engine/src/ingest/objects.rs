@@ -1,0 +1,216 @@
+//! The JSON objects on a line, and what else stands there.
+
+use serde::de::IgnoredAny;
+use serde_json::StreamDeserializer;
+use serde_json::de::SliceRead;
+
+/// Goes over a line: usually one object, but several may be glued together, and
+/// anything may stand after them.
+#[derive(Debug)]
+pub(crate) struct Pieces<'l> {
+    line: &'l [u8],
+    at: usize,
+}
+
+/// A stretch of a line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Piece<'l> {
+    /// Where it begins on the line, in bytes.
+    pub(crate) at: usize,
+    pub(crate) content: PieceContent<'l>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PieceContent<'l> {
+    /// A well-formed object, without the space around it.
+    Object(&'l str),
+    /// Something else, and what is wrong with it.
+    Rubbish { bytes: &'l [u8], reason: String },
+}
+
+impl<'l> Pieces<'l> {
+    /// Goes over a line, past a byte order mark at its beginning.
+    pub(crate) fn new(line: &'l [u8]) -> Self {
+        let at = if line.starts_with(BYTE_ORDER_MARK) {
+            BYTE_ORDER_MARK.len()
+        } else {
+            0
+        };
+        Self { line, at }
+    }
+
+    /// A value that ends at `end` was found.
+    fn value(&mut self, end: usize) -> PieceContent<'l> {
+        let bytes = &self.line[self.at..end];
+        self.at = end;
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.starts_with('{') => PieceContent::Object(text),
+            Ok(_) => PieceContent::Rubbish {
+                bytes,
+                reason: "expected a JSON object, found another value".to_owned(),
+            },
+            Err(error) => PieceContent::Rubbish {
+                bytes,
+                reason: format!("expected UTF-8, found invalid bytes: {error}"),
+            },
+        }
+    }
+
+    /// No value begins here: what follows is lost, up to a run of NUL. Those are
+    /// holes that a crash leaves in a file; behind them writing went on.
+    fn rubbish(&mut self, error: &serde_json::Error) -> PieceContent<'l> {
+        let rest = &self.line[self.at..];
+        let hole = memchr::memchr(0, rest).unwrap_or(rest.len());
+        let zeros = rest[hole..].iter().take_while(|byte| **byte == 0).count();
+        let bytes = &rest[..hole + zeros];
+        self.at += bytes.len();
+        let reason = if hole == 0 {
+            format!("expected a JSON object, found {zeros} NUL bytes")
+        } else {
+            format!("expected a JSON object: {error}")
+        };
+        PieceContent::Rubbish {
+            bytes: bytes.trim_ascii_end(),
+            reason,
+        }
+    }
+}
+
+impl<'l> Iterator for Pieces<'l> {
+    type Item = Piece<'l>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.line[self.at..];
+        self.at += rest.iter().position(|byte| !is_space(*byte))?;
+        let at = self.at;
+        let mut values: StreamDeserializer<'_, _, IgnoredAny> =
+            StreamDeserializer::new(SliceRead::new(&self.line[at..]));
+        // `IgnoredAny` keeps nothing and skips nested values without recursion.
+        let content = match values.next()? {
+            Ok(IgnoredAny) => self.value(at + values.byte_offset()),
+            Err(error) => self.rubbish(&error),
+        };
+        Some(Piece { at, content })
+    }
+}
+
+/// Space between JSON values.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each piece's place and bytes, and whether it is an object.
+    fn pieces(line: &[u8]) -> Vec<(usize, &[u8], bool)> {
+        Pieces::new(line)
+            .map(|piece| match piece.content {
+                PieceContent::Object(text) => (piece.at, text.as_bytes(), true),
+                PieceContent::Rubbish { bytes, reason } => {
+                    assert!(reason.starts_with("expected "), "{reason}");
+                    (piece.at, bytes, false)
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn blank_lines_hold_nothing() {
+        for line in [&b""[..], b" \t\r", b"\xef\xbb\xbf", b"\xef\xbb\xbf \r"] {
+            assert_eq!(pieces(line), [], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn objects_are_found_without_the_space_around_them() {
+        assert_eq!(
+            pieces(b"\xef\xbb\xbf {\"a\":1} \r"),
+            [(4, &b"{\"a\":1}"[..], true)]
+        );
+        assert_eq!(
+            pieces(b"{}{\"b\":{}} {}"),
+            [
+                (0, &b"{}"[..], true),
+                (2, b"{\"b\":{}}", true),
+                (11, b"{}", true)
+            ]
+        );
+    }
+
+    #[test]
+    fn an_object_before_rubbish_counts() {
+        assert_eq!(
+            pieces(b"{\"a\":1} // note {} \r"),
+            [(0, &b"{\"a\":1}"[..], true), (8, b"// note {}", false)]
+        );
+        assert_eq!(
+            pieces(b"{}{\"cut\":\"of"),
+            [(0, &b"{}"[..], true), (2, b"{\"cut\":\"of", false)]
+        );
+    }
+
+    #[test]
+    fn other_values_are_rubbish_of_their_own() {
+        assert_eq!(
+            pieces(b"[1] {} \"s\" 12 null {}"),
+            [
+                (0, &b"[1]"[..], false),
+                (4, b"{}", true),
+                (7, b"\"s\"", false),
+                (11, b"12", false),
+                (14, b"null", false),
+                (19, b"{}", true),
+            ]
+        );
+        for line in [&b"{\"a\":NaN}"[..], b"NaN", b"{\"a\":Infinity}", b"12ab {}"] {
+            assert_eq!(pieces(line), [(0, line, false)]);
+        }
+    }
+
+    #[test]
+    fn invalid_utf_8_spoils_its_own_value_alone() {
+        assert_eq!(
+            pieces(b"{\"a\":\"\xff\"}{\"b\":\"\xc3\xa9\"}"),
+            [
+                (0, &b"{\"a\":\"\xff\"}"[..], false),
+                (9, b"{\"b\":\"\xc3\xa9\"}", true)
+            ]
+        );
+        assert_eq!(pieces(b"\xff{}"), [(0, &b"\xff{}"[..], false)]);
+    }
+
+    #[test]
+    fn objects_behind_runs_of_nul_count() {
+        assert_eq!(
+            pieces(b"\0\0\0{\"a\":1}\0\0"),
+            [
+                (0, &b"\0\0\0"[..], false),
+                (3, b"{\"a\":1}", true),
+                (10, b"\0\0", false)
+            ]
+        );
+        assert_eq!(
+            pieces(b"{\"cut\":\"of\0\0{}"),
+            [(0, &b"{\"cut\":\"of\0\0"[..], false), (12, b"{}", true)]
+        );
+    }
+
+    #[test]
+    fn nesting_costs_no_stack() {
+        let depth = 100_000;
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(pieces(deep.as_bytes()), [(0, deep.as_bytes(), true)]);
+        let open = "{\"a\":".repeat(depth);
+        assert_eq!(pieces(open.as_bytes()), [(0, open.as_bytes(), false)]);
+    }
+
+    #[test]
+    fn lone_surrogates_and_duplicate_keys_are_well_formed() {
+        let line = br#"{"\ud800":"\udfff","a":1,"a":2}"#;
+        assert_eq!(pieces(line), [(0, &line[..], true)]);
+    }
+}

@@ -1,0 +1,83 @@
+//! Agents of the older layout, whose events stand in the main file: an agent is
+//! linked to the call that was given the agent's first message as its prompt.
+
+use crate::error::Result;
+use crate::event::{Event, Link};
+use crate::id::EventId;
+use crate::ingest::fields::Fields;
+use crate::ingest::spawn::Claim;
+use crate::snapshot::Snapshot;
+
+/// What was seen in one file: a few words for each call that has a prompt and
+/// each agent without an id.
+#[derive(Debug, Default)]
+pub(crate) struct Sidechains {
+    calls: Vec<Prompt>,
+    roots: Vec<Prompt>,
+}
+
+/// A text, and when which event said it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Prompt {
+    text: [u8; 16],
+    time_ns: i64,
+    id: EventId,
+}
+
+impl Sidechains {
+    /// Notes the prompts that an event gives, and its text if it begins a sidechain.
+    pub(crate) fn note(&mut self, fields: &Fields<'_>, event: &Event) {
+        if fields.uuid.is_none() {
+            return;
+        }
+        let prompt = |text: &str| Prompt { text: digest(text), time_ns: event.time_ns, id: event.id.clone() };
+        let prompts = fields.message.tool_uses.iter().filter_map(|tool_use| tool_use.prompt);
+        self.calls.extend(prompts.map(|text| prompt(&text.decode())));
+        if fields.sidechain && fields.agent.is_none() && event.parent.is_none() {
+            self.roots.extend(fields.message.text.map(|text| prompt(&text.decode())));
+        }
+    }
+
+    /// Whether there is nothing to link.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.roots.is_empty() || self.calls.is_empty()
+    }
+
+    /// The links that follow and are not stored yet. The snapshot must show the
+    /// whole file.
+    pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+        self.calls.sort_unstable();
+        let mut links = Vec::new();
+        for root in &self.roots {
+            if let Some(call) = self.latest_call(root) {
+                let claim = Claim {
+                    call: call.id.clone(),
+                    strength: SAME_PROMPT,
+                    // The latest call wins, in whichever file it stands.
+                    order: call.time_ns.saturating_neg(),
+                };
+                links.extend(claim.link(snapshot, &root.id)?);
+            }
+        }
+        Ok(links)
+    }
+
+    /// The latest call with a root's text that is not later than the root; of
+    /// several at one time that with the smallest id.
+    fn latest_call(&self, root: &Prompt) -> Option<&Prompt> {
+        let key = |prompt: &Prompt| (prompt.text, prompt.time_ns);
+        let end = self.calls.partition_point(|call| key(call) <= key(root));
+        let latest = self.calls[..end].last().filter(|call| call.text == root.text)?;
+        let begin = self.calls.partition_point(|call| key(call) < key(latest));
+        self.calls.get(begin)
+    }
+}
+
+fn digest(text: &str) -> [u8; 16] {
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..16]);
+    digest
+}
+
+/// Weaker than all evidence that names an agent or a call.
+const SAME_PROMPT: u8 = 10;
