@@ -1,0 +1,262 @@
+//! An event as a line of JSON that someone hands in.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use forebear::{Event, LinkKind};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::output::{text, time};
+
+/// Keys that say what the event is.
+const KEYS: [&str; 11] = [
+    "id",
+    "parent",
+    "link",
+    "time",
+    "kind",
+    "instance",
+    "session",
+    "labels",
+    "payload",
+    "payload_text",
+    "payload_base64",
+];
+
+/// Keys that the store works out itself. They are taken, so that what other
+/// commands print can be read again, and passed over.
+const WORKED_OUT: [&str; 6] = ["root", "depth", "seq", "version", "derived_id", "below"];
+
+/// Keys in one object at most, each time one is repeated included.
+const MAX_KEYS: usize = 1024;
+
+/// Reads an event. Of a key that comes twice the last counts.
+pub(crate) fn parse(line: &[u8]) -> Result<Event, String> {
+    let Pairs(pairs) = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let mut fields: [Option<&RawValue>; KEYS.len()] = [None; KEYS.len()];
+    for (key, value) in pairs {
+        if let Some(place) = KEYS.iter().position(|known| *known == key) {
+            fields[place] = Some(value);
+        } else if !WORKED_OUT.contains(&key.as_str()) {
+            return Err(format!(
+                "unknown key {key:?}; expected {} (and {}, which are worked out anew)",
+                KEYS.join(", "),
+                WORKED_OUT.join(", ")
+            ));
+        }
+    }
+    let [
+        id,
+        parent,
+        link,
+        time,
+        kind,
+        instance,
+        session,
+        labels,
+        payload @ ..,
+    ] = fields;
+
+    let kind = string("kind", kind)?.ok_or("expected a `kind`, found none")?;
+    let mut event = Event::new(kind);
+    if let Some(id) = string("id", id)? {
+        event = event.id(id);
+    }
+    if let Some(parent) = string("parent", parent)? {
+        event = event.parent(parent);
+    }
+    if let Some(link) = string("link", link)? {
+        let link: LinkKind = link
+            .parse()
+            .map_err(|error: forebear::Error| error.to_string())?;
+        event = event.link(link);
+    }
+    if let Some(time_ns) = nanoseconds(time)? {
+        event = event.time_ns(time_ns);
+    }
+    if let Some(instance) = string("instance", instance)? {
+        event = event.instance(instance);
+    }
+    if let Some(session) = string("session", session)? {
+        event = event.session(session);
+    }
+    if let Some(labels) = given(labels) {
+        let Pairs(labels) = serde_json::from_str(labels.get())
+            .map_err(|_| unexpected("labels", "an object", labels))?;
+        for (key, value) in labels {
+            let value = label(&key, value)?;
+            event = event.label(key, value);
+        }
+    }
+    if let Some(bytes) = payload_bytes(payload)? {
+        event = event.payload(bytes);
+    }
+    Ok(event)
+}
+
+/// The payload in one of its three forms: JSON, text, base64.
+fn payload_bytes(forms: [Option<&RawValue>; 3]) -> Result<Option<Vec<u8>>, String> {
+    match forms {
+        // `null` is JSON like any other.
+        [Some(json), None, None] => Ok(Some(json.get().as_bytes().to_vec())),
+        [None, text, None] => Ok(string("payload_text", text)?.map(String::into_bytes)),
+        [None, None, base64] => string("payload_base64", base64)?
+            .map(|text| BASE64_STANDARD.decode(text))
+            .transpose()
+            .map_err(|error| format!("expected base64 in `payload_base64`: {error}")),
+        _ => Err("expected one of payload, payload_text and payload_base64, found several".into()),
+    }
+}
+
+fn string(name: &str, value: Option<&RawValue>) -> Result<Option<String>, String> {
+    given(value)
+        .map(|value| serde_json::from_str(value.get()).map_err(|_| unexpected(name, "text", value)))
+        .transpose()
+}
+
+/// A label's value: text, or a number or a truth value as it is written.
+fn label(key: &str, value: &RawValue) -> Result<String, String> {
+    match value.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(value.get())
+            .map_err(|_| unexpected(&format!("labels.{key}"), "text", value)),
+        Some(b'{' | b'[' | b'n') => Err(unexpected(
+            &format!("labels.{key}"),
+            "text, a number, true or false",
+            value,
+        )),
+        _ => Ok(value.get().to_owned()),
+    }
+}
+
+fn nanoseconds(value: Option<&RawValue>) -> Result<Option<i64>, String> {
+    let Some(value) = given(value) else {
+        return Ok(None);
+    };
+    let expected = "RFC 3339 or integer nanoseconds";
+    let ns = if value.get().starts_with('"') {
+        let text: String =
+            serde_json::from_str(value.get()).map_err(|_| unexpected("time", expected, value))?;
+        time::parse(&text).map_err(|error| format!("`time`: {error}"))?
+    } else {
+        value
+            .get()
+            .parse()
+            .map_err(|_| unexpected("time", expected, value))?
+    };
+    Ok(Some(ns))
+}
+
+fn given(value: Option<&RawValue>) -> Option<&RawValue> {
+    value.filter(|value| value.get() != "null")
+}
+
+fn unexpected(name: &str, expected: &str, found: &RawValue) -> String {
+    format!(
+        "expected {expected} in `{name}`, found {}",
+        text::cut(found.get(), 40)
+    )
+}
+
+/// An object's keys and values in their order, the values as they are written.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            if pairs.len() == MAX_KEYS {
+                return Err(A::Error::custom(format_args!(
+                    "expected at most {MAX_KEYS} keys"
+                )));
+            }
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_fields_are_taken() {
+        let event = parse(
+            br#"{"id":"a","parent":"b","link":"spawned","time":17,"kind":"x","instance":"i",
+                "session":"s","labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,
+                "seq":3,"root":"b","depth":1}"#,
+        )
+        .unwrap();
+        let expected = Event::new("x")
+            .id("a")
+            .parent("b")
+            .link(LinkKind::Spawned)
+            .time_ns(17)
+            .instance("i")
+            .session("s")
+            .label("n", "1.50")
+            .label("t", "true")
+            .label("s", "v")
+            .payload(r#"{"k" : [1] }"#);
+        assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_key_counts() {
+        let event =
+            parse(br#"{"kind":"a","kind":"b","id":"x","time":1,"labels":{"k":"1","k":"2"}}"#);
+        let expected = Event::new("b").id("x").time_ns(1).label("k", "2");
+        assert_eq!(event.unwrap(), expected);
+    }
+
+    #[test]
+    fn null_is_nothing_but_for_a_payload() {
+        let event = parse(
+            br#"{"kind":"a","id":"x","parent":null,"link":null,"session":null,"labels":null,"time":1,"payload":null}"#,
+        );
+        assert_eq!(
+            event.unwrap(),
+            Event::new("a").id("x").time_ns(1).payload("null")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, said) in [
+            (&b"{}"[..], "kind"),
+            (b"[]", "an object"),
+            (br#"{"kind":"a","kin":1}"#, "\"kin\""),
+            (br#"{"kind":7}"#, "expected text in `kind`, found 7"),
+            (br#"{"kind":"a","time":1.5}"#, "`time`"),
+            (br#"{"kind":"a","time":"soon"}"#, "`time`"),
+            (br#"{"kind":"a","link":"because"}"#, "because"),
+            (br#"{"kind":"a","labels":{"k":[1]}}"#, "labels.k"),
+            (br#"{"kind":"a","labels":[]}"#, "labels"),
+            (br#"{"kind":"a","payload":1,"payload_text":"b"}"#, "several"),
+            (br#"{"kind":"a","payload_base64":"?"}"#, "base64"),
+            (br#"{"kind":"a"} {}"#, "trailing"),
+            (b"{\"kind\":\"\xff\"}", ""),
+        ] {
+            let error = parse(line).expect_err("not an event");
+            assert!(error.contains(said), "{error}");
+        }
+        let many = format!("{{{}\"kind\":\"a\"}}", "\"id\":\"x\",".repeat(5000));
+        assert!(parse(many.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! `forebear chain`: why did this happen?
+
+use clap::Args;
+use forebear::{Chain, ChainOptions, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome};
+use crate::output::json::{EndLine, EventLine};
+use crate::output::{Out, draw, time};
+use crate::place;
+
+/// Show what caused an event, back to the root
+///
+/// Draws the walk from the event up to its root: kind, id, time since its cause,
+/// and what the payload says. The last line tells how the walk ended.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: an event on each line, then {\"end\": {\"kind\", \"parent\", \"id\"}}, where `kind` is
+root, missing, expired, cycle, depth_limit, stopped or damaged, `parent` the event the
+walk did not go on to, and `id` the topmost event that it reached.
+
+Examples:
+  forebear chain 5f0c
+  forebear chain 5f0c --root-first --payload
+  forebear chain 5f0c --stop-at spawned          only within the agent
+  forebear chain 5f0c --json --max-depth 100 | jq -r .kind")]
+pub(crate) struct ChainArgs {
+    /// The event: its id, or the beginning of it
+    id: String,
+
+    /// Begin with the root
+    #[arg(long)]
+    root_first: bool,
+
+    /// Edges to follow at most
+    #[arg(long, value_name = "EDGES", default_value_t = limits::DEFAULT_MAX_DEPTH)]
+    max_depth: u64,
+
+    /// Stop before a link of this kind: caused, continues or spawned
+    #[arg(long, value_name = "LINK")]
+    stop_at: Option<LinkKind>,
+
+    /// Print the payloads too
+    #[arg(long)]
+    payload: bool,
+}
+
+pub(crate) fn run(args: &ChainArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let id = place::find(&snapshot, &args.id)?;
+    let detail = if global.json && !args.payload {
+        Detail::Labels
+    } else {
+        Detail::Payload
+    };
+    let mut options = ChainOptions::new().max_depth(args.max_depth).detail(detail);
+    if let Some(kind) = args.stop_at {
+        options = options.stop_at(kind);
+    }
+    let mut out = Out::paged(global);
+    if global.json {
+        print_json(&mut out, walk(&snapshot, &id, &options)?, args)?;
+    } else {
+        draw_chain(
+            &mut out,
+            &snapshot,
+            &id,
+            &options,
+            args.root_first,
+            args.payload,
+        )?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// Draws a chain. It returns the number of events drawn.
+pub(crate) fn draw_chain(
+    out: &mut Out,
+    snapshot: &Snapshot,
+    id: &EventId,
+    options: &ChainOptions,
+    root_first: bool,
+    payload: bool,
+) -> Result<u64, Failure> {
+    let chain = walk(snapshot, id, options)?;
+    if root_first {
+        draw_downwards(out, snapshot, id, chain, payload)
+    } else {
+        draw_upwards(out, chain, payload)
+    }
+}
+
+fn walk<'s>(
+    snapshot: &'s Snapshot,
+    id: &EventId,
+    options: &ChainOptions,
+) -> Result<Chain<'s>, Failure> {
+    snapshot
+        .chain(id, options)?
+        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+}
+
+fn print_json(out: &mut Out, mut chain: Chain<'_>, args: &ChainArgs) -> Outcome {
+    let mut top = None;
+    let end = if args.root_first {
+        let events = chain.root_first()?;
+        let end = events.end().clone();
+        for event in events {
+            let event = event?;
+            out.json(&EventLine::new(&event).payload(&event, args.payload))?;
+            top.get_or_insert_with(|| event.id().clone());
+        }
+        Some(end)
+    } else {
+        for event in chain.by_ref() {
+            let event = event?;
+            out.json(&EventLine::new(&event).payload(&event, args.payload))?;
+            top = Some(event.id().clone());
+        }
+        chain.end().cloned()
+    };
+    if let Some(end) = end {
+        out.json(&EndLine::new(&end, top.as_ref()))?;
+    }
+    Ok(())
+}
+
+fn draw_upwards(out: &mut Out, mut chain: Chain<'_>, payload: bool) -> Result<u64, Failure> {
+    let mut drawn = 0;
+    let mut below: Option<StoredEvent> = None;
+    while let Some(event) = chain.next().transpose()? {
+        if let Some(below) = below {
+            draw_event(out, &below, drawn == 0, Some(event.time_ns()), payload)?;
+            drawn += 1;
+            if let Some(kind) = below.link() {
+                draw::joint(out, kind, true, event.instance())?;
+            }
+        } else {
+            head(out, &event)?;
+        }
+        below = Some(event);
+    }
+    if let Some(top) = below {
+        draw_event(out, &top, drawn == 0, None, payload)?;
+        drawn += 1;
+        if let Some(end) = chain.end() {
+            draw::end(out, "└ ", end, &top, drawn - 1)?;
+        }
+    }
+    Ok(drawn)
+}
+
+fn draw_downwards(
+    out: &mut Out,
+    snapshot: &Snapshot,
+    id: &EventId,
+    chain: Chain<'_>,
+    payload: bool,
+) -> Result<u64, Failure> {
+    let depth = snapshot.depth(id)?.unwrap_or_default();
+    let events = chain.root_first()?;
+    let end = events.end().clone();
+    let mut drawn = 0;
+    let mut above: Option<StoredEvent> = None;
+    for event in events {
+        let event = event?;
+        if let Some(above) = &above {
+            if let Some(kind) = event.link() {
+                draw::joint(out, kind, false, event.instance())?;
+            }
+            draw_event(out, &event, false, Some(above.time_ns()), payload)?;
+        } else {
+            head(out, &event)?;
+            let steps = depth.saturating_sub(event.depth());
+            draw::end(out, "┌ ", &end, &event, steps)?;
+            draw_event(out, &event, false, None, payload)?;
+        }
+        drawn += 1;
+        above = Some(event);
+    }
+    Ok(drawn)
+}
+
+fn head(out: &mut Out, event: &StoredEvent) -> Result<(), Failure> {
+    draw::heading(
+        out,
+        &format!("{} UTC", time::clock(event.time_ns())),
+        event.instance(),
+    )?;
+    Ok(())
+}
+
+fn draw_event(
+    out: &mut Out,
+    event: &StoredEvent,
+    first: bool,
+    since_ns: Option<i64>,
+    payload: bool,
+) -> Outcome {
+    let rail = if first { "┌ " } else { "├ " };
+    draw::row(out, rail, draw::CHAIN_LEAD, event, since_ns, "")?;
+    if payload && let Some(bytes) = event.payload() {
+        draw::payload(out, "│   ", bytes)?;
+    }
+    Ok(())
+}

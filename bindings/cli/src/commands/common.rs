@@ -1,0 +1,135 @@
+//! `forebear common`: what do two events have in common?
+
+use clap::Args;
+use forebear::{ChainEnd, CommonCause, EventId};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome};
+use crate::output::json::EventLine;
+use crate::output::{Out, draw, text};
+use crate::place;
+
+/// Show the nearest event that two events both go back to
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where one is an ancestor of the other, that is the one. Where there is none the exit code
+is 3. With --json: the event, or {\"end\": {\"kind\", \"a\", \"b\"}}, where `kind` is none, or how
+a walk ended before its root (missing, expired, damaged), so that there may be one.
+
+Example:
+  forebear common 8c1d 5f0c")]
+pub(crate) struct CommonArgs {
+    /// An event: its id, or the beginning of it
+    a: String,
+    /// Another
+    b: String,
+    /// Print the payload too
+    #[arg(long)]
+    payload: bool,
+}
+
+#[derive(Serialize)]
+struct EndLine {
+    end: Ends,
+}
+
+#[derive(Serialize)]
+struct Ends {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    a: Option<End>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b: Option<End>,
+}
+
+#[derive(Serialize)]
+struct End {
+    kind: &'static str,
+    parent: Option<String>,
+}
+
+pub(crate) fn run(args: &CommonArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let a = place::find(&snapshot, &args.a)?;
+    let b = place::find(&snapshot, &args.b)?;
+    let common = snapshot.common_cause(&a, &b)?;
+    let mut out = Out::paged(global);
+    let (ends, why) = match common {
+        Some(CommonCause::Found(event)) => {
+            if global.json {
+                out.json(&EventLine::new(&event).payload(&event, args.payload))?;
+            } else {
+                draw::list_row(&mut out, &event, &mut String::new())?;
+                let above = |depth: Option<u64>| {
+                    let edges = depth.unwrap_or_default().saturating_sub(event.depth());
+                    text::counted(edges, "step", "steps")
+                };
+                let words = format!(
+                    "{} above {}, {} above {}",
+                    above(snapshot.depth(&a)?),
+                    text::short_id(&a),
+                    above(snapshot.depth(&b)?),
+                    text::short_id(&b),
+                );
+                draw::remark(&mut out, &words)?;
+                if args.payload
+                    && let Some(bytes) = event.payload()
+                {
+                    draw::payload(&mut out, "  ", bytes)?;
+                }
+            }
+            out.finish()?;
+            return Ok(());
+        }
+        Some(CommonCause::Unknown(end_a, end_b)) => {
+            let why = format!(
+                "no common cause is known: the walk from {} ends {}, that from {} ends {}",
+                text::short_id(&a),
+                words(&end_a),
+                text::short_id(&b),
+                words(&end_b)
+            );
+            (Ends::unknown(&end_a, &end_b), why)
+        }
+        _ => (
+            Ends {
+                kind: "none",
+                a: None,
+                b: None,
+            },
+            "they have no cause in common: each goes back to a root of its own".to_owned(),
+        ),
+    };
+    if global.json {
+        out.json(&EndLine { end: ends })?;
+    }
+    out.finish()?;
+    Err(Failure::NothingFound(why))
+}
+
+impl Ends {
+    fn unknown(a: &ChainEnd, b: &ChainEnd) -> Self {
+        // What was there once and is gone says more than what never was.
+        let kind = ["expired", "damaged", "missing"]
+            .into_iter()
+            .find(|kind| a.as_str() == *kind || b.as_str() == *kind);
+        let end = |end: &ChainEnd| End {
+            kind: end.as_str(),
+            parent: end.parent().map(EventId::to_string),
+        };
+        Self {
+            kind: kind.unwrap_or(a.as_str()),
+            a: Some(end(a)),
+            b: Some(end(b)),
+        }
+    }
+}
+
+fn words(end: &ChainEnd) -> String {
+    match end.parent() {
+        Some(parent) => format!("before {parent} ({})", end.as_str()),
+        None => format!("at its {}", end.as_str()),
+    }
+}

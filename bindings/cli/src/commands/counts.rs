@@ -1,0 +1,214 @@
+//! `forebear count` and `forebear timeline`.
+
+use std::io::Write;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use clap::Args;
+use forebear::{CountBy, Cursor};
+use serde::Serialize;
+
+use crate::args::{FilterArgs, Global};
+use crate::failure::{Failure, Outcome};
+use crate::output::json::NextLine;
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// Columns of the widest bar.
+const BAR_COLUMNS: usize = 40;
+
+/// Count events by kind, instance, session or a label
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The most frequent first, at most 1000. With --json: objects with `value` and `count`.
+
+Examples:
+  forebear count kind
+  forebear count label:tool --errors --since 1d")]
+pub(crate) struct CountArgs {
+    /// What to count by: kind, instance, session or label:KEY
+    #[arg(value_name = "BY")]
+    by: By,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+/// Count events over time
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Stretches without events are left out of --json: objects with `start` and `count`, then
+{\"next\": CURSOR} if there are more than 1000.
+
+Examples:
+  forebear timeline
+  forebear timeline --bucket 10m --kind tool_use --since 1d")]
+pub(crate) struct TimelineArgs {
+    /// How long a stretch is: 10s, 5m, 1h, 1d
+    #[arg(long, value_name = "LENGTH", default_value = "1h", value_parser = time::parse_length)]
+    bucket: Duration,
+    #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
+    page: crate::args::PageArgs,
+}
+
+#[derive(Clone, Debug)]
+struct By(CountBy);
+
+impl FromStr for By {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(match text.split_once(':') {
+            None if text == "kind" => CountBy::Kind,
+            None if text == "instance" => CountBy::Instance,
+            None if text == "session" => CountBy::Session,
+            Some(("label", key)) if !key.is_empty() => CountBy::Label(key.to_owned()),
+            _ => return Err("expected kind, instance, session or label:KEY".to_owned()),
+        }))
+    }
+}
+
+pub(crate) fn count(args: &CountArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        value: &'a str,
+        count: u64,
+    }
+
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let counts = snapshot.count_by(&args.by.0, &args.filter.filter(&snapshot)?)?;
+    let mut out = Out::paged(global);
+    let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
+    let names: Vec<_> = counts
+        .iter()
+        .map(|count| text::clean(&count.value))
+        .collect();
+    let widest = names
+        .iter()
+        .map(|name| text::width(name))
+        .max()
+        .unwrap_or(0);
+    let room = out.columns().saturating_sub(14);
+    let name_columns = widest.min(room * 2 / 3);
+    for (count, name) in counts.iter().zip(&names) {
+        if global.json {
+            out.json(&Line {
+                value: &count.value,
+                count: count.count,
+            })?;
+        } else {
+            let line = format!(
+                "{:>10}  {}  {}",
+                text::thousands(count.count),
+                text::fit(name, name_columns),
+                draw_bar(&out, count.count, most, room.saturating_sub(name_columns)),
+            );
+            writeln!(out, "{}", line.trim_end())?;
+        }
+    }
+    out.finish()?;
+    if counts.is_empty() {
+        return Err(Failure::NothingFound("no event matches".to_owned()));
+    }
+    Ok(())
+}
+
+pub(crate) fn timeline(args: &TimelineArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let mut filter = args.filter.filter(&snapshot)?;
+    if let Some(after) = args.page.after {
+        filter = filter.after(after);
+    }
+    let mut out = Out::paged(global);
+    let mut last = None;
+    loop {
+        let page = snapshot.timeline(args.bucket, &filter)?;
+        let most = page
+            .items
+            .iter()
+            .map(|bucket| bucket.count)
+            .max()
+            .unwrap_or(1);
+        for bucket in &page.items {
+            if global.json {
+                print_bucket(&mut out, bucket.start_ns, bucket.count)?;
+            } else {
+                draw_gap(&mut out, last, bucket.start_ns, args.bucket)?;
+                let room = out.columns().saturating_sub(33);
+                let line = format!(
+                    "{}  {:>10}  {}",
+                    time::clock(bucket.start_ns),
+                    text::thousands(bucket.count),
+                    draw_bar(&out, bucket.count, most, room),
+                );
+                writeln!(out, "{line}")?;
+            }
+            last = Some(bucket.start_ns);
+        }
+        match page.next {
+            Some(cursor) if args.page.all => filter = filter.after(cursor),
+            next => {
+                finish_timeline(&mut out, next, global)?;
+                break;
+            }
+        }
+    }
+    out.finish()?;
+    if last.is_none() {
+        return Err(Failure::NothingFound("no event matches".to_owned()));
+    }
+    Ok(())
+}
+
+fn print_bucket(out: &mut Out, start_ns: i64, count: u64) -> Outcome {
+    #[derive(Serialize)]
+    struct Line {
+        start: String,
+        count: u64,
+    }
+
+    out.json(&Line {
+        start: time::rfc3339(start_ns),
+        count,
+    })?;
+    Ok(())
+}
+
+/// Says that there were no events for a while.
+fn draw_gap(out: &mut Out, last_ns: Option<i64>, start_ns: i64, bucket: Duration) -> Outcome {
+    let Some(last_ns) = last_ns else {
+        return Ok(());
+    };
+    let between = Duration::from_nanos(last_ns.abs_diff(start_ns)).saturating_sub(bucket);
+    if !between.is_zero() {
+        draw::remark(
+            out,
+            &format!("        {} without events", time::took(between)),
+        )?;
+    }
+    Ok(())
+}
+
+fn finish_timeline(out: &mut Out, next: Option<Cursor>, global: &Global) -> Outcome {
+    let Some(cursor) = next else {
+        return Ok(());
+    };
+    if global.json {
+        out.json(&NextLine::from(cursor))?;
+    } else {
+        draw::remark(
+            out,
+            &format!("there may be more: --after {cursor}, or --all"),
+        )?;
+    }
+    Ok(())
+}
+
+fn draw_bar(out: &Out, value: u64, most: u64, room: usize) -> String {
+    let bar = draw::bar(value, most, room.min(BAR_COLUMNS));
+    out.paint(AnsiColor::Cyan.on_default(), bar).to_string()
+}

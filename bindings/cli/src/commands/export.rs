@@ -1,0 +1,114 @@
+//! `forebear export`: the payloads as they came in.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use forebear::{Filter, Snapshot};
+
+use crate::args::{FilterArgs, Global};
+use crate::failure::{Failure, Outcome, note};
+use crate::output::{Out, text};
+use crate::place;
+
+/// Events whose payloads are in memory at a time: they may be large.
+const PAGE: usize = 32;
+
+/// Write the payloads of events out again, byte for byte, a line each
+///
+/// All events, or those that the filters take, the oldest first, versions
+/// included. What was imported from a transcript comes out as the very objects
+/// that went in.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  forebear export -o everything.jsonl
+  forebear export --session 5f0c8a4e-… --without-versions | jq .type")]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// All events: what is meant where there is no filter
+    #[arg(long)]
+    all: bool,
+    /// The file to write to, instead of standard output; it must not exist
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let filter = args.filter.filter(&snapshot)?.oldest_first();
+    let counts = match &args.output {
+        Some(path) => {
+            let failed =
+                |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
+            let mut file = BufWriter::new(create(path).map_err(failed)?);
+            let counts = export(&snapshot, filter, |payload| {
+                file.write_all(payload).map_err(failed)
+            })?;
+            file.into_inner()
+                .map_err(io::IntoInnerError::into_error)
+                .and_then(|file| file.sync_all())
+                .map_err(failed)?;
+            counts
+        }
+        None => {
+            let mut out = Out::paged(global);
+            let counts = export(&snapshot, filter, |payload| {
+                out.raw(payload).map_err(Failure::from)
+            })?;
+            out.finish()?;
+            counts
+        }
+    };
+    if counts.without_payload > 0 {
+        let skipped = text::counted(counts.without_payload, "event has", "events have");
+        note(&format!("forebear: {skipped} no payload and were left out"));
+    }
+    if counts.exported + counts.without_payload == 0 {
+        return Err(Failure::NothingFound("no event matches".to_owned()));
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Counts {
+    exported: u64,
+    without_payload: u64,
+}
+
+fn export(
+    snapshot: &Snapshot,
+    filter: Filter,
+    mut write: impl FnMut(&[u8]) -> Outcome,
+) -> Result<Counts, Failure> {
+    let mut filter = filter.limit(PAGE);
+    let mut counts = Counts::default();
+    loop {
+        let page = snapshot.events(&filter)?;
+        for event in page.items {
+            let Some(payload) = event.payload() else {
+                counts.without_payload += 1;
+                continue;
+            };
+            write(payload)?;
+            write(b"\n")?;
+            counts.exported += 1;
+        }
+        match page.next {
+            Some(cursor) => filter = filter.after(cursor),
+            None => return Ok(counts),
+        }
+    }
+}
+
+/// Payloads hold secrets, so only the owner may read them.
+fn create(path: &PathBuf) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

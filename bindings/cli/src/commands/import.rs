@@ -1,0 +1,280 @@
+//! `forebear import`: transcripts into the store.
+
+use std::env;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use forebear::ingest::{self, ImportOptions, ImportProgress, ImportReport};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome, note};
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// Import Claude Code transcripts
+///
+/// Reads `*.jsonl` files, also those in folders below the ones named. Without a
+/// path it takes the usual folder: `projects` in $`CLAUDE_CONFIG_DIR`, else in
+/// ~/.config/claude and ~/.claude. Importing the same files again changes nothing.
+/// Ctrl-C stops it cleanly, and the next import goes on.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json, one object in the end: files, bytes, lines, events and versions (newly
+stored), repeats (known already), without_id (objects that name no id, new or not),
+glued_lines, bad_lines, quarantined, times_made_up, links, seconds, interrupted,
+failed_files. Stopped or with files that can't be read the exit code is 1.
+
+Examples:
+  forebear import
+  forebear import ~/.claude/projects/my-project session.jsonl")]
+pub(crate) struct ImportArgs {
+    /// Files, and folders with `*.jsonl` files
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
+    let paths = if args.paths.is_empty() {
+        usual_folders()?
+    } else {
+        args.paths.clone()
+    };
+    for path in &paths {
+        path.metadata()
+            .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
+    }
+    let store = place::open_or_make(global)?;
+    let stop = stop_on_ctrl_c();
+    let bar = progress_bar();
+    let begun = Instant::now();
+    let imported = ingest::import(&store, &ImportOptions::new(paths), |progress| {
+        show_progress(&bar, progress);
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    let seconds = begun.elapsed();
+    bar.finish_and_clear();
+    let report = imported?;
+    store.close()?;
+
+    let mut out = Out::new();
+    if global.json {
+        out.json(&Figures::new(&report, seconds))?;
+    } else {
+        summary(&mut out, &report, seconds)?;
+        if out.is_terminal() && !report.interrupted {
+            draw::remark(
+                &mut out,
+                "\u{2192} next: try `forebear events --errors`, then `forebear chain ID`",
+            )?;
+        }
+    }
+    out.finish()?;
+    for (path, why) in &report.failed_files {
+        note(&format!("forebear: {}: {why}", path.display()));
+    }
+    if report.interrupted {
+        return Err(Failure::Failed(
+            "stopped; what was read until then is stored, and the same import goes on from there"
+                .to_owned(),
+        ));
+    }
+    if !report.failed_files.is_empty() {
+        let files = report.failed_files.len() as u64;
+        return Err(Failure::Failed(format!(
+            "{} not be read",
+            text::counted(files, "file could", "files could")
+        )));
+    }
+    Ok(())
+}
+
+/// Prints what an import found and did.
+pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> Outcome {
+    let head = format!(
+        "Imported {}, {} in {}.",
+        text::counted(report.files, "file", "files"),
+        text::bytes(report.bytes),
+        time::took(took)
+    );
+    writeln!(out, "{head}")?;
+    let rows = [
+        (report.events, "events", "newly stored"),
+        (
+            report.versions,
+            "versions",
+            "newly stored, of events known with other content",
+        ),
+        (report.repeats, "repeats", "of what was known already"),
+        (
+            report.without_id,
+            "without id",
+            "objects that name no id; they are kept too",
+        ),
+        (
+            report.links,
+            "links",
+            "between agents and the calls that started them",
+        ),
+        (
+            report.times_made_up,
+            "times",
+            "made up for events that bear none",
+        ),
+        (report.glued_lines, "lines", "with several objects on them"),
+        (
+            report.bad_lines,
+            "lines",
+            "with something on them that is no object",
+        ),
+        (
+            report.quarantined,
+            "pieces",
+            "newly quarantined: `forebear quarantine`",
+        ),
+    ];
+    for (at, (figure, what, remark)) in rows.into_iter().enumerate() {
+        if figure > 0 || at == 0 {
+            let remark = out.paint(draw::DIM, remark);
+            let line = format!("{:>12}  {what:<10}  {remark}", text::thousands(figure));
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What an import found and did, for scripts.
+#[derive(Serialize)]
+pub(crate) struct Figures {
+    files: u64,
+    bytes: u64,
+    lines: u64,
+    events: u64,
+    repeats: u64,
+    versions: u64,
+    without_id: u64,
+    glued_lines: u64,
+    bad_lines: u64,
+    quarantined: u64,
+    times_made_up: u64,
+    links: u64,
+    seconds: f64,
+    interrupted: bool,
+    failed_files: Vec<FailedFile>,
+}
+
+#[derive(Serialize)]
+struct FailedFile {
+    path: String,
+    error: String,
+}
+
+impl Figures {
+    /// The figures of a report.
+    pub(crate) fn new(report: &ImportReport, took: Duration) -> Self {
+        Self {
+            files: report.files,
+            bytes: report.bytes,
+            lines: report.lines,
+            events: report.events,
+            repeats: report.repeats,
+            versions: report.versions,
+            without_id: report.without_id,
+            glued_lines: report.glued_lines,
+            bad_lines: report.bad_lines,
+            quarantined: report.quarantined,
+            times_made_up: report.times_made_up,
+            links: report.links,
+            seconds: took.as_secs_f64(),
+            interrupted: report.interrupted,
+            failed_files: report
+                .failed_files
+                .iter()
+                .map(|(path, error)| FailedFile {
+                    path: path.display().to_string(),
+                    error: error.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The folders in which transcripts usually lie.
+fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
+    if let Some(config) = env::var_os("CLAUDE_CONFIG_DIR").filter(|config| !config.is_empty()) {
+        return Ok(vec![PathBuf::from(config).join("projects")]);
+    }
+    let home = etcetera::home_dir().map_err(|_| {
+        Failure::Failed(
+            "there is no home folder to look for transcripts in; name a path".to_owned(),
+        )
+    })?;
+    let usual = [
+        home.join(".config/claude/projects"),
+        home.join(".claude/projects"),
+    ];
+    let found: Vec<_> = usual
+        .iter()
+        .filter(|folder| folder.is_dir())
+        .cloned()
+        .collect();
+    if found.is_empty() {
+        return Err(Failure::Failed(format!(
+            "there are no transcripts in {} or {}; name a path, or see `forebear demo`",
+            usual[0].display(),
+            usual[1].display()
+        )));
+    }
+    Ok(found)
+}
+
+/// A flag that the first ctrl-C sets. The second ends the program at once, which
+/// loses nothing that an import would not find again.
+fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let set = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            process::exit(1);
+        }
+    });
+    if let Err(error) = set {
+        note(&format!(
+            "forebear: ctrl-C will not stop the import cleanly: {error}"
+        ));
+    }
+    stop
+}
+
+/// Shown on stderr, and only if that is a terminal.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    let template =
+        "{bar:30.cyan/dim} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg:.dim}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━━─"));
+    }
+    bar
+}
+
+fn show_progress(bar: &ProgressBar, progress: &ImportProgress) {
+    bar.set_length(progress.bytes_total);
+    bar.set_position(progress.bytes);
+    bar.set_message(format!(
+        "file {} of {}, {}",
+        progress.files,
+        progress.files_total,
+        text::counted(progress.events, "event", "events")
+    ));
+}

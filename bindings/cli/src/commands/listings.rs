@@ -1,0 +1,437 @@
+//! Lists of events, and of links that stand out.
+
+use clap::Args;
+use forebear::{Cursor, Detail, EventId, Filter, LinkKind, Page, StoredEvent, limits};
+use serde::Serialize;
+
+use crate::args::{FilterArgs, Global, PageArgs};
+use crate::failure::{Failure, Outcome, note};
+use crate::output::json::{EventLine, NextLine};
+use crate::output::{Out, draw, text};
+use crate::place;
+
+/// Events on a page where their payloads are loaded: they may be large.
+const PAYLOAD_PAGE: usize = 50;
+
+/// List what an event directly caused
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  forebear children 5f0c\n  forebear children 5f0c --all --json"
+)]
+pub(crate) struct ChildrenArgs {
+    /// The event: its id, or the beginning of it
+    id: String,
+    /// Print the payloads too
+    #[arg(long)]
+    payload: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// List the other events with the same cause
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  forebear siblings 5f0c")]
+pub(crate) struct SiblingsArgs {
+    /// The event: its id, or the beginning of it
+    id: String,
+    /// Print the payloads too
+    #[arg(long)]
+    payload: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// List the newest events, of all or of one instance
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  forebear recent\n  forebear recent worker-1 -n 5")]
+pub(crate) struct RecentArgs {
+    /// The instance: an agent, process or thread
+    instance: Option<String>,
+    /// How many
+    #[arg(short, long, value_name = "N", default_value_t = 20)]
+    number: usize,
+    /// Print the payloads too
+    #[arg(long)]
+    payload: bool,
+}
+
+/// List events by what they are, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a match the exit code is 3. With --json, a last line {\"next\": CURSOR} says that
+there may be more.
+
+Examples:
+  forebear events --errors --since 2h
+  forebear events --kind tool_use --label tool=Bash --limit 10
+  forebear events --session 5f0c8a4e-… --oldest-first --all --json")]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Oldest first
+    #[arg(long)]
+    oldest_first: bool,
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_PAGE, conflicts_with = "all")]
+    limit: usize,
+    /// Print the payloads too
+    #[arg(long)]
+    payload: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// List events that nothing caused
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  forebear roots --all")]
+pub(crate) struct RootsArgs {
+    /// Print the payloads too
+    #[arg(long)]
+    payload: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// List parents that events name and that are not stored
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: objects with `id`, `children` (how many events name it) and `first_child`.
+
+Example:
+  forebear missing")]
+pub(crate) struct MissingArgs {
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// List links that were refused, and links that would close a cycle
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: objects with `status` (refused or closing), `child`, `parent`, `kind` and, for
+a refused link, `instead`, the parent that the child has. --after takes `next` of the
+kind of link it came with.
+
+Examples:
+  forebear links
+  forebear links --refused --json")]
+pub(crate) struct LinksArgs {
+    /// Refused links only
+    #[arg(long, conflicts_with = "closing")]
+    refused: bool,
+    /// Links that close a cycle only
+    #[arg(long)]
+    closing: bool,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+pub(crate) fn children(args: &ChildrenArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let id = place::find(&snapshot, &args.id)?;
+    let mut listing = Listing::new(global, args.payload);
+    let listed = listing.pages(args.page, |after| snapshot.children(&id, after))?;
+    listing.finish(listed, "it caused nothing that is stored")
+}
+
+pub(crate) fn siblings(args: &SiblingsArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let id = place::find(&snapshot, &args.id)?;
+    let mut listing = Listing::new(global, args.payload);
+    let listed = listing.pages(args.page, |after| snapshot.siblings(&id, after))?;
+    listing.finish(listed, "nothing else with the same cause is stored")
+}
+
+pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let mut listing = Listing::new(global, args.payload);
+    let listed = listing.pages(args.page, |after| snapshot.roots(after))?;
+    listing.finish(listed, "no roots")
+}
+
+pub(crate) fn recent(args: &RecentArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let mut filter = Filter::new();
+    if let Some(instance) = &args.instance {
+        filter = filter.instance(instance);
+    }
+    let snapshot = store.snapshot();
+    let mut listing = Listing::new(global, args.payload);
+    let (listed, _) = listing.filtered(&filter, args.number, |filter| snapshot.events(filter))?;
+    listing.found(listed, "no events, or no instance of this name")
+}
+
+pub(crate) fn events(args: &EventsArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let mut filter = args.filter.filter(&snapshot)?;
+    if args.oldest_first {
+        filter = filter.oldest_first();
+    }
+    if let Some(after) = args.page.after {
+        filter = filter.after(after);
+    }
+    let limit = if args.page.all {
+        usize::MAX
+    } else {
+        args.limit
+    };
+    let mut listing = Listing::new(global, args.payload);
+    let (listed, next) = listing.filtered(&filter, limit, |filter| snapshot.events(filter))?;
+    listing.next(next)?;
+    listing.found(listed, "no event matches")
+}
+
+pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line {
+        id: String,
+        children: u64,
+        first_child: String,
+    }
+
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let mut listing = Listing::new(global, false);
+    let listed = listing.any_pages(
+        args.page,
+        |after| snapshot.missing_parents(after),
+        |listing, missing| {
+            if global.json {
+                listing.out.json(&Line {
+                    id: missing.id.to_string(),
+                    children: missing.children,
+                    first_child: missing.first_child.to_string(),
+                })?;
+            } else {
+                let named = text::counted(missing.children, "event names it", "events name it");
+                let line = format!(
+                    "{}  {named}, {} first",
+                    text::clean(&missing.id.to_string()),
+                    text::short_id(&missing.first_child),
+                );
+                listing.line(&line)?;
+            }
+            Ok(())
+        },
+    )?;
+    listing.finish(listed, "no parent is missing")
+}
+
+pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let mut listing = Listing::new(global, false);
+    let mut listed = 0;
+    if !args.closing {
+        listed += listing.any_pages(
+            args.page,
+            |after| snapshot.refused_links(after),
+            |listing, refused| {
+                let link = &refused.link;
+                listing.link(
+                    "refused",
+                    link.child(),
+                    link.parent(),
+                    link.kind(),
+                    refused.parent.as_ref(),
+                )
+            },
+        )?;
+    }
+    if !args.refused {
+        listed += listing.any_pages(
+            args.page,
+            |after| snapshot.closing_links(after),
+            |listing, closing| {
+                listing.link(
+                    "closing",
+                    &closing.child,
+                    &closing.parent,
+                    closing.kind,
+                    None,
+                )
+            },
+        )?;
+    }
+    listing.finish(listed, "no link was refused and none closes a cycle")
+}
+
+/// Prints a listing, as JSON or as lines to look at.
+struct Listing {
+    out: Out,
+    json: bool,
+    payload: bool,
+    /// The day of the event listed last.
+    day: String,
+}
+
+impl Listing {
+    fn new(global: &Global, payload: bool) -> Self {
+        Self {
+            out: Out::paged(global),
+            json: global.json,
+            payload,
+            day: String::new(),
+        }
+    }
+
+    /// Lists up to `limit` events and says where the next ones begin.
+    fn filtered(
+        &mut self,
+        filter: &Filter,
+        limit: usize,
+        fetch: impl Fn(&Filter) -> forebear::Result<Page<StoredEvent>>,
+    ) -> Result<(u64, Option<Cursor>), Failure> {
+        let with_payload = self.payload || !self.json;
+        let (detail, page_size) = if with_payload {
+            (Detail::Payload, PAYLOAD_PAGE)
+        } else {
+            (Detail::Labels, limits::MAX_PAGE)
+        };
+        let mut filter = filter.clone().detail(detail);
+        let mut left = limit;
+        let mut listed = 0;
+        loop {
+            filter = filter.limit(left.min(page_size));
+            let page = fetch(&filter)?;
+            left = left.saturating_sub(page.items.len());
+            for event in &page.items {
+                self.event(event)?;
+                listed += 1;
+            }
+            match page.next {
+                Some(cursor) if left > 0 => filter = filter.after(cursor),
+                next => return Ok((listed, next)),
+            }
+        }
+    }
+
+    /// Lists a page of events, or all of them.
+    fn pages(
+        &mut self,
+        page: PageArgs,
+        fetch: impl Fn(Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
+    ) -> Result<u64, Failure> {
+        self.any_pages(page, fetch, |listing, event| listing.event(&event))
+    }
+
+    fn any_pages<T>(
+        &mut self,
+        page: PageArgs,
+        fetch: impl Fn(Option<Cursor>) -> forebear::Result<Page<T>>,
+        print: impl Fn(&mut Self, T) -> Outcome,
+    ) -> Result<u64, Failure> {
+        let mut after = page.after;
+        let mut listed = 0;
+        loop {
+            let Page { items, next } = fetch(after)?;
+            for item in items {
+                print(self, item)?;
+                listed += 1;
+            }
+            if next.is_none() || !page.all {
+                self.next(next)?;
+                return Ok(listed);
+            }
+            after = next;
+        }
+    }
+
+    fn event(&mut self, event: &StoredEvent) -> Outcome {
+        if self.json {
+            let line = EventLine::new(event).payload(event, self.payload);
+            self.out.json(&line)?;
+            return Ok(());
+        }
+        draw::list_row(&mut self.out, event, &mut self.day)?;
+        if self.payload
+            && let Some(bytes) = event.payload()
+        {
+            draw::payload(&mut self.out, "      ", bytes)?;
+        }
+        Ok(())
+    }
+
+    fn link(
+        &mut self,
+        status: &'static str,
+        child: &EventId,
+        parent: &EventId,
+        kind: LinkKind,
+        instead: Option<&EventId>,
+    ) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            status: &'static str,
+            child: String,
+            parent: String,
+            kind: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            instead: Option<String>,
+        }
+
+        if self.json {
+            self.out.json(&Line {
+                status,
+                child: child.to_string(),
+                parent: parent.to_string(),
+                kind: kind.as_str(),
+                instead: instead.map(EventId::to_string),
+            })?;
+            return Ok(());
+        }
+        let instead = instead.map_or_else(String::new, |id| {
+            format!(", has {} instead", text::short_id(id))
+        });
+        let line = format!(
+            "{status}  {} {kind} by {}{instead}",
+            text::short_id(child),
+            text::short_id(parent),
+        );
+        self.line(&line)
+    }
+
+    fn line(&mut self, line: &str) -> Outcome {
+        let columns = self.out.columns();
+        draw::plain(&mut self.out, &text::cut(line, columns))?;
+        Ok(())
+    }
+
+    /// Says where the listing goes on.
+    fn next(&mut self, next: Option<Cursor>) -> Outcome {
+        let Some(cursor) = next else {
+            return Ok(());
+        };
+        if self.json {
+            self.out.json(&NextLine::from(cursor))?;
+        } else {
+            draw::remark(
+                &mut self.out,
+                &format!("there may be more: --after {cursor}, or --all"),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The end of a listing that may as well be empty.
+    fn finish(self, listed: u64, empty: &str) -> Outcome {
+        let quiet = self.json;
+        self.out.finish()?;
+        if listed == 0 && !quiet {
+            note(&format!("forebear: {empty}"));
+        }
+        Ok(())
+    }
+
+    /// The end of a search.
+    fn found(self, listed: u64, empty: &str) -> Outcome {
+        self.out.finish()?;
+        if listed == 0 {
+            return Err(Failure::NothingFound(empty.to_owned()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,49 @@
+//! The commands, a file for each or for a few that are alike.
+
+pub(crate) mod append;
+pub(crate) mod append_line;
+pub(crate) mod chain;
+pub(crate) mod common;
+pub(crate) mod counts;
+pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod generate;
+pub(crate) mod import;
+pub(crate) mod link;
+pub(crate) mod listings;
+pub(crate) mod quarantine;
+pub(crate) mod show;
+pub(crate) mod stats;
+pub(crate) mod tree;
+
+use crate::args::{Cli, Command};
+use crate::failure::Outcome;
+
+/// Does what was asked.
+pub(crate) fn run(cli: &Cli) -> Outcome {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Demo(args) => demo::run(args, global),
+        Command::Import(args) => import::run(args, global),
+        Command::Append(args) => append::run(args, global),
+        Command::Link(args) => link::run(args, global),
+        Command::Show(args) => show::run(args, global),
+        Command::Chain(args) => chain::run(args, global),
+        Command::Children(args) => listings::children(args, global),
+        Command::Tree(args) => tree::run(args, global),
+        Command::Siblings(args) => listings::siblings(args, global),
+        Command::Common(args) => common::run(args, global),
+        Command::Recent(args) => listings::recent(args, global),
+        Command::Events(args) => listings::events(args, global),
+        Command::Roots(args) => listings::roots(args, global),
+        Command::Missing(args) => listings::missing(args, global),
+        Command::Links(args) => listings::links(args, global),
+        Command::Count(args) => counts::count(args, global),
+        Command::Timeline(args) => counts::timeline(args, global),
+        Command::Export(args) => export::run(args, global),
+        Command::Quarantine(args) => quarantine::run(args, global),
+        Command::Stats(args) => stats::run(args, global),
+        Command::Completions(args) => generate::completions(args),
+        Command::Man(args) => generate::man(args),
+    }
+}

@@ -1,0 +1,142 @@
+//! `forebear quarantine`: input that could not be understood.
+
+use clap::{Args, Subcommand};
+use forebear::{Quarantined, Snapshot};
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome, note};
+use crate::output::{Out, draw, text};
+use crate::place;
+
+/// List input that could not be understood, or show what it was
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: objects with `n`, `source`, `line`, `offset`, `length`, `reason` and `kept`,
+which is false where the bytes were too many to be kept.
+
+Examples:
+  forebear quarantine
+  forebear quarantine show 1 > line.txt")]
+pub(crate) struct QuarantineArgs {
+    #[command(subcommand)]
+    command: Option<QuarantineCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum QuarantineCommand {
+    /// Print the bytes as they came in
+    Show {
+        /// The number in the list
+        n: u64,
+    },
+}
+
+pub(crate) fn run(args: &QuarantineArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    match args.command {
+        Some(QuarantineCommand::Show { n }) => show(&snapshot, n, global),
+        None => list(&snapshot, global),
+    }
+}
+
+fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        n: u64,
+        source: &'a str,
+        line: u64,
+        offset: u64,
+        length: u64,
+        reason: &'a str,
+        kept: bool,
+    }
+
+    let mut out = Out::paged(global);
+    let mut listed = 0;
+    each(snapshot, |n, input| {
+        listed = n;
+        let kept = input.bytes.len() as u64 == input.length;
+        if global.json {
+            out.json(&Line {
+                n,
+                source: &input.source,
+                line: input.line,
+                offset: input.offset,
+                length: input.length,
+                reason: &input.reason,
+                kept,
+            })?;
+        } else {
+            let line = format!(
+                "{n:>5}  {}:{} (byte {}, {})",
+                input.source,
+                input.line,
+                text::thousands(input.offset),
+                text::bytes(input.length),
+            );
+            draw::plain(&mut out, &line)?;
+            let lost = if kept { "" } else { "; not kept" };
+            draw::remark(&mut out, &format!("       {}{lost}", input.reason))?;
+        }
+        Ok(true)
+    })?;
+    out.finish()?;
+    if listed == 0 && !global.json {
+        note("forebear: nothing is quarantined");
+    }
+    Ok(())
+}
+
+fn show(snapshot: &Snapshot, wanted: u64, global: &Global) -> Outcome {
+    let mut found = None;
+    each(snapshot, |n, input| {
+        if n == wanted {
+            found = Some(input);
+        }
+        Ok(n < wanted)
+    })?;
+    let Some(input) = found else {
+        return Err(Failure::NothingFound(format!(
+            "nothing quarantined has the number {wanted}; `forebear quarantine` lists the numbers"
+        )));
+    };
+    if input.bytes.is_empty() && input.length > 0 {
+        return Err(Failure::NothingFound(format!(
+            "its {} were too many to be kept: they stand in {} from byte {} on",
+            text::bytes(input.length),
+            input.source,
+            input.offset
+        )));
+    }
+    let mut out = Out::paged(global);
+    out.raw(&input.bytes)?;
+    if out.is_terminal() {
+        draw::plain(&mut out, "")?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// Goes through the list, with numbers from 1, until told to stop.
+fn each(
+    snapshot: &Snapshot,
+    mut visit: impl FnMut(u64, Quarantined) -> Result<bool, Failure>,
+) -> Outcome {
+    let mut after = None;
+    let mut n = 0;
+    loop {
+        let page = snapshot.quarantined(after)?;
+        for input in page.items {
+            n += 1;
+            if !visit(n, input)? {
+                return Ok(());
+            }
+        }
+        if page.next.is_none() {
+            return Ok(());
+        }
+        after = page.next;
+    }
+}

@@ -1,0 +1,162 @@
+//! `forebear show`: one event, with all there is to know about it.
+
+use std::io::Write;
+
+use clap::Args;
+use forebear::{EventId, Snapshot, StoredEvent};
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome};
+use crate::output::json::EventLine;
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// Show one event: its fields, its place in the lineage and its payload
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  forebear show 5f0c
+  forebear show 5f0c --json --payload
+  forebear show 5f0c --versions
+  forebear show 5f0c --raw > payload.json")]
+pub(crate) struct ShowArgs {
+    /// The event: its id, or the beginning of it
+    id: String,
+    /// Show its later versions too
+    #[arg(long)]
+    versions: bool,
+    /// Add the payload to --json
+    #[arg(long)]
+    payload: bool,
+    /// Print the payload alone, byte for byte
+    #[arg(long, conflicts_with_all = ["versions", "json"])]
+    raw: bool,
+}
+
+pub(crate) fn run(args: &ShowArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let id = place::find(&snapshot, &args.id)?;
+    let event = snapshot
+        .get(&id)?
+        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))?;
+    let mut out = Out::paged(global);
+    if args.raw {
+        let payload = event
+            .payload()
+            .ok_or_else(|| Failure::NothingFound(format!("the event {id} has no payload")))?;
+        out.raw(payload)?;
+    } else if global.json {
+        out.json(&EventLine::new(&event).payload(&event, args.payload))?;
+    } else {
+        draw_event(&mut out, &snapshot, &event)?;
+    }
+    if args.versions {
+        each_version(&snapshot, &id, |version| {
+            if global.json {
+                out.json(&EventLine::new(version).payload(version, args.payload))?;
+            } else {
+                writeln!(out)?;
+                draw_event(&mut out, &snapshot, version)?;
+            }
+            Ok(())
+        })?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+fn each_version(
+    snapshot: &Snapshot,
+    id: &EventId,
+    mut visit: impl FnMut(&StoredEvent) -> Outcome,
+) -> Outcome {
+    let mut after = None;
+    loop {
+        let page = snapshot.versions(id, after)?;
+        page.items
+            .iter()
+            .filter(|event| event.is_version())
+            .try_for_each(&mut visit)?;
+        if page.next.is_none() {
+            return Ok(());
+        }
+        after = page.next;
+    }
+}
+
+fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcome {
+    let kind = out
+        .paint(draw::kind_style(event).bold(), text::clean(event.kind()))
+        .to_string();
+    let version = if event.is_version() {
+        "  (a later version)"
+    } else {
+        ""
+    };
+    writeln!(out, "{kind}{version}")?;
+    field(out, "id", &event.id().to_string())?;
+    field(out, "time", &time::rfc3339(event.time_ns()))?;
+    field(out, "instance", event.instance())?;
+    field(out, "session", event.session().unwrap_or_default())?;
+    if let (Some(parent), Some(link)) = (event.parent(), event.link()) {
+        let gone = if snapshot.contains(parent)? {
+            ""
+        } else {
+            "  (not stored)"
+        };
+        field(out, link_words(link), &format!("{parent}{gone}"))?;
+    }
+    let place = format!(
+        "{}  ({} up)",
+        event.root(),
+        text::counted(event.depth(), "step", "steps")
+    );
+    field(out, "root", &place)?;
+    let children = snapshot.children(event.id(), None)?;
+    let more = if children.next.is_some() {
+        " or more"
+    } else {
+        ""
+    };
+    field(out, "children", &format!("{}{more}", children.items.len()))?;
+    if !event.is_version() {
+        let versions = snapshot.versions(event.id(), None)?;
+        let later = versions
+            .items
+            .iter()
+            .filter(|event| event.is_version())
+            .count();
+        if later > 0 {
+            field(out, "versions", &format!("{later} later ones: --versions"))?;
+        }
+    }
+    field(out, "number", &event.seq().to_string())?;
+    for (key, value) in event.labels() {
+        field(out, &format!("· {key}"), value)?;
+    }
+    if let Some(payload) = event.payload() {
+        let size = text::bytes(payload.len() as u64);
+        field(out, "payload", &size)?;
+        draw::payload(out, "  ", payload)?;
+    }
+    Ok(())
+}
+
+fn link_words(link: forebear::LinkKind) -> &'static str {
+    match link {
+        forebear::LinkKind::Continues => "continues",
+        forebear::LinkKind::Spawned => "spawned by",
+        _ => "caused by",
+    }
+}
+
+fn field(out: &mut Out, name: &str, value: &str) -> Outcome {
+    if value.is_empty() {
+        return Ok(());
+    }
+    let name = text::fit(&text::clean(name), 16);
+    let line = format!("  {}{}", out.paint(draw::DIM, name), text::clean(value));
+    writeln!(out, "{line}")?;
+    Ok(())
+}

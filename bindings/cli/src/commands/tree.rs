@@ -1,0 +1,266 @@
+//! `forebear tree`: what came of this?
+
+use std::collections::HashMap;
+
+use clap::Args;
+use forebear::{
+    Cursor, Descendant, Detail, EventId, LinkKind, Snapshot, StoredEvent, TreeOptions, TreeOrder,
+    limits,
+};
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome};
+use crate::output::json::{EventLine, NextLine};
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// Columns of the rails and the kind.
+const LEAD: usize = 24;
+
+/// Show what came of an event: its descendants
+///
+/// An only child stands straight below its parent; branches go to the right,
+/// and the longest goes straight on. What an agent did that the event started is
+/// always a branch.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: the event and its descendants, an object on each line with `below`, the
+edges between it and the event asked for; then {\"next\"} if there are more.
+
+Examples:
+  forebear tree 5f0c
+  forebear tree 5f0c --max-depth 2 --breadth-first
+  forebear tree 5f0c --json | jq -r '[.below, .kind] | @tsv'")]
+pub(crate) struct TreeArgs {
+    /// The event: its id, or the beginning of it
+    id: String,
+
+    /// Edges below the event at most
+    #[arg(long, value_name = "EDGES", default_value_t = limits::DEFAULT_MAX_DEPTH)]
+    max_depth: u64,
+
+    /// Descendants at most
+    #[arg(long, value_name = "N", default_value_t = limits::MAX_PAGE)]
+    limit: usize,
+
+    /// All children first, then all grandchildren, and so on
+    #[arg(long)]
+    breadth_first: bool,
+
+    /// Go on where an earlier page ended: the `next` of --json
+    #[arg(long, value_name = "CURSOR", requires = "json")]
+    after: Option<Cursor>,
+
+    /// Print the payloads too (with --json)
+    #[arg(long)]
+    payload: bool,
+}
+
+pub(crate) fn run(args: &TreeArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let snapshot = store.snapshot();
+    let id = place::find(&snapshot, &args.id)?;
+    let detail = if global.json && !args.payload {
+        Detail::Labels
+    } else {
+        Detail::Payload
+    };
+    let mut options = TreeOptions::new().max_depth(args.max_depth).detail(detail);
+    if args.breadth_first {
+        options = options.order(TreeOrder::BreadthFirst);
+    }
+    if let Some(after) = args.after {
+        options = options.after(after);
+    }
+    let mut out = Out::paged(global);
+    if global.json {
+        print_json(&mut out, &snapshot, &id, options, args)?;
+    } else {
+        draw_tree(&mut out, &snapshot, &id, &options, args.limit)?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// Draws an event and what came of it. It returns the number of events drawn.
+pub(crate) fn draw_tree(
+    out: &mut Out,
+    snapshot: &Snapshot,
+    id: &EventId,
+    options: &TreeOptions,
+    limit: usize,
+) -> Result<usize, Failure> {
+    let root = get(snapshot, id)?;
+    let mut items = Vec::new();
+    let more = each_page(snapshot, id, options.clone(), limit, |descendant| {
+        items.push(descendant.event);
+        Ok(())
+    })?;
+    draw::heading(
+        out,
+        &format!("{} UTC", time::clock(root.time_ns())),
+        root.instance(),
+    )?;
+    let tree = Tree::new(root, items);
+    tree.draw(out)?;
+    let below = text::counted(tree.events.len() as u64 - 1, "event", "events");
+    let words = if more.is_some() {
+        format!(
+            "{below} below, and more: give --limit, or go on with `forebear tree` of one of them"
+        )
+    } else {
+        format!("{below} below")
+    };
+    draw::remark(out, &words)?;
+    Ok(tree.events.len())
+}
+
+fn print_json(
+    out: &mut Out,
+    snapshot: &Snapshot,
+    id: &EventId,
+    options: TreeOptions,
+    args: &TreeArgs,
+) -> Outcome {
+    if args.after.is_none() {
+        let root = get(snapshot, id)?;
+        out.json(&EventLine::new(&root).below(0).payload(&root, args.payload))?;
+    }
+    let more = each_page(
+        snapshot,
+        id,
+        options,
+        args.limit,
+        |Descendant { event, below, .. }| {
+            out.json(
+                &EventLine::new(&event)
+                    .below(below)
+                    .payload(&event, args.payload),
+            )?;
+            Ok(())
+        },
+    )?;
+    if let Some(cursor) = more {
+        out.json(&NextLine::from(cursor))?;
+    }
+    Ok(())
+}
+
+fn get(snapshot: &Snapshot, id: &EventId) -> Result<StoredEvent, Failure> {
+    snapshot
+        .get(id)?
+        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+}
+
+/// Goes through up to `limit` descendants and says where the next ones begin.
+fn each_page(
+    snapshot: &Snapshot,
+    id: &EventId,
+    mut options: TreeOptions,
+    limit: usize,
+    mut each: impl FnMut(Descendant) -> Outcome,
+) -> Result<Option<Cursor>, Failure> {
+    let mut left = limit;
+    loop {
+        let page = snapshot.descendants(id, &options.clone().limit(left))?;
+        left = left.saturating_sub(page.items.len());
+        page.items.into_iter().try_for_each(&mut each)?;
+        match page.next {
+            Some(cursor) if left > 0 => options = options.after(cursor),
+            next => return Ok(next),
+        }
+    }
+}
+
+/// Events and their children among them.
+struct Tree {
+    events: Vec<StoredEvent>,
+    parents: Vec<usize>,
+    children: Vec<Vec<usize>>,
+    /// How many events each stands for, itself included.
+    sizes: Vec<usize>,
+}
+
+impl Tree {
+    /// The events in an order in which each comes after its parent.
+    fn new(root: StoredEvent, below: Vec<StoredEvent>) -> Self {
+        let mut events = vec![root];
+        events.extend(below);
+        let places: HashMap<EventId, usize> = events
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(place, event)| (event.id().clone(), place))
+            .collect();
+        let mut parents = vec![0; events.len()];
+        let mut children = vec![Vec::new(); events.len()];
+        for (place, event) in events.iter().enumerate().skip(1) {
+            // One whose parent is not here hangs from the event asked for.
+            let parent = event.parent().and_then(|id| places.get(id).copied());
+            let parent = parent.filter(|parent| *parent < place).unwrap_or(0);
+            parents[place] = parent;
+            children[parent].push(place);
+        }
+        let mut sizes = vec![1; events.len()];
+        for place in (1..events.len()).rev() {
+            sizes[parents[place]] += sizes[place];
+        }
+        Self {
+            events,
+            parents,
+            children,
+            sizes,
+        }
+    }
+
+    fn draw(&self, out: &mut Out) -> Outcome {
+        let widest = out.columns() / 3;
+        let mut waiting = vec![(0, String::new(), String::new())];
+        while let Some((place, rail, rest)) = waiting.pop() {
+            let event = &self.events[place];
+            let since = (place > 0).then(|| self.events[self.parents[place]].time_ns());
+            let mark = match event.link() {
+                Some(LinkKind::Spawned) if place > 0 => "spawned ",
+                Some(LinkKind::Continues) if place > 0 => "continues ",
+                _ => "",
+            };
+            draw::row(out, &format!("{rail}● "), LEAD, event, since, mark)?;
+
+            let straight = self.straight(place);
+            let branches: Vec<usize> = self.children[place]
+                .iter()
+                .copied()
+                .filter(|child| Some(*child) != straight)
+                .collect();
+            // The last to be drawn is put in first.
+            if let Some(child) = straight {
+                waiting.push((child, rest.clone(), rest.clone()));
+            }
+            let narrow = text::width(&rest) < widest;
+            for (nth, child) in branches.iter().enumerate().rev() {
+                let last = nth + 1 == branches.len() && straight.is_none();
+                let (first, below) = if last {
+                    ("└─", "  ")
+                } else {
+                    ("├─", "│ ")
+                };
+                let below = if narrow { below } else { "" };
+                waiting.push((*child, format!("{rest}{first}"), format!("{rest}{below}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The child that stands straight below: the one from which most follows,
+    /// unless it is the first of another agent or nothing follows from any of
+    /// several.
+    fn straight(&self, place: usize) -> Option<usize> {
+        let children = &self.children[place];
+        let most = children
+            .iter()
+            .copied()
+            .filter(|child| self.events[*child].link() != Some(LinkKind::Spawned))
+            .max_by_key(|child| (self.sizes[*child], *child))?;
+        (children.len() == 1 || self.sizes[most] > 1).then_some(most)
+    }
+}

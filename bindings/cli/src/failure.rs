@@ -1,0 +1,68 @@
+//! Why a command did not do what was asked, and the exit code that says so.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::output::text;
+
+/// What every command returns.
+pub(crate) type Outcome = Result<(), Failure>;
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It failed: exit code 1.
+    Failed(String),
+    /// What was asked for makes no sense: exit code 2.
+    Usage(String),
+    /// There is nothing of the kind: exit code 3.
+    NothingFound(String),
+    /// The output could not be written. Where its reader has gone (`| head`)
+    /// nobody wants the rest: exit code 0, without a word. Otherwise 1.
+    Output(io::Error),
+}
+
+impl Failure {
+    /// Says on stderr what is wrong and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        let (code, message) = match self {
+            Failure::Failed(message) => (1, message),
+            Failure::Usage(message) => (2, message),
+            Failure::NothingFound(message) => (3, message),
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            Failure::Output(error) => (1, format!("writing the output: {error}")),
+        };
+        complain(&message);
+        ExitCode::from(code)
+    }
+}
+
+impl From<forebear::Error> for Failure {
+    fn from(error: forebear::Error) -> Self {
+        if error.is_invalid() {
+            Failure::Usage(error.to_string())
+        } else {
+            Failure::Failed(error.to_string())
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+/// Says something on stderr. What it quotes may come from a transcript, so
+/// nothing in it may reach the terminal as a command.
+pub(crate) fn complain(message: &str) {
+    note(&format!("forebear: {message}"));
+}
+
+/// As [`complain`], for what is no failure.
+pub(crate) fn note(message: &str) {
+    // Where stderr is closed there is nobody to tell.
+    let _ = writeln!(io::stderr().lock(), "{}", text::clean_lines(message));
+}

@@ -1,0 +1,478 @@
+//! What a payload says, on one line.
+//!
+//! Only its beginning is looked at, and in a way that does not mind if it is cut
+//! off or is no good JSON: a gist is a help to the eye, not an answer.
+
+use std::collections::BTreeMap;
+
+use forebear::StoredEvent;
+
+use crate::output::text;
+
+/// Bytes of a payload that are looked at.
+const LOOKED_AT_BYTES: usize = 64 << 10;
+
+/// Bytes that are kept of any one text.
+const KEPT_BYTES: usize = 600;
+
+/// Levels of nesting whose names are kept track of.
+const MAX_LEVELS: usize = 8;
+
+/// Fields of a tool's input that say best what it is to do, the best first.
+const INPUT_FIELDS: [&str; 12] = [
+    "command",
+    "file_path",
+    "notebook_path",
+    "pattern",
+    "query",
+    "url",
+    "description",
+    "subject",
+    "prompt",
+    "path",
+    "skill",
+    "text",
+];
+
+/// Fields of any object that are likely to be text for people, the best first.
+const TEXT_FIELDS: [&str; 18] = [
+    "error",
+    "message",
+    "msg",
+    "text",
+    "summary",
+    "title",
+    "prompt",
+    "content",
+    "description",
+    "reason",
+    "command",
+    "query",
+    "name",
+    "path",
+    "url",
+    "status",
+    "value",
+    "data",
+];
+
+/// The gist of an event's payload; empty where it has none.
+pub(crate) fn of_event(event: &StoredEvent) -> String {
+    event.payload().map(of).unwrap_or_default()
+}
+
+/// The gist of a payload, safe to show.
+pub(crate) fn of(payload: &[u8]) -> String {
+    let looked_at = &payload[..payload.len().min(LOOKED_AT_BYTES)];
+    let begin = looked_at.trim_ascii_start();
+    let gist = match begin.first() {
+        None => String::new(),
+        Some(b'{' | b'[' | b'"') => {
+            let mut found = Found::default();
+            scan(begin, |path, value| found.take(path, value));
+            found.gist()
+        }
+        Some(_) => plain(begin, payload.len()),
+    };
+    text::clean(&one_line(&gist)).into_owned()
+}
+
+/// What is no JSON: its first line, if it is text.
+fn plain(bytes: &[u8], length: usize) -> String {
+    let kept = &bytes[..bytes.len().min(KEPT_BYTES)];
+    let binary = kept
+        .iter()
+        .filter(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    if binary.count() * 8 > kept.len() {
+        return format!("({})", text::bytes(length as u64));
+    }
+    first_line(&String::from_utf8_lossy(kept)).to_owned()
+}
+
+/// What was found of interest.
+#[derive(Default)]
+struct Found {
+    tool: Option<String>,
+    /// By rank: a tool's input, and the texts of an object that is no message.
+    input: BTreeMap<usize, String>,
+    texts: BTreeMap<usize, String>,
+    /// Top-level fields that are not known to be texts, as `name=value`.
+    fields: Vec<String>,
+    result: Option<String>,
+    message: Option<String>,
+    thinking: Option<String>,
+    error: Option<String>,
+    note: Option<String>,
+    progress: Vec<String>,
+    attachment: Option<String>,
+}
+
+impl Found {
+    fn take(&mut self, path: &[String], value: &Value) {
+        let names: Vec<&str> = path.iter().map(String::as_str).collect();
+        let text = value.text.trim();
+        if text.is_empty() {
+            return;
+        }
+        match names.as_slice() {
+            ["message", "content"] | ["message", "content", "", "text"] => {
+                keep(&mut self.message, text);
+            }
+            ["message", "content", "", "thinking"] => keep(&mut self.thinking, text),
+            ["message", "content", "", "name"] => keep(&mut self.tool, text),
+            ["message", "content", "", "input", name] => {
+                let rank = rank(&INPUT_FIELDS, name, value);
+                self.input.entry(rank).or_insert_with(|| text.to_owned());
+            }
+            ["message", "content", "", "content"]
+            | ["message", "content", "", "content", "", "text"]
+            | ["toolUseResult"] => keep(&mut self.result, first_line(text)),
+            ["message", "content", "", "type"] if matches!(text, "image" | "document") => {
+                keep(&mut self.attachment, &format!("[{text}]"));
+            }
+            ["error"]
+            | ["error", "message"]
+            | ["error", "error", ..]
+            | ["cause", "code" | "message"] => {
+                keep(&mut self.error, text);
+            }
+            [
+                "data",
+                "type" | "hookName" | "command" | "query" | "message" | "output",
+            ] if self.progress.len() < 3 => {
+                self.progress.push(text.to_owned());
+            }
+            ["content" | "summary" | "customTitle" | "aiTitle" | "lastPrompt"] => {
+                keep(&mut self.note, text);
+            }
+            [name] => self.take_field(name, value),
+            ["", name] | [_, name] => {
+                if let Some(rank) = TEXT_FIELDS.iter().position(|field| field == name) {
+                    let rank = TEXT_FIELDS.len() + rank;
+                    self.texts.entry(rank).or_insert_with(|| text.to_owned());
+                }
+            }
+            [] => keep(&mut self.note, text),
+            _ => {}
+        }
+    }
+
+    fn take_field(&mut self, name: &str, value: &Value) {
+        if let Some(rank) = TEXT_FIELDS.iter().position(|field| *field == name) {
+            self.texts.entry(rank).or_insert_with(|| value.text.clone());
+        } else if name.is_empty() {
+            // An item of a list.
+            self.texts
+                .entry(usize::MAX)
+                .or_insert_with(|| value.text.clone());
+        } else if self.fields.len() < 4 && !value.text.is_empty() {
+            self.fields.push(format!("{name}={}", value.text));
+        }
+    }
+
+    fn gist(self) -> String {
+        if let Some(tool) = self.tool {
+            return match self.input.into_values().next() {
+                Some(input) => format!("{tool}: {input}"),
+                None => tool,
+            };
+        }
+        let progress = (!self.progress.is_empty()).then(|| self.progress.join(" "));
+        [
+            self.result,
+            self.message,
+            self.thinking,
+            self.error,
+            self.note,
+        ]
+        .into_iter()
+        .flatten()
+        .next()
+        .or(progress)
+        .or(self.attachment)
+        .or_else(|| self.texts.into_values().next())
+        .unwrap_or_else(|| self.fields.join(" "))
+    }
+}
+
+/// A text, or a number or another word.
+struct Value {
+    text: String,
+    is_text: bool,
+}
+
+fn keep(place: &mut Option<String>, text: &str) {
+    if place.is_none() && !text.is_empty() {
+        *place = Some(text.to_owned());
+    }
+}
+
+/// Known names first, then other texts, then the rest.
+fn rank(fields: &[&str], name: &str, value: &Value) -> usize {
+    fields
+        .iter()
+        .position(|field| *field == name)
+        .unwrap_or(fields.len() + usize::from(!value.is_text))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default()
+}
+
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
+/// Walks over what may be JSON and hands out each text, number and word with the
+/// names that lead to it, an empty one for each list. Neither recurses nor
+/// keeps more than [`KEPT_BYTES`] of a text; it goes on after nonsense.
+fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
+    let mut open: Vec<u8> = Vec::new();
+    let mut path: Vec<String> = Vec::new();
+    let mut name_next = false;
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'{' | b'[' => {
+                open.push(byte);
+                if open.len() <= MAX_LEVELS {
+                    path.push(String::new());
+                }
+                name_next = byte == b'{';
+                at += 1;
+            }
+            b'}' | b']' => {
+                open.pop();
+                path.truncate(open.len());
+                name_next = false;
+                at += 1;
+            }
+            b',' => {
+                name_next = open.last() == Some(&b'{');
+                at += 1;
+            }
+            b':' => {
+                name_next = false;
+                at += 1;
+            }
+            b'"' => {
+                let (text, end) = string(bytes, at + 1);
+                at = end;
+                if open.len() > path.len() {
+                    continue;
+                }
+                match path.last_mut() {
+                    Some(name) if name_next => *name = text,
+                    _ => visit(
+                        &path,
+                        &Value {
+                            text,
+                            is_text: true,
+                        },
+                    ),
+                }
+            }
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => {
+                let length = bytes[at..]
+                    .iter()
+                    .position(|b| {
+                        matches!(b, b',' | b'}' | b']' | b':' | b'"') || b.is_ascii_whitespace()
+                    })
+                    .unwrap_or(bytes.len() - at)
+                    .max(1);
+                let word = &bytes[at..at + length];
+                at += length;
+                if open.len() == path.len() && word != b"null" {
+                    let text =
+                        String::from_utf8_lossy(&word[..length.min(KEPT_BYTES)]).into_owned();
+                    visit(
+                        &path,
+                        &Value {
+                            text,
+                            is_text: false,
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The string whose first character stands at `at`, its beginning only if it is
+/// long, and where it ends.
+fn string(bytes: &[u8], mut at: usize) -> (String, usize) {
+    let mut kept: Vec<u8> = Vec::new();
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => break,
+            b'\\' => {
+                let escape = bytes.get(at).copied().unwrap_or(b' ');
+                at += 1;
+                let c = match escape {
+                    b'n' => '\n',
+                    b't' => '\t',
+                    b'r' => '\r',
+                    b'b' | b'f' => ' ',
+                    b'u' => unicode(bytes, &mut at),
+                    other => char::from(other),
+                };
+                if kept.len() < KEPT_BYTES {
+                    kept.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+            }
+            byte if kept.len() < KEPT_BYTES => kept.push(byte),
+            _ => {}
+        }
+    }
+    let mut text = String::from_utf8_lossy(&kept).into_owned();
+    if kept.len() >= KEPT_BYTES {
+        // The last character may have been cut in two.
+        while text.ends_with('\u{fffd}') {
+            text.pop();
+        }
+    }
+    (text, at.min(bytes.len()))
+}
+
+/// The character whose four digits stand at `at`, or the pair of them that
+/// stands for one; `�` for half a pair.
+fn unicode(bytes: &[u8], at: &mut usize) -> char {
+    let Some(first) = four_digits(bytes, *at) else {
+        return char::REPLACEMENT_CHARACTER;
+    };
+    *at += 4;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER);
+    }
+    match (bytes.get(*at..*at + 2), four_digits(bytes, *at + 2)) {
+        (Some(b"\\u"), Some(second @ 0xdc00..0xe000)) => {
+            *at += 6;
+            char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+                .unwrap_or(char::REPLACEMENT_CHARACTER)
+        }
+        _ => char::REPLACEMENT_CHARACTER,
+    }
+}
+
+fn four_digits(bytes: &[u8], at: usize) -> Option<u32> {
+    let digits = std::str::from_utf8(bytes.get(at..at + 4)?).ok()?;
+    u32::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn says(payload: &str, gist: &str) {
+        assert_eq!(of(payload.as_bytes()), gist, "{payload}");
+    }
+
+    #[test]
+    fn a_transcript_line_says_what_was_said() {
+        says(
+            r#"{"type":"user","message":{"role":"user","content":"fix\n it"}}"#,
+            "fix it",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"text","text":"I'll look."}]},"type":"assistant"}"#,
+            "I'll look.",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_use","id":"t","name":"Bash","input":{"description":"Run","command":"cargo test","timeout":3}}]}}"#,
+            "Bash: cargo test",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_use","name":"Todo","input":{"todos":[{"content":"x"}]}}]}}"#,
+            "Todo",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_result","content":"\nfirst\nsecond","is_error":true}]}}"#,
+            "first",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_result","content":[{"type":"text","text":"found"}]}]}}"#,
+            "found",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"thinking","thinking":"hm"}]}}"#,
+            "hm",
+        );
+        says(
+            r#"{"type":"summary","summary":"Mended it","leafUuid":"x"}"#,
+            "Mended it",
+        );
+        says(
+            r#"{"type":"system","content":"Compacted","subtype":"b"}"#,
+            "Compacted",
+        );
+        says(
+            r#"{"error":{"status":529,"error":{"message":"Overloaded"}}}"#,
+            "Overloaded",
+        );
+        says(
+            r#"{"data":{"type":"hook_progress","hookName":"Stop"}}"#,
+            "hook_progress Stop",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"image","source":{"data":"QUJD"}}]}}"#,
+            "[image]",
+        );
+    }
+
+    #[test]
+    fn other_payloads_say_something_too() {
+        says("", "");
+        says("plain words\nmore", "plain words");
+        says(r#""a string""#, "a string");
+        says(r#"{"level":3,"msg":"started"}"#, "started");
+        says(r#"{"a":1,"b":true,"c":null}"#, "a=1 b=true");
+        says(r#"["one","two"]"#, "one");
+        says("12.5", "12.5");
+        assert_eq!(of(&[0, 1, 2, 3, 0xff, 0xfe]), "(6 bytes)");
+    }
+
+    #[test]
+    fn nonsense_and_excess_do_no_harm() {
+        for payload in [
+            "{",
+            "[",
+            "\"",
+            "{\"",
+            "{\"a",
+            "{\"a\":",
+            "{\"a\":\"\\",
+            "{\"a\":\"\\u12",
+            "]]]]}}}}",
+            "{\"a\":\"\\ud800\\u0041\"}",
+            "{,,,:::}",
+            "{\"message\":{\"content\":\"cut of",
+        ] {
+            let _ = of(payload.as_bytes());
+        }
+        says("{\"message\":{\"content\":\"cut of", "cut of");
+        says(r#"{"text":"\ud83d\ude00 \ud800x"}"#, "😀 �x");
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(of(deep.as_bytes()), "");
+        let long = format!("{{\"text\":\"{}\"}}", "é".repeat(1_000_000));
+        assert!(of(long.as_bytes()).len() <= KEPT_BYTES + 4);
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_through() {
+        says(r#"{"text":"\u001b[31mred\u009b0m\u202e"}"#, "␛[31mred�0m�");
+        assert!(!of(b"\x1b]0;title\x07").chars().any(text::is_unsafe));
+    }
+}

@@ -1,0 +1,159 @@
+//! Where the store is, opening it, and finding events by what people type.
+
+use std::fmt::Write as _;
+use std::fs::DirBuilder;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use forebear::{Detail, EventId, Filter, RecoveryReport, Resolved, Snapshot, Store};
+
+use crate::args::Global;
+use crate::failure::{Failure, note};
+use crate::output::{gist, text, time};
+
+/// The store's folder in the platform's data folder.
+const DEFAULT_NAME: &str = "forebear/events.forebear";
+
+/// Hexadecimal digits from which on the name of an event that is to be linked
+/// is taken for the beginning of an id, too.
+const MIN_PREFIX: usize = 4;
+
+/// Opens the store to read from it. It is never made.
+pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
+    let path = store_path(global)?;
+    if !holds_store(&path) {
+        return Err(Failure::Failed(format!(
+            "there is no store at {}; make one with `forebear import` or `forebear append`, \
+             or name another with --store PATH or FOREBEAR_STORE",
+            path.display()
+        )));
+    }
+    open(&path)
+}
+
+/// Opens the store to write to it, making it if there is none.
+pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
+    let path = store_path(global)?;
+    if global.store.is_none()
+        && let Some(parent) = path.parent()
+    {
+        make_folder(parent).map_err(|error| {
+            Failure::Failed(format!("making the folder {}: {error}", parent.display()))
+        })?;
+    }
+    open(&path)
+}
+
+/// The one event that `text` names or begins.
+pub(crate) fn find(snapshot: &Snapshot, text: &str) -> Result<EventId, Failure> {
+    match snapshot.resolve(text)? {
+        Resolved::One(id) => Ok(id),
+        Resolved::Many(ids) => Err(ambiguous(snapshot, text, &ids)?),
+        Resolved::None => Err(Failure::NothingFound(format!(
+            "no event has the id {text:?} or a UUID that begins with it; \
+             `forebear recent` and `forebear events` list ids"
+        ))),
+    }
+}
+
+/// The event that `text` names or, if it is long enough for that, begins; where
+/// there is none yet, the id as it stands.
+pub(crate) fn find_or_name(snapshot: &Snapshot, text: &str) -> Result<EventId, Failure> {
+    let looks_like_prefix =
+        text.len() >= MIN_PREFIX && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    if !looks_like_prefix || snapshot.contains(text)? {
+        return Ok(EventId::from(text));
+    }
+    match snapshot.resolve(text)? {
+        Resolved::One(id) => Ok(id),
+        Resolved::Many(ids) => Err(ambiguous(snapshot, text, &ids)?),
+        Resolved::None => Ok(EventId::from(text)),
+    }
+}
+
+fn store_path(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(path) = &global.store {
+        return Ok(path.clone());
+    }
+    let strategy = etcetera::base_strategy::choose_native_strategy().map_err(|_| {
+        Failure::Failed(
+            "there is no home folder to keep a store in; name one with --store PATH or FOREBEAR_STORE"
+                .to_owned(),
+        )
+    })?;
+    Ok(strategy.data_dir().join(DEFAULT_NAME))
+}
+
+/// Whether the folder holds a store's files. Opening would make them.
+fn holds_store(path: &Path) -> bool {
+    path.read_dir().is_ok_and(|mut entries| {
+        entries.any(|entry| {
+            entry.is_ok_and(|entry| {
+                let name = entry.file_name();
+                name == "MANIFEST"
+                    || Path::new(&name)
+                        .extension()
+                        .is_some_and(|extension| extension == "log" || extension == "seg")
+            })
+        })
+    })
+}
+
+fn open(path: &Path) -> Result<Store, Failure> {
+    let store = Store::open(path)?;
+    report_recovery(store.recovery());
+    Ok(store)
+}
+
+/// Says what opening had to mend: a loss is never passed over in silence.
+fn report_recovery(report: &RecoveryReport) {
+    for (what, damages) in [
+        ("cut off a torn end", &report.cut),
+        ("skipped damage", &report.skipped),
+    ] {
+        for damage in damages {
+            note(&format!(
+                "forebear: {what}: {} at byte {}, {} bytes, kept in {}: {}",
+                damage.file, damage.offset, damage.length, damage.kept_in, damage.reason
+            ));
+        }
+    }
+    for mended in &report.notes {
+        note(&format!("forebear: {mended}"));
+    }
+}
+
+/// The data folder's own folders are private: transcripts hold secrets.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure, Failure> {
+    let mut message = format!("several ids begin with {text:?}; give more of the one you mean:");
+    for id in ids {
+        let Some(event) = snapshot.get(id)? else {
+            continue;
+        };
+        let line = format!(
+            "\n  {}  {}  {:<17}  {}",
+            text::clean(&id.to_string()),
+            time::clock(event.time_ns()),
+            text::clean(event.kind()),
+            gist::of_event(&event),
+        );
+        // Writing to a string cannot fail.
+        let _ = write!(message, "{}", text::cut(&line, 160));
+    }
+    Ok(Failure::Usage(message))
+}
+
+/// The newest event that the filter takes, for hints that name a real id.
+pub(crate) fn newest(snapshot: &Snapshot, filter: Filter) -> Result<Option<EventId>, Failure> {
+    let page = snapshot.events(&filter.limit(1).detail(Detail::Columns))?;
+    Ok(page.items.first().map(|event| event.id().clone()))
+}
