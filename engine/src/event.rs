@@ -60,8 +60,8 @@ impl FromStr for LinkKind {
 /// One thing that happened, and what caused it.
 ///
 /// [`Event::new`] takes the kind; everything else is optional and has a setter.
-/// An event without an id gets a new UUIDv7 when it is appended, one without a
-/// time happened then. Fields are checked then too.
+/// Without an id the event gets a new UUIDv7, without a time it happened now.
+/// Fields are checked when the event is appended.
 ///
 /// ```
 /// use forebear::{Event, LinkKind, Store};
@@ -74,15 +74,13 @@ impl FromStr for LinkKind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Made when the event is handed over, if it was not set.
-    pub(crate) id: Option<EventId>,
+    pub(crate) id: EventId,
     /// Whether forebear derived the id because the event had none.
     pub(crate) derived_id: bool,
     pub(crate) parent: Option<EventId>,
     pub(crate) link: LinkKind,
     pub(crate) kind: String,
-    /// Now, when the event is handed over, if it was not set.
-    pub(crate) time_ns: Option<i64>,
+    pub(crate) time_ns: i64,
     pub(crate) instance: String,
     pub(crate) session: Option<String>,
     /// Sorted by key, each key once.
@@ -92,15 +90,16 @@ pub struct Event {
 
 impl Event {
     /// An event of this kind (`user_message`, `tool_use`, … any text of 1 to
-    /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes).
+    /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes), with a new id,
+    /// happening now.
     pub fn new(kind: impl Into<String>) -> Self {
         Self {
-            id: None,
+            id: EventId::new(),
             derived_id: false,
             parent: None,
             link: LinkKind::Caused,
             kind: kind.into(),
-            time_ns: None,
+            time_ns: now_ns(),
             instance: String::new(),
             session: None,
             labels: Vec::new(),
@@ -111,7 +110,7 @@ impl Event {
     /// Sets the id.
     #[must_use]
     pub fn id(mut self, id: impl Into<EventId>) -> Self {
-        self.id = Some(id.into());
+        self.id = id.into();
         self.derived_id = false;
         self
     }
@@ -120,7 +119,7 @@ impl Event {
     /// marks the event as one that came without an id of its own.
     #[must_use]
     pub fn derived_id(mut self, domain: &str, content: &[u8]) -> Self {
-        self.id = Some(EventId::derived(domain, content));
+        self.id = EventId::derived(domain, content);
         self.derived_id = true;
         self
     }
@@ -142,7 +141,7 @@ impl Event {
     /// Sets the time, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn time_ns(mut self, time_ns: i64) -> Self {
-        self.time_ns = Some(time_ns);
+        self.time_ns = time_ns;
         self
     }
 
@@ -185,11 +184,14 @@ impl Event {
         self
     }
 
+    /// The id.
+    pub fn as_id(&self) -> &EventId {
+        &self.id
+    }
+
     /// Checks every field against its limit.
     pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
-        if let Some(id) = &self.id {
-            check_id("id", id)?;
-        }
+        check_id("id", &self.id)?;
         if let Some(parent) = &self.parent {
             check_id("parent", parent)?;
         }

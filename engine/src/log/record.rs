@@ -12,7 +12,7 @@ use rkyv::util::AlignedVec;
 use rkyv::{Archive, Serialize};
 
 use crate::error::{Error, Result};
-use crate::event::{Event, Link, LinkKind, Quarantined, now_ns};
+use crate::event::{Event, Link, LinkKind, Quarantined};
 use crate::id::EventId;
 
 /// Records begin at multiples of this.
@@ -87,12 +87,12 @@ pub(crate) struct Encoded {
 impl Encoded {
     pub(crate) fn event(event: Event) -> Self {
         let meta = EventMeta {
-            id: event.id.unwrap_or_default().into(),
+            id: event.id.into(),
             derived_id: event.derived_id,
             parent: event.parent.map(IdMeta::from),
             link: link_number(event.link),
             kind: event.kind,
-            time_ns: event.time_ns.unwrap_or_else(now_ns),
+            time_ns: event.time_ns,
             instance: event.instance,
             session: event.session,
             labels: event.labels,
