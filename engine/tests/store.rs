@@ -282,7 +282,10 @@ fn the_stores_durability_holds_where_a_batch_sets_none() -> Result<()> {
     store.link("a", "b", LinkKind::Spawned)?;
     for seed in 0..20 {
         let after = Store::builder().open_on(Arc::new(disk.power_loss(seed)))?;
-        assert!(after.snapshot().linked("a")?.is_some(), "power loss {seed}");
+        assert!(
+            after.snapshot().claimed_link("a")?.is_some(),
+            "power loss {seed}"
+        );
     }
     Ok(())
 }
@@ -404,8 +407,8 @@ fn a_link_tells_what_became_of_it() -> Result<()> {
     );
     let snapshot = store.snapshot();
     assert_eq!(
-        snapshot.linked("b")?,
-        Some(("a".into(), LinkKind::Spawned, 128))
+        snapshot.claimed_link("b")?,
+        Some(Link::new("b", "a", LinkKind::Spawned))
     );
     assert_eq!(snapshot.refused_links(None)?.items.len(), 2);
     assert_eq!(snapshot.closing_links(None)?.items.len(), 1);

@@ -113,7 +113,8 @@ pub(crate) fn event_id(number: u32) -> EventId {
     }
 }
 
-fn is_derived(number: u32) -> bool {
+/// Whether this number's event comes without an id of its own.
+pub(crate) fn is_derived(number: u32) -> bool {
     number % 8 == DERIVED_REMAINDER
 }
 

@@ -54,15 +54,11 @@ fn event(both: &Both, id: u32, random: &mut Random) -> Agreed {
         stored.map(|_| model.depth(id)),
         "depth({id})"
     );
-    let linked = snapshot.linked(name)?.map(|(parent, kind, strength)| {
-        Ok::<_, Mismatch>((both.names.number(&parent)?, kind, strength))
-    });
     let claim = model.tie(id).and_then(|tie| tie.claim);
-    let claim = claim.filter(|_| stored.is_some());
     same!(
-        linked.transpose()?,
-        claim.map(|claim| (claim.parent, claim.kind, claim.strength)),
-        "linked({id})"
+        snapshot.claimed_link(name)?,
+        claim.map(|claim| claim.link()),
+        "claimed_link({id})"
     );
     resolve(both, id, name, random)
 }

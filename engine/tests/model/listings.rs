@@ -7,8 +7,8 @@ use std::time::Duration;
 use forebear::{Count, CountBy, Detail, Filter, LinkKind, Stats};
 
 use crate::agree::{Agreed, Both, Mismatch, all_pages, same};
-use crate::history::{INSTANCES, KINDS, LABEL_KEYS, LABEL_VALUES, SESSIONS, time_ns};
-use crate::oracle::{Missing, Row};
+use crate::history::{INSTANCES, KINDS, LABEL_KEYS, LABEL_VALUES, SESSIONS, is_derived, time_ns};
+use crate::oracle::{Missing, Row, TieState};
 use crate::random::Random;
 
 /// Asks for `filters` random filters, and everything that takes none.
@@ -342,16 +342,27 @@ fn stats(both: &Both) -> Agreed {
         }
     }
     let sessions: HashSet<u8> = own.iter().filter_map(|row| row.draft.session).collect();
-    let own_children = |children: &Vec<u32>| {
-        children
-            .iter()
-            .filter(|&&id| {
-                model
-                    .event(id)
-                    .is_some_and(|(row, _)| !row.draft.is_derived())
-            })
-            .count() as u64
+    let max_children = both
+        .children
+        .iter()
+        .filter(|&(&id, _)| !is_derived(id))
+        .map(|(_, children)| children.iter().filter(|&&id| !is_derived(id)).count() as u64)
+        .max();
+    let named_by_own = |id: u32| {
+        model
+            .tie(id)
+            .is_some_and(|tie| tie.state == TieState::Waiting)
+            && !is_derived(id)
     };
+    let missing: HashSet<u32> = events
+        .iter()
+        .filter(|&&id| named_by_own(id))
+        .filter_map(|&id| model.tie(id).map(|tie| tie.parent))
+        .collect();
+    let cycles = model
+        .closing()
+        .into_iter()
+        .filter(|&(child, ..)| !is_derived(child));
     let max_depth = events.iter().map(|&id| model.depth(id)).max().unwrap_or(0);
     let expected = Stats {
         events: events.len() as u64,
@@ -359,9 +370,9 @@ fn stats(both: &Both) -> Agreed {
         derived_ids: (model.rows().len() - own.len()) as u64,
         roots: events.iter().filter(|&&id| model.tie(id).is_none()).count() as u64,
         max_depth,
-        max_children: both.children.values().map(own_children).max().unwrap_or(0),
-        missing_parents: model.missing().len() as u64,
-        cycles: model.closing().len() as u64,
+        max_children: max_children.unwrap_or(0),
+        missing_parents: missing.len() as u64,
+        cycles: cycles.count() as u64,
         refused_links: model.refused().len() as u64,
         sessions: sessions.len() as u64,
         links,

@@ -60,12 +60,10 @@ pub(crate) struct Model {
     /// Where in `rows` the event of an id stands; versions aside.
     events: HashMap<u32, usize>,
     ties: HashMap<u32, Tie>,
-    /// Claims on children that are not stored, as they came.
-    pending: HashMap<u32, Vec<Claim>>,
-    /// Refused claims, each with the moment it was made.
-    refused: Vec<(u64, Claim)>,
-    /// When each claim that was not a repeat was made.
-    claimed: Vec<(u64, Claim)>,
+    /// The strongest claim on a child that names no parent, stored or not.
+    claims: HashMap<u32, Claim>,
+    /// Claims that lost, in the order they did.
+    refused: Vec<Claim>,
     clock: u64,
 }
 
@@ -93,66 +91,66 @@ impl Model {
 
     /// Takes a claim; says what became of it.
     pub(crate) fn claim(&mut self, claim: Claim) -> Linked {
-        if !self.events.contains_key(&claim.child) {
-            return self.claim_before_child(claim);
+        let stored = self.events.contains_key(&claim.child);
+        let named = self.ties.get(&claim.child);
+        if let Some(named) = named.filter(|tie| tie.claim.is_none()) {
+            return if (named.parent, named.kind) == (claim.parent, claim.kind) {
+                Linked::Repeat
+            } else {
+                self.refuse(claim)
+            };
         }
-        let Some(tie) = self.ties.get(&claim.child) else {
-            self.note(claim);
-            return self.tie_to(claim);
+        let Some(standing) = self.claims.get(&claim.child).copied() else {
+            return self.hold(claim, stored);
         };
-        let present_edge = (tie.parent, tie.kind);
-        if let Some(present) = tie.claim
-            && beats(&claim, &present)
-        {
-            self.note(claim);
-            let moment = self.moment_of(&present);
-            self.refused.push((moment, present));
-            return self.tie_to(claim);
-        }
-        if present_edge == (claim.parent, claim.kind) {
-            Linked::Repeat
-        } else {
-            self.refuse(claim)
+        let same_edge = (standing.parent, standing.kind) == (claim.parent, claim.kind);
+        match (same_edge, beats(&claim, &standing)) {
+            (true, false) => Linked::Repeat,
+            // It says the same with more strength: the link stays as it is.
+            (true, true) => {
+                self.claims.insert(claim.child, claim);
+                if let Some(tie) = self.ties.get_mut(&claim.child) {
+                    tie.claim = Some(claim);
+                }
+                Linked::Accepted
+            }
+            (false, true) => {
+                self.refuse(standing);
+                self.hold(claim, stored)
+            }
+            (false, false) => self.refuse(claim),
         }
     }
 
-    fn claim_before_child(&mut self, claim: Claim) -> Linked {
-        let pending = self.pending.entry(claim.child).or_default();
-        if pending.contains(&claim) {
-            return Linked::Repeat;
+    fn hold(&mut self, claim: Claim, stored: bool) -> Linked {
+        self.claims.insert(claim.child, claim);
+        if stored {
+            self.tie_to(claim)
+        } else {
+            Linked::Accepted
         }
-        pending.push(claim);
-        self.note(claim);
-        Linked::Accepted
     }
 
     fn refuse(&mut self, claim: Claim) -> Linked {
-        if self.refused.iter().any(|(_, refused)| *refused == claim) {
+        if self.refused.contains(&claim) {
             return Linked::Repeat;
         }
-        let moment = self.note(claim);
-        self.refused.push((moment, claim));
+        self.refused.push(claim);
         Linked::Refused
     }
 
     /// The event has just been stored: its own link first, then the links of
     /// those that wait for it.
     fn arrive(&mut self, draft: &Draft) {
-        let pending = self.pending.remove(&draft.id).unwrap_or_default();
+        let claim = self.claims.get(&draft.id).copied();
         if let Some(parent) = draft.parent {
             self.join(draft.id, parent, draft.link, None);
-            self.lose(pending);
-        } else {
-            let best =
-                pending.iter().copied().reduce(
-                    |best, claim| {
-                        if beats(&claim, &best) { claim } else { best }
-                    },
-                );
-            if let Some(best) = best {
-                self.lose(pending.into_iter().filter(|claim| *claim != best));
-                self.tie_to(best);
+            if let Some(claim) = claim {
+                self.claims.remove(&draft.id);
+                self.refuse(claim);
             }
+        } else if let Some(claim) = claim {
+            self.tie_to(claim);
         }
         let mut waiting: Vec<(u64, u32)> = self
             .ties
@@ -163,13 +161,6 @@ impl Model {
         waiting.sort_unstable();
         for (_, child) in waiting {
             self.complete(child);
-        }
-    }
-
-    fn lose(&mut self, claims: impl IntoIterator<Item = Claim>) {
-        for claim in claims {
-            let moment = self.moment_of(&claim);
-            self.refused.push((moment, claim));
         }
     }
 
@@ -211,20 +202,6 @@ impl Model {
         if let Some(tie) = self.ties.get_mut(&child) {
             tie.state = state;
         }
-    }
-
-    fn note(&mut self, claim: Claim) -> u64 {
-        let moment = self.tick();
-        self.claimed.push((moment, claim));
-        moment
-    }
-
-    fn moment_of(&self, claim: &Claim) -> u64 {
-        self.claimed
-            .iter()
-            .rev()
-            .find(|(_, made)| made == claim)
-            .map_or(0, |(moment, _)| *moment)
     }
 
     fn tick(&mut self) -> u64 {
@@ -295,9 +272,9 @@ impl Model {
                 return (walked, WalkEnd::Root);
             };
             let end = match tie.state {
-                _ if stop_at == Some(tie.kind) => WalkEnd::Stopped(tie.parent),
                 TieState::Waiting => WalkEnd::Missing(tie.parent),
                 TieState::Closing(_) => WalkEnd::Cycle(tie.parent),
+                TieState::Followed if stop_at == Some(tie.kind) => WalkEnd::Stopped(tie.parent),
                 TieState::Followed if walked.len() as u64 > max_depth => {
                     WalkEnd::DepthLimit(tie.parent)
                 }
@@ -367,13 +344,12 @@ impl Model {
             .collect()
     }
 
-    /// Refused claims by when they were made, and what the child has instead.
+    /// Claims that lost, and what the child has instead.
     pub(crate) fn refused(&self) -> Vec<(Claim, Option<u32>)> {
-        let mut refused = self.refused.clone();
-        refused.sort_by_key(|(moment, _)| *moment);
-        refused
-            .into_iter()
-            .map(|(_, claim)| (claim, self.ties.get(&claim.child).map(|tie| tie.parent)))
+        let parent = |claim: &Claim| self.ties.get(&claim.child).map(|tie| tie.parent);
+        self.refused
+            .iter()
+            .map(|claim| (*claim, parent(claim)))
             .collect()
     }
 
