@@ -1,6 +1,8 @@
 //! Random histories: what is written, in which order, in which blocks, and when
 //! the store is closed, killed and looked at in between.
 
+use std::fmt;
+
 use forebear::{Durability, Event, EventId, Link, LinkKind};
 
 use crate::random::Random;
@@ -120,6 +122,20 @@ pub(crate) fn is_derived(number: u32) -> bool {
 
 const DERIVED_DOMAIN: &str = "forebear model test";
 const DERIVED_REMAINDER: u32 = 7;
+
+/// A line for each operation.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step::Write(ops, durability) = self else {
+            return write!(f, "{self:?}");
+        };
+        write!(f, "Write {durability:?}")?;
+        for op in ops {
+            write!(f, "\n  {op:?}")?;
+        }
+        Ok(())
+    }
+}
 
 /// How one history is made; drawn once, so that histories differ in character
 /// and not only in detail.

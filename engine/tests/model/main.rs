@@ -71,7 +71,8 @@ fn check(seed: u64) -> Traits {
         Ok(traits) => traits,
         Err(mismatch) => {
             let (steps, mismatch) = shrink::shrink(steps, seed, mismatch);
-            panic!("seed {seed}: {mismatch}\nafter {steps:#?}");
+            let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+            panic!("seed {seed}: {mismatch}\nafter\n{}", steps.join("\n"));
         }
     }
 }
