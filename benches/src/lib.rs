@@ -1,1 +1,8 @@
-//! Benchmarks of forebear.
+//! What the benchmarks share: the same events for forebear and for SQLite, the
+//! same questions to both, and a table of how they compare.
+
+pub mod data;
+pub mod ours;
+pub mod pair;
+pub mod ratios;
+pub mod sqlite;

@@ -228,10 +228,11 @@ pub(crate) fn missing_parent(
             && matches!(index.parent(**row, at), Parent::Missing(id, _) if id == entry.id)
     };
     let mut children: Vec<u32> = entry.children.iter().filter(waits).copied().collect();
-    let first = *children.first()?;
-    // A row that gave up and came back is in the list twice.
+    // They stand in the order in which they came to wait, and a row that gave up
+    // and came back stands there twice.
     children.sort_unstable();
     children.dedup();
+    let first = *children.first()?;
     Some(MissingParent {
         id: entry.id.clone(),
         children: children.len() as u64,

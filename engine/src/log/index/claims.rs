@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use crate::event::{Link, LinkKind};
+use crate::event::Link;
 use crate::id::EventId;
 
 /// The book of claims.
@@ -29,13 +29,13 @@ pub(crate) struct Holding {
     pub(crate) since: u32,
 }
 
-/// What a row had for a parent until a stronger claim came.
+/// The claim that held for a row until a stronger one came, and what the row had
+/// for a parent.
 #[derive(Clone, Debug)]
 pub(crate) struct Former {
+    pub(crate) link: Link,
     pub(crate) since: u32,
     pub(crate) until: u32,
-    pub(crate) parent_id: EventId,
-    pub(crate) kind: LinkKind,
     /// The parent's row and the commit at which the link to it became known.
     pub(crate) parent: u32,
     pub(crate) linked_at: u32,
@@ -63,13 +63,6 @@ impl Claims {
                 since: commit,
             },
         );
-    }
-
-    /// Makes the claim that holds as strong as a newer one that says the same.
-    pub(crate) fn strengthen(&mut self, row: u32, link: Link) {
-        if let Some(holding) = self.holding.get_mut(&row) {
-            holding.link = link;
-        }
     }
 
     pub(crate) fn add_former(&mut self, row: u32, former: Former) {

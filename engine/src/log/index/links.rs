@@ -111,7 +111,8 @@ impl Index {
             .map(|holding| weigh(&holding.link, &claim))
         {
             Some(Verdict::Strengthen) => {
-                self.claims.strengthen(child, claim);
+                self.remember(child, commit);
+                self.claims.hold(child, claim, commit);
                 return Linked::Accepted;
             }
             Some(_) => self.release(child, commit),
@@ -223,10 +224,10 @@ impl Index {
 
     /// The claim that a row's parent comes from, as of a commit.
     pub(crate) fn claimed(&self, row: u32, at: u32) -> Option<&Link> {
-        self.claims
-            .holding(row)
-            .filter(|holding| holding.since <= at)
-            .map(|holding| &holding.link)
+        match self.claims.holding(row) {
+            Some(holding) if holding.since <= at => Some(&holding.link),
+            _ => self.claims.former(row, at).map(|former| &former.link),
+        }
     }
 
     fn refusal(&self, claim: &Link) -> Linked {
@@ -268,35 +269,50 @@ impl Index {
     /// Takes from a row the link that a weaker claim gave it, and books both.
     /// O(events below the row), which are moved to a piece of their own.
     fn release(&mut self, row: u32, commit: u32) {
-        let Some(holding) = self.claims.holding(row).cloned() else {
+        let Some(link) = self.remember(row, commit) else {
             return;
         };
+        self.claims.refuse(link, commit);
+        self.missing.give_up(row);
         let entry = *self.row(row);
         let linked = entry.parent != NONE;
         let closing = entry.flags.has(Flags::CLOSING);
-        self.claims.add_former(
-            row,
-            Former {
-                since: holding.since,
-                until: commit,
-                parent_id: holding.link.parent.clone(),
-                kind: entry.flags.link(),
-                parent: entry.parent,
-                linked_at: entry.linked_at,
-                closing,
-            },
-        );
-        self.claims.refuse(holding.link, commit);
-        self.missing.give_up(row);
         if linked && !closing {
             self.family.end(row, commit);
             let below = self.subtree(row);
             self.forest.cut_off(&below, commit);
         }
+        if closing && entry.linked_at == commit {
+            // Found and replaced within one commit: no snapshot will see it.
+            let of_commit = self.closing.partition_point(|&(_, since)| since < commit);
+            let found = self.closing[of_commit..]
+                .iter()
+                .position(|&(child, _)| child == row);
+            found.map(|at| self.closing.remove(of_commit + at));
+        }
         let entry = &mut self.rows[row as usize];
         (entry.parent, entry.linked_at) = (NONE, NONE);
         entry.flags.set(Flags::CLOSING, false);
         entry.flags.set(Flags::HISTORY, true);
+    }
+
+    /// Books what a row has by the claim that holds for it, so that snapshots of
+    /// before `commit` go on seeing it; returns the claim.
+    fn remember(&mut self, row: u32, commit: u32) -> Option<Link> {
+        let holding = self.claims.holding(row)?.clone();
+        let entry = *self.row(row);
+        self.claims.add_former(
+            row,
+            Former {
+                link: holding.link.clone(),
+                since: holding.since,
+                until: commit,
+                parent: entry.parent,
+                linked_at: entry.linked_at,
+                closing: entry.flags.has(Flags::CLOSING),
+            },
+        );
+        Some(holding.link)
     }
 
     /// A row and all below it, each with its depth below the row.
@@ -317,11 +333,11 @@ impl Index {
     fn former_parent(&self, row: u32, at: u32) -> Parent {
         match self.claims.former(row, at) {
             None => Parent::None,
-            Some(former) if former.linked_at > at => {
-                Parent::Missing(former.parent_id.clone(), former.kind)
-            }
-            Some(former) if former.closing => Parent::Closing(former.parent, former.kind),
-            Some(former) => Parent::Known(former.parent, former.kind),
+            Some(Former {
+                link, linked_at, ..
+            }) if *linked_at > at => Parent::Missing(link.parent.clone(), link.kind),
+            Some(former) if former.closing => Parent::Closing(former.parent, former.link.kind),
+            Some(former) => Parent::Known(former.parent, former.link.kind),
         }
     }
 }

@@ -1,0 +1,131 @@
+//! Events to measure with: chains of a given depth, about as many events in all
+//! whatever the depth, so that both sides pay for memory alike.
+
+use std::fmt::Write;
+
+/// Depths that are measured, in edges from the event asked for to its root.
+pub const DEPTHS: [usize; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
+
+/// About how many events a data set has.
+pub const EVENTS: usize = 100_000;
+
+/// Chains that grow side by side, as agents do that work at the same time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// An event: random ids, and a JSON payload of about 400 bytes.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub id: [u8; 16],
+    pub parent: Option<[u8; 16]>,
+    pub payload: Vec<u8>,
+}
+
+/// Chains in the order in which their events happened.
+#[derive(Clone, Debug)]
+pub struct Chains {
+    pub items: Vec<Item>,
+    /// The last event of each chain.
+    pub tips: Vec<Tip>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Tip {
+    pub id: [u8; 16],
+    /// The sum of all bytes of all payloads from here to the root.
+    pub sum: u64,
+}
+
+impl Chains {
+    /// Chains of `depth` edges each, about `events` events in all.
+    pub fn new(depth: usize, events: usize) -> Self {
+        let mut random = Random::new(depth as u64);
+        let chains = (events / (depth + 1)).max(1);
+        let mut items = Vec::with_capacity(chains * (depth + 1));
+        let mut tips: Vec<Tip> = Vec::with_capacity(chains);
+        let mut begun = 0;
+        while begun < chains {
+            let together = SIDE_BY_SIDE.min(chains - begun);
+            for level in 0..=depth {
+                for chain in begun..begun + together {
+                    let parent = (level > 0).then(|| tips[chain].id);
+                    let item = Item::new(parent, &mut random);
+                    let sum = byte_sum(&item.payload);
+                    match parent {
+                        None => tips.push(Tip { id: item.id, sum }),
+                        Some(_) => {
+                            tips[chain] = Tip {
+                                id: item.id,
+                                sum: tips[chain].sum + sum,
+                            }
+                        }
+                    }
+                    items.push(item);
+                }
+            }
+            begun += together;
+        }
+        Self { items, tips }
+    }
+}
+
+impl Item {
+    /// A new event caused by `parent`.
+    pub fn new(parent: Option<[u8; 16]>, random: &mut Random) -> Self {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&random.draw().to_le_bytes());
+        id[8..].copy_from_slice(&random.draw().to_le_bytes());
+        Self {
+            id,
+            parent,
+            payload: payload(random),
+        }
+    }
+}
+
+/// The sum of the bytes: what a walk does with each payload.
+pub fn byte_sum(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|&byte| u64::from(byte)).sum()
+}
+
+/// `SplitMix64` (Steele, Lea and Flood, 2014): the same events in every run.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[(self.draw() % from.len() as u64) as usize]
+    }
+}
+
+fn payload(random: &mut Random) -> Vec<u8> {
+    const TOOLS: [&str; 4] = ["read", "write", "search", "run"];
+    const WORDS: [&str; 8] = [
+        "build", "failed", "retry", "branch", "module", "found", "nothing", "passed",
+    ];
+    let mut text = format!(
+        r#"{{"tool":"{}","line":{},"digest":"{:016x}","output":""#,
+        random.pick::<&str>(&TOOLS),
+        random.draw() % 1000,
+        random.draw(),
+    );
+    let length = 330 + (random.draw() % 100) as usize;
+    while text.len() < length {
+        text.push_str(random.pick::<&str>(&WORDS));
+        // Writing to a string does not fail.
+        let _ = write!(text, " {} ", random.draw() % 100);
+    }
+    text.push_str("\"}");
+    text.into_bytes()
+}

@@ -1,0 +1,77 @@
+//! The questions, asked of forebear.
+
+use std::path::Path;
+
+use forebear::{Batch, ChainOptions, Detail, Durability, Event, EventId, Result, Snapshot, Store};
+
+use crate::data::{Chains, Item, byte_sum};
+
+/// Events in a batch while a data set is written.
+const BATCH: usize = 10_000;
+
+/// A store that holds a data set, in the active segment.
+#[derive(Debug)]
+pub struct Ours {
+    snapshot: Snapshot,
+}
+
+impl Ours {
+    /// Writes the chains to a new store.
+    pub fn build(folder: &Path, chains: &Chains) -> Result<Self> {
+        let store = Store::open(folder.join("events.forebear"))?;
+        for items in chains.items.chunks(BATCH) {
+            let batch: Batch = items.iter().map(event).collect();
+            store.write(batch.durability(Durability::Flush))?;
+        }
+        let snapshot = store.snapshot();
+        store.close()?;
+        Ok(Self { snapshot })
+    }
+
+    /// Walks to the root and adds up all bytes of all payloads.
+    pub fn sum_payloads(&self, id: [u8; 16]) -> Result<u64> {
+        let options = ChainOptions::new().max_depth(u64::MAX);
+        self.walk(id, &options)?.try_fold(0, |sum, event| {
+            Ok(sum + event?.payload().map_or(0, byte_sum))
+        })
+    }
+
+    /// Walks to the root and counts the events, without their payloads.
+    pub fn count(&self, id: [u8; 16]) -> Result<u64> {
+        let options = ChainOptions::new()
+            .max_depth(u64::MAX)
+            .detail(Detail::Columns);
+        self.walk(id, &options)?
+            .try_fold(0, |count, event| event.map(|_| count + 1))
+    }
+
+    fn walk<'s>(
+        &'s self,
+        id: [u8; 16],
+        options: &ChainOptions,
+    ) -> Result<impl Iterator<Item = Result<forebear::StoredEvent>> + 's> {
+        // An event that is not there sums up to 0, which the caller finds wrong.
+        Ok(self
+            .snapshot
+            .chain(event_id(id), options)?
+            .into_iter()
+            .flatten())
+    }
+}
+
+/// The event as forebear takes it.
+pub fn event(item: &Item) -> Event {
+    let event = Event::new("tool_use")
+        .id(event_id(item.id))
+        .instance("main")
+        .time_ns(0)
+        .payload(item.payload.clone());
+    match item.parent {
+        Some(parent) => event.parent(event_id(parent)),
+        None => event,
+    }
+}
+
+fn event_id(bytes: [u8; 16]) -> EventId {
+    EventId::from(uuid::Uuid::from_bytes(bytes))
+}
