@@ -10,6 +10,7 @@ use crate::lineage::chain::{Chain, ChainOptions};
 use crate::lineage::common::{self, CommonCause};
 use crate::lineage::tree::{self, Descendant, TreeOptions};
 use crate::log::index::{Flags, Index, NONE, Parent, Position};
+use crate::log::reader::Via;
 use crate::query::counts::{self, Bucket, Count, CountBy};
 use crate::query::events;
 use crate::query::filter::Filter;
@@ -17,7 +18,7 @@ use crate::query::listings::{self, ClosingLink, MissingParent, RefusedLink, Reso
 use crate::query::page::{Cursor, Page};
 use crate::query::stats::{self, Stats};
 use crate::shared::{Shared, Visible};
-use crate::stored::{Detail, StoredEvent};
+use crate::stored::{Columns, Content, Detail, Found, Names, StoredEvent};
 
 /// A store as it was at one moment. What is written later does not show; the
 /// writer is not held up. Cheap to make and to clone.
@@ -41,9 +42,9 @@ impl Snapshot {
         let Some(row) = self.find(&index, &id.into()) else {
             return Ok(None);
         };
-        let event = self.columns(&index, row);
+        let found = self.found(&index, row, Detail::Payload);
         drop(index);
-        self.load(event, Detail::Payload).map(Some)
+        self.load(found, Detail::Payload).map(Some)
     }
 
     /// The event with this id and its later versions, in the order they were
@@ -260,25 +261,19 @@ impl Snapshot {
         index.position(index.row(row).first, self.visible.commit)
     }
 
-    /// What the index holds of an event.
-    pub(crate) fn columns(&self, index: &Index, row: u32) -> StoredEvent {
+    /// An event's place and columns; its texts where they are not loaded with
+    /// the record.
+    pub(crate) fn found(&self, index: &Index, row: u32, detail: Detail) -> Found {
         let position = self.position(index, row);
-        self.columns_at(
-            index,
-            row,
-            &index.id(position.anchor),
-            u64::from(position.depth),
-        )
+        Found {
+            columns: self.columns(index, row, u64::from(position.depth)),
+            root: index.id(position.anchor),
+            names: (detail == Detail::Columns).then(|| names(index, row)),
+        }
     }
 
-    /// What the index holds of an event whose place is known.
-    pub(crate) fn columns_at(
-        &self,
-        index: &Index,
-        row: u32,
-        root: &EventId,
-        depth: u64,
-    ) -> StoredEvent {
+    /// What the index holds of an event whose depth is known, texts aside.
+    pub(crate) fn columns(&self, index: &Index, row: u32, depth: u64) -> Columns {
         let entry = index.row(row);
         let (parent, link) = match index.parent(entry.first, self.visible.commit) {
             Parent::None => (None, entry.flags.link()),
@@ -287,47 +282,58 @@ impl Snapshot {
             }
             Parent::Missing(parent, kind) => (Some(parent), kind),
         };
-        StoredEvent {
-            seq: u64::from(row) + 1,
-            id: index.id(row),
-            parent,
+        Columns {
+            row,
             link,
-            root: root.clone(),
-            depth,
-            time_ns: entry.time_ns,
-            kind: Arc::clone(index.text(entry.kind)),
-            instance: Arc::clone(index.text(entry.instance)),
-            session: (entry.session != NONE).then(|| Arc::clone(index.text(entry.session))),
             version: entry.flags.has(Flags::VERSION),
             derived_id: entry.flags.has(Flags::DERIVED),
+            id: index.id(row),
+            parent,
+            depth,
+            time_ns: entry.time_ns,
             offset: entry.offset,
-            record: None,
         }
     }
 
     /// Reads as much more of an event as is asked for.
-    pub(crate) fn load(&self, mut event: StoredEvent, detail: Detail) -> Result<StoredEvent> {
-        if detail > Detail::Columns {
-            let payload = detail == Detail::Payload;
-            let record = self
-                .shared
-                .reader
-                .event(event.offset, self.visible.log_end, payload)?;
-            event.record = Some(record);
-        }
-        Ok(event)
+    pub(crate) fn load(&self, found: Found, detail: Detail) -> Result<StoredEvent> {
+        let Found {
+            columns,
+            root,
+            names,
+        } = found;
+        let content = match names {
+            Some(names) => Content::Names(names),
+            None => Content::Record(self.shared.reader.event(
+                columns.offset,
+                self.visible.log_end,
+                detail == Detail::Payload,
+                Via::Maps,
+            )?),
+        };
+        Ok(StoredEvent {
+            columns,
+            root,
+            content,
+        })
     }
 
     /// Reads as much more of each event of a page as is asked for.
-    pub(crate) fn load_page(
-        &self,
-        page: Page<StoredEvent>,
-        detail: Detail,
-    ) -> Result<Page<StoredEvent>> {
-        let load = |event| self.load(event, detail);
+    pub(crate) fn load_page(&self, page: Page<Found>, detail: Detail) -> Result<Page<StoredEvent>> {
+        let load = |found| self.load(found, detail);
         Ok(Page {
             items: page.items.into_iter().map(load).collect::<Result<_>>()?,
             next: page.next,
         })
+    }
+}
+
+/// The texts that the index holds of an event.
+pub(crate) fn names(index: &Index, row: u32) -> Names {
+    let entry = index.row(row);
+    Names {
+        kind: Arc::clone(index.text(entry.kind)),
+        instance: Arc::clone(index.text(entry.instance)),
+        session: (entry.session != NONE).then(|| Arc::clone(index.text(entry.session))),
     }
 }

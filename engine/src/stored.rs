@@ -20,47 +20,76 @@ pub enum Detail {
 
 /// An event as it is stored, with its place in the lineage.
 ///
-/// Owned and cheap to clone: strings and log bytes are shared.
+/// Owned and cheap to clone: texts and log bytes are shared.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
-    pub(crate) seq: u64,
+    pub(crate) columns: Columns,
+    pub(crate) root: EventId,
+    pub(crate) content: Content,
+}
+
+/// What the index holds of an event, texts aside.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    pub(crate) row: u32,
+    pub(crate) link: LinkKind,
+    pub(crate) version: bool,
+    pub(crate) derived_id: bool,
     pub(crate) id: EventId,
     pub(crate) parent: Option<EventId>,
-    pub(crate) link: LinkKind,
-    pub(crate) root: EventId,
     pub(crate) depth: u64,
     pub(crate) time_ns: i64,
+    /// Where the record begins in the log.
+    pub(crate) offset: u64,
+}
+
+/// An event that was found and is yet to be loaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) columns: Columns,
+    pub(crate) root: EventId,
+    /// Its texts, where the record is not going to be read.
+    pub(crate) names: Option<Names>,
+}
+
+/// Where the rest of an event comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// The index's texts.
+    Names(Names),
+    /// The record, which has them too.
+    Record(RecordView),
+}
+
+/// The texts of an event that the index holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
     pub(crate) kind: Arc<str>,
     pub(crate) instance: Arc<str>,
     pub(crate) session: Option<Arc<str>>,
-    pub(crate) version: bool,
-    pub(crate) derived_id: bool,
-    /// Where the record begins in the log.
-    pub(crate) offset: u64,
-    pub(crate) record: Option<RecordView>,
 }
 
 impl StoredEvent {
     /// The sequence number: dense over events and versions, from 1, in the
     /// order they were stored.
     pub fn seq(&self) -> u64 {
-        self.seq
+        u64::from(self.columns.row) + 1
     }
 
     /// The id.
     pub fn id(&self) -> &EventId {
-        &self.id
+        &self.columns.id
     }
 
     /// The parent that the event named or was linked to, stored or not. For a
     /// version, that of the event it is a version of.
     pub fn parent(&self) -> Option<&EventId> {
-        self.parent.as_ref()
+        self.columns.parent.as_ref()
     }
 
     /// How it follows from its parent, where it has one.
     pub fn link(&self) -> Option<LinkKind> {
-        self.parent.as_ref().map(|_| self.link)
+        self.columns.parent.as_ref().map(|_| self.columns.link)
     }
 
     /// The topmost known event that it goes back to; its own id where it has no
@@ -71,43 +100,52 @@ impl StoredEvent {
 
     /// Edges between the event and [`root`](Self::root).
     pub fn depth(&self) -> u64 {
-        self.depth
+        self.columns.depth
     }
 
     /// The time, in nanoseconds since the Unix epoch.
     pub fn time_ns(&self) -> i64 {
-        self.time_ns
+        self.columns.time_ns
     }
 
     /// The kind.
     pub fn kind(&self) -> &str {
-        &self.kind
+        match &self.content {
+            Content::Names(names) => &names.kind,
+            Content::Record(record) => record.fields().kind.as_str(),
+        }
     }
 
     /// The instance, empty where none was given.
     pub fn instance(&self) -> &str {
-        &self.instance
+        match &self.content {
+            Content::Names(names) => &names.instance,
+            Content::Record(record) => record.fields().instance.as_str(),
+        }
     }
 
     /// The session.
     pub fn session(&self) -> Option<&str> {
-        self.session.as_deref()
+        match &self.content {
+            Content::Names(names) => names.session.as_deref(),
+            Content::Record(record) => record.fields().session.as_deref(),
+        }
     }
 
     /// Whether this is a later version of an event whose id was known.
     pub fn is_version(&self) -> bool {
-        self.version
+        self.columns.version
     }
 
     /// Whether the event came without an id and forebear derived one.
     pub fn has_derived_id(&self) -> bool {
-        self.derived_id
+        self.columns.derived_id
     }
 
     /// The labels in order of their keys. None where the query asked for
     /// [`Detail::Columns`].
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.record.iter().flat_map(RecordView::labels)
+        self.record().into_iter().flat_map(RecordView::labels)
     }
 
     /// The value of one label; as [`labels`](Self::labels).
@@ -120,6 +158,13 @@ impl StoredEvent {
     /// The payload, byte for byte as it came in. None where it had none, or
     /// where the query asked for less than [`Detail::Payload`].
     pub fn payload(&self) -> Option<&[u8]> {
-        self.record.as_ref().and_then(RecordView::payload)
+        self.record().and_then(RecordView::payload)
+    }
+
+    fn record(&self) -> Option<&RecordView> {
+        match &self.content {
+            Content::Names(_) => None,
+            Content::Record(record) => Some(record),
+        }
     }
 }

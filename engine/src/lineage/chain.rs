@@ -7,8 +7,8 @@ use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::limits;
 use crate::log::index::{Index, Parent};
-use crate::snapshot::Snapshot;
-use crate::stored::{Detail, StoredEvent};
+use crate::snapshot::{Snapshot, names};
+use crate::stored::{Columns, Detail, Found, Names, StoredEvent};
 
 /// How to walk a chain.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ pub struct Chain<'s> {
     /// Edges that may still be followed.
     edges_left: u64,
     /// Steps taken and not handed out yet.
-    ahead: VecDeque<StoredEvent>,
+    ahead: VecDeque<(Columns, Option<Names>)>,
     end: Option<ChainEnd>,
 }
 
@@ -156,7 +156,7 @@ impl<'s> Chain<'s> {
     /// they are asked for.
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
         // Steps that were taken ahead are in the index still: take them again.
-        let taken = self.ahead.drain(..).map(|event| (event.seq - 1) as u32);
+        let taken = self.ahead.drain(..).map(|(columns, _)| columns.row);
         let mut rows: Vec<u32> = taken.collect();
         while let Some((row, _)) = self.next {
             let index = self.snapshot.shared.index.read();
@@ -183,8 +183,9 @@ impl<'s> Chain<'s> {
         let index = self.snapshot.shared.index.read();
         for _ in 0..STEPS_AT_A_TIME {
             let Some((row, depth)) = self.next else { break };
-            let event = self.snapshot.columns_at(&index, row, &self.root, depth);
-            self.ahead.push_back(event);
+            let columns = self.snapshot.columns(&index, row, depth);
+            let names = (self.options.detail == Detail::Columns).then(|| names(&index, row));
+            self.ahead.push_back((columns, names));
             self.step(&index, row);
         }
     }
@@ -221,8 +222,13 @@ impl Iterator for Chain<'_> {
         if self.ahead.is_empty() {
             self.walk_ahead();
         }
-        let event = self.ahead.pop_front()?;
-        Some(self.snapshot.load(event, self.options.detail))
+        let (columns, names) = self.ahead.pop_front()?;
+        let found = Found {
+            columns,
+            root: self.root.clone(),
+            names,
+        };
+        Some(self.snapshot.load(found, self.options.detail))
     }
 }
 
@@ -248,9 +254,9 @@ impl Iterator for RootFirst<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.pop()?;
         let index = self.snapshot.shared.index.read();
-        let event = self.snapshot.columns(&index, row);
+        let found = self.snapshot.found(&index, row, self.detail);
         drop(index);
-        Some(self.snapshot.load(event, self.detail))
+        Some(self.snapshot.load(found, self.detail))
     }
 }
 

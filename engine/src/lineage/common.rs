@@ -121,9 +121,9 @@ fn meet(snapshot: &Snapshot, mut a: u32, mut b: u32) -> Option<u32> {
 
 fn event(snapshot: &Snapshot, row: u32) -> Result<StoredEvent> {
     let index = snapshot.shared.index.read();
-    let event = snapshot.columns(&index, row);
+    let found = snapshot.found(&index, row, Detail::Payload);
     drop(index);
-    snapshot.load(event, Detail::Payload)
+    snapshot.load(found, Detail::Payload)
 }
 
 /// Steps taken under one lock of the index: some microseconds.

@@ -8,7 +8,7 @@ use crate::limits;
 use crate::log::index::Index;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
-use crate::stored::{Detail, StoredEvent};
+use crate::stored::{Detail, Found, StoredEvent};
 
 /// The order in which descendants are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -151,10 +151,16 @@ pub(crate) fn descendants(
         TreeOrder::BreadthFirst => breadth_first(snapshot, &index, top, options),
     };
     drop(index);
-    let load = |found: Descendant| {
+    let load = |below: FoundBelow| {
+        let FoundBelow {
+            found,
+            below,
+            last_child,
+        } = below;
         Ok(Descendant {
-            event: snapshot.load(found.event, options.detail)?,
-            ..found
+            event: snapshot.load(found, options.detail)?,
+            below,
+            last_child,
         })
     };
     Ok(Page {
@@ -169,7 +175,7 @@ fn children_of(
     parent: u32,
     except: Option<u32>,
     after: Option<Cursor>,
-) -> Page<StoredEvent> {
+) -> Page<Found> {
     let at = snapshot.visible.commit;
     let (first, later) = match after {
         None => (Some(index.children(parent, at)), None),
@@ -192,7 +198,8 @@ fn children_of(
         next: None,
     };
     while let Some((edge, child)) = children.next() {
-        page.items.push(snapshot.columns(index, child));
+        page.items
+            .push(snapshot.found(index, child, Detail::Payload));
         if page.items.len() == limits::MAX_PAGE {
             page.next = children.peek().map(|_| Cursor::at(u64::from(edge)));
             break;
@@ -209,6 +216,13 @@ struct Below {
     below: u64,
 }
 
+/// A descendant that was found and is yet to be loaded.
+struct FoundBelow {
+    found: Found,
+    below: u64,
+    last_child: bool,
+}
+
 /// Goes from one event to the next by links alone, so that a cursor need hold no
 /// more than the last one: down to the first child, else to the next sibling,
 /// else to that of the nearest ancestor which has one.
@@ -217,7 +231,7 @@ fn depth_first(
     index: &Index,
     top: u32,
     options: &TreeOptions,
-) -> Page<Descendant> {
+) -> Page<FoundBelow> {
     let at = snapshot.visible.commit;
     let next = |from: Below| {
         if from.below < options.max_depth
@@ -263,7 +277,7 @@ fn depth_first(
     let mut last = begin;
     let mut found = begin.and_then(next);
     while let Some(below) = found.filter(|_| items.len() < options.limit) {
-        items.push(descendant(snapshot, index, below));
+        items.push(found_below(snapshot, index, below, options.detail));
         last = found;
         found = next(below);
     }
@@ -310,7 +324,7 @@ fn breadth_first(
     index: &Index,
     top: u32,
     options: &TreeOptions,
-) -> Page<Descendant> {
+) -> Page<FoundBelow> {
     let at = snapshot.visible.commit;
     let skip = options.after.map_or(0, |cursor| cursor.at);
     let wanted = skip.saturating_add(options.limit as u64).saturating_add(1);
@@ -327,7 +341,8 @@ fn breadth_first(
     while let Some(from) = frontier.pop_front() {
         if from.below > 0 {
             if seen >= skip && page.items.len() < options.limit {
-                page.items.push(descendant(snapshot, index, from));
+                page.items
+                    .push(found_below(snapshot, index, from, options.detail));
             } else if seen >= skip {
                 page.next = Some(Cursor::at(seen));
                 break;
@@ -347,12 +362,12 @@ fn breadth_first(
     page
 }
 
-fn descendant(snapshot: &Snapshot, index: &Index, below: Below) -> Descendant {
+fn found_below(snapshot: &Snapshot, index: &Index, below: Below, detail: Detail) -> FoundBelow {
     let more = index
         .children_after(below.edge, snapshot.visible.commit)
         .next();
-    Descendant {
-        event: snapshot.columns(index, below.row),
+    FoundBelow {
+        found: snapshot.found(index, below.row, detail),
         below: below.below,
         last_child: more.is_none(),
     }

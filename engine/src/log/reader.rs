@@ -1,5 +1,7 @@
-//! Reading records back from the log, through a cache of its chunks.
+//! Reading records back from the log: through maps of its written part, and
+//! where there are none, through a cache of its chunks.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use quick_cache::Weighter;
@@ -11,22 +13,48 @@ use crate::event::Quarantined;
 use crate::log::record::{
     ALIGN, ArchivedQuarantineMeta, FRAME_BYTES, Frame, RecordKind, RecordView, access,
 };
-use crate::storage::StorageFile;
+use crate::log::windows::Windows;
+use crate::storage::{Map, StorageFile};
 
-/// Reads records of one log. The log is read, never mapped: a map of a file that
-/// another process truncates would kill this one.
+/// Reads records of one log.
 #[derive(Debug)]
 pub(crate) struct LogReader {
     file: Arc<dyn StorageFile>,
     name: String,
-    chunks: Cache<u64, Chunk, ChunkWeight>,
+    windows: Windows,
+    chunks: Cache<u64, Arc<AlignedVec<ALIGN>>, ChunkWeight>,
 }
 
-type Chunk = Arc<AlignedVec<ALIGN>>;
+/// How the log's bytes are come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Via {
+    /// Maps, where there are any: no copy, no system call.
+    Maps,
+    /// Reading alone: the pages do not count as this process's.
+    Reads,
+}
+
+/// Bytes of the log, shared. Records in them are aligned.
+#[derive(Clone, Debug)]
+pub(crate) enum LogBytes {
+    Mapped(Arc<Map>),
+    Read(Arc<AlignedVec<ALIGN>>),
+}
+
+impl Deref for LogBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            LogBytes::Mapped(map) => map,
+            LogBytes::Read(bytes) => bytes,
+        }
+    }
+}
 
 /// A record's frame, and the bytes in which it begins at `start`.
-struct Read {
-    bytes: Chunk,
+struct Found {
+    bytes: LogBytes,
     start: usize,
     frame: Frame,
 }
@@ -38,16 +66,28 @@ impl LogReader {
             cache_bytes as u64,
             ChunkWeight,
         );
-        Self { file, name, chunks }
+        Self {
+            file,
+            name,
+            windows: Windows::default(),
+            chunks,
+        }
     }
 
-    /// The event or version that begins at `offset`. `end` is where the log ends
-    /// for the reader: what lies beyond may be in the middle of being written.
-    pub(crate) fn event(&self, offset: u64, end: u64, payload: bool) -> Result<RecordView> {
-        let read = self.record(offset, end, payload)?;
-        match read.frame.kind {
+    /// The event or version that begins at `offset`, with or without its
+    /// payload. `end` is where the log ends for the reader: what lies beyond may
+    /// be in the middle of being written.
+    pub(crate) fn event(
+        &self,
+        offset: u64,
+        end: u64,
+        payload: bool,
+        via: Via,
+    ) -> Result<RecordView> {
+        let found = self.record(offset, end, payload, via)?;
+        match found.frame.kind {
             RecordKind::Event | RecordKind::Version => {
-                RecordView::event(read.bytes, read.start, read.frame, payload)
+                RecordView::event(found.bytes, found.start, found.frame, payload)
             }
             other => Err(Error::damaged(format!(
                 "expected an event, found a record of kind {other:?}"
@@ -58,11 +98,11 @@ impl LogReader {
 
     /// The quarantined input that begins at `offset`.
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
-        let Read {
+        let Found {
             bytes,
             start,
             frame,
-        } = self.record(offset, end, true)?;
+        } = self.record(offset, end, true, Via::Reads)?;
         if frame.kind != RecordKind::Quarantined {
             let found = Error::damaged(format!(
                 "expected quarantined input, found a record of kind {:?}",
@@ -85,25 +125,53 @@ impl LogReader {
     }
 
     /// The record at `offset`: all of it, or what comes before its payload.
-    fn record(&self, offset: u64, end: u64, payload: bool) -> Result<Read> {
+    fn record(&self, offset: u64, end: u64, payload: bool, via: Via) -> Result<Found> {
+        if via == Via::Maps
+            && let Some((map, start)) = self.windows.at(&*self.file, offset, end)
+        {
+            let frame = self.frame(&map[start..], offset, end)?;
+            if wanted(&frame, payload) <= map.len() - start {
+                return Ok(Found {
+                    bytes: LogBytes::Mapped(map),
+                    start,
+                    frame,
+                });
+            }
+        }
         let chunk = self.chunk(offset, end)?;
         let start = (offset % CHUNK_BYTES as u64) as usize;
         let front = chunk.get(start..).unwrap_or_default();
-        // Frames are aligned, so that none lies across two chunks.
-        let frame = Frame::parse(front, end.saturating_sub(offset))
-            .map_err(|error| self.located(offset, &error))?;
-        let wanted = if payload {
-            frame.len()
-        } else {
-            frame.payload_start()
-        };
+        let frame = self.frame(front, offset, end)?;
+        let wanted = wanted(&frame, payload);
         if wanted <= front.len() {
-            return Ok(Read {
-                bytes: chunk,
+            return Ok(Found {
+                bytes: LogBytes::Read(chunk),
                 start,
                 frame,
             });
         }
+        let bytes = self.gather(offset, end, front, wanted)?;
+        Ok(Found {
+            bytes: LogBytes::Read(Arc::new(bytes)),
+            start: 0,
+            frame,
+        })
+    }
+
+    fn frame(&self, bytes: &[u8], offset: u64, end: u64) -> Result<Frame> {
+        // Frames are aligned, so that none lies across two windows or chunks.
+        Frame::parse(bytes, end.saturating_sub(offset))
+            .map_err(|error| self.located(offset, &error))
+    }
+
+    /// The bytes of a record that lies across chunks and begins with `front`.
+    fn gather(
+        &self,
+        offset: u64,
+        end: u64,
+        front: &[u8],
+        wanted: usize,
+    ) -> Result<AlignedVec<ALIGN>> {
         let mut bytes = AlignedVec::with_capacity(wanted);
         if wanted > CHUNK_BYTES {
             bytes.resize(wanted, 0);
@@ -121,15 +189,11 @@ impl LogReader {
             ));
             return Err(self.located(offset, &found));
         }
-        Ok(Read {
-            bytes: Arc::new(bytes),
-            start: 0,
-            frame,
-        })
+        Ok(bytes)
     }
 
     /// The chunk that `offset` lies in, up to the end of the log at least.
-    fn chunk(&self, offset: u64, end: u64) -> Result<Chunk> {
+    fn chunk(&self, offset: u64, end: u64) -> Result<Arc<AlignedVec<ALIGN>>> {
         let number = offset / CHUNK_BYTES as u64;
         let begin = number * CHUNK_BYTES as u64;
         let length = end.saturating_sub(begin).min(CHUNK_BYTES as u64) as usize;
@@ -158,11 +222,20 @@ impl LogReader {
     }
 }
 
+/// Bytes of a record that have to be there.
+fn wanted(frame: &Frame, payload: bool) -> usize {
+    if payload {
+        frame.len()
+    } else {
+        frame.payload_start()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct ChunkWeight;
 
-impl Weighter<u64, Chunk> for ChunkWeight {
-    fn weight(&self, _: &u64, chunk: &Chunk) -> u64 {
+impl Weighter<u64, Arc<AlignedVec<ALIGN>>> for ChunkWeight {
+    fn weight(&self, _: &u64, chunk: &Arc<AlignedVec<ALIGN>>) -> u64 {
         chunk.capacity() as u64 + CHUNK_OVERHEAD_BYTES
     }
 }

@@ -4,7 +4,6 @@
 //! each padded with zeros to a multiple of 16 bytes. `docs/format.md` draws it.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use rkyv::api::low;
 use rkyv::rancor::Failure;
@@ -14,6 +13,7 @@ use rkyv::{Archive, Serialize};
 use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind, Quarantined};
 use crate::id::EventId;
+use crate::log::reader::LogBytes;
 
 /// Records begin at multiples of this.
 pub(crate) const ALIGN: usize = 16;
@@ -248,27 +248,28 @@ impl Frame {
     }
 }
 
-/// A record's bytes, shared with the cache they came from.
+/// An event's record, sharing the bytes that it was found in.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordView {
-    bytes: Arc<AlignedVec<ALIGN>>,
-    meta: Range<usize>,
-    payload: Option<Range<usize>>,
+    bytes: LogBytes,
+    meta: Range<u32>,
+    payload: Option<Range<u32>>,
 }
 
 impl RecordView {
     /// The event or version that begins at `start` of `bytes`. The payload may
     /// be missing from `bytes` if `with_payload` is not asked for.
     pub(crate) fn event(
-        bytes: Arc<AlignedVec<ALIGN>>,
+        bytes: LogBytes,
         start: usize,
         frame: Frame,
         with_payload: bool,
     ) -> Result<Self> {
-        let meta = start + FRAME_BYTES..start + FRAME_BYTES + frame.meta_len;
+        let begin = start + FRAME_BYTES;
+        let meta = begin as u32..(begin + frame.meta_len) as u32;
         let payload = frame.payload_len.filter(|_| with_payload).map(|length| {
             let begin = start + frame.payload_start();
-            begin..begin + length
+            begin as u32..(begin + length) as u32
         });
         let view = Self {
             bytes,
@@ -276,7 +277,7 @@ impl RecordView {
             payload,
         };
         view.bytes
-            .get(view.meta.clone())
+            .get(range(&view.meta))
             .ok_or_else(|| Error::damaged("a record's fields lie outside of what was read"))
             .and_then(access::<ArchivedEventMeta>)?;
         Ok(view)
@@ -285,11 +286,13 @@ impl RecordView {
     /// The fields. They were checked when the view was made and the bytes
     /// behind it do not change.
     pub(crate) fn fields(&self) -> &ArchivedEventMeta {
-        access(&self.bytes[self.meta.clone()]).expect("checked when the view was made")
+        access(&self.bytes[range(&self.meta)]).expect("checked when the view was made")
     }
 
     pub(crate) fn payload(&self) -> Option<&[u8]> {
-        self.payload.clone().map(|range| &self.bytes[range])
+        self.payload
+            .as_ref()
+            .map(|payload| &self.bytes[range(payload)])
     }
 
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -298,6 +301,11 @@ impl RecordView {
             .iter()
             .map(|pair| (pair.0.as_str(), pair.1.as_str()))
     }
+}
+
+/// Records, and what they are found in, are far smaller than 4 GiB.
+fn range(range: &Range<u32>) -> Range<usize> {
+    range.start as usize..range.end as usize
 }
 
 /// Rounds up to the alignment of records.

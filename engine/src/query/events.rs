@@ -12,20 +12,23 @@ use crate::snapshot::Snapshot;
 use crate::stored::StoredEvent;
 
 pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
+    if filter.limit == 0 {
+        return Ok(Page {
+            items: Vec::new(),
+            next: None,
+        });
+    }
     let mut page = Page {
         items: Vec::new(),
         next: None,
     };
-    if filter.limit == 0 {
-        return Ok(page);
-    }
     let mut last = None;
     scan(snapshot, filter, |index, row| {
         if page.items.len() == filter.limit {
             page.next = last;
             return ControlFlow::Break(());
         }
-        page.items.push(snapshot.columns(index, row));
+        page.items.push(snapshot.found(index, row, filter.detail));
         last = Some(Cursor {
             time_ns: index.row(row).time_ns,
             at: u64::from(row),

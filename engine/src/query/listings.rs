@@ -10,7 +10,7 @@ use crate::limits;
 use crate::log::index::{Flags, Index, MissingEntry, Parent};
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
-use crate::stored::{Detail, StoredEvent};
+use crate::stored::{Detail, Found, StoredEvent};
 
 /// What the beginning of an id stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,9 @@ pub(crate) fn versions(
                 .filter(|&row| snapshot.sees(row)),
         );
     }
-    let page = page(rows, after, |row| Some(snapshot.columns(&index, row)));
+    let page = page(rows, after, |row| {
+        Some(snapshot.found(&index, row, Detail::Payload))
+    });
     drop(index);
     snapshot.load_page(page, Detail::Payload)
 }
@@ -120,10 +122,10 @@ pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<S
                 page.next = page
                     .items
                     .last()
-                    .map(|last: &StoredEvent| Cursor::at(last.seq - 1));
+                    .map(|last: &Found| Cursor::at(u64::from(last.columns.row)));
                 return false;
             }
-            page.items.push(snapshot.columns(index, row));
+            page.items.push(snapshot.found(index, row, Detail::Payload));
         }
         true
     });

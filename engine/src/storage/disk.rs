@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{LockGuard, LockOutcome, Storage, StorageFile};
+use super::{LockGuard, LockOutcome, Map, Storage, StorageFile};
 
 /// Most bytes that are read of what a lock's holder wrote about itself.
 const MAX_HOLDER_BYTES: u64 = 4096;
@@ -171,6 +171,10 @@ impl StorageFile for DiskFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn map(&self, offset: u64, length: usize) -> io::Result<Option<Map>> {
+        Map::new(&self.file, offset, length).map(Some)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! and is what the crash tests run on.
 
 mod disk;
+mod mapping;
 mod simulator;
 
 use std::fmt::Debug;
@@ -11,6 +12,7 @@ use std::io;
 use std::path::Path;
 
 pub use disk::Disk;
+pub use mapping::Map;
 pub use simulator::{Fault, SimulatedDisk};
 
 /// A folder of files. Names are relative to it.
@@ -69,6 +71,17 @@ pub trait StorageFile: Debug + Send + Sync {
 
     /// The length in bytes.
     fn len(&self) -> io::Result<u64>;
+
+    /// Maps a stretch of the file into memory for reading; none where this
+    /// storage has no maps. Costs no memory of the process's own.
+    ///
+    /// The stretch must lie within the file and stay: whoever cuts it off while
+    /// it is mapped has the process killed on the next access, and so does a
+    /// disk that can't read it.
+    fn map(&self, offset: u64, length: usize) -> io::Result<Option<Map>> {
+        let _ = (offset, length);
+        Ok(None)
+    }
 
     /// Cuts the file or fills it up with zeros.
     /// Durable after the next [`sync`](StorageFile::sync).

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::log::block::HEADER_BYTES;
 use crate::log::index::{Entered, same_fields};
+use crate::log::reader::Via;
 use crate::log::record::{
     ALIGN, ArchivedEventMeta, Encoded, FRAME_BYTES, Frame, access, quarantine_key,
 };
@@ -132,7 +133,10 @@ impl Writer {
         payload: Option<&[u8]>,
     ) -> Result<bool> {
         if offset < self.log.end {
-            let record = self.shared.reader.event(offset, self.log.end, true)?;
+            let record = self
+                .shared
+                .reader
+                .event(offset, self.log.end, true, Via::Reads)?;
             return Ok(match (record.payload(), payload) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) => same_fields(record.fields(), fields),

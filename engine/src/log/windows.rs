@@ -1,0 +1,87 @@
+//! The written part of a log, mapped into memory a window at a time.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::storage::{Map, StorageFile};
+
+/// The windows of one log. A window that is not full yet is mapped again once it
+/// has grown enough; what lies beyond its map is read instead.
+#[derive(Debug, Default)]
+pub(crate) struct Windows(RwLock<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// By number: window n begins at n times [`WINDOW_BYTES`].
+    maps: Vec<Option<Arc<Map>>>,
+    /// The windows mapped now, the one mapped longest ago first.
+    order: Vec<usize>,
+    /// The storage has no maps, or they failed: everything is read.
+    without: bool,
+}
+
+impl Windows {
+    /// The map of the window that `offset` lies in, and where in it. None where
+    /// the window ends before `offset`, as it is mapped. `end` is how far the
+    /// log is written.
+    pub(crate) fn at(
+        &self,
+        file: &dyn StorageFile,
+        offset: u64,
+        end: u64,
+    ) -> Option<(Arc<Map>, usize)> {
+        let number = usize::try_from(offset / WINDOW_BYTES).ok()?;
+        let within = (offset % WINDOW_BYTES) as usize;
+        let written = end.saturating_sub(offset - within as u64).min(WINDOW_BYTES) as usize;
+        let state = self.0.read();
+        if state.without {
+            return None;
+        }
+        let map = state.maps.get(number).and_then(Option::clone);
+        drop(state);
+        let mapped = map.as_ref().map_or(0, |map| map.len());
+        let grown = written - mapped.min(written);
+        let map = if grown >= GROWTH_BYTES || (grown > 0 && written as u64 == WINDOW_BYTES) {
+            self.map(file, number, written)
+        } else {
+            map
+        };
+        map.filter(|map| within < map.len())
+            .map(|map| (map, within))
+    }
+
+    fn map(&self, file: &dyn StorageFile, number: usize, length: usize) -> Option<Arc<Map>> {
+        let mut state = self.0.write();
+        // Another reader may have been faster.
+        if let Some(Some(map)) = state.maps.get(number)
+            && map.len() >= length
+        {
+            return Some(Arc::clone(map));
+        }
+        let Ok(Some(map)) = file.map(number as u64 * WINDOW_BYTES, length) else {
+            // Reading tells what is wrong, if anything is.
+            state.without = true;
+            return None;
+        };
+        let map = Arc::new(map);
+        if state.maps.len() <= number {
+            state.maps.resize(number + 1, None);
+        }
+        state.maps[number] = Some(Arc::clone(&map));
+        state.order.retain(|&other| other != number);
+        state.order.push(number);
+        if state.order.len() > WINDOWS_MAX {
+            let oldest = state.order.remove(0);
+            state.maps[oldest] = None;
+        }
+        Some(map)
+    }
+}
+
+/// Size of a window.
+const WINDOW_BYTES: u64 = 64 << 20;
+/// A window is mapped again once so much was written behind its map.
+const GROWTH_BYTES: usize = 256 << 10;
+/// Windows mapped at a time: what bounds the address space that maps take.
+const WINDOWS_MAX: usize = 64;

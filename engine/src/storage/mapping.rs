@@ -1,0 +1,44 @@
+//! Files mapped into memory. The one place with `unsafe` code.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+
+use memmap2::{Mmap, MmapOptions};
+
+/// A stretch of a file, mapped for reading.
+#[derive(Debug)]
+pub struct Map(Mmap);
+
+impl Map {
+    /// Maps `length` bytes of the file from `offset` on.
+    ///
+    /// Fails with [`io::ErrorKind::UnexpectedEof`] where the file is shorter.
+    pub(super) fn new(file: &File, offset: u64, length: usize) -> io::Result<Self> {
+        let end = offset.checked_add(length as u64);
+        let file_length = file.metadata()?.len();
+        if end.is_none_or(|end| end > file_length) {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!(
+                    "expected {length} bytes at byte {offset} to map, found a file of {file_length}"
+                ),
+            ));
+        }
+        // SAFETY: the bytes of a mapped stretch must not change or vanish while
+        // the map lives. `StorageFile::map` hands that duty to its callers, who
+        // map sealed files, which never change, and the written part of a log
+        // whose lock this process holds: it is cut only before it is mapped, and
+        // what follows the written part is added outside of the map.
+        unsafe { MmapOptions::new().offset(offset).len(length).map(file) }.map(Self)
+    }
+}
+
+impl Deref for Map {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
