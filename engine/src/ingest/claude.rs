@@ -43,11 +43,7 @@ impl Transcript {
 
     /// The event that an object stands for. Values that are too long are cut,
     /// except ids: with one of those the object is no event, and the error says so.
-    pub(crate) fn event(
-        &mut self,
-        fields: &Fields<'_>,
-        object: &str,
-    ) -> Result<ReadEvent, String> {
+    pub(crate) fn event(&mut self, fields: &Fields<'_>, object: &str) -> Result<ReadEvent, String> {
         let mut event = Event::new(kind(fields)).payload(object);
         if let Some(uuid) = fields.uuid {
             event = event.id(id("uuid", uuid)?);
@@ -68,12 +64,14 @@ impl Transcript {
         let time_ns = time_ns.or_else(|| fields.snapshot.timestamp.and_then(parse_time));
         self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
 
-        let session = fields
-            .session
-            .map_or_else(|| self.session.clone(), |name| text(name, limits::MAX_NAME_BYTES));
-        let instance = fields
-            .agent
-            .map_or_else(|| session.clone(), |name| text(name, limits::MAX_NAME_BYTES));
+        let session = fields.session.map_or_else(
+            || self.session.clone(),
+            |name| text(name, limits::MAX_NAME_BYTES),
+        );
+        let instance = fields.agent.map_or_else(
+            || session.clone(),
+            |name| text(name, limits::MAX_NAME_BYTES),
+        );
         let event = self
             .labelled(event, fields)
             .time_ns(self.last_time_ns)
@@ -107,7 +105,10 @@ impl Transcript {
             event = event.label(SIDECHAIN, "true");
         }
         for (n, tool_use) in message.tool_uses.iter().take(MAX_TOOLS).enumerate() {
-            event = event.label(numbered(TOOL, n), tool_use.name.map_or_else(String::new, label_value));
+            event = event.label(
+                numbered(TOOL, n),
+                tool_use.name.map_or_else(String::new, label_value),
+            );
             if let Some(id) = tool_use.id {
                 event = event.label(numbered(TOOL_USE_ID, n), label_value(id));
             }
@@ -143,7 +144,11 @@ fn labelled_with_evidence(mut event: Event, fields: &Fields<'_>) -> Event {
         if let Some(source) = fields.source_call {
             event = event.label(SOURCE_CALL, label_value(source));
         }
-        fields.message.tool_results.first().and_then(|result| result.id)
+        fields
+            .message
+            .tool_results
+            .first()
+            .and_then(|result| result.id)
     } else if let Some(agent) = fields.progress_agent
         && is(fields.line_type, "progress")
     {
@@ -250,11 +255,23 @@ mod tests {
     #[test]
     fn kinds_follow_from_what_a_line_holds() {
         for (object, kind) in [
-            (r#"{"type":"user","message":{"content":"x"}}"#, "user_message"),
-            (r#"{"type":"user","message":{"content":[{"type":"tool_result"}]}}"#, "tool_result"),
-            (r#"{"type":"assistant","message":{"content":[{"type":"text"}]}}"#, "assistant_message"),
+            (
+                r#"{"type":"user","message":{"content":"x"}}"#,
+                "user_message",
+            ),
+            (
+                r#"{"type":"user","message":{"content":[{"type":"tool_result"}]}}"#,
+                "tool_result",
+            ),
+            (
+                r#"{"type":"assistant","message":{"content":[{"type":"text"}]}}"#,
+                "assistant_message",
+            ),
             (r#"{"type":"assistant"}"#, "assistant_message"),
-            (r#"{"type":"assistant","message":{"content":[{"type":"thinking"}]}}"#, "thinking"),
+            (
+                r#"{"type":"assistant","message":{"content":[{"type":"thinking"}]}}"#,
+                "thinking",
+            ),
             (
                 r#"{"type":"assistant","message":{"content":[{"type":"thinking"},{"type":"text"}]}}"#,
                 "assistant_message",
@@ -277,9 +294,15 @@ mod tests {
     #[test]
     fn parents_in_order_of_strength() {
         let event = read(r#"{"uuid":"a","parentUuid":"p","logicalParentUuid":"l"}"#).event;
-        assert_eq!((event.parent, event.link), (Some("p".into()), LinkKind::Caused));
+        assert_eq!(
+            (event.parent, event.link),
+            (Some("p".into()), LinkKind::Caused)
+        );
         let event = read(r#"{"uuid":"a","parentUuid":null,"logicalParentUuid":"l"}"#).event;
-        assert_eq!((event.parent, event.link), (Some("l".into()), LinkKind::Continues));
+        assert_eq!(
+            (event.parent, event.link),
+            (Some("l".into()), LinkKind::Continues)
+        );
         let event = read(r#"{"uuid":"a","parentUuid":"","leafUuid":"l"}"#).event;
         assert_eq!(event.parent, None);
         for object in [
@@ -301,8 +324,14 @@ mod tests {
             (read.event.time_ns, read.time_made_up)
         };
         assert_eq!(time(r#"{"timestamp":"yesterday"}"#), (77, true));
-        assert_eq!(time(r#"{"timestamp":"1970-01-01T00:00:01.5Z"}"#), (1_500_000_000, false));
-        assert_eq!(time(r#"{"timestamp":"9000-01-01T00:00:00Z"}"#), (1_500_000_000, true));
+        assert_eq!(
+            time(r#"{"timestamp":"1970-01-01T00:00:01.5Z"}"#),
+            (1_500_000_000, false)
+        );
+        assert_eq!(
+            time(r#"{"timestamp":"9000-01-01T00:00:00Z"}"#),
+            (1_500_000_000, true)
+        );
         assert_eq!(
             time(r#"{"snapshot":{"timestamp":"1970-01-01T02:00:02+02:00"}}"#),
             (2_000_000_000, false)
@@ -316,7 +345,10 @@ mod tests {
         assert_eq!(event.instance, "5e55");
         assert_eq!(label(&event, "project"), Some("-home-me-work"));
         let event = read(r#"{"uuid":"a","sessionId":"s","agentId":"x"}"#).event;
-        assert_eq!((event.session.as_deref(), &*event.instance), (Some("s"), "x"));
+        assert_eq!(
+            (event.session.as_deref(), &*event.instance),
+            (Some("s"), "x")
+        );
 
         let long = "é".repeat(2000);
         let object = format!(
@@ -332,8 +364,13 @@ mod tests {
     fn an_id_that_is_too_long_is_refused() {
         let object = format!(r#"{{"uuid":"{}"}}"#, "x".repeat(256));
         let mut transcript = Transcript::new(Path::new(FILE), 0);
-        let reason = transcript.event(&Fields::read(&object), &object).unwrap_err();
-        assert!(reason.contains("at most 255 bytes, found one of 256"), "{reason}");
+        let reason = transcript
+            .event(&Fields::read(&object), &object)
+            .unwrap_err();
+        assert!(
+            reason.contains("at most 255 bytes, found one of 256"),
+            "{reason}"
+        );
     }
 
     #[test]

@@ -31,7 +31,8 @@ impl Files {
         let mut search = Search::default();
         for path in paths {
             let real = fs::canonicalize(path).map_err(|error| Error::io("find", path, error))?;
-            let metadata = fs::metadata(&real).map_err(|error| Error::io("look at", path, error))?;
+            let metadata =
+                fs::metadata(&real).map_err(|error| Error::io("look at", path, error))?;
             if metadata.is_dir() {
                 search.folder(real);
             } else if metadata.is_file() {
@@ -127,7 +128,8 @@ impl Search {
 }
 
 fn is_transcript(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "jsonl")
+    path.extension()
+        .is_some_and(|extension| extension == "jsonl")
 }
 
 fn bytes(path: &Path) -> &[u8] {
@@ -155,7 +157,13 @@ mod tests {
         for folder in ["a", "a/sub", "b"] {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
-        for file in ["a.jsonl", "a/sub/x.jsonl", "a/note.txt", "a/y.jsonl", "b/named.log"] {
+        for file in [
+            "a.jsonl",
+            "a/sub/x.jsonl",
+            "a/note.txt",
+            "a/y.jsonl",
+            "b/named.log",
+        ] {
             fs::write(root.path().join(file), "12345").unwrap();
         }
         let all = [
@@ -181,7 +189,10 @@ mod tests {
         symlink(root.path(), inner.join("round")).unwrap();
         symlink(inner.join("x.jsonl"), inner.join("again.jsonl")).unwrap();
         symlink(root.path().join("gone"), inner.join("nowhere")).unwrap();
-        assert_eq!(found(root.path(), &[root.path().to_owned()]), ["a/b/x.jsonl"]);
+        assert_eq!(
+            found(root.path(), &[root.path().to_owned()]),
+            ["a/b/x.jsonl"]
+        );
     }
 
     #[test]

@@ -157,7 +157,10 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
                 self.report.bad_lines += 1;
                 let max = self.store.max_payload_bytes();
                 let reason = format!("expected a line of at most {max} bytes, found {length}");
-                return self.quarantine(Quarantined { length, ..source.quarantined(line, 0, &[], reason) });
+                return self.quarantine(Quarantined {
+                    length,
+                    ..source.quarantined(line, 0, &[], reason)
+                });
             }
         };
         let (mut objects, mut bad) = (0, 0);
@@ -227,13 +230,20 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
         let has_uuid = batch.events.iter().map(|event| !event.derived_id).collect();
         let batch = batch.durability(self.durability).when_full(WhenFull::Block);
         let receipt = self.store.submit(batch)?;
-        self.in_flight.push_back(InFlight { receipt, has_uuid, clues });
+        self.in_flight.push_back(InFlight {
+            receipt,
+            has_uuid,
+            clues,
+        });
         Ok(())
     }
 
     fn send_links(&mut self, links: &[Link]) -> Result<()> {
         for links in links.chunks(BATCH_RECORDS) {
-            let batch = Batch { links: links.to_vec(), ..Batch::default() };
+            let batch = Batch {
+                links: links.to_vec(),
+                ..Batch::default()
+            };
             self.send(batch, Clues::default())?;
         }
         Ok(())
@@ -242,7 +252,9 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
     /// Waits for the oldest batch in flight, counts what became of it and links
     /// the agents that it says something about.
     fn settle_oldest(&mut self) -> Result<()> {
-        let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
+        let Some(oldest) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
         let written = oldest.receipt.wait()?;
         self.count(&written, &oldest.has_uuid);
         if oldest.clues.is_empty() {
@@ -270,7 +282,10 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
                 AppendStatus::Version => report.versions += 1,
             }
         }
-        let stored = written.events.iter().filter(|event| event.status != AppendStatus::Repeat);
+        let stored = written
+            .events
+            .iter()
+            .filter(|event| event.status != AppendStatus::Repeat);
         self.progress.events += stored.count() as u64;
         let new = |link: &&Linked| matches!(link, Linked::Accepted | Linked::Closing);
         report.links += written.links.iter().filter(new).count() as u64;
@@ -293,7 +308,9 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
-        self.report.failed_files.push((path.to_owned(), error.to_string()));
+        self.report
+            .failed_files
+            .push((path.to_owned(), error.to_string()));
     }
 
     fn finish(mut self) -> Result<ImportReport> {
@@ -337,7 +354,10 @@ impl Source {
 
 fn open(path: &Path) -> io::Result<(File, SystemTime)> {
     let file = File::open(path)?;
-    let modified = file.metadata()?.modified().unwrap_or_else(|_| SystemTime::now());
+    let modified = file
+        .metadata()?
+        .modified()
+        .unwrap_or_else(|_| SystemTime::now());
     Ok((file, modified))
 }
 

@@ -41,9 +41,20 @@ pub(crate) struct Clues {
 impl Clues {
     /// Notes what an event says, by its labels.
     pub(crate) fn note(&mut self, event: &Event) {
-        let Some(session) = &event.session else { return };
-        let agent = |id: &str| Agent { session: session.clone(), id: id.to_owned() };
-        let label = |key: &str| event.labels.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+        let Some(session) = &event.session else {
+            return;
+        };
+        let agent = |id: &str| Agent {
+            session: session.clone(),
+            id: id.to_owned(),
+        };
+        let label = |key: &str| {
+            event
+                .labels
+                .iter()
+                .find(|(k, _)| k == key)
+                .map(|(_, v)| v.as_str())
+        };
         if let Some(id) = label(AGENT_ROOT) {
             self.roots.insert((agent(id), event.id.clone()));
         }
@@ -69,7 +80,8 @@ impl Clues {
     /// snapshot must show the batch.
     pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
         for (session, call) in &self.calls {
-            self.agents.extend(agents_started_by(snapshot, session, call)?);
+            self.agents
+                .extend(agents_started_by(snapshot, session, call)?);
         }
         let mut links = Vec::new();
         for agent in &self.agents {
@@ -107,8 +119,9 @@ impl Claim {
     fn find(snapshot: &Snapshot, agent: &Agent) -> Result<Option<Self>> {
         let results = in_session(snapshot, &agent.session, AGENT_RESULT, &agent.id)?;
         // The event that the earliest result names, stored or not.
-        if let Some((result, call)) =
-            results.iter().find_map(|result| Some((result, result.label(SOURCE_CALL)?)))
+        if let Some((result, call)) = results
+            .iter()
+            .find_map(|result| Some((result, result.label(SOURCE_CALL)?)))
         {
             return Ok(Some(Self {
                 call: EventId::from(call),
@@ -122,13 +135,21 @@ impl Claim {
             holders.extend(holder(snapshot, &agent.session, call)?);
         }
         if let Some((time_ns, call)) = holders.into_iter().min() {
-            return Ok(Some(Self { call, strength: ANSWERED_BY_RESULT, order: time_ns }));
+            return Ok(Some(Self {
+                call,
+                strength: ANSWERED_BY_RESULT,
+                order: time_ns,
+            }));
         }
         // The event that holds the call of which progress was reported.
         let progress = in_session(snapshot, &agent.session, AGENT_PROGRESS, &agent.id)?;
         for call in distinct_calls(&progress) {
             if let Some((time_ns, call)) = holder(snapshot, &agent.session, call)? {
-                return Ok(Some(Self { call, strength: NAMED_BY_PROGRESS, order: time_ns }));
+                return Ok(Some(Self {
+                    call,
+                    strength: NAMED_BY_PROGRESS,
+                    order: time_ns,
+                }));
             }
         }
         Ok(None)
@@ -141,8 +162,12 @@ impl Claim {
             return Ok(None);
         }
         let stands = match snapshot.claimed_link(root)? {
-            Some(link) => (link.strength, -i128::from(link.order)) >= (self.strength, -i128::from(self.order)),
-            None => snapshot.get(root)?.is_some_and(|event| event.parent().is_some()),
+            Some(link) => {
+                (link.strength, -i128::from(link.order)) >= (self.strength, -i128::from(self.order))
+            }
+            None => snapshot
+                .get(root)?
+                .is_some_and(|event| event.parent().is_some()),
         };
         let link = Link::new(root, &self.call, LinkKind::Spawned);
         Ok((!stands).then(|| link.strength(self.strength).order(self.order)))
@@ -172,9 +197,16 @@ fn agents_started_by(snapshot: &Snapshot, session: &str, call: &str) -> Result<V
     let evidence = in_session(snapshot, session, AGENT_CALL, call)?;
     let ids: BTreeSet<&str> = evidence
         .iter()
-        .filter_map(|event| event.label(AGENT_RESULT).or_else(|| event.label(AGENT_PROGRESS)))
+        .filter_map(|event| {
+            event
+                .label(AGENT_RESULT)
+                .or_else(|| event.label(AGENT_PROGRESS))
+        })
         .collect();
-    let agent = |id: &str| Agent { session: session.to_owned(), id: id.to_owned() };
+    let agent = |id: &str| Agent {
+        session: session.to_owned(),
+        id: id.to_owned(),
+    };
     Ok(ids.into_iter().map(agent).collect())
 }
 
@@ -184,7 +216,9 @@ fn holder(snapshot: &Snapshot, session: &str, call: &str) -> Result<Option<(i64,
     for n in 0..MAX_TOOLS {
         // Results carry the call's id too, but only calls name their tool.
         let events = in_session(snapshot, session, &numbered(TOOL_USE_ID, n), call)?;
-        let held = events.iter().find(|event| event.label(&numbered(TOOL, n)).is_some());
+        let held = events
+            .iter()
+            .find(|event| event.label(&numbered(TOOL, n)).is_some());
         let found = held.map(|event| (event.time_ns(), event.id().clone()));
         earliest = match (earliest, found) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -198,13 +232,23 @@ fn holder(snapshot: &Snapshot, session: &str, call: &str) -> Result<Option<(i64,
 fn distinct_calls(evidence: &[StoredEvent]) -> Vec<&str> {
     let mut calls: Vec<&str> = Vec::new();
     let mut seen = BTreeSet::new();
-    calls.extend(evidence.iter().filter_map(|event| event.label(AGENT_CALL)).filter(|call| seen.insert(*call)));
+    calls.extend(
+        evidence
+            .iter()
+            .filter_map(|event| event.label(AGENT_CALL))
+            .filter(|call| seen.insert(*call)),
+    );
     calls
 }
 
 /// The earliest events of a session with this label, a page of them. Those of
 /// the same time are in order of their ids, not of arrival.
-fn in_session(snapshot: &Snapshot, session: &str, key: &str, value: &str) -> Result<Vec<StoredEvent>> {
+fn in_session(
+    snapshot: &Snapshot,
+    session: &str,
+    key: &str,
+    value: &str,
+) -> Result<Vec<StoredEvent>> {
     let filter = with_label(session, key, value).detail(Detail::Labels);
     let mut events = snapshot.events(&filter)?.items;
     events.sort_by(|a, b| (a.time_ns(), a.id()).cmp(&(b.time_ns(), b.id())));
