@@ -244,6 +244,24 @@ fn a_line_over_the_limit_is_kept_by_its_place_alone() {
 }
 
 #[test]
+fn a_line_of_100_mb_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("5e55.jsonl");
+    let long = format!("{{\"uuid\":\"b\",\"x\":\"{}\"}}", "x".repeat(100_000_000));
+    fs::write(
+        &file,
+        format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}"),
+    )
+    .unwrap();
+    let store = Store::open(folder.path().join("events.forebear")).unwrap();
+    let report = import_paths(&store, [file.clone()]);
+    assert_eq!((report.events, report.bad_lines), (3, 0));
+    let event = store.snapshot().get("b").unwrap().unwrap();
+    assert!(event.payload().unwrap() == long.as_bytes());
+    assert_eq!(import_paths(&store, [file]).repeats, 3);
+}
+
+#[test]
 fn long_values_are_cut_and_long_ids_are_kept_in_quarantine() {
     let long = "\u{e9}".repeat(3000);
     let found = imported(
