@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use forebear::ingest::{ImportOptions, ImportReport, import};
-use forebear::{EventId, Filter, Quarantined, Snapshot, Store, limits};
+use forebear::{EventId, Filter, Quarantined, Snapshot, Store, StoredEvent, limits};
 
 #[test]
 fn the_last_line_needs_no_line_feed() {
@@ -297,7 +297,7 @@ fn objects_without_a_uuid_are_events_too() {
         .map(|event| event.kind().to_owned())
         .collect();
     assert_eq!(kinds, ["summary", "file-history-snapshot"]);
-    assert!(children.iter().all(|event| event.has_derived_id()));
+    assert!(children.iter().all(StoredEvent::has_derived_id));
     assert_eq!(children[0].id().as_uuid().unwrap().get_version_num(), 8);
     // Equal objects are one event.
     assert_eq!(found.snapshot.stats().unwrap().derived_ids, 3);
@@ -365,6 +365,23 @@ fn a_missing_path_is_an_error_before_anything_is_read() {
     .unwrap_err();
     assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
     assert!(!store.snapshot().contains("a").unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_is_passed_over_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("b.jsonl"), "{\"uuid\":\"b\"}").unwrap();
+    let gone = folder.path().join("gone");
+    std::os::unix::fs::symlink(gone, folder.path().join("a.jsonl")).unwrap();
+    let store = Store::in_memory().unwrap();
+    let options = ImportOptions::new([folder.path()]);
+    let report = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(
+        (report.files, report.events, report.failed_files.len()),
+        (1, 1, 1)
+    );
+    assert!(report.failed_files[0].0.ends_with("a.jsonl"));
 }
 
 #[test]
