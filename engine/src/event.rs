@@ -219,11 +219,13 @@ impl Event {
                 ));
             }
             check_len("label key", key.len(), limits::MAX_LABEL_KEY_BYTES)?;
-            check_len(
-                &format!("label {key:?}"),
-                value.len(),
-                limits::MAX_LABEL_VALUE_BYTES,
-            )?;
+            if value.len() > limits::MAX_LABEL_VALUE_BYTES {
+                return Err(Error::limit(
+                    format!("label {key:?}"),
+                    limits::MAX_LABEL_VALUE_BYTES,
+                    value.len(),
+                ));
+            }
         }
         if let Some(payload) = &self.payload {
             check_len("payload", payload.len(), max_payload)?;

@@ -257,41 +257,39 @@ fn reversed(file: &[u8]) -> Vec<u8> {
     lines.join(&b"\n"[..])
 }
 
-/// What must not change: figures, quarantine and links.
-fn contents(
-    snapshot: &Snapshot,
-) -> (
-    Stats,
-    Vec<Quarantined>,
-    Vec<RefusedLink>,
-    Vec<(String, String)>,
-) {
-    let mut links = Vec::new();
+/// What a second import must not change.
+#[derive(Debug, PartialEq)]
+struct Contents {
+    stats: Stats,
+    quarantined: Vec<Quarantined>,
+    refused: Vec<RefusedLink>,
+    /// The first events of agents, and the calls that started them.
+    spawned: Vec<(String, String)>,
+}
+
+fn contents(snapshot: &Snapshot) -> Contents {
+    let mut spawned = Vec::new();
     let mut filter = Filter::new()
         .oldest_first()
         .limit(1000)
         .detail(Detail::Columns);
     loop {
         let page = snapshot.events(&filter).unwrap();
-        let spawned = page
-            .items
-            .iter()
-            .filter(|event| event.link() == Some(LinkKind::Spawned));
-        links.extend(spawned.map(|event| {
-            (
-                event.id().to_string(),
-                event.parent().map(ToString::to_string).unwrap_or_default(),
-            )
-        }));
+        for event in &page.items {
+            if event.link() == Some(LinkKind::Spawned) {
+                let parent = event.parent().unwrap();
+                spawned.push((event.id().to_string(), parent.to_string()));
+            }
+        }
         match page.next {
             Some(next) => filter = filter.after(next),
             None => break,
         }
     }
-    (
-        snapshot.stats().unwrap(),
-        snapshot.quarantined(None).unwrap().items,
-        snapshot.refused_links(None).unwrap().items,
-        links,
-    )
+    Contents {
+        stats: snapshot.stats().unwrap(),
+        quarantined: snapshot.quarantined(None).unwrap().items,
+        refused: snapshot.refused_links(None).unwrap().items,
+        spawned,
+    }
 }

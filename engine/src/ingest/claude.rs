@@ -285,7 +285,7 @@ mod tests {
             (r#"{"type":"system","subtype":"other"}"#, "system"),
             (r#"{"type":"brand-new"}"#, "brand-new"),
             (r#"{"type":""}"#, "unknown"),
-            (r#"{}"#, "unknown"),
+            ("{}", "unknown"),
         ] {
             assert_eq!(read(object).event.kind, kind, "{object}");
         }

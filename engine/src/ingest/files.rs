@@ -104,10 +104,9 @@ impl Search {
             Ok((metadata, real)) if is_transcript && metadata.is_file() => {
                 self.files.insert(real);
             }
-            Ok(_) => {}
             Err(error) if is_transcript => self.failed.push((path, error)),
-            // A link that leads nowhere and was not said to be a transcript.
-            Err(_) => {}
+            // Nothing that is to be read, or a link that leads nowhere.
+            Ok(_) | Err(_) => {}
         }
         None
     }

@@ -1,4 +1,27 @@
 //! Reading transcripts into a store. The only place that knows their formats.
+//!
+//! A transcript of Claude Code is a `*.jsonl` file: an object a line, or several
+//! glued together. Each object becomes an event, its bytes the payload:
+//!
+//! | of the event | is, of the object |
+//! |---|---|
+//! | id | `uuid`; without one, a `UUIDv8` of its bytes |
+//! | parent | `parentUuid` (`caused`), else `logicalParentUuid` (`continues`), else the call that started its agent (`spawned`); without a `uuid`, `leafUuid` or `messageId` |
+//! | kind | `user_message`, `tool_result`, `assistant_message`, `thinking`, `tool_use`, `error`, else its `type` |
+//! | time | `timestamp`, else `snapshot.timestamp`, else that of the line before, else when the file was modified |
+//! | session | `sessionId`, else the file's name |
+//! | instance | `agentId`, else the session |
+//!
+//! The labels, each where there is something to say: `type`, `subtype`,
+//! `project` (the folder that the session's file lies in), `branch`, `version`,
+//! `model`, `agent`, `sidechain` (`true`), `is_error` (`true`), `tool` on calls,
+//! `tool_use_id` on calls and results; where a line holds several calls, `tool.2`,
+//! `tool_use_id.2` and so on up to 8. By `agent_root`, `agent_result`,
+//! `agent_progress`, `agent_call` and `source_call` agents are linked to the calls
+//! that started them, in whatever order the ends come.
+//!
+//! An id seen before with the same bytes is a repeat; with others, a version.
+//! What is not a JSON object is quarantined with the place it came from.
 
 mod claude;
 mod fields;

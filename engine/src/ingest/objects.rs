@@ -70,7 +70,7 @@ impl<'l> Pieces<'l> {
             format!("expected a JSON object: {error}")
         };
         PieceContent::Rubbish {
-            bytes: bytes.trim_ascii_end(),
+            bytes: trim_end(bytes),
             reason,
         }
     }
@@ -99,11 +99,21 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    let last = bytes.iter().rposition(|byte| !is_space(*byte));
+    &bytes[..last.map_or(0, |last| last + 1)]
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::ingest::fields::Fields;
+    use crate::ingest::json::JsonStr;
 
     /// Each piece's place and bytes, and whether it is an object.
     fn pieces(line: &[u8]) -> Vec<(usize, &[u8], bool)> {
@@ -212,5 +222,67 @@ mod tests {
     fn lone_surrogates_and_duplicate_keys_are_well_formed() {
         let line = br#"{"\ud800":"\udfff","a":1,"a":2}"#;
         assert_eq!(pieces(line), [(0, &line[..], true)]);
+    }
+
+    /// Pieces of lines, sound and broken.
+    fn fragments() -> impl Strategy<Value = Vec<u8>> {
+        let fragment = prop::sample::select(vec![
+            &br#"{"uuid":"a","x":[1,{"y":null}]}"#[..],
+            br#"{"type":"user","uuid":"b","uuid":"c\n"}"#,
+            br#"{"uuid":7} "#,
+            br#"{"\u0075uid" : "\u00e9" , "z":-0.5e3 }"#,
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b"\"",
+            b"\\",
+            b":",
+            b",",
+            b"\"uuid\"",
+            b"\"d\"",
+            b"\\ud800",
+            b"1",
+            b"true",
+            b"NaN",
+            b" ",
+            b"\t\r",
+            b"\x0c",
+            b"\0\0",
+            b"\xff",
+            b"\xc3\xa9",
+            BYTE_ORDER_MARK,
+        ]);
+        prop::collection::vec(fragment, 0..12).prop_map(|fragments| fragments.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_but_space_is_in_one_piece_and_objects_are_those_of_serde_json(line in fragments()) {
+            let mut end = if line.starts_with(BYTE_ORDER_MARK) { 3 } else { 0 };
+            for piece in Pieces::new(&line) {
+                prop_assert!(line[end..piece.at].iter().all(|byte| is_space(*byte)));
+                let bytes = match piece.content {
+                    PieceContent::Rubbish { bytes, .. } => bytes,
+                    PieceContent::Object(object) => {
+                        let uuid = Fields::read(object).uuid.map(JsonStr::decode);
+                        match serde_json::from_str::<serde_json::Map<_, _>>(object) {
+                            Ok(map) => {
+                                let expected = map.get("uuid").and_then(|uuid: &Value| uuid.as_str());
+                                let expected = expected.filter(|uuid| !uuid.is_empty());
+                                prop_assert_eq!(uuid.as_deref(), expected);
+                            }
+                            // The one thing in which we are more tolerant.
+                            Err(error) => prop_assert!(object.contains("\\u"), "{}", error),
+                        }
+                        object.as_bytes()
+                    }
+                };
+                prop_assert!(!bytes.is_empty());
+                prop_assert_eq!(&line[piece.at..][..bytes.len()], bytes);
+                end = piece.at + bytes.len();
+            }
+            prop_assert!(line[end..].iter().all(|byte| is_space(*byte)));
+        }
     }
 }

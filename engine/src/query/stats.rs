@@ -35,7 +35,8 @@ pub struct Stats {
     pub cycles: u64,
     /// Links that were refused.
     pub refused_links: u64,
-    /// Sessions that events belong to.
+    /// Sessions that events and versions belong to, so that a forked session
+    /// counts whichever of the two was stored first.
     pub sessions: u64,
     /// Events that have a parent, stored or not, by how they follow from it:
     /// caused, continues, spawned.
@@ -56,11 +57,11 @@ pub(crate) fn stats(snapshot: &Snapshot) -> Stats {
     for_each_row(snapshot, 0, |index, row| {
         count_row(snapshot, index, row, &mut stats);
         let entry = index.row(row);
+        if entry.session != NONE && !entry.flags.has(Flags::DERIVED) {
+            sessions.insert(entry.session);
+        }
         if entry.flags.has(NOT_COUNTED) {
             return true;
-        }
-        if entry.session != NONE {
-            sessions.insert(entry.session);
         }
         let depth = u64::from(snapshot.position(index, row).depth);
         if deepest.is_none() || depth > stats.max_depth {
