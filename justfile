@@ -47,7 +47,7 @@ kill-loop rounds="500":
 
 # Peak memory of importing a file of about 120 MB.
 import-memory:
-    cargo test --release -p forebear-cli --test import_memory -- --ignored --nocapture
+    cargo test --release -p forebear --test import_memory -- --nocapture
 
 # Licences, sources and known vulnerabilities of all dependencies.
 audit:
