@@ -62,11 +62,14 @@ impl Missing {
         };
         let entry = &mut self.entries[entry as usize];
         entry.until = commit;
-        // A row may have given up, or be in the list twice after doing so.
+        // A row may have given up, and after that have come back: its last place counts.
         let awaited = &mut self.awaited;
-        let waits = |row: &&u32| awaited.get(row).is_some_and(|id| id == parent);
-        let mut rows: Vec<u32> = entry.children.iter().filter(waits).copied().collect();
-        rows.retain(|row| awaited.remove(row).is_some());
+        let mut waits = |row: &&u32| {
+            let waits = awaited.get(row).is_some_and(|id| id == parent);
+            waits && awaited.remove(row).is_some()
+        };
+        let mut rows: Vec<u32> = entry.children.iter().rev().filter(&mut waits).copied().collect();
+        rows.reverse();
         rows
     }
 

@@ -1,0 +1,54 @@
+# What developers run. `just` lists it.
+
+_default:
+    @just --list --unsorted
+
+# All tests, as the README has it.
+test:
+    cargo test --workspace
+
+# Formatting and lints.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The documentation, with every broken link an error.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# All that a change has to pass.
+ci:
+    .ci/run
+
+# The chain behind a failure, on a transcript that the project ships.
+demo:
+    cargo run --release -- demo
+
+# All benchmarks, beside SQLite: some minutes. `just bench chain_depth` for one.
+bench *names:
+    cargo bench -p forebear-benches {{ if names == "" { "" } else { "--bench " + names } }}
+
+# How forebear and SQLite compare, in under a minute.
+ratios:
+    cargo run --release -p forebear-benches --bin ratios
+
+# A fuzz target (open_log, import_transcript) for so many seconds.
+fuzz target seconds="60":
+    mkdir -p fuzz/corpus/{{target}}
+    cargo +nightly fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}}
+
+# The comparison with the model over many more histories than the tests have.
+model cases="200000" seed="1":
+    FOREBEAR_CASES={{cases}} FOREBEAR_SEED={{seed}} cargo test --release -p forebear --test model -- --nocapture
+
+# Kills a writing process so many times and checks what it had acknowledged.
+kill-loop rounds="500":
+    FOREBEAR_KILL_ROUNDS={{rounds}} cargo test --release -p forebear --test kill9 -- --nocapture
+
+# Peak memory of importing a file of about 120 MB.
+import-memory:
+    cargo test --release -p forebear --test import_memory -- --nocapture
+
+# Licences, sources and known vulnerabilities of all dependencies.
+audit:
+    cargo deny --all-features check
