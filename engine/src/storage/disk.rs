@@ -201,13 +201,19 @@ fn options() -> OpenOptions {
 /// Makes a folder and those above it where they are missing, each durable in
 /// the one above before the next is made.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     let missing: Vec<&Path> = folder
         .ancestors()
         .take_while(|ancestor| !ancestor.is_dir())
         .collect();
+    let found = folder.ancestors().nth(missing.len());
+    if let Some(above) = found.and_then(Path::parent) {
+        // A process that was killed may have made the last one and not synced it.
+        // Where the one above can't be read, it wasn't ours to make.
+        match sync_folder(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
+    }
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
