@@ -1,5 +1,8 @@
 //! On a disk that loses what disks lose, nothing that was acknowledged is lost,
 //! and what is left is a prefix of what was submitted, batches whole.
+//!
+//! `FOREBEAR_CRASH_SEEDS` sets from how many seeds scripts are made for the first
+//! of the tests; 4 unless set.
 
 mod support {
     pub(crate) mod listing;
@@ -8,20 +11,27 @@ mod support {
     pub(crate) mod view;
 }
 
+use std::env;
 use std::ops::RangeInclusive;
+use std::thread;
 
 use forebear::storage::{Fault, SimulatedDisk};
-use forebear::{Durability, Event, Store};
+use forebear::{Batch, Durability, Event, Store};
 use support::script::{Progress, Script, on};
 use support::view::view;
 
 const LEVELS: [Durability; 3] = [Durability::Sync, Durability::Flush, Durability::Buffered];
 /// Outcomes of a power loss that are tried at each crash.
 const LOSSES: u64 = 3;
+const THREADS: usize = 4;
+const THREAD_EVENTS: usize = 12;
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_acknowledged() {
-    for (seed, level) in (0..4).flat_map(|seed| LEVELS.map(|level| (seed, level))) {
+    let seeds = env::var("FOREBEAR_CRASH_SEEDS").map_or(4, |seeds| {
+        seeds.parse().expect("FOREBEAR_CRASH_SEEDS is a number")
+    });
+    for (seed, level) in (0..seeds).flat_map(|seed| LEVELS.map(|level| (seed, level))) {
         let script = Script::generate(seed, level, 24);
         let prefixes = Prefixes::of(&script);
         each_crash(&script, seed, |crash, disk, progress| {
@@ -35,6 +45,40 @@ fn a_crash_at_any_operation_loses_nothing_acknowledged() {
             let store = prefixes.reopen(&after, progress.handed_over(), &context);
             new_writes_survive(&after, store, &context);
         });
+    }
+}
+
+#[test]
+fn a_crash_while_threads_share_the_store_loses_nothing_acknowledged() {
+    for crash in 1.. {
+        let disk = SimulatedDisk::with_seed(crash);
+        disk.crash_at(crash);
+        let Ok(store) = Store::builder().open_on(on(&disk)) else {
+            continue;
+        };
+        let counts: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|thread| {
+                    let store = &store;
+                    scope.spawn(move || append_until_error(store, thread))
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("ends"))
+                .collect()
+        });
+        drop(store);
+        let finished = disk.operations() < crash;
+        for (thread, (flushed, synced)) in counts.into_iter().enumerate() {
+            for after in (0..LOSSES).map(|loss| disk.power_loss(loss)) {
+                assert_thread_held(&after, thread, synced, crash);
+            }
+            assert_thread_held(&disk.kill(), thread, flushed, crash);
+        }
+        if finished {
+            break;
+        }
     }
 }
 
@@ -166,6 +210,25 @@ fn a_full_disk_is_a_clear_error_and_what_was_acknowledged_stays() {
     assert!(full > 3, "the script needs more room than was taken away");
 }
 
+#[test]
+fn the_scripts_hold_every_kind_of_record() {
+    let script = Script::generate(0, Durability::Sync, 100);
+    let Prefixes(views) = Prefixes::of(&script);
+    let last = views.last().expect("there is one").join("\n");
+    for kind in [
+        "missing",
+        "refused",
+        "closing",
+        "quarantined",
+        " Cycle(",
+        " true ",
+    ] {
+        assert!(last.contains(kind), "{kind}");
+    }
+    let unchanged = views.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!(unchanged > 0, "some batches hold repeats alone");
+}
+
 /// What can be seen of a store that holds the first 0, 1, 2, … batches.
 struct Prefixes(Vec<Vec<String>>);
 
@@ -204,6 +267,49 @@ impl Progress {
     fn handed_over(&self) -> RangeInclusive<usize> {
         self.flushed..=self.submitted
     }
+}
+
+/// Appends as one of several threads. Returns how many events must survive a
+/// killed process, and how many a power loss.
+fn append_until_error(store: &Store, thread: usize) -> (usize, usize) {
+    let (mut flushed, mut synced) = (0, 0);
+    for position in 0..THREAD_EVENTS {
+        let durability = LEVELS[(thread + position) % LEVELS.len()];
+        let event = Event::new("step").id(thread_event(thread, position));
+        if store
+            .write(Batch::from(event).durability(durability))
+            .is_err()
+        {
+            break;
+        }
+        if durability >= Durability::Flush {
+            flushed = position + 1;
+        }
+        if durability == Durability::Sync {
+            synced = position + 1;
+        }
+    }
+    (flushed, synced)
+}
+
+/// The thread's first events are there, at least as many as were acknowledged,
+/// and none after them.
+fn assert_thread_held(disk: &SimulatedDisk, thread: usize, acknowledged: usize, crash: u64) {
+    let store = open(disk, &format!("crash at {crash}"));
+    let snapshot = store.snapshot();
+    let held: Vec<bool> = (0..THREAD_EVENTS)
+        .map(|position| snapshot.contains(thread_event(thread, position)))
+        .collect::<Result<_, _>>()
+        .expect("answers");
+    let count = held.iter().take_while(|&&held| held).count();
+    assert!(
+        count >= acknowledged && !held[count..].contains(&true),
+        "crash at {crash}, thread {thread}: {acknowledged} acknowledged, found {held:?}"
+    );
+}
+
+fn thread_event(thread: usize, position: usize) -> String {
+    format!("thread {thread} event {position}")
 }
 
 /// Runs the script once for each operation it takes, crashing there.
@@ -263,7 +369,7 @@ fn new_writes_survive(disk: &SimulatedDisk, store: Store, context: &str) {
 fn assert_poisoned(disk: &SimulatedDisk, store: &Store, context: &str) {
     let before = disk.operations();
     for level in LEVELS {
-        let batch = forebear::Batch::from(Event::new("late")).durability(level);
+        let batch = Batch::from(Event::new("late")).durability(level);
         let error = store.write(batch).expect_err(context);
         assert!(error.is_poisoned(), "{context}: {error}");
     }

@@ -93,6 +93,39 @@ fn damage_in_the_durable_part_is_passed_over_and_reported() {
 }
 
 #[test]
+fn blocks_of_another_past_or_another_store_are_not_read() {
+    let written = Written::new(4);
+    let stale = written.disk.read(LOG).expect("is there")[written.ends[2]..].to_vec();
+
+    // The third block written anew, as long as it was, with the fourth of old
+    // behind it, which named another as the one before.
+    let disk = written.killed();
+    disk.truncate(LOG, written.ends[1]).expect("cuts");
+    let store = open(&disk).expect("opens");
+    let other = event(2).id("other 2");
+    store.append(other).expect("appends");
+    let disk = disk.kill();
+    let mut log = disk.read(LOG).expect("is there");
+    assert_eq!(log.len(), written.ends[2], "the blocks are of one length");
+    log.extend_from_slice(&stale);
+    disk.write(LOG, log);
+    let store = open(&disk).expect("opens");
+    let expected = [name(0), name(1), "other 2".to_owned()];
+    assert_eq!(ids(&store), BTreeSet::from(expected));
+    assert_eq!(store.recovery().cut.len(), 1, "{:?}", store.recovery());
+
+    // A block that is sound, at its place, and of another store.
+    let disk = written.killed();
+    let mut log = disk.read(LOG).expect("is there");
+    let other = Written::new(4).disk.read(LOG).expect("is there");
+    log[written.ends[2]..].copy_from_slice(&other[written.ends[2]..]);
+    disk.write(LOG, log);
+    let store = open(&disk).expect("opens");
+    assert_eq!(ids(&store), names(0..3));
+    assert_eq!(store.recovery().cut.len(), 1, "{:?}", store.recovery());
+}
+
+#[test]
 fn every_flipped_byte_gives_the_written_events_or_a_clear_error() {
     let written = Written::new(4);
     let closed = SimulatedDisk::new();
