@@ -2,6 +2,7 @@
 
 mod support {
     pub(crate) mod listing;
+    pub(crate) mod random;
 }
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use forebear::storage::{SimulatedDisk, Storage};
 use forebear::{ChainEnd, ChainOptions, Event, Result, Store};
 use support::listing::{describe, events};
+use support::random::Random;
 
 const LOG: &str = "0000000001.log";
 const MANIFEST: &str = "MANIFEST";
@@ -150,6 +152,35 @@ fn every_flipped_byte_gives_the_written_events_or_a_clear_error() {
 }
 
 #[test]
+fn after_any_damage_the_store_goes_on_from_what_it_showed() {
+    let written = Written::new(8);
+    let expected = described(&open(&written.killed()).expect("opens"));
+    for seed in 0..3000 {
+        let disk = written.killed();
+        let mut log = disk.read(LOG).expect("is there");
+        let mut random = Random::new(seed);
+        for _ in 0..=random.below(3) {
+            harm(&mut log, &mut random);
+        }
+        disk.write(LOG, log);
+        let context = format!("seed {seed}");
+        let store = open(&disk).expect(&context);
+        let mut shown = described(&store);
+        for (id, description) in &shown {
+            assert_eq!(expected.get(id), Some(description), "{context}");
+        }
+        store.append(event(9)).expect(&context);
+        drop(store);
+
+        let store = open(&disk.power_loss(seed)).expect(&context);
+        let mut now_shown = described(&store);
+        assert!(now_shown.remove(&name(9)).is_some(), "{context}");
+        shown.remove(&name(9));
+        assert_eq!(now_shown, shown, "{context}");
+    }
+}
+
+#[test]
 fn a_lost_or_damaged_manifest_is_made_again() {
     type Harm = fn(&SimulatedDisk) -> io::Result<()>;
     let harms: [Harm; 4] = [
@@ -248,6 +279,32 @@ impl Written {
 
     fn killed(&self) -> SimulatedDisk {
         self.disk.kill()
+    }
+}
+
+/// Cuts, zeros, scrambles, moves, repeats or removes a stretch of the bytes.
+fn harm(bytes: &mut Vec<u8>, random: &mut Random) {
+    if bytes.is_empty() {
+        return;
+    }
+    let start = random.below(bytes.len() as u64) as usize;
+    let length = 1 + random.below((bytes.len() - start) as u64).min(400) as usize;
+    let stretch = start..start + length;
+    match random.below(6) {
+        0 => bytes.truncate(start),
+        1 => bytes[stretch].fill(0),
+        2 => bytes[stretch]
+            .iter_mut()
+            .for_each(|byte| *byte = random.next() as u8),
+        3 => {
+            let to = random.below((bytes.len() - length + 1) as u64) as usize;
+            bytes.copy_within(stretch, to);
+        }
+        4 => {
+            let repeated = bytes[stretch.clone()].to_vec();
+            bytes.splice(start..start, repeated);
+        }
+        _ => drop(bytes.drain(stretch)),
     }
 }
 

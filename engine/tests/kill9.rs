@@ -42,7 +42,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
         let context = format!("round {round}, after {delay:?}");
         held = check(&store, held, acknowledged, &context);
         // Now and then the next process starts from a clean close.
-        if random.percent(30) {
+        if random.below(100) < 30 {
             store.close().expect("closes");
         }
     }

@@ -185,14 +185,14 @@ impl Events {
 
     /// The name of an event that was made, or sometimes of one that will be.
     fn name(&self, random: &mut Random) -> String {
-        let ahead = if random.percent(20) { 6 } else { 0 };
+        let ahead = if random.below(100) < 20 { 6 } else { 0 };
         name(random.below(self.made.len() as u64 + 1 + ahead))
     }
 }
 
 fn plan(random: &mut Random, events: &mut Events, usual: Durability) -> Planned {
     let mut batch = Batch::new();
-    let records = if random.percent(60) {
+    let records = if random.below(100) < 60 {
         1
     } else {
         1 + random.below(6)
@@ -226,7 +226,7 @@ fn plan(random: &mut Random, events: &mut Events, usual: Durability) -> Planned 
             }
         };
     }
-    let durability = if random.percent(40) {
+    let durability = if random.below(100) < 40 {
         [Durability::Buffered, Durability::Flush, Durability::Sync][random.below(3) as usize]
     } else {
         usual
@@ -243,13 +243,13 @@ fn event(random: &mut Random, events: &Events) -> Event {
         .id(name(position))
         .time_ns(random.below(50).cast_signed())
         .instance(format!("instance {}", random.below(3)));
-    if random.percent(75) {
+    if random.below(100) < 75 {
         // It may name itself, or one that comes later.
         event = event
             .parent(events.name(random))
             .link(LinkKind::ALL[random.below(3) as usize]);
     }
-    if random.percent(30) {
+    if random.below(100) < 30 {
         event = event.session("session").label("tool", "Bash");
     }
     match random.below(4) {
