@@ -128,6 +128,27 @@ fn blocks_of_another_past_or_another_store_are_not_read() {
 }
 
 #[test]
+fn a_payload_full_of_what_begins_a_block_does_not_end_the_search_for_the_next() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).expect("opens");
+    let large = vec![b'x'; 100_000];
+    store.append(event(0).payload(large)).expect("appends");
+    let start = disk.read(LOG).expect("is there").len();
+    store
+        .append(event(1).payload(b"frbrBLK\n--------".repeat(10_000)))
+        .expect("appends");
+    for position in 2..4 {
+        store.append(event(position)).expect("appends");
+    }
+    let disk = disk.kill();
+    disk.flip_bit(LOG, start + HEADER_BYTES + 3, 5)
+        .expect("flips");
+    let store = open(&disk).expect("opens");
+    assert_eq!(ids(&store), names([0, 2, 3]));
+    assert!(store.recovery().cut.is_empty(), "{:?}", store.recovery());
+}
+
+#[test]
 fn every_flipped_byte_gives_the_written_events_or_a_clear_error() {
     let written = Written::new(4);
     let closed = SimulatedDisk::new();
