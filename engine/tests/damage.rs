@@ -242,6 +242,17 @@ fn a_folder_of_other_things_is_refused_and_left_alone() {
     let disk = SimulatedDisk::new();
     disk.write("notes.txt", "shopping list");
     assert!(open(&disk).expect_err("is not a store").is_foreign());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let below = folder.path().join("pictures");
+    std::fs::create_dir(&below).expect("makes");
+    assert!(
+        Store::open(folder.path())
+            .expect_err("is not a store")
+            .is_foreign()
+    );
+    let names = std::fs::read_dir(folder.path()).expect("lists");
+    assert_eq!(names.count(), 1, "nothing was put beside it");
 }
 
 #[test]
