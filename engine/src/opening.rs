@@ -32,6 +32,10 @@ pub(crate) fn open(storage: &dyn Storage, cache_bytes: usize) -> Result<Opened> 
         Read::Absent => first_manifest(storage, &mut recovery)?,
         Read::Damaged(reason) => mend_manifest(storage, &reason, &mut recovery)?,
     };
+    // A process that was killed may have made these names and not synced them.
+    storage
+        .sync_dir()
+        .map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
     let name = log_name(manifest.active);
     let file = open_file(storage, &name)?;
     let Recovered { log, index, commit } = recover(

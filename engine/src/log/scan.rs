@@ -191,9 +191,12 @@ impl<'f> Scanner<'f> {
                 if !candidate.is_multiple_of(ALIGN as u64) {
                     continue;
                 }
+                // Left empty by what merely begins like a block, which is cheap
+                // to tell and must not use the budget up.
+                self.body.clear();
                 let sound = self.block_at(candidate)?.is_ok();
-                let digested = self.body.len() + HEADER_BYTES;
-                self.search_budget = self.search_budget.saturating_sub(digested as u64);
+                let digested = self.body.len() as u64;
+                self.search_budget = self.search_budget.saturating_sub(digested);
                 // The block is read again by the caller, and must stand alone there too.
                 self.follows = None;
                 if sound {

@@ -90,12 +90,9 @@ impl Storage for Disk {
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if !entry.file_type()?.is_dir() {
-                // A name that is not UTF-8 is none of ours; it is still shown,
-                // so that a folder of other things isn't taken for an empty one.
-                names.push(entry.file_name().to_string_lossy().into_owned());
-            }
+            // A name that is not UTF-8 is none of ours; it is still shown, so
+            // that a folder of other things isn't taken for an empty one.
+            names.push(entry?.file_name().to_string_lossy().into_owned());
         }
         names.sort_unstable();
         Ok(names)
@@ -201,13 +198,19 @@ fn options() -> OpenOptions {
 /// Makes a folder and those above it where they are missing, each durable in
 /// the one above before the next is made.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     let missing: Vec<&Path> = folder
         .ancestors()
         .take_while(|ancestor| !ancestor.is_dir())
         .collect();
+    let found = folder.ancestors().nth(missing.len());
+    if let Some(above) = found.and_then(Path::parent) {
+        // A process that was killed may have made the last one and not synced it.
+        // Where the one above can't be read, it wasn't ours to make.
+        match sync_folder(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result?,
+        }
+    }
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -297,9 +300,9 @@ mod tests {
             disk.create(name).expect("creates");
         }
         fs::create_dir(disk.folder.join("spool")).expect("makes");
-        assert_eq!(disk.list().expect("lists"), ["a", "b"]);
+        assert_eq!(disk.list().expect("lists"), ["a", "b", "spool"]);
         disk.rename("a", "b").expect("renames");
-        assert_eq!(disk.list().expect("lists"), ["b"]);
+        assert_eq!(disk.list().expect("lists"), ["b", "spool"]);
         disk.unlink("b").expect("unlinks");
         let missing = disk.open("b").expect_err("is gone").kind();
         assert_eq!(missing, io::ErrorKind::NotFound);

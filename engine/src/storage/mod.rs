@@ -36,7 +36,7 @@ pub trait Storage: Debug + Send + Sync {
     /// Removes a file. Durable after the next [`sync_dir`](Storage::sync_dir).
     fn unlink(&self, name: &str) -> io::Result<()>;
 
-    /// The names of all files, sorted.
+    /// The names of all files and of folders in the folder, sorted.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Makes names durable: files made, renamed and removed so far.

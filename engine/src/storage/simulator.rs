@@ -1,9 +1,11 @@
 //! A disk in memory with the faults that disks have.
 
 mod content;
+mod file;
 mod random;
+mod state;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +13,10 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::{LockGuard, LockOutcome, Storage, StorageFile};
-use content::{Content, SECTOR_BYTES};
+use content::Content;
+use file::SimulatedFile;
 use random::Random;
+use state::{NameChange, Node, State, dead, io_error};
 
 /// A folder in memory that can crash, lose power, run full and rot. Clones share
 /// it.
@@ -57,31 +61,6 @@ pub enum Fault {
     /// part may be there; after a sync, what was to be synced looks as if it were
     /// durable and is not, and no later sync makes it so.
     Io,
-}
-
-type Node = Arc<RwLock<Content>>;
-
-#[derive(Debug, Default)]
-struct State {
-    names: BTreeMap<String, Node>,
-    /// The names that survive a power loss in any case.
-    durable_names: BTreeMap<String, Node>,
-    /// What leads from the durable names to the present ones.
-    name_changes: Vec<NameChange>,
-    locks: BTreeSet<String>,
-    operations: u64,
-    faults: BTreeMap<u64, Fault>,
-    dead: bool,
-    /// Bytes by which files may still grow.
-    room: Option<u64>,
-    seed: u64,
-}
-
-#[derive(Clone, Debug)]
-enum NameChange {
-    Create(String, Node),
-    Rename(String, String),
-    Unlink(String),
 }
 
 impl SimulatedDisk {
@@ -327,82 +306,6 @@ impl Storage for SimulatedDisk {
 }
 
 #[derive(Debug)]
-struct SimulatedFile {
-    state: Arc<RwLock<State>>,
-    node: Node,
-}
-
-impl StorageFile for SimulatedFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.state.read().check_alive()?;
-        Ok(self.node.read().read_at(buffer, offset))
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.state.write();
-        let fault = state.begin()?;
-        let mut content = self.node.write();
-        let start = to_usize(offset)?;
-        let (wanted, failure) = match fault {
-            None => (bytes.len(), None),
-            Some((fault, mut random)) => (
-                torn_length(start, bytes.len(), &mut random),
-                Some(fault.error()),
-            ),
-        };
-        let (length, full) = state.take_room(content.bytes().len(), start, wanted);
-        content.write_at(&bytes[..length], start)?;
-        failure.or(full).map_or(Ok(()), Err)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut state = self.state.write();
-        let fault = state.begin()?;
-        let mut content = self.node.write();
-        match fault {
-            None => content.sync(),
-            Some((Fault::Io, _)) => {
-                content.fail_sync();
-                return Err(io_error());
-            }
-            Some((Fault::Crash, mut random)) => {
-                if random.coin() {
-                    content.sync();
-                }
-            }
-        }
-        state.check_alive()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.state.read().check_alive()?;
-        Ok(self.node.read().bytes().len() as u64)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        let mut state = self.state.write();
-        let fault = state.begin()?;
-        let mut content = self.node.write();
-        let length = to_usize(length)?;
-        let skipped = match fault {
-            None => None,
-            Some((Fault::Io, _)) => Some(io_error()),
-            Some((Fault::Crash, mut random)) => random.coin().then(dead),
-        };
-        if let Some(error) = skipped {
-            return Err(error);
-        }
-        let present = content.bytes().len();
-        let growth = length.saturating_sub(present);
-        if let (_, Some(full)) = state.take_room(present, present, growth) {
-            return Err(full);
-        }
-        content.set_len(length)?;
-        state.check_alive()
-    }
-}
-
-#[derive(Debug)]
 struct SimulatedLock {
     state: Arc<RwLock<State>>,
     name: String,
@@ -414,127 +317,6 @@ impl Drop for SimulatedLock {
     fn drop(&mut self) {
         self.state.write().locks.remove(&self.name);
     }
-}
-
-impl State {
-    /// Counts an operation and says which fault is due in it.
-    fn begin(&mut self) -> io::Result<Option<(Fault, Random)>> {
-        self.check_alive()?;
-        self.operations += 1;
-        let Some(fault) = self.faults.remove(&self.operations) else {
-            return Ok(None);
-        };
-        self.dead = fault == Fault::Crash;
-        let seed = Random::new(self.seed ^ self.operations.rotate_left(32)).next();
-        Ok(Some((fault, Random::new(seed))))
-    }
-
-    fn check_alive(&self) -> io::Result<()> {
-        if self.dead { Err(dead()) } else { Ok(()) }
-    }
-
-    fn node(&self, name: &str) -> io::Result<&Node> {
-        self.names.get(name).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("there is no simulated file {name:?}"),
-            )
-        })
-    }
-
-    /// An empty file: a new one, or the one of this name cut to nothing.
-    fn create(&mut self, name: &str) -> io::Result<Node> {
-        if let Some(node) = self.names.get(name) {
-            node.write().set_len(0)?;
-            return Ok(Arc::clone(node));
-        }
-        let node = Node::default();
-        self.change(NameChange::Create(name.to_owned(), Arc::clone(&node)));
-        Ok(node)
-    }
-
-    fn change(&mut self, change: NameChange) {
-        change.apply(&mut self.names);
-        self.name_changes.push(change);
-    }
-
-    fn sync_names(&mut self) {
-        self.name_changes.clear();
-        self.durable_names.clone_from(&self.names);
-    }
-
-    /// How much of a write there is room for, and the error where that isn't all.
-    fn take_room(
-        &mut self,
-        present: usize,
-        offset: usize,
-        wanted: usize,
-    ) -> (usize, Option<io::Error>) {
-        let Some(room) = self.room else {
-            return (wanted, None);
-        };
-        let limit = present.saturating_add(usize::try_from(room).unwrap_or(usize::MAX));
-        let length = wanted.min(limit.saturating_sub(offset));
-        if length > 0 {
-            let growth = (offset + length).saturating_sub(present);
-            self.room = Some(room - growth as u64);
-        }
-        let full = (length < wanted)
-            .then(|| io::Error::new(io::ErrorKind::StorageFull, "the simulated disk is full"));
-        (length, full)
-    }
-}
-
-impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<String, Node>) {
-        match self {
-            Self::Create(name, node) => {
-                names.insert(name.clone(), Arc::clone(node));
-            }
-            Self::Rename(from, to) => {
-                if let Some(node) = names.remove(from) {
-                    names.insert(to.clone(), node);
-                }
-            }
-            Self::Unlink(name) => {
-                names.remove(name);
-            }
-        }
-    }
-}
-
-impl Fault {
-    fn error(self) -> io::Error {
-        match self {
-            Self::Crash => dead(),
-            Self::Io => io_error(),
-        }
-    }
-}
-
-/// How much of a write was done when it failed: nothing, all, or up to the end
-/// of a sector.
-fn torn_length(offset: usize, length: usize, random: &mut Random) -> usize {
-    match random.below(3) {
-        0 => 0,
-        1 => length,
-        _ => {
-            let cut = offset + random.below(length + 1);
-            (cut - cut % SECTOR_BYTES).saturating_sub(offset)
-        }
-    }
-}
-
-fn to_usize(offset: u64) -> io::Result<usize> {
-    usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
-}
-
-fn dead() -> io::Error {
-    io::Error::other("the simulated process died")
-}
-
-fn io_error() -> io::Error {
-    io::Error::other("a simulated input or output error")
 }
 
 #[cfg(test)]

@@ -1,0 +1,141 @@
+//! The names of a simulated disk, the count of its operations and its faults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::Fault;
+use super::content::Content;
+use super::random::Random;
+
+/// A file, whatever its names are.
+pub(super) type Node = Arc<RwLock<Content>>;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) names: BTreeMap<String, Node>,
+    /// The names that survive a power loss in any case.
+    pub(super) durable_names: BTreeMap<String, Node>,
+    /// What leads from the durable names to the present ones.
+    pub(super) name_changes: Vec<NameChange>,
+    pub(super) locks: BTreeSet<String>,
+    pub(super) operations: u64,
+    pub(super) faults: BTreeMap<u64, Fault>,
+    pub(super) dead: bool,
+    /// Bytes by which files may still grow.
+    pub(super) room: Option<u64>,
+    pub(super) seed: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum NameChange {
+    Create(String, Node),
+    Rename(String, String),
+    Unlink(String),
+}
+
+impl State {
+    /// Counts an operation and says which fault is due in it.
+    pub(super) fn begin(&mut self) -> io::Result<Option<(Fault, Random)>> {
+        self.check_alive()?;
+        self.operations += 1;
+        let Some(fault) = self.faults.remove(&self.operations) else {
+            return Ok(None);
+        };
+        self.dead = fault == Fault::Crash;
+        let seed = Random::new(self.seed ^ self.operations.rotate_left(32)).next();
+        Ok(Some((fault, Random::new(seed))))
+    }
+
+    pub(super) fn check_alive(&self) -> io::Result<()> {
+        if self.dead { Err(dead()) } else { Ok(()) }
+    }
+
+    pub(super) fn node(&self, name: &str) -> io::Result<&Node> {
+        self.names.get(name).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no simulated file {name:?}"),
+            )
+        })
+    }
+
+    /// An empty file: a new one, or the one of this name cut to nothing.
+    pub(super) fn create(&mut self, name: &str) -> io::Result<Node> {
+        if let Some(node) = self.names.get(name) {
+            node.write().set_len(0)?;
+            return Ok(Arc::clone(node));
+        }
+        let node = Node::default();
+        self.change(NameChange::Create(name.to_owned(), Arc::clone(&node)));
+        Ok(node)
+    }
+
+    pub(super) fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.name_changes.push(change);
+    }
+
+    pub(super) fn sync_names(&mut self) {
+        self.name_changes.clear();
+        self.durable_names.clone_from(&self.names);
+    }
+
+    /// How much of a write there is room for, and the error where that isn't all.
+    pub(super) fn take_room(
+        &mut self,
+        present: usize,
+        offset: usize,
+        wanted: usize,
+    ) -> (usize, Option<io::Error>) {
+        let Some(room) = self.room else {
+            return (wanted, None);
+        };
+        let limit = present.saturating_add(usize::try_from(room).unwrap_or(usize::MAX));
+        let length = wanted.min(limit.saturating_sub(offset));
+        if length > 0 {
+            let growth = (offset + length).saturating_sub(present);
+            self.room = Some(room - growth as u64);
+        }
+        let full = (length < wanted)
+            .then(|| io::Error::new(io::ErrorKind::StorageFull, "the simulated disk is full"));
+        (length, full)
+    }
+}
+
+impl NameChange {
+    pub(super) fn apply(&self, names: &mut BTreeMap<String, Node>) {
+        match self {
+            Self::Create(name, node) => {
+                names.insert(name.clone(), Arc::clone(node));
+            }
+            Self::Rename(from, to) => {
+                if let Some(node) = names.remove(from) {
+                    names.insert(to.clone(), node);
+                }
+            }
+            Self::Unlink(name) => {
+                names.remove(name);
+            }
+        }
+    }
+}
+
+impl Fault {
+    pub(super) fn error(self) -> io::Error {
+        match self {
+            Self::Crash => dead(),
+            Self::Io => io_error(),
+        }
+    }
+}
+
+pub(super) fn dead() -> io::Error {
+    io::Error::other("the simulated process died")
+}
+
+pub(super) fn io_error() -> io::Error {
+    io::Error::other("a simulated input or output error")
+}
