@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-use forebear::{Detail, EventId, Filter, RecoveryReport, Resolved, Snapshot, Store};
+use forebear::{EventId, RecoveryReport, Resolved, Snapshot, Store};
 
 use crate::args::Global;
 use crate::failure::{Failure, note};
@@ -150,10 +150,4 @@ fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure
         let _ = write!(message, "{}", text::cut(&line, 160));
     }
     Ok(Failure::Usage(message))
-}
-
-/// The newest event that the filter takes, for hints that name a real id.
-pub(crate) fn newest(snapshot: &Snapshot, filter: Filter) -> Result<Option<EventId>, Failure> {
-    let page = snapshot.events(&filter.limit(1).detail(Detail::Columns))?;
-    Ok(page.items.first().map(|event| event.id().clone()))
 }
