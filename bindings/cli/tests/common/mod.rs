@@ -9,29 +9,29 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 /// A store in a temporary folder, and the program to ask it with.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
 
 /// What the program said.
 #[derive(Debug)]
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub raw: Vec<u8>,
-    pub err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) raw: Vec<u8>,
+    pub(crate) err: String,
 }
 
 impl Place {
     /// A folder without a store as yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 
     /// Three events: a request, a call it caused, and the call's failure.
-    pub fn with_three_events() -> Self {
+    pub(crate) fn with_three_events() -> Self {
         let place = Self::new();
         let said = place.run_with(
             &["append", "--json"],
@@ -45,16 +45,16 @@ impl Place {
         place
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.path().join("events.forebear")
     }
 
     /// The program, with this store, cut off from the surroundings.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_forebear"));
         command
             .args(args)
@@ -76,11 +76,11 @@ impl Place {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Said {
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
         Said::from(self.command(args).output().expect("the program runs"))
     }
 
-    pub fn run_with(&self, args: &[&str], input: impl AsRef<[u8]>) -> Said {
+    pub(crate) fn run_with(&self, args: &[&str], input: impl AsRef<[u8]>) -> Said {
         let mut child = self
             .command(args)
             .stdin(Stdio::piped())
@@ -100,7 +100,7 @@ impl Place {
     }
 
     /// Runs it with `--json`, expects success, and reads what it printed.
-    pub fn json(&self, args: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, args: &[&str]) -> Vec<Value> {
         let said = self.run(&[args, &["--json"]].concat());
         assert_eq!(said.code, 0, "{args:?}: {said:?}");
         said.lines()
@@ -109,7 +109,7 @@ impl Place {
 
 impl Said {
     /// Each line as JSON.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.out
             .lines()
             .map(|line| {
@@ -131,12 +131,12 @@ impl From<Output> for Said {
 }
 
 /// The values of a key, in order.
-pub fn each<'v>(lines: &'v [Value], key: &str) -> Vec<&'v Value> {
+pub(crate) fn each<'v>(lines: &'v [Value], key: &str) -> Vec<&'v Value> {
     lines.iter().filter_map(|line| line.get(key)).collect()
 }
 
 /// The ids, in order.
-pub fn ids(lines: &[Value]) -> Vec<&str> {
+pub(crate) fn ids(lines: &[Value]) -> Vec<&str> {
     lines
         .iter()
         .filter_map(|line| line["id"].as_str())
