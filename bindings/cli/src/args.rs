@@ -49,7 +49,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Print straight to the terminal, not through $`FOREBEAR_PAGER`, $PAGER or less
+    /// Print straight to the terminal, not through a pager (`FOREBEAR_PAGER`, else `PAGER`, else less)
     #[arg(long, global = true)]
     pub(crate) no_pager: bool,
 

@@ -38,13 +38,13 @@ fn the_demo_answers_scripts_too() {
     let request = chain.last().expect("a chain");
     assert_eq!(request["kind"], "user_message");
     assert_eq!(request["depth"], 0);
-    let links: Vec<_> = chain
+    let kinds: Vec<_> = chain
         .iter()
         .filter_map(|event| event["link"].as_str())
         .collect();
     assert!(
-        links.contains(&"spawned") && links.contains(&"continues"),
-        "{links:?}"
+        kinds.contains(&"spawned") && kinds.contains(&"continues"),
+        "{kinds:?}"
     );
     assert_eq!(lines[lines.len() - 2]["end"]["kind"], "root");
     for answer in lines[lines.len() - 1]["answers"]

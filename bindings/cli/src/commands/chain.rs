@@ -216,7 +216,7 @@ fn draw_event(
         Rail::Between => ("├ ", "│   "),
         Rail::Bottom => ("└ ", "    "),
     };
-    draw::row(out, rail, draw::CHAIN_LEAD, event, since_ns, "")?;
+    draw::Row::new(event).draw(out, rail, draw::CHAIN_LEAD, since_ns, "")?;
     if payload && let Some(bytes) = event.payload() {
         draw::payload(out, beneath, bytes)?;
     }

@@ -59,12 +59,12 @@ pub(crate) fn run(_: &DemoArgs, global: &Global) -> Outcome {
     )?;
     let imported = (report, begun.elapsed());
     let snapshot = store.snapshot();
-    let story = Story::find(&snapshot)?;
+    let found = Story::find(&snapshot)?;
     let mut out = Out::new();
     if global.json {
-        print_json(&mut out, &story, &imported)?;
+        print_json(&mut out, &found, &imported)?;
     } else {
-        tell(&mut out, &story, &imported)?;
+        tell(&mut out, &found, &imported)?;
     }
     out.finish()?;
     store.close()?;
@@ -160,6 +160,10 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
         out,
         "Why? From the failure back to the request",
         &format!("forebear chain {failure}"),
+    )?;
+    draw::remark(
+        out,
+        "Each line: what it is, its id, how long after its cause, and what it says.",
     )?;
     chain::draw_chain(
         out,

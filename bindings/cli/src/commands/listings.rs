@@ -7,11 +7,8 @@ use serde::Serialize;
 use crate::args::{FilterArgs, Global, PageArgs};
 use crate::failure::{Failure, Outcome, note};
 use crate::output::json::{EventLine, NextLine};
-use crate::output::{Out, draw, text};
+use crate::output::{Out, draw, page_size, text};
 use crate::place;
-
-/// Events on a page where their payloads are loaded: they may be large.
-const PAYLOAD_PAGE: usize = 50;
 
 /// List what an event directly caused
 #[derive(Debug, Args)]
@@ -286,8 +283,8 @@ impl Listing {
         fetch: impl Fn(&Filter) -> forebear::Result<Page<StoredEvent>>,
     ) -> Result<(u64, Option<Cursor>), Failure> {
         let with_payload = self.payload || !self.json;
-        let (detail, page_size) = if with_payload {
-            (Detail::Payload, PAYLOAD_PAGE)
+        let (detail, mut size) = if with_payload {
+            (Detail::Payload, page_size::FIRST)
         } else {
             (Detail::Labels, limits::MAX_PAGE)
         };
@@ -295,8 +292,11 @@ impl Listing {
         let mut left = limit;
         let mut listed = 0;
         loop {
-            filter = filter.limit(left.min(page_size));
+            filter = filter.limit(left.min(size));
             let page = fetch(&filter)?;
+            if with_payload {
+                size = page_size::next(page.items.iter());
+            }
             left = left.saturating_sub(page.items.len());
             for event in &page.items {
                 self.event(event)?;

@@ -99,6 +99,8 @@ struct Found {
     /// Top-level fields that are not known to be texts, as `name=value`.
     fields: Vec<String>,
     result: Option<String>,
+    /// Whether the result is that of a failure.
+    failed: bool,
     message: Option<String>,
     thinking: Option<String>,
     error: Option<String>,
@@ -126,7 +128,8 @@ impl Found {
             }
             ["message", "content", "", "content"]
             | ["message", "content", "", "content", "", "text"]
-            | ["toolUseResult"] => keep(&mut self.result, first_line(text)),
+            | ["toolUseResult"] => keep(&mut self.result, text),
+            ["message", "content", "", "is_error"] => self.failed |= text == "true",
             ["message", "content", "", "type"] if matches!(text, "image" | "document") => {
                 keep(&mut self.attachment, &format!("[{text}]"));
             }
@@ -146,7 +149,7 @@ impl Found {
                 keep(&mut self.note, text);
             }
             [name] => self.take_field(name, value),
-            ["", name] | [_, name] => {
+            [_, name] => {
                 if let Some(rank) = TEXT_FIELDS.iter().position(|field| field == name) {
                     let rank = TEXT_FIELDS.len() + rank;
                     self.texts.entry(rank).or_insert_with(|| text.to_owned());
@@ -177,21 +180,23 @@ impl Found {
                 None => tool,
             };
         }
+        // A failure's first line is often but its number.
+        let result = self.result.map(|result| {
+            if self.failed {
+                result
+            } else {
+                first_line(&result).to_owned()
+            }
+        });
         let progress = (!self.progress.is_empty()).then(|| self.progress.join(" "));
-        [
-            self.result,
-            self.message,
-            self.thinking,
-            self.error,
-            self.note,
-        ]
-        .into_iter()
-        .flatten()
-        .next()
-        .or(progress)
-        .or(self.attachment)
-        .or_else(|| self.texts.into_values().next())
-        .unwrap_or_else(|| self.fields.join(" "))
+        [result, self.message, self.thinking, self.error, self.note]
+            .into_iter()
+            .flatten()
+            .next()
+            .or(progress)
+            .or(self.attachment)
+            .or_else(|| self.texts.into_values().next())
+            .unwrap_or_else(|| self.fields.join(" "))
     }
 }
 
@@ -399,8 +404,12 @@ mod tests {
             "Todo",
         );
         says(
-            r#"{"message":{"content":[{"type":"tool_result","content":"\nfirst\nsecond","is_error":true}]}}"#,
+            r#"{"message":{"content":[{"type":"tool_result","content":"\nfirst\nsecond"}]}}"#,
             "first",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_result","content":"Exit code 1\nno","is_error":true}]}}"#,
+            "Exit code 1 no",
         );
         says(
             r#"{"message":{"content":[{"type":"tool_result","content":[{"type":"text","text":"found"}]}]}}"#,

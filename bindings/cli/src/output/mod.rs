@@ -4,6 +4,7 @@ pub(crate) mod draw;
 pub(crate) mod gist;
 pub(crate) mod json;
 pub(crate) mod json_text;
+pub(crate) mod page_size;
 pub(crate) mod pager;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -128,7 +129,11 @@ pub(crate) struct Painted<T> {
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { style, text } = self;
-        write!(f, "{style}{text}{style:#}")
+        let shown = text.to_string();
+        if shown.trim().is_empty() {
+            return f.write_str(&shown);
+        }
+        write!(f, "{style}{shown}{style:#}")
     }
 }
 
