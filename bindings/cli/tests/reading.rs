@@ -123,7 +123,7 @@ fn a_tree_is_drawn_with_only_children_straight_below() {
 ● user_message           ask                why?
 ├─● note                 n           +1.0s
 ● tool_use               call        +3.2s  make
-└─● error                failure     +1.8s  spawned it broke
+└─● error                failure     +1.8s  spawned: it broke
 3 events below
 "
     );

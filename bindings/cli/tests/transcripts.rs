@@ -67,6 +67,14 @@ fn an_import_gives_the_figures_of_an_independent_reading() {
             assert_eq!(stats[key], figure(&expected, of_expected), "{name}: {key}");
         }
 
+        let listed = |command: &str| json!(place.json(&[command, "--all"]).len());
+        assert_eq!(listed("roots"), figure(&expected, "roots"), "{name}");
+        assert_eq!(
+            listed("missing"),
+            figure(&expected, "parent_missing"),
+            "{name}"
+        );
+
         let deepest = expected["deepest"].as_str().expect("an id");
         let chain = place.json(&["chain", deepest]);
         let depth = expected["max_depth"].as_u64().expect("a number");

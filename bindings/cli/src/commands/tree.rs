@@ -238,8 +238,8 @@ impl Tree {
             let node = &self.nodes[place];
             let since = (place > 0).then(|| self.nodes[self.parents[place]].row.time_ns());
             let mark = match node.link {
-                Some(LinkKind::Spawned) if place > 0 => "spawned ",
-                Some(LinkKind::Continues) if place > 0 => "continues ",
+                Some(LinkKind::Spawned) if place > 0 => "spawned: ",
+                Some(LinkKind::Continues) if place > 0 => "continues: ",
                 _ => "",
             };
             node.row

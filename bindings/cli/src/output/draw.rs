@@ -143,6 +143,7 @@ pub(crate) fn end(
 ) -> io::Result<()> {
     let parent = end.parent().map(EventId::to_string).unwrap_or_default();
     let parent = text::clean(&parent).into_owned();
+    let on = end.parent().map(text::short_id).unwrap_or_default();
     let steps = text::counted(steps, "step", "steps");
     let words = match end {
         ChainEnd::Root => format!(
@@ -161,10 +162,10 @@ pub(crate) fn end(
              `forebear links` lists the links that are not followed"
         ),
         ChainEnd::DepthLimit(_) => format!(
-            "depth limit after {steps}: go on with `forebear chain {parent}`, or give --max-depth"
+            "depth limit after {steps}: go on with `forebear chain {on}`, or give --max-depth"
         ),
         ChainEnd::Stopped(_) => {
-            format!("stopped as asked, after {steps}: go on with `forebear chain {parent}`")
+            format!("stopped as asked, after {steps}: go on with `forebear chain {on}`")
         }
         ChainEnd::Damaged(_) => format!(
             "damaged: the parent {parent} is lost; \

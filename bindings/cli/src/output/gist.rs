@@ -56,6 +56,26 @@ const TEXT_FIELDS: [&str; 18] = [
     "data",
 ];
 
+/// Fields that every line of a transcript has: they say nothing about it.
+const ENVELOPE: [&str; 16] = [
+    "parentUuid",
+    "logicalParentUuid",
+    "isSidechain",
+    "userType",
+    "cwd",
+    "sessionId",
+    "version",
+    "gitBranch",
+    "agentId",
+    "slug",
+    "uuid",
+    "timestamp",
+    "requestId",
+    "toolUseID",
+    "messageId",
+    "leafUuid",
+];
+
 /// The gist of an event's payload; empty where it has none.
 pub(crate) fn of_event(event: &StoredEvent) -> String {
     event.payload().map(of).unwrap_or_default()
@@ -107,6 +127,10 @@ struct Found {
     note: Option<String>,
     progress: Vec<String>,
     attachment: Option<String>,
+    /// What it calls itself.
+    kind: Option<String>,
+    /// Whether a message says nothing.
+    blank: bool,
 }
 
 impl Found {
@@ -114,6 +138,7 @@ impl Found {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let text = value.text.trim();
         if text.is_empty() {
+            self.blank |= names.first() == Some(&"message");
             return;
         }
         match names.as_slice() {
@@ -148,6 +173,9 @@ impl Found {
             ["content" | "summary" | "customTitle" | "aiTitle" | "lastPrompt"] => {
                 keep(&mut self.note, text);
             }
+            ["type"] => keep(&mut self.kind, text),
+            ["subtype" | "operation"] => self.fields.insert(0, text.to_owned()),
+            [name] if ENVELOPE.contains(name) => {}
             [name] => self.take_field(name, value),
             [_, name] => {
                 if let Some(rank) = TEXT_FIELDS.iter().position(|field| field == name) {
@@ -196,7 +224,10 @@ impl Found {
             .or(progress)
             .or(self.attachment)
             .or_else(|| self.texts.into_values().next())
-            .unwrap_or_else(|| self.fields.join(" "))
+            .or_else(|| self.blank.then(|| "(blank)".to_owned()))
+            .or_else(|| (!self.fields.is_empty()).then(|| self.fields.join(" ")))
+            .or(self.kind)
+            .unwrap_or_default()
     }
 }
 
@@ -220,8 +251,14 @@ fn rank(fields: &[&str], name: &str, value: &Value) -> usize {
         .unwrap_or(fields.len() + usize::from(!value.is_text))
 }
 
+/// The first line that says something, without the number that stands before
+/// the lines of files.
 fn first_line(text: &str) -> &str {
     text.lines()
+        .map(|line| match line.split_once('→') {
+            Some((number, rest)) if number.trim().bytes().all(|b| b.is_ascii_digit()) => rest,
+            _ => line,
+        })
         .map(str::trim)
         .find(|line| !line.is_empty())
         .unwrap_or_default()
@@ -426,6 +463,22 @@ mod tests {
         says(
             r#"{"type":"system","content":"Compacted","subtype":"b"}"#,
             "Compacted",
+        );
+        says(
+            r#"{"type":"system","uuid":"u","subtype":"turn_duration","durationMs":12}"#,
+            "turn_duration durationMs=12",
+        );
+        says(
+            r#"{"type":"queue-operation","operation":"remove","sessionId":"s"}"#,
+            "remove",
+        );
+        says(
+            r#"{"type":"assistant","message":{"content":[{"type":"text","text":"\n\n"}]}}"#,
+            "(blank)",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_result","content":"     1→\n     2→use x;"}]}}"#,
+            "use x;",
         );
         says(
             r#"{"error":{"status":529,"error":{"message":"Overloaded"}}}"#,
