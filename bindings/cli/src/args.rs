@@ -21,7 +21,6 @@ use crate::place;
     version,
     after_help = "Start with `forebear demo`. Each command's --help has examples.",
     after_long_help = PROGRAM_HELP,
-    propagate_version = false,
     max_term_width = 100
 )]
 pub(crate) struct Cli {

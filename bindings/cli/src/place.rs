@@ -15,6 +15,9 @@ use crate::output::{gist, text, time};
 /// The store's folder in the platform's data folder.
 const DEFAULT_NAME: &str = "forebear/events.forebear";
 
+/// Events that are listed where a beginning fits several.
+const MAX_LISTED: usize = 20;
+
 /// Hexadecimal digits from which on the name of an event that is to be linked
 /// is taken for the beginning of an id, too.
 const MIN_PREFIX: usize = 4;
@@ -135,7 +138,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure, Failure> {
     let mut message = format!("several ids begin with {text:?}; give more of the one you mean:");
-    for id in ids {
+    for id in ids.iter().take(MAX_LISTED) {
         let Some(event) = snapshot.get(id)? else {
             continue;
         };
@@ -148,6 +151,9 @@ fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure
         );
         // Writing to a string cannot fail.
         let _ = write!(message, "{}", text::cut(&line, 160));
+    }
+    if ids.len() > MAX_LISTED {
+        message.push_str("\n  and more");
     }
     Ok(Failure::Usage(message))
 }

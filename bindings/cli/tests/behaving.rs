@@ -177,6 +177,41 @@ fn a_writer_that_waits_for_its_answer_gets_it() {
 }
 
 #[test]
+fn a_second_process_is_told_who_has_the_store() {
+    let place = Place::with_three_events();
+    let mut child = place
+        .command(&["append", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{{\"kind\":\"k\"}}").unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    answers.read_line(&mut String::new()).unwrap();
+
+    let said = place.run(&["stats"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains(&child.id().to_string()), "{}", said.err);
+    drop(input);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(place.run(&["stats"]).code, 0);
+}
+
+#[test]
+fn a_listed_id_leads_to_its_event() {
+    let place = Place::new();
+    for _ in 0..3 {
+        assert_eq!(place.run(&["append", "k"]).code, 0);
+    }
+    let listed = place.run(&["recent"]).out;
+    for line in listed.lines().skip(1) {
+        let id = line.split_whitespace().nth(1).expect("an id");
+        assert_eq!(place.run(&["chain", id]).code, 0, "{id}: {listed}");
+    }
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_error() {
     let place = Place::new();
     let input =

@@ -177,7 +177,11 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
     let mut input: Box<dyn BufRead> = match source {
         Some(file) => File::open(file)
             .map(|file| Box::new(BufReader::with_capacity(1 << 16, file)))
-            .map_err(|error| Failure::Failed(format!("opening {file}: {error}")))?,
+            .map_err(|error| {
+                Failure::Failed(format!(
+                    "opening {file}, as with --json events are read from a file: {error}"
+                ))
+            })?,
         None => Box::new(BufReader::with_capacity(1 << 16, io::stdin())),
     };
     let store = place::open_or_make(global)?;

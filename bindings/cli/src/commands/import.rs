@@ -277,8 +277,7 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
 /// Shown on stderr, and only if that is a terminal.
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    let template =
-        "{bar:30.cyan/dim} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg:.dim}";
+    let template = "{bar:20.cyan/dim} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_msg:.dim}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━━─"));
     }

@@ -231,7 +231,7 @@ pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> 
         *day = this_day;
     }
     let kind = text::fit(&text::clean(event.kind()), KIND_COLUMNS);
-    let id = text::fit(&text::short_id(event.id()), 8);
+    let id = format!("{:<8}", text::short_id(event.id()));
     let mark = if event.is_version() { "version: " } else { "" };
     let used = 2 + 8 + 2 + text::width(&id) + 2 + KIND_COLUMNS + 2 + mark.len();
     let gist = gist::of_event(event);

@@ -3,6 +3,7 @@
 pub(crate) mod draw;
 pub(crate) mod gist;
 pub(crate) mod json;
+pub(crate) mod json_scan;
 pub(crate) mod json_text;
 pub(crate) mod page_size;
 pub(crate) mod pager;
