@@ -29,7 +29,6 @@ const MIN_COLUMNS: usize = 40;
 /// Where a command prints: the terminal, its pager, a pipe or a file.
 pub(crate) struct Out {
     writer: BufWriter<Box<dyn Write + Send>>,
-    pager: Option<Pager>,
     color: bool,
     terminal: bool,
     columns: usize,
@@ -44,7 +43,6 @@ impl Out {
             terminal: stdout.is_terminal(),
             columns: columns(),
             writer: BufWriter::new(Box::new(stdout)),
-            pager: None,
         }
     }
 
@@ -53,10 +51,9 @@ impl Out {
         let mut out = Self::new();
         if out.terminal
             && !global.no_pager
-            && let Some((pager, input)) = Pager::start()
+            && let Some(pager) = Pager::start()
         {
-            out.writer = BufWriter::new(Box::new(input));
-            out.pager = Some(pager);
+            out.writer = BufWriter::new(Box::new(pager));
         }
         out
     }
@@ -100,14 +97,10 @@ impl Out {
         }
     }
 
-    /// Writes what is buffered and waits until the pager is closed.
+    /// Writes what is buffered and waits until the pager is closed. Dropping
+    /// does the same, but keeps quiet about errors.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.writer.flush()?;
-        drop(self.writer);
-        if let Some(pager) = self.pager {
-            pager.wait();
-        }
-        Ok(())
+        self.writer.flush()
     }
 }
 
