@@ -115,7 +115,7 @@ pub(crate) fn run(args: &AppendArgs, global: &Global) -> Outcome {
 }
 
 fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
-    // Whatever can be wrong with the arguments is found before a store is made.
+    // A payload that cannot be read must not leave an empty store behind.
     let payload = args.payload.as_deref().map(read_payload).transpose()?;
     let store = place::open_or_make(global)?;
     let mut event = Event::new(args.what.as_deref().unwrap_or_default());

@@ -122,6 +122,8 @@ struct Found {
     note: Option<String>,
     progress: Vec<String>,
     attachment: Option<String>,
+    /// The folder that it worked in.
+    folder: Option<String>,
     /// What it calls itself.
     kind: Option<String>,
     /// Whether a message says nothing.
@@ -168,6 +170,7 @@ impl Found {
             ["content" | "summary" | "customTitle" | "aiTitle" | "lastPrompt"] => {
                 keep(&mut self.note, text);
             }
+            ["cwd"] => keep(&mut self.folder, text),
             ["type"] => keep(&mut self.kind, text),
             ["subtype" | "operation"] => self.fields.insert(0, text.to_owned()),
             [name] if ENVELOPE.contains(name) => {}
@@ -199,7 +202,7 @@ impl Found {
     fn gist(self) -> String {
         if let Some(tool) = self.tool {
             return match self.input.into_values().next() {
-                Some(input) => format!("{tool}: {input}"),
+                Some(input) => format!("{tool}: {}", within(&input, self.folder.as_deref())),
                 None => tool,
             };
         }
@@ -240,6 +243,13 @@ fn rank(fields: &[&str], name: &str, value: &Value) -> usize {
         .unwrap_or(fields.len() + usize::from(!value.is_text))
 }
 
+/// A path without the folder that it lies in.
+fn within<'p>(path: &'p str, folder: Option<&str>) -> &'p str {
+    folder
+        .and_then(|folder| path.strip_prefix(folder)?.strip_prefix(['/', '\\']))
+        .unwrap_or(path)
+}
+
 /// The first line that says something, without the number that stands before
 /// the lines of files.
 fn first_line(text: &str) -> &str {
@@ -249,8 +259,8 @@ fn first_line(text: &str) -> &str {
             _ => line,
         })
         .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or_default()
+        .find(|line| line.chars().any(char::is_alphanumeric))
+        .unwrap_or_else(|| text.trim().lines().next().unwrap_or_default())
 }
 
 fn one_line(text: &str) -> String {
@@ -286,6 +296,10 @@ mod tests {
         says(
             r#"{"message":{"content":[{"type":"tool_use","id":"t","name":"Bash","input":{"description":"Run","command":"cargo test","timeout":3}}]}}"#,
             "Bash: cargo test",
+        );
+        says(
+            r#"{"cwd":"/home/x","message":{"content":[{"type":"tool_use","name":"Read","input":{"file_path":"/home/x/a.rs"}}]}}"#,
+            "Read: a.rs",
         );
         says(
             r#"{"message":{"content":[{"type":"tool_use","name":"Todo","input":{"todos":[{"content":"x"}]}}]}}"#,
