@@ -21,7 +21,6 @@ use crate::place;
     version,
     after_help = "Start with `forebear demo`. Each command's --help has examples.",
     after_long_help = PROGRAM_HELP,
-    propagate_version = false,
     max_term_width = 100
 )]
 pub(crate) struct Cli {
@@ -49,7 +48,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Print straight to the terminal, not through $`FOREBEAR_PAGER`, $PAGER or less
+    /// Print straight to the terminal, not through a pager (`FOREBEAR_PAGER`, else `PAGER`, else less)
     #[arg(long, global = true)]
     pub(crate) no_pager: bool,
 
@@ -61,11 +60,8 @@ pub(crate) struct Global {
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 

@@ -6,17 +6,33 @@ mod failure;
 mod output;
 mod place;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::Cli;
+use crate::output::text;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     cli.global.color.write_global();
     match commands::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Prints help, or what is wrong with the command line. That quotes arguments,
+/// and an argument may well come from a transcript.
+fn usage(error: &clap::Error) -> ExitCode {
+    let harmless = env::args_os().all(|arg| !arg.to_string_lossy().chars().any(text::is_unsafe));
+    if harmless || !error.use_stderr() {
+        error.exit();
+    }
+    failure::note(error.render().to_string().trim_end());
+    ExitCode::from(2)
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-use forebear::{Detail, EventId, Filter, RecoveryReport, Resolved, Snapshot, Store};
+use forebear::{EventId, RecoveryReport, Resolved, Snapshot, Store};
 
 use crate::args::Global;
 use crate::failure::{Failure, note};
@@ -14,6 +14,9 @@ use crate::output::{gist, text, time};
 
 /// The store's folder in the platform's data folder.
 const DEFAULT_NAME: &str = "forebear/events.forebear";
+
+/// Events that are listed where a beginning fits several.
+const MAX_LISTED: usize = 20;
 
 /// Hexadecimal digits from which on the name of an event that is to be linked
 /// is taken for the beginning of an id, too.
@@ -135,7 +138,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure, Failure> {
     let mut message = format!("several ids begin with {text:?}; give more of the one you mean:");
-    for id in ids {
+    for id in ids.iter().take(MAX_LISTED) {
         let Some(event) = snapshot.get(id)? else {
             continue;
         };
@@ -149,11 +152,8 @@ fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure
         // Writing to a string cannot fail.
         let _ = write!(message, "{}", text::cut(&line, 160));
     }
+    if ids.len() > MAX_LISTED {
+        message.push_str("\n  and more");
+    }
     Ok(Failure::Usage(message))
-}
-
-/// The newest event that the filter takes, for hints that name a real id.
-pub(crate) fn newest(snapshot: &Snapshot, filter: Filter) -> Result<Option<EventId>, Failure> {
-    let page = snapshot.events(&filter.limit(1).detail(Detail::Columns))?;
-    Ok(page.items.first().map(|event| event.id().clone()))
 }

@@ -115,7 +115,7 @@ pub(crate) fn run(args: &AppendArgs, global: &Global) -> Outcome {
 }
 
 fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
-    // Whatever can be wrong with the arguments is found before a store is made.
+    // A payload that cannot be read must not leave an empty store behind.
     let payload = args.payload.as_deref().map(read_payload).transpose()?;
     let store = place::open_or_make(global)?;
     let mut event = Event::new(args.what.as_deref().unwrap_or_default());
@@ -177,7 +177,11 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
     let mut input: Box<dyn BufRead> = match source {
         Some(file) => File::open(file)
             .map(|file| Box::new(BufReader::with_capacity(1 << 16, file)))
-            .map_err(|error| Failure::Failed(format!("opening {file}: {error}")))?,
+            .map_err(|error| {
+                Failure::Failed(format!(
+                    "opening {file}, as with --json events are read from a file: {error}"
+                ))
+            })?,
         None => Box::new(BufReader::with_capacity(1 << 16, io::stdin())),
     };
     let store = place::open_or_make(global)?;

@@ -33,8 +33,8 @@ const WORKED_OUT: [&str; 6] = ["root", "depth", "seq", "version", "derived_id", 
 const MAX_KEYS: usize = 1024;
 
 /// Reads an event. Of a key that comes twice the last counts.
-pub(crate) fn parse(line: &[u8]) -> Result<Event, String> {
-    let Pairs(pairs) = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
+    let Pairs(pairs) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut fields: [Option<&RawValue>; KEYS.len()] = [None; KEYS.len()];
     for (key, value) in pairs {
         if let Some(place) = KEYS.iter().position(|known| *known == key) {

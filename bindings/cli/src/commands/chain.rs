@@ -132,7 +132,8 @@ fn draw_upwards(out: &mut Out, mut chain: Chain<'_>, payload: bool) -> Result<u6
     let mut below: Option<StoredEvent> = None;
     while let Some(event) = chain.next().transpose()? {
         if let Some(below) = below {
-            draw_event(out, &below, drawn == 0, Some(event.time_ns()), payload)?;
+            let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
+            draw_event(out, rail, &below, Some(event.time_ns()), payload)?;
             drawn += 1;
             if let Some(kind) = below.link() {
                 draw::joint(out, kind, true, event.instance())?;
@@ -143,7 +144,8 @@ fn draw_upwards(out: &mut Out, mut chain: Chain<'_>, payload: bool) -> Result<u6
         below = Some(event);
     }
     if let Some(top) = below {
-        draw_event(out, &top, drawn == 0, None, payload)?;
+        let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
+        draw_event(out, rail, &top, None, payload)?;
         drawn += 1;
         if let Some(end) = chain.end() {
             draw::end(out, "└ ", end, &top, drawn - 1)?;
@@ -162,23 +164,25 @@ fn draw_downwards(
     let depth = snapshot.depth(id)?.unwrap_or_default();
     let events = chain.root_first()?;
     let end = events.end().clone();
+    let mut events = events.peekable();
     let mut drawn = 0;
-    let mut above: Option<StoredEvent> = None;
-    for event in events {
-        let event = event?;
-        if let Some(above) = &above {
-            if let Some(kind) = event.link() {
-                draw::joint(out, kind, false, event.instance())?;
-            }
-            draw_event(out, &event, false, Some(above.time_ns()), payload)?;
-        } else {
+    let mut above_ns = None;
+    while let Some(event) = events.next().transpose()? {
+        if above_ns.is_none() {
             head(out, &event)?;
             let steps = depth.saturating_sub(event.depth());
             draw::end(out, "┌ ", &end, &event, steps)?;
-            draw_event(out, &event, false, None, payload)?;
+        } else if let Some(kind) = event.link() {
+            draw::joint(out, kind, false, event.instance())?;
         }
+        let rail = if events.peek().is_some() {
+            Rail::Between
+        } else {
+            Rail::Bottom
+        };
+        draw_event(out, rail, &event, above_ns, payload)?;
+        above_ns = Some(event.time_ns());
         drawn += 1;
-        above = Some(event);
     }
     Ok(drawn)
 }
@@ -192,17 +196,29 @@ fn head(out: &mut Out, event: &StoredEvent) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where an event stands in the picture.
+#[derive(Clone, Copy)]
+enum Rail {
+    Top,
+    Between,
+    Bottom,
+}
+
 fn draw_event(
     out: &mut Out,
+    rail: Rail,
     event: &StoredEvent,
-    first: bool,
     since_ns: Option<i64>,
     payload: bool,
 ) -> Outcome {
-    let rail = if first { "┌ " } else { "├ " };
-    draw::row(out, rail, draw::CHAIN_LEAD, event, since_ns, "")?;
+    let (rail, beneath) = match rail {
+        Rail::Top => ("┌ ", "│   "),
+        Rail::Between => ("├ ", "│   "),
+        Rail::Bottom => ("└ ", "    "),
+    };
+    draw::Row::new(event).draw(out, rail, draw::CHAIN_LEAD, since_ns, "")?;
     if payload && let Some(bytes) = event.payload() {
-        draw::payload(out, "│   ", bytes)?;
+        draw::payload(out, beneath, bytes)?;
     }
     Ok(())
 }

@@ -1,14 +1,312 @@
 //! `forebear demo`: what the program is for, on a transcript that it brings along.
 
+use std::fs;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use clap::Args;
+use forebear::ingest::{self, ImportOptions, ImportReport};
+use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, Store, TreeOptions};
+use serde::Serialize;
 
 use crate::args::Global;
-use crate::failure::Outcome;
+use crate::commands::{chain, import, tree};
+use crate::failure::{Failure, Outcome};
+use crate::output::json::{EndLine, EventLine};
+use crate::output::{Out, draw, text, time};
+
+/// A session with a compaction, and the agent that it started.
+const FILES: [(&str, &str); 2] = [
+    (
+        "projects/orchard/c4a7e1d2-6f38-4b95-9d0c-2e5b7a814f63.jsonl",
+        include_str!("../../demo/session.jsonl"),
+    ),
+    (
+        "projects/orchard/c4a7e1d2-6f38-4b95-9d0c-2e5b7a814f63/subagents/agent-a3f91c7.jsonl",
+        include_str!("../../demo/agent-a3f91c7.jsonl"),
+    ),
+];
+
+/// How often each answer is measured again.
+const REPETITIONS: usize = 501;
 
 /// Show what forebear does, on a small transcript that it brings along
+///
+/// Imports the transcript into a store in a temporary folder and shows the chain
+/// from a failure to the user's request, what came of that request, and how long
+/// each answer took.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"imported\"}, the chain's events and its end, then {\"answers\"} with the
+nanoseconds that each answer took at first and again (the median).")]
 pub(crate) struct DemoArgs {}
 
-pub(crate) fn run(_: &DemoArgs, _: &Global) -> Outcome {
+pub(crate) fn run(_: &DemoArgs, global: &Global) -> Outcome {
+    let folder = tempfile::Builder::new()
+        .prefix("forebear-demo-")
+        .tempdir()
+        .map_err(|error| Failure::Failed(format!("making a temporary folder: {error}")))?;
+    write_transcript(folder.path())
+        .map_err(|error| Failure::Failed(format!("writing the demo's transcript: {error}")))?;
+    let store = Store::open(folder.path().join("events.forebear"))?;
+    let begun = Instant::now();
+    let report = ingest::import(
+        &store,
+        &ImportOptions::new([folder.path().join("projects")]),
+        |_| ControlFlow::Continue(()),
+    )?;
+    let imported = (report, begun.elapsed());
+    let snapshot = store.snapshot();
+    let found = Story::find(&snapshot)?;
+    let mut out = Out::new();
+    if global.json {
+        print_json(&mut out, &found, &imported)?;
+    } else {
+        tell(&mut out, &found, &imported)?;
+    }
+    out.finish()?;
+    store.close()?;
     Ok(())
+}
+
+/// What there is to show.
+struct Story<'s> {
+    snapshot: &'s Snapshot,
+    failure: EventId,
+    request: EventId,
+    answers: Vec<Answer>,
+}
+
+/// How long an answer took.
+#[derive(Serialize)]
+struct Answer {
+    question: &'static str,
+    #[serde(skip)]
+    words: String,
+    first_ns: u64,
+    again_ns: u64,
+}
+
+impl<'s> Story<'s> {
+    fn find(snapshot: &'s Snapshot) -> Result<Self, Failure> {
+        let lost = || Failure::Failed("the demo's transcript holds no failure".to_owned());
+        let errors = Filter::new().errors().limit(1);
+        let mut answers = Vec::new();
+        let (page, mut answer) = measured("errors", || snapshot.events(&errors))?;
+        "which events are errors?".clone_into(&mut answer.words);
+        answers.push(answer);
+        let failure = page
+            .items
+            .first()
+            .map(|event| event.id().clone())
+            .ok_or_else(lost)?;
+
+        let options = ChainOptions::new();
+        let (events, mut answer) = measured("chain", || {
+            let chain = snapshot.chain(&failure, &options)?;
+            chain.into_iter().flatten().collect::<Result<Vec<_>, _>>()
+        })?;
+        answer.words = format!("what caused it? {} events, with payloads", events.len());
+        answers.push(answer);
+        let request = events
+            .last()
+            .map(|event| event.id().clone())
+            .ok_or_else(lost)?;
+
+        let (root, mut answer) = measured("root", || {
+            Ok((snapshot.root(&failure)?, snapshot.depth(&failure)?))
+        })?;
+        answer.words = format!("its root and depth ({})", root.1.unwrap_or_default());
+        answers.push(answer);
+
+        let options = TreeOptions::new();
+        let (page, mut answer) = measured("tree", || snapshot.descendants(&request, &options))?;
+        answer.words = format!(
+            "what came of the request? {} events, with payloads",
+            page.items.len()
+        );
+        answers.push(answer);
+        Ok(Self {
+            snapshot,
+            failure,
+            request,
+            answers,
+        })
+    }
+}
+
+fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Duration)) -> Outcome {
+    let failure = text::short_id(&story.failure);
+    let request = text::short_id(&story.request);
+    title(out, "A coding agent's transcript", "forebear import")?;
+    writeln!(
+        out,
+        "An agent was asked to mend a shop's prices. Its conversation was compacted, it\n\
+         started a second agent, and in there a test failed. forebear imported the files\n\
+         into a store of its own, in a temporary folder.\n"
+    )?;
+    import::summary(out, report, *took)?;
+
+    title(out, "What went wrong?", "forebear events --errors")?;
+    let errors = story.snapshot.events(&Filter::new().errors())?;
+    let mut day = String::new();
+    for event in &errors.items {
+        draw::list_row(out, event, &mut day)?;
+    }
+
+    title(
+        out,
+        "Why? From the failure back to the request",
+        &format!("forebear chain {failure}"),
+    )?;
+    draw::remark(
+        out,
+        "Each line: what it is, its id, how long after its cause, and what it says.",
+    )?;
+    chain::draw_chain(
+        out,
+        story.snapshot,
+        &story.failure,
+        &ChainOptions::new(),
+        false,
+        false,
+    )?;
+
+    title(
+        out,
+        "And what came of the request?",
+        &format!("forebear tree {request}"),
+    )?;
+    tree::draw_tree(
+        out,
+        story.snapshot,
+        &story.request,
+        &TreeOptions::new(),
+        usize::MAX,
+    )?;
+
+    title(out, "How long each answer took", "")?;
+    let line = format!("{:>10}  {:>10}", "at first", "again");
+    draw::remark(out, &line)?;
+    for answer in &story.answers {
+        let line = format!(
+            "{:>10}  {:>10}  {}",
+            time::took(Duration::from_nanos(answer.first_ns)),
+            time::took(Duration::from_nanos(answer.again_ns)),
+            answer.words
+        );
+        writeln!(out, "{line}")?;
+    }
+    let line = format!("Measured just now; `again` is the median of {REPETITIONS} times.");
+    draw::remark(out, &line)?;
+
+    title(out, "Your turn", "")?;
+    for (command, what) in [
+        (
+            "forebear import",
+            "your own transcripts, from where they usually lie",
+        ),
+        ("forebear events --errors", "what went wrong in them"),
+        ("forebear chain ID", "why"),
+        ("forebear --help", "everything else"),
+    ] {
+        let command = text::fit(command, 26);
+        let line = format!(
+            "  {}{}",
+            out.paint(draw::BOLD, command),
+            out.paint(draw::DIM, what)
+        );
+        writeln!(out, "{line}")?;
+    }
+    draw::remark(
+        out,
+        "  From the sources, `cargo run --release --` stands for `forebear`.",
+    )?;
+    Ok(())
+}
+
+fn title(out: &mut Out, words: &str, command: &str) -> Outcome {
+    let command = if command.is_empty() {
+        String::new()
+    } else {
+        format!("  $ {command}")
+    };
+    let line = format!(
+        "{}{}",
+        out.paint(draw::BOLD, words),
+        out.paint(draw::DIM, command)
+    );
+    writeln!(out, "\n{line}\n")?;
+    Ok(())
+}
+
+fn print_json(
+    out: &mut Out,
+    story: &Story<'_>,
+    (report, took): &(ImportReport, Duration),
+) -> Outcome {
+    #[derive(Serialize)]
+    struct Imported {
+        imported: import::Figures,
+    }
+    #[derive(Serialize)]
+    struct Answers<'a> {
+        answers: &'a [Answer],
+    }
+
+    out.json(&Imported {
+        imported: import::Figures::new(report, *took),
+    })?;
+    let options = ChainOptions::new().detail(Detail::Payload);
+    if let Some(mut events) = story.snapshot.chain(&story.failure, &options)? {
+        for event in events.by_ref() {
+            let event = event?;
+            out.json(&EventLine::new(&event).payload(&event, true))?;
+        }
+        if let Some(end) = events.end() {
+            out.json(&EndLine::new(end, Some(&story.request)))?;
+        }
+    }
+    out.json(&Answers {
+        answers: &story.answers,
+    })?;
+    Ok(())
+}
+
+fn write_transcript(folder: &Path) -> io::Result<()> {
+    for (name, content) in FILES {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, content)?;
+    }
+    Ok(())
+}
+
+/// Asks once, and then again and again.
+fn measured<T>(
+    question: &'static str,
+    mut ask: impl FnMut() -> forebear::Result<T>,
+) -> forebear::Result<(T, Answer)> {
+    let mut timed = || {
+        let begun = Instant::now();
+        let answer = ask()?;
+        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Ok((answer, took))
+    };
+    let (answer, first_ns) = timed()?;
+    let mut again = (0..REPETITIONS)
+        .map(|_| timed().map(|(_, took)| took))
+        .collect::<forebear::Result<Vec<_>>>()?;
+    again.sort_unstable();
+    let answer_time = Answer {
+        question,
+        words: String::new(),
+        first_ns,
+        again_ns: again[REPETITIONS / 2],
+    };
+    Ok((answer, answer_time))
 }

@@ -2,18 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use forebear::{Filter, Snapshot};
 
 use crate::args::{FilterArgs, Global};
 use crate::failure::{Failure, Outcome, note};
-use crate::output::{Out, text};
+use crate::output::{Out, page_size, text};
 use crate::place;
-
-/// Events whose payloads are in memory at a time: they may be large.
-const PAGE: usize = 32;
 
 /// Write the payloads of events out again, byte for byte, a line each
 ///
@@ -40,28 +37,15 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
     let store = place::open_existing(global)?;
     let snapshot = store.snapshot();
     let filter = args.filter.filter(&snapshot)?.oldest_first();
-    let counts = match &args.output {
-        Some(path) => {
-            let failed =
-                |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
-            let mut file = BufWriter::new(create(path).map_err(failed)?);
-            let counts = export(&snapshot, filter, |payload| {
-                file.write_all(payload).map_err(failed)
-            })?;
-            file.into_inner()
-                .map_err(io::IntoInnerError::into_error)
-                .and_then(|file| file.sync_all())
-                .map_err(failed)?;
-            counts
-        }
-        None => {
-            let mut out = Out::paged(global);
-            let counts = export(&snapshot, filter, |payload| {
-                out.raw(payload).map_err(Failure::from)
-            })?;
-            out.finish()?;
-            counts
-        }
+    let counts = if let Some(path) = &args.output {
+        export_to(path, &snapshot, filter)?
+    } else {
+        let mut out = Out::paged(global);
+        let counts = export(&snapshot, filter, |payload| {
+            out.raw(payload).map_err(Failure::from)
+        })?;
+        out.finish()?;
+        counts
     };
     if counts.without_payload > 0 {
         let skipped = text::counted(counts.without_payload, "event has", "events have");
@@ -71,6 +55,19 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
         return Err(Failure::NothingFound("no event matches".to_owned()));
     }
     Ok(())
+}
+
+fn export_to(path: &Path, snapshot: &Snapshot, filter: Filter) -> Result<Counts, Failure> {
+    let failed = |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
+    let mut file = BufWriter::new(create(path).map_err(failed)?);
+    let counts = export(snapshot, filter, |payload| {
+        file.write_all(payload).map_err(failed)
+    })?;
+    file.into_inner()
+        .map_err(io::IntoInnerError::into_error)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
+    Ok(counts)
 }
 
 #[derive(Default)]
@@ -84,10 +81,11 @@ fn export(
     filter: Filter,
     mut write: impl FnMut(&[u8]) -> Outcome,
 ) -> Result<Counts, Failure> {
-    let mut filter = filter.limit(PAGE);
+    let mut filter = filter.limit(page_size::FIRST);
     let mut counts = Counts::default();
     loop {
         let page = snapshot.events(&filter)?;
+        filter = filter.limit(page_size::next(page.items.iter()));
         for event in page.items {
             let Some(payload) = event.payload() else {
                 counts.without_payload += 1;
@@ -105,7 +103,7 @@ fn export(
 }
 
 /// Payloads hold secrets, so only the owner may read them.
-fn create(path: &PathBuf) -> io::Result<File> {
+fn create(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -22,8 +22,8 @@ use crate::place;
 /// Import Claude Code transcripts
 ///
 /// Reads `*.jsonl` files, also those in folders below the ones named. Without a
-/// path it takes the usual folder: `projects` in $`CLAUDE_CONFIG_DIR`, else in
-/// ~/.config/claude and ~/.claude. Importing the same files again changes nothing.
+/// path it takes the usual folder: `projects` in the folder that
+/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the same files again changes nothing.
 /// Ctrl-C stops it cleanly, and the next import goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -110,44 +110,61 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
     );
     writeln!(out, "{head}")?;
     let rows = [
-        (report.events, "events", "newly stored"),
+        (report.events, "event", "events", "newly stored"),
         (
             report.versions,
+            "version",
             "versions",
             "newly stored, of events known with other content",
         ),
-        (report.repeats, "repeats", "of what was known already"),
+        (
+            report.repeats,
+            "repeat",
+            "repeats",
+            "of what was known already",
+        ),
         (
             report.without_id,
-            "without id",
-            "objects that name no id; they are kept too",
+            "object",
+            "objects",
+            "without an id; they are kept too",
         ),
         (
             report.links,
+            "link",
             "links",
             "between agents and the calls that started them",
         ),
         (
             report.times_made_up,
+            "time",
             "times",
             "made up for events that bear none",
         ),
-        (report.glued_lines, "lines", "with several objects on them"),
+        (
+            report.glued_lines,
+            "line",
+            "lines",
+            "with several objects on them",
+        ),
         (
             report.bad_lines,
+            "line",
             "lines",
             "with something on them that is no object",
         ),
         (
             report.quarantined,
+            "piece",
             "pieces",
             "newly quarantined: `forebear quarantine`",
         ),
     ];
-    for (at, (figure, what, remark)) in rows.into_iter().enumerate() {
+    for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {
         if figure > 0 || at == 0 {
             let remark = out.paint(draw::DIM, remark);
-            let line = format!("{:>12}  {what:<10}  {remark}", text::thousands(figure));
+            let what = if figure == 1 { one } else { many };
+            let line = format!("{:>12}  {what:<8}  {remark}", text::thousands(figure));
             writeln!(out, "{line}")?;
         }
     }
@@ -260,8 +277,7 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
 /// Shown on stderr, and only if that is a terminal.
 fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    let template =
-        "{bar:30.cyan/dim} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left  {msg:.dim}";
+    let template = "{bar:20.cyan/dim} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_msg:.dim}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("━━─"));
     }

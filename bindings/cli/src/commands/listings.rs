@@ -1,17 +1,16 @@
 //! Lists of events, and of links that stand out.
 
 use clap::Args;
-use forebear::{Cursor, Detail, EventId, Filter, LinkKind, Page, StoredEvent, limits};
+use forebear::{
+    Cursor, Detail, EventId, Filter, LinkKind, MissingParent, Page, Snapshot, StoredEvent, limits,
+};
 use serde::Serialize;
 
 use crate::args::{FilterArgs, Global, PageArgs};
 use crate::failure::{Failure, Outcome, note};
 use crate::output::json::{EventLine, NextLine};
-use crate::output::{Out, draw, text};
+use crate::output::{Out, draw, page_size, text};
 use crate::place;
-
-/// Events on a page where their payloads are loaded: they may be large.
-const PAYLOAD_PAGE: usize = 50;
 
 /// List what an event directly caused
 #[derive(Debug, Args)]
@@ -85,6 +84,9 @@ pub(crate) struct EventsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  forebear roots --all")]
 pub(crate) struct RootsArgs {
+    /// Also those that came without an id of their own, such as a transcript's bookkeeping
+    #[arg(long)]
+    derived: bool,
     /// Print the payloads too
     #[arg(long)]
     payload: bool,
@@ -100,6 +102,9 @@ With --json: objects with `id`, `children` (how many events name it) and `first_
 Example:
   forebear missing")]
 pub(crate) struct MissingArgs {
+    /// Also those that only events without an id of their own name
+    #[arg(long)]
+    derived: bool,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -147,7 +152,12 @@ pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
     let store = place::open_existing(global)?;
     let snapshot = store.snapshot();
     let mut listing = Listing::new(global, args.payload);
-    let listed = listing.pages(args.page, |after| snapshot.roots(after))?;
+    let listed = listing.pages(args.page, |after| {
+        let mut page = snapshot.roots(after)?;
+        page.items
+            .retain(|event| args.derived || !event.has_derived_id());
+        Ok(page)
+    })?;
     listing.finish(listed, "no roots")
 }
 
@@ -197,7 +207,19 @@ pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
     let mut listing = Listing::new(global, false);
     let listed = listing.any_pages(
         args.page,
-        |after| snapshot.missing_parents(after),
+        |after| {
+            let mut page = snapshot.missing_parents(after)?;
+            if !args.derived {
+                let mut items = Vec::new();
+                for missing in page.items {
+                    if named_by_event(&snapshot, &missing)? {
+                        items.push(missing);
+                    }
+                }
+                page.items = items;
+            }
+            Ok(page)
+        },
         |listing, missing| {
             if global.json {
                 listing.out.json(&Line {
@@ -259,6 +281,25 @@ pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
     listing.finish(listed, "no link was refused and none closes a cycle")
 }
 
+/// Whether an event with an id of its own names this parent.
+fn named_by_event(snapshot: &Snapshot, missing: &MissingParent) -> forebear::Result<bool> {
+    let first = snapshot.get(&missing.first_child)?;
+    if first.is_some_and(|event| !event.has_derived_id()) {
+        return Ok(true);
+    }
+    let mut after = None;
+    loop {
+        let page = snapshot.children(&missing.id, after)?;
+        if page.items.iter().any(|event| !event.has_derived_id()) {
+            return Ok(true);
+        }
+        if page.next.is_none() {
+            return Ok(false);
+        }
+        after = page.next;
+    }
+}
+
 /// Prints a listing, as JSON or as lines to look at.
 struct Listing {
     out: Out,
@@ -286,8 +327,8 @@ impl Listing {
         fetch: impl Fn(&Filter) -> forebear::Result<Page<StoredEvent>>,
     ) -> Result<(u64, Option<Cursor>), Failure> {
         let with_payload = self.payload || !self.json;
-        let (detail, page_size) = if with_payload {
-            (Detail::Payload, PAYLOAD_PAGE)
+        let (detail, mut size) = if with_payload {
+            (Detail::Payload, page_size::FIRST)
         } else {
             (Detail::Labels, limits::MAX_PAGE)
         };
@@ -295,8 +336,11 @@ impl Listing {
         let mut left = limit;
         let mut listed = 0;
         loop {
-            filter = filter.limit(left.min(page_size));
+            filter = filter.limit(left.min(size));
             let page = fetch(&filter)?;
+            if with_payload {
+                size = page_size::next(page.items.iter());
+            }
             left = left.saturating_sub(page.items.len());
             for event in &page.items {
                 self.event(event)?;

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &QuarantineArgs, global: &Global) -> Outcome {
 
 fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
     #[derive(Serialize)]
-    struct Line<'a> {
+    struct Piece<'a> {
         n: u64,
         source: &'a str,
         line: u64,
@@ -59,7 +59,7 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
         listed = n;
         let kept = input.bytes.len() as u64 == input.length;
         if global.json {
-            out.json(&Line {
+            out.json(&Piece {
                 n,
                 source: &input.source,
                 line: input.line,

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use forebear::{EventId, Snapshot, StoredEvent};
+use forebear::{Detail, EventId, Snapshot, StoredEvent, TreeOptions};
 
 use crate::args::Global;
 use crate::failure::{Failure, Outcome};
@@ -113,7 +113,8 @@ fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcom
         text::counted(event.depth(), "step", "steps")
     );
     field(out, "root", &place)?;
-    let children = snapshot.children(event.id(), None)?;
+    let options = TreeOptions::new().max_depth(1).detail(Detail::Columns);
+    let children = snapshot.descendants(event.id(), &options)?;
     let more = if children.next.is_some() {
         " or more"
     } else {

@@ -10,8 +10,9 @@ use forebear::{
 
 use crate::args::Global;
 use crate::failure::{Failure, Outcome};
+use crate::output::draw::Row;
 use crate::output::json::{EventLine, NextLine};
-use crate::output::{Out, draw, text, time};
+use crate::output::{Out, draw, page_size, text, time};
 use crate::place;
 
 /// Columns of the rails and the kind.
@@ -82,37 +83,36 @@ pub(crate) fn run(args: &TreeArgs, global: &Global) -> Outcome {
     Ok(())
 }
 
-/// Draws an event and what came of it. It returns the number of events drawn.
+/// Draws an event and what came of it.
 pub(crate) fn draw_tree(
     out: &mut Out,
     snapshot: &Snapshot,
     id: &EventId,
     options: &TreeOptions,
     limit: usize,
-) -> Result<usize, Failure> {
+) -> Outcome {
     let root = get(snapshot, id)?;
-    let mut items = Vec::new();
-    let more = each_page(snapshot, id, options.clone(), limit, |descendant| {
-        items.push(descendant.event);
-        Ok(())
-    })?;
     draw::heading(
         out,
         &format!("{} UTC", time::clock(root.time_ns())),
         root.instance(),
     )?;
-    let tree = Tree::new(root, items);
-    tree.draw(out)?;
-    let below = text::counted(tree.events.len() as u64 - 1, "event", "events");
+    let mut nodes = vec![Node::new(&root)];
+    let more = each_page(snapshot, id, options.clone(), limit, |descendant| {
+        nodes.push(Node::new(&descendant.event));
+        Ok(())
+    })?;
+    let below = text::counted(nodes.len() as u64 - 1, "event", "events");
+    Tree::new(nodes).draw(out)?;
     let words = if more.is_some() {
         format!(
-            "{below} below, and more: give --limit, or go on with `forebear tree` of one of them"
+            "{below} below, and more: give a larger --limit, or draw the `forebear tree` of one of them"
         )
     } else {
         format!("{below} below")
     };
     draw::remark(out, &words)?;
-    Ok(tree.events.len())
+    Ok(())
 }
 
 fn print_json(
@@ -161,8 +161,10 @@ fn each_page(
     mut each: impl FnMut(Descendant) -> Outcome,
 ) -> Result<Option<Cursor>, Failure> {
     let mut left = limit;
+    let mut size = page_size::FIRST;
     loop {
-        let page = snapshot.descendants(id, &options.clone().limit(left))?;
+        let page = snapshot.descendants(id, &options.clone().limit(left.min(size)))?;
+        size = page_size::next(page.items.iter().map(|descendant| &descendant.event));
         left = left.saturating_sub(page.items.len());
         page.items.into_iter().try_for_each(&mut each)?;
         match page.next {
@@ -174,39 +176,55 @@ fn each_page(
 
 /// Events and their children among them.
 struct Tree {
-    events: Vec<StoredEvent>,
+    nodes: Vec<Node>,
     parents: Vec<usize>,
     children: Vec<Vec<usize>>,
     /// How many events each stands for, itself included.
     sizes: Vec<usize>,
 }
 
+struct Node {
+    id: EventId,
+    parent: Option<EventId>,
+    link: Option<LinkKind>,
+    row: Row,
+}
+
+impl Node {
+    fn new(event: &StoredEvent) -> Self {
+        Self {
+            id: event.id().clone(),
+            parent: event.parent().cloned(),
+            link: event.link(),
+            row: Row::new(event),
+        }
+    }
+}
+
 impl Tree {
-    /// The events in an order in which each comes after its parent.
-    fn new(root: StoredEvent, below: Vec<StoredEvent>) -> Self {
-        let mut events = vec![root];
-        events.extend(below);
-        let places: HashMap<EventId, usize> = events
+    /// The event asked for first, and each event after its parent.
+    fn new(nodes: Vec<Node>) -> Self {
+        let places: HashMap<&EventId, usize> = nodes
             .iter()
             .enumerate()
             .rev()
-            .map(|(place, event)| (event.id().clone(), place))
+            .map(|(place, node)| (&node.id, place))
             .collect();
-        let mut parents = vec![0; events.len()];
-        let mut children = vec![Vec::new(); events.len()];
-        for (place, event) in events.iter().enumerate().skip(1) {
+        let mut parents = vec![0; nodes.len()];
+        let mut children = vec![Vec::new(); nodes.len()];
+        for (place, node) in nodes.iter().enumerate().skip(1) {
             // One whose parent is not here hangs from the event asked for.
-            let parent = event.parent().and_then(|id| places.get(id).copied());
+            let parent = node.parent.as_ref().and_then(|id| places.get(id).copied());
             let parent = parent.filter(|parent| *parent < place).unwrap_or(0);
             parents[place] = parent;
             children[parent].push(place);
         }
-        let mut sizes = vec![1; events.len()];
-        for place in (1..events.len()).rev() {
+        let mut sizes = vec![1; nodes.len()];
+        for place in (1..nodes.len()).rev() {
             sizes[parents[place]] += sizes[place];
         }
         Self {
-            events,
+            nodes,
             parents,
             children,
             sizes,
@@ -217,14 +235,15 @@ impl Tree {
         let widest = out.columns() / 3;
         let mut waiting = vec![(0, String::new(), String::new())];
         while let Some((place, rail, rest)) = waiting.pop() {
-            let event = &self.events[place];
-            let since = (place > 0).then(|| self.events[self.parents[place]].time_ns());
-            let mark = match event.link() {
-                Some(LinkKind::Spawned) if place > 0 => "spawned ",
-                Some(LinkKind::Continues) if place > 0 => "continues ",
+            let node = &self.nodes[place];
+            let since = (place > 0).then(|| self.nodes[self.parents[place]].row.time_ns());
+            let mark = match node.link {
+                Some(LinkKind::Spawned) if place > 0 => "spawned: ",
+                Some(LinkKind::Continues) if place > 0 => "continues: ",
                 _ => "",
             };
-            draw::row(out, &format!("{rail}● "), LEAD, event, since, mark)?;
+            node.row
+                .draw(out, &format!("{rail}● "), LEAD, since, mark)?;
 
             let straight = self.straight(place);
             let branches: Vec<usize> = self.children[place]
@@ -259,7 +278,7 @@ impl Tree {
         let most = children
             .iter()
             .copied()
-            .filter(|child| self.events[*child].link() != Some(LinkKind::Spawned))
+            .filter(|child| self.nodes[*child].link != Some(LinkKind::Spawned))
             .max_by_key(|child| (self.sizes[*child], *child))?;
         (children.len() == 1 || self.sizes[most] > 1).then_some(most)
     }

@@ -13,6 +13,9 @@ const KIND_COLUMNS: usize = 17;
 /// Columns of a time difference.
 const DIFFERENCE_COLUMNS: usize = 8;
 
+/// Columns that are left for the kind where the rail is long.
+const MIN_KIND_COLUMNS: usize = 12;
+
 /// Columns that are left for the gist even where there is no room for it.
 const MIN_GIST_COLUMNS: usize = 12;
 
@@ -38,46 +41,68 @@ pub(crate) fn kind_style(event: &StoredEvent) -> Style {
     }
 }
 
-/// Prints an event after its rail: kind, id, time since its cause, gist. The
-/// rail and the kind together take `lead` columns, if that is enough for them;
-/// `mark` stands before the gist.
-pub(crate) fn row(
-    out: &mut Out,
-    rail: &str,
-    lead: usize,
-    event: &StoredEvent,
-    since_ns: Option<i64>,
-    mark: &str,
-) -> io::Result<()> {
-    let style = kind_style(event);
-    let kind_columns = lead.saturating_sub(text::width(rail)).max(MIN_GIST_COLUMNS);
-    let kind = text::fit(&text::clean(event.kind()), kind_columns);
-    let id = text::fit(&text::short_id(event.id()), 8);
-    let difference = since_ns
-        .map(|since| time::difference(since, event.time_ns()))
-        .unwrap_or_default();
-    let used = text::width(rail)
-        + kind_columns
-        + text::width(&id)
-        + DIFFERENCE_COLUMNS.max(difference.len())
-        + text::width(mark)
-        + 4;
-    let gist = gist::of_event(event);
-    let gist = text::cut(
-        &gist,
-        out.columns().saturating_sub(used).max(MIN_GIST_COLUMNS),
-    );
-    let gist_style = if style == RED { RED } else { Style::new() };
-    let line = format!(
-        "{}{} {} {}  {}{}",
-        out.paint(DIM, rail),
-        out.paint(style, kind),
-        out.paint(DIM, id),
-        out.paint(DIM, format_args!("{difference:>DIFFERENCE_COLUMNS$}")),
-        out.paint(LINK, mark),
-        out.paint(gist_style, gist),
-    );
-    writeln!(out, "{}", line.trim_end())
+/// What a picture shows of an event. It does without the payload, so that a
+/// large tree can be drawn in little memory.
+pub(crate) struct Row {
+    kind: String,
+    id: String,
+    time_ns: i64,
+    gist: String,
+    style: Style,
+}
+
+impl Row {
+    /// The row for an event.
+    pub(crate) fn new(event: &StoredEvent) -> Self {
+        Self {
+            kind: text::clean(event.kind()).into_owned(),
+            id: text::short_id(event.id()),
+            time_ns: event.time_ns(),
+            gist: gist::of_event(event),
+            style: kind_style(event),
+        }
+    }
+
+    /// The event's time.
+    pub(crate) fn time_ns(&self) -> i64 {
+        self.time_ns
+    }
+
+    /// Prints it after its rail: kind, id, time since its cause, gist. The rail
+    /// and the kind together take `lead` columns, if that is enough for them;
+    /// `mark` stands before the gist.
+    pub(crate) fn draw(
+        &self,
+        out: &mut Out,
+        rail: &str,
+        lead: usize,
+        since_ns: Option<i64>,
+        mark: &str,
+    ) -> io::Result<()> {
+        let kind_columns = lead.saturating_sub(text::width(rail)).max(MIN_KIND_COLUMNS);
+        let kind = text::fit(&self.kind, kind_columns);
+        let id = format!("{:<8}", self.id);
+        let difference = since_ns
+            .map(|since| time::difference(since, self.time_ns))
+            .unwrap_or_default();
+        let difference = format!("{difference:>DIFFERENCE_COLUMNS$}");
+        let used = [rail, &kind, &id, &difference, mark]
+            .into_iter()
+            .map(text::width)
+            .sum::<usize>();
+        let room = out.columns().saturating_sub(used + 4);
+        let gist = text::cut(&self.gist, room.max(MIN_GIST_COLUMNS));
+        let line = format!(
+            "{}{} {} {}  {}{}",
+            out.paint(DIM, rail),
+            out.paint(self.style, kind),
+            out.paint(DIM, id),
+            out.paint(DIM, difference),
+            out.paint(LINK, mark),
+            out.paint(gist_style(self.style), gist),
+        );
+        writeln!(out, "{}", line.trim_end())
+    }
 }
 
 /// Columns of a chain's rail and kind.
@@ -118,6 +143,7 @@ pub(crate) fn end(
 ) -> io::Result<()> {
     let parent = end.parent().map(EventId::to_string).unwrap_or_default();
     let parent = text::clean(&parent).into_owned();
+    let on = end.parent().map(text::short_id).unwrap_or_default();
     let steps = text::counted(steps, "step", "steps");
     let words = match end {
         ChainEnd::Root => format!(
@@ -136,10 +162,10 @@ pub(crate) fn end(
              `forebear links` lists the links that are not followed"
         ),
         ChainEnd::DepthLimit(_) => format!(
-            "depth limit after {steps}: go on with `forebear chain {parent}`, or give --max-depth"
+            "depth limit after {steps}: go on with `forebear chain {on}`, or give --max-depth"
         ),
         ChainEnd::Stopped(_) => {
-            format!("stopped as asked, after {steps}: go on with `forebear chain {parent}`")
+            format!("stopped as asked, after {steps}: go on with `forebear chain {on}`")
         }
         ChainEnd::Damaged(_) => format!(
             "damaged: the parent {parent} is lost; \
@@ -205,7 +231,7 @@ pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> 
         *day = this_day;
     }
     let kind = text::fit(&text::clean(event.kind()), KIND_COLUMNS);
-    let id = text::fit(&text::short_id(event.id()), 8);
+    let id = format!("{:<8}", text::short_id(event.id()));
     let mark = if event.is_version() { "version: " } else { "" };
     let used = 2 + 8 + 2 + text::width(&id) + 2 + KIND_COLUMNS + 2 + mark.len();
     let gist = gist::of_event(event);
@@ -220,9 +246,14 @@ pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> 
         out.paint(DIM, id),
         out.paint(style, kind),
         out.paint(DIM, mark),
-        out.paint(if style == RED { RED } else { Style::new() }, gist),
+        out.paint(gist_style(style), gist),
     );
     writeln!(out, "{}", line.trim_end())
+}
+
+/// What a failure says stands out, too.
+fn gist_style(kind_style: Style) -> Style {
+    if kind_style == RED { RED } else { Style::new() }
 }
 
 /// A bar of up to `columns`, for `value` out of `most`, in eighths of a column.

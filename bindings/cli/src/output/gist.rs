@@ -7,16 +7,11 @@ use std::collections::BTreeMap;
 
 use forebear::StoredEvent;
 
+use crate::output::json_scan::{KEPT_BYTES, Value, scan};
 use crate::output::text;
 
 /// Bytes of a payload that are looked at.
 const LOOKED_AT_BYTES: usize = 64 << 10;
-
-/// Bytes that are kept of any one text.
-const KEPT_BYTES: usize = 600;
-
-/// Levels of nesting whose names are kept track of.
-const MAX_LEVELS: usize = 8;
 
 /// Fields of a tool's input that say best what it is to do, the best first.
 const INPUT_FIELDS: [&str; 12] = [
@@ -54,6 +49,26 @@ const TEXT_FIELDS: [&str; 18] = [
     "status",
     "value",
     "data",
+];
+
+/// Fields that every line of a transcript has: they say nothing about it.
+const ENVELOPE: [&str; 16] = [
+    "parentUuid",
+    "logicalParentUuid",
+    "isSidechain",
+    "userType",
+    "cwd",
+    "sessionId",
+    "version",
+    "gitBranch",
+    "agentId",
+    "slug",
+    "uuid",
+    "timestamp",
+    "requestId",
+    "toolUseID",
+    "messageId",
+    "leafUuid",
 ];
 
 /// The gist of an event's payload; empty where it has none.
@@ -99,12 +114,20 @@ struct Found {
     /// Top-level fields that are not known to be texts, as `name=value`.
     fields: Vec<String>,
     result: Option<String>,
+    /// Whether the result is that of a failure.
+    failed: bool,
     message: Option<String>,
     thinking: Option<String>,
     error: Option<String>,
     note: Option<String>,
     progress: Vec<String>,
     attachment: Option<String>,
+    /// The folder that it worked in.
+    folder: Option<String>,
+    /// What it calls itself.
+    kind: Option<String>,
+    /// Whether a message says nothing.
+    blank: bool,
 }
 
 impl Found {
@@ -112,6 +135,7 @@ impl Found {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let text = value.text.trim();
         if text.is_empty() {
+            self.blank |= names.first() == Some(&"message");
             return;
         }
         match names.as_slice() {
@@ -126,7 +150,8 @@ impl Found {
             }
             ["message", "content", "", "content"]
             | ["message", "content", "", "content", "", "text"]
-            | ["toolUseResult"] => keep(&mut self.result, first_line(text)),
+            | ["toolUseResult"] => keep(&mut self.result, text),
+            ["message", "content", "", "is_error"] => self.failed |= text == "true",
             ["message", "content", "", "type"] if matches!(text, "image" | "document") => {
                 keep(&mut self.attachment, &format!("[{text}]"));
             }
@@ -145,8 +170,12 @@ impl Found {
             ["content" | "summary" | "customTitle" | "aiTitle" | "lastPrompt"] => {
                 keep(&mut self.note, text);
             }
+            ["cwd"] => keep(&mut self.folder, text),
+            ["type"] => keep(&mut self.kind, text),
+            ["subtype" | "operation"] => self.fields.insert(0, text.to_owned()),
+            [name] if ENVELOPE.contains(name) => {}
             [name] => self.take_field(name, value),
-            ["", name] | [_, name] => {
+            [_, name] => {
                 if let Some(rank) = TEXT_FIELDS.iter().position(|field| field == name) {
                     let rank = TEXT_FIELDS.len() + rank;
                     self.texts.entry(rank).or_insert_with(|| text.to_owned());
@@ -173,32 +202,31 @@ impl Found {
     fn gist(self) -> String {
         if let Some(tool) = self.tool {
             return match self.input.into_values().next() {
-                Some(input) => format!("{tool}: {input}"),
+                Some(input) => format!("{tool}: {}", within(&input, self.folder.as_deref())),
                 None => tool,
             };
         }
+        // A failure's first line is often but its number.
+        let result = self.result.map(|result| {
+            if self.failed {
+                result
+            } else {
+                first_line(&result).to_owned()
+            }
+        });
         let progress = (!self.progress.is_empty()).then(|| self.progress.join(" "));
-        [
-            self.result,
-            self.message,
-            self.thinking,
-            self.error,
-            self.note,
-        ]
-        .into_iter()
-        .flatten()
-        .next()
-        .or(progress)
-        .or(self.attachment)
-        .or_else(|| self.texts.into_values().next())
-        .unwrap_or_else(|| self.fields.join(" "))
+        [result, self.message, self.thinking, self.error, self.note]
+            .into_iter()
+            .flatten()
+            .next()
+            .or(progress)
+            .or(self.attachment)
+            .or_else(|| self.texts.into_values().next())
+            .or_else(|| self.blank.then(|| "(blank)".to_owned()))
+            .or_else(|| (!self.fields.is_empty()).then(|| self.fields.join(" ")))
+            .or(self.kind)
+            .unwrap_or_default()
     }
-}
-
-/// A text, or a number or another word.
-struct Value {
-    text: String,
-    is_text: bool,
 }
 
 fn keep(place: &mut Option<String>, text: &str) {
@@ -215,11 +243,24 @@ fn rank(fields: &[&str], name: &str, value: &Value) -> usize {
         .unwrap_or(fields.len() + usize::from(!value.is_text))
 }
 
+/// A path without the folder that it lies in.
+fn within<'p>(path: &'p str, folder: Option<&str>) -> &'p str {
+    folder
+        .and_then(|folder| path.strip_prefix(folder)?.strip_prefix(['/', '\\']))
+        .unwrap_or(path)
+}
+
+/// The first line that says something, without the number that stands before
+/// the lines of files.
 fn first_line(text: &str) -> &str {
     text.lines()
+        .map(|line| match line.split_once('→') {
+            Some((number, rest)) if number.trim().bytes().all(|b| b.is_ascii_digit()) => rest,
+            _ => line,
+        })
         .map(str::trim)
-        .find(|line| !line.is_empty())
-        .unwrap_or_default()
+        .find(|line| line.chars().any(char::is_alphanumeric))
+        .unwrap_or_else(|| text.trim().lines().next().unwrap_or_default())
 }
 
 fn one_line(text: &str) -> String {
@@ -231,144 +272,6 @@ fn one_line(text: &str) -> String {
         line.push_str(word);
     }
     line
-}
-
-/// Walks over what may be JSON and hands out each text, number and word with the
-/// names that lead to it, an empty one for each list. Neither recurses nor
-/// keeps more than [`KEPT_BYTES`] of a text; it goes on after nonsense.
-fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
-    let mut open: Vec<u8> = Vec::new();
-    let mut path: Vec<String> = Vec::new();
-    let mut name_next = false;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'{' | b'[' => {
-                open.push(byte);
-                if open.len() <= MAX_LEVELS {
-                    path.push(String::new());
-                }
-                name_next = byte == b'{';
-                at += 1;
-            }
-            b'}' | b']' => {
-                open.pop();
-                path.truncate(open.len());
-                name_next = false;
-                at += 1;
-            }
-            b',' => {
-                name_next = open.last() == Some(&b'{');
-                at += 1;
-            }
-            b':' => {
-                name_next = false;
-                at += 1;
-            }
-            b'"' => {
-                let (text, end) = string(bytes, at + 1);
-                at = end;
-                if open.len() > path.len() {
-                    continue;
-                }
-                match path.last_mut() {
-                    Some(name) if name_next => *name = text,
-                    _ => visit(
-                        &path,
-                        &Value {
-                            text,
-                            is_text: true,
-                        },
-                    ),
-                }
-            }
-            byte if byte.is_ascii_whitespace() => at += 1,
-            _ => {
-                let length = bytes[at..]
-                    .iter()
-                    .position(|b| {
-                        matches!(b, b',' | b'}' | b']' | b':' | b'"') || b.is_ascii_whitespace()
-                    })
-                    .unwrap_or(bytes.len() - at)
-                    .max(1);
-                let word = &bytes[at..at + length];
-                at += length;
-                if open.len() == path.len() && word != b"null" {
-                    let text =
-                        String::from_utf8_lossy(&word[..length.min(KEPT_BYTES)]).into_owned();
-                    visit(
-                        &path,
-                        &Value {
-                            text,
-                            is_text: false,
-                        },
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// The string whose first character stands at `at`, its beginning only if it is
-/// long, and where it ends.
-fn string(bytes: &[u8], mut at: usize) -> (String, usize) {
-    let mut kept: Vec<u8> = Vec::new();
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'"' => break,
-            b'\\' => {
-                let escape = bytes.get(at).copied().unwrap_or(b' ');
-                at += 1;
-                let c = match escape {
-                    b'n' => '\n',
-                    b't' => '\t',
-                    b'r' => '\r',
-                    b'b' | b'f' => ' ',
-                    b'u' => unicode(bytes, &mut at),
-                    other => char::from(other),
-                };
-                if kept.len() < KEPT_BYTES {
-                    kept.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-            }
-            byte if kept.len() < KEPT_BYTES => kept.push(byte),
-            _ => {}
-        }
-    }
-    let mut text = String::from_utf8_lossy(&kept).into_owned();
-    if kept.len() >= KEPT_BYTES {
-        // The last character may have been cut in two.
-        while text.ends_with('\u{fffd}') {
-            text.pop();
-        }
-    }
-    (text, at.min(bytes.len()))
-}
-
-/// The character whose four digits stand at `at`, or the pair of them that
-/// stands for one; `�` for half a pair.
-fn unicode(bytes: &[u8], at: &mut usize) -> char {
-    let Some(first) = four_digits(bytes, *at) else {
-        return char::REPLACEMENT_CHARACTER;
-    };
-    *at += 4;
-    if !(0xd800..0xdc00).contains(&first) {
-        return char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER);
-    }
-    match (bytes.get(*at..*at + 2), four_digits(bytes, *at + 2)) {
-        (Some(b"\\u"), Some(second @ 0xdc00..0xe000)) => {
-            *at += 6;
-            char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
-                .unwrap_or(char::REPLACEMENT_CHARACTER)
-        }
-        _ => char::REPLACEMENT_CHARACTER,
-    }
-}
-
-fn four_digits(bytes: &[u8], at: usize) -> Option<u32> {
-    let digits = std::str::from_utf8(bytes.get(at..at + 4)?).ok()?;
-    u32::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]
@@ -395,12 +298,20 @@ mod tests {
             "Bash: cargo test",
         );
         says(
+            r#"{"cwd":"/home/x","message":{"content":[{"type":"tool_use","name":"Read","input":{"file_path":"/home/x/a.rs"}}]}}"#,
+            "Read: a.rs",
+        );
+        says(
             r#"{"message":{"content":[{"type":"tool_use","name":"Todo","input":{"todos":[{"content":"x"}]}}]}}"#,
             "Todo",
         );
         says(
-            r#"{"message":{"content":[{"type":"tool_result","content":"\nfirst\nsecond","is_error":true}]}}"#,
+            r#"{"message":{"content":[{"type":"tool_result","content":"\nfirst\nsecond"}]}}"#,
             "first",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_result","content":"Exit code 1\nno","is_error":true}]}}"#,
+            "Exit code 1 no",
         );
         says(
             r#"{"message":{"content":[{"type":"tool_result","content":[{"type":"text","text":"found"}]}]}}"#,
@@ -417,6 +328,22 @@ mod tests {
         says(
             r#"{"type":"system","content":"Compacted","subtype":"b"}"#,
             "Compacted",
+        );
+        says(
+            r#"{"type":"system","uuid":"u","subtype":"turn_duration","durationMs":12}"#,
+            "turn_duration durationMs=12",
+        );
+        says(
+            r#"{"type":"queue-operation","operation":"remove","sessionId":"s"}"#,
+            "remove",
+        );
+        says(
+            r#"{"type":"assistant","message":{"content":[{"type":"text","text":"\n\n"}]}}"#,
+            "(blank)",
+        );
+        says(
+            r#"{"message":{"content":[{"type":"tool_result","content":"     1→\n     2→use x;"}]}}"#,
+            "use x;",
         );
         says(
             r#"{"error":{"status":529,"error":{"message":"Overloaded"}}}"#,

@@ -3,7 +3,9 @@
 pub(crate) mod draw;
 pub(crate) mod gist;
 pub(crate) mod json;
+pub(crate) mod json_scan;
 pub(crate) mod json_text;
+pub(crate) mod page_size;
 pub(crate) mod pager;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -27,7 +29,6 @@ const MIN_COLUMNS: usize = 40;
 /// Where a command prints: the terminal, its pager, a pipe or a file.
 pub(crate) struct Out {
     writer: BufWriter<Box<dyn Write + Send>>,
-    pager: Option<Pager>,
     color: bool,
     terminal: bool,
     columns: usize,
@@ -42,7 +43,6 @@ impl Out {
             terminal: stdout.is_terminal(),
             columns: columns(),
             writer: BufWriter::new(Box::new(stdout)),
-            pager: None,
         }
     }
 
@@ -51,10 +51,9 @@ impl Out {
         let mut out = Self::new();
         if out.terminal
             && !global.no_pager
-            && let Some((pager, input)) = Pager::start()
+            && let Some(pager) = Pager::start()
         {
-            out.writer = BufWriter::new(Box::new(input));
-            out.pager = Some(pager);
+            out.writer = BufWriter::new(Box::new(pager));
         }
         out
     }
@@ -98,14 +97,10 @@ impl Out {
         }
     }
 
-    /// Writes what is buffered and waits until the pager is closed.
+    /// Writes what is buffered and waits until the pager is closed. Dropping
+    /// does the same, but keeps quiet about errors.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.writer.flush()?;
-        drop(self.writer);
-        if let Some(pager) = self.pager {
-            pager.wait();
-        }
-        Ok(())
+        self.writer.flush()
     }
 }
 
@@ -128,7 +123,11 @@ pub(crate) struct Painted<T> {
 impl<T: fmt::Display> fmt::Display for Painted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { style, text } = self;
-        write!(f, "{style}{text}{style:#}")
+        let shown = text.to_string();
+        if shown.trim().is_empty() {
+            return f.write_str(&shown);
+        }
+        write!(f, "{style}{shown}{style:#}")
     }
 }
 

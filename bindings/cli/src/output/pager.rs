@@ -1,20 +1,26 @@
 //! The program that shows long output a screen at a time.
 
 use std::env;
+use std::io::{self, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// Leaves at once what fits on a screen, passes colours on and leaves the
 /// output standing.
 const LESS_OPTIONS: &str = "FRX";
 
-/// A running pager.
+/// A running pager, written to. Dropping it waits until the person has closed
+/// it: until then the terminal is the pager's.
 #[derive(Debug)]
-pub(crate) struct Pager(Child);
+pub(crate) struct Pager {
+    /// None once nothing more is to come.
+    input: Option<ChildStdin>,
+    child: Child,
+}
 
 impl Pager {
     /// Starts `$FOREBEAR_PAGER`, else `$PAGER`, else `less`; none where it is set
     /// to nothing or to `cat`, or cannot be started.
-    pub(crate) fn start() -> Option<(Self, ChildStdin)> {
+    pub(crate) fn start() -> Option<Self> {
         let command = ["FOREBEAR_PAGER", "PAGER"]
             .into_iter()
             .find_map(|name| env::var(name).ok())
@@ -27,17 +33,34 @@ impl Pager {
             shell.env("LESS", LESS_OPTIONS);
         }
         let mut child = shell.stdin(Stdio::piped()).spawn().ok()?;
-        let input = child.stdin.take()?;
         // Ctrl-C is the pager's to act on, as it shares the terminal. Failing
         // means that a handler is set already, which is as good.
         let _ = ctrlc::set_handler(|| {});
-        Some((Self(child), input))
+        Some(Self {
+            input: child.stdin.take(),
+            child,
+        })
+    }
+}
+
+impl Write for Pager {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match &mut self.input {
+            Some(input) => input.write(buffer),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
-    /// Waits until the person has closed it.
-    pub(crate) fn wait(mut self) {
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Pager {
+    fn drop(&mut self) {
+        self.input = None;
         // How a pager ends is no concern of ours.
-        let _ = self.0.wait();
+        let _ = self.child.wait();
     }
 }
 
