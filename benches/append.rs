@@ -94,10 +94,7 @@ struct Growing {
 
 impl Growing {
     fn new() -> Self {
-        Self {
-            random: Random::new(1),
-            tip: None,
-        }
+        Self { random: Random::new(1), tip: None }
     }
 
     fn next(&mut self, size: usize) -> Vec<Item> {

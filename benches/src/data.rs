@@ -52,12 +52,7 @@ impl Chains {
                     let sum = byte_sum(&item.payload);
                     match parent {
                         None => tips.push(Tip { id: item.id, sum }),
-                        Some(_) => {
-                            tips[chain] = Tip {
-                                id: item.id,
-                                sum: tips[chain].sum + sum,
-                            }
-                        }
+                        Some(_) => tips[chain] = Tip { id: item.id, sum: tips[chain].sum + sum },
                     }
                     items.push(item);
                 }
@@ -74,11 +69,7 @@ impl Item {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&random.draw().to_le_bytes());
         id[8..].copy_from_slice(&random.draw().to_le_bytes());
-        Self {
-            id,
-            parent,
-            payload: payload(random),
-        }
+        Self { id, parent, payload: payload(random) }
     }
 }
 
@@ -111,9 +102,8 @@ impl Random {
 
 fn payload(random: &mut Random) -> Vec<u8> {
     const TOOLS: [&str; 4] = ["read", "write", "search", "run"];
-    const WORDS: [&str; 8] = [
-        "build", "failed", "retry", "branch", "module", "found", "nothing", "passed",
-    ];
+    const WORDS: [&str; 8] =
+        ["build", "failed", "retry", "branch", "module", "found", "nothing", "passed"];
     let mut text = format!(
         r#"{{"tool":"{}","line":{},"digest":"{:016x}","output":""#,
         random.pick::<&str>(&TOOLS),

@@ -31,18 +31,14 @@ impl Ours {
     /// Walks to the root and adds up all bytes of all payloads.
     pub fn sum_payloads(&self, id: [u8; 16]) -> Result<u64> {
         let options = ChainOptions::new().max_depth(u64::MAX);
-        self.walk(id, &options)?.try_fold(0, |sum, event| {
-            Ok(sum + event?.payload().map_or(0, byte_sum))
-        })
+        self.walk(id, &options)?
+            .try_fold(0, |sum, event| Ok(sum + event?.payload().map_or(0, byte_sum)))
     }
 
     /// Walks to the root and counts the events, without their payloads.
     pub fn count(&self, id: [u8; 16]) -> Result<u64> {
-        let options = ChainOptions::new()
-            .max_depth(u64::MAX)
-            .detail(Detail::Columns);
-        self.walk(id, &options)?
-            .try_fold(0, |count, event| event.map(|_| count + 1))
+        let options = ChainOptions::new().max_depth(u64::MAX).detail(Detail::Columns);
+        self.walk(id, &options)?.try_fold(0, |count, event| event.map(|_| count + 1))
     }
 
     fn walk<'s>(
@@ -51,11 +47,7 @@ impl Ours {
         options: &ChainOptions,
     ) -> Result<impl Iterator<Item = Result<forebear::StoredEvent>> + 's> {
         // An event that is not there sums up to 0, which the caller finds wrong.
-        Ok(self
-            .snapshot
-            .chain(event_id(id), options)?
-            .into_iter()
-            .flatten())
+        Ok(self.snapshot.chain(event_id(id), options)?.into_iter().flatten())
     }
 }
 

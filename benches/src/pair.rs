@@ -41,10 +41,7 @@ impl Pair {
     ///
     /// If the sum is wrong: a figure for a wrong answer is worth nothing.
     pub fn ours(&self, tip: Tip) {
-        let sum = self
-            .ours
-            .sum_payloads(tip.id)
-            .expect("the store was just written");
+        let sum = self.ours.sum_payloads(tip.id).expect("the store was just written");
         assert_eq!(sum, tip.sum, "forebear's chain is not what was written");
     }
 
@@ -64,10 +61,7 @@ impl Pair {
     ///
     /// If the sum is wrong.
     pub fn sqlite(&self, tip: Tip) {
-        let sum = self
-            .sqlite
-            .sum_payloads(tip.id)
-            .expect("the database was just written");
+        let sum = self.sqlite.sum_payloads(tip.id).expect("the database was just written");
         assert_eq!(sum, tip.sum, "SQLite's chain is not what was written");
     }
 }

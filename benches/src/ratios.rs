@@ -68,11 +68,7 @@ fn measure(depth: usize) -> Result<Costs, Box<dyn Error>> {
             time(&tips, |tip| pair.ours(tip)),
             time(&tips, |tip| pair.sqlite(tip)),
             time(&tips, |tip| {
-                assert_eq!(
-                    pair.ours_columns(tip),
-                    depth as u64 + 1,
-                    "events of the chain"
-                );
+                assert_eq!(pair.ours_columns(tip), depth as u64 + 1, "events of the chain");
             }),
         ];
         if round > 0 {

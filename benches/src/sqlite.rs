@@ -36,9 +36,7 @@ impl Sqlite {
     pub fn build(folder: &Path, chains: &Chains) -> Result<Self> {
         let mut sqlite = Self::open(folder)?;
         sqlite.insert(&chains.items)?;
-        sqlite
-            .connection
-            .execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?;
+        sqlite.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")?;
         Ok(sqlite)
     }
 
@@ -49,8 +47,7 @@ impl Sqlite {
 
     /// Makes lookups by parent possible, as forebear always does.
     pub fn index_parents(&self) -> Result<()> {
-        self.connection
-            .execute_batch("CREATE INDEX by_parent ON events (parent);")
+        self.connection.execute_batch("CREATE INDEX by_parent ON events (parent);")
     }
 
     /// Inserts events in one transaction.

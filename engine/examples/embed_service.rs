@@ -24,25 +24,15 @@ fn main() -> Result<()> {
     };
     report(&store);
 
-    let mut service = Service {
-        store,
-        unacknowledged: VecDeque::new(),
-    };
+    let mut service = Service { store, unacknowledged: VecDeque::new() };
     for request in 0..100 {
         service.handle(request)?;
     }
-    let Service {
-        store,
-        unacknowledged,
-    } = service;
+    let Service { store, unacknowledged } = service;
     for receipt in unacknowledged {
         receipt.wait()?;
     }
-    println!(
-        "{} events in {}",
-        store.snapshot().stats()?.events,
-        folder.display()
-    );
+    println!("{} events in {}", store.snapshot().stats()?.events, folder.display());
     // Dropping the last handle does the same, without telling whether it worked.
     store.close()
 }
@@ -55,20 +45,15 @@ struct Service {
 impl Service {
     /// Handles a request; its two events are on disk together or not at all.
     fn handle(&mut self, number: u32) -> Result<()> {
-        let request = Event::new("request")
-            .instance("api")
-            .label("path", format!("/{number}"));
+        let request = Event::new("request").instance("api").label("path", format!("/{number}"));
         let answer = Event::new("answer").instance("api").parent(request.as_id());
         self.record(Batch::new().event(request).event(answer), number)
     }
 
     fn record(&mut self, batch: Batch, number: u32) -> Result<()> {
         // Most events need only survive the process; now and then one syncs them all.
-        let durability = if number.is_multiple_of(10) {
-            Durability::Sync
-        } else {
-            Durability::Flush
-        };
+        let durability =
+            if number.is_multiple_of(10) { Durability::Sync } else { Durability::Flush };
         let batch = batch.durability(durability);
         match self.store.submit(batch.clone()) {
             Ok(receipt) => self.unacknowledged.push_back(receipt),
@@ -93,10 +78,7 @@ impl Service {
 fn report(store: &Store) {
     let report = store.recovery();
     if report.is_clean() {
-        println!(
-            "opened: {} records in {} blocks",
-            report.records, report.blocks
-        );
+        println!("opened: {} records in {} blocks", report.records, report.blocks);
         return;
     }
     for damage in report.cut.iter().chain(&report.skipped) {

@@ -14,12 +14,8 @@ use std::thread::{self, Thread};
 use forebear::{Durability, Event, Filter, Result, Store};
 
 fn main() -> Result<()> {
-    let store = Store::builder()
-        .durability(Durability::Flush)
-        .open(folder())?;
-    let request = store
-        .append(Event::new("user_message").instance("main"))?
-        .id;
+    let store = Store::builder().durability(Durability::Flush).open(folder())?;
+    let request = store.append(Event::new("user_message").instance("main"))?.id;
 
     let workers: Vec<_> = (0..4)
         .map(|number| {
@@ -53,20 +49,9 @@ fn main() -> Result<()> {
     }
 
     let snapshot = store.snapshot();
-    println!(
-        "{} events, {} deep",
-        snapshot.stats()?.events,
-        snapshot.stats()?.max_depth
-    );
-    for event in snapshot
-        .events(&Filter::new().instance("worker-2").limit(3))?
-        .items
-    {
-        println!(
-            "worker-2: step {}, depth {}",
-            event.label("step").unwrap_or("?"),
-            event.depth()
-        );
+    println!("{} events, {} deep", snapshot.stats()?.events, snapshot.stats()?.max_depth);
+    for event in snapshot.events(&Filter::new().instance("worker-2").limit(3))?.items {
+        println!("worker-2: step {}, depth {}", event.label("step").unwrap_or("?"), event.depth());
     }
     store.close()
 }

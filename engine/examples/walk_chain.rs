@@ -17,9 +17,7 @@ fn main() -> forebear::Result<()> {
             .instance("worker-1"),
         Event::new("tool_use").id("delegate").parent("ask"),
         Event::new("tool_use").id("search").parent("ask"),
-        Event::new("user_message")
-            .id("ask")
-            .payload("please build it"),
+        Event::new("user_message").id("ask").payload("please build it"),
     ])?;
     let snapshot = store.snapshot();
 
@@ -30,17 +28,9 @@ fn main() -> forebear::Result<()> {
     for event in chain.by_ref() {
         let event = event?;
         let link = event.link().map_or("", LinkKind::as_str);
-        println!(
-            "  {:>2} {:<10} {:<14} {link}",
-            event.depth(),
-            event.id(),
-            event.kind()
-        );
+        println!("  {:>2} {:<10} {:<14} {link}", event.depth(), event.id(), event.kind());
     }
-    println!(
-        "The walk ended: {}",
-        chain.end().map_or("not yet", |end| end.as_str())
-    );
+    println!("The walk ended: {}", chain.end().map_or("not yet", |end| end.as_str()));
 
     println!("Root first, within the agent alone:");
     let within = ChainOptions::new().stop_at(LinkKind::Spawned);

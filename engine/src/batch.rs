@@ -90,19 +90,11 @@ impl Batch {
     /// Checks the number of records and every field.
     pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
         if self.len() > limits::MAX_BATCH_RECORDS {
-            return Err(Error::limit(
-                "batch records",
-                limits::MAX_BATCH_RECORDS,
-                self.len(),
-            ));
+            return Err(Error::limit("batch records", limits::MAX_BATCH_RECORDS, self.len()));
         }
-        self.events
-            .iter()
-            .try_for_each(|event| event.validate(max_payload))?;
+        self.events.iter().try_for_each(|event| event.validate(max_payload))?;
         self.links.iter().try_for_each(Link::validate)?;
-        self.quarantined
-            .iter()
-            .try_for_each(|input| input.validate(max_payload))
+        self.quarantined.iter().try_for_each(|input| input.validate(max_payload))
     }
 }
 
@@ -120,10 +112,7 @@ impl From<Link> for Batch {
 
 impl From<Vec<Event>> for Batch {
     fn from(events: Vec<Event>) -> Self {
-        Self {
-            events,
-            ..Self::default()
-        }
+        Self { events, ..Self::default() }
     }
 }
 

@@ -17,11 +17,7 @@ pub struct Error(Arc<Cause>);
 #[derive(Debug, thiserror::Error)]
 enum Cause {
     #[error("{field} has {size} (bytes, or items where it is a list), over the limit of {limit}")]
-    Limit {
-        field: String,
-        limit: usize,
-        size: usize,
-    },
+    Limit { field: String, limit: usize, size: usize },
     #[error("{0}")]
     Invalid(String),
     #[error("the write queue is full; wait and try again, or write with `WhenFull::Block`")]
@@ -88,12 +84,7 @@ impl Error {
     }
 
     pub(crate) fn limit(field: impl Into<String>, limit: usize, size: usize) -> Self {
-        Cause::Limit {
-            field: field.into(),
-            limit,
-            size,
-        }
-        .into()
+        Cause::Limit { field: field.into(), limit, size }.into()
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
@@ -126,11 +117,7 @@ impl Error {
 
     /// An input or output error of `action` (such as "sync") on `path`.
     pub(crate) fn io(action: &str, path: impl AsRef<Path>, source: io::Error) -> Self {
-        Cause::Io {
-            action: format!("{action} {}", path.as_ref().display()),
-            source,
-        }
-        .into()
+        Cause::Io { action: format!("{action} {}", path.as_ref().display()), source }.into()
     }
 }
 

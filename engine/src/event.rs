@@ -46,14 +46,11 @@ impl FromStr for LinkKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or_else(|| {
-                Error::invalid(format!(
-                    "expected a link kind (caused, continues or spawned), found {name:?}"
-                ))
-            })
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
+            Error::invalid(format!(
+                "expected a link kind (caused, continues or spawned), found {name:?}"
+            ))
+        })
     }
 }
 
@@ -197,20 +194,14 @@ impl Event {
         }
         check_len("kind", self.kind.len(), limits::MAX_KIND_BYTES)?;
         if self.kind.is_empty() {
-            return Err(Error::invalid(
-                "expected a kind of 1 to 128 bytes, found an empty one",
-            ));
+            return Err(Error::invalid("expected a kind of 1 to 128 bytes, found an empty one"));
         }
         check_len("instance", self.instance.len(), limits::MAX_NAME_BYTES)?;
         if let Some(session) = &self.session {
             check_len("session", session.len(), limits::MAX_NAME_BYTES)?;
         }
         if self.labels.len() > limits::MAX_LABELS {
-            return Err(Error::limit(
-                "labels",
-                limits::MAX_LABELS,
-                self.labels.len(),
-            ));
+            return Err(Error::limit("labels", limits::MAX_LABELS, self.labels.len()));
         }
         for (key, value) in &self.labels {
             if key.is_empty() {
@@ -336,11 +327,7 @@ fn check_id(field: &str, id: &EventId) -> Result<()> {
 }
 
 fn check_len(field: &str, size: usize, limit: usize) -> Result<()> {
-    if size > limit {
-        Err(Error::limit(field, limit, size))
-    } else {
-        Ok(())
-    }
+    if size > limit { Err(Error::limit(field, limit, size)) } else { Ok(()) }
 }
 
 /// Now, in nanoseconds since the Unix epoch.

@@ -52,9 +52,7 @@ impl EventId {
     /// assert_ne!(id, EventId::derived("another domain", b"started"));
     /// ```
     pub fn derived(domain: &str, content: &[u8]) -> Self {
-        let digest = blake3::Hasher::new_derive_key(domain)
-            .update(content)
-            .finalize();
+        let digest = blake3::Hasher::new_derive_key(domain).update(content).finalize();
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest.as_bytes()[..16]);
         Self::from(uuid::Builder::from_custom_bytes(bytes).into_uuid())
@@ -186,9 +184,7 @@ mod tests {
 
     #[test]
     fn a_derived_id_is_a_version_8_uuid() {
-        let id = EventId::derived("test", b"content")
-            .as_uuid()
-            .expect("a uuid");
+        let id = EventId::derived("test", b"content").as_uuid().expect("a uuid");
         assert_eq!(id.get_version_num(), 8);
     }
 }

@@ -33,31 +33,14 @@ pub(crate) fn open(storage: &dyn Storage, cache_bytes: usize) -> Result<Opened> 
         Read::Damaged(reason) => mend_manifest(storage, &reason, &mut recovery)?,
     };
     // A process that was killed may have made these names and not synced them.
-    storage
-        .sync_dir()
-        .map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
+    storage.sync_dir().map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
     let name = log_name(manifest.active);
     let file = open_file(storage, &name)?;
-    let Recovered { log, index, commit } = recover(
-        storage,
-        Arc::clone(&file),
-        &name,
-        manifest.active,
-        manifest.store,
-        &mut recovery,
-    )?;
-    let visible = Visible {
-        commit,
-        rows: index.rows().len() as u32,
-        log_end: log.end,
-    };
+    let Recovered { log, index, commit } =
+        recover(storage, &file, &name, manifest.active, manifest.store, &mut recovery)?;
+    let visible = Visible { commit, rows: index.rows().len() as u32, log_end: log.end };
     let reader = LogReader::new(file, name, cache_bytes);
-    Ok(Opened {
-        shared: Shared::new(index, reader, visible),
-        log,
-        lock,
-        recovery,
-    })
+    Ok(Opened { shared: Shared::new(index, reader, visible), log, lock, recovery })
 }
 
 /// Refuses a folder that holds files and is no store.
@@ -66,17 +49,12 @@ fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let ours = |name: &String| {
         matches!(name.as_str(), LOCK | manifest::NAME | manifest::NEXT) || *name == log_name(1)
     };
-    let known = names
-        .iter()
-        .any(|name| *name == manifest::NAME || *name == log_name(1));
+    let known = names.iter().any(|name| *name == manifest::NAME || *name == log_name(1));
     match names.iter().find(|name| !ours(name)) {
         Some(other) if !known => Err(Error::foreign(format!(
             "expected a store or an empty folder{}, found one with other files in it, such as \
              {other:?}; choose another folder",
-            storage
-                .path()
-                .map(|path| format!(" at {}", path.display()))
-                .unwrap_or_default()
+            storage.path().map(|path| format!(" at {}", path.display())).unwrap_or_default()
         ))),
         _ => Ok(()),
     }
@@ -88,18 +66,11 @@ fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + Sync>> {
         .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_default();
     let holder = format!("process {} ({program})", std::process::id());
-    match storage
-        .lock(LOCK, &holder)
-        .map_err(|error| Error::io("lock", LOCK, error))?
-    {
+    match storage.lock(LOCK, &holder).map_err(|error| Error::io("lock", LOCK, error))? {
         LockOutcome::Taken(guard) => Ok(guard),
         LockOutcome::HeldBy(holder) => {
             let holder = holder.trim();
-            let holder = if holder.is_empty() {
-                "another process"
-            } else {
-                holder
-            };
+            let holder = if holder.is_empty() { "another process" } else { holder };
             Err(Error::locked(format!(
                 "the store is open for writing in {holder}; close it there, or wait until it ends"
             )))
@@ -112,25 +83,14 @@ fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Resul
     let name = log_name(1);
     if list(storage)?.contains(&name) {
         let file = open_file(storage, &name)?;
-        if file
-            .len()
-            .map_err(|error| Error::io("read the length of", &name, error))?
-            > 0
-        {
+        if file.len().map_err(|error| Error::io("read the length of", &name, error))? > 0 {
             return mend_manifest(storage, "there is none", recovery);
         }
     } else {
-        storage
-            .create(&name)
-            .map_err(|error| Error::io("make", &name, error))?;
-        storage
-            .sync_dir()
-            .map_err(|error| Error::io("sync the folder of", &name, error))?;
+        storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
     }
-    let manifest = Manifest {
-        store: random_store(),
-        active: 1,
-    };
+    let manifest = Manifest { store: random_store(), active: 1 };
     manifest.write(storage)?;
     Ok(manifest)
 }
@@ -143,9 +103,7 @@ fn mend_manifest(
 ) -> Result<Manifest> {
     let name = log_name(1);
     let file = open_file(storage, &name)?;
-    let length = file
-        .len()
-        .map_err(|error| Error::io("read the length of", &name, error))?;
+    let length = file.len().map_err(|error| Error::io("read the length of", &name, error))?;
     let store = match store_of(&*file, &name, 1)? {
         Some(store) => store,
         None if length == 0 => random_store(),
@@ -162,9 +120,7 @@ fn mend_manifest(
     }
     let manifest = Manifest { store, active: 1 };
     manifest.write(storage)?;
-    recovery
-        .notes
-        .push(format!("the manifest was made again from {name}: {reason}"));
+    recovery.notes.push(format!("the manifest was made again from {name}: {reason}"));
     Ok(manifest)
 }
 
@@ -188,9 +144,7 @@ fn open_file(storage: &dyn Storage, name: &str) -> Result<Arc<dyn StorageFile>> 
 }
 
 fn list(storage: &dyn Storage) -> Result<Vec<String>> {
-    storage
-        .list()
-        .map_err(|error| Error::io("list", "the store's folder", error))
+    storage.list().map_err(|error| Error::io("list", "the store's folder", error))
 }
 
 /// A new store's id. Payloads can't guess it, so that no bytes in them pass for

@@ -29,11 +29,7 @@ pub(crate) struct Visible {
 
 impl Shared {
     pub(crate) fn new(index: Index, reader: LogReader, visible: Visible) -> Self {
-        Self {
-            index: RwLock::new(index),
-            reader,
-            visible: RwLock::new(visible),
-        }
+        Self { index: RwLock::new(index), reader, visible: RwLock::new(visible) }
     }
 
     pub(crate) fn visible(&self) -> Visible {

@@ -30,10 +30,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            visible: shared.visible(),
-        }
+        Self { shared: Arc::clone(shared), visible: shared.visible() }
     }
 
     /// The event with this id: its first version. O(log n), one record read.
@@ -42,7 +39,7 @@ impl Snapshot {
         let Some(row) = self.find(&index, &id.into()) else {
             return Ok(None);
         };
-        let found = self.found(&index, row, Detail::Payload);
+        let found = self.found(&index, row, Detail::Payload, Cursor::NONE);
         drop(index);
         self.load(found, Detail::Payload).map(Some)
     }
@@ -142,11 +139,7 @@ impl Snapshot {
         ancestor: impl Into<EventId>,
         descendant: impl Into<EventId>,
     ) -> Result<bool> {
-        Ok(common::is_ancestor(
-            self,
-            &ancestor.into(),
-            &descendant.into(),
-        ))
+        Ok(common::is_ancestor(self, &ancestor.into(), &descendant.into()))
     }
 
     /// The ancestor of `id` that has this depth, 0 being its root; the event
@@ -190,9 +183,7 @@ impl Snapshot {
 
     /// The newest `n` events of an instance, at most 1000.
     pub fn recent(&self, instance: &str, n: usize) -> Result<Vec<StoredEvent>> {
-        Ok(self
-            .events(&Filter::new().instance(instance).limit(n))?
-            .items)
+        Ok(self.events(&Filter::new().instance(instance).limit(n))?.items)
     }
 
     /// How many events the filter takes, by value, the most frequent first, at
@@ -263,12 +254,13 @@ impl Snapshot {
 
     /// An event's place and columns; its texts where they are not loaded with
     /// the record.
-    pub(crate) fn found(&self, index: &Index, row: u32, detail: Detail) -> Found {
+    pub(crate) fn found(&self, index: &Index, row: u32, detail: Detail, after: Cursor) -> Found {
         let position = self.position(index, row);
         Found {
             columns: self.columns(index, row, u64::from(position.depth)),
             root: index.id(position.anchor),
             names: (detail == Detail::Columns).then(|| names(index, row)),
+            after,
         }
     }
 
@@ -297,11 +289,7 @@ impl Snapshot {
 
     /// Reads as much more of an event as is asked for.
     pub(crate) fn load(&self, found: Found, detail: Detail) -> Result<StoredEvent> {
-        let Found {
-            columns,
-            root,
-            names,
-        } = found;
+        let Found { columns, root, names, .. } = found;
         let content = match names {
             Some(names) => Content::Names(names),
             None => Content::Record(self.shared.reader.event(
@@ -311,20 +299,13 @@ impl Snapshot {
                 Via::Maps,
             )?),
         };
-        Ok(StoredEvent {
-            columns,
-            root,
-            content,
-        })
+        Ok(StoredEvent { columns, root, content })
     }
 
-    /// Reads as much more of each event of a page as is asked for.
+    /// Reads as much more of each event of a page as is asked for. The page ends
+    /// early once its events hold a lot of memory.
     pub(crate) fn load_page(&self, page: Page<Found>, detail: Detail) -> Result<Page<StoredEvent>> {
-        let load = |found| self.load(found, detail);
-        Ok(Page {
-            items: page.items.into_iter().map(load).collect::<Result<_>>()?,
-            next: page.next,
-        })
+        page.load(|found| found.after, |found| self.load(found, detail), StoredEvent::own_bytes)
     }
 }
 

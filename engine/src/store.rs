@@ -1,6 +1,6 @@
 //! The store: opening, writing, and snapshots to read from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -50,7 +50,7 @@ struct Inner {
     writer: Mutex<Option<JoinHandle<()>>>,
     options: StoreBuilder,
     recovery: RecoveryReport,
-    path: Option<PathBuf>,
+    storage: Arc<dyn Storage>,
 }
 
 impl Store {
@@ -111,16 +111,8 @@ impl Store {
         let records = batch.len();
         let events: Vec<_> = batch.events.into_iter().map(Encoded::event).collect();
         let links: Vec<_> = batch.links.into_iter().map(Encoded::link).collect();
-        let quarantined: Vec<_> = batch
-            .quarantined
-            .into_iter()
-            .map(Encoded::quarantined)
-            .collect();
-        let bytes = [&events, &links, &quarantined]
-            .into_iter()
-            .flatten()
-            .map(Encoded::len)
-            .sum();
+        let quarantined: Vec<_> = batch.quarantined.into_iter().map(Encoded::quarantined).collect();
+        let bytes = [&events, &links, &quarantined].into_iter().flatten().map(Encoded::len).sum();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
             return Err(Error::limit("batch", limits::MAX_BATCH_BYTES, bytes));
         }
@@ -145,8 +137,7 @@ impl Store {
 
     /// Waits until everything accepted so far is on disk.
     pub fn flush(&self) -> Result<()> {
-        self.write(Batch::new().durability(Durability::Sync))
-            .map(drop)
+        self.write(Batch::new().durability(Durability::Sync)).map(drop)
     }
 
     /// Writes what was accepted, syncs it and closes the store for all handles.
@@ -178,7 +169,7 @@ impl Store {
 
     /// The store's folder; none where it is not on disk.
     pub fn path(&self) -> Option<&Path> {
-        self.0.path.as_deref()
+        self.0.storage.path()
     }
 
     /// Longest payload that the store takes, in bytes.
@@ -187,11 +178,7 @@ impl Store {
     }
 
     fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
-        self.0
-            .queue
-            .as_ref()
-            .ok_or_else(Error::closed)?
-            .send(job, when_full)
+        self.0.queue.as_ref().ok_or_else(Error::closed)?.send(job, when_full)
     }
 }
 
@@ -263,11 +250,7 @@ impl StoreBuilder {
     pub fn open_on(self, storage: Arc<dyn Storage>) -> Result<Store> {
         if self.max_payload() > limits::MAX_PAYLOAD_BYTES {
             let found = self.max_payload();
-            return Err(Error::limit(
-                "max_payload_bytes",
-                limits::MAX_PAYLOAD_BYTES,
-                found,
-            ));
+            return Err(Error::limit("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
         }
         let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
         let opened = opening::open(&*storage, cache_bytes)?;
@@ -283,15 +266,14 @@ impl StoreBuilder {
             shared,
             queue: Some(queue),
             writer: Mutex::new(Some(thread)),
-            path: storage.path().map(Path::to_owned),
+            storage,
             options: self,
             recovery: opened.recovery,
         })))
     }
 
     fn max_payload(&self) -> usize {
-        self.max_payload_bytes
-            .unwrap_or(limits::DEFAULT_MAX_PAYLOAD_BYTES)
+        self.max_payload_bytes.unwrap_or(limits::DEFAULT_MAX_PAYLOAD_BYTES)
     }
 }
 

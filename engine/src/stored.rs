@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::log::RecordView;
+use crate::query::page::Cursor;
 
 /// How much of an event a query loads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +51,8 @@ pub(crate) struct Found {
     pub(crate) root: EventId,
     /// Its texts, where the record is not going to be read.
     pub(crate) names: Option<Names>,
+    /// Where a listing goes on behind it.
+    pub(crate) after: Cursor,
 }
 
 /// Where the rest of an event comes from.
@@ -150,15 +153,18 @@ impl StoredEvent {
 
     /// The value of one label; as [`labels`](Self::labels).
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.labels()
-            .find(|(k, _)| *k == key)
-            .map(|(_, value)| value)
+        self.labels().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
     /// The payload, byte for byte as it came in. None where it had none, or
     /// where the query asked for less than [`Detail::Payload`].
     pub fn payload(&self) -> Option<&[u8]> {
         self.record().and_then(RecordView::payload)
+    }
+
+    /// Bytes of memory that the event alone holds.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.record().map_or(0, RecordView::own_bytes)
     }
 
     fn record(&self) -> Option<&RecordView> {

@@ -28,9 +28,8 @@ const THREAD_EVENTS: usize = 12;
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_acknowledged() {
-    let seeds = env::var("FOREBEAR_CRASH_SEEDS").map_or(4, |seeds| {
-        seeds.parse().expect("FOREBEAR_CRASH_SEEDS is a number")
-    });
+    let seeds = env::var("FOREBEAR_CRASH_SEEDS")
+        .map_or(4, |seeds| seeds.parse().expect("FOREBEAR_CRASH_SEEDS is a number"));
     for (seed, level) in (0..seeds).flat_map(|seed| LEVELS.map(|level| (seed, level))) {
         let script = Script::generate(seed, level, 24);
         let prefixes = Prefixes::of(&script);
@@ -63,10 +62,7 @@ fn a_crash_while_threads_share_the_store_loses_nothing_acknowledged() {
                     scope.spawn(move || append_until_error(store, thread))
                 })
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("ends"))
-                .collect()
+            threads.into_iter().map(|thread| thread.join().expect("ends")).collect()
         });
         drop(store);
         let finished = disk.operations() < crash;
@@ -215,14 +211,7 @@ fn the_scripts_hold_every_kind_of_record() {
     let script = Script::generate(0, Durability::Sync, 100);
     let Prefixes(views) = Prefixes::of(&script);
     let last = views.last().expect("there is one").join("\n");
-    for kind in [
-        "missing",
-        "refused",
-        "closing",
-        "quarantined",
-        " Cycle(",
-        " true ",
-    ] {
+    for kind in ["missing", "refused", "closing", "quarantined", " Cycle(", " true "] {
         assert!(last.contains(kind), "{kind}");
     }
     let unchanged = views.windows(2).filter(|pair| pair[0] == pair[1]).count();
@@ -276,10 +265,7 @@ fn append_until_error(store: &Store, thread: usize) -> (usize, usize) {
     for position in 0..THREAD_EVENTS {
         let durability = LEVELS[(thread + position) % LEVELS.len()];
         let event = Event::new("step").id(thread_event(thread, position));
-        if store
-            .write(Batch::from(event).durability(durability))
-            .is_err()
-        {
+        if store.write(Batch::from(event).durability(durability)).is_err() {
             break;
         }
         if durability >= Durability::Flush {
@@ -345,9 +331,7 @@ fn each_crash_of_recovery(disk: &SimulatedDisk, mut check: impl FnMut(u64, &Simu
 }
 
 fn open(disk: &SimulatedDisk, context: &str) -> Store {
-    Store::builder()
-        .open_on(on(disk))
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
+    Store::builder().open_on(on(disk)).unwrap_or_else(|error| panic!("{context}: {error}"))
 }
 
 /// A store that was recovered takes new events and keeps them, and with them

@@ -36,8 +36,7 @@ fn a_damaged_tail_is_kept_beside_the_log_and_reported() {
     let written = Written::new(6);
     for offset in written.ends[4]..written.ends[5] {
         let disk = written.killed();
-        disk.flip_bit(LOG, offset, (offset % 8) as u8)
-            .expect("flips");
+        disk.flip_bit(LOG, offset, (offset % 8) as u8).expect("flips");
         assert_last_cut(&written, &disk);
     }
 }
@@ -60,8 +59,7 @@ fn damage_in_the_durable_part_is_passed_over_and_reported() {
     for lost in 1..4 {
         let stretch = written.ends[lost - 1]..written.ends[lost];
         let disk = written.killed();
-        disk.flip_bit(LOG, stretch.start + HEADER_BYTES + 3, 5)
-            .expect("flips");
+        disk.flip_bit(LOG, stretch.start + HEADER_BYTES + 3, 5).expect("flips");
         let store = open(&disk).expect("opens");
 
         let report = store.recovery();
@@ -86,11 +84,7 @@ fn damage_in_the_durable_part_is_passed_over_and_reported() {
         store.close().expect("closes");
         let store = open(&disk).expect("opens again");
         assert_eq!(chain_end(&store, 5), ChainEnd::Root);
-        assert_eq!(
-            store.recovery().skipped.len(),
-            1,
-            "it is still there to see"
-        );
+        assert_eq!(store.recovery().skipped.len(), 1, "it is still there to see");
     }
 }
 
@@ -134,15 +128,12 @@ fn a_payload_full_of_what_begins_a_block_does_not_end_the_search_for_the_next() 
     let large = vec![b'x'; 100_000];
     store.append(event(0).payload(large)).expect("appends");
     let start = disk.read(LOG).expect("is there").len();
-    store
-        .append(event(1).payload(b"frbrBLK\n--------".repeat(10_000)))
-        .expect("appends");
+    store.append(event(1).payload(b"frbrBLK\n--------".repeat(10_000))).expect("appends");
     for position in 2..4 {
         store.append(event(position)).expect("appends");
     }
     let disk = disk.kill();
-    disk.flip_bit(LOG, start + HEADER_BYTES + 3, 5)
-        .expect("flips");
+    disk.flip_bit(LOG, start + HEADER_BYTES + 3, 5).expect("flips");
     let store = open(&disk).expect("opens");
     assert_eq!(ids(&store), names([0, 2, 3]));
     assert!(store.recovery().cut.is_empty(), "{:?}", store.recovery());
@@ -246,11 +237,7 @@ fn a_folder_of_other_things_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let below = folder.path().join("pictures");
     std::fs::create_dir(&below).expect("makes");
-    assert!(
-        Store::open(folder.path())
-            .expect_err("is not a store")
-            .is_foreign()
-    );
+    assert!(Store::open(folder.path()).expect_err("is not a store").is_foreign());
     let names = std::fs::read_dir(folder.path()).expect("lists");
     assert_eq!(names.count(), 1, "nothing was put beside it");
 }
@@ -302,11 +289,7 @@ impl Written {
                 disk.read(LOG).expect("is there").len()
             })
             .collect();
-        Self {
-            disk,
-            ends,
-            _store: store,
-        }
+        Self { disk, ends, _store: store }
     }
 
     fn killed(&self) -> SimulatedDisk {
@@ -325,9 +308,7 @@ fn harm(bytes: &mut Vec<u8>, random: &mut Random) {
     match random.below(6) {
         0 => bytes.truncate(start),
         1 => bytes[stretch].fill(0),
-        2 => bytes[stretch]
-            .iter_mut()
-            .for_each(|byte| *byte = random.next() as u8),
+        2 => bytes[stretch].iter_mut().for_each(|byte| *byte = random.next() as u8),
         3 => {
             let to = random.below((bytes.len() - length + 1) as u64) as usize;
             bytes.copy_within(stretch, to);
@@ -371,10 +352,8 @@ fn assert_unaltered(disk: &SimulatedDisk, written: &BTreeMap<String, String>, co
             }
             for id in ids(&store) {
                 let snapshot = store.snapshot();
-                let mut chain = snapshot
-                    .chain(id, &ChainOptions::new())
-                    .expect(context)
-                    .expect(context);
+                let mut chain =
+                    snapshot.chain(id, &ChainOptions::new()).expect(context).expect(context);
                 assert!(chain.all(|event| event.is_ok()), "{context}");
             }
         }
@@ -423,12 +402,8 @@ fn described(store: &Store) -> BTreeMap<String, String> {
 
 fn chain_end(store: &Store, position: usize) -> ChainEnd {
     let snapshot = store.snapshot();
-    let mut chain = snapshot
-        .chain(name(position), &ChainOptions::new())
-        .expect("walks")
-        .expect("is stored");
-    chain
-        .by_ref()
-        .for_each(|event| drop(event.expect("is read")));
+    let mut chain =
+        snapshot.chain(name(position), &ChainOptions::new()).expect("walks").expect("is stored");
+    chain.by_ref().for_each(|event| drop(event.expect("is read")));
     chain.end().expect("has ended").clone()
 }

@@ -24,55 +24,33 @@ fn a_file_of_120_mb_takes_less_than_100_mb_of_memory() {
     }
     let transcripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/transcripts");
     if !transcripts.is_dir() {
-        eprintln!(
-            "skipped: there are no transcripts in {}",
-            transcripts.display()
-        );
+        eprintln!("skipped: there are no transcripts in {}", transcripts.display());
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("large.jsonl");
     write_copies(&transcripts, &file);
     let child = Command::new(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "a_file_of_120_mb_takes_less_than_100_mb_of_memory",
-            "--nocapture",
-        ])
+        .args(["--exact", "a_file_of_120_mb_takes_less_than_100_mb_of_memory", "--nocapture"])
         .env(FILE, &file)
         .output()
         .unwrap();
     let output = String::from_utf8_lossy(&child.stdout);
-    assert!(
-        child.status.success(),
-        "{output}{}",
-        String::from_utf8_lossy(&child.stderr)
-    );
+    assert!(child.status.success(), "{output}{}", String::from_utf8_lossy(&child.stderr));
     print!("{output}");
-    let peak = output
-        .lines()
-        .find_map(|line| line.strip_prefix(PEAK))
-        .unwrap();
+    let peak = output.lines().find_map(|line| line.strip_prefix(PEAK)).unwrap();
     let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(
-        peak_kib * 1024 < 100_000_000,
-        "peak resident size: {peak_kib} KiB"
-    );
+    assert!(peak_kib * 1024 < 100_000_000, "peak resident size: {peak_kib} KiB");
 }
 
 fn import_and_measure(file: &Path) {
     let store = Store::open(file.with_extension("forebear")).unwrap();
     let begin = Instant::now();
-    let report = import(&store, &ImportOptions::new([file]), |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    let report =
+        import(&store, &ImportOptions::new([file]), |_| ControlFlow::Continue(())).unwrap();
     let elapsed = begin.elapsed();
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     println!(
         "{} events and {} versions from {} MB in {} ms",
         report.events,
@@ -87,10 +65,8 @@ fn import_and_measure(file: &Path) {
 
 /// Fills a file with copies of the transcripts, each under uuids of its own.
 fn write_copies(transcripts: &Path, file: &Path) {
-    let originals: Vec<Vec<u8>> = files(transcripts)
-        .iter()
-        .map(|path| fs::read(path).unwrap())
-        .collect();
+    let originals: Vec<Vec<u8>> =
+        files(transcripts).iter().map(|path| fs::read(path).unwrap()).collect();
     let mut out = BufWriter::new(File::create(file).unwrap());
     let mut written = 0;
     for copy in 0_u32.. {

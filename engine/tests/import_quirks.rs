@@ -13,28 +13,14 @@ use forebear::{EventId, Filter, Quarantined, Snapshot, Store, StoredEvent, limit
 #[test]
 fn the_last_line_needs_no_line_feed() {
     let found = imported(b"{\"uuid\":\"a\"}\n{\"uuid\":\"b\",\"parentUuid\":\"a\"}");
-    assert_eq!(
-        (
-            found.report.events,
-            found.report.lines,
-            found.report.bad_lines
-        ),
-        (2, 2, 0)
-    );
+    assert_eq!((found.report.events, found.report.lines, found.report.bad_lines), (2, 2, 0));
     assert_eq!(found.snapshot.root("b").unwrap(), Some(EventId::from("a")));
 }
 
 #[test]
 fn carriage_returns_blank_lines_and_byte_order_marks_are_no_content() {
     let found = imported(b"\xef\xbb\xbf{\"uuid\":\"a\"}\r\n\r\n   \r\n\t{\"uuid\":\"b\"} \r\n\n");
-    assert_eq!(
-        (
-            found.report.events,
-            found.report.lines,
-            found.report.bad_lines
-        ),
-        (2, 2, 0)
-    );
+    assert_eq!((found.report.events, found.report.lines, found.report.bad_lines), (2, 2, 0));
     assert_eq!(found.payload("a"), b"{\"uuid\":\"a\"}");
     assert_eq!(found.payload("b"), b"{\"uuid\":\"b\"}");
     // Where the lines were turned round, the mark stands at the beginning of another.
@@ -52,18 +38,8 @@ fn objects_around_runs_of_nul_come_in() {
     file.extend([0; 10]);
     file.extend(b"{\"uuid\":\"d\"}");
     let found = imported(&file);
-    assert_eq!(
-        (
-            found.report.events,
-            found.report.lines,
-            found.report.bad_lines
-        ),
-        (3, 4, 3)
-    );
-    assert_eq!(
-        found.places(),
-        [(2, 13, 5000), (3, 5014, 3000), (4, 8027, 30)]
-    );
+    assert_eq!((found.report.events, found.report.lines, found.report.bad_lines), (3, 4, 3));
+    assert_eq!(found.places(), [(2, 13, 5000), (3, 5014, 3000), (4, 8027, 30)]);
 }
 
 #[test]
@@ -96,18 +72,8 @@ fn unknown_types_and_unexpected_values_come_in() {
 {}
 "#,
     );
-    assert_eq!(
-        (
-            found.report.events,
-            found.report.without_id,
-            found.report.bad_lines
-        ),
-        (2, 2, 0)
-    );
-    assert_eq!(
-        found.snapshot.get("a").unwrap().unwrap().kind(),
-        "brand-new"
-    );
+    assert_eq!((found.report.events, found.report.without_id, found.report.bad_lines), (2, 2, 0));
+    assert_eq!(found.snapshot.get("a").unwrap().unwrap().kind(), "brand-new");
     let event = found.snapshot.get("b").unwrap().unwrap();
     assert_eq!((event.kind(), event.session()), ("unknown", Some("5e55")));
 }
@@ -119,21 +85,10 @@ fn nesting_has_no_limit() {
     let line = format!(
         "{{\"uuid\":\"a\",\"message\":{{\"content\":[{{\"type\":\"tool_use\",\"input\":{open}{close}}}]}},\"x\":{open}{close}}}"
     );
-    let objects = format!(
-        "{}{{\"uuid\":\"b\"}}{}",
-        "{\"a\":".repeat(depth),
-        "}".repeat(depth)
-    );
+    let objects = format!("{}{{\"uuid\":\"b\"}}{}", "{\"a\":".repeat(depth), "}".repeat(depth));
     let cut_off = "[{\"a\":".repeat(depth);
     let found = imported(format!("{line}\n{objects}\n{cut_off}\n").as_bytes());
-    assert_eq!(
-        (
-            found.report.events,
-            found.report.without_id,
-            found.report.bad_lines
-        ),
-        (1, 1, 1)
-    );
+    assert_eq!((found.report.events, found.report.without_id, found.report.bad_lines), (1, 1, 1));
     assert_eq!(found.payload("a"), line.as_bytes());
 }
 
@@ -141,38 +96,19 @@ fn nesting_has_no_limit() {
 fn several_objects_may_be_glued_together() {
     let found = imported(b"{\"uuid\":\"a\"}{\"uuid\":\"b\"}  {\"uuid\":\"c\"}\n{\"uuid\":\"d\"}\n");
     let report = &found.report;
-    assert_eq!(
-        (
-            report.events,
-            report.lines,
-            report.glued_lines,
-            report.bad_lines
-        ),
-        (4, 2, 1, 0)
-    );
+    assert_eq!((report.events, report.lines, report.glued_lines, report.bad_lines), (4, 2, 1, 0));
     assert_eq!(found.payload("c"), b"{\"uuid\":\"c\"}");
 }
 
 #[test]
 fn an_object_before_rubbish_counts_and_the_rest_is_kept() {
     let found = imported(b"{\"uuid\":\"a\"}\n{\"uuid\":\"b\"} // why? {\n");
-    assert_eq!(
-        (
-            found.report.events,
-            found.report.bad_lines,
-            found.report.quarantined
-        ),
-        (2, 1, 1)
-    );
+    assert_eq!((found.report.events, found.report.bad_lines, found.report.quarantined), (2, 1, 1));
     let kept = &found.quarantined()[0];
     assert_eq!((kept.line, kept.offset, kept.length), (2, 26, 9));
     assert_eq!(kept.bytes, b"// why? {");
     assert!(kept.source.ends_with("5e55.jsonl"), "{}", kept.source);
-    assert!(
-        kept.reason.starts_with("expected a JSON object"),
-        "{}",
-        kept.reason
-    );
+    assert!(kept.reason.starts_with("expected a JSON object"), "{}", kept.reason);
 }
 
 #[test]
@@ -194,10 +130,7 @@ fn what_is_cut_off_or_no_object_is_kept() {
     let kept = found.quarantined();
     for (n, line) in lines[..7].iter().enumerate() {
         assert_eq!(kept[n].bytes, *line);
-        assert_eq!(
-            (kept[n].line, kept[n].length),
-            (n as u64 + 1, line.len() as u64)
-        );
+        assert_eq!((kept[n].line, kept[n].length), (n as u64 + 1, line.len() as u64));
     }
 }
 
@@ -205,10 +138,7 @@ fn what_is_cut_off_or_no_object_is_kept() {
 fn invalid_text_between_glued_objects_spoils_only_itself() {
     let found = imported(b"{\"uuid\":\"a\"}{\"uuid\":\"b\",\"x\":\"\xff\"}{\"uuid\":\"c\"}");
     let report = &found.report;
-    assert_eq!(
-        (report.events, report.glued_lines, report.bad_lines),
-        (2, 1, 1)
-    );
+    assert_eq!((report.events, report.glued_lines, report.bad_lines), (2, 1, 1));
     assert_eq!(found.places(), [(1, 12, 20)]);
 }
 
@@ -217,29 +147,19 @@ fn a_line_over_the_limit_is_kept_by_its_place_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("5e55.jsonl");
     let long = format!("{{\"uuid\":\"b\",\"x\":\"{}\"}}", "x".repeat(300_000));
-    fs::write(
-        &file,
-        format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}\n"),
-    )
-    .unwrap();
+    fs::write(&file, format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}\n")).unwrap();
     let store = Store::builder()
         .max_payload_bytes(100_000)
         .open(folder.path().join("events.forebear"))
         .unwrap();
     for news in [1, 0] {
         let report = import_paths(&store, [file.clone()]);
-        assert_eq!(
-            (report.lines, report.bad_lines, report.quarantined),
-            (3, 1, news)
-        );
+        assert_eq!((report.lines, report.bad_lines, report.quarantined), (3, 1, news));
     }
     let snapshot = store.snapshot();
     assert_eq!(snapshot.stats().unwrap().events, 2);
     let kept = &snapshot.quarantined(None).unwrap().items[0];
-    assert_eq!(
-        (kept.line, kept.offset, kept.length),
-        (2, 13, long.len() as u64)
-    );
+    assert_eq!((kept.line, kept.offset, kept.length), (2, 13, long.len() as u64));
     assert!(kept.bytes.is_empty());
 }
 
@@ -248,11 +168,7 @@ fn a_line_of_100_mb_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("5e55.jsonl");
     let long = format!("{{\"uuid\":\"b\",\"x\":\"{}\"}}", "x".repeat(100_000_000));
-    fs::write(
-        &file,
-        format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}"),
-    )
-    .unwrap();
+    fs::write(&file, format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}")).unwrap();
     let store = Store::open(folder.path().join("events.forebear")).unwrap();
     let report = import_paths(&store, [file.clone()]);
     assert_eq!((report.events, report.bad_lines), (3, 0));
@@ -275,10 +191,7 @@ fn long_values_are_cut_and_long_ids_are_kept_in_quarantine() {
     let event = found.snapshot.get("a").unwrap().unwrap();
     assert_eq!(event.kind().len(), limits::MAX_KIND_BYTES);
     assert_eq!(event.instance().len(), limits::MAX_NAME_BYTES);
-    assert_eq!(
-        event.label("version").unwrap().len(),
-        limits::MAX_LABEL_VALUE_BYTES
-    );
+    assert_eq!(event.label("version").unwrap().len(), limits::MAX_LABEL_VALUE_BYTES);
 }
 
 #[test]
@@ -292,10 +205,7 @@ fn objects_without_a_uuid_are_events_too() {
     let found = imported(file);
     assert_eq!((found.report.events, found.report.without_id), (1, 4));
     let children = found.snapshot.children("a", None).unwrap().items;
-    let kinds: Vec<_> = children
-        .iter()
-        .map(|event| event.kind().to_owned())
-        .collect();
+    let kinds: Vec<_> = children.iter().map(|event| event.kind().to_owned()).collect();
     assert_eq!(kinds, ["summary", "file-history-snapshot"]);
     assert!(children.iter().all(StoredEvent::has_derived_id));
     assert_eq!(children[0].id().as_uuid().unwrap().get_version_num(), 8);
@@ -339,11 +249,7 @@ fn a_stopped_import_keeps_what_was_read_and_the_next_goes_on() {
     let options = ImportOptions::new([folder.path()]);
     let report = import(&store, &options, |progress| {
         assert_eq!((progress.files_total, progress.bytes_total), (3, 39));
-        if progress.files == 2 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if progress.files == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .unwrap();
     assert!(report.interrupted);
@@ -359,10 +265,8 @@ fn a_missing_path_is_an_error_before_anything_is_read() {
     fs::write(folder.path().join("a.jsonl"), "{\"uuid\":\"a\"}").unwrap();
     let store = Store::in_memory().unwrap();
     let paths = [folder.path().to_owned(), folder.path().join("missing")];
-    let error = import(&store, &ImportOptions::new(paths), |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap_err();
+    let error =
+        import(&store, &ImportOptions::new(paths), |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
     assert!(!store.snapshot().contains("a").unwrap());
 }
@@ -377,10 +281,7 @@ fn a_file_that_cannot_be_read_is_passed_over_and_named() {
     let store = Store::in_memory().unwrap();
     let options = ImportOptions::new([folder.path()]);
     let report = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
-    assert_eq!(
-        (report.files, report.events, report.failed_files.len()),
-        (1, 1, 1)
-    );
+    assert_eq!((report.files, report.events, report.failed_files.len()), (1, 1, 1));
     assert!(report.failed_files[0].0.ends_with("a.jsonl"));
 }
 
@@ -404,13 +305,7 @@ struct Found {
 
 impl Found {
     fn payload(&self, id: &str) -> Vec<u8> {
-        self.snapshot
-            .get(id)
-            .unwrap()
-            .unwrap()
-            .payload()
-            .unwrap()
-            .to_vec()
+        self.snapshot.get(id).unwrap().unwrap().payload().unwrap().to_vec()
     }
 
     fn quarantined(&self) -> Vec<Quarantined> {
@@ -419,10 +314,7 @@ impl Found {
 
     /// Line, offset and length of each piece in the quarantine.
     fn places(&self) -> Vec<(u64, u64, u64)> {
-        self.quarantined()
-            .iter()
-            .map(|kept| (kept.line, kept.offset, kept.length))
-            .collect()
+        self.quarantined().iter().map(|kept| (kept.line, kept.offset, kept.length)).collect()
     }
 }
 
@@ -433,43 +325,22 @@ fn imported(content: &[u8]) -> Found {
     fs::write(&file, content).unwrap();
     let store = Store::in_memory().unwrap();
     let report = import_paths(&store, [file.clone()]);
-    let before = (
-        store.snapshot().stats().unwrap(),
-        payloads(&store.snapshot()),
-    );
+    let before = (store.snapshot().stats().unwrap(), payloads(&store.snapshot()));
     let again = import_paths(&store, [file]);
     assert_eq!((again.events, again.versions, again.quarantined), (0, 0, 0));
-    assert_eq!(
-        (again.lines, again.bad_lines),
-        (report.lines, report.bad_lines)
-    );
-    assert_eq!(
-        before,
-        (
-            store.snapshot().stats().unwrap(),
-            payloads(&store.snapshot())
-        )
-    );
+    assert_eq!((again.lines, again.bad_lines), (report.lines, report.bad_lines));
+    assert_eq!(before, (store.snapshot().stats().unwrap(), payloads(&store.snapshot())));
     assert_eq!(report.bytes, content.len() as u64);
-    Found {
-        report,
-        snapshot: store.snapshot(),
-    }
+    Found { report, snapshot: store.snapshot() }
 }
 
 fn import_paths(store: &Store, paths: impl IntoIterator<Item = PathBuf>) -> ImportReport {
-    let report = import(store, &ImportOptions::new(paths), |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    let report = import(store, &ImportOptions::new(paths), |_| ControlFlow::Continue(())).unwrap();
     assert!(report.failed_files.is_empty(), "{:?}", report.failed_files);
     report
 }
 
 fn payloads(snapshot: &Snapshot) -> Vec<Vec<u8>> {
     let events = snapshot.events(&Filter::new().limit(1000)).unwrap().items;
-    events
-        .iter()
-        .map(|event| event.payload().unwrap().to_vec())
-        .collect()
+    events.iter().map(|event| event.payload().unwrap().to_vec()).collect()
 }

@@ -37,11 +37,7 @@ fn of_several_results_the_earliest_counts() {
 
 #[test]
 fn a_named_call_may_be_missing() {
-    let lines = [
-        root("root", 2),
-        result("result", 3, "t1", Some("gone")),
-        call("other", 1, "t1"),
-    ];
+    let lines = [root("root", 2), result("result", 3, "t1", Some("gone")), call("other", 1, "t1")];
     check_any_order(&lines, "root", Some("gone"));
 }
 
@@ -75,13 +71,8 @@ fn every_event_of_an_agent_that_names_no_parent_is_linked() {
     resumed["parentUuid"] = json!("");
     let mut child = root("child", 3);
     child["parentUuid"] = json!("root");
-    let lines = [
-        call("call", 1, "t1"),
-        result("result", 4, "t1", None),
-        root("root", 2),
-        resumed,
-        child,
-    ];
+    let lines =
+        [call("call", 1, "t1"), result("result", 4, "t1", None), root("root", 2), resumed, child];
     check_any_order(&lines, "root", Some("call"));
     check_any_order(&lines, "resumed", Some("call"));
     check_any_order(&lines, "child", Some("root"));
@@ -91,11 +82,7 @@ fn every_event_of_an_agent_that_names_no_parent_is_linked() {
 fn agents_of_other_sessions_have_nothing_to_do_with_it() {
     let mut other = result("result", 3, "t1", Some("call"));
     other["sessionId"] = json!("another");
-    check_any_order(
-        &[call("call", 1, "t1"), other, root("root", 2)],
-        "root",
-        None,
-    );
+    check_any_order(&[call("call", 1, "t1"), other, root("root", 2)], "root", None);
 }
 
 #[test]
@@ -151,11 +138,7 @@ fn without_an_agent_id_the_prompt_tells_the_call() {
         fs::write(&file, ordered.join("\n").replace('\u{e9}', "\\u00e9")).unwrap();
         let store = Store::in_memory().unwrap();
         import_files(&store, &[file]);
-        assert_eq!(
-            parent(&store.snapshot(), "root").as_deref(),
-            Some("latest"),
-            "{order:?}"
-        );
+        assert_eq!(parent(&store.snapshot(), "root").as_deref(), Some("latest"), "{order:?}");
     }
 }
 
@@ -197,25 +180,15 @@ fn check_any_order(lines: &[Value], id: &str, expected: Option<&str>) {
         let (store, folder) = imported_each_alone(lines, &order);
         let snapshot = store.snapshot();
         assert_eq!(parent(&snapshot, id).as_deref(), expected, "{order:?}");
-        let before = (
-            snapshot.stats().unwrap(),
-            snapshot.refused_links(None).unwrap().items,
-        );
+        let before = (snapshot.stats().unwrap(), snapshot.refused_links(None).unwrap().items);
         import_files(&store, &[folder.path().to_owned()]);
         let snapshot = store.snapshot();
-        let after = (
-            snapshot.stats().unwrap(),
-            snapshot.refused_links(None).unwrap().items,
-        );
+        let after = (snapshot.stats().unwrap(), snapshot.refused_links(None).unwrap().items);
         assert_eq!(before, after, "{order:?}");
 
         let at_once = Store::in_memory().unwrap();
         import_files(&at_once, &[folder.path().to_owned()]);
-        assert_eq!(
-            parent(&at_once.snapshot(), id).as_deref(),
-            expected,
-            "{order:?} at once"
-        );
+        assert_eq!(parent(&at_once.snapshot(), id).as_deref(), expected, "{order:?} at once");
     }
 }
 

@@ -28,9 +28,8 @@ const DELAY_MS_MAX: u64 = 60;
 
 #[test]
 fn a_killed_process_loses_nothing_acknowledged() {
-    let rounds = env::var(ROUNDS).map_or(DEFAULT_ROUNDS, |rounds| {
-        rounds.parse().expect("FOREBEAR_KILL_ROUNDS is a number")
-    });
+    let rounds = env::var(ROUNDS)
+        .map_or(DEFAULT_ROUNDS, |rounds| rounds.parse().expect("FOREBEAR_KILL_ROUNDS is a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store");
     let mut random = Random::new(rounds);
@@ -54,10 +53,8 @@ fn append_until_killed() {
     let Ok(folder) = env::var(FOLDER) else {
         return;
     };
-    let first: u64 = env::var(FIRST_BATCH)
-        .expect("is set with the folder")
-        .parse()
-        .expect("is a number");
+    let first: u64 =
+        env::var(FIRST_BATCH).expect("is set with the folder").parse().expect("is a number");
     let store = Store::open(folder).expect("opens");
     let mut next = first;
     loop {
@@ -70,9 +67,7 @@ fn append_until_killed() {
             if durability(number) >= Durability::Flush {
                 // One write to the pipe, so that a line is there whole or not.
                 let line = format!("{ACKNOWLEDGED}{number}\n");
-                std::io::stdout()
-                    .write_all(line.as_bytes())
-                    .expect("writes");
+                std::io::stdout().write_all(line.as_bytes()).expect("writes");
             }
         }
         next += together;
@@ -133,20 +128,15 @@ fn check(store: &Store, held: u64, acknowledged: Option<u64>, context: &str) -> 
         }
     }
     let expected: u64 = (0..now_held).map(events).sum();
-    assert_eq!(
-        snapshot.stats().expect("counts").events,
-        expected,
-        "{context}"
-    );
+    assert_eq!(snapshot.stats().expect("counts").events, expected, "{context}");
     now_held
 }
 
 fn batch(number: u64) -> Batch {
     (0..events(number))
         .map(|position| {
-            let event = Event::new("step")
-                .id(name(number, position))
-                .payload(payload(number, position));
+            let event =
+                Event::new("step").id(name(number, position)).payload(payload(number, position));
             match number {
                 0 => event,
                 _ => event.parent(name(number - 1, 0)),

@@ -18,9 +18,7 @@ fn a_second_writer_in_the_process_is_told_who_holds_the_store() {
     let (_folder, path) = folder();
     let store = Store::open(&path).expect("opens");
     assert_locked_by(&path, std::process::id());
-    store
-        .append(Event::new("note").id("kept"))
-        .expect("appends");
+    store.append(Event::new("note").id("kept")).expect("appends");
     drop(store);
     let store = Store::open(&path).expect("opens");
     assert!(store.snapshot().contains("kept").expect("answers"));
@@ -44,9 +42,7 @@ fn hold_the_store() {
     };
     let _store = Store::open(folder).expect("opens");
     println!("{OPENED}");
-    std::io::stdin()
-        .read_to_end(&mut Vec::new())
-        .expect("reads");
+    std::io::stdin().read_to_end(&mut Vec::new()).expect("reads");
 }
 
 #[test]
@@ -74,10 +70,7 @@ fn only_the_owner_can_read_what_is_stored() {
     // What recovery keeps beside the log is as secret as the log.
     let log = path.join("0000000001.log");
     let length = log.metadata().expect("is there").len();
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .open(&log)
-        .expect("opens");
+    let file = std::fs::OpenOptions::new().write(true).open(&log).expect("opens");
     file.set_len(length - 1).expect("cuts");
     let store = Store::open(&path).expect("opens");
     assert_eq!(store.recovery().cut.len(), 1);
@@ -106,9 +99,7 @@ fn dropping_the_last_handle_writes_what_was_accepted() {
 fn a_closed_store_refuses_writes_from_every_handle_and_its_snapshots_still_read() {
     let (_folder, path) = folder();
     let store = Store::open(&path).expect("opens");
-    store
-        .append(Event::new("note").id("kept"))
-        .expect("appends");
+    store.append(Event::new("note").id("kept")).expect("appends");
     let (clone, snapshot) = (store.clone(), store.snapshot());
     store.close().expect("closes");
 
@@ -144,9 +135,7 @@ fn other_process(path: &Path) -> Child {
         .spawn()
         .expect("starts");
     let output = process.stdout.as_mut().expect("is piped");
-    let opened = BufReader::new(output)
-        .lines()
-        .any(|line| line.expect("is text").contains(OPENED));
+    let opened = BufReader::new(output).lines().any(|line| line.expect("is text").contains(OPENED));
     assert!(opened, "the other process opens the store");
     process
 }

@@ -19,48 +19,28 @@ use forebear::{
 fn an_append_says_whether_it_was_new_a_repeat_or_a_version() -> Result<()> {
     let store = Store::in_memory()?;
     let first = store.append(Event::new("error").id("a").payload("1"))?;
-    let repeat = store.append(
-        Event::new("error")
-            .id("a")
-            .payload("1")
-            .label("other", "field"),
-    )?;
+    let repeat = store.append(Event::new("error").id("a").payload("1").label("other", "field"))?;
     let version = store.append(Event::new("error").id("a").payload("2"))?;
     let again = store.append(Event::new("error").id("a").payload("2"))?;
     let statuses = [&first, &repeat, &version, &again].map(|appended| appended.status);
     assert_eq!(
         statuses,
-        [
-            AppendStatus::New,
-            AppendStatus::Repeat,
-            AppendStatus::Version,
-            AppendStatus::Repeat,
-        ]
+        [AppendStatus::New, AppendStatus::Repeat, AppendStatus::Version, AppendStatus::Repeat,]
     );
-    assert_eq!(
-        [first.seq, repeat.seq, version.seq, again.seq],
-        [1, 1, 2, 2]
-    );
+    assert_eq!([first.seq, repeat.seq, version.seq, again.seq], [1, 1, 2, 2]);
     Ok(())
 }
 
 #[test]
 fn without_a_payload_equal_fields_make_a_repeat() -> Result<()> {
     let store = Store::in_memory()?;
-    let event = Event::new("tool_use")
-        .id("a")
-        .time_ns(7)
-        .label("tool", "Bash");
+    let event = Event::new("tool_use").id("a").time_ns(7).label("tool", "Bash");
     store.append(event.clone())?;
     assert_eq!(store.append(event.clone())?.status, AppendStatus::Repeat);
     let relabelled = store.append(event.clone().label("tool", "Read"))?;
     assert_eq!(relabelled.status, AppendStatus::Version);
     let with_payload = store.append(event.payload(""))?;
-    assert_eq!(
-        with_payload.status,
-        AppendStatus::Version,
-        "an empty payload is one"
-    );
+    assert_eq!(with_payload.status, AppendStatus::Version, "an empty payload is one");
     Ok(())
 }
 
@@ -71,9 +51,8 @@ fn submitted_batches_are_answered_to_a_waiting_thread_and_to_a_task() -> Result<
     let awaited = block_on(store.submit(Event::new("a").id("awaited"))?)?;
     assert_eq!([waited.events[0].seq, awaited.events[0].seq], [1, 2]);
     // Both at once, answered in the order they were submitted.
-    let receipts: Vec<_> = (0..100)
-        .map(|_| store.submit(Event::new("a")))
-        .collect::<Result<_>>()?;
+    let receipts: Vec<_> =
+        (0..100).map(|_| store.submit(Event::new("a"))).collect::<Result<_>>()?;
     for (receipt, seq) in receipts.into_iter().zip(3..) {
         assert_eq!(block_on(receipt)?.events[0].seq, seq);
     }
@@ -111,9 +90,7 @@ fn many_threads_share_a_store() -> Result<()> {
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().expect("no worker panics"))
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no worker panics"))
     })?;
     let snapshot = store.snapshot();
     assert_eq!(snapshot.stats()?.events, (THREADS * EVENTS) as u64);
@@ -126,9 +103,8 @@ fn many_threads_share_a_store() -> Result<()> {
 
 #[test]
 fn a_full_queue_returns_or_waits_as_asked() -> Result<()> {
-    let store = Store::builder()
-        .queue_bytes(64 << 10)
-        .open_on(Arc::new(SlowDisk(SimulatedDisk::new())))?;
+    let store =
+        Store::builder().queue_bytes(64 << 10).open_on(Arc::new(SlowDisk(SimulatedDisk::new())))?;
     let event = || Event::new("large").payload(vec![0; 30 << 10]);
     let mut receipts = Vec::new();
     let refused = loop {
@@ -151,9 +127,7 @@ fn a_full_queue_returns_or_waits_as_asked() -> Result<()> {
 
 #[test]
 fn a_batch_larger_than_the_queue_is_taken_alone() -> Result<()> {
-    let store = Store::builder()
-        .queue_bytes(1 << 10)
-        .open_on(Arc::new(SimulatedDisk::new()))?;
+    let store = Store::builder().queue_bytes(1 << 10).open_on(Arc::new(SimulatedDisk::new()))?;
     store.append(Event::new("large").id("large").payload(vec![1; 1 << 20]))?;
     let stored = store.snapshot().get("large")?.expect("it was acknowledged");
     assert_eq!(stored.payload().map(<[u8]>::len), Some(1 << 20));
@@ -176,9 +150,7 @@ fn an_invalid_record_rejects_its_whole_batch() -> Result<()> {
     for batch in [
         Batch::new().event(sound()).event(Event::new("")),
         Batch::new().event(sound()).event(Event::new("a").id("")),
-        Batch::new()
-            .event(sound())
-            .link(Link::new("sound", too_long.as_str(), LinkKind::Caused)),
+        Batch::new().event(sound()).link(Link::new("sound", too_long.as_str(), LinkKind::Caused)),
         Batch::new().event(sound()).quarantine(input),
     ] {
         let error = store.write(batch).expect_err("it holds an invalid record");
@@ -191,9 +163,7 @@ fn an_invalid_record_rejects_its_whole_batch() -> Result<()> {
 
 #[test]
 fn each_limit_is_named_with_its_size() -> Result<()> {
-    let store = Store::builder()
-        .max_payload_bytes(100)
-        .open_on(Arc::new(SimulatedDisk::new()))?;
+    let store = Store::builder().max_payload_bytes(100).open_on(Arc::new(SimulatedDisk::new()))?;
     let long = |bytes: usize| "x".repeat(bytes);
     let event = || Event::new("a");
     let labelled =
@@ -202,27 +172,11 @@ fn each_limit_is_named_with_its_size() -> Result<()> {
         ("id", limits::MAX_ID_BYTES, event().id(long(256))),
         ("parent", limits::MAX_ID_BYTES, event().parent(long(256))),
         ("kind", limits::MAX_KIND_BYTES, Event::new(long(129))),
-        (
-            "instance",
-            limits::MAX_NAME_BYTES,
-            event().instance(long(1025)),
-        ),
-        (
-            "session",
-            limits::MAX_NAME_BYTES,
-            event().session(long(1025)),
-        ),
+        ("instance", limits::MAX_NAME_BYTES, event().instance(long(1025))),
+        ("session", limits::MAX_NAME_BYTES, event().session(long(1025))),
         ("labels", limits::MAX_LABELS, labelled(65)),
-        (
-            "label key",
-            limits::MAX_LABEL_KEY_BYTES,
-            event().label(long(129), ""),
-        ),
-        (
-            "label \"k\"",
-            limits::MAX_LABEL_VALUE_BYTES,
-            event().label("k", long(1025)),
-        ),
+        ("label key", limits::MAX_LABEL_KEY_BYTES, event().label(long(129), "")),
+        ("label \"k\"", limits::MAX_LABEL_VALUE_BYTES, event().label("k", long(1025))),
         ("payload", 100, event().payload(vec![0; 101])),
     ];
     for (field, limit, event) in over {
@@ -231,10 +185,7 @@ fn each_limit_is_named_with_its_size() -> Result<()> {
         let text = error.to_string();
         assert!(text.starts_with(field), "{field}: {text}");
         for number in [limit, limit + 1] {
-            assert!(
-                text.contains(&number.to_string()),
-                "{field}, {number}: {text}"
-            );
+            assert!(text.contains(&number.to_string()), "{field}, {number}: {text}");
         }
     }
     let many = (0..=limits::MAX_BATCH_RECORDS).map(|_| Event::new("a"));
@@ -275,17 +226,12 @@ fn sync_survives_a_power_loss_and_flush_a_killed_process() -> Result<()> {
 #[test]
 fn the_stores_durability_holds_where_a_batch_sets_none() -> Result<()> {
     let disk = SimulatedDisk::new();
-    let store = Store::builder()
-        .durability(Durability::Sync)
-        .open_on(Arc::new(disk.clone()))?;
+    let store = Store::builder().durability(Durability::Sync).open_on(Arc::new(disk.clone()))?;
     store.append(Event::new("a").id("a"))?;
     store.link("a", "b", LinkKind::Spawned)?;
     for seed in 0..20 {
         let after = Store::builder().open_on(Arc::new(disk.power_loss(seed)))?;
-        assert!(
-            after.snapshot().claimed_link("a")?.is_some(),
-            "power loss {seed}"
-        );
+        assert!(after.snapshot().claimed_link("a")?.is_some(), "power loss {seed}");
     }
     Ok(())
 }
@@ -336,10 +282,7 @@ fn a_closed_store_refuses_writes_and_still_answers() -> Result<()> {
     }
     assert!(other.snapshot().contains("a")?);
     let after = Store::builder().open_on(Arc::new(disk))?;
-    assert!(
-        after.snapshot().contains("a")?,
-        "closing let go of the lock"
-    );
+    assert!(after.snapshot().contains("a")?, "closing let go of the lock");
     assert!(after.recovery().is_clean(), "{:?}", after.recovery());
     Ok(())
 }
@@ -374,9 +317,7 @@ fn a_snapshot_never_changes() -> Result<()> {
     assert_eq!(before.versions("child", None)?.items.len(), 1);
     assert_eq!(before.events(&Filter::new())?.items.len(), 1);
     assert_eq!(before.missing_parents(None)?.items.len(), 1);
-    let mut chain = before
-        .chain("child", &ChainOptions::new())?
-        .expect("it is stored");
+    let mut chain = before.chain("child", &ChainOptions::new())?.expect("it is stored");
     assert_eq!(chain.by_ref().count(), 1);
     assert_eq!(chain.end().map(forebear::ChainEnd::as_str), Some("missing"));
 
@@ -401,15 +342,9 @@ fn a_link_tells_what_became_of_it() -> Result<()> {
     assert_eq!(store.link("b", "c", LinkKind::Spawned)?, Linked::Refused);
     assert_eq!(store.link("c", "b", LinkKind::Caused)?, Linked::Refused);
     assert_eq!(store.link("a", "c", LinkKind::Caused)?, Linked::Closing);
-    assert_eq!(
-        store.link("later", "a", LinkKind::Caused)?,
-        Linked::Accepted
-    );
+    assert_eq!(store.link("later", "a", LinkKind::Caused)?, Linked::Accepted);
     let snapshot = store.snapshot();
-    assert_eq!(
-        snapshot.claimed_link("b")?,
-        Some(Link::new("b", "a", LinkKind::Spawned))
-    );
+    assert_eq!(snapshot.claimed_link("b")?, Some(Link::new("b", "a", LinkKind::Spawned)));
     assert_eq!(snapshot.refused_links(None)?.items.len(), 2);
     assert_eq!(snapshot.closing_links(None)?.items.len(), 1);
     store.append(Event::new("a").id("later"))?;

@@ -37,12 +37,7 @@ fn a_second_import_changes_nothing() {
         let known = first.events + first.versions + first.repeats;
         assert_eq!(second.repeats, known);
         assert_eq!(second.without_id, first.without_id);
-        let news = (
-            second.events,
-            second.versions,
-            second.quarantined,
-            second.links,
-        );
+        let news = (second.events, second.versions, second.quarantined, second.links);
         assert_eq!(news, (0, 0, 0, 0));
     });
 }
@@ -92,11 +87,7 @@ fn each_object_goes_out_as_the_bytes_that_came_in() {
             let text = fs::read_to_string(file).unwrap();
             for line in text.lines() {
                 let values = serde_json::Deserializer::from_str(line).into_iter::<&RawValue>();
-                expected.extend(
-                    values
-                        .map_while(Result::ok)
-                        .map(|value| value.get().to_owned()),
-                );
+                expected.extend(values.map_while(Result::ok).map(|value| value.get().to_owned()));
             }
         }
         let mut stored = HashSet::new();
@@ -113,12 +104,7 @@ fn each_object_goes_out_as_the_bytes_that_came_in() {
                 None => break,
             }
         }
-        assert!(
-            stored == expected,
-            "{} objects stored, {} read",
-            stored.len(),
-            expected.len()
-        );
+        assert!(stored == expected, "{} objects stored, {} read", stored.len(), expected.len());
     });
 }
 
@@ -135,10 +121,7 @@ impl Folder {
 
     fn figures(&self, name: &str) -> BTreeMap<String, u64> {
         let figures = self.expected[name].as_object().unwrap();
-        figures
-            .iter()
-            .map(|(key, count)| (key.clone(), count.as_u64().unwrap()))
-            .collect()
+        figures.iter().map(|(key, count)| (key.clone(), count.as_u64().unwrap())).collect()
     }
 
     /// Its transcripts, in byte order of their paths.
@@ -149,19 +132,13 @@ impl Folder {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
                     folders.push(path);
-                } else if path
-                    .extension()
-                    .is_some_and(|extension| extension == "jsonl")
-                {
+                } else if path.extension().is_some_and(|extension| extension == "jsonl") {
                     files.push(path);
                 }
             }
         }
-        files.sort_by(|a, b| {
-            a.as_os_str()
-                .as_encoded_bytes()
-                .cmp(b.as_os_str().as_encoded_bytes())
-        });
+        files
+            .sort_by(|a, b| a.as_os_str().as_encoded_bytes().cmp(b.as_os_str().as_encoded_bytes()));
         files
     }
 
@@ -197,13 +174,9 @@ impl Folder {
             assert_eq!(found, self.figure(name), "{name}");
         }
         let names = ["parent", "logical", "spawned"];
-        let links = names
-            .iter()
-            .zip(stats.links)
-            .filter(|(_, count)| *count > 0);
-        let links: BTreeMap<_, _> = links
-            .map(|(name, count)| ((*name).to_owned(), count))
-            .collect();
+        let links = names.iter().zip(stats.links).filter(|(_, count)| *count > 0);
+        let links: BTreeMap<_, _> =
+            links.map(|(name, count)| ((*name).to_owned(), count)).collect();
         assert_eq!(links, self.figures("parents_by_field"));
         let types = CountBy::Label("type".to_owned());
         let originals = Filter::new().without_versions().without_derived_ids();
@@ -212,16 +185,11 @@ impl Folder {
         assert_eq!(types, self.figures("types"));
 
         let deepest = self.expected["deepest"].as_str().unwrap();
-        let options = ChainOptions::new()
-            .max_depth(u64::MAX)
-            .detail(Detail::Columns);
+        let options = ChainOptions::new().max_depth(u64::MAX).detail(Detail::Columns);
         let chain = snapshot.chain(deepest, &options).unwrap().unwrap();
         let chain: Vec<_> = chain.map(|event| event.unwrap().id().to_string()).collect();
         assert_eq!(chain.len() as u64 - 1, stats.max_depth);
-        assert_eq!(
-            chain.last().unwrap(),
-            self.expected["deepest_root"].as_str().unwrap()
-        );
+        assert_eq!(chain.last().unwrap(), self.expected["deepest_root"].as_str().unwrap());
     }
 }
 
@@ -234,19 +202,13 @@ fn for_each_folder(check: impl Fn(&Folder)) {
     let expected: BTreeMap<String, Value> = serde_json::from_str(&expected).unwrap();
     for (name, expected) in expected {
         println!("{name}");
-        check(&Folder {
-            path: root.join(&name).canonicalize().unwrap(),
-            expected,
-        });
+        check(&Folder { path: root.join(&name).canonicalize().unwrap(), expected });
     }
 }
 
 fn import_into(store: &Store, paths: &[&(impl AsRef<Path> + ?Sized)]) -> ImportReport {
     let paths = paths.iter().map(|path| path.as_ref().to_owned());
-    import(store, &ImportOptions::new(paths), |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap()
+    import(store, &ImportOptions::new(paths), |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// A file with its lines in reverse order.
@@ -269,10 +231,7 @@ struct Contents {
 
 fn contents(snapshot: &Snapshot) -> Contents {
     let mut spawned = Vec::new();
-    let mut filter = Filter::new()
-        .oldest_first()
-        .limit(1000)
-        .detail(Detail::Columns);
+    let mut filter = Filter::new().oldest_first().limit(1000).detail(Detail::Columns);
     loop {
         let page = snapshot.events(&filter).unwrap();
         for event in &page.items {

@@ -90,9 +90,8 @@ fn account_for_every_byte(input: &[u8], expected: &oracle::Expected, found: &[Qu
         let line = 1 + input[..from].iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(piece.line, line as u64, "quarantined line");
     }
-    let lost: HashSet<usize> = (0..input.len())
-        .filter(|&at| !seen[at] && !input[at].is_ascii_whitespace())
-        .collect();
+    let lost: HashSet<usize> =
+        (0..input.len()).filter(|&at| !seen[at] && !input[at].is_ascii_whitespace()).collect();
     assert!(lost.is_empty(), "bytes {lost:?} are nowhere");
 }
 

@@ -60,10 +60,8 @@ static SOUND: LazyLock<Sound> = LazyLock::new(|| {
     }
     store.close().expect("nothing fails here");
     let names = disk.list().expect("nothing fails here");
-    let log_name = names
-        .into_iter()
-        .find(|name| name.ends_with(".log"))
-        .expect("a store has a log");
+    let log_name =
+        names.into_iter().find(|name| name.ends_with(".log")).expect("a store has a log");
     let log = disk.read(&log_name).expect("it is listed");
     Sound { disk, log_name, log }
 });
@@ -177,12 +175,7 @@ fn read_everything(snapshot: &Snapshot) -> Result<()> {
     first_pages(|after| snapshot.refused_links(after))?;
     first_pages(|after| snapshot.closing_links(after))?;
     first_pages(|after| snapshot.quarantined(after))?;
-    for by in [
-        CountBy::Kind,
-        CountBy::Instance,
-        CountBy::Session,
-        CountBy::Label("key".into()),
-    ] {
+    for by in [CountBy::Kind, CountBy::Instance, CountBy::Session, CountBy::Label("key".into())] {
         snapshot.count_by(&by, &Filter::new())?;
     }
     snapshot.timeline(Duration::from_nanos(1), &Filter::new())?;

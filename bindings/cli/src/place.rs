@@ -111,10 +111,9 @@ fn open(path: &Path) -> Result<Store, Failure> {
 
 /// Says what opening had to mend: a loss is never passed over in silence.
 fn report_recovery(report: &RecoveryReport) {
-    for (what, damages) in [
-        ("cut off a torn end", &report.cut),
-        ("skipped damage", &report.skipped),
-    ] {
+    for (what, damages) in
+        [("cut off a torn end", &report.cut), ("skipped damage", &report.skipped)]
+    {
         for damage in damages {
             note(&format!(
                 "forebear: {what}: {} at byte {}, {} bytes, kept in {}: {}",

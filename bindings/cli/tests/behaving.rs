@@ -40,13 +40,7 @@ fn exit_codes_say_what_happened() {
 #[test]
 fn reading_never_makes_a_store() {
     let place = Place::new();
-    for args in [
-        &["chain", "a"][..],
-        &["recent"],
-        &["stats"],
-        &["export"],
-        &["count", "kind"],
-    ] {
+    for args in [&["chain", "a"][..], &["recent"], &["stats"], &["export"], &["count", "kind"]] {
         let said = place.run(args);
         assert_eq!(said.code, 1, "{said:?}");
         assert!(said.err.contains("there is no store at"), "{}", said.err);
@@ -101,11 +95,7 @@ fn a_uuid_can_be_shortened_and_an_ambiguous_one_is_listed() {
     assert_eq!(said.out, "");
     for digit in ["1", "2"] {
         let line = format!("5f0c8a4e-0000-4000-8000-00000000000{digit}");
-        let line = said
-            .err
-            .lines()
-            .find(|l| l.contains(&line))
-            .expect("it is listed");
+        let line = said.err.lines().find(|l| l.contains(&line)).expect("it is listed");
         assert!(line.contains(" k ") && line.contains("says 5f0c"), "{line}");
     }
     let linked = place.json(&["link", "7a00", "5f0c8a4e-0000-4000-8000-000000000001"]);
@@ -122,11 +112,7 @@ fn each_line_is_answered_in_order_and_errors_do_not_stop_it() {
          {\"kind\":\"k\",\"id\":\"a\",\"time\":1}\r\n{\"kind\":\"other\",\"id\":\"a\",\"time\":1}\n{\"kind\":\"k\"}",
     );
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("3 of 8 lines were refused"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("3 of 8 lines were refused"), "{}", said.err);
     let lines = said.lines();
     assert_eq!(lines[0], json!({"id": "a", "seq": 1, "status": "new"}));
     for (at, line) in [(1, 2), (2, 4), (3, 5)] {
@@ -147,10 +133,7 @@ fn a_field_over_its_limit_is_named() {
     let said = place.run_with(&["append", "--json"], line);
     assert_eq!(said.code, 1);
     let lines = said.lines();
-    assert!(
-        lines[0]["error"].as_str().unwrap().contains("kind"),
-        "{lines:?}"
-    );
+    assert!(lines[0]["error"].as_str().unwrap().contains("kind"), "{lines:?}");
     assert_eq!(lines[1]["status"], "new");
 }
 
@@ -242,12 +225,7 @@ fn a_reader_that_leaves_is_no_error() {
         out.read_exact(&mut first).unwrap();
         drop(out);
         let mut err = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut err)
-            .unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}: {err}");
         assert_eq!(err, "", "{args:?}");
         feeder.join().unwrap();
@@ -266,15 +244,9 @@ fn colours_are_used_when_wanted() {
     };
     assert!(!escapes(&["chain", "failure"], None));
     assert!(escapes(&["chain", "failure", "--color", "always"], None));
-    assert!(escapes(
-        &["chain", "failure"],
-        Some(("CLICOLOR_FORCE", "1"))
-    ));
+    assert!(escapes(&["chain", "failure"], Some(("CLICOLOR_FORCE", "1"))));
     assert!(!escapes(&["chain", "failure"], Some(("NO_COLOR", "1"))));
-    assert!(!escapes(
-        &["chain", "failure", "--color", "never"],
-        Some(("CLICOLOR_FORCE", "1"))
-    ));
+    assert!(!escapes(&["chain", "failure", "--color", "never"], Some(("CLICOLOR_FORCE", "1"))));
 }
 
 #[test]
@@ -286,12 +258,7 @@ fn nothing_from_an_event_reaches_a_terminal_as_a_command() {
         "session": nasty, "labels": {nasty: nasty}, "payload": {"text": nasty},
     });
     let text = json!({"kind": "k", "id": "t", "payload_text": nasty});
-    assert_eq!(
-        place
-            .run_with(&["append", "--json"], format!("{line}\n{text}\n"))
-            .code,
-        0
-    );
+    assert_eq!(place.run_with(&["append", "--json"], format!("{line}\n{text}\n")).code, 0);
     for args in [
         &["chain", nasty][..],
         &["chain", nasty, "--payload", "--root-first"],
@@ -317,9 +284,7 @@ fn nothing_from_an_event_reaches_a_terminal_as_a_command() {
         let said = place.run(args);
         for shown in [&said.out, &said.err] {
             assert!(
-                !shown
-                    .chars()
-                    .any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')),
+                !shown.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')),
                 "{args:?}: {shown:?}"
             );
         }
@@ -345,13 +310,7 @@ fn completions_and_manual_pages_are_made() {
 fn help_says_what_scripts_rely_on() {
     let place = Place::new();
     let help = place.run(&["--help"]).out;
-    for said in [
-        "Exit codes:",
-        "nothing found",
-        "derived_id",
-        "payload_base64",
-        "FOREBEAR_STORE",
-    ] {
+    for said in ["Exit codes:", "nothing found", "derived_id", "payload_base64", "FOREBEAR_STORE"] {
         assert!(help.contains(said), "{said}");
     }
     for command in [

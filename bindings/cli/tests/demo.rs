@@ -22,10 +22,7 @@ fn the_demo_shows_the_chain_from_the_failure_to_the_request() {
     ] {
         assert!(said.out.contains(shown), "{shown}: {}", said.out);
     }
-    assert!(
-        !place.store().exists(),
-        "the demo keeps to a folder of its own"
-    );
+    assert!(!place.store().exists(), "the demo keeps to a folder of its own");
 }
 
 #[test]
@@ -38,19 +35,10 @@ fn the_demo_answers_scripts_too() {
     let request = chain.last().expect("a chain");
     assert_eq!(request["kind"], "user_message");
     assert_eq!(request["depth"], 0);
-    let kinds: Vec<_> = chain
-        .iter()
-        .filter_map(|event| event["link"].as_str())
-        .collect();
-    assert!(
-        kinds.contains(&"spawned") && kinds.contains(&"continues"),
-        "{kinds:?}"
-    );
+    let kinds: Vec<_> = chain.iter().filter_map(|event| event["link"].as_str()).collect();
+    assert!(kinds.contains(&"spawned") && kinds.contains(&"continues"), "{kinds:?}");
     assert_eq!(lines[lines.len() - 2]["end"]["kind"], "root");
-    for answer in lines[lines.len() - 1]["answers"]
-        .as_array()
-        .expect("answers")
-    {
+    for answer in lines[lines.len() - 1]["answers"].as_array().expect("answers") {
         assert!(answer["again_ns"].as_u64() > Some(0), "{answer}");
     }
 }
@@ -64,11 +52,8 @@ const LINE: &str = concat!(
 fn an_import_reports_in_figures() {
     let place = Place::new();
     let file = place.path().join("session.jsonl");
-    fs::write(
-        &file,
-        format!("{LINE}\nnot json\n{{\"type\":\"summary\",\"summary\":\"x\"}}"),
-    )
-    .unwrap();
+    fs::write(&file, format!("{LINE}\nnot json\n{{\"type\":\"summary\",\"summary\":\"x\"}}"))
+        .unwrap();
     let report = place.json(&["import", file.to_str().unwrap()]).remove(0);
     for (key, value) in [
         ("files", 1),
@@ -87,21 +72,12 @@ fn an_import_reports_in_figures() {
     assert!(report["seconds"].is_f64());
     assert_eq!(report["interrupted"], false);
     let again = place.json(&["import", file.to_str().unwrap()]).remove(0);
-    assert_eq!(
-        (&again["events"], &again["quarantined"]),
-        (&0.into(), &0.into())
-    );
+    assert_eq!((&again["events"], &again["quarantined"]), (&0.into(), &0.into()));
 
     let listed = place.json(&["quarantine"]);
     assert_eq!(listed.len(), 1);
-    assert_eq!(
-        (&listed[0]["n"], &listed[0]["line"]),
-        (&1.into(), &2.into())
-    );
-    assert_eq!(
-        place.run(&["quarantine", "show", "1"]).out.trim_end(),
-        "not json"
-    );
+    assert_eq!((&listed[0]["n"], &listed[0]["line"]), (&1.into(), &2.into()));
+    assert_eq!(place.run(&["quarantine", "show", "1"]).out.trim_end(), "not json");
     assert!(place.run(&["quarantine"]).out.contains("session.jsonl"));
     assert_eq!(ids(&place.json(&["show", "0000"])).len(), 1);
 }
@@ -111,11 +87,7 @@ fn an_import_without_a_path_takes_the_usual_folder() {
     let place = Place::new();
     let said = place.run(&["import"]);
     assert_eq!(said.code, 1);
-    assert!(
-        said.err.contains("there are no transcripts in"),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("there are no transcripts in"), "{}", said.err);
 
     let usual = place.path().join(".claude/projects/p");
     fs::create_dir_all(&usual).unwrap();
@@ -125,11 +97,8 @@ fn an_import_without_a_path_takes_the_usual_folder() {
 
     let other = place.path().join("elsewhere");
     fs::create_dir_all(other.join("projects")).unwrap();
-    let said = place
-        .command(&["import", "--json"])
-        .env("CLAUDE_CONFIG_DIR", &other)
-        .output()
-        .unwrap();
+    let said =
+        place.command(&["import", "--json"]).env("CLAUDE_CONFIG_DIR", &other).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!(report["files"], 0);
 }

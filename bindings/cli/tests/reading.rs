@@ -28,10 +28,7 @@ fn a_chain_ends_with_how_it_ended() {
     let place = Place::with_three_events();
     let chain = place.json(&["chain", "failure"]);
     assert_eq!(ids(&chain), ["failure", "call", "ask"]);
-    assert_eq!(
-        chain.last(),
-        Some(&json!({"end": {"kind": "root", "parent": null, "id": "ask"}}))
-    );
+    assert_eq!(chain.last(), Some(&json!({"end": {"kind": "root", "parent": null, "id": "ask"}})));
 
     let chain = place.json(&["chain", "failure", "--root-first", "--payload"]);
     assert_eq!(ids(&chain), ["ask", "call", "failure"]);
@@ -40,16 +37,10 @@ fn a_chain_ends_with_how_it_ended() {
 
     let chain = place.json(&["chain", "failure", "--max-depth", "1"]);
     assert_eq!(ids(&chain), ["failure", "call"]);
-    assert_eq!(
-        chain[2],
-        json!({"end": {"kind": "depth_limit", "parent": "ask", "id": "call"}})
-    );
+    assert_eq!(chain[2], json!({"end": {"kind": "depth_limit", "parent": "ask", "id": "call"}}));
 
     let chain = place.json(&["chain", "failure", "--stop-at", "spawned"]);
-    assert_eq!(
-        chain[1],
-        json!({"end": {"kind": "stopped", "parent": "call", "id": "failure"}})
-    );
+    assert_eq!(chain[1], json!({"end": {"kind": "stopped", "parent": "call", "id": "failure"}}));
 }
 
 #[test]
@@ -58,19 +49,13 @@ fn a_chain_without_its_beginning_says_so() {
     let said = place.run(&["append", "note", "--id", "orphan", "--parent", "gone"]);
     assert_eq!((said.code, said.out.as_str()), (0, "orphan\n"));
     let chain = place.json(&["chain", "orphan"]);
-    assert_eq!(
-        chain[1],
-        json!({"end": {"kind": "missing", "parent": "gone", "id": "orphan"}})
-    );
+    assert_eq!(chain[1], json!({"end": {"kind": "missing", "parent": "gone", "id": "orphan"}}));
     assert_eq!(
         place.json(&["missing"]),
         [json!({"id": "gone", "children": 1, "first_child": "orphan"})]
     );
     let drawn = place.run(&["chain", "orphan"]).out;
-    assert!(
-        drawn.contains("missing: the parent gone was never stored"),
-        "{drawn}"
-    );
+    assert!(drawn.contains("missing: the parent gone was never stored"), "{drawn}");
 }
 
 #[test]
@@ -163,18 +148,12 @@ fn events_are_filtered_and_paged() {
     assert_eq!(found(&[]), ["failure", "call", "ask"]);
     assert_eq!(found(&["--oldest-first"]), ["ask", "call", "failure"]);
     assert_eq!(found(&["--errors"]), ["failure"]);
-    assert_eq!(
-        found(&["--kind", "error", "--kind", "tool_use"]),
-        ["failure", "call"]
-    );
+    assert_eq!(found(&["--kind", "error", "--kind", "tool_use"]), ["failure", "call"]);
     assert_eq!(found(&["--label", "tool=Bash"]), ["call"]);
     assert_eq!(found(&["--session", "s1"]), ["call", "ask"]);
     assert_eq!(found(&["--instance", "helper"]), ["failure"]);
     assert_eq!(found(&["--root", "ask", "--limit", "5"]).len(), 3);
-    assert_eq!(
-        found(&["--since", "2026-03-01T12:00:03Z"]),
-        ["failure", "call"]
-    );
+    assert_eq!(found(&["--since", "2026-03-01T12:00:03Z"]), ["failure", "call"]);
     assert_eq!(found(&["--until", "2026-03-01T12:00:03Z"]), ["ask"]);
     assert_eq!(found(&["--since", "1772366405000000000"]), ["failure"]);
 
@@ -218,10 +197,7 @@ fn counts_and_timelines_add_up() {
             json!({"value": "user_message", "count": 1}),
         ]
     );
-    assert_eq!(
-        place.json(&["count", "label:tool"]),
-        [json!({"value": "Bash", "count": 1})]
-    );
+    assert_eq!(place.json(&["count", "label:tool"]), [json!({"value": "Bash", "count": 1})]);
     assert_eq!(
         place.json(&["timeline", "--bucket", "4s"]),
         [
@@ -265,10 +241,7 @@ fn stats_have_the_promised_keys() {
 fn refused_and_closing_links_are_listed() {
     let place = Place::with_three_events();
     let linked = |child: &str, parent: &str| {
-        place.json(&["link", child, parent])[0]["status"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        place.json(&["link", child, parent])[0]["status"].as_str().unwrap().to_owned()
     };
     assert_eq!(linked("call", "failure"), "refused");
     assert_eq!(linked("ask", "failure"), "closing");
@@ -302,18 +275,13 @@ fn payloads_that_are_no_json_are_printed_all_the_same() {
     append("bytes", b"\xff\xfe\x00");
     let payload = |id: &str| place.json(&["show", id, "--payload"]).remove(0);
     let out = place.run(&["show", "pretty", "--payload", "--json"]).out;
-    assert!(
-        out.trim_end().ends_with(r#""payload":{"a b":[1,2.50]}}"#),
-        "{out}"
-    );
+    assert!(out.trim_end().ends_with(r#""payload":{"a b":[1,2.50]}}"#), "{out}");
     assert_eq!(payload("text")["payload_text"], "not json: \u{1b}[31m");
     assert_eq!(payload("bytes")["payload_base64"], "//4A");
     assert_eq!(place.run(&["show", "bytes", "--raw"]).raw, b"\xff\xfe\x00");
 
     // What one store prints, another takes.
-    let all = place
-        .run(&["events", "--all", "--oldest-first", "--payload", "--json"])
-        .out;
+    let all = place.run(&["events", "--all", "--oldest-first", "--payload", "--json"]).out;
     let other = Place::new();
     assert_eq!(other.run_with(&["append", "--json"], all).code, 0);
     assert_eq!(other.run(&["show", "bytes", "--raw"]).raw, b"\xff\xfe\x00");
@@ -340,10 +308,7 @@ fn payloads_are_exported_byte_for_byte() {
     let place = Place::with_three_events();
     place.run(&["append", "note", "--id", "bare"]);
     let said = place.run(&["export"]);
-    assert_eq!(
-        said.out,
-        "{\"text\":\"why?\"}\n{\"command\":\"make\"}\n\"it broke\"\n"
-    );
+    assert_eq!(said.out, "{\"text\":\"why?\"}\n{\"command\":\"make\"}\n\"it broke\"\n");
     assert!(said.err.contains("1 event has no payload"), "{}", said.err);
 
     let file = place.path().join("out.jsonl");

@@ -69,25 +69,13 @@ fn an_import_gives_the_figures_of_an_independent_reading() {
 
         let listed = |command: &str| json!(place.json(&[command, "--all"]).len());
         assert_eq!(listed("roots"), figure(&expected, "roots"), "{name}");
-        assert_eq!(
-            listed("missing"),
-            figure(&expected, "parent_missing"),
-            "{name}"
-        );
+        assert_eq!(listed("missing"), figure(&expected, "parent_missing"), "{name}");
 
         let deepest = expected["deepest"].as_str().expect("an id");
         let chain = place.json(&["chain", deepest]);
         let depth = expected["max_depth"].as_u64().expect("a number");
-        assert_eq!(
-            chain.len() as u64,
-            depth + 2,
-            "{name}: its events and its end"
-        );
-        assert_eq!(
-            ids(&chain).last().copied(),
-            expected["deepest_root"].as_str(),
-            "{name}"
-        );
+        assert_eq!(chain.len() as u64, depth + 2, "{name}: its events and its end");
+        assert_eq!(ids(&chain).last().copied(), expected["deepest_root"].as_str(), "{name}");
         assert_eq!(chain[0]["depth"], depth, "{name}");
         assert_eq!(chain[0]["root"], expected["deepest_root"], "{name}");
     }
@@ -130,12 +118,7 @@ fn an_export_gives_back_each_objects_bytes() {
         // Objects that came several times with the same bytes are stored once.
         given.dedup();
         back.sort_unstable();
-        assert!(
-            given == back,
-            "{name}: {} objects in, {} out",
-            given.len(),
-            back.len()
-        );
+        assert!(given == back, "{name}: {} objects in, {} out", given.len(), back.len());
     }
 }
 
@@ -146,10 +129,7 @@ fn objects(folder: &Path) -> Vec<String> {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             found.extend(objects(&path));
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "jsonl")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "jsonl") {
             let text = fs::read_to_string(&path).expect("UTF-8");
             for line in text.lines() {
                 let mut values = serde_json::Deserializer::from_str(line)

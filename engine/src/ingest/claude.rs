@@ -64,23 +64,17 @@ impl Transcript {
         let time_ns = time_ns.or_else(|| fields.snapshot.timestamp.and_then(parse_time));
         self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
 
-        let session = fields.session.map_or_else(
-            || self.session.clone(),
-            |name| text(name, limits::MAX_NAME_BYTES),
-        );
-        let instance = fields.agent.map_or_else(
-            || session.clone(),
-            |name| text(name, limits::MAX_NAME_BYTES),
-        );
+        let session = fields
+            .session
+            .map_or_else(|| self.session.clone(), |name| text(name, limits::MAX_NAME_BYTES));
+        let instance =
+            fields.agent.map_or_else(|| session.clone(), |name| text(name, limits::MAX_NAME_BYTES));
         let event = self
             .labelled(event, fields)
             .time_ns(self.last_time_ns)
             .instance(instance)
             .session(session);
-        Ok(ReadEvent {
-            event,
-            time_made_up: time_ns.is_none(),
-        })
+        Ok(ReadEvent { event, time_made_up: time_ns.is_none() })
     }
 
     fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {
@@ -105,10 +99,8 @@ impl Transcript {
             event = event.label(SIDECHAIN, "true");
         }
         for (n, tool_use) in message.tool_uses.iter().take(MAX_TOOLS).enumerate() {
-            event = event.label(
-                numbered(TOOL, n),
-                tool_use.name.map_or_else(String::new, label_value),
-            );
+            event =
+                event.label(numbered(TOOL, n), tool_use.name.map_or_else(String::new, label_value));
             if let Some(id) = tool_use.id {
                 event = event.label(numbered(TOOL_USE_ID, n), label_value(id));
             }
@@ -144,11 +136,7 @@ fn labelled_with_evidence(mut event: Event, fields: &Fields<'_>) -> Event {
         if let Some(source) = fields.source_call {
             event = event.label(SOURCE_CALL, label_value(source));
         }
-        fields
-            .message
-            .tool_results
-            .first()
-            .and_then(|result| result.id)
+        fields.message.tool_results.first().and_then(|result| result.id)
     } else if let Some(agent) = fields.progress_agent
         && is(fields.line_type, "progress")
     {
@@ -255,23 +243,14 @@ mod tests {
     #[test]
     fn kinds_follow_from_what_a_line_holds() {
         for (object, kind) in [
-            (
-                r#"{"type":"user","message":{"content":"x"}}"#,
-                "user_message",
-            ),
-            (
-                r#"{"type":"user","message":{"content":[{"type":"tool_result"}]}}"#,
-                "tool_result",
-            ),
+            (r#"{"type":"user","message":{"content":"x"}}"#, "user_message"),
+            (r#"{"type":"user","message":{"content":[{"type":"tool_result"}]}}"#, "tool_result"),
             (
                 r#"{"type":"assistant","message":{"content":[{"type":"text"}]}}"#,
                 "assistant_message",
             ),
             (r#"{"type":"assistant"}"#, "assistant_message"),
-            (
-                r#"{"type":"assistant","message":{"content":[{"type":"thinking"}]}}"#,
-                "thinking",
-            ),
+            (r#"{"type":"assistant","message":{"content":[{"type":"thinking"}]}}"#, "thinking"),
             (
                 r#"{"type":"assistant","message":{"content":[{"type":"thinking"},{"type":"text"}]}}"#,
                 "assistant_message",
@@ -294,15 +273,9 @@ mod tests {
     #[test]
     fn parents_in_order_of_strength() {
         let event = read(r#"{"uuid":"a","parentUuid":"p","logicalParentUuid":"l"}"#).event;
-        assert_eq!(
-            (event.parent, event.link),
-            (Some("p".into()), LinkKind::Caused)
-        );
+        assert_eq!((event.parent, event.link), (Some("p".into()), LinkKind::Caused));
         let event = read(r#"{"uuid":"a","parentUuid":null,"logicalParentUuid":"l"}"#).event;
-        assert_eq!(
-            (event.parent, event.link),
-            (Some("l".into()), LinkKind::Continues)
-        );
+        assert_eq!((event.parent, event.link), (Some("l".into()), LinkKind::Continues));
         let event = read(r#"{"uuid":"a","parentUuid":"","leafUuid":"l"}"#).event;
         assert_eq!(event.parent, None);
         for object in [
@@ -324,14 +297,8 @@ mod tests {
             (read.event.time_ns, read.time_made_up)
         };
         assert_eq!(time(r#"{"timestamp":"yesterday"}"#), (77, true));
-        assert_eq!(
-            time(r#"{"timestamp":"1970-01-01T00:00:01.5Z"}"#),
-            (1_500_000_000, false)
-        );
-        assert_eq!(
-            time(r#"{"timestamp":"9000-01-01T00:00:00Z"}"#),
-            (1_500_000_000, true)
-        );
+        assert_eq!(time(r#"{"timestamp":"1970-01-01T00:00:01.5Z"}"#), (1_500_000_000, false));
+        assert_eq!(time(r#"{"timestamp":"9000-01-01T00:00:00Z"}"#), (1_500_000_000, true));
         assert_eq!(
             time(r#"{"snapshot":{"timestamp":"1970-01-01T02:00:02+02:00"}}"#),
             (2_000_000_000, false)
@@ -345,10 +312,7 @@ mod tests {
         assert_eq!(event.instance, "5e55");
         assert_eq!(label(&event, "project"), Some("-home-me-work"));
         let event = read(r#"{"uuid":"a","sessionId":"s","agentId":"x"}"#).event;
-        assert_eq!(
-            (event.session.as_deref(), &*event.instance),
-            (Some("s"), "x")
-        );
+        assert_eq!((event.session.as_deref(), &*event.instance), (Some("s"), "x"));
 
         let long = "é".repeat(2000);
         let object = format!(
@@ -364,13 +328,8 @@ mod tests {
     fn an_id_that_is_too_long_is_refused() {
         let object = format!(r#"{{"uuid":"{}"}}"#, "x".repeat(256));
         let mut transcript = Transcript::new(Path::new(FILE), 0);
-        let reason = transcript
-            .event(&Fields::read(&object), &object)
-            .unwrap_err();
-        assert!(
-            reason.contains("at most 255 bytes, found one of 256"),
-            "{reason}"
-        );
+        let reason = transcript.event(&Fields::read(&object), &object).unwrap_err();
+        assert!(reason.contains("at most 255 bytes, found one of 256"), "{reason}");
     }
 
     #[test]

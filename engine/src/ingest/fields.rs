@@ -122,10 +122,7 @@ impl<'t> MessageFields<'t> {
             "model" => fields.model = text(value),
             "content" => {
                 let model = fields.model;
-                fields = Self {
-                    model,
-                    ..Self::default()
-                };
+                fields = Self { model, ..Self::default() };
                 fields.read_content(value);
             }
             _ => {}
@@ -163,10 +160,7 @@ impl<'t> MessageFields<'t> {
             }
             Some("thinking" | "redacted_thinking") => self.has_thinking = true,
             Some("tool_use") => self.tool_uses.push(ToolUse { id, name, prompt }),
-            Some("tool_result") => self.tool_results.push(ToolResult {
-                id: tool_use_id,
-                is_error,
-            }),
+            Some("tool_result") => self.tool_results.push(ToolResult { id: tool_use_id, is_error }),
             _ => {}
         }
     }

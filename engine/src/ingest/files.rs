@@ -119,16 +119,12 @@ impl Search {
             bytes: fs::metadata(&path).map_or(0, |metadata| metadata.len()),
             path,
         });
-        Files {
-            found: found.collect(),
-            failed: self.failed,
-        }
+        Files { found: found.collect(), failed: self.failed }
     }
 }
 
 fn is_transcript(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "jsonl")
+    path.extension().is_some_and(|extension| extension == "jsonl")
 }
 
 fn bytes(path: &Path) -> &[u8] {
@@ -156,13 +152,7 @@ mod tests {
         for folder in ["a", "a/sub", "b"] {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
-        for file in [
-            "a.jsonl",
-            "a/sub/x.jsonl",
-            "a/note.txt",
-            "a/y.jsonl",
-            "b/named.log",
-        ] {
+        for file in ["a.jsonl", "a/sub/x.jsonl", "a/note.txt", "a/y.jsonl", "b/named.log"] {
             fs::write(root.path().join(file), "12345").unwrap();
         }
         let all = [
@@ -188,10 +178,7 @@ mod tests {
         symlink(root.path(), inner.join("round")).unwrap();
         symlink(inner.join("x.jsonl"), inner.join("again.jsonl")).unwrap();
         symlink(root.path().join("gone"), inner.join("nowhere")).unwrap();
-        assert_eq!(
-            found(root.path(), &[root.path().to_owned()]),
-            ["a/b/x.jsonl"]
-        );
+        assert_eq!(found(root.path(), &[root.path().to_owned()]), ["a/b/x.jsonl"]);
     }
 
     #[test]

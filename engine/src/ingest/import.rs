@@ -230,20 +230,13 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
         let has_uuid = batch.events.iter().map(|event| !event.derived_id).collect();
         let batch = batch.durability(self.durability).when_full(WhenFull::Block);
         let receipt = self.store.submit(batch)?;
-        self.in_flight.push_back(InFlight {
-            receipt,
-            has_uuid,
-            clues,
-        });
+        self.in_flight.push_back(InFlight { receipt, has_uuid, clues });
         Ok(())
     }
 
     fn send_links(&mut self, links: &[Link]) -> Result<()> {
         for links in links.chunks(BATCH_RECORDS) {
-            let batch = Batch {
-                links: links.to_vec(),
-                ..Batch::default()
-            };
+            let batch = Batch { links: links.to_vec(), ..Batch::default() };
             self.send(batch, Clues::default())?;
         }
         Ok(())
@@ -282,10 +275,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
                 AppendStatus::Version => report.versions += 1,
             }
         }
-        let stored = written
-            .events
-            .iter()
-            .filter(|event| event.status != AppendStatus::Repeat);
+        let stored = written.events.iter().filter(|event| event.status != AppendStatus::Repeat);
         self.progress.events += stored.count() as u64;
         let new = |link: &&Linked| matches!(link, Linked::Accepted | Linked::Closing);
         report.links += written.links.iter().filter(new).count() as u64;
@@ -308,9 +298,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
-        self.report
-            .failed_files
-            .push((path.to_owned(), error.to_string()));
+        self.report.failed_files.push((path.to_owned(), error.to_string()));
     }
 
     fn finish(mut self) -> Result<ImportReport> {
@@ -354,10 +342,7 @@ impl Source {
 
 fn open(path: &Path) -> io::Result<(File, SystemTime)> {
     let file = File::open(path)?;
-    let modified = file
-        .metadata()?
-        .modified()
-        .unwrap_or_else(|_| SystemTime::now());
+    let modified = file.metadata()?.modified().unwrap_or_else(|_| SystemTime::now());
     Ok((file, modified))
 }
 

@@ -261,18 +261,11 @@ mod tests {
 
     #[test]
     fn escapes_are_decoded_as_serde_json_does() {
-        for text in [
-            r#""plain""#,
-            r#""\"\\\/\b\f\n\r\tz""#,
-            r#""\u00e9é\u20AC""#,
-            r#""a\ud83d\ude00b""#,
-        ] {
+        for text in
+            [r#""plain""#, r#""\"\\\/\b\f\n\r\tz""#, r#""\u00e9é\u20AC""#, r#""a\ud83d\ude00b""#]
+        {
             let expected: String = serde_json::from_str(text).unwrap();
-            assert_eq!(
-                Cursor::new(text).string().unwrap().decode(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Cursor::new(text).string().unwrap().decode(), expected, "{text}");
         }
     }
 
@@ -284,11 +277,7 @@ mod tests {
             (r#""\ud800\ud83d\ude00""#, "\u{fffd}😀"),
             (r#""\ud800A""#, "\u{fffd}A"),
         ] {
-            assert_eq!(
-                Cursor::new(text).string().unwrap().decode(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(Cursor::new(text).string().unwrap().decode(), expected, "{text}");
         }
     }
 
@@ -308,11 +297,7 @@ mod tests {
     #[test]
     fn depth_costs_no_stack() {
         let depth = 100_000;
-        let text = format!(
-            r#"{{"deep":{}{},"a":"x"}}"#,
-            "[".repeat(depth),
-            "]".repeat(depth)
-        );
+        let text = format!(r#"{{"deep":{}{},"a":"x"}}"#, "[".repeat(depth), "]".repeat(depth));
         assert_eq!(strings(&text)[1].1.as_deref(), Some("x"));
     }
 }

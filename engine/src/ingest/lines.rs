@@ -87,11 +87,7 @@ impl<R: Read> Lines<R> {
         } else {
             LineContent::Bytes(&self.joined)
         };
-        Ok(Some(Line {
-            number: self.number,
-            offset,
-            content,
-        }))
+        Ok(Some(Line { number: self.number, offset, content }))
     }
 
     /// Gathers the chunks of a line and returns its length; keeps nothing of a

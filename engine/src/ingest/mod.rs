@@ -50,10 +50,7 @@ pub struct ImportOptions {
 impl ImportOptions {
     /// Imports these files, and the `*.jsonl` files under these folders.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        Self {
-            paths: paths.into_iter().map(Into::into).collect(),
-            durability: Durability::Flush,
-        }
+        Self { paths: paths.into_iter().map(Into::into).collect(), durability: Durability::Flush }
     }
 
     /// Sets what each batch has reached before the next but one is read;

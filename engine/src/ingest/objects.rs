@@ -31,11 +31,7 @@ pub(crate) enum PieceContent<'l> {
 impl<'l> Pieces<'l> {
     /// Goes over a line, past a byte order mark at its beginning.
     pub(crate) fn new(line: &'l [u8]) -> Self {
-        let at = if line.starts_with(BYTE_ORDER_MARK) {
-            BYTE_ORDER_MARK.len()
-        } else {
-            0
-        };
+        let at = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         Self { line, at }
     }
 
@@ -69,10 +65,7 @@ impl<'l> Pieces<'l> {
         } else {
             format!("expected a JSON object: {error}")
         };
-        PieceContent::Rubbish {
-            bytes: trim_end(bytes),
-            reason,
-        }
+        PieceContent::Rubbish { bytes: trim_end(bytes), reason }
     }
 }
 
@@ -137,17 +130,10 @@ mod tests {
 
     #[test]
     fn objects_are_found_without_the_space_around_them() {
-        assert_eq!(
-            pieces(b"\xef\xbb\xbf {\"a\":1} \r"),
-            [(4, &b"{\"a\":1}"[..], true)]
-        );
+        assert_eq!(pieces(b"\xef\xbb\xbf {\"a\":1} \r"), [(4, &b"{\"a\":1}"[..], true)]);
         assert_eq!(
             pieces(b"{}{\"b\":{}} {}"),
-            [
-                (0, &b"{}"[..], true),
-                (2, b"{\"b\":{}}", true),
-                (11, b"{}", true)
-            ]
+            [(0, &b"{}"[..], true), (2, b"{\"b\":{}}", true), (11, b"{}", true)]
         );
     }
 
@@ -185,10 +171,7 @@ mod tests {
     fn invalid_utf_8_spoils_its_own_value_alone() {
         assert_eq!(
             pieces(b"{\"a\":\"\xff\"}{\"b\":\"\xc3\xa9\"}"),
-            [
-                (0, &b"{\"a\":\"\xff\"}"[..], false),
-                (9, b"{\"b\":\"\xc3\xa9\"}", true)
-            ]
+            [(0, &b"{\"a\":\"\xff\"}"[..], false), (9, b"{\"b\":\"\xc3\xa9\"}", true)]
         );
         assert_eq!(pieces(b"\xff{}"), [(0, &b"\xff{}"[..], false)]);
     }
@@ -197,11 +180,7 @@ mod tests {
     fn objects_behind_runs_of_nul_count() {
         assert_eq!(
             pieces(b"\0\0\0{\"a\":1}\0\0"),
-            [
-                (0, &b"\0\0\0"[..], false),
-                (3, b"{\"a\":1}", true),
-                (10, b"\0\0", false)
-            ]
+            [(0, &b"\0\0\0"[..], false), (3, b"{\"a\":1}", true), (10, b"\0\0", false)]
         );
         assert_eq!(
             pieces(b"{\"cut\":\"of\0\0{}"),

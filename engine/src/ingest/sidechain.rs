@@ -35,16 +35,10 @@ impl Sidechains {
             time_ns: event.time_ns,
             id: event.id.clone(),
         };
-        let prompts = fields
-            .message
-            .tool_uses
-            .iter()
-            .filter_map(|tool_use| tool_use.prompt);
-        self.calls
-            .extend(prompts.map(|text| prompt(&text.decode())));
+        let prompts = fields.message.tool_uses.iter().filter_map(|tool_use| tool_use.prompt);
+        self.calls.extend(prompts.map(|text| prompt(&text.decode())));
         if fields.sidechain && fields.agent.is_none() && event.parent.is_none() {
-            self.roots
-                .extend(fields.message.text.map(|text| prompt(&text.decode())));
+            self.roots.extend(fields.message.text.map(|text| prompt(&text.decode())));
         }
     }
 
@@ -77,9 +71,7 @@ impl Sidechains {
     fn latest_call(&self, root: &Prompt) -> Option<&Prompt> {
         let key = |prompt: &Prompt| (prompt.text, prompt.time_ns);
         let end = self.calls.partition_point(|call| key(call) <= key(root));
-        let latest = self.calls[..end]
-            .last()
-            .filter(|call| call.text == root.text)?;
+        let latest = self.calls[..end].last().filter(|call| call.text == root.text)?;
         let begin = self.calls.partition_point(|call| key(call) < key(latest));
         self.calls.get(begin)
     }

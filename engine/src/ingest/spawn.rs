@@ -44,17 +44,9 @@ impl Clues {
         let Some(session) = &event.session else {
             return;
         };
-        let agent = |id: &str| Agent {
-            session: session.clone(),
-            id: id.to_owned(),
-        };
-        let label = |key: &str| {
-            event
-                .labels
-                .iter()
-                .find(|(k, _)| k == key)
-                .map(|(_, v)| v.as_str())
-        };
+        let agent = |id: &str| Agent { session: session.clone(), id: id.to_owned() };
+        let label =
+            |key: &str| event.labels.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
         if let Some(id) = label(AGENT_ROOT) {
             self.roots.insert((agent(id), event.id.clone()));
         }
@@ -80,8 +72,7 @@ impl Clues {
     /// snapshot must show the batch.
     pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
         for (session, call) in &self.calls {
-            self.agents
-                .extend(agents_started_by(snapshot, session, call)?);
+            self.agents.extend(agents_started_by(snapshot, session, call)?);
         }
         let mut links = Vec::new();
         for agent in &self.agents {
@@ -119,9 +110,8 @@ impl Claim {
     fn find(snapshot: &Snapshot, agent: &Agent) -> Result<Option<Self>> {
         let results = in_session(snapshot, &agent.session, AGENT_RESULT, &agent.id)?;
         // The event that the earliest result names, stored or not.
-        if let Some((result, call)) = results
-            .iter()
-            .find_map(|result| Some((result, result.label(SOURCE_CALL)?)))
+        if let Some((result, call)) =
+            results.iter().find_map(|result| Some((result, result.label(SOURCE_CALL)?)))
         {
             return Ok(Some(Self {
                 call: EventId::from(call),
@@ -135,21 +125,13 @@ impl Claim {
             holders.extend(holder(snapshot, &agent.session, call)?);
         }
         if let Some((time_ns, call)) = holders.into_iter().min() {
-            return Ok(Some(Self {
-                call,
-                strength: ANSWERED_BY_RESULT,
-                order: time_ns,
-            }));
+            return Ok(Some(Self { call, strength: ANSWERED_BY_RESULT, order: time_ns }));
         }
         // The event that holds the call of which progress was reported.
         let progress = in_session(snapshot, &agent.session, AGENT_PROGRESS, &agent.id)?;
         for call in distinct_calls(&progress) {
             if let Some((time_ns, call)) = holder(snapshot, &agent.session, call)? {
-                return Ok(Some(Self {
-                    call,
-                    strength: NAMED_BY_PROGRESS,
-                    order: time_ns,
-                }));
+                return Ok(Some(Self { call, strength: NAMED_BY_PROGRESS, order: time_ns }));
             }
         }
         Ok(None)
@@ -165,9 +147,7 @@ impl Claim {
             Some(link) => {
                 (link.strength, -i128::from(link.order)) >= (self.strength, -i128::from(self.order))
             }
-            None => snapshot
-                .get(root)?
-                .is_some_and(|event| event.parent().is_some()),
+            None => snapshot.get(root)?.is_some_and(|event| event.parent().is_some()),
         };
         let link = Link::new(root, &self.call, LinkKind::Spawned);
         Ok((!stands).then(|| link.strength(self.strength).order(self.order)))
@@ -197,16 +177,9 @@ fn agents_started_by(snapshot: &Snapshot, session: &str, call: &str) -> Result<V
     let evidence = in_session(snapshot, session, AGENT_CALL, call)?;
     let ids: BTreeSet<&str> = evidence
         .iter()
-        .filter_map(|event| {
-            event
-                .label(AGENT_RESULT)
-                .or_else(|| event.label(AGENT_PROGRESS))
-        })
+        .filter_map(|event| event.label(AGENT_RESULT).or_else(|| event.label(AGENT_PROGRESS)))
         .collect();
-    let agent = |id: &str| Agent {
-        session: session.to_owned(),
-        id: id.to_owned(),
-    };
+    let agent = |id: &str| Agent { session: session.to_owned(), id: id.to_owned() };
     Ok(ids.into_iter().map(agent).collect())
 }
 
@@ -216,9 +189,7 @@ fn holder(snapshot: &Snapshot, session: &str, call: &str) -> Result<Option<(i64,
     for n in 0..MAX_TOOLS {
         // Results carry the call's id too, but only calls name their tool.
         let events = in_session(snapshot, session, &numbered(TOOL_USE_ID, n), call)?;
-        let held = events
-            .iter()
-            .find(|event| event.label(&numbered(TOOL, n)).is_some());
+        let held = events.iter().find(|event| event.label(&numbered(TOOL, n)).is_some());
         let found = held.map(|event| (event.time_ns(), event.id().clone()));
         earliest = match (earliest, found) {
             (Some(a), Some(b)) => Some(a.min(b)),

@@ -7,6 +7,7 @@ use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::limits;
 use crate::log::index::{Index, Parent};
+use crate::query::page::Cursor;
 use crate::snapshot::{Snapshot, names};
 use crate::stored::{Columns, Detail, Found, Names, StoredEvent};
 
@@ -20,11 +21,7 @@ pub struct ChainOptions {
 
 impl Default for ChainOptions {
     fn default() -> Self {
-        Self {
-            max_depth: limits::DEFAULT_MAX_DEPTH,
-            stop_at: None,
-            detail: Detail::default(),
-        }
+        Self { max_depth: limits::DEFAULT_MAX_DEPTH, stop_at: None, detail: Detail::default() }
     }
 }
 
@@ -170,12 +167,7 @@ impl<'s> Chain<'s> {
             }
         }
         let end = self.end.unwrap_or(ChainEnd::Root);
-        Ok(RootFirst {
-            snapshot: self.snapshot,
-            detail: self.options.detail,
-            rows,
-            end,
-        })
+        Ok(RootFirst { snapshot: self.snapshot, detail: self.options.detail, rows, end })
     }
 
     /// Takes some steps under one lock.
@@ -223,11 +215,7 @@ impl Iterator for Chain<'_> {
             self.walk_ahead();
         }
         let (columns, names) = self.ahead.pop_front()?;
-        let found = Found {
-            columns,
-            root: self.root.clone(),
-            names,
-        };
+        let found = Found { columns, root: self.root.clone(), names, after: Cursor::NONE };
         Some(self.snapshot.load(found, self.options.detail))
     }
 }
@@ -254,7 +242,7 @@ impl Iterator for RootFirst<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.pop()?;
         let index = self.snapshot.shared.index.read();
-        let found = self.snapshot.found(&index, row, self.detail);
+        let found = self.snapshot.found(&index, row, self.detail, Cursor::NONE);
         drop(index);
         Some(self.snapshot.load(found, self.detail))
     }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::id::EventId;
 use crate::lineage::chain::{ChainEnd, end_at};
+use crate::query::page::Cursor;
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, StoredEvent};
 
@@ -22,17 +23,11 @@ pub enum CommonCause {
 
 pub(crate) fn is_ancestor(snapshot: &Snapshot, ancestor: &EventId, descendant: &EventId) -> bool {
     let index = snapshot.shared.index.read();
-    let rows = (
-        snapshot.find(&index, ancestor),
-        snapshot.find(&index, descendant),
-    );
+    let rows = (snapshot.find(&index, ancestor), snapshot.find(&index, descendant));
     let (Some(above), Some(below)) = rows else {
         return false;
     };
-    let (high, low) = (
-        snapshot.position(&index, above),
-        snapshot.position(&index, below),
-    );
+    let (high, low) = (snapshot.position(&index, above), snapshot.position(&index, below));
     drop(index);
     high.anchor == low.anchor
         && high.depth < low.depth
@@ -53,9 +48,7 @@ pub(crate) fn ancestor_at(
     let Some(edges) = u64::from(own).checked_sub(depth) else {
         return Ok(None);
     };
-    climb(snapshot, row, edges as u32)
-        .map(|row| event(snapshot, row))
-        .transpose()
+    climb(snapshot, row, edges as u32).map(|row| event(snapshot, row)).transpose()
 }
 
 pub(crate) fn common_cause(
@@ -71,10 +64,7 @@ pub(crate) fn common_cause(
     let (place_a, place_b) = (snapshot.position(&index, a), snapshot.position(&index, b));
     if place_a.anchor != place_b.anchor {
         let at = snapshot.visible.commit;
-        let ends = (
-            end_at(&index, place_a.anchor, at),
-            end_at(&index, place_b.anchor, at),
-        );
+        let ends = (end_at(&index, place_a.anchor, at), end_at(&index, place_b.anchor, at));
         return Ok(Some(match ends {
             (ChainEnd::Root | ChainEnd::Cycle(_), ChainEnd::Root | ChainEnd::Cycle(_)) => {
                 CommonCause::None
@@ -87,8 +77,7 @@ pub(crate) fn common_cause(
     let a = climb(snapshot, a, place_a.depth - level);
     let b = climb(snapshot, b, place_b.depth - level);
     let met = a.zip(b).and_then(|(a, b)| meet(snapshot, a, b));
-    met.map(|row| event(snapshot, row).map(CommonCause::Found))
-        .transpose()
+    met.map(|row| event(snapshot, row).map(CommonCause::Found)).transpose()
 }
 
 /// The ancestor so many edges above a row.
@@ -121,7 +110,7 @@ fn meet(snapshot: &Snapshot, mut a: u32, mut b: u32) -> Option<u32> {
 
 fn event(snapshot: &Snapshot, row: u32) -> Result<StoredEvent> {
     let index = snapshot.shared.index.read();
-    let found = snapshot.found(&index, row, Detail::Payload);
+    let found = snapshot.found(&index, row, Detail::Payload, Cursor::NONE);
     drop(index);
     snapshot.load(found, Detail::Payload)
 }

@@ -103,10 +103,7 @@ pub(crate) fn children(
     let index = snapshot.shared.index.read();
     let page = match snapshot.find(&index, id) {
         Some(row) => children_of(snapshot, &index, row, None, after),
-        None => Page {
-            items: Vec::new(),
-            next: None,
-        },
+        None => Page { items: Vec::new(), next: None },
     };
     drop(index);
     snapshot.load_page(page, Detail::Payload)
@@ -118,17 +115,12 @@ pub(crate) fn siblings(
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
     let index = snapshot.shared.index.read();
-    let family = snapshot.find(&index, id).and_then(|row| {
-        index
-            .cause(row, snapshot.visible.commit)
-            .map(|(parent, _)| (parent, row))
-    });
+    let family = snapshot
+        .find(&index, id)
+        .and_then(|row| index.cause(row, snapshot.visible.commit).map(|(parent, _)| (parent, row)));
     let page = match family {
         Some((parent, row)) => children_of(snapshot, &index, parent, Some(row), after),
-        None => Page {
-            items: Vec::new(),
-            next: None,
-        },
+        None => Page { items: Vec::new(), next: None },
     };
     drop(index);
     snapshot.load_page(page, Detail::Payload)
@@ -141,32 +133,20 @@ pub(crate) fn descendants(
 ) -> Result<Page<Descendant>> {
     let index = snapshot.shared.index.read();
     let Some(top) = snapshot.find(&index, id) else {
-        return Ok(Page {
-            items: Vec::new(),
-            next: None,
-        });
+        return Ok(Page { items: Vec::new(), next: None });
     };
     let page = match options.order {
         TreeOrder::DepthFirst => depth_first(snapshot, &index, top, options),
         TreeOrder::BreadthFirst => breadth_first(snapshot, &index, top, options),
     };
     drop(index);
-    let load = |below: FoundBelow| {
-        let FoundBelow {
-            found,
-            below,
-            last_child,
-        } = below;
-        Ok(Descendant {
-            event: snapshot.load(found, options.detail)?,
-            below,
-            last_child,
-        })
-    };
-    Ok(Page {
-        items: page.items.into_iter().map(load).collect::<Result<_>>()?,
-        next: page.next,
-    })
+    page.load(
+        |below| below.found.after,
+        |FoundBelow { found, below, last_child }| {
+            Ok(Descendant { event: snapshot.load(found, options.detail)?, below, last_child })
+        },
+        |descendant| descendant.event.own_bytes(),
+    )
 }
 
 fn children_of(
@@ -186,22 +166,15 @@ fn children_of(
         .into_iter()
         .flatten()
         .chain(later.into_iter().flatten())
-        .filter(|&(_, child)| {
-            index
-                .cause(child, at)
-                .is_some_and(|(cause, _)| cause == parent)
-        })
+        .filter(|&(_, child)| index.cause(child, at).is_some_and(|(cause, _)| cause == parent))
         .filter(|&(_, child)| Some(child) != except)
         .peekable();
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     while let Some((edge, child)) = children.next() {
-        page.items
-            .push(snapshot.found(index, child, Detail::Payload));
+        let cursor = Cursor::at(u64::from(edge));
+        page.items.push(snapshot.found(index, child, Detail::Payload, cursor));
         if page.items.len() == limits::MAX_PAGE {
-            page.next = children.peek().map(|_| Cursor::at(u64::from(edge)));
+            page.next = children.peek().map(|_| cursor);
             break;
         }
     }
@@ -210,10 +183,11 @@ fn children_of(
 
 /// An event below another, and the edge that leads to it.
 #[derive(Clone, Copy)]
-struct Below {
+struct Step {
     row: u32,
     edge: u32,
-    below: u64,
+    /// Edges between it and the event asked for.
+    down: u64,
 }
 
 /// A descendant that was found and is yet to be loaded.
@@ -233,88 +207,56 @@ fn depth_first(
     options: &TreeOptions,
 ) -> Page<FoundBelow> {
     let at = snapshot.visible.commit;
-    let next = |from: Below| {
-        if from.below < options.max_depth
+    let next = |from: Step| {
+        if from.down < options.max_depth
             && let Some((edge, row)) = index.children(from.row, at).next()
         {
-            return Some(Below {
-                row,
-                edge,
-                below: from.below + 1,
-            });
+            return Some(Step { row, edge, down: from.down + 1 });
         }
         let mut from = from;
-        while from.below > 0 {
+        while from.down > 0 {
             if let Some((edge, row)) = index.children_after(from.edge, at).next() {
-                return Some(Below {
-                    row,
-                    edge,
-                    below: from.below,
-                });
+                return Some(Step { row, edge, down: from.down });
             }
             let (row, _) = index.cause(from.row, at)?;
             if row == top {
                 return None;
             }
             let (above, _) = index.cause(row, at)?;
-            from = Below {
-                row,
-                edge: index.edge(above, row, at)?,
-                below: from.below - 1,
-            };
+            from = Step { row, edge: index.edge(above, row, at)?, down: from.down - 1 };
         }
         None
     };
     let begin = match options.after {
-        None => Some(Below {
-            row: top,
-            edge: 0,
-            below: 0,
-        }),
+        None => Some(Step { row: top, edge: 0, down: 0 }),
         Some(cursor) => resume(snapshot, index, top, cursor),
     };
+    let cursor = |step: Step| Cursor { time_ns: step.down.cast_signed(), at: u64::from(step.row) };
     let mut items = Vec::new();
     let mut last = begin;
     let mut found = begin.and_then(next);
-    while let Some(below) = found.filter(|_| items.len() < options.limit) {
-        items.push(found_below(snapshot, index, below, options.detail));
+    while let Some(step) = found.filter(|_| items.len() < options.limit) {
+        items.push(found_below(snapshot, index, step, options.detail, cursor(step)));
         last = found;
-        found = next(below);
+        found = next(step);
     }
-    let cursor = |last: Below| Cursor {
-        time_ns: last.below.cast_signed(),
-        at: u64::from(last.row),
-    };
-    Page {
-        items,
-        next: found.and(last).map(cursor),
-    }
+    Page { items, next: found.and(last).map(cursor) }
 }
 
 /// Where a depth-first page ended. None where the cursor is not of this tree.
-fn resume(snapshot: &Snapshot, index: &Index, top: u32, cursor: Cursor) -> Option<Below> {
-    let row = u32::try_from(cursor.at)
-        .ok()
-        .filter(|&row| snapshot.sees(row))?;
+fn resume(snapshot: &Snapshot, index: &Index, top: u32, cursor: Cursor) -> Option<Step> {
+    let row = u32::try_from(cursor.at).ok().filter(|&row| snapshot.sees(row))?;
     let (above, below) = (snapshot.position(index, top), snapshot.position(index, row));
     let edges = below.depth.checked_sub(above.depth)?;
     if above.anchor != below.anchor || u64::from(edges) != cursor.time_ns.cast_unsigned() {
         return None;
     }
     if row == top {
-        return Some(Below {
-            row,
-            edge: 0,
-            below: 0,
-        });
+        return Some(Step { row, edge: 0, down: 0 });
     }
     let (parent, _) = index.cause(row, snapshot.visible.commit)?;
     let edge = index.edge(parent, row, snapshot.visible.commit)?;
-    Some(Below {
-        row,
-        edge,
-        below: u64::from(edges),
-    })
+    Some(Step { row, edge, down: u64::from(edges) })
 }
 
 /// Walks from the top again for each page, keeping no more of the frontier than
@@ -328,47 +270,40 @@ fn breadth_first(
     let at = snapshot.visible.commit;
     let skip = options.after.map_or(0, |cursor| cursor.at);
     let wanted = skip.saturating_add(options.limit as u64).saturating_add(1);
-    let mut frontier = VecDeque::from([Below {
-        row: top,
-        edge: 0,
-        below: 0,
-    }]);
+    let mut frontier = VecDeque::from([Step { row: top, edge: 0, down: 0 }]);
     let mut seen = 0;
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     while let Some(from) = frontier.pop_front() {
-        if from.below > 0 {
+        if from.down > 0 {
             if seen >= skip && page.items.len() < options.limit {
-                page.items
-                    .push(found_below(snapshot, index, from, options.detail));
+                let after = Cursor::at(seen + 1);
+                page.items.push(found_below(snapshot, index, from, options.detail, after));
             } else if seen >= skip {
                 page.next = Some(Cursor::at(seen));
                 break;
             }
             seen += 1;
         }
-        if from.below < options.max_depth {
+        if from.down < options.max_depth {
             let room = wanted.saturating_sub(seen + frontier.len() as u64);
             let children = index.children(from.row, at).take(room as usize);
-            frontier.extend(children.map(|(edge, row)| Below {
-                row,
-                edge,
-                below: from.below + 1,
-            }));
+            frontier.extend(children.map(|(edge, row)| Step { row, edge, down: from.down + 1 }));
         }
     }
     page
 }
 
-fn found_below(snapshot: &Snapshot, index: &Index, below: Below, detail: Detail) -> FoundBelow {
-    let more = index
-        .children_after(below.edge, snapshot.visible.commit)
-        .next();
+fn found_below(
+    snapshot: &Snapshot,
+    index: &Index,
+    step: Step,
+    detail: Detail,
+    after: Cursor,
+) -> FoundBelow {
+    let more = index.children_after(step.edge, snapshot.visible.commit).next();
     FoundBelow {
-        found: snapshot.found(index, below.row, detail),
-        below: below.below,
+        found: snapshot.found(index, step.row, detail, after),
+        below: step.down,
         last_child: more.is_none(),
     }
 }

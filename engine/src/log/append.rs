@@ -53,9 +53,7 @@ impl LogWriter {
     /// Syncs what was written, if any of it may not be on disk.
     pub(crate) fn sync(&mut self) -> Result<()> {
         if self.durable < self.end {
-            self.file
-                .sync()
-                .map_err(|error| Error::io("sync", &self.name, error))?;
+            self.file.sync().map_err(|error| Error::io("sync", &self.name, error))?;
             self.durable = self.end;
         }
         Ok(())

@@ -109,10 +109,7 @@ pub(crate) struct BlockBuilder {
 
 impl BlockBuilder {
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: vec![0; HEADER_BYTES],
-            records: 0,
-        }
+        Self { bytes: vec![0; HEADER_BYTES], records: 0 }
     }
 
     /// Bytes of the records so far.
@@ -184,9 +181,7 @@ impl<'a> Iterator for Records<'a> {
             }
             Err(error) => {
                 self.at = self.body.len();
-                Some(Err(Error::damaged(format!(
-                    "record at byte {at} of a block: {error}"
-                ))))
+                Some(Err(Error::damaged(format!("record at byte {at} of a block: {error}"))))
             }
         }
     }

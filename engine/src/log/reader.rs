@@ -61,17 +61,9 @@ struct Found {
 
 impl LogReader {
     pub(crate) fn new(file: Arc<dyn StorageFile>, name: String, cache_bytes: usize) -> Self {
-        let chunks = Cache::with_weighter(
-            cache_bytes / CHUNK_BYTES + 1,
-            cache_bytes as u64,
-            ChunkWeight,
-        );
-        Self {
-            file,
-            name,
-            windows: Windows::default(),
-            chunks,
-        }
+        let chunks =
+            Cache::with_weighter(cache_bytes / CHUNK_BYTES + 1, cache_bytes as u64, ChunkWeight);
+        Self { file, name, windows: Windows::default(), chunks }
     }
 
     /// The event or version that begins at `offset`, with or without its
@@ -89,20 +81,16 @@ impl LogReader {
             RecordKind::Event | RecordKind::Version => {
                 RecordView::event(found.bytes, found.start, found.frame, payload)
             }
-            other => Err(Error::damaged(format!(
-                "expected an event, found a record of kind {other:?}"
-            ))),
+            other => {
+                Err(Error::damaged(format!("expected an event, found a record of kind {other:?}")))
+            }
         }
         .map_err(|error| self.located(offset, &error))
     }
 
     /// The quarantined input that begins at `offset`.
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
-        let Found {
-            bytes,
-            start,
-            frame,
-        } = self.record(offset, end, true, Via::Reads)?;
+        let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
         if frame.kind != RecordKind::Quarantined {
             let found = Error::damaged(format!(
                 "expected quarantined input, found a record of kind {:?}",
@@ -131,11 +119,7 @@ impl LogReader {
         {
             let frame = self.frame(&map[start..], offset, end)?;
             if wanted(&frame, payload) <= map.len() - start {
-                return Ok(Found {
-                    bytes: LogBytes::Mapped(map),
-                    start,
-                    frame,
-                });
+                return Ok(Found { bytes: LogBytes::Mapped(map), start, frame });
             }
         }
         let chunk = self.chunk(offset, end)?;
@@ -144,18 +128,10 @@ impl LogReader {
         let frame = self.frame(front, offset, end)?;
         let wanted = wanted(&frame, payload);
         if wanted <= front.len() {
-            return Ok(Found {
-                bytes: LogBytes::Read(chunk),
-                start,
-                frame,
-            });
+            return Ok(Found { bytes: LogBytes::Read(chunk), start, frame });
         }
         let bytes = self.gather(offset, end, front, wanted)?;
-        Ok(Found {
-            bytes: LogBytes::Read(Arc::new(bytes)),
-            start: 0,
-            frame,
-        })
+        Ok(Found { bytes: LogBytes::Read(Arc::new(bytes)), start: 0, frame })
     }
 
     fn frame(&self, bytes: &[u8], offset: u64, end: u64) -> Result<Frame> {
@@ -212,9 +188,7 @@ impl LogReader {
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        self.file
-            .read_at(buffer, offset)
-            .map_err(|error| Error::io("read", &self.name, error))
+        self.file.read_at(buffer, offset).map_err(|error| Error::io("read", &self.name, error))
     }
 
     fn located(&self, offset: u64, error: &Error) -> Error {
@@ -224,11 +198,7 @@ impl LogReader {
 
 /// Bytes of a record that have to be there.
 fn wanted(frame: &Frame, payload: bool) -> usize {
-    if payload {
-        frame.len()
-    } else {
-        frame.payload_start()
-    }
+    if payload { frame.len() } else { frame.payload_start() }
 }
 
 #[derive(Clone, Debug)]

@@ -97,11 +97,7 @@ impl Encoded {
             session: event.session,
             labels: event.labels,
         };
-        Self {
-            kind: RecordKind::Event,
-            meta: encode(&meta),
-            payload: event.payload,
-        }
+        Self { kind: RecordKind::Event, meta: encode(&meta), payload: event.payload }
     }
 
     pub(crate) fn link(link: Link) -> Self {
@@ -112,11 +108,7 @@ impl Encoded {
             strength: link.strength,
             order: link.order,
         };
-        Self {
-            kind: RecordKind::Link,
-            meta: encode(&meta),
-            payload: None,
-        }
+        Self { kind: RecordKind::Link, meta: encode(&meta), payload: None }
     }
 
     pub(crate) fn quarantined(input: Quarantined) -> Self {
@@ -127,11 +119,7 @@ impl Encoded {
             length: input.length,
             reason: input.reason,
         };
-        Self {
-            kind: RecordKind::Quarantined,
-            meta: encode(&meta),
-            payload: Some(input.bytes),
-        }
+        Self { kind: RecordKind::Quarantined, meta: encode(&meta), payload: Some(input.bytes) }
     }
 
     /// Bytes that the record takes in a block's body.
@@ -170,16 +158,10 @@ impl Encoded {
         let mut frame = [0; FRAME_BYTES];
         frame[0] = self.kind as u8;
         frame[4..8].copy_from_slice(&(self.meta.len() as u32).to_le_bytes());
-        let payload_len = self
-            .payload
-            .as_ref()
-            .map_or(NO_PAYLOAD, |payload| payload.len() as u64);
+        let payload_len = self.payload.as_ref().map_or(NO_PAYLOAD, |payload| payload.len() as u64);
         frame[8..16].copy_from_slice(&payload_len.to_le_bytes());
         body.extend_from_slice(&frame);
-        for part in [
-            self.meta.as_slice(),
-            self.payload.as_deref().unwrap_or_default(),
-        ] {
+        for part in [self.meta.as_slice(), self.payload.as_deref().unwrap_or_default()] {
             body.extend_from_slice(part);
             body.resize(body.len().next_multiple_of(ALIGN), 0);
         }
@@ -216,19 +198,16 @@ impl Frame {
             }
         };
         let meta_len = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]) as usize;
-        let [.., a, b, c, d, e, f, g, h] = *bytes;
-        let payload_len = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let mut payload_len = [0; 8];
+        payload_len.copy_from_slice(&bytes[8..]);
+        let payload_len = u64::from_le_bytes(payload_len);
         let payload_len = (payload_len != NO_PAYLOAD).then_some(payload_len);
         if meta_len > MAX_META_BYTES || payload_len.is_some_and(|length| length > room) {
             return Err(Error::damaged(format!(
                 "a record's lengths ({meta_len} and {payload_len:?}) exceed the {room} bytes it has"
             )));
         }
-        let frame = Self {
-            kind,
-            meta_len,
-            payload_len: payload_len.map(|length| length as usize),
-        };
+        let frame = Self { kind, meta_len, payload_len: payload_len.map(|length| length as usize) };
         if frame.len() as u64 > room {
             return Err(Error::damaged(format!(
                 "a record of {} bytes exceeds the {room} bytes it has",
@@ -271,11 +250,7 @@ impl RecordView {
             let begin = start + frame.payload_start();
             begin as u32..(begin + length) as u32
         });
-        let view = Self {
-            bytes,
-            meta,
-            payload,
-        };
+        let view = Self { bytes, meta, payload };
         view.bytes
             .get(range(&view.meta))
             .ok_or_else(|| Error::damaged("a record's fields lie outside of what was read"))
@@ -290,16 +265,19 @@ impl RecordView {
     }
 
     pub(crate) fn payload(&self) -> Option<&[u8]> {
-        self.payload
-            .as_ref()
-            .map(|payload| &self.bytes[range(payload)])
+        self.payload.as_ref().map(|payload| &self.bytes[range(payload)])
+    }
+
+    /// Bytes of memory that the view holds; none where it looks into a map.
+    pub(crate) fn own_bytes(&self) -> usize {
+        match &self.bytes {
+            LogBytes::Mapped(_) => 0,
+            LogBytes::Read(bytes) => bytes.len(),
+        }
     }
 
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields()
-            .labels
-            .iter()
-            .map(|pair| (pair.0.as_str(), pair.1.as_str()))
+        self.fields().labels.iter().map(|pair| (pair.0.as_str(), pair.1.as_str()))
     }
 }
 

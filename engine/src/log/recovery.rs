@@ -33,21 +33,16 @@ pub(crate) struct Recovered {
 /// the index and the largest block.
 pub(crate) fn recover(
     storage: &dyn Storage,
-    file: Arc<dyn StorageFile>,
+    file: &Arc<dyn StorageFile>,
     name: &str,
     segment: u64,
     store: StoreId,
     report: &mut RecoveryReport,
 ) -> Result<Recovered> {
-    let mut recovery = Recovery {
-        index: Index::default(),
-        commit: 0,
-        skipped_bytes: 0,
-        report,
-    };
-    let mut scanner = Scanner::new(&*file, name, segment, Some(store))?;
+    let mut recovery = Recovery { index: Index::default(), commit: 0, skipped_bytes: 0, report };
+    let mut scanner = Scanner::new(&**file, name, segment, Some(store))?;
     let mut log = LogWriter {
-        file: Arc::clone(&file),
+        file: Arc::clone(file),
         name: name.to_owned(),
         store,
         segment,
@@ -79,7 +74,7 @@ pub(crate) fn recover(
                     if range.start < durable {
                         recovery.skip(name, range.start..durable, &reason);
                     }
-                    recovery.cut(storage, &*file, name, cut..scanner.length(), &reason)?;
+                    recovery.cut(storage, &**file, name, cut..scanner.length(), &reason)?;
                     log.end = cut;
                     break;
                 }
@@ -89,7 +84,7 @@ pub(crate) fn recover(
         }
     }
     if log.durable < log.end {
-        recovery.report.rewritten_bytes += rewrite(&*file, name, log.durable..log.end)?;
+        recovery.report.rewritten_bytes += rewrite(&**file, name, log.durable..log.end)?;
         log.durable = log.end;
     }
     let Recovery { index, commit, .. } = recovery;
@@ -128,26 +123,19 @@ impl Recovery<'_> {
                 header.offset
             ))
         };
-        self.leave_room(header.first_seq)
-            .map_err(|error| located(&error))?;
+        self.leave_room(header.first_seq).map_err(|error| located(&error))?;
         self.commit += 1;
         let mut records = 0;
         for record in Records::new(body) {
             let (at, frame, bytes) = record.map_err(|error| located(&error))?;
             let offset = header.offset + (HEADER_BYTES + at) as u64;
-            let entered = Entered {
-                offset,
-                commit: self.commit,
-            };
-            self.apply_record(frame, bytes, entered)
-                .map_err(|error| located(&error))?;
+            let entered = Entered { offset, commit: self.commit };
+            self.apply_record(frame, bytes, entered).map_err(|error| located(&error))?;
             records += 1;
         }
         if records != header.records {
-            let found = Error::damaged(format!(
-                "expected {} records, found {records}",
-                header.records
-            ));
+            let found =
+                Error::damaged(format!("expected {} records, found {records}", header.records));
             return Err(located(&found));
         }
         self.report.blocks += 1;
@@ -252,18 +240,12 @@ fn keep(
     })?;
     let digest = hasher.finalize().to_hex();
     let kept = format!("{name}.cut-{}-{}", range.start, &digest[..8]);
-    let side = storage
-        .create(&kept)
-        .map_err(|error| Error::io("make", &kept, error))?;
+    let side = storage.create(&kept).map_err(|error| Error::io("make", &kept, error))?;
     copy(file, name, range.clone(), |bytes, at| {
-        side.write_at(bytes, at - range.start)
-            .map_err(|error| Error::io("write", &kept, error))
+        side.write_at(bytes, at - range.start).map_err(|error| Error::io("write", &kept, error))
     })?;
-    side.sync()
-        .map_err(|error| Error::io("sync", &kept, error))?;
-    storage
-        .sync_dir()
-        .map_err(|error| Error::io("sync the folder of", &kept, error))?;
+    side.sync().map_err(|error| Error::io("sync", &kept, error))?;
+    storage.sync_dir().map_err(|error| Error::io("sync the folder of", &kept, error))?;
     Ok(kept)
 }
 
@@ -271,11 +253,9 @@ fn keep(
 /// failed to sync once can look clean and yet never reach the disk.
 fn rewrite(file: &dyn StorageFile, name: &str, range: Range<u64>) -> Result<u64> {
     copy(file, name, range.clone(), |bytes, at| {
-        file.write_at(bytes, at)
-            .map_err(|error| Error::io("write again", name, error))
+        file.write_at(bytes, at).map_err(|error| Error::io("write again", name, error))
     })?;
-    file.sync()
-        .map_err(|error| Error::io("sync", name, error))?;
+    file.sync().map_err(|error| Error::io("sync", name, error))?;
     Ok(range.end - range.start)
 }
 

@@ -44,9 +44,7 @@ impl<'f> Scanner<'f> {
         segment: u64,
         store: Option<StoreId>,
     ) -> Result<Self> {
-        let length = file
-            .len()
-            .map_err(|error| Error::io("read the length of", name, error))?;
+        let length = file.len().map_err(|error| Error::io("read the length of", name, error))?;
         Ok(Self {
             file,
             name,
@@ -119,9 +117,7 @@ impl<'f> Scanner<'f> {
             )));
         }
         let Some(header) = Header::parse(&front) else {
-            return Ok(Err(
-                "expected a block's first bytes, found something else".into()
-            ));
+            return Ok(Err("expected a block's first bytes, found something else".into()));
         };
         if let Some(reason) = self.misfit(&header, at) {
             return Ok(Err(reason));
@@ -132,9 +128,9 @@ impl<'f> Scanner<'f> {
         let read = self.read(&mut body, at + HEADER_BYTES as u64)?;
         self.body = body;
         if read < self.body.len() || digest(&front, &self.body) != header.digest {
-            return Ok(Err(
-                "the block's bytes do not have the digest that its header gives".into(),
-            ));
+            return Ok(
+                Err("the block's bytes do not have the digest that its header gives".into()),
+            );
         }
         if header.version != FORMAT_VERSION {
             return Err(Error::foreign(format!(
@@ -172,10 +168,7 @@ impl<'f> Scanner<'f> {
             ));
         }
         (header.durable > at).then(|| {
-            format!(
-                "the block at byte {at} calls bytes after it durable ({})",
-                header.durable
-            )
+            format!("the block at byte {at} calls bytes after it durable ({})", header.durable)
         })
     }
 
@@ -216,9 +209,7 @@ impl<'f> Scanner<'f> {
     }
 
     fn read(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
-        self.file
-            .read_at(buffer, at)
-            .map_err(|error| Error::io("read", self.name, error))
+        self.file.read_at(buffer, at).map_err(|error| Error::io("read", self.name, error))
     }
 }
 

@@ -47,8 +47,7 @@ impl Windows {
         } else {
             map
         };
-        map.filter(|map| within < map.len())
-            .map(|map| (map, within))
+        map.filter(|map| within < map.len()).map(|map| (map, within))
     }
 
     fn map(&self, file: &dyn StorageFile, number: usize, length: usize) -> Option<Arc<Map>> {

@@ -44,10 +44,7 @@ pub struct Bucket {
 }
 
 pub(crate) fn count_by(snapshot: &Snapshot, by: &CountBy, filter: &Filter) -> Vec<Count> {
-    let filter = Filter {
-        after: None,
-        ..filter.clone()
-    };
+    let filter = Filter { after: None, ..filter.clone() };
     let Some(plan) = Plan::new(snapshot, &filter) else {
         return Vec::new();
     };
@@ -67,10 +64,7 @@ pub(crate) fn count_by(snapshot: &Snapshot, by: &CountBy, filter: &Filter) -> Ve
         .into_iter()
         .map(|value| {
             let count = count_value(snapshot, &plan, &filter, values, value);
-            Count {
-                value: snapshot.shared.index.read().text(value).to_string(),
-                count,
-            }
+            Count { value: snapshot.shared.index.read().text(value).to_string(), count }
         })
         .filter(|count| count.count > 0)
         .collect();
@@ -86,23 +80,12 @@ pub(crate) fn timeline(
 ) -> Result<Page<Bucket>> {
     let length = i64::try_from(bucket.as_nanos()).unwrap_or(i64::MAX);
     if length == 0 {
-        return Err(Error::invalid(
-            "expected a bucket of a nanosecond or more, found 0",
-        ));
+        return Err(Error::invalid("expected a bucket of a nanosecond or more, found 0"));
     }
-    let since_ns = filter.after.map_or(filter.since_ns, |cursor| {
-        cursor.time_ns.max(filter.since_ns)
-    });
-    let filter = Filter {
-        oldest_first: true,
-        after: None,
-        since_ns,
-        ..filter.clone()
-    };
-    let mut page = Page {
-        items: Vec::<Bucket>::new(),
-        next: None,
-    };
+    let since_ns =
+        filter.after.map_or(filter.since_ns, |cursor| cursor.time_ns.max(filter.since_ns));
+    let filter = Filter { oldest_first: true, after: None, since_ns, ..filter.clone() };
+    let mut page = Page { items: Vec::<Bucket>::new(), next: None };
     scan(snapshot, &filter, |index, row| {
         let time_ns = index.row(row).time_ns;
         let start_ns = time_ns.saturating_sub(time_ns.rem_euclid(length));
@@ -110,10 +93,7 @@ pub(crate) fn timeline(
         match page.items.last_mut() {
             Some(last) if last.start_ns == start_ns => last.count += 1,
             _ if full => {
-                page.next = Some(Cursor {
-                    time_ns: start_ns,
-                    at: 0,
-                });
+                page.next = Some(Cursor { time_ns: start_ns, at: 0 });
                 return ControlFlow::Break(());
             }
             _ => page.items.push(Bucket { start_ns, count: 1 }),
@@ -139,10 +119,7 @@ fn count_value(
         Values::Labels(key) => Dimension::Label(key, value),
     };
     let mut count = 0;
-    let mut from = Some(Place {
-        time_ns: filter.since_ns,
-        row: 0,
-    });
+    let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
     while let Some(place) = from.take() {
         let index = snapshot.shared.index.read();
         let Some(list) = index.postings(dimension) else {

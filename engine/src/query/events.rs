@@ -5,34 +5,24 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::id::EventId;
-use crate::log::index::{Dimension, Flags, Index, Place};
+use crate::log::index::{Dimension, Flags, Index, Place, Postings};
 use crate::query::filter::Filter;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
-use crate::stored::StoredEvent;
+use crate::stored::{Found, StoredEvent};
 
 pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
     if filter.limit == 0 {
-        return Ok(Page {
-            items: Vec::new(),
-            next: None,
-        });
+        return Ok(Page { items: Vec::new(), next: None });
     }
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
-    let mut last = None;
+    let mut page = Page { items: Vec::<Found>::new(), next: None };
     scan(snapshot, filter, |index, row| {
         if page.items.len() == filter.limit {
-            page.next = last;
+            page.next = page.items.last().map(|last| last.after);
             return ControlFlow::Break(());
         }
-        page.items.push(snapshot.found(index, row, filter.detail));
-        last = Some(Cursor {
-            time_ns: index.row(row).time_ns,
-            at: u64::from(row),
-        });
+        let after = Cursor { time_ns: index.row(row).time_ns, at: u64::from(row) };
+        page.items.push(snapshot.found(index, row, filter.detail, after));
         ControlFlow::Continue(())
     });
     snapshot.load_page(page, filter.detail)
@@ -48,7 +38,7 @@ pub(crate) fn scan(
     let Some(plan) = Plan::new(snapshot, filter) else {
         return;
     };
-    let mut from = plan.begin(filter);
+    let mut from = Some(begin(filter));
     while let Some(place) = from {
         let index = snapshot.shared.index.read();
         from = plan.step(snapshot, &index, filter, place, &mut visit);
@@ -79,19 +69,13 @@ impl Plan {
             wanted.push(Dimension::Session(index.find_text(session)?));
         }
         for (key, value) in &filter.labels {
-            wanted.push(Dimension::Label(
-                index.find_text(key)?,
-                index.find_text(value)?,
-            ));
+            wanted.push(Dimension::Label(index.find_text(key)?, index.find_text(value)?));
         }
         if filter.errors {
             wanted.push(Dimension::Errors);
         }
-        let mut kinds: Vec<u32> = filter
-            .kinds
-            .iter()
-            .filter_map(|kind| index.find_text(kind))
-            .collect();
+        let mut kinds: Vec<u32> =
+            filter.kinds.iter().filter_map(|kind| index.find_text(kind)).collect();
         if kinds.is_empty() && !filter.kinds.is_empty() {
             return None;
         }
@@ -99,13 +83,8 @@ impl Plan {
             wanted.push(Dimension::Kind(kind));
             kinds.clear();
         }
-        let length =
-            |&dimension: &Dimension| index.postings(dimension).map_or(0, |list| list.len());
-        let driver = wanted
-            .iter()
-            .copied()
-            .min_by_key(length)
-            .unwrap_or(Dimension::All);
+        let length = |&dimension: &Dimension| index.postings(dimension).map_or(0, Postings::len);
+        let driver = wanted.iter().copied().min_by_key(length).unwrap_or(Dimension::All);
         let length = length(&driver);
         if length == 0 {
             return None;
@@ -115,45 +94,10 @@ impl Plan {
             Some(root) => Some(find_root(snapshot, &index, root)?),
         };
         let small = |root: &u32| index.piece_size(*root) as usize <= length / TREE_SHARE;
-        let tree = root
-            .filter(small)
-            .map(|root| rows_of_tree(snapshot, &index, root));
+        let tree = root.filter(small).map(|root| rows_of_tree(snapshot, &index, root));
         // A tree's rows are not in the driver's list: then it is checked too.
         wanted.retain(|&dimension| dimension != driver || tree.is_some());
-        Some(Self {
-            driver,
-            checked: wanted,
-            kinds,
-            root,
-            tree,
-        })
-    }
-
-    /// Where reading begins.
-    fn begin(&self, filter: &Filter) -> Option<Place> {
-        let first = Place {
-            time_ns: filter.since_ns,
-            row: 0,
-        };
-        let end = filter.until_ns.map_or(LAST, |until| Place {
-            time_ns: until,
-            row: 0,
-        });
-        Some(match (filter.after, filter.oldest_first) {
-            (None, true) => first,
-            (None, false) => end,
-            // After the row of the cursor forwards, before it backwards.
-            (Some(cursor), true) => Place {
-                time_ns: cursor.time_ns,
-                row: (cursor.at as u32).saturating_add(1),
-            }
-            .max(first),
-            (Some(cursor), false) => Place {
-                time_ns: cursor.time_ns,
-                row: cursor.at as u32,
-            }
-            .min(end),
-        })
+        Some(Self { driver, checked: wanted, kinds, root, tree })
     }
 
     /// Reads some rows; returns where to go on.
@@ -197,9 +141,10 @@ impl Plan {
     ) -> Option<Place> {
         for (taken, row) in rows.enumerate() {
             let place = Place::of(index.rows(), row);
-            let beyond = match filter.oldest_first {
-                true => filter.until_ns.is_some_and(|until| place.time_ns >= until),
-                false => place.time_ns < filter.since_ns,
+            let beyond = if filter.oldest_first {
+                filter.until_ns.is_some_and(|until| place.time_ns >= until)
+            } else {
+                place.time_ns < filter.since_ns
             };
             if beyond {
                 return None;
@@ -232,13 +177,8 @@ impl Plan {
             && (filter.versions || !entry.flags.has(Flags::VERSION))
             && (filter.derived_ids || !entry.flags.has(Flags::DERIVED))
             && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
-            && self
-                .checked
-                .iter()
-                .all(|&dimension| has(index, row, dimension))
-            && self
-                .root
-                .is_none_or(|root| snapshot.position(index, row).anchor == root)
+            && self.checked.iter().all(|&dimension| has(index, row, dimension))
+            && self.root.is_none_or(|root| snapshot.position(index, row).anchor == root)
     }
 
     /// Whether a row of any list meets all conditions.
@@ -253,6 +193,21 @@ impl Plan {
     }
 }
 
+/// Where reading begins.
+fn begin(filter: &Filter) -> Place {
+    let first = Place { time_ns: filter.since_ns, row: 0 };
+    let end = filter.until_ns.map_or(LAST, |until| Place { time_ns: until, row: 0 });
+    match (filter.after, filter.oldest_first) {
+        (None, true) => first,
+        (None, false) => end,
+        // After the row of the cursor forwards, before it backwards.
+        (Some(cursor), true) => {
+            Place { time_ns: cursor.time_ns, row: (cursor.at as u32).saturating_add(1) }.max(first)
+        }
+        (Some(cursor), false) => Place { time_ns: cursor.time_ns, row: cursor.at as u32 }.min(end),
+    }
+}
+
 fn has(index: &Index, row: u32, dimension: Dimension) -> bool {
     let entry = index.row(row);
     match dimension {
@@ -261,9 +216,9 @@ fn has(index: &Index, row: u32, dimension: Dimension) -> bool {
         Dimension::Kind(kind) => entry.kind == kind,
         Dimension::Instance(instance) => entry.instance == instance,
         Dimension::Session(session) => entry.session == session,
-        Dimension::Label(..) => index
-            .postings(dimension)
-            .is_some_and(|list| list.contains(index.rows(), row)),
+        Dimension::Label(..) => {
+            index.postings(dimension).is_some_and(|list| list.contains(index.rows(), row))
+        }
     }
 }
 
@@ -278,32 +233,18 @@ fn rows_of_tree(snapshot: &Snapshot, index: &Index, root: u32) -> Vec<Place> {
     let mut rows = vec![root];
     let mut next = 0;
     while let Some(&row) = rows.get(next) {
-        rows.extend(
-            index
-                .children(row, snapshot.visible.commit)
-                .map(|(_, child)| child),
-        );
+        rows.extend(index.children(row, snapshot.visible.commit).map(|(_, child)| child));
         next += 1;
     }
-    let versions: Vec<u32> = rows
-        .iter()
-        .flat_map(|&row| index.versions(row))
-        .copied()
-        .collect();
+    let versions: Vec<u32> = rows.iter().flat_map(|&row| index.versions(row)).copied().collect();
     rows.extend(versions);
-    let mut places: Vec<Place> = rows
-        .iter()
-        .map(|&row| Place::of(index.rows(), row))
-        .collect();
+    let mut places: Vec<Place> = rows.iter().map(|&row| Place::of(index.rows(), row)).collect();
     places.sort_unstable();
     places
 }
 
 /// After every row.
-const LAST: Place = Place {
-    time_ns: i64::MAX,
-    row: u32::MAX,
-};
+const LAST: Place = Place { time_ns: i64::MAX, row: u32::MAX };
 /// Rows looked at under one lock of the index: a fraction of a millisecond.
 const ROWS_AT_A_TIME: usize = 2048;
 /// A tree is listed by walking it where it holds less than this share of the

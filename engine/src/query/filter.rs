@@ -21,6 +21,7 @@ use crate::stored::Detail;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Filter {
     pub(crate) instance: Option<String>,
     pub(crate) session: Option<String>,

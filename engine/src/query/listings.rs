@@ -8,7 +8,7 @@ use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::limits;
 use crate::log::index::{Flags, Index, MissingEntry, Parent};
-use crate::query::page::{Cursor, Page};
+use crate::query::page::{Cursor, PAGE_BYTES, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
 
@@ -64,16 +64,11 @@ pub(crate) fn versions(
     let mut rows = Vec::new();
     if let Some(first) = snapshot.find(&index, id) {
         rows.push(first);
-        rows.extend(
-            index
-                .versions(first)
-                .iter()
-                .copied()
-                .filter(|&row| snapshot.sees(row)),
-        );
+        rows.extend(index.versions(first).iter().copied().filter(|&row| snapshot.sees(row)));
     }
-    let page = page(rows, after, |row| {
-        Some(snapshot.found(&index, row, Detail::Payload))
+    let page = page(rows.into_iter().enumerate(), after, |(passed, row)| {
+        let after = Cursor::at(passed as u64 + 1);
+        Some(snapshot.found(&index, row, Detail::Payload, after))
     });
     drop(index);
     snapshot.load_page(page, Detail::Payload)
@@ -81,10 +76,7 @@ pub(crate) fn versions(
 
 pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Resolved {
     let exact = EventId::from(prefix);
-    if snapshot
-        .find(&snapshot.shared.index.read(), &exact)
-        .is_some()
-    {
+    if snapshot.find(&snapshot.shared.index.read(), &exact).is_some() {
         return Resolved::One(exact);
     }
     let Some((low, high)) = uuid_range(prefix) else {
@@ -111,21 +103,16 @@ pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Resolved {
 }
 
 pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     let from = after.map_or(0, |cursor| cursor.at.saturating_add(1));
     for_each_row(snapshot, from, |index, row| {
         if is_root(snapshot, index, row) {
             if page.items.len() == limits::MAX_PAGE {
-                page.next = page
-                    .items
-                    .last()
-                    .map(|last: &Found| Cursor::at(u64::from(last.columns.row)));
+                page.next = page.items.last().map(|last: &Found| last.after);
                 return false;
             }
-            page.items.push(snapshot.found(index, row, Detail::Payload));
+            let after = Cursor::at(u64::from(row));
+            page.items.push(snapshot.found(index, row, Detail::Payload, after));
         }
         true
     });
@@ -134,9 +121,7 @@ pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<S
 
 pub(crate) fn missing_parents(snapshot: &Snapshot, after: Option<Cursor>) -> Page<MissingParent> {
     let index = snapshot.shared.index.read();
-    page(index.missing().iter(), after, |entry| {
-        missing_parent(snapshot, &index, entry)
-    })
+    page(index.missing().iter(), after, |entry| missing_parent(snapshot, &index, entry))
 }
 
 pub(crate) fn refused_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<RefusedLink> {
@@ -149,10 +134,7 @@ pub(crate) fn refused_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<
             Parent::Known(parent, _) | Parent::Closing(parent, _) => Some(index.id(parent)),
             Parent::Missing(parent, _) => Some(parent),
         });
-        Some(RefusedLink {
-            link: refused.link.clone(),
-            parent,
-        })
+        Some(RefusedLink { link: refused.link.clone(), parent })
     })
 }
 
@@ -163,11 +145,7 @@ pub(crate) fn closing_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<
         // A link may have been replaced since, by another that closes a cycle too.
         match index.parent(row, at) {
             Parent::Closing(parent, kind) if index.linked_at(row, at) == since => {
-                Some(ClosingLink {
-                    child: index.id(row),
-                    parent: index.id(parent),
-                    kind,
-                })
+                Some(ClosingLink { child: index.id(row), parent: index.id(parent), kind })
             }
             _ => None,
         }
@@ -178,26 +156,17 @@ pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<
     let index = snapshot.shared.index.read();
     let all = index.quarantined(snapshot.visible.commit);
     let first = after.map_or(0, |cursor| cursor.at as usize).min(all.len());
-    let offsets: Vec<u64> = all[first..]
-        .iter()
-        .take(limits::MAX_PAGE)
-        .map(|&(offset, _)| offset)
-        .collect();
+    let offsets: Vec<u64> =
+        all[first..].iter().take(limits::MAX_PAGE).map(|&(offset, _)| offset).collect();
     let total = all.len();
     drop(index);
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     let mut bytes = 0;
     for offset in offsets {
-        if bytes > QUARANTINE_PAGE_BYTES {
+        if bytes > PAGE_BYTES {
             break;
         }
-        let input = snapshot
-            .shared
-            .reader
-            .quarantined(offset, snapshot.visible.log_end)?;
+        let input = snapshot.shared.reader.quarantined(offset, snapshot.visible.log_end)?;
         bytes += input.bytes.len();
         page.items.push(input);
     }
@@ -208,10 +177,7 @@ pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<
 
 /// Whether an event neither names a parent nor was linked to one.
 pub(crate) fn is_root(snapshot: &Snapshot, index: &Index, row: u32) -> bool {
-    !index
-        .row(row)
-        .flags
-        .has(Flags::VERSION | Flags::LOST | Flags::NAMED)
+    !index.row(row).flags.has(Flags::VERSION | Flags::LOST | Flags::NAMED)
         && index.parent(row, snapshot.visible.commit) == Parent::None
 }
 
@@ -268,10 +234,7 @@ fn page<T, U>(
     mut show: impl FnMut(T) -> Option<U>,
 ) -> Page<U> {
     let first = after.map_or(0, |cursor| cursor.at as usize);
-    let mut page = Page {
-        items: Vec::new(),
-        next: None,
-    };
+    let mut page = Page { items: Vec::new(), next: None };
     for (passed, entry) in list.into_iter().enumerate().skip(first) {
         let Some(item) = show(entry) else { continue };
         if page.items.len() == limits::MAX_PAGE {
@@ -310,5 +273,3 @@ fn uuid_range(prefix: &str) -> Option<([u8; 16], [u8; 16])> {
 const CANDIDATES: usize = 20;
 /// Rows looked at under one lock of the index: a fraction of a millisecond.
 const ROWS_AT_A_TIME: u32 = 4096;
-/// A page of quarantined input ends once it holds so many bytes.
-const QUARANTINE_PAGE_BYTES: usize = 8 << 20;

@@ -8,10 +8,36 @@ use crate::error::{Error, Result};
 /// Some items of a listing, and where the next ones begin.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// The items, at most as many as asked for.
+    /// The items, at most as many as asked for; fewer where they would take
+    /// more than 32 MiB of memory.
     pub items: Vec<T>,
     /// Where to go on, if there may be more.
     pub next: Option<Cursor>,
+}
+
+impl<T> Page<T> {
+    /// Turns what was found into what is given back. The page ends early, and
+    /// goes on there, once `size` of it is more than [`PAGE_BYTES`].
+    pub(crate) fn load<U>(
+        self,
+        after: impl Fn(&T) -> Cursor,
+        load: impl Fn(T) -> Result<U>,
+        size: impl Fn(&U) -> usize,
+    ) -> Result<Page<U>> {
+        let mut page = Page { items: Vec::with_capacity(self.items.len()), next: self.next };
+        let (mut bytes, mut last) = (0, None);
+        for found in self.items {
+            if bytes > PAGE_BYTES {
+                page.next = last;
+                break;
+            }
+            last = Some(after(&found));
+            let item = load(found)?;
+            bytes += size(&item);
+            page.items.push(item);
+        }
+        Ok(page)
+    }
 }
 
 /// Where a listing goes on. Opaque: give it back to the call it came from, with
@@ -25,6 +51,9 @@ pub struct Cursor {
 }
 
 impl Cursor {
+    /// Leads nowhere: for what is not part of a listing.
+    pub(crate) const NONE: Self = Self { time_ns: 0, at: u64::MAX };
+
     pub(crate) fn at(at: u64) -> Self {
         Self { time_ns: 0, at }
     }
@@ -48,9 +77,10 @@ impl FromStr for Cursor {
             })
         };
         parse().ok_or_else(|| {
-            Error::invalid(format!(
-                "expected a cursor that an earlier page gave, found {text:?}"
-            ))
+            Error::invalid(format!("expected a cursor that an earlier page gave, found {text:?}"))
         })
     }
 }
+
+/// A page ends once its items hold more memory than this: 32 MiB.
+pub(crate) const PAGE_BYTES: usize = 32 << 20;

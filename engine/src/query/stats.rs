@@ -47,11 +47,7 @@ pub struct Stats {
 
 pub(crate) fn stats(snapshot: &Snapshot) -> Stats {
     let at = snapshot.visible.commit;
-    let mut stats = Stats {
-        segments: 1,
-        bytes: snapshot.visible.log_end,
-        ..Stats::default()
-    };
+    let mut stats = Stats { segments: 1, bytes: snapshot.visible.log_end, ..Stats::default() };
     let mut sessions = HashSet::new();
     let mut deepest = None;
     for_each_row(snapshot, 0, |index, row| {
@@ -73,11 +69,8 @@ pub(crate) fn stats(snapshot: &Snapshot) -> Stats {
     let index = snapshot.shared.index.read();
     stats.sessions = sessions.len() as u64;
     stats.deepest = deepest.map(|row| index.id(row));
-    stats.missing_parents = index
-        .missing()
-        .iter()
-        .filter(|entry| is_missing(snapshot, &index, entry))
-        .count() as u64;
+    stats.missing_parents =
+        index.missing().iter().filter(|entry| is_missing(snapshot, &index, entry)).count() as u64;
     stats.refused_links = index.refused(at).len() as u64;
     stats.quarantined = index.quarantined(at).len() as u64;
     stats

@@ -45,28 +45,18 @@ impl Manifest {
             Err(error) => return Err(Error::io("open", NAME, error)),
         };
         let mut bytes = vec![0; MAX_BYTES];
-        let length = file
-            .read_at(&mut bytes, 0)
-            .map_err(|error| Error::io("read", NAME, error))?;
+        let length = file.read_at(&mut bytes, 0).map_err(|error| Error::io("read", NAME, error))?;
         Self::parse(&bytes[..length])
     }
 
     /// Replaces the manifest. It is durable when this returns.
     pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
         let text = self.to_text();
-        let file = storage
-            .create(NEXT)
-            .map_err(|error| Error::io("make", NEXT, error))?;
-        file.write_at(text.as_bytes(), 0)
-            .map_err(|error| Error::io("write", NEXT, error))?;
-        file.sync()
-            .map_err(|error| Error::io("sync", NEXT, error))?;
-        storage
-            .rename(NEXT, NAME)
-            .map_err(|error| Error::io("rename", NEXT, error))?;
-        storage
-            .sync_dir()
-            .map_err(|error| Error::io("sync the folder of", NAME, error))
+        let file = storage.create(NEXT).map_err(|error| Error::io("make", NEXT, error))?;
+        file.write_at(text.as_bytes(), 0).map_err(|error| Error::io("write", NEXT, error))?;
+        file.sync().map_err(|error| Error::io("sync", NEXT, error))?;
+        storage.rename(NEXT, NAME).map_err(|error| Error::io("rename", NEXT, error))?;
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", NAME, error))
     }
 
     fn to_text(&self) -> String {
@@ -96,10 +86,7 @@ impl Manifest {
         if blake3::hash(content.as_bytes()).to_hex().as_str() != digest {
             return damaged("the lines do not have the digest that the last one gives");
         }
-        let Some(version) = content
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix(FIRST_WORDS))
+        let Some(version) = content.lines().next().and_then(|line| line.strip_prefix(FIRST_WORDS))
         else {
             return Err(Error::foreign(format!(
                 "{NAME}: expected a first line of {FIRST_WORDS:?} and a number, found something \
@@ -116,10 +103,9 @@ impl Manifest {
         let store = value("store ").and_then(|hex| u128::from_str_radix(hex, 16).ok());
         let active = value("active ").and_then(|number| number.parse().ok());
         match (store, active) {
-            (Some(store), Some(active)) => Ok(Read::Sound(Self {
-                store: store.to_be_bytes(),
-                active,
-            })),
+            (Some(store), Some(active)) => {
+                Ok(Read::Sound(Self { store: store.to_be_bytes(), active }))
+            }
             _ => damaged("expected lines that give the store and the active segment"),
         }
     }
@@ -136,10 +122,7 @@ mod tests {
 
     #[test]
     fn a_manifest_reads_as_it_was_written_and_notices_every_changed_byte() {
-        let manifest = Manifest {
-            store: [7; 16],
-            active: 1,
-        };
+        let manifest = Manifest { store: [7; 16], active: 1 };
         let text = manifest.to_text();
         assert!(
             matches!(Manifest::parse(text.as_bytes()), Ok(Read::Sound(read)) if read == manifest)
@@ -147,10 +130,7 @@ mod tests {
         for at in 0..text.trim_end().len() {
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= 1;
-            assert!(
-                !matches!(Manifest::parse(&bytes), Ok(Read::Sound(_))),
-                "byte {at}"
-            );
+            assert!(!matches!(Manifest::parse(&bytes), Ok(Read::Sound(_))), "byte {at}");
         }
     }
 

@@ -72,10 +72,7 @@ impl Storage for Disk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        let file = options()
-            .create(true)
-            .truncate(true)
-            .open(self.join(name)?)?;
+        let file = options().create(true).truncate(true).open(self.join(name)?)?;
         Ok(Box::new(DiskFile { file }))
     }
 
@@ -103,10 +100,7 @@ impl Storage for Disk {
     }
 
     fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
-        let mut file = options()
-            .create(true)
-            .truncate(false)
-            .open(self.join(name)?)?;
+        let mut file = options().create(true).truncate(false).open(self.join(name)?)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -117,9 +111,7 @@ impl Storage for Disk {
                 let mut held_by = Vec::new();
                 // Where locks keep readers out (Windows) the holder stays unnamed.
                 let _ = file.take(MAX_HOLDER_BYTES).read_to_end(&mut held_by);
-                Ok(LockOutcome::HeldBy(
-                    String::from_utf8_lossy(&held_by).into_owned(),
-                ))
+                Ok(LockOutcome::HeldBy(String::from_utf8_lossy(&held_by).into_owned()))
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -198,10 +190,8 @@ fn options() -> OpenOptions {
 /// Makes a folder and those above it where they are missing, each durable in
 /// the one above before the next is made.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder
-        .ancestors()
-        .take_while(|ancestor| !ancestor.is_dir())
-        .collect();
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|ancestor| !ancestor.is_dir()).collect();
     let found = folder.ancestors().nth(missing.len());
     if let Some(above) = found.and_then(Path::parent) {
         // A process that was killed may have made the last one and not synced it.
@@ -239,10 +229,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the same signature where it can fail"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature where it can fail")]
 fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
@@ -339,10 +326,7 @@ mod tests {
         };
         assert_eq!(holder, "process 7");
         drop(guard);
-        assert!(matches!(
-            disk.lock("LOCK", "process 8").expect("locks"),
-            LockOutcome::Taken(_)
-        ));
+        assert!(matches!(disk.lock("LOCK", "process 8").expect("locks"), LockOutcome::Taken(_)));
     }
 
     #[cfg(unix)]
@@ -353,12 +337,8 @@ mod tests {
         let (folder, disk) = disk();
         disk.create("log").expect("creates");
         let _guard = disk.lock("LOCK", "process 7").expect("locks");
-        for (path, mode) in [
-            ("a", 0o700),
-            ("a/b", 0o700),
-            ("a/b/log", 0o600),
-            ("a/b/LOCK", 0o600),
-        ] {
+        for (path, mode) in [("a", 0o700), ("a/b", 0o700), ("a/b/log", 0o600), ("a/b/LOCK", 0o600)]
+        {
             let metadata = fs::metadata(folder.path().join(path)).expect("is there");
             assert_eq!(metadata.permissions().mode() & 0o777, mode, "{path}");
         }

@@ -112,10 +112,7 @@ impl SimulatedDisk {
             Arc::clone(entry.or_insert_with(|| Arc::new(RwLock::new(node.read().clone()))))
         };
         let mut copy_names = |names: &BTreeMap<String, Node>| {
-            names
-                .iter()
-                .map(|(name, node)| (name.clone(), copy(node)))
-                .collect()
+            names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
         };
         let (names, durable_names) = (copy_names(&state.names), copy_names(&state.durable_names));
         let name_changes = state
@@ -126,14 +123,7 @@ impl SimulatedDisk {
                 other => other.clone(),
             })
             .collect();
-        State {
-            names,
-            durable_names,
-            name_changes,
-            seed: state.seed,
-            ..State::default()
-        }
-        .into()
+        State { names, durable_names, name_changes, seed: state.seed, ..State::default() }.into()
     }
 
     /// The disk after a power loss, as `seed` decides. Of each unsynced write
@@ -156,13 +146,8 @@ impl SimulatedDisk {
                 (name, Arc::new(RwLock::new(content)))
             })
             .collect();
-        State {
-            durable_names: names.clone(),
-            names,
-            seed: random.next(),
-            ..State::default()
-        }
-        .into()
+        State { durable_names: names.clone(), names, seed: random.next(), ..State::default() }
+            .into()
     }
 
     /// A file's bytes, dead process or not.
@@ -213,10 +198,7 @@ impl SimulatedDisk {
     }
 
     fn open_node(&self, node: Node) -> Box<dyn StorageFile> {
-        Box::new(SimulatedFile {
-            state: Arc::clone(&self.state),
-            node,
-        })
+        Box::new(SimulatedFile { state: Arc::clone(&self.state), node })
     }
 
     /// Counts a change of names and makes it unless a fault is due.
@@ -237,9 +219,7 @@ impl SimulatedDisk {
 
 impl From<State> for SimulatedDisk {
     fn from(state: State) -> Self {
-        Self {
-            state: Arc::new(RwLock::new(state)),
-        }
+        Self { state: Arc::new(RwLock::new(state)) }
     }
 }
 
@@ -289,9 +269,7 @@ impl Storage for SimulatedDisk {
         state.check_alive()?;
         if !state.locks.insert(name.to_owned()) {
             let holder = state.node(name)?.read().bytes().to_vec();
-            return Ok(LockOutcome::HeldBy(
-                String::from_utf8_lossy(&holder).into_owned(),
-            ));
+            return Ok(LockOutcome::HeldBy(String::from_utf8_lossy(&holder).into_owned()));
         }
         state.create(name)?.write().write_at(holder.as_bytes(), 0)?;
         Ok(LockOutcome::Taken(Box::new(SimulatedLock {

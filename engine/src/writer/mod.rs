@@ -101,15 +101,7 @@ impl Writer {
 
     /// Puts a job's records into the block.
     fn take(&mut self, job: Job) {
-        let Job {
-            events,
-            links,
-            quarantined,
-            durability,
-            answer,
-            bytes,
-            ..
-        } = job;
+        let Job { events, links, quarantined, durability, answer, bytes, .. } = job;
         if self.block.body_len() + bytes > limits::MAX_BATCH_BYTES && !self.block.is_empty() {
             self.commit();
         }
@@ -155,8 +147,7 @@ impl Writer {
 
     fn write_block(&mut self) -> Result<()> {
         if !self.block.is_empty() {
-            self.log
-                .write(&mut self.block, u64::from(self.published.rows) + 1)?;
+            self.log.write(&mut self.block, u64::from(self.published.rows) + 1)?;
         }
         if self.sync_wanted {
             self.log.sync()?;

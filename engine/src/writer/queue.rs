@@ -59,19 +59,10 @@ pub(crate) fn queue(limit_bytes: usize) -> (Queue, Jobs) {
     let (sender, receiver) = crossbeam_channel::bounded(limits::QUEUE_BATCHES);
     let room = Arc::new(Room {
         limit: limit_bytes,
-        state: Mutex::new(RoomState {
-            used: 0,
-            closed: false,
-        }),
+        state: Mutex::new(RoomState { used: 0, closed: false }),
         freed: Condvar::new(),
     });
-    (
-        Queue {
-            sender,
-            room: Arc::clone(&room),
-        },
-        Jobs { receiver, room },
-    )
+    (Queue { sender, room: Arc::clone(&room) }, Jobs { receiver, room })
 }
 
 impl Queue {
@@ -80,10 +71,7 @@ impl Queue {
         let bytes = job.bytes;
         self.room.take(bytes, when_full)?;
         let sent = match when_full {
-            WhenFull::Block => self
-                .sender
-                .send(job)
-                .map_err(|SendError(_)| Error::closed()),
+            WhenFull::Block => self.sender.send(job).map_err(|SendError(_)| Error::closed()),
             WhenFull::Return => self.sender.try_send(job).map_err(|error| match error {
                 TrySendError::Full(_) => Error::full(),
                 TrySendError::Disconnected(_) => Error::closed(),

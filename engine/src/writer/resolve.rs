@@ -22,11 +22,7 @@ impl Writer {
     ) -> Result<Written> {
         let mut written = Written::default();
         if self.log.end > MAX_LOG_BYTES {
-            return Err(Error::limit(
-                "the log",
-                MAX_LOG_BYTES as usize,
-                self.log.end as usize,
-            ));
+            return Err(Error::limit("the log", MAX_LOG_BYTES as usize, self.log.end as usize));
         }
         for event in events {
             written.events.push(self.resolve_event(event)?);
@@ -45,11 +41,7 @@ impl Writer {
         let known = self.find_equal(&id, &event)?;
         let status = match known {
             Known::Equal(row) => {
-                return Ok(Appended {
-                    id,
-                    seq: u64::from(row) + 1,
-                    status: AppendStatus::Repeat,
-                });
+                return Ok(Appended { id, seq: u64::from(row) + 1, status: AppendStatus::Repeat });
             }
             Known::Other => {
                 event.set_version();
@@ -59,15 +51,8 @@ impl Writer {
         };
         let entered = self.push(&event);
         let row =
-            self.shared
-                .index
-                .write()
-                .add_event(event.as_event()?, event.payload(), entered)?;
-        Ok(Appended {
-            id,
-            seq: u64::from(row) + 1,
-            status,
-        })
+            self.shared.index.write().add_event(event.as_event()?, event.payload(), entered)?;
+        Ok(Appended { id, seq: u64::from(row) + 1, status })
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
@@ -92,10 +77,7 @@ impl Writer {
     /// Adds a record to the block.
     fn push(&mut self, record: &Encoded) -> Entered {
         let offset = self.log.end + self.block.push(record) as u64;
-        Entered {
-            offset,
-            commit: self.published.commit + 1,
-        }
+        Entered { offset, commit: self.published.commit + 1 }
     }
 
     /// Whether an event, or a version of it, has just this content.
@@ -106,10 +88,8 @@ impl Writer {
         };
         let fields = event.as_event()?;
         let candidates = index.candidates(first, index.fingerprint(fields, event.payload()));
-        let places: Vec<(u32, u64)> = candidates
-            .iter()
-            .map(|&row| (row, index.row(row).offset))
-            .collect();
+        let places: Vec<(u32, u64)> =
+            candidates.iter().map(|&row| (row, index.row(row).offset)).collect();
         drop(index);
         // Equal fingerprints are nearly always equal content: one comparison.
         for (row, offset) in places {
@@ -133,10 +113,7 @@ impl Writer {
         payload: Option<&[u8]>,
     ) -> Result<bool> {
         if offset < self.log.end {
-            let record = self
-                .shared
-                .reader
-                .event(offset, self.log.end, true, Via::Reads)?;
+            let record = self.shared.reader.event(offset, self.log.end, true, Via::Reads)?;
             return Ok(match (record.payload(), payload) {
                 (Some(a), Some(b)) => a == b,
                 (None, None) => same_fields(record.fields(), fields),

@@ -86,12 +86,7 @@ pub(crate) struct Both<'a> {
 
 impl<'a> Both<'a> {
     pub(crate) fn new(snapshot: &'a Snapshot, model: &'a Model, names: &'a Names) -> Self {
-        Self {
-            snapshot,
-            model,
-            names,
-            children: model.children(),
-        }
+        Self { snapshot, model, names, children: model.children() }
     }
 
     /// So many ids, stored or not; all of them where there are fewer.
@@ -100,9 +95,7 @@ impl<'a> Both<'a> {
         if all.len() <= at_most {
             return all.collect();
         }
-        (0..at_most)
-            .map(|_| random.below(all.len()) as u32)
-            .collect()
+        (0..at_most).map(|_| random.below(all.len()) as u32).collect()
     }
 
     pub(crate) fn children_of(&self, id: u32) -> &[u32] {
@@ -113,10 +106,7 @@ impl<'a> Both<'a> {
         &self,
         events: impl IntoIterator<Item = &'e StoredEvent>,
     ) -> Result<Vec<u32>, Mismatch> {
-        events
-            .into_iter()
-            .map(|event| self.names.number(event.id()))
-            .collect()
+        events.into_iter().map(|event| self.names.number(event.id())).collect()
     }
 
     /// What the model says that the engine gives back for the row with this
@@ -125,10 +115,7 @@ impl<'a> Both<'a> {
         let Row { draft, version } = &self.model.rows()[seq as usize - 1];
         let tie = self.model.tie(draft.id);
         let labels = draft.labels.iter().map(|&(key, value)| {
-            (
-                LABEL_KEYS[usize::from(key)].to_owned(),
-                LABEL_VALUES[usize::from(value)].to_owned(),
-            )
+            (LABEL_KEYS[usize::from(key)].to_owned(), LABEL_VALUES[usize::from(value)].to_owned())
         });
         let mut labels: Vec<_> = labels.filter(|_| detail >= Detail::Labels).collect();
         labels.sort();
@@ -165,10 +152,7 @@ impl<'a> Both<'a> {
             session: event.session().map(str::to_owned),
             version: event.is_version(),
             derived_id: event.has_derived_id(),
-            labels: event
-                .labels()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
+            labels: event.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             payload: event.payload().map(<[u8]>::to_vec),
         })
     }

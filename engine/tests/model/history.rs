@@ -82,10 +82,7 @@ impl Draft {
             event = event.session(SESSIONS[usize::from(session)]);
         }
         for &(key, value) in &self.labels {
-            event = event.label(
-                LABEL_KEYS[usize::from(key)],
-                LABEL_VALUES[usize::from(value)],
-            );
+            event = event.label(LABEL_KEYS[usize::from(key)], LABEL_VALUES[usize::from(value)]);
         }
         match &self.payload {
             Some(payload) => event.payload(payload.clone()),
@@ -204,10 +201,7 @@ fn operations(character: &Character, random: &mut Random) -> Vec<Op> {
         let parent = parent(character, &ids, at, random);
         let mut group = Vec::new();
         let by_claim = parent.is_some() && random.percent(character.claimed_percent);
-        let draft = Draft {
-            parent: parent.filter(|_| !by_claim),
-            ..draft(ids[at], random)
-        };
+        let draft = Draft { parent: parent.filter(|_| !by_claim), ..draft(ids[at], random) };
         if let Some(parent) = parent
             && by_claim
         {
@@ -258,9 +252,7 @@ fn draft(id: u32, random: &mut Random) -> Draft {
         kind: random.below(KINDS.len()) as u8,
         time_ns: time_ns(random),
         instance: random.below(INSTANCES.len()) as u8,
-        session: random
-            .percent(70)
-            .then(|| random.below(SESSIONS.len()) as u8),
+        session: random.percent(70).then(|| random.below(SESSIONS.len()) as u8),
         labels,
         payload: random.percent(70).then(|| payload(random)),
     }
@@ -324,15 +316,10 @@ fn blocks(character: &Character, ops: Vec<Op>, random: &mut Random) -> Vec<Step>
     let mut ops = ops.into_iter().peekable();
     while ops.peek().is_some() {
         let size = random.between(1, character.batch);
-        let (events, claims): (Vec<Op>, Vec<Op>) = ops
-            .by_ref()
-            .take(size)
-            .partition(|op| matches!(op, Op::Event(_)));
+        let (events, claims): (Vec<Op>, Vec<Op>) =
+            ops.by_ref().take(size).partition(|op| matches!(op, Op::Event(_)));
         let durability = *random.pick(&[Durability::Flush, Durability::Sync]);
-        steps.push(Step::Write(
-            events.into_iter().chain(claims).collect(),
-            durability,
-        ));
+        steps.push(Step::Write(events.into_iter().chain(claims).collect(), durability));
         if random.percent(snapshot_percent) {
             steps.push(Step::Snapshot);
         }

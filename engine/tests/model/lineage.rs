@@ -36,11 +36,8 @@ fn event(both: &Both, id: u32, random: &mut Random) -> Agreed {
 
     let versions = all_pages(1000, |after| snapshot.versions(name, after))?;
     let seen: Result<Vec<_>, _> = versions.iter().map(|event| both.seen(event)).collect();
-    let expected: Vec<_> = model
-        .versions(id)
-        .into_iter()
-        .map(|seq| both.expected(seq, Detail::Payload))
-        .collect();
+    let expected: Vec<_> =
+        model.versions(id).into_iter().map(|seq| both.expected(seq, Detail::Payload)).collect();
     same!(seen?, expected, "versions({id})");
 
     let root = snapshot.root(name)?;
@@ -49,27 +46,16 @@ fn event(both: &Both, id: u32, random: &mut Random) -> Agreed {
         stored.map(|_| model.root(id)),
         "root({id})"
     );
-    same!(
-        snapshot.depth(name)?,
-        stored.map(|_| model.depth(id)),
-        "depth({id})"
-    );
+    same!(snapshot.depth(name)?, stored.map(|_| model.depth(id)), "depth({id})");
     let claim = model.tie(id).and_then(|tie| tie.claim);
-    same!(
-        snapshot.claimed_link(name)?,
-        claim.map(|claim| claim.link()),
-        "claimed_link({id})"
-    );
+    same!(snapshot.claimed_link(name)?, claim.map(|claim| claim.link()), "claimed_link({id})");
     resolve(both, id, name, random)
 }
 
 fn resolve(both: &Both, id: u32, name: &EventId, random: &mut Random) -> Agreed {
     let text = name.to_string();
-    let expected = if both.model.contains(id) {
-        Resolved::One(name.clone())
-    } else {
-        Resolved::None
-    };
+    let expected =
+        if both.model.contains(id) { Resolved::One(name.clone()) } else { Resolved::None };
     same!(both.snapshot.resolve(&text)?, expected, "resolve({text})");
     if name.as_uuid().is_none() {
         return Ok(());
@@ -87,9 +73,9 @@ fn resolve(both: &Both, id: u32, name: &EventId, random: &mut Random) -> Agreed 
         (Resolved::One(one), [fit]) if one == *fit => Ok(()),
         (Resolved::None, []) => Ok(()),
         (Resolved::Many(some), [_, _, ..]) if !some.is_empty() && fits.starts_with(&some) => Ok(()),
-        (other, _) => Err(Mismatch(format!(
-            "resolve({prefix}):\n  engine {other:?}\n  model  {fits:?}"
-        ))),
+        (other, _) => {
+            Err(Mismatch(format!("resolve({prefix}):\n  engine {other:?}\n  model  {fits:?}")))
+        }
     }
 }
 
@@ -117,25 +103,13 @@ fn chain(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let mut chain = start()?;
     let events = chain.by_ref().collect::<Result<Vec<_>, _>>()?;
     same!(both.numbers(&events)?, walked, "{question}");
-    same!(
-        chain.end().map(|end| walk_end(both, end)).transpose()?,
-        Some(end),
-        "{question}, end"
-    );
+    same!(chain.end().map(|end| walk_end(both, end)).transpose()?, Some(end), "{question}, end");
     for event in events.iter().take(EVENTS_COMPARED) {
-        same!(
-            both.seen(event)?,
-            both.expected(event.seq(), detail),
-            "{question}, event"
-        );
+        same!(both.seen(event)?, both.expected(event.seq(), detail), "{question}, event");
     }
 
     let mut downwards = start()?.root_first()?;
-    same!(
-        walk_end(both, downwards.end())?,
-        end,
-        "{question}, root first, end"
-    );
+    same!(walk_end(both, downwards.end())?, end, "{question}, root first, end");
     let events = downwards.by_ref().collect::<Result<Vec<_>, _>>()?;
     let reversed: Vec<u32> = walked.into_iter().rev().collect();
     same!(both.numbers(&events)?, reversed, "{question}, root first");
@@ -145,18 +119,10 @@ fn chain(both: &Both, id: u32, random: &mut Random) -> Agreed {
 fn tree(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let (snapshot, name) = (both.snapshot, both.names.id(id));
     let children = all_pages(1000, |after| snapshot.children(name, after))?;
-    same!(
-        both.numbers(&children)?,
-        both.children_of(id),
-        "children({id})"
-    );
+    same!(both.numbers(&children)?, both.children_of(id), "children({id})");
     siblings(both, id)?;
 
-    let max_depth = if random.percent(50) {
-        1000
-    } else {
-        random.below(4) as u64
-    };
+    let max_depth = if random.percent(50) { 1000 } else { random.below(4) as u64 };
     for order in [TreeOrder::DepthFirst, TreeOrder::BreadthFirst] {
         let expected = descendants(both, id, max_depth, order);
         let small = random.between(1, 7).max(expected.len() / 20);
@@ -198,9 +164,7 @@ fn siblings(both: &Both, id: u32) -> Agreed {
     if tie.is_some_and(|tie| tie.state != TieState::Followed) {
         return Ok(());
     }
-    let found = all_pages(1000, |after| {
-        both.snapshot.siblings(both.names.id(id), after)
-    })?;
+    let found = all_pages(1000, |after| both.snapshot.siblings(both.names.id(id), after))?;
     let expected: Vec<u32> = expected.into_iter().filter(|&other| other != id).collect();
     same!(both.numbers(&found)?, expected, "siblings({id})");
     Ok(())
@@ -209,16 +173,9 @@ fn siblings(both: &Both, id: u32) -> Agreed {
 /// The model's descendants: which, how far below, whether the last child.
 fn descendants(both: &Both, id: u32, max_depth: u64, order: TreeOrder) -> Vec<(u32, u64, bool)> {
     let below = |id: u32, depth: u64| {
-        let children = if depth < max_depth {
-            both.children_of(id)
-        } else {
-            &[]
-        };
+        let children = if depth < max_depth { both.children_of(id) } else { &[] };
         let count = children.len();
-        children
-            .iter()
-            .enumerate()
-            .map(move |(at, &child)| (child, depth + 1, at + 1 == count))
+        children.iter().enumerate().map(move |(at, &child)| (child, depth + 1, at + 1 == count))
     };
     let mut found = Vec::new();
     let mut queue: VecDeque<(u32, u64, bool)> = below(id, 0).collect();
@@ -228,10 +185,7 @@ fn descendants(both: &Both, id: u32, max_depth: u64, order: TreeOrder) -> Vec<(u
             TreeOrder::BreadthFirst => queue.extend(below(next.0, next.1)),
             TreeOrder::DepthFirst => {
                 let children: Vec<_> = below(next.0, next.1).collect();
-                children
-                    .into_iter()
-                    .rev()
-                    .for_each(|child| queue.push_front(child));
+                children.into_iter().rev().for_each(|child| queue.push_front(child));
             }
         }
     }
@@ -242,14 +196,10 @@ fn ancestor_at(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let own = both.model.depth(id);
     let depth = random.below(own as usize + 2) as u64;
     let found = both.snapshot.ancestor_at(both.names.id(id), depth)?;
-    let line: Vec<u32> = std::iter::once(id)
-        .chain(both.model.ancestors(id))
-        .collect();
+    let line: Vec<u32> = std::iter::once(id).chain(both.model.ancestors(id)).collect();
     let expected = own.checked_sub(depth).map(|up| line[up as usize]);
     same!(
-        found
-            .map(|event| both.names.number(event.id()))
-            .transpose()?,
+        found.map(|event| both.names.number(event.id())).transpose()?,
         expected,
         "ancestor_at({id}, {depth})"
     );
@@ -278,16 +228,9 @@ fn pair(both: &Both, a: u32, b: u32) -> Agreed {
         if let Some(common) = model.common(a, b) {
             return Common::Found(common);
         }
-        let (end_a, end_b) = (
-            model.walk(a, u64::MAX, None).1,
-            model.walk(b, u64::MAX, None).1,
-        );
+        let (end_a, end_b) = (model.walk(a, u64::MAX, None).1, model.walk(b, u64::MAX, None).1);
         let known = |end| matches!(end, WalkEnd::Root | WalkEnd::Cycle(_));
-        if known(end_a) && known(end_b) {
-            Common::None
-        } else {
-            Common::Unknown(end_a, end_b)
-        }
+        if known(end_a) && known(end_b) { Common::None } else { Common::Unknown(end_a, end_b) }
     });
     same!(found, expected, "common_cause({a}, {b})");
     Ok(())

@@ -14,11 +14,7 @@ use crate::random::Random;
 /// Asks for `filters` random filters, and everything that takes none.
 pub(crate) fn agree(both: &Both, filters: usize, random: &mut Random) -> Agreed {
     for at in 0..filters {
-        let wanted = if at == 0 {
-            Wanted::everything()
-        } else {
-            Wanted::draw(both, random)
-        };
+        let wanted = if at == 0 { Wanted::everything() } else { Wanted::draw(both, random) };
         events(both, &wanted, random)?;
         counts(both, &wanted)?;
         timeline(both, &wanted, random)?;
@@ -67,9 +63,7 @@ impl Wanted {
                 1 => wanted.session = Some(random.below(SESSIONS.len()) as u8),
                 2 => {
                     let kinds = random.between(1, 2);
-                    wanted.kinds = (0..kinds)
-                        .map(|_| random.below(KINDS.len()) as u8)
-                        .collect();
+                    wanted.kinds = (0..kinds).map(|_| random.below(KINDS.len()) as u8).collect();
                 }
                 3 => {
                     let key = random.below(LABEL_KEYS.len()) as u8;
@@ -102,10 +96,7 @@ impl Wanted {
             filter = filter.kind(KINDS[usize::from(at)]);
         }
         for &(key, value) in &self.labels {
-            filter = filter.label(
-                LABEL_KEYS[usize::from(key)],
-                LABEL_VALUES[usize::from(value)],
-            );
+            filter = filter.label(LABEL_KEYS[usize::from(key)], LABEL_VALUES[usize::from(value)]);
         }
         if let Some(root) = self.root {
             filter = filter.root(both.names.id(root));
@@ -138,9 +129,7 @@ impl Wanted {
             && self.session.is_none_or(|at| draft.session == Some(at))
             && (self.kinds.is_empty() || self.kinds.contains(&draft.kind))
             && self.labels.iter().all(|label| draft.labels.contains(label))
-            && self
-                .root
-                .is_none_or(|root| both.model.root(draft.id) == root)
+            && self.root.is_none_or(|root| both.model.root(draft.id) == root)
             && (!self.errors || is_error())
             && draft.time_ns >= self.since_ns
             && self.until_ns.is_none_or(|until| draft.time_ns < until)
@@ -151,10 +140,8 @@ impl Wanted {
     /// The rows it takes, with their sequence numbers, by time and then in the
     /// order they were stored.
     fn rows<'m>(&self, both: &Both<'m>) -> Vec<(u64, &'m Row)> {
-        let mut rows: Vec<(u64, &Row)> = (1..)
-            .zip(both.model.rows())
-            .filter(|(_, row)| self.takes(both, row))
-            .collect();
+        let mut rows: Vec<(u64, &Row)> =
+            (1..).zip(both.model.rows()).filter(|(_, row)| self.takes(both, row)).collect();
         rows.sort_by_key(|(seq, row)| (row.draft.time_ns, *seq));
         rows
     }
@@ -182,20 +169,12 @@ fn events(both: &Both, wanted: &Wanted, random: &mut Random) -> Agreed {
     let seqs: Vec<u64> = found.iter().map(forebear::StoredEvent::seq).collect();
     same!(seqs, expected, "events({filter:?})");
     for event in found.iter().take(EVENTS_COMPARED) {
-        same!(
-            both.seen(event)?,
-            both.expected(event.seq(), detail),
-            "events({filter:?}), event"
-        );
+        same!(both.seen(event)?, both.expected(event.seq(), detail), "events({filter:?}), event");
     }
     if let Some(at) = wanted.instance {
         let instance = INSTANCES[usize::from(at)];
         let recent = both.snapshot.recent(instance, limit)?;
-        let mut expected = Wanted {
-            instance: Some(at),
-            ..Wanted::everything()
-        }
-        .rows(both);
+        let mut expected = Wanted { instance: Some(at), ..Wanted::everything() }.rows(both);
         expected.reverse();
         expected.truncate(limit);
         let seqs: Vec<u64> = recent.iter().map(forebear::StoredEvent::seq).collect();
@@ -232,10 +211,8 @@ fn counts(both: &Both, wanted: &Wanted) -> Agreed {
             }
         }
         let found_len = found.len();
-        let found: BTreeMap<&str, u64> = found
-            .iter()
-            .map(|Count { value, count }| (value.as_str(), *count))
-            .collect();
+        let found: BTreeMap<&str, u64> =
+            found.iter().map(|Count { value, count }| (value.as_str(), *count)).collect();
         same!(found.len(), found_len, "count_by({by:?}): values twice");
         same!(found, expected, "count_by({by:?}, {filter:?})");
     }
@@ -298,22 +275,15 @@ fn standing_out(both: &Both) -> Agreed {
             Ok::<_, Mismatch>((refused.link.clone(), parent))
         })
         .collect::<Result<_, _>>()?;
-    let expected: Vec<_> = model
-        .refused()
-        .into_iter()
-        .map(|(claim, parent)| (claim.link(), parent))
-        .collect();
+    let expected: Vec<_> =
+        model.refused().into_iter().map(|(claim, parent)| (claim.link(), parent)).collect();
     same!(refused, expected, "refused links");
 
     let closing = all_pages(1000, |after| snapshot.closing_links(after))?;
     let closing: Vec<_> = closing
         .iter()
         .map(|closing| {
-            Ok::<_, Mismatch>((
-                number(&closing.child)?,
-                number(&closing.parent)?,
-                closing.kind,
-            ))
+            Ok::<_, Mismatch>((number(&closing.child)?, number(&closing.parent)?, closing.kind))
         })
         .collect::<Result<_, _>>()?;
     same!(closing, model.closing(), "closing links");
@@ -324,16 +294,8 @@ fn standing_out(both: &Both) -> Agreed {
 fn stats(both: &Both) -> Agreed {
     let model = both.model;
     let stats = both.snapshot.stats()?;
-    let own: Vec<&Row> = model
-        .rows()
-        .iter()
-        .filter(|row| !row.draft.is_derived())
-        .collect();
-    let events: Vec<u32> = own
-        .iter()
-        .filter(|row| !row.version)
-        .map(|row| row.draft.id)
-        .collect();
+    let own: Vec<&Row> = model.rows().iter().filter(|row| !row.draft.is_derived()).collect();
+    let events: Vec<u32> = own.iter().filter(|row| !row.version).map(|row| row.draft.id).collect();
     let mut links = [0; 3];
     for &id in &events {
         if let Some(tie) = model.tie(id) {
@@ -341,11 +303,8 @@ fn stats(both: &Both) -> Agreed {
             links[at.unwrap_or_default()] += 1;
         }
     }
-    let sessions: HashSet<u8> = own
-        .iter()
-        .filter(|row| !row.version)
-        .filter_map(|row| row.draft.session)
-        .collect();
+    let sessions: HashSet<u8> =
+        own.iter().filter(|row| !row.version).filter_map(|row| row.draft.session).collect();
     let max_children = both
         .children
         .iter()
@@ -353,20 +312,14 @@ fn stats(both: &Both) -> Agreed {
         .map(|(_, children)| children.iter().filter(|&&id| !is_derived(id)).count() as u64)
         .max();
     let named_by_own = |id: u32| {
-        model
-            .tie(id)
-            .is_some_and(|tie| tie.state == TieState::Waiting)
-            && !is_derived(id)
+        model.tie(id).is_some_and(|tie| tie.state == TieState::Waiting) && !is_derived(id)
     };
     let missing: HashSet<u32> = events
         .iter()
         .filter(|&&id| named_by_own(id))
         .filter_map(|&id| model.tie(id).map(|tie| tie.parent))
         .collect();
-    let cycles = model
-        .closing()
-        .into_iter()
-        .filter(|&(child, ..)| !is_derived(child));
+    let cycles = model.closing().into_iter().filter(|&(child, ..)| !is_derived(child));
     let max_depth = events.iter().map(|&id| model.depth(id)).max().unwrap_or(0);
     let expected = Stats {
         events: events.len() as u64,

@@ -38,29 +38,21 @@ fn every_answer_is_the_models() {
             }
         };
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(run)).collect();
-        workers
-            .into_iter()
-            .fold(Traits::default(), |mut total, worker| {
-                match worker.join() {
-                    Ok(found) => total.add(&found),
-                    Err(failure) => std::panic::resume_unwind(failure),
-                }
-                total
-            })
+        workers.into_iter().fold(Traits::default(), |mut total, worker| {
+            match worker.join() {
+                Ok(found) => total.add(&found),
+                Err(failure) => std::panic::resume_unwind(failure),
+            }
+            total
+        })
     });
     println!("{found:?}");
     assert_eq!(found.histories, cases);
     if cases >= CASES {
         assert!(found.with_cycles * 10 >= cases, "too few cycles: {found:?}");
         assert!(found.reopened * 4 >= cases, "too few reopens: {found:?}");
-        assert!(
-            found.with_refused * 10 >= cases,
-            "too few rivals: {found:?}"
-        );
-        assert!(
-            found.with_versions * 10 >= cases,
-            "too few versions: {found:?}"
-        );
+        assert!(found.with_refused * 10 >= cases, "too few rivals: {found:?}");
+        assert!(found.with_versions * 10 >= cases, "too few versions: {found:?}");
         assert!(found.largest > 1000, "too small: {found:?}");
     }
 }
@@ -79,10 +71,7 @@ fn check(seed: u64) -> Traits {
 
 fn setting(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
-    Some(
-        text.parse()
-            .unwrap_or_else(|_| panic!("expected a number in {name}, found {text:?}")),
-    )
+    Some(text.parse().unwrap_or_else(|_| panic!("expected a number in {name}, found {text:?}")))
 }
 
 /// Histories in a run unless set otherwise.

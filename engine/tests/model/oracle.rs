@@ -77,10 +77,7 @@ impl Model {
         }
         let seq = self.rows.len() as u64 + 1;
         let version = self.events.contains_key(&draft.id);
-        self.rows.push(Row {
-            draft: draft.clone(),
-            version,
-        });
+        self.rows.push(Row { draft: draft.clone(), version });
         if version {
             return (AppendStatus::Version, seq);
         }
@@ -124,11 +121,7 @@ impl Model {
 
     fn hold(&mut self, claim: Claim, stored: bool) -> Linked {
         self.claims.insert(claim.child, claim);
-        if stored {
-            self.tie_to(claim)
-        } else {
-            Linked::Accepted
-        }
+        if stored { self.tie_to(claim) } else { Linked::Accepted }
     }
 
     fn refuse(&mut self, claim: Claim) -> Linked {
@@ -173,16 +166,7 @@ impl Model {
 
     fn join(&mut self, child: u32, parent: u32, kind: LinkKind, claim: Option<Claim>) -> TieState {
         let known = self.tick();
-        self.ties.insert(
-            child,
-            Tie {
-                parent,
-                kind,
-                claim,
-                state: TieState::Waiting,
-                known,
-            },
-        );
+        self.ties.insert(child, Tie { parent, kind, claim, state: TieState::Waiting, known });
         if self.events.contains_key(&parent) {
             self.complete(child);
         }
@@ -194,11 +178,7 @@ impl Model {
     fn complete(&mut self, child: u32) {
         let parent = self.ties[&child].parent;
         let closes = child == parent || self.ancestors(parent).contains(&child);
-        let state = if closes {
-            TieState::Closing(self.tick())
-        } else {
-            TieState::Followed
-        };
+        let state = if closes { TieState::Closing(self.tick()) } else { TieState::Followed };
         if let Some(tie) = self.ties.get_mut(&child) {
             tie.state = state;
         }
@@ -227,11 +207,7 @@ impl Model {
     }
 
     pub(crate) fn versions(&self, id: u32) -> Vec<u64> {
-        (1..)
-            .zip(&self.rows)
-            .filter(|(_, row)| row.draft.id == id)
-            .map(|(seq, _)| seq)
-            .collect()
+        (1..).zip(&self.rows).filter(|(_, row)| row.draft.id == id).map(|(seq, _)| seq).collect()
     }
 
     pub(crate) fn tie(&self, id: u32) -> Option<&Tie> {
@@ -239,10 +215,7 @@ impl Model {
     }
 
     pub(crate) fn followed_parent(&self, id: u32) -> Option<u32> {
-        self.ties
-            .get(&id)
-            .filter(|tie| tie.state == TieState::Followed)
-            .map(|tie| tie.parent)
+        self.ties.get(&id).filter(|tie| tie.state == TieState::Followed).map(|tie| tie.parent)
     }
 
     /// What the event goes back to, the nearest first.
@@ -307,9 +280,7 @@ impl Model {
     /// The nearest event that both go back to or are.
     pub(crate) fn common(&self, a: u32, b: u32) -> Option<u32> {
         let of_b: HashSet<u32> = std::iter::once(b).chain(self.ancestors(b)).collect();
-        std::iter::once(a)
-            .chain(self.ancestors(a))
-            .find(|id| of_b.contains(id))
+        std::iter::once(a).chain(self.ancestors(a)).find(|id| of_b.contains(id))
     }
 
     /// Events without any link, in the order they were stored.
@@ -335,11 +306,7 @@ impl Model {
             .into_iter()
             .map(|(id, mut children)| {
                 children.sort_unstable();
-                Missing {
-                    id,
-                    children: children.len() as u64,
-                    first_child: children[0].2,
-                }
+                Missing { id, children: children.len() as u64, first_child: children[0].2 }
             })
             .collect()
     }
@@ -347,10 +314,7 @@ impl Model {
     /// Claims that lost, and what the child has instead.
     pub(crate) fn refused(&self) -> Vec<(Claim, Option<u32>)> {
         let parent = |claim: &Claim| self.ties.get(&claim.child).map(|tie| tie.parent);
-        self.refused
-            .iter()
-            .map(|claim| (*claim, parent(claim)))
-            .collect()
+        self.refused.iter().map(|claim| (*claim, parent(claim))).collect()
     }
 
     /// Links that close a cycle, in the order they were found: child and parent.
@@ -364,10 +328,7 @@ impl Model {
             })
             .collect();
         closing.sort_unstable();
-        closing
-            .into_iter()
-            .map(|(_, child, parent, kind)| (child, parent, kind))
-            .collect()
+        closing.into_iter().map(|(_, child, parent, kind)| (child, parent, kind)).collect()
     }
 }
 

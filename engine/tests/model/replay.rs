@@ -180,11 +180,5 @@ struct Effort {
 }
 
 const REOPENED: Effort = Effort { ids: 4, filters: 1 };
-const SNAPSHOT: Effort = Effort {
-    ids: 12,
-    filters: 2,
-};
-const FINAL: Effort = Effort {
-    ids: 40,
-    filters: 3,
-};
+const SNAPSHOT: Effort = Effort { ids: 12, filters: 2 };
+const FINAL: Effort = Effort { ids: 40, filters: 3 };

@@ -56,9 +56,8 @@ impl Script {
         while left > 0 {
             let together = left.min(1 + random.below(4) as usize);
             left -= together;
-            let submitted = (0..together)
-                .map(|_| plan(&mut random, &mut events, durability))
-                .collect();
+            let submitted =
+                (0..together).map(|_| plan(&mut random, &mut events, durability)).collect();
             steps.push(Step::Submit(submitted));
             match random.below(12) {
                 0 => steps.push(Step::Flush),
@@ -116,9 +115,7 @@ impl Script {
     }
 
     fn open(&self, disk: &SimulatedDisk) -> Result<Store> {
-        Store::builder()
-            .durability(self.durability)
-            .open_on(on(disk))
+        Store::builder().durability(self.durability).open_on(on(disk))
     }
 }
 
@@ -192,11 +189,7 @@ impl Events {
 
 fn plan(random: &mut Random, events: &mut Events, usual: Durability) -> Planned {
     let mut batch = Batch::new();
-    let records = if random.below(100) < 60 {
-        1
-    } else {
-        1 + random.below(6)
-    };
+    let records = if random.below(100) < 60 { 1 } else { 1 + random.below(6) };
     for _ in 0..records {
         batch = match random.below(100) {
             0..15 => batch.link(
@@ -231,10 +224,7 @@ fn plan(random: &mut Random, events: &mut Events, usual: Durability) -> Planned 
     } else {
         usual
     };
-    Planned {
-        batch: batch.durability(durability),
-        durability,
-    }
+    Planned { batch: batch.durability(durability), durability }
 }
 
 fn event(random: &mut Random, events: &Events) -> Event {
@@ -245,9 +235,7 @@ fn event(random: &mut Random, events: &Events) -> Event {
         .instance(format!("instance {}", random.below(3)));
     if random.below(100) < 75 {
         // It may name itself, or one that comes later.
-        event = event
-            .parent(events.name(random))
-            .link(LinkKind::ALL[random.below(3) as usize]);
+        event = event.parent(events.name(random)).link(LinkKind::ALL[random.below(3) as usize]);
     }
     if random.below(100) < 30 {
         event = event.session("session").label("tool", "Bash");

@@ -75,12 +75,7 @@ pub(crate) struct AppendArgs {
     label: Vec<(String, String)>,
 
     /// Its payload: the text itself, `@FILE`, or `-` for standard input
-    #[arg(
-        long,
-        value_name = "TEXT|@FILE|-",
-        allow_hyphen_values = true,
-        conflicts_with = "json"
-    )]
+    #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true, conflicts_with = "json")]
     payload: Option<String>,
 
     /// What an answer promises: that the event survives a power loss (sync), a
@@ -107,11 +102,7 @@ impl From<Level> for Durability {
 }
 
 pub(crate) fn run(args: &AppendArgs, global: &Global) -> Outcome {
-    if global.json {
-        append_lines(args, global)
-    } else {
-        append_one(args, global)
-    }
+    if global.json { append_lines(args, global) } else { append_one(args, global) }
 }
 
 fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
@@ -196,16 +187,10 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
         (read, answers.join())
     });
     let closed = store.close();
-    let refused = answered.unwrap_or_else(|_| {
-        Err(Failure::Failed(
-            "the thread that answers has died".to_owned(),
-        ))
-    })?;
+    let refused = answered
+        .unwrap_or_else(|_| Err(Failure::Failed("the thread that answers has died".to_owned())))?;
     let lines = read.map_err(|error| {
-        Failure::Failed(format!(
-            "reading {}: {error}",
-            source.unwrap_or("standard input")
-        ))
+        Failure::Failed(format!("reading {}: {error}", source.unwrap_or("standard input")))
     })?;
     closed?;
     if refused > 0 {
@@ -236,9 +221,7 @@ fn submit_all(
         }
         number += 1;
         let submitted = if read == Line::TooLong {
-            Err(format!(
-                "expected a line of at most {limit} bytes, found a longer one"
-            ))
+            Err(format!("expected a line of at most {limit} bytes, found a longer one"))
         } else if line.trim_ascii().is_empty() {
             continue;
         } else {
@@ -306,10 +289,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
             }
             Err(error) => {
                 refused += 1;
-                out.json(&Refused {
-                    error: &error,
-                    line,
-                })?;
+                out.json(&Refused { error: &error, line })?;
             }
         }
     }

@@ -47,17 +47,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
             ));
         }
     }
-    let [
-        id,
-        parent,
-        link,
-        time,
-        kind,
-        instance,
-        session,
-        labels,
-        payload @ ..,
-    ] = fields;
+    let [id, parent, link, time, kind, instance, session, labels, payload @ ..] = fields;
 
     let kind = string("kind", kind)?.ok_or("expected a `kind`, found none")?;
     let mut event = Event::new(kind);
@@ -68,9 +58,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
         event = event.parent(parent);
     }
     if let Some(link) = string("link", link)? {
-        let link: LinkKind = link
-            .parse()
-            .map_err(|error: forebear::Error| error.to_string())?;
+        let link: LinkKind = link.parse().map_err(|error: forebear::Error| error.to_string())?;
         event = event.link(link);
     }
     if let Some(time_ns) = nanoseconds(time)? {
@@ -121,11 +109,9 @@ fn label(key: &str, value: &RawValue) -> Result<String, String> {
     match value.get().as_bytes().first() {
         Some(b'"') => serde_json::from_str(value.get())
             .map_err(|_| unexpected(&format!("labels.{key}"), "text", value)),
-        Some(b'{' | b'[' | b'n') => Err(unexpected(
-            &format!("labels.{key}"),
-            "text, a number, true or false",
-            value,
-        )),
+        Some(b'{' | b'[' | b'n') => {
+            Err(unexpected(&format!("labels.{key}"), "text, a number, true or false", value))
+        }
         _ => Ok(value.get().to_owned()),
     }
 }
@@ -140,10 +126,7 @@ fn nanoseconds(value: Option<&RawValue>) -> Result<Option<i64>, String> {
             serde_json::from_str(value.get()).map_err(|_| unexpected("time", expected, value))?;
         time::parse(&text).map_err(|error| format!("`time`: {error}"))?
     } else {
-        value
-            .get()
-            .parse()
-            .map_err(|_| unexpected("time", expected, value))?
+        value.get().parse().map_err(|_| unexpected("time", expected, value))?
     };
     Ok(Some(ns))
 }
@@ -153,10 +136,7 @@ fn given(value: Option<&RawValue>) -> Option<&RawValue> {
 }
 
 fn unexpected(name: &str, expected: &str, found: &RawValue) -> String {
-    format!(
-        "expected {expected} in `{name}`, found {}",
-        text::cut(found.get(), 40)
-    )
+    format!("expected {expected} in `{name}`, found {}", text::cut(found.get(), 40))
 }
 
 /// An object's keys and values in their order, the values as they are written.
@@ -181,9 +161,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
             if pairs.len() == MAX_KEYS {
-                return Err(A::Error::custom(format_args!(
-                    "expected at most {MAX_KEYS} keys"
-                )));
+                return Err(A::Error::custom(format_args!("expected at most {MAX_KEYS} keys")));
             }
             pairs.push(pair);
         }
@@ -230,10 +208,7 @@ mod tests {
         let event = parse(
             br#"{"kind":"a","id":"x","parent":null,"link":null,"session":null,"labels":null,"time":1,"payload":null}"#,
         );
-        assert_eq!(
-            event.unwrap(),
-            Event::new("a").id("x").time_ns(1).payload("null")
-        );
+        assert_eq!(event.unwrap(), Event::new("a").id("x").time_ns(1).payload("null"));
     }
 
     #[test]

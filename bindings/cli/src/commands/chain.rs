@@ -49,11 +49,7 @@ pub(crate) fn run(args: &ChainArgs, global: &Global) -> Outcome {
     let store = place::open_existing(global)?;
     let snapshot = store.snapshot();
     let id = place::find(&snapshot, &args.id)?;
-    let detail = if global.json && !args.payload {
-        Detail::Labels
-    } else {
-        Detail::Payload
-    };
+    let detail = if global.json && !args.payload { Detail::Labels } else { Detail::Payload };
     let mut options = ChainOptions::new().max_depth(args.max_depth).detail(detail);
     if let Some(kind) = args.stop_at {
         options = options.stop_at(kind);
@@ -62,14 +58,7 @@ pub(crate) fn run(args: &ChainArgs, global: &Global) -> Outcome {
     if global.json {
         print_json(&mut out, walk(&snapshot, &id, &options)?, args)?;
     } else {
-        draw_chain(
-            &mut out,
-            &snapshot,
-            &id,
-            &options,
-            args.root_first,
-            args.payload,
-        )?;
+        draw_chain(&mut out, &snapshot, &id, &options, args.root_first, args.payload)?;
     }
     out.finish()?;
     Ok(())
@@ -175,11 +164,7 @@ fn draw_downwards(
         } else if let Some(kind) = event.link() {
             draw::joint(out, kind, false, event.instance())?;
         }
-        let rail = if events.peek().is_some() {
-            Rail::Between
-        } else {
-            Rail::Bottom
-        };
+        let rail = if events.peek().is_some() { Rail::Between } else { Rail::Bottom };
         draw_event(out, rail, &event, above_ns, payload)?;
         above_ns = Some(event.time_ns());
         drawn += 1;
@@ -188,11 +173,7 @@ fn draw_downwards(
 }
 
 fn head(out: &mut Out, event: &StoredEvent) -> Result<(), Failure> {
-    draw::heading(
-        out,
-        &format!("{} UTC", time::clock(event.time_ns())),
-        event.instance(),
-    )?;
+    draw::heading(out, &format!("{} UTC", time::clock(event.time_ns())), event.instance())?;
     Ok(())
 }
 

@@ -94,11 +94,7 @@ pub(crate) fn run(args: &CommonArgs, global: &Global) -> Outcome {
             (Ends::unknown(&end_a, &end_b), why)
         }
         _ => (
-            Ends {
-                kind: "none",
-                a: None,
-                b: None,
-            },
+            Ends { kind: "none", a: None, b: None },
             "they have no cause in common: each goes back to a root of its own".to_owned(),
         ),
     };
@@ -119,11 +115,7 @@ impl Ends {
             kind: end.as_str(),
             parent: end.parent().map(EventId::to_string),
         };
-        Self {
-            kind: kind.unwrap_or(a.as_str()),
-            a: Some(end(a)),
-            b: Some(end(b)),
-        }
+        Self { kind: kind.unwrap_or(a.as_str()), a: Some(end(a)), b: Some(end(b)) }
     }
 }
 

@@ -82,23 +82,13 @@ pub(crate) fn count(args: &CountArgs, global: &Global) -> Outcome {
     let counts = snapshot.count_by(&args.by.0, &args.filter.filter(&snapshot)?)?;
     let mut out = Out::paged(global);
     let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
-    let names: Vec<_> = counts
-        .iter()
-        .map(|count| text::clean(&count.value))
-        .collect();
-    let widest = names
-        .iter()
-        .map(|name| text::width(name))
-        .max()
-        .unwrap_or(0);
+    let names: Vec<_> = counts.iter().map(|count| text::clean(&count.value)).collect();
+    let widest = names.iter().map(|name| text::width(name)).max().unwrap_or(0);
     let room = out.columns().saturating_sub(14);
     let name_columns = widest.min(room * 2 / 3);
     for (count, name) in counts.iter().zip(&names) {
         if global.json {
-            out.json(&Line {
-                value: &count.value,
-                count: count.count,
-            })?;
+            out.json(&Line { value: &count.value, count: count.count })?;
         } else {
             let line = format!(
                 "{:>10}  {}  {}",
@@ -127,12 +117,7 @@ pub(crate) fn timeline(args: &TimelineArgs, global: &Global) -> Outcome {
     let mut last = None;
     loop {
         let page = snapshot.timeline(args.bucket, &filter)?;
-        let most = page
-            .items
-            .iter()
-            .map(|bucket| bucket.count)
-            .max()
-            .unwrap_or(1);
+        let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
         for bucket in &page.items {
             if global.json {
                 print_bucket(&mut out, bucket.start_ns, bucket.count)?;
@@ -171,10 +156,7 @@ fn print_bucket(out: &mut Out, start_ns: i64, count: u64) -> Outcome {
         count: u64,
     }
 
-    out.json(&Line {
-        start: time::rfc3339(start_ns),
-        count,
-    })?;
+    out.json(&Line { start: time::rfc3339(start_ns), count })?;
     Ok(())
 }
 
@@ -185,10 +167,7 @@ fn draw_gap(out: &mut Out, last_ns: Option<i64>, start_ns: i64, bucket: Duration
     };
     let between = Duration::from_nanos(last_ns.abs_diff(start_ns)).saturating_sub(bucket);
     if !between.is_zero() {
-        draw::remark(
-            out,
-            &format!("        {} without events", time::took(between)),
-        )?;
+        draw::remark(out, &format!("        {} without events", time::took(between)))?;
     }
     Ok(())
 }
@@ -200,10 +179,7 @@ fn finish_timeline(out: &mut Out, next: Option<Cursor>, global: &Global) -> Outc
     if global.json {
         out.json(&NextLine::from(cursor))?;
     } else {
-        draw::remark(
-            out,
-            &format!("there may be more: --after {cursor}, or --all"),
-        )?;
+        draw::remark(out, &format!("there may be more: --after {cursor}, or --all"))?;
     }
     Ok(())
 }

@@ -52,11 +52,10 @@ pub(crate) fn run(_: &DemoArgs, global: &Global) -> Outcome {
         .map_err(|error| Failure::Failed(format!("writing the demo's transcript: {error}")))?;
     let store = Store::open(folder.path().join("events.forebear"))?;
     let begun = Instant::now();
-    let report = ingest::import(
-        &store,
-        &ImportOptions::new([folder.path().join("projects")]),
-        |_| ControlFlow::Continue(()),
-    )?;
+    let report =
+        ingest::import(&store, &ImportOptions::new([folder.path().join("projects")]), |_| {
+            ControlFlow::Continue(())
+        })?;
     let imported = (report, begun.elapsed());
     let snapshot = store.snapshot();
     let found = Story::find(&snapshot)?;
@@ -97,11 +96,7 @@ impl<'s> Story<'s> {
         let (page, mut answer) = measured("errors", || snapshot.events(&errors))?;
         "which events are errors?".clone_into(&mut answer.words);
         answers.push(answer);
-        let failure = page
-            .items
-            .first()
-            .map(|event| event.id().clone())
-            .ok_or_else(lost)?;
+        let failure = page.items.first().map(|event| event.id().clone()).ok_or_else(lost)?;
 
         let options = ChainOptions::new();
         let (events, mut answer) = measured("chain", || {
@@ -110,30 +105,19 @@ impl<'s> Story<'s> {
         })?;
         answer.words = format!("what caused it? {} events, with payloads", events.len());
         answers.push(answer);
-        let request = events
-            .last()
-            .map(|event| event.id().clone())
-            .ok_or_else(lost)?;
+        let request = events.last().map(|event| event.id().clone()).ok_or_else(lost)?;
 
-        let (root, mut answer) = measured("root", || {
-            Ok((snapshot.root(&failure)?, snapshot.depth(&failure)?))
-        })?;
+        let (root, mut answer) =
+            measured("root", || Ok((snapshot.root(&failure)?, snapshot.depth(&failure)?)))?;
         answer.words = format!("its root and depth ({})", root.1.unwrap_or_default());
         answers.push(answer);
 
         let options = TreeOptions::new();
         let (page, mut answer) = measured("tree", || snapshot.descendants(&request, &options))?;
-        answer.words = format!(
-            "what came of the request? {} events, with payloads",
-            page.items.len()
-        );
+        answer.words =
+            format!("what came of the request? {} events, with payloads", page.items.len());
         answers.push(answer);
-        Ok(Self {
-            snapshot,
-            failure,
-            request,
-            answers,
-        })
+        Ok(Self { snapshot, failure, request, answers })
     }
 }
 
@@ -156,36 +140,15 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
         draw::list_row(out, event, &mut day)?;
     }
 
-    title(
-        out,
-        "Why? From the failure back to the request",
-        &format!("forebear chain {failure}"),
-    )?;
+    title(out, "Why? From the failure back to the request", &format!("forebear chain {failure}"))?;
     draw::remark(
         out,
         "Each line: what it is, its id, how long after its cause, and what it says.",
     )?;
-    chain::draw_chain(
-        out,
-        story.snapshot,
-        &story.failure,
-        &ChainOptions::new(),
-        false,
-        false,
-    )?;
+    chain::draw_chain(out, story.snapshot, &story.failure, &ChainOptions::new(), false, false)?;
 
-    title(
-        out,
-        "And what came of the request?",
-        &format!("forebear tree {request}"),
-    )?;
-    tree::draw_tree(
-        out,
-        story.snapshot,
-        &story.request,
-        &TreeOptions::new(),
-        usize::MAX,
-    )?;
+    title(out, "And what came of the request?", &format!("forebear tree {request}"))?;
+    tree::draw_tree(out, story.snapshot, &story.request, &TreeOptions::new(), usize::MAX)?;
 
     title(out, "How long each answer took", "")?;
     let line = format!("{:>10}  {:>10}", "at first", "again");
@@ -204,40 +167,22 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
 
     title(out, "Your turn", "")?;
     for (command, what) in [
-        (
-            "forebear import",
-            "your own transcripts, from where they usually lie",
-        ),
+        ("forebear import", "your own transcripts, from where they usually lie"),
         ("forebear events --errors", "what went wrong in them"),
         ("forebear chain ID", "why"),
         ("forebear --help", "everything else"),
     ] {
         let command = text::fit(command, 26);
-        let line = format!(
-            "  {}{}",
-            out.paint(draw::BOLD, command),
-            out.paint(draw::DIM, what)
-        );
+        let line = format!("  {}{}", out.paint(draw::BOLD, command), out.paint(draw::DIM, what));
         writeln!(out, "{line}")?;
     }
-    draw::remark(
-        out,
-        "  From the sources, `cargo run --release --` stands for `forebear`.",
-    )?;
+    draw::remark(out, "  From the sources, `cargo run --release --` stands for `forebear`.")?;
     Ok(())
 }
 
 fn title(out: &mut Out, words: &str, command: &str) -> Outcome {
-    let command = if command.is_empty() {
-        String::new()
-    } else {
-        format!("  $ {command}")
-    };
-    let line = format!(
-        "{}{}",
-        out.paint(draw::BOLD, words),
-        out.paint(draw::DIM, command)
-    );
+    let command = if command.is_empty() { String::new() } else { format!("  $ {command}") };
+    let line = format!("{}{}", out.paint(draw::BOLD, words), out.paint(draw::DIM, command));
     writeln!(out, "\n{line}\n")?;
     Ok(())
 }
@@ -256,9 +201,7 @@ fn print_json(
         answers: &'a [Answer],
     }
 
-    out.json(&Imported {
-        imported: import::Figures::new(report, *took),
-    })?;
+    out.json(&Imported { imported: import::Figures::new(report, *took) })?;
     let options = ChainOptions::new().detail(Detail::Payload);
     if let Some(mut events) = story.snapshot.chain(&story.failure, &options)? {
         for event in events.by_ref() {
@@ -269,9 +212,7 @@ fn print_json(
             out.json(&EndLine::new(end, Some(&story.request)))?;
         }
     }
-    out.json(&Answers {
-        answers: &story.answers,
-    })?;
+    out.json(&Answers { answers: &story.answers })?;
     Ok(())
 }
 
@@ -302,11 +243,7 @@ fn measured<T>(
         .map(|_| timed().map(|(_, took)| took))
         .collect::<forebear::Result<Vec<_>>>()?;
     again.sort_unstable();
-    let answer_time = Answer {
-        question,
-        words: String::new(),
-        first_ns,
-        again_ns: again[REPETITIONS / 2],
-    };
+    let answer_time =
+        Answer { question, words: String::new(), first_ns, again_ns: again[REPETITIONS / 2] };
     Ok((answer, answer_time))
 }

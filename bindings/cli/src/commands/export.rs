@@ -41,9 +41,7 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
         export_to(path, &snapshot, filter)?
     } else {
         let mut out = Out::paged(global);
-        let counts = export(&snapshot, filter, |payload| {
-            out.raw(payload).map_err(Failure::from)
-        })?;
+        let counts = export(&snapshot, filter, |payload| out.raw(payload).map_err(Failure::from))?;
         out.finish()?;
         counts
     };
@@ -60,9 +58,7 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
 fn export_to(path: &Path, snapshot: &Snapshot, filter: Filter) -> Result<Counts, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
     let mut file = BufWriter::new(create(path).map_err(failed)?);
-    let counts = export(snapshot, filter, |payload| {
-        file.write_all(payload).map_err(failed)
-    })?;
+    let counts = export(snapshot, filter, |payload| file.write_all(payload).map_err(failed))?;
     file.into_inner()
         .map_err(io::IntoInnerError::into_error)
         .and_then(|file| file.sync_all())

@@ -49,10 +49,7 @@ pub(crate) fn man(args: &ManArgs) -> Outcome {
     let written: io::Result<()> =
         fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
     written.map_err(|error| {
-        Failure::Failed(format!(
-            "writing manual pages to {}: {error}",
-            dir.display()
-        ))
+        Failure::Failed(format!("writing manual pages to {}: {error}", dir.display()))
     })
 }
 

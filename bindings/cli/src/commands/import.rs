@@ -42,11 +42,7 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
-    let paths = if args.paths.is_empty() {
-        usual_folders()?
-    } else {
-        args.paths.clone()
-    };
+    let paths = if args.paths.is_empty() { usual_folders()? } else { args.paths.clone() };
     for path in &paths {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
@@ -117,48 +113,13 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
             "versions",
             "newly stored, of events known with other content",
         ),
-        (
-            report.repeats,
-            "repeat",
-            "repeats",
-            "of what was known already",
-        ),
-        (
-            report.without_id,
-            "object",
-            "objects",
-            "without an id; they are kept too",
-        ),
-        (
-            report.links,
-            "link",
-            "links",
-            "between agents and the calls that started them",
-        ),
-        (
-            report.times_made_up,
-            "time",
-            "times",
-            "made up for events that bear none",
-        ),
-        (
-            report.glued_lines,
-            "line",
-            "lines",
-            "with several objects on them",
-        ),
-        (
-            report.bad_lines,
-            "line",
-            "lines",
-            "with something on them that is no object",
-        ),
-        (
-            report.quarantined,
-            "piece",
-            "pieces",
-            "newly quarantined: `forebear quarantine`",
-        ),
+        (report.repeats, "repeat", "repeats", "of what was known already"),
+        (report.without_id, "object", "objects", "without an id; they are kept too"),
+        (report.links, "link", "links", "between agents and the calls that started them"),
+        (report.times_made_up, "time", "times", "made up for events that bear none"),
+        (report.glued_lines, "line", "lines", "with several objects on them"),
+        (report.bad_lines, "line", "lines", "with something on them that is no object"),
+        (report.quarantined, "piece", "pieces", "newly quarantined: `forebear quarantine`"),
     ];
     for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {
         if figure > 0 || at == 0 {
@@ -237,15 +198,8 @@ fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
             "there is no home folder to look for transcripts in; name a path".to_owned(),
         )
     })?;
-    let usual = [
-        home.join(".config/claude/projects"),
-        home.join(".claude/projects"),
-    ];
-    let found: Vec<_> = usual
-        .iter()
-        .filter(|folder| folder.is_dir())
-        .cloned()
-        .collect();
+    let usual = [home.join(".config/claude/projects"), home.join(".claude/projects")];
+    let found: Vec<_> = usual.iter().filter(|folder| folder.is_dir()).cloned().collect();
     if found.is_empty() {
         return Err(Failure::Failed(format!(
             "there are no transcripts in {} or {}; name a path, or see `forebear demo`",
@@ -267,9 +221,7 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
         }
     });
     if let Err(error) = set {
-        note(&format!(
-            "forebear: ctrl-C will not stop the import cleanly: {error}"
-        ));
+        note(&format!("forebear: ctrl-C will not stop the import cleanly: {error}"));
     }
     stop
 }

@@ -63,11 +63,7 @@ pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
             Linked::Refused => " (it has another parent; see `forebear links`)",
             Linked::Closing => " (the parent goes back to the child; it is kept, never followed)",
         };
-        let line = format!(
-            "{}: {child} {} by {parent}{why}",
-            linked.as_str(),
-            args.kind
-        );
+        let line = format!("{}: {child} {} by {parent}{why}", linked.as_str(), args.kind);
         writeln!(out, "{}", text::clean(&line))?;
     }
     out.finish()?;

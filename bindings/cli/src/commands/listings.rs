@@ -154,8 +154,7 @@ pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
     let mut listing = Listing::new(global, args.payload);
     let listed = listing.pages(args.page, |after| {
         let mut page = snapshot.roots(after)?;
-        page.items
-            .retain(|event| args.derived || !event.has_derived_id());
+        page.items.retain(|event| args.derived || !event.has_derived_id());
         Ok(page)
     })?;
     listing.finish(listed, "no roots")
@@ -183,11 +182,7 @@ pub(crate) fn events(args: &EventsArgs, global: &Global) -> Outcome {
     if let Some(after) = args.page.after {
         filter = filter.after(after);
     }
-    let limit = if args.page.all {
-        usize::MAX
-    } else {
-        args.limit
-    };
+    let limit = if args.page.all { usize::MAX } else { args.limit };
     let mut listing = Listing::new(global, args.payload);
     let (listed, next) = listing.filtered(&filter, limit, |filter| snapshot.events(filter))?;
     listing.next(next)?;
@@ -268,13 +263,7 @@ pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
             args.page,
             |after| snapshot.closing_links(after),
             |listing, closing| {
-                listing.link(
-                    "closing",
-                    &closing.child,
-                    &closing.parent,
-                    closing.kind,
-                    None,
-                )
+                listing.link("closing", &closing.child, &closing.parent, closing.kind, None)
             },
         )?;
     }
@@ -311,12 +300,7 @@ struct Listing {
 
 impl Listing {
     fn new(global: &Global, payload: bool) -> Self {
-        Self {
-            out: Out::paged(global),
-            json: global.json,
-            payload,
-            day: String::new(),
-        }
+        Self { out: Out::paged(global), json: global.json, payload, day: String::new() }
     }
 
     /// Lists up to `limit` events and says where the next ones begin.
@@ -427,9 +411,8 @@ impl Listing {
             })?;
             return Ok(());
         }
-        let instead = instead.map_or_else(String::new, |id| {
-            format!(", has {} instead", text::short_id(id))
-        });
+        let instead =
+            instead.map_or_else(String::new, |id| format!(", has {} instead", text::short_id(id)));
         let line = format!(
             "{status}  {} {kind} by {}{instead}",
             text::short_id(child),
@@ -452,10 +435,7 @@ impl Listing {
         if self.json {
             self.out.json(&NextLine::from(cursor))?;
         } else {
-            draw::remark(
-                &mut self.out,
-                &format!("there may be more: --after {cursor}, or --all"),
-            )?;
+            draw::remark(&mut self.out, &format!("there may be more: --after {cursor}, or --all"))?;
         }
         Ok(())
     }

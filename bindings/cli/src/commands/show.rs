@@ -74,10 +74,7 @@ fn each_version(
     let mut after = None;
     loop {
         let page = snapshot.versions(id, after)?;
-        page.items
-            .iter()
-            .filter(|event| event.is_version())
-            .try_for_each(&mut visit)?;
+        page.items.iter().filter(|event| event.is_version()).try_for_each(&mut visit)?;
         if page.next.is_none() {
             return Ok(());
         }
@@ -86,48 +83,26 @@ fn each_version(
 }
 
 fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcome {
-    let kind = out
-        .paint(draw::kind_style(event).bold(), text::clean(event.kind()))
-        .to_string();
-    let version = if event.is_version() {
-        "  (a later version)"
-    } else {
-        ""
-    };
+    let kind = out.paint(draw::kind_style(event).bold(), text::clean(event.kind())).to_string();
+    let version = if event.is_version() { "  (a later version)" } else { "" };
     writeln!(out, "{kind}{version}")?;
     field(out, "id", &event.id().to_string())?;
     field(out, "time", &time::rfc3339(event.time_ns()))?;
     field(out, "instance", event.instance())?;
     field(out, "session", event.session().unwrap_or_default())?;
     if let (Some(parent), Some(link)) = (event.parent(), event.link()) {
-        let gone = if snapshot.contains(parent)? {
-            ""
-        } else {
-            "  (not stored)"
-        };
+        let gone = if snapshot.contains(parent)? { "" } else { "  (not stored)" };
         field(out, link_words(link), &format!("{parent}{gone}"))?;
     }
-    let place = format!(
-        "{}  ({} up)",
-        event.root(),
-        text::counted(event.depth(), "step", "steps")
-    );
+    let place = format!("{}  ({} up)", event.root(), text::counted(event.depth(), "step", "steps"));
     field(out, "root", &place)?;
     let options = TreeOptions::new().max_depth(1).detail(Detail::Columns);
     let children = snapshot.descendants(event.id(), &options)?;
-    let more = if children.next.is_some() {
-        " or more"
-    } else {
-        ""
-    };
+    let more = if children.next.is_some() { " or more" } else { "" };
     field(out, "children", &format!("{}{more}", children.items.len()))?;
     if !event.is_version() {
         let versions = snapshot.versions(event.id(), None)?;
-        let later = versions
-            .items
-            .iter()
-            .filter(|event| event.is_version())
-            .count();
+        let later = versions.items.iter().filter(|event| event.is_version()).count();
         if later > 0 {
             field(out, "versions", &format!("{later} later ones: --versions"))?;
         }

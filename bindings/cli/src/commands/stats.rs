@@ -82,10 +82,7 @@ pub(crate) fn run(_: &StatsArgs, global: &Global) -> Outcome {
             .zip(stats.links)
             .filter(|(_, count)| *count > 0)
             .collect(),
-        types: types
-            .into_iter()
-            .map(|count| (count.value, count.count))
-            .collect(),
+        types: types.into_iter().map(|count| (count.value, count.count)).collect(),
         sessions: stats.sessions,
     };
     let mut out = Out::paged(global);
@@ -105,26 +102,14 @@ fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {
     let rows = [
         ("events", figures.events, "with ids of their own"),
         ("versions", figures.versions, "of them, with other content"),
-        (
-            "without id",
-            figures.without_id,
-            "events that came without one",
-        ),
+        ("without id", figures.without_id, "events that came without one"),
         ("sessions", figures.sessions, ""),
         ("roots", figures.roots, "events that nothing caused"),
         ("max depth", figures.max_depth, deepest.as_str()),
         ("max children", figures.max_children, "of one event"),
-        (
-            "missing parents",
-            figures.missing_parents,
-            "`forebear missing`",
-        ),
+        ("missing parents", figures.missing_parents, "`forebear missing`"),
         ("cycles", figures.cycles, "`forebear links --closing`"),
-        (
-            "refused links",
-            figures.refused_links,
-            "`forebear links --refused`",
-        ),
+        ("refused links", figures.refused_links, "`forebear links --refused`"),
         ("quarantined", figures.quarantined, "`forebear quarantine`"),
         ("segments", figures.segments, ""),
     ];
@@ -133,31 +118,14 @@ fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {
         figure_row(out, name, &text::thousands(figure), remark)?;
     }
     figure_row(out, "size", &text::bytes(figures.bytes), "")?;
-    table(
-        out,
-        "parents",
-        figures
-            .parents_by_field
-            .iter()
-            .map(|(name, count)| (*name, *count)),
-    )?;
-    table(
-        out,
-        "types",
-        figures
-            .types
-            .iter()
-            .map(|(name, count)| (name.as_str(), *count)),
-    )?;
+    table(out, "parents", figures.parents_by_field.iter().map(|(name, count)| (*name, *count)))?;
+    table(out, "types", figures.types.iter().map(|(name, count)| (name.as_str(), *count)))?;
     Ok(())
 }
 
 fn figure_row(out: &mut Out, name: &str, figure: &str, remark: &str) -> Outcome {
     let name = text::fit(&text::clean(name), 24);
-    let line = format!(
-        "{name}{figure:>14}  {}",
-        out.paint(draw::DIM, text::clean(remark))
-    );
+    let line = format!("{name}{figure:>14}  {}", out.paint(draw::DIM, text::clean(remark)));
     writeln!(out, "{}", line.trim_end())?;
     Ok(())
 }

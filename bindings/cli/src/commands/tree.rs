@@ -61,11 +61,7 @@ pub(crate) fn run(args: &TreeArgs, global: &Global) -> Outcome {
     let store = place::open_existing(global)?;
     let snapshot = store.snapshot();
     let id = place::find(&snapshot, &args.id)?;
-    let detail = if global.json && !args.payload {
-        Detail::Labels
-    } else {
-        Detail::Payload
-    };
+    let detail = if global.json && !args.payload { Detail::Labels } else { Detail::Payload };
     let mut options = TreeOptions::new().max_depth(args.max_depth).detail(detail);
     if args.breadth_first {
         options = options.order(TreeOrder::BreadthFirst);
@@ -92,11 +88,7 @@ pub(crate) fn draw_tree(
     limit: usize,
 ) -> Outcome {
     let root = get(snapshot, id)?;
-    draw::heading(
-        out,
-        &format!("{} UTC", time::clock(root.time_ns())),
-        root.instance(),
-    )?;
+    draw::heading(out, &format!("{} UTC", time::clock(root.time_ns())), root.instance())?;
     let mut nodes = vec![Node::new(&root)];
     let more = each_page(snapshot, id, options.clone(), limit, |descendant| {
         nodes.push(Node::new(&descendant.event));
@@ -126,20 +118,11 @@ fn print_json(
         let root = get(snapshot, id)?;
         out.json(&EventLine::new(&root).below(0).payload(&root, args.payload))?;
     }
-    let more = each_page(
-        snapshot,
-        id,
-        options,
-        args.limit,
-        |Descendant { event, below, .. }| {
-            out.json(
-                &EventLine::new(&event)
-                    .below(below)
-                    .payload(&event, args.payload),
-            )?;
+    let more =
+        each_page(snapshot, id, options, args.limit, |Descendant { event, below, .. }| {
+            out.json(&EventLine::new(&event).below(below).payload(&event, args.payload))?;
             Ok(())
-        },
-    )?;
+        })?;
     if let Some(cursor) = more {
         out.json(&NextLine::from(cursor))?;
     }
@@ -147,9 +130,7 @@ fn print_json(
 }
 
 fn get(snapshot: &Snapshot, id: &EventId) -> Result<StoredEvent, Failure> {
-    snapshot
-        .get(id)?
-        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+    snapshot.get(id)?.ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
 }
 
 /// Goes through up to `limit` descendants and says where the next ones begin.
@@ -204,12 +185,8 @@ impl Node {
 impl Tree {
     /// The event asked for first, and each event after its parent.
     fn new(nodes: Vec<Node>) -> Self {
-        let places: HashMap<&EventId, usize> = nodes
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(place, node)| (&node.id, place))
-            .collect();
+        let places: HashMap<&EventId, usize> =
+            nodes.iter().enumerate().rev().map(|(place, node)| (&node.id, place)).collect();
         let mut parents = vec![0; nodes.len()];
         let mut children = vec![Vec::new(); nodes.len()];
         for (place, node) in nodes.iter().enumerate().skip(1) {
@@ -223,12 +200,7 @@ impl Tree {
         for place in (1..nodes.len()).rev() {
             sizes[parents[place]] += sizes[place];
         }
-        Self {
-            nodes,
-            parents,
-            children,
-            sizes,
-        }
+        Self { nodes, parents, children, sizes }
     }
 
     fn draw(&self, out: &mut Out) -> Outcome {
@@ -242,8 +214,7 @@ impl Tree {
                 Some(LinkKind::Continues) if place > 0 => "continues: ",
                 _ => "",
             };
-            node.row
-                .draw(out, &format!("{rail}● "), LEAD, since, mark)?;
+            node.row.draw(out, &format!("{rail}● "), LEAD, since, mark)?;
 
             let straight = self.straight(place);
             let branches: Vec<usize> = self.children[place]
@@ -258,11 +229,7 @@ impl Tree {
             let narrow = text::width(&rest) < widest;
             for (nth, child) in branches.iter().enumerate().rev() {
                 let last = nth + 1 == branches.len() && straight.is_none();
-                let (first, below) = if last {
-                    ("└─", "  ")
-                } else {
-                    ("├─", "│ ")
-                };
+                let (first, below) = if last { ("└─", "  ") } else { ("├─", "│ ") };
                 let below = if narrow { below } else { "" };
                 waiting.push((*child, format!("{rest}{first}"), format!("{rest}{below}")));
             }

@@ -82,14 +82,11 @@ impl Row {
         let kind_columns = lead.saturating_sub(text::width(rail)).max(MIN_KIND_COLUMNS);
         let kind = text::fit(&self.kind, kind_columns);
         let id = format!("{:<8}", self.id);
-        let difference = since_ns
-            .map(|since| time::difference(since, self.time_ns))
-            .unwrap_or_default();
+        let difference =
+            since_ns.map(|since| time::difference(since, self.time_ns)).unwrap_or_default();
         let difference = format!("{difference:>DIFFERENCE_COLUMNS$}");
-        let used = [rail, &kind, &id, &difference, mark]
-            .into_iter()
-            .map(text::width)
-            .sum::<usize>();
+        let used =
+            [rail, &kind, &id, &difference, mark].into_iter().map(text::width).sum::<usize>();
         let room = out.columns().saturating_sub(used + 4);
         let gist = text::cut(&self.gist, room.max(MIN_GIST_COLUMNS));
         let line = format!(
@@ -146,10 +143,9 @@ pub(crate) fn end(
     let on = end.parent().map(text::short_id).unwrap_or_default();
     let steps = text::counted(steps, "step", "steps");
     let words = match end {
-        ChainEnd::Root => format!(
-            "root: it began here, {steps} back, at {} UTC",
-            time::clock(top.time_ns())
-        ),
+        ChainEnd::Root => {
+            format!("root: it began here, {steps} back, at {} UTC", time::clock(top.time_ns()))
+        }
         ChainEnd::Missing(_) => format!(
             "missing: the parent {parent} was never stored; import what holds it \
              (`forebear missing` lists all such parents)"
@@ -235,10 +231,7 @@ pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> 
     let mark = if event.is_version() { "version: " } else { "" };
     let used = 2 + 8 + 2 + text::width(&id) + 2 + KIND_COLUMNS + 2 + mark.len();
     let gist = gist::of_event(event);
-    let gist = text::cut(
-        &gist,
-        out.columns().saturating_sub(used).max(MIN_GIST_COLUMNS),
-    );
+    let gist = text::cut(&gist, out.columns().saturating_sub(used).max(MIN_GIST_COLUMNS));
     let style = kind_style(event);
     let line = format!(
         "  {}  {}  {}  {}{}",

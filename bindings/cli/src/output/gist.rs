@@ -95,9 +95,7 @@ pub(crate) fn of(payload: &[u8]) -> String {
 /// What is no JSON: its first line, if it is text.
 fn plain(bytes: &[u8], length: usize) -> String {
     let kept = &bytes[..bytes.len().min(KEPT_BYTES)];
-    let binary = kept
-        .iter()
-        .filter(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
+    let binary = kept.iter().filter(|b| b.is_ascii_control() && !b.is_ascii_whitespace());
     if binary.count() * 8 > kept.len() {
         return format!("({})", text::bytes(length as u64));
     }
@@ -161,10 +159,9 @@ impl Found {
             | ["cause", "code" | "message"] => {
                 keep(&mut self.error, text);
             }
-            [
-                "data",
-                "type" | "hookName" | "command" | "query" | "message" | "output",
-            ] if self.progress.len() < 3 => {
+            ["data", "type" | "hookName" | "command" | "query" | "message" | "output"]
+                if self.progress.len() < 3 =>
+            {
                 self.progress.push(text.to_owned());
             }
             ["content" | "summary" | "customTitle" | "aiTitle" | "lastPrompt"] => {
@@ -191,9 +188,7 @@ impl Found {
             self.texts.entry(rank).or_insert_with(|| value.text.clone());
         } else if name.is_empty() {
             // An item of a list.
-            self.texts
-                .entry(usize::MAX)
-                .or_insert_with(|| value.text.clone());
+            self.texts.entry(usize::MAX).or_insert_with(|| value.text.clone());
         } else if self.fields.len() < 4 && !value.text.is_empty() {
             self.fields.push(format!("{name}={}", value.text));
         }
@@ -207,13 +202,9 @@ impl Found {
             };
         }
         // A failure's first line is often but its number.
-        let result = self.result.map(|result| {
-            if self.failed {
-                result
-            } else {
-                first_line(&result).to_owned()
-            }
-        });
+        let result = self
+            .result
+            .map(|result| if self.failed { result } else { first_line(&result).to_owned() });
         let progress = (!self.progress.is_empty()).then(|| self.progress.join(" "));
         [result, self.message, self.thinking, self.error, self.note]
             .into_iter()
@@ -245,9 +236,7 @@ fn rank(fields: &[&str], name: &str, value: &Value) -> usize {
 
 /// A path without the folder that it lies in.
 fn within<'p>(path: &'p str, folder: Option<&str>) -> &'p str {
-    folder
-        .and_then(|folder| path.strip_prefix(folder)?.strip_prefix(['/', '\\']))
-        .unwrap_or(path)
+    folder.and_then(|folder| path.strip_prefix(folder)?.strip_prefix(['/', '\\'])).unwrap_or(path)
 }
 
 /// The first line that says something, without the number that stands before
@@ -285,10 +274,7 @@ mod tests {
 
     #[test]
     fn a_transcript_line_says_what_was_said() {
-        says(
-            r#"{"type":"user","message":{"role":"user","content":"fix\n it"}}"#,
-            "fix it",
-        );
+        says(r#"{"type":"user","message":{"role":"user","content":"fix\n it"}}"#, "fix it");
         says(
             r#"{"message":{"content":[{"type":"text","text":"I'll look."}]},"type":"assistant"}"#,
             "I'll look.",
@@ -317,26 +303,14 @@ mod tests {
             r#"{"message":{"content":[{"type":"tool_result","content":[{"type":"text","text":"found"}]}]}}"#,
             "found",
         );
-        says(
-            r#"{"message":{"content":[{"type":"thinking","thinking":"hm"}]}}"#,
-            "hm",
-        );
-        says(
-            r#"{"type":"summary","summary":"Mended it","leafUuid":"x"}"#,
-            "Mended it",
-        );
-        says(
-            r#"{"type":"system","content":"Compacted","subtype":"b"}"#,
-            "Compacted",
-        );
+        says(r#"{"message":{"content":[{"type":"thinking","thinking":"hm"}]}}"#, "hm");
+        says(r#"{"type":"summary","summary":"Mended it","leafUuid":"x"}"#, "Mended it");
+        says(r#"{"type":"system","content":"Compacted","subtype":"b"}"#, "Compacted");
         says(
             r#"{"type":"system","uuid":"u","subtype":"turn_duration","durationMs":12}"#,
             "turn_duration durationMs=12",
         );
-        says(
-            r#"{"type":"queue-operation","operation":"remove","sessionId":"s"}"#,
-            "remove",
-        );
+        says(r#"{"type":"queue-operation","operation":"remove","sessionId":"s"}"#, "remove");
         says(
             r#"{"type":"assistant","message":{"content":[{"type":"text","text":"\n\n"}]}}"#,
             "(blank)",
@@ -345,18 +319,9 @@ mod tests {
             r#"{"message":{"content":[{"type":"tool_result","content":"     1→\n     2→use x;"}]}}"#,
             "use x;",
         );
-        says(
-            r#"{"error":{"status":529,"error":{"message":"Overloaded"}}}"#,
-            "Overloaded",
-        );
-        says(
-            r#"{"data":{"type":"hook_progress","hookName":"Stop"}}"#,
-            "hook_progress Stop",
-        );
-        says(
-            r#"{"message":{"content":[{"type":"image","source":{"data":"QUJD"}}]}}"#,
-            "[image]",
-        );
+        says(r#"{"error":{"status":529,"error":{"message":"Overloaded"}}}"#, "Overloaded");
+        says(r#"{"data":{"type":"hook_progress","hookName":"Stop"}}"#, "hook_progress Stop");
+        says(r#"{"message":{"content":[{"type":"image","source":{"data":"QUJD"}}]}}"#, "[image]");
     }
 
     #[test]

@@ -120,9 +120,7 @@ pub(crate) struct NextLine {
 
 impl From<Cursor> for NextLine {
     fn from(cursor: Cursor) -> Self {
-        Self {
-            next: cursor.to_string(),
-        }
+        Self { next: cursor.to_string() }
     }
 }
 
@@ -132,9 +130,7 @@ pub(crate) fn as_json(payload: &[u8]) -> Option<Cow<'_, RawValue>> {
     let json: &RawValue = serde_json::from_slice(payload).ok()?;
     if json.get().contains(['\n', '\r']) {
         // In JSON a line can end between the parts only, not in a string.
-        RawValue::from_string(json_text::compact(json.get()))
-            .ok()
-            .map(Cow::Owned)
+        RawValue::from_string(json_text::compact(json.get())).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(json))
     }
@@ -156,14 +152,8 @@ mod tests {
     #[test]
     fn json_is_kept_as_it_is_but_for_lines() {
         let kept = |payload: &str| as_json(payload.as_bytes()).map(|json| json.get().to_owned());
-        assert_eq!(
-            kept(r#"{"a": 1.50, "a":2}"#).as_deref(),
-            Some(r#"{"a": 1.50, "a":2}"#)
-        );
-        assert_eq!(
-            kept("{\n \"a\": \"x y\"\n}\n").as_deref(),
-            Some(r#"{"a":"x y"}"#)
-        );
+        assert_eq!(kept(r#"{"a": 1.50, "a":2}"#).as_deref(), Some(r#"{"a": 1.50, "a":2}"#));
+        assert_eq!(kept("{\n \"a\": \"x y\"\n}\n").as_deref(), Some(r#"{"a":"x y"}"#));
         assert_eq!(kept("null").as_deref(), Some("null"));
         assert_eq!(kept(r#""\ud800""#).as_deref(), Some(r#""\ud800""#));
         assert_eq!(kept("NaN"), None);

@@ -54,13 +54,7 @@ pub(crate) fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
                 }
                 match path.last_mut() {
                     Some(name) if name_next => *name = text,
-                    _ => visit(
-                        &path,
-                        &Value {
-                            text,
-                            is_text: true,
-                        },
-                    ),
+                    _ => visit(&path, &Value { text, is_text: true }),
                 }
             }
             byte if byte.is_ascii_whitespace() => at += 1,
@@ -77,13 +71,7 @@ pub(crate) fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
                 if open.len() == path.len() && word != b"null" {
                     let text =
                         String::from_utf8_lossy(&word[..length.min(KEPT_BYTES)]).into_owned();
-                    visit(
-                        &path,
-                        &Value {
-                            text,
-                            is_text: false,
-                        },
-                    );
+                    visit(&path, &Value { text, is_text: false });
                 }
             }
         }

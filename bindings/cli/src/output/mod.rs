@@ -70,10 +70,7 @@ impl Out {
 
     /// The text in this style, where colours are wanted.
     pub(crate) fn paint<T: fmt::Display>(&self, style: Style, text: T) -> Painted<T> {
-        Painted {
-            style: if self.color { style } else { Style::new() },
-            text,
-        }
+        Painted { style: if self.color { style } else { Style::new() }, text }
     }
 
     /// Prints a JSON object on a line of its own.

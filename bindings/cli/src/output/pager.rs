@@ -36,10 +36,7 @@ impl Pager {
         // Ctrl-C is the pager's to act on, as it shares the terminal. Failing
         // means that a handler is set already, which is as good.
         let _ = ctrlc::set_handler(|| {});
-        Some(Self {
-            input: child.stdin.take(),
-            child,
-        })
+        Some(Self { input: child.stdin.take(), child })
     }
 }
 

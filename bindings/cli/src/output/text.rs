@@ -90,11 +90,7 @@ pub(crate) fn thousands(number: u64) -> String {
 
 /// `1 event`, `2 events`.
 pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        thousands(number),
-        if number == 1 { one } else { many }
-    )
+    format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
 
 /// Bytes in the unit that reads best.
@@ -107,11 +103,7 @@ pub(crate) fn bytes(number: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 {
-        format!("{number} bytes")
-    } else {
-        format!("{value:.1} {}", units[unit])
-    }
+    if unit == 0 { format!("{number} bytes") } else { format!("{value:.1} {}", units[unit]) }
 }
 
 /// Whether a terminal might obey the character instead of showing it.
@@ -147,11 +139,7 @@ mod tests {
     fn nothing_that_a_terminal_obeys_is_left() {
         let nasty = "a\x1b]0;x\x07\u{9b}31m\r\n\u{202e}b\u{7f}";
         assert!(!clean(nasty).chars().any(is_unsafe));
-        assert!(
-            clean_lines(nasty)
-                .chars()
-                .all(|c| c == '\n' || !is_unsafe(c))
-        );
+        assert!(clean_lines(nasty).chars().all(|c| c == '\n' || !is_unsafe(c)));
     }
 
     #[test]

@@ -28,10 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
              how long ago (90m, 2h, 3d), found {text:?}"
         )
     })?;
-    Timestamp::now()
-        .checked_sub(ago)
-        .map_err(|error| error.to_string())
-        .and_then(in_range)
+    Timestamp::now().checked_sub(ago).map_err(|error| error.to_string()).and_then(in_range)
 }
 
 /// Reads a length of time (`10s`, `90m`, `1h`, `3d`).
@@ -67,10 +64,7 @@ pub(crate) fn time_of_day(ns: i64) -> String {
 /// The time between two events: `+340ms`, `+3.2s`, `+4m05s`, `+2d03h`.
 pub(crate) fn difference(from_ns: i64, to_ns: i64) -> String {
     let sign = if to_ns < from_ns { '-' } else { '+' };
-    format!(
-        "{sign}{}",
-        took(Duration::from_nanos(from_ns.abs_diff(to_ns)))
-    )
+    format!("{sign}{}", took(Duration::from_nanos(from_ns.abs_diff(to_ns))))
 }
 
 /// A length of time in the unit that reads best.

@@ -25,9 +25,7 @@ pub(crate) struct Said {
 impl Place {
     /// A folder without a store as yet.
     pub(crate) fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a temporary folder"),
-        }
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     /// Three events: a request, a call it caused, and the call's failure.
@@ -137,8 +135,5 @@ pub(crate) fn each<'v>(lines: &'v [Value], key: &str) -> Vec<&'v Value> {
 
 /// The ids, in order.
 pub(crate) fn ids(lines: &[Value]) -> Vec<&str> {
-    lines
-        .iter()
-        .filter_map(|line| line["id"].as_str())
-        .collect()
+    lines.iter().filter_map(|line| line["id"].as_str()).collect()
 }

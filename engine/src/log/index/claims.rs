@@ -56,13 +56,7 @@ impl Claims {
     }
 
     pub(crate) fn hold(&mut self, row: u32, link: Link, commit: u32) {
-        self.holding.insert(
-            row,
-            Holding {
-                link,
-                since: commit,
-            },
-        );
+        self.holding.insert(row, Holding { link, since: commit });
     }
 
     pub(crate) fn add_former(&mut self, row: u32, former: Former) {
@@ -71,10 +65,7 @@ impl Claims {
 
     /// What a row had as of a commit before the claim that holds now.
     pub(crate) fn former(&self, row: u32, at: u32) -> Option<&Former> {
-        self.former
-            .get(&row)?
-            .iter()
-            .find(|former| former.since <= at && at < former.until)
+        self.former.get(&row)?.iter().find(|former| former.since <= at && at < former.until)
     }
 
     /// The claim that waits for this child to be stored.
@@ -88,21 +79,14 @@ impl Claims {
     }
 
     pub(crate) fn take_waiting(&mut self, child: &EventId) -> Option<Link> {
-        if self.waiting.is_empty() {
-            None
-        } else {
-            self.waiting.remove(child)
-        }
+        if self.waiting.is_empty() { None } else { self.waiting.remove(child) }
     }
 
     /// Books a claim that lost; returns whether it had not before.
     pub(crate) fn refuse(&mut self, link: Link, commit: u32) -> bool {
         let new = self.refused_before.insert(link.clone());
         if new {
-            self.refused.push(Refused {
-                link,
-                since: commit,
-            });
+            self.refused.push(Refused { link, since: commit });
         }
         new
     }
@@ -136,10 +120,7 @@ pub(crate) enum Verdict {
 pub(crate) fn weigh(standing: &Link, new: &Link) -> Verdict {
     let stronger =
         (new.strength, Reverse(new.order)) > (standing.strength, Reverse(standing.order));
-    match (
-        standing.parent == new.parent && standing.kind == new.kind,
-        stronger,
-    ) {
+    match (standing.parent == new.parent && standing.kind == new.kind, stronger) {
         (true, false) => Verdict::Repeat,
         (true, true) => Verdict::Strengthen,
         (false, true) => Verdict::Replace,

@@ -31,28 +31,19 @@ struct List {
 impl Family {
     /// Adds the next row, without children.
     pub(crate) fn push(&mut self) {
-        self.lists.push(List {
-            first: NONE,
-            last: NONE,
-            own: NONE,
-        });
+        self.lists.push(List { first: NONE, last: NONE, own: NONE });
     }
 
     /// Adds a child at the end of the parent's list.
     pub(crate) fn add(&mut self, parent: u32, child: u32, commit: u32) {
         let edge = self.edges.len() as u32;
-        self.edges.push(Edge {
-            child,
-            next: NONE,
-            since: commit,
-            until: NONE,
-        });
-        let list = &mut self.lists[parent as usize];
-        match list.last {
-            NONE => list.first = edge,
+        self.edges.push(Edge { child, next: NONE, since: commit, until: NONE });
+        let siblings = &mut self.lists[parent as usize];
+        match siblings.last {
+            NONE => siblings.first = edge,
             last => self.edges[last as usize].next = edge,
         }
-        list.last = edge;
+        siblings.last = edge;
         self.lists[child as usize].own = edge;
     }
 
@@ -68,16 +59,10 @@ impl Family {
     /// has moved since: then O(children).
     pub(crate) fn edge(&self, parent: u32, child: u32, at: u32) -> Option<u32> {
         let own = self.lists[child as usize].own;
-        if self
-            .edges
-            .get(own as usize)
-            .is_some_and(|edge| edge.since <= at)
-        {
+        if self.edges.get(own as usize).is_some_and(|edge| edge.since <= at) {
             return Some(own);
         }
-        self.edges(parent, at)
-            .find(|(_, edge)| edge.child == child)
-            .map(|(number, _)| number)
+        self.edges(parent, at).find(|(_, edge)| edge.child == child).map(|(number, _)| number)
     }
 
     /// The edges under a parent that hold as of a commit, each with its number.
@@ -87,10 +72,7 @@ impl Family {
 
     /// The edges after this one under the same parent.
     pub(crate) fn edges_after(&self, edge: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
-        self.walk(
-            self.edges.get(edge as usize).map_or(NONE, |edge| edge.next),
-            at,
-        )
+        self.walk(self.edges.get(edge as usize).map_or(NONE, |edge| edge.next), at)
     }
 
     fn walk(&self, first: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {

@@ -69,10 +69,7 @@ impl Forest {
     pub(crate) fn position(&self, row: u32, at: u32) -> Position {
         let (set, below) = self.representative(self.node_of(row, at), at);
         let base = self.base(set, at);
-        Position {
-            anchor: base.anchor,
-            depth: (i64::from(base.depth) + below) as u32,
-        }
+        Position { anchor: base.anchor, depth: base.depth.wrapping_add_signed(below as i32) }
     }
 
     /// Whether two rows lie in one piece now. O(log n).
@@ -91,10 +88,7 @@ impl Forest {
         let above = self.position(parent, NOW);
         let child_set = self.set_of(child);
         let parent_set = self.set_of(parent);
-        debug_assert_ne!(
-            child_set, parent_set,
-            "a link within a piece closes a cycle"
-        );
+        debug_assert_ne!(child_set, parent_set, "a link within a piece closes a cycle");
         let parent_base = self.base(parent_set, NOW);
         // What the depth of the child's representative is from now on.
         let child_depth = self.base(child_set, NOW).depth + above.depth + 1;
@@ -106,11 +100,7 @@ impl Forest {
         } else {
             self.put_under(parent_set, child_set, -weight, commit);
             self.node_mut(child_set).size = size;
-            let base = Base {
-                since: commit,
-                anchor: above.anchor,
-                depth: child_depth,
-            };
+            let base = Base { since: commit, anchor: above.anchor, depth: child_depth };
             let bases = self.bases.entry(child_set).or_default();
             match bases.last_mut() {
                 Some(last) if last.since == commit => *last = base,
@@ -126,16 +116,8 @@ impl Forest {
         for (at, &(row, depth)) in rows.iter().enumerate() {
             let node = MOVED + self.moved_nodes.len() as u32;
             self.moved_nodes.push(match at {
-                0 => Node {
-                    size: rows.len() as u32,
-                    ..Node::alone()
-                },
-                _ => Node {
-                    up: set,
-                    since: commit,
-                    weight: depth as i32,
-                    size: 1,
-                },
+                0 => Node { size: rows.len() as u32, ..Node::alone() },
+                _ => Node { up: set, since: commit, weight: depth.cast_signed(), size: 1 },
             });
             self.moved_rows.push(row);
             self.moves.entry(row).or_default().push((commit, node));
@@ -167,11 +149,7 @@ impl Forest {
     fn base(&self, set: u32, at: u32) -> Base {
         let bases = self.bases.get(&set).map_or(&[][..], Vec::as_slice);
         match bases.partition_point(|base| base.since <= at) {
-            0 => Base {
-                since: 0,
-                anchor: self.row_of(set),
-                depth: 0,
-            },
+            0 => Base { since: 0, anchor: self.row_of(set), depth: 0 },
             after => bases[after - 1],
         }
     }
@@ -188,11 +166,7 @@ impl Forest {
     }
 
     fn row_of(&self, node: u32) -> u32 {
-        if node < MOVED {
-            node
-        } else {
-            self.moved_rows[(node - MOVED) as usize]
-        }
+        if node < MOVED { node } else { self.moved_rows[(node - MOVED) as usize] }
     }
 
     fn node(&self, node: u32) -> &Node {
@@ -214,12 +188,7 @@ impl Forest {
 
 impl Node {
     fn alone() -> Self {
-        Self {
-            up: NONE,
-            since: NONE,
-            weight: 0,
-            size: 1,
-        }
+        Self { up: NONE, since: NONE, weight: 0, size: 1 }
     }
 }
 
@@ -239,10 +208,7 @@ mod tests {
         }
         for at in [0, 1, 2, 500, 999] {
             for row in 0..=at {
-                let expected = Position {
-                    anchor: at,
-                    depth: at - row,
-                };
+                let expected = Position { anchor: at, depth: at - row };
                 assert_eq!(forest.position(row, at), expected, "row {row} as of {at}");
             }
         }
@@ -256,27 +222,9 @@ mod tests {
         forest.hang(2, 1, 2);
         forest.cut_off(&[(1, 0), (2, 1)], 3);
         forest.hang(1, 3, 3);
-        assert_eq!(
-            forest.position(2, 2),
-            Position {
-                anchor: 0,
-                depth: 2
-            }
-        );
-        assert_eq!(
-            forest.position(2, 3),
-            Position {
-                anchor: 3,
-                depth: 2
-            }
-        );
-        assert_eq!(
-            forest.position(0, 3),
-            Position {
-                anchor: 0,
-                depth: 0
-            }
-        );
+        assert_eq!(forest.position(2, 2), Position { anchor: 0, depth: 2 });
+        assert_eq!(forest.position(2, 3), Position { anchor: 3, depth: 2 });
+        assert_eq!(forest.position(0, 3), Position { anchor: 0, depth: 0 });
         assert!(!forest.same_piece(0, 2));
     }
 }

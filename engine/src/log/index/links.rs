@@ -49,11 +49,7 @@ impl Index {
     /// What a claim would come to. Nothing is changed.
     pub(crate) fn judge(&self, claim: &Link) -> Linked {
         let Some(child) = self.find(&claim.child) else {
-            return match self
-                .claims
-                .waiting(&claim.child)
-                .map(|standing| weigh(standing, claim))
-            {
+            return match self.claims.waiting(&claim.child).map(|standing| weigh(standing, claim)) {
                 None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
                 Some(Verdict::Repeat) => Linked::Repeat,
                 Some(Verdict::Refuse) => self.refusal(claim),
@@ -68,17 +64,9 @@ impl Index {
                 Parent::None => None,
             };
             let same = named.is_some_and(|named| named == (claim.parent.clone(), claim.kind));
-            return if same {
-                Linked::Repeat
-            } else {
-                self.refusal(claim)
-            };
+            return if same { Linked::Repeat } else { self.refusal(claim) };
         }
-        match self
-            .claims
-            .holding(child)
-            .map(|holding| weigh(&holding.link, claim))
-        {
+        match self.claims.holding(child).map(|holding| weigh(&holding.link, claim)) {
             None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
             Some(Verdict::Repeat) => Linked::Repeat,
             Some(Verdict::Refuse) => self.refusal(claim),
@@ -105,11 +93,7 @@ impl Index {
             self.claims.wait(claim);
             return Linked::Accepted;
         };
-        match self
-            .claims
-            .holding(child)
-            .map(|holding| weigh(&holding.link, &claim))
-        {
+        match self.claims.holding(child).map(|holding| weigh(&holding.link, &claim)) {
             Some(Verdict::Strengthen) => {
                 self.remember(child, commit);
                 self.claims.hold(child, claim, commit);
@@ -120,22 +104,14 @@ impl Index {
         }
         self.take_claim(child, claim, commit);
         let closing = self.row(child).flags.has(Flags::CLOSING);
-        if closing {
-            Linked::Closing
-        } else {
-            Linked::Accepted
-        }
+        if closing { Linked::Closing } else { Linked::Accepted }
     }
 
     /// What a row has for a parent, as of a commit. O(1).
     pub(crate) fn parent(&self, row: u32, at: u32) -> Parent {
         let entry = self.row(row);
         let named = entry.flags.has(Flags::NAMED);
-        let holding = if named {
-            None
-        } else {
-            self.claims.holding(row)
-        };
+        let holding = if named { None } else { self.claims.holding(row) };
         if !named && holding.is_none_or(|holding| holding.since > at) {
             return self.former_parent(row, at);
         }
@@ -190,16 +166,12 @@ impl Index {
     /// The children of a row as of a commit, in the order in which the links
     /// became known, each with the number of its edge.
     pub(crate) fn children(&self, row: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.family
-            .edges(row, at)
-            .map(|(number, edge)| (number, edge.child))
+        self.family.edges(row, at).map(|(number, edge)| (number, edge.child))
     }
 
     /// The children after the one that an edge leads to.
     pub(crate) fn children_after(&self, edge: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.family
-            .edges_after(edge, at)
-            .map(|(number, edge)| (number, edge.child))
+        self.family.edges_after(edge, at).map(|(number, edge)| (number, edge.child))
     }
 
     /// The edge from a parent to a child as of a commit.
@@ -231,11 +203,7 @@ impl Index {
     }
 
     fn refusal(&self, claim: &Link) -> Linked {
-        if self.claims.was_refused(claim) {
-            Linked::Repeat
-        } else {
-            Linked::Refused
-        }
+        if self.claims.was_refused(claim) { Linked::Repeat } else { Linked::Refused }
     }
 
     fn take_claim(&mut self, row: u32, claim: Link, commit: u32) {
@@ -285,9 +253,7 @@ impl Index {
         if closing && entry.linked_at == commit {
             // Found and replaced within one commit: no snapshot will see it.
             let of_commit = self.closing.partition_point(|&(_, since)| since < commit);
-            let found = self.closing[of_commit..]
-                .iter()
-                .position(|&(child, _)| child == row);
+            let found = self.closing[of_commit..].iter().position(|&(child, _)| child == row);
             found.map(|at| self.closing.remove(of_commit + at));
         }
         let entry = &mut self.rows[row as usize];
@@ -320,11 +286,7 @@ impl Index {
         let mut below = vec![(row, 0)];
         let mut next = 0;
         while let Some(&(parent, depth)) = below.get(next) {
-            below.extend(
-                self.family
-                    .edges(parent, NOW)
-                    .map(|(_, edge)| (edge.child, depth + 1)),
-            );
+            below.extend(self.family.edges(parent, NOW).map(|(_, edge)| (edge.child, depth + 1)));
             next += 1;
         }
         below
@@ -333,9 +295,9 @@ impl Index {
     fn former_parent(&self, row: u32, at: u32) -> Parent {
         match self.claims.former(row, at) {
             None => Parent::None,
-            Some(Former {
-                link, linked_at, ..
-            }) if *linked_at > at => Parent::Missing(link.parent.clone(), link.kind),
+            Some(Former { link, linked_at, .. }) if *linked_at > at => {
+                Parent::Missing(link.parent.clone(), link.kind)
+            }
             Some(former) if former.closing => Parent::Closing(former.parent, former.link.kind),
             Some(former) => Parent::Known(former.parent, former.link.kind),
         }

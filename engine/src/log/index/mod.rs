@@ -109,22 +109,15 @@ impl Index {
         flags.set(Flags::VERSION, first.is_some());
         flags.set(Flags::ERROR, is_error(fields));
         flags.set_link(link);
-        let id_bytes = match first {
-            Some(first) => {
-                flags.set(
-                    Flags::TEXT,
-                    self.rows[first as usize].flags.has(Flags::TEXT),
-                );
-                self.rows[first as usize].id
-            }
-            None => self.id_bytes(&id, &mut flags),
+        let id_bytes = if let Some(first) = first {
+            flags.set(Flags::TEXT, self.rows[first as usize].flags.has(Flags::TEXT));
+            self.rows[first as usize].id
+        } else {
+            self.id_bytes(&id, &mut flags)
         };
         let kind = self.strings.intern(&fields.kind);
         let instance = self.strings.intern(&fields.instance);
-        let session = fields
-            .session
-            .as_ref()
-            .map_or(NONE, |text| self.strings.intern(text));
+        let session = fields.session.as_ref().map_or(NONE, |text| self.strings.intern(text));
         self.push_row(Row {
             id: id_bytes,
             time_ns: fields.time_ns.to_native(),
@@ -139,23 +132,13 @@ impl Index {
         });
         self.fingerprints.push(fingerprint);
         self.post(row, fields);
-        match first {
-            Some(first) => {
-                self.versions.entry(first).or_default().push(row);
-                self.version_contents
-                    .entry((first, fingerprint))
-                    .or_default()
-                    .push(row);
-            }
-            None => {
-                self.add_id(row, &id);
-                self.link_arrival(
-                    row,
-                    &id,
-                    fields.parent.as_ref().map(EventId::from),
-                    entered.commit,
-                );
-            }
+        if let Some(first) = first {
+            self.versions.entry(first).or_default().push(row);
+            self.version_contents.entry((first, fingerprint)).or_default().push(row);
+        } else {
+            self.add_id(row, &id);
+            let parent = fields.parent.as_ref().map(EventId::from);
+            self.link_arrival(row, &id, parent, entered.commit);
         }
         Ok(row)
     }
@@ -192,9 +175,7 @@ impl Index {
 
     /// The row of the event with this id. O(1).
     pub(crate) fn find(&self, id: &EventId) -> Option<u32> {
-        self.ids
-            .find(self.hasher.hash_one(id), |&row| self.has_id(row, id))
-            .copied()
+        self.ids.find(self.hasher.hash_one(id), |&row| self.has_id(row, id)).copied()
     }
 
     /// Rows of the event's copies whose content may equal this: the same
@@ -202,10 +183,7 @@ impl Index {
     pub(crate) fn candidates(&self, first: u32, fingerprint: u64) -> Vec<u32> {
         let first_copy = (self.fingerprints[first as usize] == fingerprint).then_some(first);
         let versions = self.version_contents.get(&(first, fingerprint));
-        first_copy
-            .into_iter()
-            .chain(versions.into_iter().flatten().copied())
-            .collect()
+        first_copy.into_iter().chain(versions.into_iter().flatten().copied()).collect()
     }
 
     /// The later versions of an event.
@@ -226,9 +204,7 @@ impl Index {
         let row = self.row(row);
         if row.flags.has(Flags::TEXT) {
             let [a, b, c, d, ..] = row.id;
-            EventId::from_text(Arc::clone(
-                &self.texts[u32::from_le_bytes([a, b, c, d]) as usize],
-            ))
+            EventId::from_text(Arc::clone(&self.texts[u32::from_le_bytes([a, b, c, d]) as usize]))
         } else {
             EventId::from_uuid_bytes(row.id)
         }
@@ -270,12 +246,9 @@ impl Index {
     }
 
     fn next_row(&self) -> Result<u32> {
-        u32::try_from(self.rows.len())
-            .ok()
-            .filter(|&row| row < MAX_ROWS)
-            .ok_or_else(|| {
-                Error::limit("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
-            })
+        u32::try_from(self.rows.len()).ok().filter(|&row| row < MAX_ROWS).ok_or_else(|| {
+            Error::limit("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
+        })
     }
 
     fn push_row(&mut self, row: Row) {
@@ -297,14 +270,12 @@ impl Index {
 
     fn has_id(&self, row: u32, id: &EventId) -> bool {
         let row = self.row(row);
-        match id.as_uuid() {
-            Some(uuid) => !row.flags.has(Flags::TEXT) && row.id == *uuid.as_bytes(),
-            None => {
-                let [a, b, c, d, ..] = row.id;
-                row.flags.has(Flags::TEXT)
-                    && id.as_text() == Some(&*self.texts[u32::from_le_bytes([a, b, c, d]) as usize])
-            }
+        if let Some(uuid) = id.as_uuid() {
+            return !row.flags.has(Flags::TEXT) && row.id == *uuid.as_bytes();
         }
+        let [a, b, c, d, ..] = row.id;
+        row.flags.has(Flags::TEXT)
+            && id.as_text() == Some(&*self.texts[u32::from_le_bytes([a, b, c, d]) as usize])
     }
 
     fn add_id(&mut self, row: u32, id: &EventId) {
@@ -316,37 +287,19 @@ impl Index {
     }
 
     fn post(&mut self, row: u32, fields: &ArchivedEventMeta) {
-        let Row {
-            kind,
-            instance,
-            session,
-            flags,
-            ..
-        } = self.rows[row as usize];
+        let Row { kind, instance, session, flags, .. } = self.rows[row as usize];
         self.post_one(Dimension::All, None, row);
         self.post_one(Dimension::Kind(kind), Some((Values::Kinds, kind)), row);
-        self.post_one(
-            Dimension::Instance(instance),
-            Some((Values::Instances, instance)),
-            row,
-        );
+        self.post_one(Dimension::Instance(instance), Some((Values::Instances, instance)), row);
         if session != NONE {
-            self.post_one(
-                Dimension::Session(session),
-                Some((Values::Sessions, session)),
-                row,
-            );
+            self.post_one(Dimension::Session(session), Some((Values::Sessions, session)), row);
         }
         if flags.has(Flags::ERROR) {
             self.post_one(Dimension::Errors, None, row);
         }
         for pair in fields.labels.iter() {
             let (key, value) = (self.strings.intern(&pair.0), self.strings.intern(&pair.1));
-            self.post_one(
-                Dimension::Label(key, value),
-                Some((Values::Labels(key), value)),
-                row,
-            );
+            self.post_one(Dimension::Label(key, value), Some((Values::Labels(key), value)), row);
         }
     }
 

@@ -21,10 +21,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of(rows: &[Row], row: u32) -> Self {
-        Self {
-            time_ns: rows[row as usize].time_ns,
-            row,
-        }
+        Self { time_ns: rows[row as usize].time_ns, row }
     }
 }
 
@@ -43,17 +40,11 @@ impl Postings {
                 return;
             }
             // The usual case: nothing in the last run comes after it.
-            Some(last)
-                if last
-                    .last()
-                    .is_some_and(|&last| Place::of(rows, last) < place) =>
-            {
+            Some(last) if last.last().is_some_and(|&last| Place::of(rows, last) < place) => {
                 self.runs.len() - 1
             }
             Some(_) => {
-                let after = self
-                    .runs
-                    .partition_point(|run| Place::of(rows, run[0]) < place);
+                let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
                 after.saturating_sub(1)
             }
         };
@@ -62,11 +53,7 @@ impl Postings {
         run.insert(within, row);
         if run.len() > RUN_MAX {
             // A list that grows at its end leaves full runs behind.
-            let keep = if within + 1 == run.len() {
-                RUN_MAX
-            } else {
-                run.len() / 2
-            };
+            let keep = if within + 1 == run.len() { RUN_MAX } else { run.len() / 2 };
             let rest = run.split_off(keep);
             run.shrink_to_fit();
             self.runs.insert(at + 1, rest);
@@ -76,9 +63,7 @@ impl Postings {
     /// Whether the row is in the list. O(log n).
     pub(crate) fn contains(&self, rows: &[Row], row: u32) -> bool {
         let place = Place::of(rows, row);
-        let after = self
-            .runs
-            .partition_point(|run| Place::of(rows, run[0]) <= place);
+        let after = self.runs.partition_point(|run| Place::of(rows, run[0]) <= place);
         after > 0
             && self.runs[after - 1]
                 .binary_search_by_key(&place, |&other| Place::of(rows, other))
@@ -104,23 +89,17 @@ impl Postings {
     ) -> impl Iterator<Item = u32> + use<'a> {
         let (run, within) = self.position(rows, to);
         let (first, rest) = self.split(run, within);
-        first
-            .0
-            .iter()
-            .rev()
-            .chain(rest.0.iter().rev().flat_map(|run| run.iter().rev()))
-            .copied()
+        first.0.iter().rev().chain(rest.0.iter().rev().flat_map(|run| run.iter().rev())).copied()
     }
 
     /// The run that holds the first row at or after a place, and where in it.
     fn position(&self, rows: &[Row], place: Place) -> (usize, usize) {
-        let run = self
+        let run =
+            self.runs.partition_point(|run| Place::of(rows, run[0]) < place).saturating_sub(1);
+        let within = self
             .runs
-            .partition_point(|run| Place::of(rows, run[0]) < place)
-            .saturating_sub(1);
-        let within = self.runs.get(run).map_or(0, |run| {
-            run.partition_point(|&row| Place::of(rows, row) < place)
-        });
+            .get(run)
+            .map_or(0, |run| run.partition_point(|&row| Place::of(rows, row) < place));
         (run, within)
     }
 
@@ -129,10 +108,7 @@ impl Postings {
     fn split(&self, run: usize, within: usize) -> ((&[u32], &[u32]), (&[Vec<u32>], &[Vec<u32>])) {
         match self.runs.get(run) {
             None => ((&[], &[]), (&[], &[])),
-            Some(cut) => (
-                cut.split_at(within),
-                (&self.runs[..run], &self.runs[run + 1..]),
-            ),
+            Some(cut) => (cut.split_at(within), (&self.runs[..run], &self.runs[run + 1..])),
         }
     }
 }
@@ -152,30 +128,18 @@ mod tests {
             let rows: Vec<Row> = (0..count)
                 .map(|row| {
                     let time_ns = (u64::from(row) * step % u64::from(count) / 3).cast_signed();
-                    Row {
-                        time_ns,
-                        ..Row::lost(row)
-                    }
+                    Row { time_ns, ..Row::lost(row) }
                 })
                 .collect();
             let mut list = Postings::default();
             (0..count).for_each(|row| list.insert(&rows, row));
             let mut expected: Vec<u32> = (0..count).collect();
             expected.sort_by_key(|&row| Place::of(&rows, row));
-            let start = Place {
-                time_ns: i64::MIN,
-                row: 0,
-            };
-            let end = Place {
-                time_ns: i64::MAX,
-                row: u32::MAX,
-            };
+            let start = Place { time_ns: i64::MIN, row: 0 };
+            let end = Place { time_ns: i64::MAX, row: u32::MAX };
             assert_eq!(list.forwards(&rows, start).collect::<Vec<_>>(), expected);
             let from = Place::of(&rows, expected[1700]);
-            assert_eq!(
-                list.forwards(&rows, from).collect::<Vec<_>>(),
-                expected[1700..]
-            );
+            assert_eq!(list.forwards(&rows, from).collect::<Vec<_>>(), expected[1700..]);
             let back: Vec<u32> = list.backwards(&rows, from).collect();
             assert!(back.iter().rev().eq(&expected[..1700]));
             assert_eq!(list.backwards(&rows, end).count(), 5000);

@@ -23,19 +23,16 @@ impl Strings {
         let number = self.texts.len() as u32;
         self.texts.push(text.into());
         let (texts, hasher) = (&self.texts, &self.hasher);
-        self.numbers
-            .insert_unique(hasher.hash_one(text), number, |&other| {
-                hasher.hash_one(&*texts[other as usize])
-            });
+        self.numbers.insert_unique(hasher.hash_one(text), number, |&other| {
+            hasher.hash_one(&*texts[other as usize])
+        });
         number
     }
 
     /// The number of a text, if it is known.
     pub(crate) fn find(&self, text: &str) -> Option<u32> {
         self.numbers
-            .find(self.hasher.hash_one(text), |&number| {
-                &*self.texts[number as usize] == text
-            })
+            .find(self.hasher.hash_one(text), |&number| &*self.texts[number as usize] == text)
             .copied()
     }
 

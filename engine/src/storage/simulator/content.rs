@@ -43,10 +43,7 @@ enum State {
 
 impl Content {
     pub(super) fn durable(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes,
-            journal: Vec::new(),
-        }
+        Self { bytes, journal: Vec::new() }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -73,10 +70,7 @@ impl Content {
         let end = offset.checked_add(bytes.len()).ok_or_else(no_memory)?;
         self.grow(end)?;
         self.journal.push(Entry {
-            change: Change::Write {
-                offset,
-                length: bytes.len(),
-            },
+            change: Change::Write { offset, length: bytes.len() },
             replaced: self.bytes[offset.min(length_before)..end.min(length_before)].to_vec(),
             length_before,
             state: State::Dirty,
@@ -100,11 +94,7 @@ impl Content {
 
     pub(super) fn sync(&mut self) {
         self.turn_dirty_into(State::Durable);
-        let settled = self
-            .journal
-            .iter()
-            .take_while(|entry| entry.state == State::Durable)
-            .count();
+        let settled = self.journal.iter().take_while(|entry| entry.state == State::Durable).count();
         self.journal.drain(..settled);
     }
 
@@ -118,12 +108,8 @@ impl Content {
         let mut bytes = self.bytes.clone();
         // Undone from the last to the first, each write's own bytes lie bare
         // just before it is undone.
-        let mut written: Vec<Vec<u8>> = self
-            .journal
-            .iter()
-            .rev()
-            .map(|entry| entry.undo(&mut bytes))
-            .collect();
+        let mut written: Vec<Vec<u8>> =
+            self.journal.iter().rev().map(|entry| entry.undo(&mut bytes)).collect();
         written.reverse();
         for (entry, written) in self.journal.iter().zip(written) {
             entry.replay(&written, &mut bytes, random);
@@ -168,11 +154,7 @@ impl Entry {
 
     /// Makes the change again: all of it if it was durable, else what chance leaves.
     fn replay(&self, written: &[u8], bytes: &mut Vec<u8>, random: &mut Random) {
-        let fate = if self.state == State::Durable {
-            Fate::Survived
-        } else {
-            Fate::draw(random)
-        };
+        let fate = if self.state == State::Durable { Fate::Survived } else { Fate::draw(random) };
         match self.change {
             Change::Write { offset, .. } => match fate {
                 Fate::Survived => put(bytes, written, offset),
@@ -248,10 +230,7 @@ fn sectors(written: &[u8], offset: usize) -> impl Iterator<Item = (&[u8], usize)
 }
 
 fn no_memory() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::StorageFull,
-        "there is no memory for so long a simulated file",
-    )
+    io::Error::new(io::ErrorKind::StorageFull, "there is no memory for so long a simulated file")
 }
 
 #[cfg(test)]
@@ -259,12 +238,7 @@ mod tests {
     use super::*;
 
     fn outcomes(content: &Content) -> impl Iterator<Item = Vec<u8>> {
-        (0..200).map(|seed| {
-            content
-                .after_power_loss(&mut Random::new(seed))
-                .bytes()
-                .to_vec()
-        })
+        (0..200).map(|seed| content.after_power_loss(&mut Random::new(seed)).bytes().to_vec())
     }
 
     #[test]
@@ -284,9 +258,7 @@ mod tests {
     #[test]
     fn a_torn_write_is_torn_between_sectors() {
         let mut content = Content::durable(vec![1; 3 * SECTOR_BYTES]);
-        content
-            .write_at(&[2; 2 * SECTOR_BYTES], SECTOR_BYTES / 2)
-            .expect("writes");
+        content.write_at(&[2; 2 * SECTOR_BYTES], SECTOR_BYTES / 2).expect("writes");
         let mut torn = 0;
         for bytes in outcomes(&content) {
             let starts: Vec<u8> = [0, 256, 512, 1024].map(|at| bytes[at]).to_vec();
@@ -325,10 +297,6 @@ mod tests {
         content.write_at(b"first", 0).expect("writes");
         content.sync();
         let again = content.after_power_loss(&mut Random::new(1));
-        assert_eq!(
-            again.bytes(),
-            b"firstsecond",
-            "written again, it is durable"
-        );
+        assert_eq!(again.bytes(), b"firstsecond", "written again, it is durable");
     }
 }

@@ -30,10 +30,9 @@ impl StorageFile for SimulatedFile {
         let start = to_usize(offset)?;
         let (wanted, failure) = match fault {
             None => (bytes.len(), None),
-            Some((fault, mut random)) => (
-                torn_length(start, bytes.len(), &mut random),
-                Some(fault.error()),
-            ),
+            Some((fault, mut random)) => {
+                (torn_length(start, bytes.len(), &mut random), Some(fault.error()))
+            }
         };
         let (length, full) = state.take_room(content.bytes().len(), start, wanted);
         content.write_at(&bytes[..length], start)?;

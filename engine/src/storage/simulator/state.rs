@@ -55,10 +55,7 @@ impl State {
 
     pub(super) fn node(&self, name: &str) -> io::Result<&Node> {
         self.names.get(name).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("there is no simulated file {name:?}"),
-            )
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no simulated file {name:?}"))
         })
     }
 

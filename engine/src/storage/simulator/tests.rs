@@ -71,11 +71,7 @@ fn a_killed_process_loses_its_locks_and_no_writes() {
     assert!(losses(&after).any(|after| after.read("log").expect("is there") == b"old"));
 
     file.write_at(b"two", 0).expect("writes");
-    assert_eq!(
-        after.read("log").expect("is there"),
-        b"new",
-        "they share nothing"
-    );
+    assert_eq!(after.read("log").expect("is there"), b"new", "they share nothing");
 }
 
 #[test]
