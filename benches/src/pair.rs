@@ -18,16 +18,22 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Writes chains of `depth` edges to both.
+    /// Writes chains of `depth` edges to both, and walks each of them once: all
+    /// that is measured after is warm on both sides, as far as their caches go.
     pub fn build(depth: usize) -> Result<Self, Box<dyn Error>> {
         let folder = TempDir::new()?;
         let chains = Chains::new(depth, EVENTS);
-        Ok(Self {
+        let pair = Self {
             ours: Ours::build(folder.path(), &chains)?,
             sqlite: Sqlite::build(folder.path(), &chains)?,
             tips: chains.tips,
             _folder: folder,
-        })
+        };
+        for tip in &pair.tips {
+            pair.ours(*tip);
+            pair.sqlite(*tip);
+        }
+        Ok(pair)
     }
 
     /// The tip of a random chain.

@@ -61,21 +61,17 @@ fn measure(depth: usize) -> Result<Costs, Box<dyn Error>> {
     let mut random = Random::new(!(depth as u64));
     let walks = (EVENTS_MIN / (depth + 1)).max(WALKS_MIN);
     let (mut ours, mut ours_columns, mut sqlite) = (Vec::new(), Vec::new(), Vec::new());
-    // The first round warms up both and does not count.
-    for round in 0..=ROUNDS {
+    for _ in 0..ROUNDS {
         let tips: Vec<Tip> = (0..walks).map(|_| pair.tip(&mut random)).collect();
-        let costs = [
-            time(&tips, |tip| pair.ours(tip)),
-            time(&tips, |tip| pair.sqlite(tip)),
-            time(&tips, |tip| {
-                assert_eq!(pair.ours_columns(tip), depth as u64 + 1, "events of the chain");
-            }),
-        ];
-        if round > 0 {
-            ours.push(costs[0]);
-            sqlite.push(costs[1]);
-            ours_columns.push(costs[2]);
-        }
+        ours.push(time(&tips, |tip| pair.ours(tip)));
+        sqlite.push(time(&tips, |tip| pair.sqlite(tip)));
+        ours_columns.push(time(&tips, |tip| {
+            assert_eq!(
+                pair.ours_columns(tip),
+                depth as u64 + 1,
+                "events of the chain"
+            );
+        }));
     }
     Ok(Costs {
         depth,
