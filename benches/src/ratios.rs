@@ -66,11 +66,7 @@ fn measure(depth: usize) -> Result<Costs, Box<dyn Error>> {
         ours.push(time(&tips, |tip| pair.ours(tip)));
         sqlite.push(time(&tips, |tip| pair.sqlite(tip)));
         ours_columns.push(time(&tips, |tip| {
-            assert_eq!(
-                pair.ours_columns(tip),
-                depth as u64 + 1,
-                "events of the chain"
-            );
+            assert_eq!(pair.ours_columns(tip), depth as u64 + 1, "events of the chain");
         }));
     }
     Ok(Costs {
