@@ -303,8 +303,7 @@ fn stats(both: &Both) -> Agreed {
             links[at.unwrap_or_default()] += 1;
         }
     }
-    let sessions: HashSet<u8> =
-        own.iter().filter(|row| !row.version).filter_map(|row| row.draft.session).collect();
+    let sessions: HashSet<u8> = own.iter().filter_map(|row| row.draft.session).collect();
     let max_children = both
         .children
         .iter()
