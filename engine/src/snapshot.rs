@@ -11,6 +11,7 @@ use crate::lineage::common::{self, CommonCause};
 use crate::lineage::tree::{self, Descendant, TreeOptions};
 use crate::log::index::{Flags, Index, NONE, Parent, Position};
 use crate::log::reader::Via;
+use crate::log::windows::LastWindow;
 use crate::query::counts::{self, Bucket, Count, CountBy};
 use crate::query::events;
 use crate::query::filter::Filter;
@@ -41,7 +42,7 @@ impl Snapshot {
         };
         let found = self.found(&index, row, Detail::Payload, Cursor::NONE);
         drop(index);
-        self.load(found, Detail::Payload).map(Some)
+        self.load(found, Detail::Payload, &mut LastWindow::default()).map(Some)
     }
 
     /// The event with this id and its later versions, in the order they were
@@ -256,23 +257,25 @@ impl Snapshot {
     /// the record.
     pub(crate) fn found(&self, index: &Index, row: u32, detail: Detail, after: Cursor) -> Found {
         let position = self.position(index, row);
+        let parent = index.parent(index.row(row).first, self.visible.commit);
         Found {
-            columns: self.columns(index, row, u64::from(position.depth)),
+            columns: self.columns(index, row, &parent, u64::from(position.depth)),
             root: index.id(position.anchor),
             names: (detail == Detail::Columns).then(|| names(index, row)),
             after,
         }
     }
 
-    /// What the index holds of an event whose depth is known, texts aside.
-    pub(crate) fn columns(&self, index: &Index, row: u32, depth: u64) -> Columns {
+    /// What the index holds of an event whose parent and depth are known, texts
+    /// aside.
+    pub(crate) fn columns(&self, index: &Index, row: u32, parent: &Parent, depth: u64) -> Columns {
         let entry = index.row(row);
-        let (parent, link) = match index.parent(entry.first, self.visible.commit) {
+        let (parent, link) = match parent {
             Parent::None => (None, entry.flags.link()),
             Parent::Known(parent, kind) | Parent::Closing(parent, kind) => {
-                (Some(index.id(parent)), kind)
+                (Some(index.id(*parent)), *kind)
             }
-            Parent::Missing(parent, kind) => (Some(parent), kind),
+            Parent::Missing(parent, kind) => (Some(parent.clone()), *kind),
         };
         Columns {
             row,
@@ -288,7 +291,12 @@ impl Snapshot {
     }
 
     /// Reads as much more of an event as is asked for.
-    pub(crate) fn load(&self, found: Found, detail: Detail) -> Result<StoredEvent> {
+    pub(crate) fn load(
+        &self,
+        found: Found,
+        detail: Detail,
+        last: &mut LastWindow,
+    ) -> Result<StoredEvent> {
         let Found { columns, root, names, .. } = found;
         let content = match names {
             Some(names) => Content::Names(names),
@@ -296,7 +304,7 @@ impl Snapshot {
                 columns.offset,
                 self.visible.log_end,
                 detail == Detail::Payload,
-                Via::Maps,
+                Via::Maps(last),
             )?),
         };
         Ok(StoredEvent { columns, root, content })
@@ -305,7 +313,9 @@ impl Snapshot {
     /// Reads as much more of each event of a page as is asked for. The page ends
     /// early once its events hold a lot of memory.
     pub(crate) fn load_page(&self, page: Page<Found>, detail: Detail) -> Result<Page<StoredEvent>> {
-        page.load(|found| found.after, |found| self.load(found, detail), StoredEvent::own_bytes)
+        let mut last = LastWindow::default();
+        let load = |found| self.load(found, detail, &mut last);
+        page.load(|found| found.after, load, StoredEvent::own_bytes)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::limits;
 use crate::log::index::{Index, Parent};
+use crate::log::windows::LastWindow;
 use crate::query::page::Cursor;
 use crate::snapshot::{Snapshot, names};
 use crate::stored::{Columns, Detail, Found, Names, StoredEvent};
@@ -119,7 +120,10 @@ pub struct Chain<'s> {
     /// Edges that may still be followed.
     edges_left: u64,
     /// Steps taken and not handed out yet.
-    ahead: VecDeque<(Columns, Option<Names>)>,
+    ahead: VecDeque<Columns>,
+    /// Their texts, where their records are not going to be read.
+    names: VecDeque<Names>,
+    window: LastWindow,
     end: Option<ChainEnd>,
 }
 
@@ -139,6 +143,8 @@ impl<'s> Chain<'s> {
             next: Some((row, u64::from(position.depth))),
             edges_left: options.max_depth,
             ahead: VecDeque::new(),
+            names: VecDeque::new(),
+            window: LastWindow::default(),
             end: None,
         })
     }
@@ -153,21 +159,28 @@ impl<'s> Chain<'s> {
     /// they are asked for.
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
         // Steps that were taken ahead are in the index still: take them again.
-        let taken = self.ahead.drain(..).map(|(columns, _)| columns.row);
+        let taken = self.ahead.drain(..).map(|columns| columns.row);
         let mut rows: Vec<u32> = taken.collect();
         while let Some((row, _)) = self.next {
             let index = self.snapshot.shared.index.read();
             let mut row = row;
             for _ in 0..STEPS_AT_A_TIME {
                 rows.push(row);
-                let Some(next) = self.step(&index, row) else {
+                let parent = index.parent(row, self.snapshot.visible.commit);
+                let Some(next) = self.step(&index, row, &parent) else {
                     break;
                 };
                 row = next;
             }
         }
         let end = self.end.unwrap_or(ChainEnd::Root);
-        Ok(RootFirst { snapshot: self.snapshot, detail: self.options.detail, rows, end })
+        Ok(RootFirst {
+            snapshot: self.snapshot,
+            detail: self.options.detail,
+            rows,
+            window: self.window,
+            end,
+        })
     }
 
     /// Takes some steps under one lock.
@@ -175,20 +188,21 @@ impl<'s> Chain<'s> {
         let index = self.snapshot.shared.index.read();
         for _ in 0..STEPS_AT_A_TIME {
             let Some((row, depth)) = self.next else { break };
-            let columns = self.snapshot.columns(&index, row, depth);
-            let names = (self.options.detail == Detail::Columns).then(|| names(&index, row));
-            self.ahead.push_back((columns, names));
-            self.step(&index, row);
+            let parent = index.parent(row, self.snapshot.visible.commit);
+            self.ahead.push_back(self.snapshot.columns(&index, row, &parent, depth));
+            if self.options.detail == Detail::Columns {
+                self.names.push_back(names(&index, row));
+            }
+            self.step(&index, row, &parent);
         }
     }
 
     /// Goes on from a row to its parent, or says why not.
-    fn step(&mut self, index: &Index, row: u32) -> Option<u32> {
-        let at = self.snapshot.visible.commit;
+    fn step(&mut self, index: &Index, row: u32, parent: &Parent) -> Option<u32> {
         let depth = self.next.map_or(0, |(_, depth)| depth);
-        let Some((parent, kind)) = index.cause(row, at) else {
+        let &Parent::Known(parent, kind) = parent else {
             self.next = None;
-            self.end = Some(end_at(index, row, at));
+            self.end = Some(end_at(index, row, self.snapshot.visible.commit));
             return None;
         };
         if self.options.stop_at == Some(kind) || self.edges_left == 0 {
@@ -214,9 +228,10 @@ impl Iterator for Chain<'_> {
         if self.ahead.is_empty() {
             self.walk_ahead();
         }
-        let (columns, names) = self.ahead.pop_front()?;
+        let columns = self.ahead.pop_front()?;
+        let names = self.names.pop_front();
         let found = Found { columns, root: self.root.clone(), names, after: Cursor::NONE };
-        Some(self.snapshot.load(found, self.options.detail))
+        Some(self.snapshot.load(found, self.options.detail, &mut self.window))
     }
 }
 
@@ -226,6 +241,7 @@ pub struct RootFirst<'s> {
     snapshot: &'s Snapshot,
     detail: Detail,
     rows: Vec<u32>,
+    window: LastWindow,
     end: ChainEnd,
 }
 
@@ -244,7 +260,7 @@ impl Iterator for RootFirst<'_> {
         let index = self.snapshot.shared.index.read();
         let found = self.snapshot.found(&index, row, self.detail, Cursor::NONE);
         drop(index);
-        Some(self.snapshot.load(found, self.detail))
+        Some(self.snapshot.load(found, self.detail, &mut self.window))
     }
 }
 

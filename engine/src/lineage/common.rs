@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::id::EventId;
 use crate::lineage::chain::{ChainEnd, end_at};
+use crate::log::windows::LastWindow;
 use crate::query::page::Cursor;
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, StoredEvent};
@@ -112,7 +113,7 @@ fn event(snapshot: &Snapshot, row: u32) -> Result<StoredEvent> {
     let index = snapshot.shared.index.read();
     let found = snapshot.found(&index, row, Detail::Payload, Cursor::NONE);
     drop(index);
-    snapshot.load(found, Detail::Payload)
+    snapshot.load(found, Detail::Payload, &mut LastWindow::default())
 }
 
 /// Steps taken under one lock of the index: some microseconds.

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::id::EventId;
 use crate::limits;
 use crate::log::index::Index;
+use crate::log::windows::LastWindow;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
@@ -140,10 +141,12 @@ pub(crate) fn descendants(
         TreeOrder::BreadthFirst => breadth_first(snapshot, &index, top, options),
     };
     drop(index);
+    let mut last = LastWindow::default();
     page.load(
         |below| below.found.after,
         |FoundBelow { found, below, last_child }| {
-            Ok(Descendant { event: snapshot.load(found, options.detail)?, below, last_child })
+            let event = snapshot.load(found, options.detail, &mut last)?;
+            Ok(Descendant { event, below, last_child })
         },
         |descendant| descendant.event.own_bytes(),
     )

@@ -8,6 +8,6 @@ pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recovery;
 mod scan;
-mod windows;
+pub(crate) mod windows;
 
 pub(crate) use record::RecordView;

@@ -13,7 +13,7 @@ use crate::event::Quarantined;
 use crate::log::record::{
     ALIGN, ArchivedQuarantineMeta, FRAME_BYTES, Frame, RecordKind, RecordView, access,
 };
-use crate::log::windows::Windows;
+use crate::log::windows::{LastWindow, Windows};
 use crate::storage::{Map, StorageFile};
 
 /// Reads records of one log.
@@ -26,10 +26,10 @@ pub(crate) struct LogReader {
 }
 
 /// How the log's bytes are come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Via {
+#[derive(Debug)]
+pub(crate) enum Via<'w> {
     /// Maps, where there are any: no copy, no system call.
-    Maps,
+    Maps(&'w mut LastWindow),
     /// Reading alone: the pages do not count as this process's.
     Reads,
 }
@@ -74,7 +74,7 @@ impl LogReader {
         offset: u64,
         end: u64,
         payload: bool,
-        via: Via,
+        via: Via<'_>,
     ) -> Result<RecordView> {
         let found = self.record(offset, end, payload, via)?;
         match found.frame.kind {
@@ -113,9 +113,9 @@ impl LogReader {
     }
 
     /// The record at `offset`: all of it, or what comes before its payload.
-    fn record(&self, offset: u64, end: u64, payload: bool, via: Via) -> Result<Found> {
-        if via == Via::Maps
-            && let Some((map, start)) = self.windows.at(&*self.file, offset, end)
+    fn record(&self, offset: u64, end: u64, payload: bool, via: Via<'_>) -> Result<Found> {
+        if let Via::Maps(last) = via
+            && let Some((map, start)) = self.windows.at(&*self.file, offset, end, last)
         {
             let frame = self.frame(&map[start..], offset, end)?;
             if wanted(&frame, payload) <= map.len() - start {

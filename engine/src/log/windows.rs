@@ -11,6 +11,11 @@ use crate::storage::{Map, StorageFile};
 #[derive(Debug, Default)]
 pub(crate) struct Windows(RwLock<State>);
 
+/// The window that a reader used last, and where it begins: looked at first, so
+/// that most reads of a walk take no lock.
+#[derive(Debug, Default)]
+pub(crate) struct LastWindow(Option<(u64, Arc<Map>)>);
+
 #[derive(Debug, Default)]
 struct State {
     /// By number: window n begins at n times [`WINDOW_BYTES`].
@@ -30,7 +35,13 @@ impl Windows {
         file: &dyn StorageFile,
         offset: u64,
         end: u64,
+        last: &mut LastWindow,
     ) -> Option<(Arc<Map>, usize)> {
+        if let Some((begin, map)) = &last.0
+            && let Some(within) = offset.checked_sub(*begin).filter(|&at| at < map.len() as u64)
+        {
+            return Some((Arc::clone(map), within as usize));
+        }
         let number = usize::try_from(offset / WINDOW_BYTES).ok()?;
         let within = (offset % WINDOW_BYTES) as usize;
         let written = end.saturating_sub(offset - within as u64).min(WINDOW_BYTES) as usize;
@@ -47,7 +58,9 @@ impl Windows {
         } else {
             map
         };
-        map.filter(|map| within < map.len()).map(|map| (map, within))
+        let map = map.filter(|map| within < map.len())?;
+        last.0 = Some((offset - within as u64, Arc::clone(&map)));
+        Some((map, within))
     }
 
     fn map(&self, file: &dyn StorageFile, number: usize, length: usize) -> Option<Arc<Map>> {

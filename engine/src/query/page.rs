@@ -21,7 +21,7 @@ impl<T> Page<T> {
     pub(crate) fn load<U>(
         self,
         after: impl Fn(&T) -> Cursor,
-        load: impl Fn(T) -> Result<U>,
+        mut load: impl FnMut(T) -> Result<U>,
         size: impl Fn(&U) -> usize,
     ) -> Result<Page<U>> {
         let mut page = Page { items: Vec::with_capacity(self.items.len()), next: self.next };

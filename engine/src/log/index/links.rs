@@ -109,6 +109,9 @@ impl Index {
 
     /// What a row has for a parent, as of a commit. O(1).
     pub(crate) fn parent(&self, row: u32, at: u32) -> Parent {
+        if let Some((parent, kind)) = self.plain_link(row, at) {
+            return Parent::Known(parent, kind);
+        }
         let entry = self.row(row);
         let named = entry.flags.has(Flags::NAMED);
         let holding = if named { None } else { self.claims.holding(row) };
@@ -140,13 +143,6 @@ impl Index {
 
     /// The row that a walk goes on to. O(1), one cache line.
     pub(crate) fn cause(&self, row: u32, at: u32) -> Option<(u32, LinkKind)> {
-        let entry = self.row(row);
-        if entry.linked_at <= at
-            && !entry.flags.has(Flags::CLOSING)
-            && !entry.flags.has(Flags::HISTORY)
-        {
-            return Some((entry.parent, entry.flags.link()));
-        }
         match self.parent(row, at) {
             Parent::Known(parent, kind) => Some((parent, kind)),
             _ => None,
@@ -200,6 +196,14 @@ impl Index {
             Some(holding) if holding.since <= at => Some(&holding.link),
             _ => self.claims.former(row, at).map(|former| &former.link),
         }
+    }
+
+    /// The usual case, told from the row alone: one link, known and followed.
+    #[inline]
+    fn plain_link(&self, row: u32, at: u32) -> Option<(u32, LinkKind)> {
+        let entry = self.row(row);
+        let plain = entry.linked_at <= at && !entry.flags.has(Flags::CLOSING | Flags::HISTORY);
+        plain.then(|| (entry.parent, entry.flags.link()))
     }
 
     fn refusal(&self, claim: &Link) -> Linked {
