@@ -259,34 +259,10 @@ impl Snapshot {
         let position = self.position(index, row);
         let parent = index.parent(index.row(row).first, self.visible.commit);
         Found {
-            columns: self.columns(index, row, &parent, u64::from(position.depth)),
+            columns: columns(index, row, &parent, u64::from(position.depth)),
             root: index.id(position.anchor),
             names: (detail == Detail::Columns).then(|| names(index, row)),
             after,
-        }
-    }
-
-    /// What the index holds of an event whose parent and depth are known, texts
-    /// aside.
-    pub(crate) fn columns(&self, index: &Index, row: u32, parent: &Parent, depth: u64) -> Columns {
-        let entry = index.row(row);
-        let (parent, link) = match parent {
-            Parent::None => (None, entry.flags.link()),
-            Parent::Known(parent, kind) | Parent::Closing(parent, kind) => {
-                (Some(index.id(*parent)), *kind)
-            }
-            Parent::Missing(parent, kind) => (Some(parent.clone()), *kind),
-        };
-        Columns {
-            row,
-            link,
-            version: entry.flags.has(Flags::VERSION),
-            derived_id: entry.flags.has(Flags::DERIVED),
-            id: index.id(row),
-            parent,
-            depth,
-            time_ns: entry.time_ns,
-            offset: entry.offset,
         }
     }
 
@@ -316,6 +292,30 @@ impl Snapshot {
         let mut last = LastWindow::default();
         let load = |found| self.load(found, detail, &mut last);
         page.load(|found| found.after, load, StoredEvent::own_bytes)
+    }
+}
+
+/// What the index holds of an event whose parent and depth are known, texts
+/// aside.
+pub(crate) fn columns(index: &Index, row: u32, parent: &Parent, depth: u64) -> Columns {
+    let entry = index.row(row);
+    let (parent, link) = match parent {
+        Parent::None => (None, entry.flags.link()),
+        Parent::Known(parent, kind) | Parent::Closing(parent, kind) => {
+            (Some(index.id(*parent)), *kind)
+        }
+        Parent::Missing(parent, kind) => (Some(parent.clone()), *kind),
+    };
+    Columns {
+        row,
+        link,
+        version: entry.flags.has(Flags::VERSION),
+        derived_id: entry.flags.has(Flags::DERIVED),
+        id: index.id(row),
+        parent,
+        depth,
+        time_ns: entry.time_ns,
+        offset: entry.offset,
     }
 }
 

@@ -110,7 +110,7 @@ impl Store {
         batch.validate(options.max_payload())?;
         let records = batch.len();
         let events: Vec<_> = batch.events.into_iter().map(Encoded::event).collect();
-        let links: Vec<_> = batch.links.into_iter().map(Encoded::link).collect();
+        let links: Vec<_> = batch.links.iter().map(Encoded::link).collect();
         let quarantined: Vec<_> = batch.quarantined.into_iter().map(Encoded::quarantined).collect();
         let bytes = [&events, &links, &quarantined].into_iter().flatten().map(Encoded::len).sum();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {

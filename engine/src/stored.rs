@@ -115,7 +115,7 @@ impl StoredEvent {
     pub fn kind(&self) -> &str {
         match &self.content {
             Content::Names(names) => &names.kind,
-            Content::Record(record) => record.fields().kind.as_str(),
+            Content::Record(record) => record.fields().kind(),
         }
     }
 
@@ -123,7 +123,7 @@ impl StoredEvent {
     pub fn instance(&self) -> &str {
         match &self.content {
             Content::Names(names) => &names.instance,
-            Content::Record(record) => record.fields().instance.as_str(),
+            Content::Record(record) => record.fields().instance(),
         }
     }
 
@@ -131,7 +131,7 @@ impl StoredEvent {
     pub fn session(&self) -> Option<&str> {
         match &self.content {
             Content::Names(names) => names.session.as_deref(),
-            Content::Record(record) => record.fields().session.as_deref(),
+            Content::Record(record) => record.fields().session(),
         }
     }
 

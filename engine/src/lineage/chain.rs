@@ -1,7 +1,5 @@
 //! The chain of causes from an event to its root.
 
-use std::collections::VecDeque;
-
 use crate::error::Result;
 use crate::event::LinkKind;
 use crate::id::EventId;
@@ -9,8 +7,8 @@ use crate::limits;
 use crate::log::index::{Index, Parent};
 use crate::log::windows::LastWindow;
 use crate::query::page::Cursor;
-use crate::snapshot::{Snapshot, names};
-use crate::stored::{Columns, Detail, Found, Names, StoredEvent};
+use crate::snapshot::{Snapshot, columns, names};
+use crate::stored::{Detail, Found, StoredEvent};
 
 /// How to walk a chain.
 #[derive(Clone, Debug)]
@@ -119,10 +117,6 @@ pub struct Chain<'s> {
     next: Option<(u32, u64)>,
     /// Edges that may still be followed.
     edges_left: u64,
-    /// Steps taken and not handed out yet.
-    ahead: VecDeque<Columns>,
-    /// Their texts, where their records are not going to be read.
-    names: VecDeque<Names>,
     window: LastWindow,
     end: Option<ChainEnd>,
 }
@@ -142,8 +136,6 @@ impl<'s> Chain<'s> {
             root: index.id(position.anchor),
             next: Some((row, u64::from(position.depth))),
             edges_left: options.max_depth,
-            ahead: VecDeque::new(),
-            names: VecDeque::new(),
             window: LastWindow::default(),
             end: None,
         })
@@ -151,16 +143,14 @@ impl<'s> Chain<'s> {
 
     /// How the walk ended; none before it has.
     pub fn end(&self) -> Option<&ChainEnd> {
-        self.end.as_ref().filter(|_| self.ahead.is_empty())
+        self.end.as_ref()
     }
 
     /// The rest of the chain turned round, the topmost event first. Walks the
     /// index to the end first, keeping 4 bytes an edge; events are loaded as
     /// they are asked for.
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
-        // Steps that were taken ahead are in the index still: take them again.
-        let taken = self.ahead.drain(..).map(|columns| columns.row);
-        let mut rows: Vec<u32> = taken.collect();
+        let mut rows = Vec::new();
         while let Some((row, _)) = self.next {
             let index = self.snapshot.shared.index.read();
             let mut row = row;
@@ -181,20 +171,6 @@ impl<'s> Chain<'s> {
             window: self.window,
             end,
         })
-    }
-
-    /// Takes some steps under one lock.
-    fn walk_ahead(&mut self) {
-        let index = self.snapshot.shared.index.read();
-        for _ in 0..STEPS_AT_A_TIME {
-            let Some((row, depth)) = self.next else { break };
-            let parent = index.parent(row, self.snapshot.visible.commit);
-            self.ahead.push_back(self.snapshot.columns(&index, row, &parent, depth));
-            if self.options.detail == Detail::Columns {
-                self.names.push_back(names(&index, row));
-            }
-            self.step(&index, row, &parent);
-        }
     }
 
     /// Goes on from a row to its parent, or says why not.
@@ -225,12 +201,17 @@ impl Iterator for Chain<'_> {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ahead.is_empty() {
-            self.walk_ahead();
-        }
-        let columns = self.ahead.pop_front()?;
-        let names = self.names.pop_front();
-        let found = Found { columns, root: self.root.clone(), names, after: Cursor::NONE };
+        let (row, depth) = self.next?;
+        let index = self.snapshot.shared.index.read();
+        let parent = index.parent(row, self.snapshot.visible.commit);
+        let found = Found {
+            columns: columns(&index, row, &parent, depth),
+            root: self.root.clone(),
+            names: (self.options.detail == Detail::Columns).then(|| names(&index, row)),
+            after: Cursor::NONE,
+        };
+        self.step(&index, row, &parent);
+        drop(index);
         Some(self.snapshot.load(found, self.options.detail, &mut self.window))
     }
 }

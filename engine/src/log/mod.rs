@@ -3,6 +3,7 @@
 
 pub(crate) mod append;
 pub(crate) mod block;
+pub(crate) mod fields;
 pub(crate) mod index;
 pub(crate) mod reader;
 pub(crate) mod record;

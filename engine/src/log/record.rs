@@ -13,6 +13,7 @@ use rkyv::{Archive, Serialize};
 use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind, Quarantined};
 use crate::id::EventId;
+use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::reader::LogBytes;
 
 /// Records begin at multiples of this.
@@ -39,20 +40,6 @@ pub(crate) enum RecordKind {
 pub(crate) enum IdMeta {
     Uuid([u8; 16]),
     Text(String),
-}
-
-/// The fields of an event or a version on disk.
-#[derive(Archive, Serialize, Debug)]
-pub(crate) struct EventMeta {
-    pub(crate) id: IdMeta,
-    pub(crate) derived_id: bool,
-    pub(crate) parent: Option<IdMeta>,
-    pub(crate) link: u8,
-    pub(crate) kind: String,
-    pub(crate) time_ns: i64,
-    pub(crate) instance: String,
-    pub(crate) session: Option<String>,
-    pub(crate) labels: Vec<(String, String)>,
 }
 
 /// The fields of a link on disk.
@@ -86,24 +73,14 @@ pub(crate) struct Encoded {
 
 impl Encoded {
     pub(crate) fn event(event: Event) -> Self {
-        let meta = EventMeta {
-            id: event.id.into(),
-            derived_id: event.derived_id,
-            parent: event.parent.map(IdMeta::from),
-            link: link_number(event.link),
-            kind: event.kind,
-            time_ns: event.time_ns,
-            instance: event.instance,
-            session: event.session,
-            labels: event.labels,
-        };
+        let meta = EventMeta::new(&event);
         Self { kind: RecordKind::Event, meta: encode(&meta), payload: event.payload }
     }
 
-    pub(crate) fn link(link: Link) -> Self {
+    pub(crate) fn link(link: &Link) -> Self {
         let meta = LinkMeta {
-            child: link.child.into(),
-            parent: link.parent.into(),
+            child: IdMeta::from(&link.child),
+            parent: IdMeta::from(&link.parent),
             link: link_number(link.kind),
             strength: link.strength,
             order: link.order,
@@ -129,7 +106,7 @@ impl Encoded {
 
     /// The fields of an event.
     pub(crate) fn as_event(&self) -> Result<&ArchivedEventMeta> {
-        access(&self.meta)
+        ArchivedEventMeta::read(&self.meta)
     }
 
     /// The fields of a link.
@@ -254,7 +231,7 @@ impl RecordView {
         view.bytes
             .get(range(&view.meta))
             .ok_or_else(|| Error::damaged("a record's fields lie outside of what was read"))
-            .and_then(access::<ArchivedEventMeta>)?;
+            .and_then(ArchivedEventMeta::read)?;
         Ok(view)
     }
 
@@ -277,7 +254,7 @@ impl RecordView {
     }
 
     pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.fields().labels.iter().map(|pair| (pair.0.as_str(), pair.1.as_str()))
+        self.fields().labels()
     }
 }
 
@@ -317,8 +294,8 @@ fn encode(
     rkyv::to_bytes(meta).expect("encoding into memory")
 }
 
-impl From<EventId> for IdMeta {
-    fn from(id: EventId) -> Self {
+impl From<&EventId> for IdMeta {
+    fn from(id: &EventId) -> Self {
         match (id.as_uuid(), id.as_text()) {
             (Some(uuid), _) => Self::Uuid(uuid.into_bytes()),
             (None, text) => Self::Text(text.unwrap_or_default().to_owned()),
@@ -360,7 +337,8 @@ pub(crate) fn quarantine_key(fields: &ArchivedQuarantineMeta, bytes: &[u8]) -> [
     key
 }
 
-fn link_number(kind: LinkKind) -> u8 {
+/// The number on disk of a link kind.
+pub(crate) fn link_number(kind: LinkKind) -> u8 {
     match kind {
         LinkKind::Caused => 0,
         LinkKind::Continues => 1,

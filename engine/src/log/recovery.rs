@@ -11,10 +11,10 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::log::append::LogWriter;
 use crate::log::block::{HEADER_BYTES, Header, Records, StoreId};
+use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Entered, Index};
 use crate::log::record::{
-    ALIGN, ArchivedEventMeta, ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, access,
-    quarantine_key,
+    ALIGN, ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, access, quarantine_key,
 };
 use crate::log::scan::{Found, Scanner};
 use crate::recovery::{Damage, RecoveryReport};
@@ -164,7 +164,7 @@ impl Recovery<'_> {
             .map(|length| &bytes[frame.payload_start()..frame.payload_start() + length]);
         match frame.kind {
             RecordKind::Event | RecordKind::Version => {
-                let fields = access::<ArchivedEventMeta>(&meta)?;
+                let fields = ArchivedEventMeta::read(&meta)?;
                 self.index.add_event(fields, payload, entered)?;
             }
             RecordKind::Link => {

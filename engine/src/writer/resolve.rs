@@ -4,11 +4,10 @@ use crate::batch::{AppendStatus, Appended, Linked, Written};
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::log::block::HEADER_BYTES;
+use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Entered, same_fields};
 use crate::log::reader::Via;
-use crate::log::record::{
-    ALIGN, ArchivedEventMeta, Encoded, FRAME_BYTES, Frame, access, quarantine_key,
-};
+use crate::log::record::{ALIGN, Encoded, FRAME_BYTES, Frame, quarantine_key};
 use crate::writer::Writer;
 
 impl Writer {
@@ -133,7 +132,7 @@ impl Writer {
             (None, None) => {
                 let mut meta = rkyv::util::AlignedVec::<ALIGN>::new();
                 meta.extend_from_slice(&bytes[FRAME_BYTES..FRAME_BYTES + frame.meta_len]);
-                same_fields(access(&meta)?, fields)
+                same_fields(ArchivedEventMeta::read(&meta)?, fields)
             }
             _ => false,
         })

@@ -22,7 +22,8 @@ use hashbrown::HashTable;
 
 use crate::error::{Error, Result};
 use crate::id::EventId;
-use crate::log::record::{ArchivedEventMeta, link_kind};
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::record::link_kind;
 
 pub(crate) use claims::Refused;
 pub(crate) use forest::Position;
@@ -115,9 +116,9 @@ impl Index {
         } else {
             self.id_bytes(&id, &mut flags)
         };
-        let kind = self.strings.intern(&fields.kind);
-        let instance = self.strings.intern(&fields.instance);
-        let session = fields.session.as_ref().map_or(NONE, |text| self.strings.intern(text));
+        let kind = self.strings.intern(fields.kind());
+        let instance = self.strings.intern(fields.instance());
+        let session = fields.session().map_or(NONE, |text| self.strings.intern(text));
         self.push_row(Row {
             id: id_bytes,
             time_ns: fields.time_ns.to_native(),
@@ -137,7 +138,7 @@ impl Index {
             self.version_contents.entry((first, fingerprint)).or_default().push(row);
         } else {
             self.add_id(row, &id);
-            let parent = fields.parent.as_ref().map(EventId::from);
+            let parent = fields.parent_id();
             self.link_arrival(row, &id, parent, entered.commit);
         }
         Ok(row)
@@ -297,8 +298,8 @@ impl Index {
         if flags.has(Flags::ERROR) {
             self.post_one(Dimension::Errors, None, row);
         }
-        for pair in fields.labels.iter() {
-            let (key, value) = (self.strings.intern(&pair.0), self.strings.intern(&pair.1));
+        for (key, value) in fields.labels() {
+            let (key, value) = (self.strings.intern(key), self.strings.intern(value));
             self.post_one(Dimension::Label(key, value), Some((Values::Labels(key), value)), row);
         }
     }
@@ -317,35 +318,26 @@ impl Index {
 /// Whether two records without payloads say the same.
 pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
     a.link == b.link
-        && a.kind == b.kind
+        && a.kind() == b.kind()
         && a.time_ns == b.time_ns
-        && a.instance == b.instance
-        && a.session.as_deref() == b.session.as_deref()
-        && a.parent.as_ref().map(EventId::from) == b.parent.as_ref().map(EventId::from)
-        && a.labels
-            .iter()
-            .map(|pair| (&*pair.0, &*pair.1))
-            .eq(b.labels.iter().map(|pair| (&*pair.0, &*pair.1)))
+        && a.instance() == b.instance()
+        && a.session() == b.session()
+        && a.parent_id() == b.parent_id()
+        && a.labels().eq(b.labels())
 }
 
 fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
     fields.link.hash(hasher);
-    fields.kind.as_str().hash(hasher);
+    fields.kind().hash(hasher);
     fields.time_ns.to_native().hash(hasher);
-    fields.instance.as_str().hash(hasher);
-    fields.session.as_deref().hash(hasher);
-    fields.parent.as_ref().map(EventId::from).hash(hasher);
-    for pair in fields.labels.iter() {
-        (pair.0.as_str(), pair.1.as_str()).hash(hasher);
-    }
+    fields.instance().hash(hasher);
+    fields.session().hash(hasher);
+    fields.parent_id().hash(hasher);
+    fields.labels().for_each(|label| label.hash(hasher));
 }
 
 fn is_error(fields: &ArchivedEventMeta) -> bool {
-    fields.kind.as_str() == "error"
-        || fields
-            .labels
-            .iter()
-            .any(|pair| pair.0.as_str() == "is_error" && pair.1.as_str() == "true")
+    fields.kind() == "error" || fields.labels().any(|label| label == ("is_error", "true"))
 }
 
 /// Most rows in one index: numbers from here on have other meanings.
