@@ -274,16 +274,24 @@ impl Snapshot {
         last: &mut LastWindow,
     ) -> Result<StoredEvent> {
         let Found { columns, root, names, .. } = found;
-        let content = match names {
-            Some(names) => Content::Names(names),
-            None => Content::Record(self.shared.reader.event(
-                columns.offset,
-                self.visible.log_end,
-                detail == Detail::Payload,
-                Via::Maps(last),
-            )?),
-        };
+        let content = self.content(columns.offset, names, detail, last)?;
         Ok(StoredEvent { columns, root, content })
+    }
+
+    /// The rest of an event: its texts, or else its record.
+    pub(crate) fn content(
+        &self,
+        offset: u64,
+        names: Option<Names>,
+        detail: Detail,
+        last: &mut LastWindow,
+    ) -> Result<Content> {
+        if let Some(names) = names {
+            return Ok(Content::Names(names));
+        }
+        let (end, payload) = (self.visible.log_end, detail == Detail::Payload);
+        let record = self.shared.reader.event(offset, end, payload, Via::Maps(last))?;
+        Ok(Content::Record(record))
     }
 
     /// Reads as much more of each event of a page as is asked for. The page ends

@@ -8,7 +8,7 @@ use crate::log::index::{Index, Parent};
 use crate::log::windows::LastWindow;
 use crate::query::page::Cursor;
 use crate::snapshot::{Snapshot, columns, names};
-use crate::stored::{Detail, Found, StoredEvent};
+use crate::stored::{Detail, StoredEvent};
 
 /// How to walk a chain.
 #[derive(Clone, Debug)]
@@ -204,15 +204,17 @@ impl Iterator for Chain<'_> {
         let (row, depth) = self.next?;
         let index = self.snapshot.shared.index.read();
         let parent = index.parent(row, self.snapshot.visible.commit);
-        let found = Found {
-            columns: columns(&index, row, &parent, depth),
-            root: self.root.clone(),
-            names: (self.options.detail == Detail::Columns).then(|| names(&index, row)),
-            after: Cursor::NONE,
-        };
-        self.step(&index, row, &parent);
+        let columns = columns(&index, row, &parent, depth);
+        let detail = self.options.detail;
+        let names = (detail == Detail::Columns).then(|| names(&index, row));
+        if let Some(next) = self.step(&index, row, &parent)
+            && detail == Detail::Payload
+        {
+            self.window.prefetch(index.row(next).offset);
+        }
         drop(index);
-        Some(self.snapshot.load(found, self.options.detail, &mut self.window))
+        let content = self.snapshot.content(columns.offset, names, detail, &mut self.window);
+        Some(content.map(|content| StoredEvent { columns, root: self.root.clone(), content }))
     }
 }
 

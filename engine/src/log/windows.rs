@@ -16,6 +16,17 @@ pub(crate) struct Windows(RwLock<State>);
 #[derive(Debug, Default)]
 pub(crate) struct LastWindow(Option<(u64, Arc<Map>)>);
 
+impl LastWindow {
+    /// Has the processor fetch the record at `offset`, which is read next.
+    pub(crate) fn prefetch(&self, offset: u64) {
+        if let Some((begin, map)) = &self.0
+            && let Some(at) = offset.checked_sub(*begin)
+        {
+            map.prefetch(at as usize);
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// By number: window n begins at n times [`WINDOW_BYTES`].
