@@ -137,7 +137,7 @@ impl Store {
 
     /// Waits until everything accepted so far is on disk.
     pub fn flush(&self) -> Result<()> {
-        self.write(Batch::new().durability(Durability::Sync)).map(drop)
+        self.write(Batch::new().durability(Durability::Sync).when_full(WhenFull::Block)).map(drop)
     }
 
     /// Writes what was accepted, syncs it and closes the store for all handles.
@@ -186,7 +186,11 @@ impl Drop for Inner {
     /// Ends the writer, which writes what was accepted first, and waits for it.
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(writer) = self.writer.get_mut().take() {
+        // A waker may have dropped the last handle on the writer's own thread, which
+        // goes on after it and writes what was accepted.
+        if let Some(writer) = self.writer.get_mut().take()
+            && writer.thread().id() != std::thread::current().id()
+        {
             let _ = writer.join();
         }
     }

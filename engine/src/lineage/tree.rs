@@ -133,7 +133,7 @@ pub(crate) fn descendants(
     options: &TreeOptions,
 ) -> Result<Page<Descendant>> {
     let index = snapshot.shared.index.read();
-    let Some(top) = snapshot.find(&index, id) else {
+    let Some(top) = snapshot.find(&index, id).filter(|_| options.limit > 0) else {
         return Ok(Page { items: Vec::new(), next: None });
     };
     let page = match options.order {

@@ -79,17 +79,21 @@ impl Writer {
     /// Returns whom to tell if the store is to be closed.
     fn serve(&mut self, first: Job) -> Option<Answer> {
         let mut next = Some(first);
+        // Repeats add nothing to the block: what was offered bounds it too.
+        let mut offered = 0;
         while let Some(job) = next {
             if job.close {
                 self.jobs.done(job.bytes);
                 return Some(job.answer);
             }
+            offered += job.bytes + JOB_BYTES;
             self.take(job);
-            let full = self.block.body_len() >= BLOCK_TARGET_BYTES;
+            let full = offered.max(self.block.body_len()) >= BLOCK_TARGET_BYTES;
             next = if full { None } else { self.jobs.waiting() };
         }
         let buffered_only = self.waiting.is_empty() && !self.sync_wanted;
-        if buffered_only && self.block.body_len() < BLOCK_TARGET_BYTES {
+        let due = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if buffered_only && !due && self.block.body_len() < BLOCK_TARGET_BYTES {
             if !self.block.is_empty() && self.deadline.is_none() {
                 self.deadline = Some(Instant::now() + limits::BUFFER_TIME);
             }
@@ -175,3 +179,5 @@ impl Writer {
 
 /// A block this large is written even if more is waiting.
 const BLOCK_TARGET_BYTES: usize = 1 << 20;
+/// What a job counts for besides its records, so that empty ones count too.
+const JOB_BYTES: usize = 256;

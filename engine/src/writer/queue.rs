@@ -48,10 +48,14 @@ struct Room {
     freed: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct RoomState {
     used: usize,
     closed: bool,
+    /// Senders take room in the order in which they came: a large batch is not
+    /// passed by small ones for ever.
+    next_ticket: u64,
+    serving: u64,
 }
 
 /// A queue for so many bytes.
@@ -59,7 +63,7 @@ pub(crate) fn queue(limit_bytes: usize) -> (Queue, Jobs) {
     let (sender, receiver) = crossbeam_channel::bounded(limits::QUEUE_BATCHES);
     let room = Arc::new(Room {
         limit: limit_bytes,
-        state: Mutex::new(RoomState { used: 0, closed: false }),
+        state: Mutex::new(RoomState::default()),
         freed: Condvar::new(),
     });
     (Queue { sender, room: Arc::clone(&room) }, Jobs { receiver, room })
@@ -121,15 +125,24 @@ impl Room {
     /// Takes room. A job larger than all of it waits until it is alone.
     fn take(&self, bytes: usize, when_full: WhenFull) -> Result<()> {
         let mut state = self.state.lock();
-        while !state.closed && state.used > 0 && state.used.saturating_add(bytes) > self.limit {
-            match when_full {
-                WhenFull::Block => self.freed.wait(&mut state),
-                WhenFull::Return => return Err(Error::full()),
-            }
+        let fits =
+            |state: &RoomState| state.used == 0 || state.used.saturating_add(bytes) <= self.limit;
+        let ticket = state.next_ticket;
+        if when_full == WhenFull::Return
+            && !state.closed
+            && (state.serving != ticket || !fits(&state))
+        {
+            return Err(Error::full());
+        }
+        state.next_ticket += 1;
+        while !state.closed && (state.serving != ticket || !fits(&state)) {
+            self.freed.wait(&mut state);
         }
         if state.closed {
             return Err(Error::closed());
         }
+        state.serving += 1;
+        self.freed.notify_all();
         state.used += bytes;
         Ok(())
     }

@@ -140,7 +140,10 @@ impl Model {
             self.join(draft.id, parent, draft.link, None);
             if let Some(claim) = claim {
                 self.claims.remove(&draft.id);
-                self.refuse(claim);
+                // One that says what the event says itself is no rival.
+                if (claim.parent, claim.kind) != (parent, draft.link) {
+                    self.refuse(claim);
+                }
             }
         } else if let Some(claim) = claim {
             self.tie_to(claim);

@@ -33,10 +33,12 @@ impl Index {
         match (parent, claim) {
             (Some(parent), claim) => {
                 self.rows[row as usize].flags.set(Flags::NAMED, true);
-                self.seek_parent(row, parent, commit);
-                if let Some(claim) = claim {
+                let link = self.rows[row as usize].flags.link();
+                let agrees = |claim: &Link| claim.parent == parent && claim.kind == link;
+                if let Some(claim) = claim.filter(|claim| !agrees(claim)) {
                     self.claims.refuse(claim, commit);
                 }
+                self.seek_parent(row, parent, commit);
             }
             (None, Some(claim)) => self.take_claim(row, claim, commit),
             (None, None) => {}
