@@ -175,10 +175,12 @@ pub enum Linked {
     Accepted,
     /// Both ends were linked just so already; nothing was stored.
     Repeat,
-    /// The child named another parent itself, or a stronger claim stands; kept
-    /// and listed among the refused links.
+    /// The child named another parent itself, or a stronger claim stands, or
+    /// claims moved events to other parents so often already (four times each
+    /// on average) that no more may; kept and listed among the refused links.
     Refused,
-    /// Following it would lead round in a circle; kept, listed, never followed.
+    /// Following it would lead round in a circle; kept, listed, never followed,
+    /// not even if another link of the circle is replaced later.
     Closing,
 }
 

@@ -46,10 +46,14 @@ pub(crate) fn open(storage: &dyn Storage, cache_bytes: usize) -> Result<Opened> 
 /// Refuses a folder that holds files and is no store.
 fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let names = list(storage)?;
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let manifest = has(manifest::NAME) && (has(&log_name(1)) || Manifest::looks_ours(storage)?);
     let ours = |name: &String| {
-        matches!(name.as_str(), LOCK | manifest::NAME | manifest::NEXT) || *name == log_name(1)
+        matches!(name.as_str(), LOCK | manifest::NEXT)
+            || *name == log_name(1)
+            || (manifest && name == manifest::NAME)
     };
-    let known = names.iter().any(|name| *name == manifest::NAME || *name == log_name(1));
+    let known = manifest || has(&log_name(1));
     match names.iter().find(|name| !ours(name)) {
         Some(other) if !known => Err(Error::foreign(format!(
             "expected a store or an empty folder{}, found one with other files in it, such as \

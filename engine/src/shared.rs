@@ -8,7 +8,7 @@ use crate::log::reader::LogReader;
 /// The state that the writer changes and snapshots read.
 ///
 /// The writer holds the index's lock for one record at a time, readers for a
-/// bounded number of steps, so that neither waits long for the other.
+/// bounded number of steps or for what one page is found by.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) index: RwLock<Index>,

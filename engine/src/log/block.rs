@@ -121,6 +121,11 @@ impl BlockBuilder {
         self.records == 0
     }
 
+    /// How many records the block holds.
+    pub(crate) fn records(&self) -> u32 {
+        self.records
+    }
+
     /// Adds a record; returns where it begins, from the block's first byte.
     pub(crate) fn push(&mut self, record: &Encoded) -> usize {
         let at = self.bytes.len();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::log::append::LogWriter;
-use crate::log::block::{HEADER_BYTES, Header, Records, StoreId};
+use crate::log::block::{BlockBuilder, HEADER_BYTES, Header, Records, StoreId};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Entered, Index};
 use crate::log::record::{
@@ -51,8 +51,8 @@ pub(crate) fn recover(
         previous: [0; 32],
         closed: false,
     };
-    // What the whole log calls durable: known once damage made it worth finding.
-    let mut durable_of_all = None;
+    // What the whole log calls durable: known once damage made it worth reading.
+    let mut durable_of_rest = None;
     while let Some(found) = scanner.next()? {
         match found {
             Found::Block(header) => {
@@ -63,23 +63,28 @@ pub(crate) fn recover(
                 log.closed = header.records == 0;
             }
             Found::Damage(range, reason) => {
-                let durable = match durable_of_all {
+                let durable = match durable_of_rest {
                     Some(durable) => durable,
-                    None => highest_durable(scanner.lookahead())?.max(log.durable),
+                    None => rest_of(scanner.lookahead())?.durable,
                 };
-                durable_of_all = Some(durable);
-                log.durable = durable;
-                if range.end > durable {
-                    let cut = range.start.max(durable);
-                    if range.start < durable {
-                        recovery.skip(name, range.start..durable, &reason);
-                    }
-                    recovery.cut(storage, &**file, name, cut..scanner.length(), &reason)?;
-                    log.end = cut;
-                    break;
+                durable_of_rest = Some(durable);
+                log.durable = log.durable.max(durable);
+                if range.end <= log.durable {
+                    recovery.skip(name, range.clone(), &reason);
+                    log.end = range.end;
+                    continue;
                 }
-                recovery.skip(name, range.clone(), &reason);
-                log.end = range.end;
+                let cut = range.start.max(log.durable)..scanner.length();
+                let kept_in = keep(storage, &**file, name, cut.clone())?;
+                log.end = cut.start;
+                if range.start < cut.start {
+                    recovery.skip(name, range.start..cut.start, &reason);
+                    let next_seq = rest_of(scanner.lookahead())?.next_seq;
+                    recovery.mark_rot(&mut log, next_seq)?;
+                }
+                cut_off(&**file, name, log.end)?;
+                recovery.report.cut.push(damage(name, &cut, &reason, kept_in));
+                break;
             }
         }
     }
@@ -181,48 +186,57 @@ impl Recovery<'_> {
 
     fn skip(&mut self, name: &str, range: Range<u64>, reason: &str) {
         self.skipped_bytes += range.end - range.start;
-        self.report.skipped.push(Damage {
-            file: name.to_owned(),
-            offset: range.start,
-            length: range.end - range.start,
-            reason: reason.to_owned(),
-            kept_in: name.to_owned(),
-        });
+        self.report.skipped.push(damage(name, &range, reason, name.to_owned()));
     }
 
-    /// Keeps the end of the log in a side file, then cuts it off.
-    fn cut(
-        &mut self,
-        storage: &dyn Storage,
-        file: &dyn StorageFile,
-        name: &str,
-        range: Range<u64>,
-        reason: &str,
-    ) -> Result<()> {
-        let kept_in = keep(storage, file, name, range.clone())?;
-        file.set_len(range.start)
-            .and_then(|()| file.sync())
-            .map_err(|error| Error::io("cut the torn end of", name, error))?;
-        self.report.cut.push(Damage {
-            file: name.to_owned(),
-            offset: range.start,
-            length: range.end - range.start,
-            reason: reason.to_owned(),
-            kept_in,
-        });
-        Ok(())
+    /// Ends rot that reaches up to the torn end. The block that proves that it was
+    /// on disk is about to be cut off: an empty one takes its place, and goes on
+    /// behind the sequence numbers that were lost.
+    fn mark_rot(&mut self, log: &mut LogWriter, next_seq: Option<u64>) -> Result<()> {
+        let seq = self.index.rows().len() as u64 + 1;
+        let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
+        let lost = next_seq.map_or(0, |next| next.saturating_sub(seq).min(lost_max));
+        self.index.add_lost(lost)?;
+        self.commit += 1;
+        log.durable = log.end;
+        log.write(&mut BlockBuilder::new(), seq + lost)?;
+        log.sync()
     }
 }
 
-/// The highest offset that any sound block from here on calls durable.
-fn highest_durable(mut scanner: Scanner<'_>) -> Result<u64> {
-    let mut durable = 0;
+/// What stands behind damage.
+struct Rest {
+    /// The highest offset that any sound block there calls durable.
+    durable: u64,
+    /// The sequence number with which the first of them begins.
+    next_seq: Option<u64>,
+}
+
+fn rest_of(mut scanner: Scanner<'_>) -> Result<Rest> {
+    let mut rest = Rest { durable: 0, next_seq: None };
     while let Some(found) = scanner.next()? {
         if let Found::Block(header) = found {
-            durable = durable.max(header.durable);
+            rest.durable = rest.durable.max(header.durable);
+            rest.next_seq = rest.next_seq.or(Some(header.first_seq));
         }
     }
-    Ok(durable)
+    Ok(rest)
+}
+
+fn cut_off(file: &dyn StorageFile, name: &str, end: u64) -> Result<()> {
+    file.set_len(end)
+        .and_then(|()| file.sync())
+        .map_err(|error| Error::io("cut the torn end of", name, error))
+}
+
+fn damage(name: &str, range: &Range<u64>, reason: &str, kept_in: String) -> Damage {
+    Damage {
+        file: name.to_owned(),
+        offset: range.start,
+        length: range.end - range.start,
+        reason: reason.to_owned(),
+        kept_in,
+    }
 }
 
 /// Copies a stretch of a log to a file beside it, named for what it holds, so

@@ -1,11 +1,12 @@
 //! Counts by value and by time.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::log::index::{Dimension, Place, Values};
+use crate::log::index::{Dimension, NONE, Place, Row};
 use crate::query::events::{Plan, scan};
 use crate::query::filter::Filter;
 use crate::query::page::{Cursor, Page};
@@ -45,29 +46,19 @@ pub struct Bucket {
 
 pub(crate) fn count_by(snapshot: &Snapshot, by: &CountBy, filter: &Filter) -> Vec<Count> {
     let filter = Filter { after: None, ..filter.clone() };
-    let Some(plan) = Plan::new(snapshot, &filter) else {
-        return Vec::new();
+    let column = |column: fn(&Row) -> u32| count_column(snapshot, &filter, column);
+    let numbers = match by {
+        CountBy::Kind => column(|row| row.kind),
+        CountBy::Instance => column(|row| row.instance),
+        CountBy::Session => column(|row| row.session),
+        CountBy::Label(key) => count_label(snapshot, &filter, key),
     };
     let index = snapshot.shared.index.read();
-    let values = match by {
-        CountBy::Kind => Values::Kinds,
-        CountBy::Instance => Values::Instances,
-        CountBy::Session => Values::Sessions,
-        CountBy::Label(key) => match index.find_text(key) {
-            Some(key) => Values::Labels(key),
-            None => return Vec::new(),
-        },
-    };
-    let numbers = index.values(values).to_vec();
-    drop(index);
     let mut counts: Vec<Count> = numbers
         .into_iter()
-        .map(|value| {
-            let count = count_value(snapshot, &plan, &filter, values, value);
-            Count { value: snapshot.shared.index.read().text(value).to_string(), count }
-        })
-        .filter(|count| count.count > 0)
+        .map(|(value, count)| Count { value: index.text(value).to_string(), count })
         .collect();
+    drop(index);
     counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
     counts.truncate(limits::MAX_PAGE);
     counts
@@ -103,28 +94,44 @@ pub(crate) fn timeline(
     Ok(page)
 }
 
-/// How many rows of one value's list the filter takes. The index is locked for
-/// a bounded number of rows at a time.
-fn count_value(
+/// Counts the rows that the filter takes by a column. O(rows that the filter's
+/// rarest value has).
+fn count_column(
     snapshot: &Snapshot,
-    plan: &Plan,
     filter: &Filter,
-    values: Values,
-    value: u32,
-) -> u64 {
-    let dimension = match values {
-        Values::Kinds => Dimension::Kind(value),
-        Values::Instances => Dimension::Instance(value),
-        Values::Sessions => Dimension::Session(value),
-        Values::Labels(key) => Dimension::Label(key, value),
-    };
+    column: fn(&Row) -> u32,
+) -> HashMap<u32, u64> {
+    let mut counts = HashMap::new();
+    scan(snapshot, filter, |index, row| {
+        let value = column(index.row(row));
+        if value != NONE {
+            *counts.entry(value).or_insert(0) += 1;
+        }
+        ControlFlow::Continue(())
+    });
+    counts
+}
+
+/// Counts the rows that the filter takes by the value that a label has. O(rows
+/// that have the label).
+fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> HashMap<u32, u64> {
+    let Some(plan) = Plan::new(snapshot, filter) else { return HashMap::new() };
+    let index = snapshot.shared.index.read();
+    let Some(key) = index.find_text(key) else { return HashMap::new() };
+    let values = index.label_values(key).to_vec();
+    drop(index);
+    let count = |value| count_list(snapshot, &plan, filter, Dimension::Label(key, value));
+    values.into_iter().map(|value| (value, count(value))).filter(|&(_, count)| count > 0).collect()
+}
+
+/// How many rows of a list the filter takes. The index is locked for a bounded
+/// number of rows at a time.
+fn count_list(snapshot: &Snapshot, plan: &Plan, filter: &Filter, list: Dimension) -> u64 {
     let mut count = 0;
     let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
     while let Some(place) = from.take() {
         let index = snapshot.shared.index.read();
-        let Some(list) = index.postings(dimension) else {
-            break;
-        };
+        let Some(list) = index.postings(list) else { break };
         for (taken, row) in list.forwards(index.rows(), place).enumerate() {
             if taken == ROWS_AT_A_TIME {
                 from = Some(Place::of(index.rows(), row));

@@ -93,7 +93,12 @@ impl Plan {
             None => None,
             Some(root) => Some(find_root(snapshot, &index, root)?),
         };
-        let small = |root: &u32| index.piece_size(*root) as usize <= length / TREE_SHARE;
+        // Walking and sorting a tree costs its size, for each page anew; looking for
+        // its rows in the list costs about a page's share of the list.
+        let small = |root: &u32| {
+            let size = u64::from(index.piece_size(*root));
+            size.saturating_mul(size) <= (filter.limit as u64).saturating_mul(length as u64)
+        };
         let tree = root.filter(small).map(|root| rows_of_tree(snapshot, &index, root));
         // A tree's rows are not in the driver's list: then it is checked too.
         wanted.retain(|&dimension| dimension != driver || tree.is_some());
@@ -247,6 +252,3 @@ fn rows_of_tree(snapshot: &Snapshot, index: &Index, root: u32) -> Vec<Place> {
 const LAST: Place = Place { time_ns: i64::MAX, row: u32::MAX };
 /// Rows looked at under one lock of the index: a fraction of a millisecond.
 const ROWS_AT_A_TIME: usize = 2048;
-/// A tree is listed by walking it where it holds less than this share of the
-/// rows that would else be looked at.
-const TREE_SHARE: usize = 4;

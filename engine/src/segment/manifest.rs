@@ -49,6 +49,14 @@ impl Manifest {
         Self::parse(&bytes[..length])
     }
 
+    /// Whether the file of that name begins as a manifest does.
+    pub(crate) fn looks_ours(storage: &dyn Storage) -> Result<bool> {
+        let file = storage.open(NAME).map_err(|error| Error::io("open", NAME, error))?;
+        let mut begin = [0; FIRST_WORDS.len()];
+        file.read_at(&mut begin, 0).map_err(|error| Error::io("read", NAME, error))?;
+        Ok(begin == *FIRST_WORDS.as_bytes())
+    }
+
     /// Replaces the manifest. It is durable when this returns.
     pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
         let text = self.to_text();

@@ -115,6 +115,7 @@ impl Writer {
             answer.send(Err(error));
             return;
         }
+        let records_before = self.block.records();
         let resolved = self.resolve(events, links, quarantined);
         self.jobs.done(bytes);
         match resolved {
@@ -124,9 +125,11 @@ impl Writer {
                 self.sync_wanted |= durability == Durability::Sync;
             }
             Err(error) => {
-                // Half of the batch may be in the index: nothing more can be
-                // written that a recovery would read the same way.
-                self.poison = Some(error.clone());
+                // With half of the batch in the block and the index, nothing more
+                // can be written that a recovery would read the same way.
+                if self.block.records() > records_before {
+                    self.poison = Some(error.clone());
+                }
                 answer.send(Err(error));
             }
         }

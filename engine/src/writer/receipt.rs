@@ -1,6 +1,7 @@
 //! A promise of what becomes of a submitted batch.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -29,6 +30,7 @@ struct Slot {
 #[derive(Debug, Default)]
 struct State {
     result: Option<Result<Written>>,
+    taken: bool,
     waker: Option<Waker>,
 }
 
@@ -42,7 +44,7 @@ impl Receipt {
     pub fn wait(self) -> Result<Written> {
         let mut state = self.0.state.lock();
         loop {
-            if let Some(result) = state.result.take() {
+            if let Some(result) = state.take() {
                 return result;
             }
             self.0.answered.wait(&mut state);
@@ -60,7 +62,7 @@ impl Future for Receipt {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.0.state.lock();
-        if let Some(result) = state.result.take() {
+        if let Some(result) = state.take() {
             return Poll::Ready(result);
         }
         state.waker = Some(context.waker().clone());
@@ -84,6 +86,18 @@ impl Drop for Answer {
     }
 }
 
+impl State {
+    /// The answer, once. Whoever asks again is told so instead of waiting for ever.
+    fn take(&mut self) -> Option<Result<Written>> {
+        if self.taken {
+            return Some(Err(Error::invalid("the answer of this receipt was taken before")));
+        }
+        let result = self.result.take()?;
+        self.taken = true;
+        Some(result)
+    }
+}
+
 impl Slot {
     fn answer(&self, result: Result<Written>) {
         let mut state = self.state.lock();
@@ -92,7 +106,8 @@ impl Slot {
         drop(state);
         self.answered.notify_all();
         if let Some(waker) = waker {
-            waker.wake();
+            // A waker is someone else's code: its panic must not end the writer.
+            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 }

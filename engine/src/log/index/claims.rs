@@ -65,7 +65,9 @@ impl Claims {
 
     /// What a row had as of a commit before the claim that holds now.
     pub(crate) fn former(&self, row: u32, at: u32) -> Option<&Former> {
-        self.former.get(&row)?.iter().find(|former| former.since <= at && at < former.until)
+        let former = self.former.get(&row)?;
+        let begun = former.partition_point(|former| former.since <= at);
+        former[..begun].last().filter(|former| at < former.until)
     }
 
     /// The claim that waits for this child to be stored.

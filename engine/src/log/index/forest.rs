@@ -56,6 +56,10 @@ pub(crate) struct Position {
     pub(crate) depth: u32,
 }
 
+/// How often, on average, a row may be moved, and how many moves are free.
+const MOVES_PER_ROW: usize = 4;
+const MOVES_FREE: usize = 1 << 16;
+
 /// Numbers from here on are moved nodes. Rows stay below.
 const MOVED: u32 = 1 << 31;
 
@@ -122,6 +126,12 @@ impl Forest {
             self.moved_rows.push(row);
             self.moves.entry(row).or_default().push((commit, node));
         }
+    }
+
+    /// Whether so many rows were moved that no more may be: what bounds the memory
+    /// and the time that replacing links takes, however often it is done.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.moved_nodes.len() > MOVES_PER_ROW * self.nodes.len() + MOVES_FREE
     }
 
     fn put_under(&mut self, node: u32, up: u32, weight: i64, commit: u32) {

@@ -69,6 +69,7 @@ impl Index {
             return if same { Linked::Repeat } else { self.refusal(claim) };
         }
         match self.claims.holding(child).map(|holding| weigh(&holding.link, claim)) {
+            Some(Verdict::Replace) if self.forest.is_worn() => self.refusal(claim),
             None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
             Some(Verdict::Repeat) => Linked::Repeat,
             Some(Verdict::Refuse) => self.refusal(claim),

@@ -43,15 +43,6 @@ pub(crate) enum Dimension {
     Label(u32, u32),
 }
 
-/// What values can be counted by: the texts are the dimension's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Values {
-    Kinds,
-    Instances,
-    Sessions,
-    Labels(u32),
-}
-
 /// The index of one log.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
@@ -68,7 +59,8 @@ pub(crate) struct Index {
     version_contents: HashMap<(u32, u64), Vec<u32>, RandomState>,
     strings: strings::Strings,
     postings: HashMap<Dimension, Postings, RandomState>,
-    values: HashMap<Values, Vec<u32>, RandomState>,
+    /// The values that labels have, by key.
+    label_values: HashMap<u32, Vec<u32>, RandomState>,
     family: family::Family,
     forest: forest::Forest,
     missing: missing::Missing,
@@ -224,9 +216,9 @@ impl Index {
         self.postings.get(&dimension)
     }
 
-    /// The values that can be counted by.
-    pub(crate) fn values(&self, of: Values) -> &[u32] {
-        self.values.get(&of).map_or(&[], Vec::as_slice)
+    /// The values that the label with this key has.
+    pub(crate) fn label_values(&self, key: u32) -> &[u32] {
+        self.label_values.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// Events and versions that were lost to damage.
@@ -289,29 +281,28 @@ impl Index {
 
     fn post(&mut self, row: u32, fields: &ArchivedEventMeta) {
         let Row { kind, instance, session, flags, .. } = self.rows[row as usize];
-        self.post_one(Dimension::All, None, row);
-        self.post_one(Dimension::Kind(kind), Some((Values::Kinds, kind)), row);
-        self.post_one(Dimension::Instance(instance), Some((Values::Instances, instance)), row);
+        self.post_one(Dimension::All, row);
+        self.post_one(Dimension::Kind(kind), row);
+        self.post_one(Dimension::Instance(instance), row);
         if session != NONE {
-            self.post_one(Dimension::Session(session), Some((Values::Sessions, session)), row);
+            self.post_one(Dimension::Session(session), row);
         }
         if flags.has(Flags::ERROR) {
-            self.post_one(Dimension::Errors, None, row);
+            self.post_one(Dimension::Errors, row);
         }
         for (key, value) in fields.labels() {
             let (key, value) = (self.strings.intern(key), self.strings.intern(value));
-            self.post_one(Dimension::Label(key, value), Some((Values::Labels(key), value)), row);
+            if self.post_one(Dimension::Label(key, value), row) {
+                self.label_values.entry(key).or_default().push(value);
+            }
         }
     }
 
-    fn post_one(&mut self, dimension: Dimension, value: Option<(Values, u32)>, row: u32) {
+    /// Adds a row to a list; returns whether it is the first.
+    fn post_one(&mut self, dimension: Dimension, row: u32) -> bool {
         let postings = self.postings.entry(dimension).or_default();
-        if postings.len() == 0
-            && let Some((values, value)) = value
-        {
-            self.values.entry(values).or_default().push(value);
-        }
         postings.insert(&self.rows, row);
+        postings.len() == 1
     }
 }
 

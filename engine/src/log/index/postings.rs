@@ -3,12 +3,15 @@
 use crate::log::index::rows::Row;
 
 /// Rows ordered by time, then by row. Takes about 4 to 8 bytes a row whatever
-/// order they arrive in; adding is O(1) in order of time, else O(√n) at worst.
+/// order they arrive in, and no memory beside itself while it is short, as the
+/// lists of ids are; adding is O(1) in order of time, else O(√n) at worst.
 #[derive(Debug, Default)]
 pub(crate) struct Postings {
+    /// The rows, while there are no runs.
+    few: [u32; FEW],
+    len: u32,
     /// Sorted runs, none empty, each before the next.
     runs: Vec<Vec<u32>>,
-    len: usize,
 }
 
 /// A place between two rows of a list: after all with a lesser time, or with
@@ -27,23 +30,31 @@ impl Place {
 
 impl Postings {
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// Adds a row, which is not in the list yet.
     pub(crate) fn insert(&mut self, rows: &[Row], row: u32) {
         let place = Place::of(rows, row);
-        self.len += 1;
-        let at = match self.runs.last() {
-            None => {
-                self.runs.push(vec![row]);
+        if self.runs.is_empty() {
+            let len = self.len();
+            let within = self.run(0).partition_point(|&other| Place::of(rows, other) < place);
+            self.len += 1;
+            if len < FEW {
+                self.few.copy_within(within..len, within + 1);
+                self.few[within] = row;
                 return;
             }
+            let mut run = self.few.to_vec();
+            run.insert(within, row);
+            self.runs.push(run);
+            return;
+        }
+        self.len += 1;
+        let at = match self.runs.last().and_then(|last| last.last()) {
             // The usual case: nothing in the last run comes after it.
-            Some(last) if last.last().is_some_and(|&last| Place::of(rows, last) < place) => {
-                self.runs.len() - 1
-            }
-            Some(_) => {
+            Some(&last) if Place::of(rows, last) < place => self.runs.len() - 1,
+            _ => {
                 let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
                 after.saturating_sub(1)
             }
@@ -62,12 +73,9 @@ impl Postings {
 
     /// Whether the row is in the list. O(log n).
     pub(crate) fn contains(&self, rows: &[Row], row: u32) -> bool {
-        let place = Place::of(rows, row);
-        let after = self.runs.partition_point(|run| Place::of(rows, run[0]) <= place);
-        after > 0
-            && self.runs[after - 1]
-                .binary_search_by_key(&place, |&other| Place::of(rows, other))
-                .is_ok()
+        let (run, within) = self.position(rows, Place::of(rows, row));
+        let next = self.run(run).get(within).or_else(|| self.run(run + 1).first());
+        next == Some(&row)
     }
 
     /// The rows from `from` on, the place itself included, forwards.
@@ -77,8 +85,8 @@ impl Postings {
         from: Place,
     ) -> impl Iterator<Item = u32> + use<'a> {
         let (run, within) = self.position(rows, from);
-        let (first, rest) = self.split(run, within);
-        first.1.iter().chain(rest.1.iter().flatten()).copied()
+        let rest = (run + 1..self.runs.len()).flat_map(|run| self.run(run));
+        self.run(run)[within..].iter().chain(rest).copied()
     }
 
     /// The rows before `to`, the place itself left out, backwards.
@@ -88,31 +96,30 @@ impl Postings {
         to: Place,
     ) -> impl Iterator<Item = u32> + use<'a> {
         let (run, within) = self.position(rows, to);
-        let (first, rest) = self.split(run, within);
-        first.0.iter().rev().chain(rest.0.iter().rev().flat_map(|run| run.iter().rev())).copied()
+        let rest = (0..run).rev().flat_map(|run| self.run(run).iter().rev());
+        self.run(run)[..within].iter().rev().chain(rest).copied()
     }
 
-    /// The run that holds the first row at or after a place, and where in it.
+    /// The run before whose end a place lies, and where in it: at the first row
+    /// that is not before the place.
     fn position(&self, rows: &[Row], place: Place) -> (usize, usize) {
-        let run =
-            self.runs.partition_point(|run| Place::of(rows, run[0]) < place).saturating_sub(1);
-        let within = self
-            .runs
-            .get(run)
-            .map_or(0, |run| run.partition_point(|&row| Place::of(rows, row) < place));
-        (run, within)
+        let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
+        let run = after.saturating_sub(1);
+        (run, self.run(run).partition_point(|&row| Place::of(rows, row) < place))
     }
 
-    /// One run cut in two, and the runs before and after it.
-    #[allow(clippy::type_complexity)]
-    fn split(&self, run: usize, within: usize) -> ((&[u32], &[u32]), (&[Vec<u32>], &[Vec<u32>])) {
-        match self.runs.get(run) {
-            None => ((&[], &[]), (&[], &[])),
-            Some(cut) => (cut.split_at(within), (&self.runs[..run], &self.runs[run + 1..])),
+    /// A run by number; of a short list, all of it is the first.
+    fn run(&self, number: usize) -> &[u32] {
+        match self.runs.get(number) {
+            Some(run) => run,
+            None if number == 0 && self.runs.is_empty() => &self.few[..self.len()],
+            None => &[],
         }
     }
 }
 
+/// Rows that a list holds without memory of its own.
+const FEW: usize = 3;
 /// Most rows in a run. Adding in the middle moves at most so many.
 const RUN_MAX: usize = 512;
 
