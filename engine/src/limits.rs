@@ -2,6 +2,16 @@
 //! [`Error`](crate::Error) that names the field, the limit and the size.
 
 /// Longest event id, in bytes.
+///
+/// ```
+/// use forebear::{Event, Store, limits};
+///
+/// let store = Store::in_memory()?;
+/// let longest = "x".repeat(limits::MAX_ID_BYTES);
+/// store.append(Event::new("tick").id(&longest))?;
+/// assert!(store.append(Event::new("tick").id(longest + "x")).is_err_and(|e| e.is_invalid()));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 pub const MAX_ID_BYTES: usize = 255;
 
 /// Longest event kind, in bytes.
