@@ -80,7 +80,8 @@ impl Error {
         matches!(*self.0, Cause::Full)
     }
 
-    /// Whether another process holds the store for writing.
+    /// Whether the store is open for writing already, in this process or another.
+    /// The message names the process.
     ///
     /// ```
     /// use forebear::Store;

@@ -1,5 +1,16 @@
 //! Every limit of the store, in one place. Going over one is an
 //! [`Error`](crate::Error) that names the field, the limit and the size.
+//!
+//! ```
+//! use forebear::{Event, Store, limits};
+//!
+//! let store = Store::in_memory()?;
+//! let event = Event::new("k".repeat(limits::MAX_KIND_BYTES + 1));
+//! let error = store.append(event).expect_err("too long a kind");
+//! assert!(error.is_invalid());
+//! assert!(error.to_string().contains("kind has 129"));
+//! # Ok::<(), forebear::Error>(())
+//! ```
 
 /// Longest event id, in bytes.
 ///

@@ -51,7 +51,15 @@ impl RecoveryReport {
 
 /// A stretch of a file that could not be read as it was written.
 ///
-/// An example is at [`RecoveryReport`].
+/// ```
+/// use forebear::{Damage, Store};
+///
+/// let store = Store::in_memory()?;
+/// let found = store.recovery();
+/// let lost: u64 = found.cut.iter().chain(&found.skipped).map(|damage: &Damage| damage.length).sum();
+/// assert_eq!(lost, 0);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The file, within the store's folder.

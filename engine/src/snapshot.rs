@@ -345,6 +345,7 @@ impl Snapshot {
 
     /// How many events the filter takes, by value, the most frequent first, at
     /// most 1000 values. The filter's order, limit and cursor do not matter.
+    /// O(events that have a value).
     ///
     /// ```
     /// use forebear::{CountBy, Event, Filter, Store};
@@ -362,7 +363,7 @@ impl Snapshot {
 
     /// How many events the filter takes, in stretches of time `bucket` long,
     /// from the oldest on; stretches without events are left out. At most 1000.
-    /// The filter's order and limit do not matter.
+    /// The filter's order and limit do not matter. O(events counted).
     ///
     /// Fails where `bucket` is 0 ([`Error::is_invalid`](crate::Error::is_invalid)).
     ///
@@ -382,7 +383,7 @@ impl Snapshot {
     }
 
     /// Events that neither name a parent nor were linked to one, in the order
-    /// they were stored, at most 1000.
+    /// they were stored, at most 1000. O(events up to the page's last).
     ///
     /// ```
     /// use forebear::{Event, Store};

@@ -57,9 +57,11 @@ impl Store {
     /// Opens the store in this folder, making it if there is none. Takes about
     /// as long as reading the active log does.
     ///
-    /// Fails where another process has it open for writing
-    /// ([`Error::is_locked`]), and where the folder holds something else or a
-    /// newer format ([`Error::is_foreign`]).
+    /// Fails where it is open for writing already, in this process or another
+    /// ([`Error::is_locked`]); where the folder holds something else or a newer
+    /// format ([`Error::is_foreign`]); and where what is there can't be told for a
+    /// store any more ([`Error::is_damaged`]). Lesser damage is mended and
+    /// reported: see [`recovery`](Self::recovery).
     ///
     /// ```
     /// use forebear::{Event, Store};

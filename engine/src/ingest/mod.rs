@@ -56,6 +56,18 @@ pub struct ImportOptions {
 
 impl ImportOptions {
     /// Imports these files, and the `*.jsonl` files under these folders.
+    ///
+    /// A path that is not there is an error of the import, before anything is read.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use forebear::ingest::{ImportOptions, import};
+    ///
+    /// # let store = forebear::Store::in_memory()?;
+    /// let options = ImportOptions::new(["/not/there.jsonl"]);
+    /// assert!(import(&store, &options, |_| ControlFlow::Continue(())).is_err());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Self { paths: paths.into_iter().map(Into::into).collect(), durability: Durability::Flush }
     }

@@ -66,6 +66,8 @@ impl ChainOptions {
 
     /// Stops before following a link of this kind: at
     /// [`Spawned`](LinkKind::Spawned) the walk stays within an agent.
+    ///
+    /// An example is at [`Snapshot::chain`].
     #[must_use]
     pub fn stop_at(mut self, kind: LinkKind) -> Self {
         self.stop_at = Some(kind);
@@ -73,6 +75,8 @@ impl ChainOptions {
     }
 
     /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Detail`].
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;

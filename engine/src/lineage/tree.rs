@@ -85,6 +85,18 @@ impl TreeOptions {
     }
 
     /// Lists events at most so many edges below.
+    ///
+    /// ```
+    /// use forebear::{Event, Store, TreeOptions};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call").parent("plan"))?;
+    /// store.append(Event::new("error").id("failure").parent("call"))?;
+    /// store.append(Event::new("plan").id("plan"))?;
+    /// let below = store.snapshot().descendants("plan", &TreeOptions::new().max_depth(1))?;
+    /// assert_eq!(below.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn max_depth(mut self, edges: u64) -> Self {
         self.max_depth = edges;
@@ -115,6 +127,8 @@ impl TreeOptions {
     }
 
     /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Detail`].
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;

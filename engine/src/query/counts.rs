@@ -36,7 +36,15 @@ pub enum CountBy {
 
 /// How many events have a value.
 ///
-/// An example is at [`CountBy`].
+/// ```
+/// use forebear::{Count, CountBy, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tick").instance("clock"))?;
+/// let counts = store.snapshot().count_by(&CountBy::Instance, &Filter::new())?;
+/// assert_eq!(counts, [Count { value: "clock".into(), count: 1 }]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
     /// The kind, instance, session or label value.

@@ -86,6 +86,16 @@ impl Filter {
     }
 
     /// Takes the events and versions of this session.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tick").session("morning").instance("clock"))?;
+    /// let filter = Filter::new().session("morning").instance("clock");
+    /// assert_eq!(store.snapshot().events(&filter)?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
@@ -234,6 +244,16 @@ impl Filter {
     }
 
     /// Lists at most so many on a page: 50 unless set, capped at 1000.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
+    /// let page = store.snapshot().events(&Filter::new().limit(2))?;
+    /// assert!(page.items.len() == 2 && page.next.is_some());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.min(limits::MAX_PAGE);

@@ -137,5 +137,14 @@ pub enum LockOutcome {
 
 /// Holds the folder's lock until dropped.
 ///
-/// An example is at [`LockOutcome`].
+/// ```
+/// use std::fs::File;
+/// use forebear::storage::LockGuard;
+///
+/// /// Of a storage of your own: the system's lock ends with the file.
+/// #[derive(Debug)]
+/// struct FileLock(File);
+///
+/// impl LockGuard for FileLock {}
+/// ```
 pub trait LockGuard: Debug {}

@@ -162,6 +162,21 @@ impl SimulatedDisk {
     /// all, nothing, some sectors or only the file's new length survives; of
     /// unsynced changes of names, those up to some point. What survived is
     /// durable. Faults are gone and operations are counted from 1 again.
+    ///
+    /// ```
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let file = disk.create("log")?;
+    /// file.write_at(b"synced", 0)?;
+    /// file.sync()?;
+    /// disk.sync_dir()?;
+    /// file.write_at(b", not synced", 6)?;
+    /// for seed in 0..10 {
+    ///     assert!(disk.power_loss(seed).read("log")?.starts_with(b"synced"));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn power_loss(&self, seed: u64) -> Self {
         let state = self.state.read();
