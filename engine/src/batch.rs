@@ -38,11 +38,30 @@ pub struct Batch {
 
 impl Batch {
     /// An empty batch.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event};
+    ///
+    /// assert!(Batch::new().is_empty());
+    /// assert_eq!(Batch::from(Event::new("tick")).len(), 1);
+    /// assert_eq!((0..3).map(|n| Event::new("tick").time_ns(n)).collect::<Batch>().len(), 3);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds an event.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let request = Event::new("request").id("a");
+    /// let answer = Event::new("answer").parent("a");
+    /// let batch = Batch::new().event(request).event(answer);
+    /// assert_eq!(store.write(batch)?.events.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
@@ -50,6 +69,16 @@ impl Batch {
     }
 
     /// Adds a link.
+    ///
+    /// ```
+    /// use forebear::{Batch, Link, LinkKind, Linked, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let link = Link::new("agent", "call", LinkKind::Spawned);
+    /// let written = store.write(Batch::new().link(link.clone()).link(link))?;
+    /// assert_eq!(written.links, [Linked::Accepted, Linked::Repeat]);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn link(mut self, link: Link) -> Self {
         self.links.push(link);
@@ -57,6 +86,8 @@ impl Batch {
     }
 
     /// Adds input that could not be understood.
+    ///
+    /// An example is at [`Quarantined`].
     #[must_use]
     pub fn quarantine(mut self, input: Quarantined) -> Self {
         self.quarantined.push(input);
@@ -64,6 +95,15 @@ impl Batch {
     }
 
     /// Sets what the acknowledgement means, for this batch only.
+    ///
+    /// ```
+    /// use forebear::{Batch, Durability, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let ticks = (0..100).map(|n| Event::new("tick").time_ns(n));
+    /// store.write(ticks.collect::<Batch>().durability(Durability::Buffered))?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = Some(durability);
@@ -71,6 +111,18 @@ impl Batch {
     }
 
     /// Sets what happens when the write queue is full, for this batch only.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event, Store, WhenFull};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let batch = Batch::from(Event::new("sample")).when_full(WhenFull::Return);
+    /// match store.submit(batch) {
+    ///     Err(error) if error.is_full() => eprintln!("left out a sample"),
+    ///     receipt => drop(receipt?.wait()?),
+    /// }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = Some(when_full);
@@ -78,11 +130,21 @@ impl Batch {
     }
 
     /// How many records the batch holds.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event};
+    ///
+    /// assert_eq!(Batch::new().event(Event::new("tick")).len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.events.len() + self.links.len() + self.quarantined.len()
     }
 
     /// Whether the batch holds nothing.
+    ///
+    /// ```
+    /// assert!(forebear::Batch::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -123,6 +185,20 @@ impl FromIterator<Event> for Batch {
 }
 
 /// What became of a batch: an entry for each record, in the order they were added.
+///
+/// ```
+/// use forebear::{AppendStatus, Batch, Event, Link, LinkKind, Linked, Store};
+///
+/// let store = Store::in_memory()?;
+/// let written = store.write(
+///     Batch::new()
+///         .event(Event::new("user_message").id("agent"))
+///         .link(Link::new("agent", "call", LinkKind::Spawned)),
+/// )?;
+/// assert_eq!(written.events[0].status, AppendStatus::New);
+/// assert_eq!(written.links[0], Linked::Accepted);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// For each event.
@@ -134,6 +210,16 @@ pub struct Written {
 }
 
 /// What became of an appended event.
+///
+/// ```
+/// use forebear::{Appended, AppendStatus, Event, EventId, Store};
+///
+/// let store = Store::in_memory()?;
+/// let appended = store.append(Event::new("started").id("boot"))?;
+/// let expected = Appended { id: EventId::from("boot"), seq: 1, status: AppendStatus::New };
+/// assert_eq!(appended, expected);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// The event's id.
@@ -146,6 +232,17 @@ pub struct Appended {
 }
 
 /// Whether an appended event was new.
+///
+/// ```
+/// use forebear::{AppendStatus, Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// let append = |payload| store.append(Event::new("note").id("n").payload(payload));
+/// assert_eq!(append("first")?.status, AppendStatus::New);
+/// assert_eq!(append("first")?.status, AppendStatus::Repeat);
+/// assert_eq!(append("other")?.status, AppendStatus::Version);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AppendStatus {
     /// The first event with this id.
@@ -158,6 +255,10 @@ pub enum AppendStatus {
 
 impl AppendStatus {
     /// The status's name: `new`, `repeat` or `version`.
+    ///
+    /// ```
+    /// assert_eq!(forebear::AppendStatus::Version.as_str(), "version");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             AppendStatus::New => "new",
@@ -168,6 +269,16 @@ impl AppendStatus {
 }
 
 /// What became of a link.
+///
+/// ```
+/// use forebear::{Event, LinkKind, Linked, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("error").id("failure").parent("call"))?;
+/// assert_eq!(store.link("failure", "other", LinkKind::Caused)?, Linked::Refused);
+/// assert_eq!(store.link("call", "ask", LinkKind::Caused)?, Linked::Accepted);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Linked {
     /// It is the child's link to its parent now. An end that is not stored yet
@@ -186,6 +297,10 @@ pub enum Linked {
 
 impl Linked {
     /// The outcome's name: `accepted`, `repeat`, `refused` or `closing`.
+    ///
+    /// ```
+    /// assert_eq!(forebear::Linked::Closing.as_str(), "closing");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Linked::Accepted => "accepted",

@@ -5,11 +5,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What every fallible call of the library returns.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// fn record(store: &Store) -> forebear::Result<u64> {
+///     Ok(store.append(Event::new("tick"))?.seq)
+/// }
+/// assert_eq!(record(&Store::in_memory()?)?, 1);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a call failed: what was expected, what was found, where, and what to do.
 ///
 /// It is opaque and cheap to clone; ask it with its `is_…` methods.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// let error = store.append(Event::new("tick").id("x".repeat(300))).expect_err("too long an id");
+/// assert!(error.is_invalid() && !error.is_closed());
+/// assert!(error.to_string().contains("over the limit of 255"));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(Arc<Cause>);
@@ -41,41 +61,118 @@ enum Cause {
 
 impl Error {
     /// Whether an argument or a field was not acceptable, a limit included.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// assert!(store.append(Event::new("")).is_err_and(|error| error.is_invalid()), "an empty kind");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_invalid(&self) -> bool {
         matches!(*self.0, Cause::Invalid(_) | Cause::Limit { .. })
     }
 
     /// Whether the write queue was full and the caller chose not to wait.
+    ///
+    /// An example is at [`WhenFull`](crate::WhenFull).
     pub fn is_full(&self) -> bool {
         matches!(*self.0, Cause::Full)
     }
 
-    /// Whether another process holds the store for writing.
+    /// Whether the store is open for writing already, in this process or another.
+    /// The message names the process.
+    ///
+    /// ```
+    /// use forebear::Store;
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let error = Store::open(&path).expect_err("one writer at a time");
+    /// assert!(error.is_locked(), "{error}");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_locked(&self) -> bool {
         matches!(*self.0, Cause::Locked(_))
     }
 
     /// Whether the folder or file is not forebear's, or of a newer format.
+    ///
+    /// ```
+    /// use forebear::Store;
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path();
+    /// std::fs::write(path.join("letter.txt"), "Dear ...").expect("writes");
+    /// assert!(Store::open(path).is_err_and(|error| error.is_foreign()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_foreign(&self) -> bool {
         matches!(*self.0, Cause::Foreign(_))
     }
 
     /// Whether bytes on disk are not what was written.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::{Store, storage::SimulatedDisk};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.write("MANIFEST", "nothing of ours");
+    /// disk.write("0000000001.log", "nor is this");
+    /// let error = Store::builder().open_on(Arc::new(disk)).expect_err("nothing to go by");
+    /// assert!(error.is_damaged(), "{error}");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_damaged(&self) -> bool {
         matches!(*self.0, Cause::Damaged(_))
     }
 
     /// Whether the store refuses writes because an earlier one failed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::{Event, Store, storage::{Fault, SimulatedDisk}};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
+    /// disk.fail_at(disk.operations() + 1, Fault::Io);
+    /// assert!(store.append(Event::new("tick")).is_err(), "the write that fails");
+    /// assert!(store.append(Event::new("tick")).is_err_and(|error| error.is_poisoned()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_poisoned(&self) -> bool {
         matches!(*self.0, Cause::Poisoned(_))
     }
 
     /// Whether the store was closed.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.clone().close()?;
+    /// assert!(store.append(Event::new("late")).is_err_and(|error| error.is_closed()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         matches!(*self.0, Cause::Closed)
     }
 
     /// The input or output error underneath, where there is one.
+    ///
+    /// ```
+    /// use std::{io, sync::Arc};
+    /// use forebear::{Event, Store, storage::SimulatedDisk};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
+    /// disk.set_room(Some(0));
+    /// let error = store.append(Event::new("tick")).expect_err("a full disk");
+    /// assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match &*self.0 {
             Cause::Io { source, .. } => Some(source.kind()),

@@ -10,6 +10,16 @@ use crate::id::EventId;
 use crate::limits;
 
 /// How an event follows from its parent.
+///
+/// ```
+/// use forebear::{Event, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("summary").id("s").parent("last").link(LinkKind::Continues))?;
+/// let link = store.snapshot().get("s")?.and_then(|event| event.link());
+/// assert_eq!(link, Some(LinkKind::Continues));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LinkKind {
@@ -27,6 +37,14 @@ impl LinkKind {
     pub const ALL: [LinkKind; 3] = [LinkKind::Caused, LinkKind::Continues, LinkKind::Spawned];
 
     /// The kind's name: `caused`, `continues` or `spawned`.
+    ///
+    /// ```
+    /// use forebear::LinkKind;
+    ///
+    /// assert_eq!(LinkKind::Spawned.as_str(), "spawned");
+    /// assert_eq!("spawned".parse::<LinkKind>()?, LinkKind::Spawned);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             LinkKind::Caused => "caused",
@@ -89,6 +107,16 @@ impl Event {
     /// An event of this kind (`user_message`, `tool_use`, … any text of 1 to
     /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes), with a new id,
     /// happening now.
+    ///
+    /// ```
+    /// use forebear::{AppendStatus, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let appended = store.append(Event::new("user_message"))?;
+    /// assert_eq!(appended.status, AppendStatus::New);
+    /// assert!(appended.id.as_uuid().is_some());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn new(kind: impl Into<String>) -> Self {
         Self {
             id: EventId::new(),
@@ -105,6 +133,12 @@ impl Event {
     }
 
     /// Sets the id.
+    ///
+    /// ```
+    /// use forebear::{Event, EventId};
+    ///
+    /// assert_eq!(Event::new("tool_use").id("call-7").as_id(), &EventId::from("call-7"));
+    /// ```
     #[must_use]
     pub fn id(mut self, id: impl Into<EventId>) -> Self {
         self.id = id.into();
@@ -114,6 +148,17 @@ impl Event {
 
     /// Sets the id to the `UUIDv8` of `content` (see [`EventId::derived`]) and
     /// marks the event as one that came without an id of its own.
+    ///
+    /// ```
+    /// use forebear::{AppendStatus, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let line = r#"{"type":"summary"}"#;
+    /// let event = Event::new("summary").derived_id("my-service line", line.as_bytes()).payload(line);
+    /// store.append(event.clone())?;
+    /// assert_eq!(store.append(event)?.status, AppendStatus::Repeat);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn derived_id(mut self, domain: &str, content: &[u8]) -> Self {
         self.id = EventId::derived(domain, content);
@@ -122,6 +167,16 @@ impl Event {
     }
 
     /// Names the event that caused this one. It need not be stored yet.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_result").id("result").parent("call"))?;
+    /// store.append(Event::new("tool_use").id("call"))?;
+    /// assert_eq!(store.snapshot().depth("result")?, Some(1));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn parent(mut self, parent: impl Into<EventId>) -> Self {
         self.parent = Some(parent.into());
@@ -129,6 +184,16 @@ impl Event {
     }
 
     /// Says how the event follows from its parent; [`LinkKind::Caused`] unless set.
+    ///
+    /// ```
+    /// use forebear::{Event, LinkKind, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call"))?;
+    /// store.append(Event::new("user_message").id("agent").parent("call").link(LinkKind::Spawned))?;
+    /// assert_eq!(store.snapshot().get("agent")?.and_then(|event| event.link()), Some(LinkKind::Spawned));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn link(mut self, kind: LinkKind) -> Self {
         self.link = kind;
@@ -136,6 +201,16 @@ impl Event {
     }
 
     /// Sets the time, in nanoseconds since the Unix epoch.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tick").time_ns(1_700_000_000_000_000_000))?;
+    /// let since = Filter::new().since_ns(1_600_000_000_000_000_000);
+    /// assert_eq!(store.snapshot().events(&since)?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn time_ns(mut self, time_ns: i64) -> Self {
         self.time_ns = time_ns;
@@ -144,12 +219,29 @@ impl Event {
 
     /// Sets the time. Times outside the years 1677 to 2262 are moved to the
     /// nearest that 64 bits of nanoseconds can hold.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use forebear::Event;
+    ///
+    /// let event = Event::new("tick").id("t").time(UNIX_EPOCH + Duration::from_millis(5));
+    /// assert_eq!(event, Event::new("tick").id("t").time_ns(5_000_000));
+    /// ```
     #[must_use]
     pub fn time(self, time: SystemTime) -> Self {
         self.time_ns(system_time_ns(time))
     }
 
     /// Names the agent, process or thread that the event belongs to.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tick").instance("worker-1"))?;
+    /// assert_eq!(store.snapshot().recent("worker-1", 10)?.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn instance(mut self, instance: impl Into<String>) -> Self {
         self.instance = instance.into();
@@ -157,6 +249,16 @@ impl Event {
     }
 
     /// Names the session that the event belongs to.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tick").session("2026-11-20"))?;
+    /// let page = store.snapshot().events(&Filter::new().session("2026-11-20"))?;
+    /// assert_eq!(page.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
@@ -164,6 +266,16 @@ impl Event {
     }
 
     /// Adds a label, replacing the value that the key had.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call").label("tool", "Read").label("tool", "Bash"))?;
+    /// let event = store.snapshot().get("call")?.expect("it is stored");
+    /// assert_eq!(event.label("tool"), Some("Bash"));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         let (key, value) = (key.into(), value.into());
@@ -175,6 +287,16 @@ impl Event {
     }
 
     /// Sets the payload, kept byte for byte; normally a JSON document.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call").payload(r#"{ "tool":  "Bash" }"#))?;
+    /// let event = store.snapshot().get("call")?.expect("it is stored");
+    /// assert_eq!(event.payload(), Some(br#"{ "tool":  "Bash" }"#.as_slice()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
         self.payload = Some(payload.into());
@@ -182,6 +304,16 @@ impl Event {
     }
 
     /// The id.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let request = Event::new("request");
+    /// let answer = Event::new("answer").parent(request.as_id());
+    /// store.append_batch([request, answer])?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn as_id(&self) -> &EventId {
         &self.id
     }
@@ -231,6 +363,18 @@ impl Event {
 /// An event that named its parent keeps it. Among claims for an event that
 /// named none, the greater [`strength`](Link::strength) wins, then the smaller
 /// [`order`](Link::order), then the first. What loses is kept and can be listed.
+///
+/// ```
+/// use forebear::{Event, EventId, Link, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("agent"))?;
+/// store.write(Link::new("agent", "a guess", LinkKind::Spawned).strength(10))?;
+/// store.write(Link::new("agent", "call", LinkKind::Spawned).strength(200))?;
+/// let event = store.snapshot().get("agent")?.expect("it is stored");
+/// assert_eq!(event.parent(), Some(&EventId::from("call")));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Link {
     pub(crate) child: EventId,
@@ -245,6 +389,15 @@ impl Link {
     pub const DEFAULT_STRENGTH: u8 = 128;
 
     /// Claims that `parent` caused `child`.
+    ///
+    /// ```
+    /// use forebear::{EventId, Link, LinkKind};
+    ///
+    /// let link = Link::new("agent", "call", LinkKind::Spawned);
+    /// assert_eq!(link.child(), &EventId::from("agent"));
+    /// assert_eq!(link.parent(), &EventId::from("call"));
+    /// assert_eq!(link.kind(), LinkKind::Spawned);
+    /// ```
     pub fn new(child: impl Into<EventId>, parent: impl Into<EventId>, kind: LinkKind) -> Self {
         Self {
             child: child.into(),
@@ -256,6 +409,17 @@ impl Link {
     }
 
     /// Sets how strong the evidence is, 0 to 255.
+    ///
+    /// ```
+    /// use forebear::{Link, LinkKind, Linked, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// # store.append(forebear::Event::new("user_message").id("agent"))?;
+    /// store.write(Link::new("agent", "call", LinkKind::Spawned))?;
+    /// let weaker = Link::new("agent", "other", LinkKind::Spawned).strength(Link::DEFAULT_STRENGTH - 1);
+    /// assert_eq!(store.write(weaker)?.links, [Linked::Refused]);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn strength(mut self, strength: u8) -> Self {
         self.strength = strength;
@@ -265,6 +429,17 @@ impl Link {
     /// Sets the rank among claims of equal strength, the smallest winning;
     /// usually the time of the evidence, so that the earliest wins in whatever
     /// order the claims arrive.
+    ///
+    /// ```
+    /// use forebear::{Link, LinkKind, Linked, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// # store.append(forebear::Event::new("user_message").id("agent"))?;
+    /// store.write(Link::new("agent", "later", LinkKind::Spawned).order(2_000))?;
+    /// let earlier = Link::new("agent", "earlier", LinkKind::Spawned).order(1_000);
+    /// assert_eq!(store.write(earlier)?.links, [Linked::Accepted]);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn order(mut self, order: i64) -> Self {
         self.order = order;
@@ -293,6 +468,22 @@ impl Link {
 }
 
 /// Input that could not be understood, kept with the place it came from.
+///
+/// ```
+/// use forebear::{Batch, Quarantined, Store};
+///
+/// let store = Store::in_memory()?;
+/// let input = Quarantined {
+///     source: "session.jsonl".into(),
+///     line: 1,
+///     offset: 0,
+///     length: 4,
+///     reason: "expected an object, found text".into(),
+///     bytes: b"oops".to_vec(),
+/// };
+/// assert_eq!(store.write(Batch::new().quarantine(input))?.quarantined, [true]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
     /// What it was read from, usually a file's path.

@@ -36,6 +36,15 @@ enum Form {
 
 impl EventId {
     /// A new UUIDv7: ordered by the time it was made.
+    ///
+    /// ```
+    /// use forebear::{Event, EventId};
+    ///
+    /// let id = EventId::new();
+    /// let request = Event::new("request").id(&id);
+    /// let answer = Event::new("answer").parent(&id);
+    /// assert_ne!(id, EventId::new());
+    /// ```
     pub fn new() -> Self {
         Self::from(Uuid::now_v7())
     }
@@ -59,6 +68,14 @@ impl EventId {
     }
 
     /// The UUID, where the id is one.
+    ///
+    /// ```
+    /// use forebear::EventId;
+    ///
+    /// let id = EventId::from("0191e7a4-5b3c-7d2e-8f10-a1b2c3d4e5f6");
+    /// assert_eq!(id.as_uuid().map(|uuid| uuid.get_version_num()), Some(7));
+    /// assert_eq!(EventId::from("span-42").as_uuid(), None);
+    /// ```
     pub fn as_uuid(&self) -> Option<Uuid> {
         match &self.0 {
             Form::Uuid(high, low) => Some(Uuid::from_u64_pair(*high, *low)),
@@ -67,6 +84,13 @@ impl EventId {
     }
 
     /// The text, where the id is not a canonical UUID.
+    ///
+    /// ```
+    /// use forebear::EventId;
+    ///
+    /// assert_eq!(EventId::from("span-42").as_text(), Some("span-42"));
+    /// assert_eq!(EventId::new().as_text(), None);
+    /// ```
     pub fn as_text(&self) -> Option<&str> {
         match &self.0 {
             Form::Uuid(..) => None,

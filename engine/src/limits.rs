@@ -1,7 +1,28 @@
 //! Every limit of the store, in one place. Going over one is an
 //! [`Error`](crate::Error) that names the field, the limit and the size.
+//!
+//! ```
+//! use forebear::{Event, Store, limits};
+//!
+//! let store = Store::in_memory()?;
+//! let event = Event::new("k".repeat(limits::MAX_KIND_BYTES + 1));
+//! let error = store.append(event).expect_err("too long a kind");
+//! assert!(error.is_invalid());
+//! assert!(error.to_string().contains("kind has 129"));
+//! # Ok::<(), forebear::Error>(())
+//! ```
 
 /// Longest event id, in bytes.
+///
+/// ```
+/// use forebear::{Event, Store, limits};
+///
+/// let store = Store::in_memory()?;
+/// let longest = "x".repeat(limits::MAX_ID_BYTES);
+/// store.append(Event::new("tick").id(&longest))?;
+/// assert!(store.append(Event::new("tick").id(longest + "x")).is_err_and(|e| e.is_invalid()));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 pub const MAX_ID_BYTES: usize = 255;
 
 /// Longest event kind, in bytes.

@@ -2,6 +2,23 @@
 
 /// What opening a store found and did. Nothing in it is a loss that was passed
 /// over in silence: what was cut or skipped is kept where the report says.
+///
+/// ```
+/// use std::sync::Arc;
+/// use forebear::{Event, Store, storage::SimulatedDisk};
+///
+/// let disk = SimulatedDisk::new();
+/// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
+/// store.append(Event::new("started"))?;
+/// let killed = disk.kill();
+/// let log = killed.read("0000000001.log").expect("it is there");
+/// killed.truncate("0000000001.log", log.len() - 1).expect("cuts");
+///
+/// let store = Store::builder().open_on(Arc::new(killed))?;
+/// let cut = &store.recovery().cut[0];
+/// println!("{} at byte {}: {}; kept in {}", cut.file, cut.offset, cut.reason, cut.kept_in);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
     /// Blocks that were read.
@@ -21,12 +38,28 @@ pub struct RecoveryReport {
 
 impl RecoveryReport {
     /// Whether nothing had to be cut, skipped or mended.
+    ///
+    /// ```
+    /// let store = forebear::Store::in_memory()?;
+    /// assert!(store.recovery().is_clean());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_clean(&self) -> bool {
         self.cut.is_empty() && self.skipped.is_empty() && self.notes.is_empty()
     }
 }
 
 /// A stretch of a file that could not be read as it was written.
+///
+/// ```
+/// use forebear::{Damage, Store};
+///
+/// let store = Store::in_memory()?;
+/// let found = store.recovery();
+/// let lost: u64 = found.cut.iter().chain(&found.skipped).map(|damage: &Damage| damage.length).sum();
+/// assert_eq!(lost, 0);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The file, within the store's folder.

@@ -57,35 +57,104 @@ impl Store {
     /// Opens the store in this folder, making it if there is none. Takes about
     /// as long as reading the active log does.
     ///
-    /// Fails where another process has it open for writing
-    /// ([`Error::is_locked`]), and where the folder holds something else or a
-    /// newer format ([`Error::is_foreign`]).
+    /// Fails where it is open for writing already, in this process or another
+    /// ([`Error::is_locked`]); where the folder holds something else or a newer
+    /// format ([`Error::is_foreign`]); and where what is there can't be told for a
+    /// store any more ([`Error::is_damaged`]). Lesser damage is mended and
+    /// reported: see [`recovery`](Self::recovery).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// store.append(Event::new("started"))?;
+    /// assert!(Store::open(&path).is_err_and(|error| error.is_locked()), "one writer at a time");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder().open(path)
     }
 
     /// Sets options before opening.
+    ///
+    /// ```
+    /// use forebear::{Durability, Store, WhenFull};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::builder()
+    ///     .durability(Durability::Flush)
+    ///     .when_full(WhenFull::Return)
+    ///     .open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn builder() -> StoreBuilder {
         StoreBuilder::default()
     }
 
     /// A store in memory that is gone when its last handle is: for tests.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started"))?;
+    /// assert_eq!(store.path(), None);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn in_memory() -> Result<Self> {
         Self::builder().open_on(Arc::new(SimulatedDisk::new()))
     }
 
     /// Appends an event and waits until it is as durable as the store was opened for.
+    ///
+    /// Fails as [`submit`](Self::submit) does, and as [`Receipt::wait`] does.
+    ///
+    /// ```
+    /// use forebear::{AppendStatus, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let event = Event::new("tool_use").id("call").payload(r#"{"tool":"Bash"}"#);
+    /// assert_eq!(store.append(event.clone())?.status, AppendStatus::New);
+    /// assert_eq!(store.append(event)?.status, AppendStatus::Repeat);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn append(&self, event: Event) -> Result<Appended> {
         let mut written = self.write(event)?;
         written.events.pop().ok_or_else(Error::closed)
     }
 
     /// Appends events as one: after a crash all of them are there or none.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let appended = store.append_batch([
+    ///     Event::new("tool_use").id("call"),
+    ///     Event::new("tool_result").id("result").parent("call"),
+    /// ])?;
+    /// assert_eq!(appended[1].id.to_string(), "result");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn append_batch(&self, events: impl IntoIterator<Item = Event>) -> Result<Vec<Appended>> {
         Ok(self.write(events.into_iter().collect::<Batch>())?.events)
     }
 
     /// Links an event to its parent after the fact. Neither need be stored yet.
+    ///
+    /// ```
+    /// use forebear::{Event, LinkKind, Linked, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("user_message").id("agent"))?;
+    /// assert_eq!(store.link("agent", "call", LinkKind::Spawned)?, Linked::Accepted);
+    /// store.append(Event::new("tool_use").id("call"))?;
+    /// assert!(store.snapshot().is_ancestor("call", "agent")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn link(
         &self,
         child: impl Into<EventId>,
@@ -97,13 +166,43 @@ impl Store {
     }
 
     /// Writes a batch and waits until it is as durable as it asks for.
+    ///
+    /// ```
+    /// use forebear::{Batch, Durability, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let batch = Batch::new().event(Event::new("heartbeat")).durability(Durability::Buffered);
+    /// let written = store.write(batch)?;
+    /// assert_eq!(written.events[0].seq, 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn write(&self, batch: impl Into<Batch>) -> Result<Written> {
         self.submit(batch)?.wait()
     }
 
-    /// Hands a batch to the writer and returns at once, with a receipt to wait
-    /// on or to `.await`. Fails at once where a field is over its limit; then
-    /// nothing of the batch is stored.
+    /// Hands a batch to the writer, with a receipt to wait on or to `.await`.
+    ///
+    /// It does not wait for the batch to be written, but while the write queue is
+    /// full it waits for room, unless the batch or else the store says
+    /// [`WhenFull::Return`]: then the error is one for which [`Error::is_full`]
+    /// holds. Waiting for room blocks the thread; async callers want
+    /// [`WhenFull::Return`].
+    ///
+    /// Fails too where a field is over its limit ([`Error::is_invalid`]) and where
+    /// the store is closed ([`Error::is_closed`]); then nothing of the batch is
+    /// stored. What goes wrong in writing it, the receipt tells.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let first = store.submit(Event::new("request").id("a"))?;
+    /// let second = store.submit(Event::new("answer").id("b").parent("a"))?;
+    /// second.wait()?;
+    /// first.wait()?;
+    /// assert_eq!(store.snapshot().depth("b")?, Some(1));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn submit(&self, batch: impl Into<Batch>) -> Result<Receipt> {
         let batch = batch.into();
         let options = &self.0.options;
@@ -131,17 +230,49 @@ impl Store {
     }
 
     /// The store as it is now. O(1).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let before = store.snapshot();
+    /// store.append(Event::new("started").id("boot"))?;
+    /// assert!(!before.contains("boot")?);
+    /// assert!(store.snapshot().contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(&self.0.shared)
     }
 
     /// Waits until everything accepted so far is on disk.
+    ///
+    /// ```
+    /// use forebear::{Durability, Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::builder().durability(Durability::Buffered).open(&path)?;
+    /// store.append(Event::new("started"))?;
+    /// store.flush()?; // From here on it survives a power loss.
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn flush(&self) -> Result<()> {
         self.write(Batch::new().durability(Durability::Sync).when_full(WhenFull::Block)).map(drop)
     }
 
     /// Writes what was accepted, syncs it and closes the store for all handles.
     /// Snapshots can still be read.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let other = store.clone();
+    /// store.close()?;
+    /// assert!(other.append(Event::new("late")).is_err_and(|error| error.is_closed()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn close(self) -> Result<()> {
         let (receipt, answer) = Receipt::pair();
         let job = Job {
@@ -163,16 +294,43 @@ impl Store {
     }
 
     /// What opening found and did.
+    ///
+    /// ```
+    /// use forebear::Store;
+    ///
+    /// let store = Store::in_memory()?;
+    /// for damage in &store.recovery().cut {
+    ///     eprintln!("cut {} bytes off {}, kept in {}", damage.length, damage.file, damage.kept_in);
+    /// }
+    /// assert!(store.recovery().is_clean());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn recovery(&self) -> &RecoveryReport {
         &self.0.recovery
     }
 
     /// The store's folder; none where it is not on disk.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::open(&path)?;
+    /// assert!(store.path().is_some_and(|folder| folder.ends_with("events.forebear")));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn path(&self) -> Option<&Path> {
         self.0.storage.path()
     }
 
     /// Longest payload that the store takes, in bytes.
+    ///
+    /// ```
+    /// use forebear::{Store, limits};
+    ///
+    /// let store = Store::in_memory()?;
+    /// assert_eq!(store.max_payload_bytes(), limits::DEFAULT_MAX_PAYLOAD_BYTES);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn max_payload_bytes(&self) -> usize {
         self.0.options.max_payload()
     }
@@ -197,6 +355,22 @@ impl Drop for Inner {
 }
 
 /// Options of a store that is about to be opened.
+///
+/// ```
+/// use forebear::{Durability, Store, WhenFull};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// let store = Store::builder()
+///     .durability(Durability::Flush) // An append returns once the system has it.
+///     .when_full(WhenFull::Return) // And fails rather than wait for room.
+///     .max_payload_bytes(1 << 20)
+///     .queue_bytes(16 << 20)
+///     .cache_bytes(64 << 20)
+///     .open(&path)?;
+/// assert_eq!(store.max_payload_bytes(), 1 << 20);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct StoreBuilder {
     durability: Durability,
@@ -208,6 +382,16 @@ pub struct StoreBuilder {
 
 impl StoreBuilder {
     /// Sets what an acknowledgement means; [`Durability::Sync`] unless set.
+    ///
+    /// ```
+    /// use forebear::{Durability, Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::builder().durability(Durability::Flush).open(&path)?;
+    /// store.append(Event::new("started"))?; // Survives a killed process from here on.
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -215,6 +399,20 @@ impl StoreBuilder {
     }
 
     /// Sets what a write does when the queue is full; it waits unless set.
+    ///
+    /// ```
+    /// use forebear::{Event, Store, WhenFull};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::builder().when_full(WhenFull::Return).open(&path)?;
+    /// match store.submit(Event::new("sample")) {
+    ///     Ok(receipt) => drop(receipt.wait()?),
+    ///     Err(error) if error.is_full() => eprintln!("left out a sample: {error}"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
@@ -222,6 +420,17 @@ impl StoreBuilder {
     }
 
     /// Sets the longest payload in bytes: 128 MiB unless set, at most 1 GiB.
+    ///
+    /// ```
+    /// use forebear::storage::SimulatedDisk;
+    /// use forebear::{Event, Store};
+    ///
+    /// # let disk = std::sync::Arc::new(SimulatedDisk::new());
+    /// let store = Store::builder().max_payload_bytes(1024).open_on(disk)?;
+    /// let long = Event::new("log").payload(vec![b' '; 1025]);
+    /// assert!(store.append(long).is_err_and(|error| error.is_invalid()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.max_payload_bytes = Some(bytes);
@@ -229,6 +438,15 @@ impl StoreBuilder {
     }
 
     /// Sets how many bytes may wait to be written: 8 MiB unless set.
+    ///
+    /// One batch larger than that waits until it is alone.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().queue_bytes(64 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = Some(bytes);
@@ -236,6 +454,13 @@ impl StoreBuilder {
     }
 
     /// Sets how many log bytes are kept in memory for reading: 24 MiB unless set.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().cache_bytes(8 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = Some(bytes);
@@ -244,6 +469,14 @@ impl StoreBuilder {
 
     /// Opens the store in this folder, making it if there is none; see
     /// [`Store::open`].
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("folders/are/made/events.forebear");
+    /// let store = forebear::Store::builder().open(&path)?;
+    /// assert!(path.is_dir());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         let path = path.as_ref();
         let disk = Disk::open(path).map_err(|error| Error::io("open", path, error))?;
@@ -251,6 +484,20 @@ impl StoreBuilder {
     }
 
     /// Opens the store on another kind of storage, such as the simulated disk.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::storage::SimulatedDisk;
+    /// use forebear::{Event, Store};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
+    /// store.append(Event::new("started").id("boot"))?;
+    ///
+    /// let after = Store::builder().open_on(Arc::new(disk.power_loss(7)))?;
+    /// assert!(after.snapshot().contains("boot")?, "it was acknowledged as synced");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn open_on(self, storage: Arc<dyn Storage>) -> Result<Store> {
         if self.max_payload() > limits::MAX_PAYLOAD_BYTES {
             let found = self.max_payload();

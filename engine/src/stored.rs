@@ -8,6 +8,17 @@ use crate::log::RecordView;
 use crate::query::page::Cursor;
 
 /// How much of an event a query loads.
+///
+/// ```
+/// use forebear::{Detail, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tool_use").label("tool", "Bash").payload("ls"))?;
+/// let filter = Filter::new().detail(Detail::Labels);
+/// let event = store.snapshot().events(&filter)?.items.remove(0);
+/// assert_eq!((event.label("tool"), event.payload()), (Some("Bash"), None));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Detail {
     /// What the index holds; the log is not read. No labels, no payload.
@@ -22,6 +33,24 @@ pub enum Detail {
 /// An event as it is stored, with its place in the lineage.
 ///
 /// Owned and cheap to clone: texts and log bytes are shared.
+///
+/// Its methods cost nothing to speak of: what they give was loaded before.
+///
+/// ```
+/// use forebear::{Event, EventId, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("ask"))?;
+/// let call = Event::new("tool_use").id("call").parent("ask");
+/// store.append(call.instance("main").label("tool", "Bash"))?;
+/// let call = store.snapshot().get("call")?.expect("it is stored");
+/// assert_eq!((call.seq(), call.kind(), call.instance()), (2, "tool_use", "main"));
+/// assert_eq!((call.parent(), call.link()), (Some(&EventId::from("ask")), Some(LinkKind::Caused)));
+/// assert_eq!((call.root(), call.depth()), (&EventId::from("ask"), 1));
+/// assert_eq!(call.labels().collect::<Vec<_>>(), [("tool", "Bash")]);
+/// assert_eq!((call.session(), call.payload()), (None, None));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
     pub(crate) columns: Columns,
@@ -86,6 +115,16 @@ impl StoredEvent {
 
     /// The parent that the event named or was linked to, stored or not. For a
     /// version, that of the event it is a version of.
+    ///
+    /// ```
+    /// use forebear::{Event, EventId, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("error").id("failure").parent("never stored"))?;
+    /// let event = store.snapshot().get("failure")?.expect("it is stored");
+    /// assert_eq!(event.parent(), Some(&EventId::from("never stored")));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn parent(&self) -> Option<&EventId> {
         self.columns.parent.as_ref()
     }
@@ -136,11 +175,31 @@ impl StoredEvent {
     }
 
     /// Whether this is a later version of an event whose id was known.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("note").id("n").payload("first"))?;
+    /// store.append(Event::new("note").id("n").payload("second"))?;
+    /// let versions = store.snapshot().versions("n", None)?.items;
+    /// assert_eq!((versions[0].is_version(), versions[1].is_version()), (false, true));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_version(&self) -> bool {
         self.columns.version
     }
 
     /// Whether the event came without an id and forebear derived one.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let id = store.append(Event::new("summary").derived_id("my-service line", b"{}"))?.id;
+    /// assert!(store.snapshot().get(id)?.is_some_and(|event| event.has_derived_id()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn has_derived_id(&self) -> bool {
         self.columns.derived_id
     }
@@ -152,12 +211,32 @@ impl StoredEvent {
     }
 
     /// The value of one label; as [`labels`](Self::labels).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call").label("tool", "Bash"))?;
+    /// let event = store.snapshot().get("call")?.expect("it is stored");
+    /// assert_eq!((event.label("tool"), event.label("model")), (Some("Bash"), None));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
     /// The payload, byte for byte as it came in. None where it had none, or
     /// where the query asked for less than [`Detail::Payload`].
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call").payload("ls"))?;
+    /// let event = store.snapshot().get("call")?.expect("it is stored");
+    /// assert_eq!(event.payload(), Some(b"ls".as_slice()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn payload(&self) -> Option<&[u8]> {
         self.record().and_then(RecordView::payload)
     }

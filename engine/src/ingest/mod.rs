@@ -41,6 +41,13 @@ use crate::options::Durability;
 pub use import::import;
 
 /// What to import, and how.
+///
+/// ```no_run
+/// use forebear::Durability;
+/// use forebear::ingest::ImportOptions;
+///
+/// let options = ImportOptions::new(["session.jsonl", "more/sessions"]).durability(Durability::Sync);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
     pub(crate) paths: Vec<PathBuf>,
@@ -49,6 +56,18 @@ pub struct ImportOptions {
 
 impl ImportOptions {
     /// Imports these files, and the `*.jsonl` files under these folders.
+    ///
+    /// A path that is not there is an error of the import, before anything is read.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use forebear::ingest::{ImportOptions, import};
+    ///
+    /// # let store = forebear::Store::in_memory()?;
+    /// let options = ImportOptions::new(["/not/there.jsonl"]);
+    /// assert!(import(&store, &options, |_| ControlFlow::Continue(())).is_err());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Self { paths: paths.into_iter().map(Into::into).collect(), durability: Durability::Flush }
     }
@@ -64,6 +83,22 @@ impl ImportOptions {
 }
 
 /// How far an import has come.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use forebear::ingest::{ImportOptions, ImportProgress, import};
+///
+/// # let store = forebear::Store::in_memory()?;
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let file = folder.path().join("session.jsonl");
+/// # std::fs::write(&file, "{\"type\":\"summary\"}\n").expect("writes");
+/// let show = |progress: &ImportProgress| {
+///     println!("{} of {} bytes", progress.bytes, progress.bytes_total);
+///     ControlFlow::Continue(())
+/// };
+/// import(&store, &ImportOptions::new([file]), show)?;
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportProgress {
     /// Files that were read to their end.
@@ -79,6 +114,23 @@ pub struct ImportProgress {
 }
 
 /// What an import found and did.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use forebear::Store;
+/// use forebear::ingest::{ImportOptions, import};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let file = folder.path().join("session.jsonl");
+/// std::fs::write(&file, "{\"uuid\":\"a\",\"type\":\"user\"}\nnot an object\n").expect("writes");
+/// let store = Store::in_memory()?;
+/// let options = ImportOptions::new([&file]);
+/// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
+/// assert_eq!((report.lines, report.events, report.bad_lines), (2, 1, 1));
+/// let again = import(&store, &options, |_| ControlFlow::Continue(()))?;
+/// assert_eq!((again.events, again.repeats, again.quarantined), (0, 1, 0));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportReport {
     /// Files read.

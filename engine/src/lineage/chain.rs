@@ -11,6 +11,19 @@ use crate::snapshot::{Snapshot, columns, names};
 use crate::stored::{Detail, StoredEvent};
 
 /// How to walk a chain.
+///
+/// ```
+/// use forebear::{ChainOptions, Detail, Event, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tool_use").id("call"))?;
+/// store.append(Event::new("user_message").id("agent").parent("call").link(LinkKind::Spawned))?;
+/// let snapshot = store.snapshot();
+/// let options = ChainOptions::new().stop_at(LinkKind::Spawned).max_depth(10).detail(Detail::Columns);
+/// let mut chain = snapshot.chain("agent", &options)?.expect("it is stored");
+/// assert_eq!((chain.by_ref().count(), chain.end().map(|end| end.as_str())), (1, Some("stopped")));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChainOptions {
     pub(crate) max_depth: u64,
@@ -31,6 +44,20 @@ impl ChainOptions {
     }
 
     /// Follows at most so many edges.
+    ///
+    /// ```
+    /// use forebear::{ChainEnd, ChainOptions, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("error").id("failure").parent("ask"))?;
+    /// let snapshot = store.snapshot();
+    /// let options = ChainOptions::new().max_depth(0);
+    /// let mut chain = snapshot.chain("failure", &options)?.expect("it is stored");
+    /// assert_eq!(chain.by_ref().count(), 1);
+    /// assert_eq!(chain.end(), Some(&ChainEnd::DepthLimit("ask".into())));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn max_depth(mut self, edges: u64) -> Self {
         self.max_depth = edges;
@@ -39,6 +66,8 @@ impl ChainOptions {
 
     /// Stops before following a link of this kind: at
     /// [`Spawned`](LinkKind::Spawned) the walk stays within an agent.
+    ///
+    /// An example is at [`Snapshot::chain`].
     #[must_use]
     pub fn stop_at(mut self, kind: LinkKind) -> Self {
         self.stop_at = Some(kind);
@@ -46,6 +75,8 @@ impl ChainOptions {
     }
 
     /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Detail`].
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;
@@ -54,6 +85,18 @@ impl ChainOptions {
 }
 
 /// How a walk ended.
+///
+/// ```
+/// use forebear::{ChainEnd, ChainOptions, Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("error").id("failure").parent("never stored"))?;
+/// let snapshot = store.snapshot();
+/// let mut chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
+/// chain.by_ref().for_each(drop);
+/// assert_eq!(chain.end(), Some(&ChainEnd::Missing("never stored".into())));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChainEnd {
@@ -70,13 +113,19 @@ pub enum ChainEnd {
     /// Before a link of the kind to stop at; the walk can go on from here.
     Stopped(EventId),
     /// At an event whose parent, named here, is not found, in a store that has
-    /// lost events to damage.
+    /// lost events to damage. Once it has, every parent that is not found is told
+    /// as this rather than as [`Missing`](Self::Missing), since nobody can say
+    /// whether it was among those lost.
     Damaged(EventId),
 }
 
 impl ChainEnd {
     /// The end's name: `root`, `missing`, `expired`, `cycle`, `depth_limit`,
     /// `stopped` or `damaged`.
+    ///
+    /// ```
+    /// assert_eq!(forebear::ChainEnd::Root.as_str(), "root");
+    /// ```
     pub fn as_str(&self) -> &'static str {
         match self {
             ChainEnd::Root => "root",
@@ -90,6 +139,13 @@ impl ChainEnd {
     }
 
     /// The event that the walk did not go on to, where there is one.
+    ///
+    /// ```
+    /// use forebear::{ChainEnd, EventId};
+    ///
+    /// assert_eq!(ChainEnd::Root.parent(), None);
+    /// assert_eq!(ChainEnd::Missing("call".into()).parent(), Some(&EventId::from("call")));
+    /// ```
     pub fn parent(&self) -> Option<&EventId> {
         match self {
             ChainEnd::Root => None,
@@ -108,6 +164,20 @@ impl ChainEnd {
 ///
 /// A hop costs one cache line of the index; the record is read only where the
 /// options ask for it.
+///
+/// ```
+/// use forebear::{ChainOptions, Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("ask"))?;
+/// store.append(Event::new("error").id("failure").parent("ask"))?;
+/// let snapshot = store.snapshot();
+/// for event in snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored") {
+///     let event = event?;
+///     println!("{:>3}  {}  {}", event.depth(), event.kind(), event.id());
+/// }
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Chain<'s> {
     snapshot: &'s Snapshot,
@@ -142,6 +212,19 @@ impl<'s> Chain<'s> {
     }
 
     /// How the walk ended; none before it has.
+    ///
+    /// ```
+    /// use forebear::{ChainEnd, ChainOptions, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("user_message").id("ask"))?;
+    /// let snapshot = store.snapshot();
+    /// let mut chain = snapshot.chain("ask", &ChainOptions::new())?.expect("it is stored");
+    /// assert_eq!(chain.end(), None);
+    /// chain.by_ref().for_each(drop);
+    /// assert_eq!(chain.end(), Some(&ChainEnd::Root));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn end(&self) -> Option<&ChainEnd> {
         self.end.as_ref()
     }
@@ -149,6 +232,19 @@ impl<'s> Chain<'s> {
     /// The rest of the chain turned round, the topmost event first. Walks the
     /// index to the end first, keeping 4 bytes an edge; events are loaded as
     /// they are asked for.
+    ///
+    /// ```
+    /// use forebear::{ChainOptions, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("error").id("failure").parent("ask"))?;
+    /// let snapshot = store.snapshot();
+    /// let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
+    /// let chain: Vec<_> = chain.root_first()?.collect::<Result<_, _>>()?;
+    /// assert_eq!((chain[0].kind(), chain[1].kind()), ("user_message", "error"));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
         let mut rows = Vec::new();
         while let Some((row, _)) = self.next {
@@ -219,6 +315,20 @@ impl Iterator for Chain<'_> {
 }
 
 /// A chain from its topmost event down. Made by [`Chain::root_first`].
+///
+/// ```
+/// use forebear::{ChainOptions, Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("ask"))?;
+/// store.append(Event::new("error").id("failure").parent("ask"))?;
+/// let snapshot = store.snapshot();
+/// let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
+/// let mut root_first = chain.root_first()?;
+/// assert_eq!(root_first.end().as_str(), "root");
+/// assert_eq!(root_first.next().transpose()?.map(|event| event.depth()), Some(0));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct RootFirst<'s> {
     snapshot: &'s Snapshot,
@@ -230,6 +340,8 @@ pub struct RootFirst<'s> {
 
 impl RootFirst<'_> {
     /// How the walk upwards ended: what lies above the first event.
+    ///
+    /// It is known from the beginning; an example is at [`RootFirst`].
     pub fn end(&self) -> &ChainEnd {
         &self.end
     }

@@ -9,6 +9,21 @@ use crate::snapshot::Snapshot;
 use crate::stored::{Detail, StoredEvent};
 
 /// What two events have in common.
+///
+/// ```
+/// use forebear::{CommonCause, Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tool_use").id("a").parent("never stored"))?;
+/// store.append(Event::new("user_message").id("b"))?;
+/// match store.snapshot().common_cause("a", "b")?.expect("both are stored") {
+///     CommonCause::Found(event) => println!("both go back to {}", event.id()),
+///     CommonCause::None => println!("they have nothing in common"),
+///     CommonCause::Unknown(a, b) => assert_eq!((a.as_str(), b.as_str()), ("missing", "root")),
+///     _ => unreachable!("no other outcome is known"),
+/// }
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CommonCause {

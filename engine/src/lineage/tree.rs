@@ -12,6 +12,22 @@ use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
 
 /// The order in which descendants are listed.
+///
+/// ```
+/// use forebear::{Event, Store, TreeOptions, TreeOrder};
+///
+/// let store = Store::in_memory()?;
+/// for (id, parent) in [("a", "top"), ("b", "top"), ("below a", "a"), ("top", "above")] {
+///     store.append(Event::new("step").id(id).parent(parent))?;
+/// }
+/// let ids = |order| -> forebear::Result<Vec<String>> {
+///     let page = store.snapshot().descendants("top", &TreeOptions::new().order(order))?;
+///     Ok(page.items.iter().map(|below| below.event.id().to_string()).collect())
+/// };
+/// assert_eq!(ids(TreeOrder::DepthFirst)?, ["a", "below a", "b"]);
+/// assert_eq!(ids(TreeOrder::BreadthFirst)?, ["a", "b", "below a"]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TreeOrder {
     /// Each event before its children, children before the next sibling.
@@ -22,6 +38,25 @@ pub enum TreeOrder {
 }
 
 /// How to list the descendants of an event.
+///
+/// ```
+/// use forebear::{Event, Store, TreeOptions};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("plan").id("plan"))?;
+/// store.append_batch((0..5).map(|_| Event::new("tool_use").parent("plan")))?;
+/// let snapshot = store.snapshot();
+/// let mut options = TreeOptions::new().max_depth(3).limit(2);
+/// let mut seen = 0;
+/// loop {
+///     let page = snapshot.descendants("plan", &options)?;
+///     seen += page.items.len();
+///     let Some(next) = page.next else { break };
+///     options = options.after(next);
+/// }
+/// assert_eq!(seen, 5);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TreeOptions {
     pub(crate) max_depth: u64,
@@ -50,6 +85,18 @@ impl TreeOptions {
     }
 
     /// Lists events at most so many edges below.
+    ///
+    /// ```
+    /// use forebear::{Event, Store, TreeOptions};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").id("call").parent("plan"))?;
+    /// store.append(Event::new("error").id("failure").parent("call"))?;
+    /// store.append(Event::new("plan").id("plan"))?;
+    /// let below = store.snapshot().descendants("plan", &TreeOptions::new().max_depth(1))?;
+    /// assert_eq!(below.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn max_depth(mut self, edges: u64) -> Self {
         self.max_depth = edges;
@@ -64,6 +111,8 @@ impl TreeOptions {
     }
 
     /// Sets the order.
+    ///
+    /// An example is at [`TreeOrder`].
     #[must_use]
     pub fn order(mut self, order: TreeOrder) -> Self {
         self.order = order;
@@ -78,6 +127,8 @@ impl TreeOptions {
     }
 
     /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Detail`].
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;
@@ -86,6 +137,19 @@ impl TreeOptions {
 }
 
 /// A descendant, and how far below.
+///
+/// ```
+/// use forebear::{Event, Store, TreeOptions};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("plan").id("plan"))?;
+/// store.append(Event::new("tool_use").parent("plan"))?;
+/// for found in store.snapshot().descendants("plan", &TreeOptions::new())?.items {
+///     let branch = if found.last_child { "└" } else { "├" };
+///     println!("{:>1$}{branch} {2}", "", found.below as usize, found.event.kind());
+/// }
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Descendant {
     /// The event.

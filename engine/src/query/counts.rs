@@ -13,6 +13,16 @@ use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 
 /// What to count events by.
+///
+/// ```
+/// use forebear::{CountBy, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append_batch(["error", "tick", "tick"].map(Event::new))?;
+/// let counts = store.snapshot().count_by(&CountBy::Kind, &Filter::new())?;
+/// assert_eq!((counts[0].value.as_str(), counts[0].count), ("tick", 2));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CountBy {
     /// Their kinds.
@@ -26,6 +36,16 @@ pub enum CountBy {
 }
 
 /// How many events have a value.
+///
+/// ```
+/// use forebear::{Count, CountBy, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tick").instance("clock"))?;
+/// let counts = store.snapshot().count_by(&CountBy::Instance, &Filter::new())?;
+/// assert_eq!(counts, [Count { value: "clock".into(), count: 1 }]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
     /// The kind, instance, session or label value.
@@ -35,6 +55,17 @@ pub struct Count {
 }
 
 /// How many events fall into a stretch of time.
+///
+/// ```
+/// use std::time::Duration;
+/// use forebear::{Bucket, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tick").time_ns(25))?;
+/// let page = store.snapshot().timeline(Duration::from_nanos(10), &Filter::new())?;
+/// assert_eq!(page.items, [Bucket { start_ns: 20, count: 1 }]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
     /// Where it begins, in nanoseconds since the Unix epoch: a multiple of the

@@ -64,6 +64,16 @@ impl Default for Filter {
 
 impl Filter {
     /// Takes every event, newest first.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
+    /// let page = store.snapshot().events(&Filter::new())?;
+    /// assert_eq!(page.items[0].time_ns(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -76,6 +86,16 @@ impl Filter {
     }
 
     /// Takes the events and versions of this session.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tick").session("morning").instance("clock"))?;
+    /// let filter = Filter::new().session("morning").instance("clock");
+    /// assert_eq!(store.snapshot().events(&filter)?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
@@ -83,6 +103,16 @@ impl Filter {
     }
 
     /// Takes the events of this kind; asked again, of any of the kinds.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch(["tick", "error", "tool_use"].map(Event::new))?;
+    /// let either = Filter::new().kind("tick").kind("tool_use");
+    /// assert_eq!(store.snapshot().events(&either)?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kinds.push(kind.into());
@@ -91,6 +121,17 @@ impl Filter {
 
     /// Takes the events and versions that have this label; asked again, all of
     /// the labels.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tool_use").label("tool", "Bash").label("branch", "main"))?;
+    /// store.append(Event::new("tool_use").label("tool", "Bash"))?;
+    /// let both = Filter::new().label("tool", "Bash").label("branch", "main");
+    /// assert_eq!(store.snapshot().events(&both)?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((key.into(), value.into()));
@@ -99,6 +140,18 @@ impl Filter {
 
     /// Takes the events that go back to this root (see
     /// [`StoredEvent::root`](crate::StoredEvent::root)), itself included.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("error").parent("ask"))?;
+    /// store.append(Event::new("error"))?;
+    /// let of_the_request = Filter::new().root("ask").errors();
+    /// assert_eq!(store.snapshot().events(&of_the_request)?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn root(mut self, root: impl Into<EventId>) -> Self {
         self.root = Some(root.into());
@@ -107,6 +160,17 @@ impl Filter {
 
     /// Takes errors only: events of the kind `error`, and those with the label
     /// `is_error` = `true`.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("error"))?;
+    /// store.append(Event::new("tool_result").label("is_error", "true"))?;
+    /// store.append(Event::new("tool_result"))?;
+    /// assert_eq!(store.snapshot().events(&Filter::new().errors())?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn errors(mut self) -> Self {
         self.errors = true;
@@ -121,6 +185,16 @@ impl Filter {
     }
 
     /// Takes the events before this time (nanoseconds since the Unix epoch).
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch((0..10).map(|n| Event::new("tick").time_ns(n)))?;
+    /// let stretch = Filter::new().since_ns(3).until_ns(5);
+    /// assert_eq!(store.snapshot().events(&stretch)?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn until_ns(mut self, time_ns: i64) -> Self {
         self.until_ns = Some(time_ns);
@@ -128,6 +202,17 @@ impl Filter {
     }
 
     /// Leaves out later versions of events.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("note").id("n").payload("first"))?;
+    /// store.append(Event::new("note").id("n").payload("second"))?;
+    /// let firsts = Filter::new().without_versions().without_derived_ids();
+    /// assert_eq!(store.snapshot().events(&firsts)?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn without_versions(mut self) -> Self {
         self.versions = false;
@@ -142,6 +227,16 @@ impl Filter {
     }
 
     /// Lists from the oldest on, instead of from the newest back.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
+    /// let page = store.snapshot().events(&Filter::new().oldest_first())?;
+    /// assert_eq!(page.items[0].time_ns(), 0);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn oldest_first(mut self) -> Self {
         self.oldest_first = true;
@@ -149,6 +244,16 @@ impl Filter {
     }
 
     /// Lists at most so many on a page: 50 unless set, capped at 1000.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
+    /// let page = store.snapshot().events(&Filter::new().limit(2))?;
+    /// assert!(page.items.len() == 2 && page.next.is_some());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit.min(limits::MAX_PAGE);
@@ -156,6 +261,8 @@ impl Filter {
     }
 
     /// Goes on where an earlier page with the same filter ended.
+    ///
+    /// A loop over all pages is at [`Page`](crate::Page).
     #[must_use]
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.after = Some(cursor);
@@ -163,6 +270,8 @@ impl Filter {
     }
 
     /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Detail`].
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = detail;

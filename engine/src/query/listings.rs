@@ -13,6 +13,20 @@ use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
 
 /// What the beginning of an id stands for.
+///
+/// ```
+/// use forebear::{Event, Resolved, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tick").id("0191e7a4-5b3c-7d2e-8f10-a1b2c3d4e5f6"))?;
+/// store.append(Event::new("tick").id("0191e7a5-0000-7000-8000-000000000001"))?;
+/// match store.snapshot().resolve("0191e7a")? {
+///     Resolved::One(id) => println!("it is {id}"),
+///     Resolved::Many(ids) => assert_eq!(ids.len(), 2),
+///     Resolved::None => println!("no such event"),
+/// }
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
     /// The one event whose id it is or begins.
@@ -24,6 +38,17 @@ pub enum Resolved {
 }
 
 /// A parent that events name and that is not stored.
+///
+/// ```
+/// use forebear::{Event, EventId, MissingParent, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tool_result").id("a").parent("call"))?;
+/// store.append(Event::new("tool_result").id("b").parent("call"))?;
+/// let call = MissingParent { id: "call".into(), children: 2, first_child: EventId::from("a") };
+/// assert_eq!(store.snapshot().missing_parents(None)?.items, [call]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingParent {
     /// The id that is named.
@@ -36,6 +61,19 @@ pub struct MissingParent {
 
 /// A link that was refused, since the child named another parent or a stronger
 /// claim stood.
+///
+/// ```
+/// use forebear::{Event, Link, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("agent"))?;
+/// store.write(Link::new("agent", "a guess", LinkKind::Spawned).strength(10))?;
+/// store.write(Link::new("agent", "call", LinkKind::Spawned))?;
+/// let refused = store.snapshot().refused_links(None)?.items.remove(0);
+/// assert_eq!(refused.link.parent().as_text(), Some("a guess"));
+/// assert_eq!(refused.parent, Some("call".into()));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedLink {
     /// The link as it was claimed, or as it was before a stronger one replaced it.
@@ -45,6 +83,18 @@ pub struct RefusedLink {
 }
 
 /// A link that would have closed a cycle and is never followed.
+///
+/// ```
+/// use forebear::{ClosingLink, Event, LinkKind, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("egg").id("egg"))?;
+/// store.append(Event::new("hen").id("hen").parent("egg"))?;
+/// store.link("egg", "hen", LinkKind::Caused)?;
+/// let closing = ClosingLink { child: "egg".into(), parent: "hen".into(), kind: LinkKind::Caused };
+/// assert_eq!(store.snapshot().closing_links(None)?.items, [closing]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosingLink {
     /// The event whose link closes the cycle.

@@ -6,6 +6,24 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 
 /// Some items of a listing, and where the next ones begin.
+///
+/// ```
+/// use forebear::{Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append_batch((0..120).map(|n| Event::new("tick").time_ns(n)))?;
+/// let snapshot = store.snapshot();
+/// let mut filter = Filter::new().limit(50);
+/// let mut seen = 0;
+/// loop {
+///     let page = snapshot.events(&filter)?;
+///     seen += page.items.len();
+///     let Some(next) = page.next else { break };
+///     filter = filter.after(next);
+/// }
+/// assert_eq!(seen, 120);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     /// The items, at most as many as asked for; fewer where they would take
@@ -42,6 +60,20 @@ impl<T> Page<T> {
 
 /// Where a listing goes on. Opaque: give it back to the call it came from, with
 /// the same arguments. As text it survives a process.
+///
+/// ```
+/// use forebear::{Cursor, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
+/// let first = store.snapshot().events(&Filter::new().limit(2))?;
+/// let text = first.next.expect("there is one more").to_string();
+///
+/// let cursor: Cursor = text.parse()?;
+/// let second = store.snapshot().events(&Filter::new().limit(2).after(cursor))?;
+/// assert_eq!((second.items.len(), second.next), (1, None));
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The time of the last item, where the listing goes by time.

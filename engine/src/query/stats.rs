@@ -9,6 +9,19 @@ use crate::snapshot::Snapshot;
 
 /// Figures of a whole snapshot. Unless said otherwise, events whose ids were
 /// derived are not counted.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").id("ask").session("s"))?;
+/// store.append(Event::new("error").parent("ask").session("s"))?;
+/// store.append(Event::new("error").parent("never stored").session("s"))?;
+/// let stats = store.snapshot().stats()?;
+/// assert_eq!((stats.events, stats.sessions, stats.missing_parents), (3, 1, 1));
+/// assert_eq!(stats.links, [2, 0, 0]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Events, versions aside.

@@ -8,6 +8,18 @@ use std::ops::Deref;
 use memmap2::{Mmap, MmapOptions};
 
 /// A stretch of a file, mapped for reading.
+///
+/// ```
+/// use forebear::storage::{Disk, Storage};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let disk = Disk::open(folder.path())?;
+/// let file = disk.create("log")?;
+/// file.write_at(b"mapped bytes", 0)?;
+/// let map = file.map(7, 5)?.expect("disks have maps");
+/// assert_eq!(&map[..], b"bytes");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Map(Mmap);
 

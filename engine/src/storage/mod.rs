@@ -19,6 +19,19 @@ pub use simulator::{Fault, SimulatedDisk};
 ///
 /// The contract of each method says what is durable once it has returned: that
 /// is what the store's promises rest on.
+///
+/// ```
+/// use forebear::storage::{SimulatedDisk, Storage};
+///
+/// let folder: Box<dyn Storage> = Box::new(SimulatedDisk::new());
+/// let file = folder.create("new")?;
+/// file.write_at(b"all of it", 0)?;
+/// file.sync()?; // The bytes are durable,
+/// folder.rename("new", "whole")?;
+/// folder.sync_dir()?; // and so is the name: whoever opens it finds all of it.
+/// assert_eq!(folder.list()?, ["whole"]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Storage: Debug + Send + Sync {
     /// Opens an existing file for reading and writing.
     /// [`io::ErrorKind::NotFound`] where there is none.
@@ -51,6 +64,17 @@ pub trait Storage: Debug + Send + Sync {
 }
 
 /// An open file. Writing past the end makes it longer.
+///
+/// ```
+/// use forebear::storage::{SimulatedDisk, Storage};
+///
+/// let file = SimulatedDisk::new().create("log")?;
+/// file.write_at(b"durable", 3)?;
+/// let mut buffer = [0; 16];
+/// assert_eq!(file.read_at(&mut buffer, 0)?, 10);
+/// assert_eq!(&buffer[..10], b"\0\0\0durable");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[expect(
     clippy::len_without_is_empty,
     reason = "a file's length takes a call of the system; nobody asks for less"
@@ -89,6 +113,20 @@ pub trait StorageFile: Debug + Send + Sync {
 }
 
 /// What came of trying to lock a folder.
+///
+/// ```
+/// use forebear::storage::{LockOutcome, SimulatedDisk, Storage};
+///
+/// let disk = SimulatedDisk::new();
+/// let guard = match disk.lock("LOCK", "process 7")? {
+///     LockOutcome::Taken(guard) => guard,
+///     LockOutcome::HeldBy(holder) => panic!("held by {holder}"),
+/// };
+/// assert!(matches!(disk.lock("LOCK", "process 8")?, LockOutcome::HeldBy(by) if by == "process 7"));
+/// drop(guard);
+/// assert!(matches!(disk.lock("LOCK", "process 8")?, LockOutcome::Taken(_)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub enum LockOutcome {
     /// The lock, held until this is dropped.
@@ -98,4 +136,15 @@ pub enum LockOutcome {
 }
 
 /// Holds the folder's lock until dropped.
+///
+/// ```
+/// use std::fs::File;
+/// use forebear::storage::LockGuard;
+///
+/// /// Of a storage of your own: the system's lock ends with the file.
+/// #[derive(Debug)]
+/// struct FileLock(File);
+///
+/// impl LockGuard for FileLock {}
+/// ```
 pub trait LockGuard: Debug {}

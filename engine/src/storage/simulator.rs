@@ -51,6 +51,17 @@ pub struct SimulatedDisk {
 }
 
 /// What goes wrong at an operation.
+///
+/// ```
+/// use forebear::storage::{Fault, SimulatedDisk, Storage};
+///
+/// let disk = SimulatedDisk::new();
+/// disk.fail_at(2, Fault::Io);
+/// let file = disk.create("log")?;
+/// assert!(file.write_at(b"lost", 0).is_err());
+/// file.write_at(b"kept", 0)?; // The fault struck once.
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
@@ -95,6 +106,18 @@ impl SimulatedDisk {
     /// Lets files grow by so many bytes more, after which writes fail with
     /// [`io::ErrorKind::StorageFull`], what fits being written. None takes the
     /// bound away. Removing files doesn't make room.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let file = disk.create("log")?;
+    /// disk.set_room(Some(4));
+    /// assert_eq!(file.write_at(b"too long", 0).map_err(|e| e.kind()), Err(ErrorKind::StorageFull));
+    /// assert_eq!(disk.read("log")?, b"too ");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_room(&self, bytes: Option<u64>) {
         self.state.write().room = bytes;
     }
@@ -102,6 +125,15 @@ impl SimulatedDisk {
     /// The disk as another process finds it after this one was killed: all
     /// writes are there, synced or not, and no lock is held. Faults are gone and
     /// operations are counted from 1 again.
+    ///
+    /// ```
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.create("log")?.write_at(b"not synced", 0)?;
+    /// assert_eq!(disk.kill().read("log")?, b"not synced");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn kill(&self) -> Self {
         let state = self.state.read();
@@ -130,6 +162,21 @@ impl SimulatedDisk {
     /// all, nothing, some sectors or only the file's new length survives; of
     /// unsynced changes of names, those up to some point. What survived is
     /// durable. Faults are gone and operations are counted from 1 again.
+    ///
+    /// ```
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let file = disk.create("log")?;
+    /// file.write_at(b"synced", 0)?;
+    /// file.sync()?;
+    /// disk.sync_dir()?;
+    /// file.write_at(b", not synced", 6)?;
+    /// for seed in 0..10 {
+    ///     assert!(disk.power_loss(seed).read("log")?.starts_with(b"synced"));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn power_loss(&self, seed: u64) -> Self {
         let state = self.state.read();
@@ -183,6 +230,17 @@ impl SimulatedDisk {
     }
 
     /// Flips a bit (0 to 7) of the byte at `offset`.
+    ///
+    /// ```
+    /// use forebear::storage::SimulatedDisk;
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.write("log", "a");
+    /// disk.flip_bit("log", 0, 1)?;
+    /// disk.truncate("log", 2)?;
+    /// assert_eq!(disk.read("log")?, b"c\0");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn flip_bit(&self, name: &str, offset: usize, bit: u8) -> io::Result<()> {
         let state = self.state.read();
         let mut content = state.node(name)?.write();

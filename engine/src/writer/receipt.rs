@@ -12,8 +12,30 @@ use crate::batch::Written;
 use crate::error::{Error, Result};
 
 /// What [`Store::submit`](crate::Store::submit) gives back: wait for it in a
-/// thread or `.await` it in any async runtime. Dropping it changes nothing for
-/// the batch.
+/// thread or `.await` it in any async runtime, one or the other, and once. The
+/// answer is handed out, not kept: a receipt that was awaited by reference has
+/// none left, and waiting for it again would not end. Dropping a receipt changes
+/// nothing for its batch.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// async fn record(store: &Store) -> forebear::Result<u64> {
+///     let receipt = store.submit(Event::new("request"))?;
+///     Ok(receipt.await?.events[0].seq)
+/// }
+/// # let store = Store::in_memory()?;
+/// # let mut task = std::pin::pin!(record(&store));
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # let seq = loop {
+/// #     match task.as_mut().poll(&mut context) {
+/// #         std::task::Poll::Ready(seq) => break seq?,
+/// #         std::task::Poll::Pending => std::thread::yield_now(),
+/// #     }
+/// # };
+/// # assert_eq!(seq, 1);
+/// # Ok::<(), forebear::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Receipt(Arc<Slot>);
 
@@ -41,6 +63,21 @@ impl Receipt {
     }
 
     /// Waits until the batch is as durable as it asked for.
+    ///
+    /// Fails where writing or syncing it failed; from then on the store refuses
+    /// writes ([`Error::is_poisoned`]). Fails with [`Error::is_closed`] where the
+    /// store was closed first. At [`Durability::Buffered`](crate::Durability) it is
+    /// not yet written, so that a later write is told if that fails.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let receipt = store.submit(Event::new("request").id("ask"))?;
+    /// let written = receipt.wait()?;
+    /// assert_eq!(written.events[0].id.to_string(), "ask");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn wait(self) -> Result<Written> {
         let mut state = self.0.state.lock();
         loop {
@@ -52,6 +89,16 @@ impl Receipt {
     }
 
     /// Whether the answer is there, so that [`wait`](Self::wait) returns at once.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let receipt = store.submit(Event::new("request"))?;
+    /// store.flush()?; // All that was submitted before is answered by then.
+    /// assert!(receipt.is_ready());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
     pub fn is_ready(&self) -> bool {
         self.0.state.lock().result.is_some()
     }
