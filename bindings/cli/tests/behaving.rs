@@ -127,6 +127,27 @@ fn each_line_is_answered_in_order_and_errors_do_not_stop_it() {
 }
 
 #[test]
+fn times_are_never_guessed() {
+    let place = Place::with_three_events();
+    let said = place.run(&["events", "--since", "2026-03-01T12:00:04"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("offset"), "{}", said.err);
+    assert_eq!(place.run(&["events", "--since", "2026-03-01"]).code, 0);
+
+    let times = ["\"2h\"", "\"17\"", "\"2026-03-01\"", "\"2026-03-01T12:00:00\"", "1.5", "17"];
+    let input = times.map(|time| format!("{{\"kind\":\"k\",\"time\":{time}}}\n")).concat();
+    let lines = place.run_with(&["append", "--json"], input).lines();
+    for line in &lines[..5] {
+        assert!(line["error"].as_str().unwrap().contains("RFC 3339"), "{line}");
+    }
+    assert_eq!(lines[5]["status"], "new");
+
+    let fine = r#"{"kind":"k","id":"fine","time":"2026-03-01T12:00:00.1234567891Z"}"#;
+    assert_eq!(place.run_with(&["append", "--json"], fine).code, 0);
+    assert_eq!(place.json(&["show", "fine"])[0]["time"], "2026-03-01T12:00:00.123456789Z");
+}
+
+#[test]
 fn a_field_over_its_limit_is_named() {
     let place = Place::new();
     let line = format!("{{\"kind\":\"{}\"}}\n{{\"kind\":\"k\"}}\n", "k".repeat(129));
