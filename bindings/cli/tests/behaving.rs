@@ -127,6 +127,18 @@ fn each_line_is_answered_in_order_and_errors_do_not_stop_it() {
 }
 
 #[test]
+fn lines_that_may_be_sent_again_need_an_id_and_a_time() {
+    let place = Place::new();
+    let statuses = |line: &str| -> Vec<String> {
+        let said = place.run_with(&["append", "--json"], format!("{line}\n{line}\n"));
+        said.lines().iter().map(|line| line["status"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(statuses(r#"{"kind":"k","time":1}"#), ["new", "new"]);
+    assert_eq!(statuses(r#"{"kind":"k","id":"a"}"#), ["new", "version"]);
+    assert_eq!(statuses(r#"{"kind":"k","id":"b","time":1}"#), ["new", "repeat"]);
+}
+
+#[test]
 fn times_are_never_guessed() {
     let place = Place::with_three_events();
     let said = place.run(&["events", "--since", "2026-03-01T12:00:04"]);
@@ -154,7 +166,8 @@ fn a_field_over_its_limit_is_named() {
     let said = place.run_with(&["append", "--json"], line);
     assert_eq!(said.code, 1);
     let lines = said.lines();
-    assert!(lines[0]["error"].as_str().unwrap().contains("kind"), "{lines:?}");
+    let error = lines[0]["error"].as_str().unwrap();
+    assert_eq!(error, "kind: expected at most 128 bytes, found 129");
     assert_eq!(lines[1]["status"], "new");
 }
 
@@ -226,21 +239,10 @@ fn a_reader_that_leaves_is_no_error() {
         &["events", "--all", "--json"][..],
         &["events", "--all"],
         &["export"],
-        &["append", "--json", "--durability", "flush"],
         &["completions", "bash"],
     ] {
-        let mut child = place
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.clone();
-        let feeder = std::thread::spawn(move || {
-            let _ = stdin.write_all(input.as_bytes());
-        });
+        let mut child =
+            place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = [0; 100];
         let mut out = child.stdout.take().unwrap();
         out.read_exact(&mut first).unwrap();
@@ -249,8 +251,36 @@ fn a_reader_that_leaves_is_no_error() {
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}: {err}");
         assert_eq!(err, "", "{args:?}");
-        feeder.join().unwrap();
     }
+}
+
+#[test]
+fn a_reader_that_leaves_fails_what_it_should_have_heard_of() {
+    let place = Place::new();
+    let input = "{\"kind\":\"k\"}\n".repeat(20_000);
+    let mut child = place
+        .command(&["append", "--json", "--durability", "flush"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let feeder = std::thread::spawn(move || {
+        let _ = stdin.write_all(input.as_bytes());
+    });
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 10]).unwrap();
+    drop(out);
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    feeder.join().unwrap();
+    let said = "forebear: nobody reads the answers; stopped after line ";
+    let line = err.lines().find_map(|line| line.strip_prefix(said)).expect("it says so");
+    let line: u64 = line.parse().expect("a number");
+    let stored = place.json(&["stats"])[0]["events"].as_u64().expect("a number");
+    assert_eq!(stored, line);
 }
 
 #[test]
