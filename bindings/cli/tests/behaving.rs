@@ -284,6 +284,29 @@ fn a_reader_that_leaves_fails_what_it_should_have_heard_of() {
 }
 
 #[test]
+fn a_store_is_made_by_what_brings_events_alone_and_said_so() {
+    let place = Place::new();
+    let said = place.run(&["link", "a", "b"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("there is no store at"), "{}", said.err);
+    assert!(!place.store().exists());
+
+    let said = place.run(&["append", "k", "--id", "a"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("made a new store at"), "{}", said.err);
+    assert!(said.err.contains(place.store().to_str().unwrap()), "{}", said.err);
+    let said = place.run(&["append", "k", "--id", "b"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(place.run(&["link", "a", "b"]).code, 0);
+
+    let other = Place::new();
+    std::fs::write(other.path().join("t.jsonl"), "").unwrap();
+    let said = other.run(&["import", "--json", other.path().to_str().unwrap()]);
+    assert_eq!((said.code, said.lines().len()), (0, 1));
+    assert!(said.err.contains("made a new store at"), "{}", said.err);
+}
+
+#[test]
 fn colours_are_used_when_wanted() {
     let place = Place::with_three_events();
     let escapes = |args: &[&str], variable: Option<(&str, &str)>| {
