@@ -20,16 +20,28 @@ fn exit_codes_say_what_happened() {
         (&["events", "--kind", "nothing"], 3),
         (&["recent", "nobody"], 3),
         (&["quarantine", "show", "1"], 3),
+        (&["count", "kind", "--kind", "nothing"], 3),
+        (&["export", "--kind", "nothing"], 3),
+        (&["timeline", "--kind", "nothing"], 3),
+        (&["tree", "nothing"], 3),
+        (&["children", "nothing"], 3),
+        (&["siblings", "nothing"], 3),
+        (&["events", "--root", "nothing"], 3),
         (&["chain"], 2),
         (&["chain", "a", "b"], 2),
         (&["fly"], 2),
         (&["events", "--since", "soon"], 2),
         (&["events", "--after", "nowhere"], 2),
+        (&["events", "--limit", "0"], 2),
+        (&["recent", "-n", "0"], 2),
         (&["append", ""], 2),
         (&["import", "/no/such/folder"], 1),
         (&["missing"], 0),
         (&["quarantine"], 0),
         (&["links"], 0),
+        (&["children", "failure"], 0),
+        (&["siblings", "failure"], 0),
+        (&["tree", "failure"], 0),
     ] {
         let said = place.run(args);
         assert_eq!(said.code, code, "{args:?}: {said:?}");
@@ -384,8 +396,24 @@ fn completions_and_manual_pages_are_made() {
 fn help_says_what_scripts_rely_on() {
     let place = Place::new();
     let help = place.run(&["--help"]).out;
-    for said in ["Exit codes:", "nothing found", "derived_id", "payload_base64", "FOREBEAR_STORE"] {
+    for said in [
+        "Exit codes:",
+        "nothing found",
+        "list what there is",
+        "derived_id",
+        "payload_base64",
+        "FOREBEAR_STORE",
+    ] {
         assert!(help.contains(said), "{said}");
+    }
+    for (command, said) in [
+        ("append", "gets a new one each time"),
+        ("append", "events --all --oldest-first --json --payload"),
+        ("append", "counts as having one"),
+        ("stats", "equal objects being one"),
+    ] {
+        let help = place.run(&[command, "--help"]).out;
+        assert!(help.contains(said), "{command}: {said}");
     }
     for command in [
         "demo",

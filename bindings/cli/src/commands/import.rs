@@ -23,8 +23,9 @@ use crate::place;
 ///
 /// Reads `*.jsonl` files, also those in folders below the ones named. Without a
 /// path it takes the usual folder: `projects` in the folder that
-/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the same files again changes nothing.
-/// Ctrl-C stops it cleanly, and the next import goes on.
+/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the
+/// same files again changes nothing. Ctrl-C stops it cleanly, and the next import
+/// goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json, one object in the end: files, bytes, lines, events and versions (newly

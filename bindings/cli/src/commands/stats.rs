@@ -19,7 +19,8 @@ const FIELDS: [&str; 3] = ["parent", "logical", "spawned"];
 /// Show figures of the whole store
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Events that came without an id of their own are counted in `without_id` alone.
+Events that came without an id of their own are counted in `without_id` alone: those that
+are stored, equal objects being one, whereas `import` reports the objects it came across.
 With --json, one object: events, versions, without_id, segments, bytes, roots, max_depth,
 deepest, deepest_root, max_children, missing_parents, cycles, refused_links, quarantined,
 parents_by_field (parent, logical, spawned: how many events follow from their parent in
