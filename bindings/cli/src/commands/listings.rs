@@ -429,7 +429,7 @@ impl Listing {
 
     fn line(&mut self, line: &str) -> Outcome {
         let columns = self.out.columns();
-        draw::plain(&mut self.out, &text::cut(line, columns))?;
+        draw::plain(&mut self.out, &text::cut(line, columns), 0)?;
         Ok(())
     }
 

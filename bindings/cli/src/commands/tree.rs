@@ -204,7 +204,7 @@ impl Tree {
     }
 
     fn draw(&self, out: &mut Out) -> Outcome {
-        let widest = out.columns() / 3;
+        let widest = out.columns() / 4;
         let mut waiting = vec![(0, String::new(), String::new())];
         while let Some((place, rail, rest)) = waiting.pop() {
             let node = &self.nodes[place];
