@@ -34,6 +34,7 @@ fn exit_codes_say_what_happened() {
         (&["events", "--after", "nowhere"], 2),
         (&["events", "--limit", "0"], 2),
         (&["recent", "-n", "0"], 2),
+        (&["tree", "ask", "--limit", "0"], 2),
         (&["append", ""], 2),
         (&["import", "/no/such/folder"], 1),
         (&["missing"], 0),
