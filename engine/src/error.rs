@@ -4,6 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Fields whose limit counts items.
+const LISTS: [&str; 3] = ["labels", "batch records", "events in one log"];
+
 /// What every fallible call of the library returns.
 ///
 /// ```
@@ -36,8 +39,8 @@ pub struct Error(Arc<Cause>);
 
 #[derive(Debug, thiserror::Error)]
 enum Cause {
-    #[error("{field} has {size} (bytes, or items where it is a list), over the limit of {limit}")]
-    Limit { field: String, limit: usize, size: usize },
+    #[error("{field}: expected at most {limit} {unit}, found {size}")]
+    Limit { field: String, unit: &'static str, limit: usize, size: usize },
     #[error("{0}")]
     Invalid(String),
     #[error("the write queue is full; wait and try again, or write with `WhenFull::Block`")]
@@ -180,8 +183,11 @@ impl Error {
         }
     }
 
+    /// A field that is too long: in items where it is a list, else in bytes.
     pub(crate) fn limit(field: impl Into<String>, limit: usize, size: usize) -> Self {
-        Cause::Limit { field: field.into(), limit, size }.into()
+        let field = field.into();
+        let unit = if LISTS.contains(&field.as_str()) { "items" } else { "bytes" };
+        Cause::Limit { field, unit, limit, size }.into()
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {

@@ -200,6 +200,15 @@ pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Reads how many there are to be.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("expected a whole number from 1 on".to_owned()),
+    }
+}
+
 const PROGRAM_HELP: &str = "\
 Ids: a UUID can be shortened to any beginning that only one event has.
 
@@ -220,6 +229,13 @@ Exit codes:
   1  failed
   2  usage: the command line, or an id that fits several events
   3  nothing found: no event has the id, or a search matched nothing
+
+What finds nothing: `chain`, `children`, `common`, `show`, `siblings`, `tree` and --root
+exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
+`export`, `recent` and `timeline` where no event matches, `show --raw` where there is no
+payload and `quarantine show` where there is nothing of that number. `children`, `links`,
+`missing`, `quarantine`, `roots`, `siblings` and `tree` list what there is, be it nothing,
+and exit 0.
 
 Examples:
   forebear demo

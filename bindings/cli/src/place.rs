@@ -22,7 +22,7 @@ const MAX_LISTED: usize = 20;
 /// is taken for the beginning of an id, too.
 const MIN_PREFIX: usize = 4;
 
-/// Opens the store to read from it. It is never made.
+/// Opens a store that is there. It is never made.
 pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
     let path = store_path(global)?;
     if !holds_store(&path) {
@@ -35,7 +35,8 @@ pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
     open(&path)
 }
 
-/// Opens the store to write to it, making it if there is none.
+/// Opens the store to write to it, making it if there is none, and says so: a
+/// path that is mistyped should not go unnoticed.
 pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
     let path = store_path(global)?;
     if global.store.is_none()
@@ -45,7 +46,12 @@ pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
             Failure::Failed(format!("making the folder {}: {error}", parent.display()))
         })?;
     }
-    open(&path)
+    let is_new = !holds_store(&path);
+    let store = open(&path)?;
+    if is_new {
+        note(&format!("forebear: made a new store at {}", path.display()));
+    }
+    Ok(store)
 }
 
 /// The one event that `text` names or begins.

@@ -20,16 +20,29 @@ fn exit_codes_say_what_happened() {
         (&["events", "--kind", "nothing"], 3),
         (&["recent", "nobody"], 3),
         (&["quarantine", "show", "1"], 3),
+        (&["count", "kind", "--kind", "nothing"], 3),
+        (&["export", "--kind", "nothing"], 3),
+        (&["timeline", "--kind", "nothing"], 3),
+        (&["tree", "nothing"], 3),
+        (&["children", "nothing"], 3),
+        (&["siblings", "nothing"], 3),
+        (&["events", "--root", "nothing"], 3),
         (&["chain"], 2),
         (&["chain", "a", "b"], 2),
         (&["fly"], 2),
         (&["events", "--since", "soon"], 2),
         (&["events", "--after", "nowhere"], 2),
+        (&["events", "--limit", "0"], 2),
+        (&["recent", "-n", "0"], 2),
+        (&["tree", "ask", "--limit", "0"], 2),
         (&["append", ""], 2),
         (&["import", "/no/such/folder"], 1),
         (&["missing"], 0),
         (&["quarantine"], 0),
         (&["links"], 0),
+        (&["children", "failure"], 0),
+        (&["siblings", "failure"], 0),
+        (&["tree", "failure"], 0),
     ] {
         let said = place.run(args);
         assert_eq!(said.code, code, "{args:?}: {said:?}");
@@ -127,13 +140,47 @@ fn each_line_is_answered_in_order_and_errors_do_not_stop_it() {
 }
 
 #[test]
+fn lines_that_may_be_sent_again_need_an_id_and_a_time() {
+    let place = Place::new();
+    let statuses = |line: &str| -> Vec<String> {
+        let said = place.run_with(&["append", "--json"], format!("{line}\n{line}\n"));
+        said.lines().iter().map(|line| line["status"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(statuses(r#"{"kind":"k","time":1}"#), ["new", "new"]);
+    assert_eq!(statuses(r#"{"kind":"k","id":"a"}"#), ["new", "version"]);
+    assert_eq!(statuses(r#"{"kind":"k","id":"b","time":1}"#), ["new", "repeat"]);
+}
+
+#[test]
+fn times_are_never_guessed() {
+    let place = Place::with_three_events();
+    let said = place.run(&["events", "--since", "2026-03-01T12:00:04"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("offset"), "{}", said.err);
+    assert_eq!(place.run(&["events", "--since", "2026-03-01"]).code, 0);
+
+    let times = ["\"2h\"", "\"17\"", "\"2026-03-01\"", "\"2026-03-01T12:00:00\"", "1.5", "17"];
+    let input = times.map(|time| format!("{{\"kind\":\"k\",\"time\":{time}}}\n")).concat();
+    let lines = place.run_with(&["append", "--json"], input).lines();
+    for line in &lines[..5] {
+        assert!(line["error"].as_str().unwrap().contains("RFC 3339"), "{line}");
+    }
+    assert_eq!(lines[5]["status"], "new");
+
+    let fine = r#"{"kind":"k","id":"fine","time":"2026-03-01T12:00:00.1234567891Z"}"#;
+    assert_eq!(place.run_with(&["append", "--json"], fine).code, 0);
+    assert_eq!(place.json(&["show", "fine"])[0]["time"], "2026-03-01T12:00:00.123456789Z");
+}
+
+#[test]
 fn a_field_over_its_limit_is_named() {
     let place = Place::new();
     let line = format!("{{\"kind\":\"{}\"}}\n{{\"kind\":\"k\"}}\n", "k".repeat(129));
     let said = place.run_with(&["append", "--json"], line);
     assert_eq!(said.code, 1);
     let lines = said.lines();
-    assert!(lines[0]["error"].as_str().unwrap().contains("kind"), "{lines:?}");
+    let error = lines[0]["error"].as_str().unwrap();
+    assert_eq!(error, "kind: expected at most 128 bytes, found 129");
     assert_eq!(lines[1]["status"], "new");
 }
 
@@ -205,21 +252,10 @@ fn a_reader_that_leaves_is_no_error() {
         &["events", "--all", "--json"][..],
         &["events", "--all"],
         &["export"],
-        &["append", "--json", "--durability", "flush"],
         &["completions", "bash"],
     ] {
-        let mut child = place
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.clone();
-        let feeder = std::thread::spawn(move || {
-            let _ = stdin.write_all(input.as_bytes());
-        });
+        let mut child =
+            place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = [0; 100];
         let mut out = child.stdout.take().unwrap();
         out.read_exact(&mut first).unwrap();
@@ -228,8 +264,59 @@ fn a_reader_that_leaves_is_no_error() {
         child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}: {err}");
         assert_eq!(err, "", "{args:?}");
-        feeder.join().unwrap();
     }
+}
+
+#[test]
+fn a_reader_that_leaves_fails_what_it_should_have_heard_of() {
+    let place = Place::new();
+    let input = "{\"kind\":\"k\"}\n".repeat(20_000);
+    let mut child = place
+        .command(&["append", "--json", "--durability", "flush"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let feeder = std::thread::spawn(move || {
+        let _ = stdin.write_all(input.as_bytes());
+    });
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 10]).unwrap();
+    drop(out);
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    feeder.join().unwrap();
+    let said = "forebear: nobody reads the answers; stopped after line ";
+    let line = err.lines().find_map(|line| line.strip_prefix(said)).expect("it says so");
+    let line: u64 = line.parse().expect("a number");
+    let stored = place.json(&["stats"])[0]["events"].as_u64().expect("a number");
+    assert_eq!(stored, line);
+}
+
+#[test]
+fn a_store_is_made_by_what_brings_events_alone_and_said_so() {
+    let place = Place::new();
+    let said = place.run(&["link", "a", "b"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("there is no store at"), "{}", said.err);
+    assert!(!place.store().exists());
+
+    let said = place.run(&["append", "k", "--id", "a"]);
+    assert_eq!(said.code, 0);
+    assert!(said.err.contains("made a new store at"), "{}", said.err);
+    assert!(said.err.contains(place.store().to_str().unwrap()), "{}", said.err);
+    let said = place.run(&["append", "k", "--id", "b"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(place.run(&["link", "a", "b"]).code, 0);
+
+    let other = Place::new();
+    std::fs::write(other.path().join("t.jsonl"), "").unwrap();
+    let said = other.run(&["import", "--json", other.path().to_str().unwrap()]);
+    assert_eq!((said.code, said.lines().len()), (0, 1));
+    assert!(said.err.contains("made a new store at"), "{}", said.err);
 }
 
 #[test]
@@ -310,8 +397,24 @@ fn completions_and_manual_pages_are_made() {
 fn help_says_what_scripts_rely_on() {
     let place = Place::new();
     let help = place.run(&["--help"]).out;
-    for said in ["Exit codes:", "nothing found", "derived_id", "payload_base64", "FOREBEAR_STORE"] {
+    for said in [
+        "Exit codes:",
+        "nothing found",
+        "list what there is",
+        "derived_id",
+        "payload_base64",
+        "FOREBEAR_STORE",
+    ] {
         assert!(help.contains(said), "{said}");
+    }
+    for (command, said) in [
+        ("append", "gets a new one each time"),
+        ("append", "events --all --oldest-first --json --payload"),
+        ("append", "counts as having one"),
+        ("stats", "equal objects being one"),
+    ] {
+        let help = place.run(&[command, "--help"]).out;
+        assert!(help.contains(said), "{command}: {said}");
     }
     for command in [
         "demo",

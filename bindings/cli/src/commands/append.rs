@@ -35,12 +35,21 @@ With --json a line is an object with the keys
   payload (any JSON, kept byte for byte), payload_text or payload_base64
 and its answer {\"id\", \"seq\", \"status\"}, status being new, repeat or version, or
 {\"error\", \"line\"}, lines counted from 1. After an error it goes on, and exits 1 in the end.
+Where nobody reads the answers any more it stops, and exits 1 as well.
+
+A line without an id gets a new one each time: sent again, it is stored as another event.
+One with an id but without a time gets the time at which it is read: sent again, it is
+stored as another version. Lines that may be sent again need both.
+
+A copy of events into another store is made as in the last example. In it, an event that
+came without an id of its own (`derived_id`) counts as having one; `forebear export -o FILE`
+and `forebear import FILE` keep the difference for what came from transcripts.
 
 Examples:
   forebear append user_message --id ask --payload 'Why is it slow?'
   forebear append tool_use --parent ask --label tool=Bash --payload @call.json
   echo '{\"kind\":\"error\",\"parent\":\"ask\"}' | forebear append --json
-  forebear events --all --json --payload | forebear append --json --store other")]
+  forebear events --all --oldest-first --json --payload | forebear append --json --store other")]
 pub(crate) struct AppendArgs {
     /// The event's kind; with --json the file to read, or `-` for standard input
     #[arg(value_name = "KIND|FILE", required_unless_present = "json")]
@@ -187,12 +196,19 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
         (read, answers.join())
     });
     let closed = store.close();
-    let refused = answered
-        .unwrap_or_else(|_| Err(Failure::Failed("the thread that answers has died".to_owned())))?;
     let lines = read.map_err(|error| {
         Failure::Failed(format!("reading {}: {error}", source.unwrap_or("standard input")))
     })?;
     closed?;
+    let refused = answered
+        .unwrap_or_else(|_| Err(Failure::Failed("the thread that answers has died".to_owned())))
+        .map_err(|failure| match failure {
+            // Unlike a reader's, the work is not done only because nobody looks on.
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Failure::Failed(format!("nobody reads the answers; stopped after line {lines}"))
+            }
+            other => other,
+        })?;
     if refused > 0 {
         return Err(Failure::Failed(format!(
             "{} of {} refused",

@@ -85,9 +85,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
 }
 
 /// The payload in one of its three forms: JSON, text, base64.
-fn payload_bytes(forms: [Option<&RawValue>; 3]) -> Result<Option<Vec<u8>>, String> {
-    match forms {
-        // `null` is JSON like any other.
+fn payload_bytes([json, text, base64]: [Option<&RawValue>; 3]) -> Result<Option<Vec<u8>>, String> {
+    // As a payload `null` is JSON like any other; as text or base64 it is nothing.
+    match [json, given(text), given(base64)] {
         [Some(json), None, None] => Ok(Some(json.get().as_bytes().to_vec())),
         [None, text, None] => Ok(string("payload_text", text)?.map(String::into_bytes)),
         [None, None, base64] => string("payload_base64", base64)?
@@ -120,11 +120,13 @@ fn nanoseconds(value: Option<&RawValue>) -> Result<Option<i64>, String> {
     let Some(value) = given(value) else {
         return Ok(None);
     };
-    let expected = "RFC 3339 or integer nanoseconds";
+    let expected = "RFC 3339 (2026-03-01T12:00:00Z) or integer nanoseconds";
     let ns = if value.get().starts_with('"') {
         let text: String =
             serde_json::from_str(value.get()).map_err(|_| unexpected("time", expected, value))?;
-        time::parse(&text).map_err(|error| format!("`time`: {error}"))?
+        time::parse_rfc3339(&text)
+            .ok_or_else(|| unexpected("time", expected, value))?
+            .map_err(|error| format!("`time`: {error}"))?
     } else {
         value.get().parse().map_err(|_| unexpected("time", expected, value))?
     };
@@ -212,6 +214,27 @@ mod tests {
     }
 
     #[test]
+    fn a_form_of_payload_that_is_null_is_none() {
+        let event = |form: &str| {
+            parse(format!(r#"{{"kind":"a","id":"x","time":1,{form}}}"#).as_bytes()).unwrap()
+        };
+        let expected = Event::new("a").id("x").time_ns(1);
+        assert_eq!(
+            event(r#""payload_text":"t","payload_base64":null"#),
+            expected.clone().payload("t")
+        );
+        assert_eq!(
+            event(r#""payload_text":null,"payload_base64":"dA==""#),
+            expected.clone().payload("t")
+        );
+        assert_eq!(
+            event(r#""payload":1,"payload_text":null,"payload_base64":null"#),
+            expected.clone().payload("1")
+        );
+        assert_eq!(event(r#""payload_text":null"#), expected);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (line, said) in [
             (&b"{}"[..], "kind"),
@@ -220,6 +243,11 @@ mod tests {
             (br#"{"kind":7}"#, "expected text in `kind`, found 7"),
             (br#"{"kind":"a","time":1.5}"#, "`time`"),
             (br#"{"kind":"a","time":"soon"}"#, "`time`"),
+            (br#"{"kind":"a","time":"2h"}"#, "`time`"),
+            (br#"{"kind":"a","time":"17"}"#, "`time`"),
+            (br#"{"kind":"a","time":"2026-03-01"}"#, "`time`"),
+            (br#"{"kind":"a","time":"2026-03-01T12:00:00"}"#, "`time`"),
+            (br#"{"kind":"a","time":"3000-01-01T00:00:00Z"}"#, "2262"),
             (br#"{"kind":"a","link":"because"}"#, "because"),
             (br#"{"kind":"a","labels":{"k":[1]}}"#, "labels.k"),
             (br#"{"kind":"a","labels":[]}"#, "labels"),

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use clap::Args;
 use forebear::ingest::{self, ImportOptions, ImportReport};
 use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, Store, TreeOptions};
@@ -28,6 +29,9 @@ const FILES: [(&str, &str); 2] = [
         include_str!("../../demo/agent-a3f91c7.jsonl"),
     ),
 ];
+
+/// Columns of a line that is to be read, even where there is room for more.
+const PROSE_COLUMNS: usize = 80;
 
 /// How often each answer is measured again.
 const REPETITIONS: usize = 501;
@@ -125,12 +129,13 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
     let failure = text::short_id(&story.failure);
     let request = text::short_id(&story.request);
     title(out, "A coding agent's transcript", "forebear import")?;
-    writeln!(
-        out,
-        "An agent was asked to mend a shop's prices. Its conversation was compacted, it\n\
-         started a second agent, and in there a test failed. forebear imported the files\n\
-         into a store of its own, in a temporary folder.\n"
-    )?;
+    let prose = "An agent was asked to mend a shop's prices. Its conversation was compacted, it \
+                 started a second agent, and in there a test failed. forebear imported the files \
+                 into a store of its own, in a temporary folder.";
+    for line in text::wrap(prose, out.columns().min(PROSE_COLUMNS), 0) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out)?;
     import::summary(out, report, *took)?;
 
     title(out, "What went wrong?", "forebear events --errors")?;
@@ -154,13 +159,13 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
     let line = format!("{:>10}  {:>10}", "at first", "again");
     draw::remark(out, &line)?;
     for answer in &story.answers {
-        let line = format!(
-            "{:>10}  {:>10}  {}",
+        let lead = format!(
+            "{:>10}  {:>10}  ",
             time::took(Duration::from_nanos(answer.first_ns)),
             time::took(Duration::from_nanos(answer.again_ns)),
-            answer.words
         );
-        writeln!(out, "{line}")?;
+        let beneath = " ".repeat(text::width(&lead));
+        draw::beside(out, (Style::new(), &lead), &beneath, Style::new(), &answer.words)?;
     }
     let line = format!("Measured just now; `again` is the median of {REPETITIONS} times.");
     draw::remark(out, &line)?;
@@ -172,9 +177,9 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
         ("forebear chain ID", "why"),
         ("forebear --help", "everything else"),
     ] {
-        let command = text::fit(command, 26);
-        let line = format!("  {}{}", out.paint(draw::BOLD, command), out.paint(draw::DIM, what));
-        writeln!(out, "{line}")?;
+        let command = format!("  {}", text::fit(command, 26));
+        let beneath = " ".repeat(text::width(&command));
+        draw::beside(out, (draw::BOLD, &command), &beneath, draw::DIM, what)?;
     }
     draw::remark(out, "  From the sources, `cargo run --release --` stands for `forebear`.")?;
     Ok(())
@@ -182,7 +187,10 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
 
 fn title(out: &mut Out, words: &str, command: &str) -> Outcome {
     let command = if command.is_empty() { String::new() } else { format!("  $ {command}") };
-    let line = format!("{}{}", out.paint(draw::BOLD, words), out.paint(draw::DIM, command));
+    let fits = text::width(words) + text::width(&command) <= out.columns();
+    let between = if fits { "" } else { "\n" };
+    let line =
+        format!("{}{between}{}", out.paint(draw::BOLD, words), out.paint(draw::DIM, command));
     writeln!(out, "\n{line}\n")?;
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! `forebear import`: transcripts into the store.
 
 use std::env;
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use clap::Args;
 use forebear::ingest::{self, ImportOptions, ImportProgress, ImportReport};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,8 +23,9 @@ use crate::place;
 ///
 /// Reads `*.jsonl` files, also those in folders below the ones named. Without a
 /// path it takes the usual folder: `projects` in the folder that
-/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the same files again changes nothing.
-/// Ctrl-C stops it cleanly, and the next import goes on.
+/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the
+/// same files again changes nothing. Ctrl-C stops it cleanly, and the next import
+/// goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json, one object in the end: files, bytes, lines, events and versions (newly
@@ -104,7 +105,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
         text::bytes(report.bytes),
         time::took(took)
     );
-    writeln!(out, "{head}")?;
+    draw::plain(out, &head, 0)?;
     let rows = [
         (report.events, "event", "events", "newly stored"),
         (
@@ -123,10 +124,10 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
     ];
     for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {
         if figure > 0 || at == 0 {
-            let remark = out.paint(draw::DIM, remark);
             let what = if figure == 1 { one } else { many };
-            let line = format!("{:>12}  {what:<8}  {remark}", text::thousands(figure));
-            writeln!(out, "{line}")?;
+            let lead = format!("{:>12}  {what:<8}  ", text::thousands(figure));
+            let beneath = " ".repeat(text::width(&lead));
+            draw::beside(out, (Style::new(), &lead), &beneath, draw::DIM, remark)?;
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::place;
 
 /// Say after the fact what caused an event
 ///
-/// Neither of the two need be stored yet. An event that named its parent itself
+/// Neither of the two need be stored yet, but the store must be there. An event that named its parent itself
 /// keeps it; what was refused is listed by `forebear links`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
         kind: &'a str,
     }
 
-    let store = place::open_or_make(global)?;
+    let store = place::open_existing(global)?;
     let snapshot = store.snapshot();
     let child = place::find_or_name(&snapshot, &args.child)?;
     let parent = place::find_or_name(&snapshot, &args.parent)?;

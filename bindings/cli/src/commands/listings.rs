@@ -6,7 +6,7 @@ use forebear::{
 };
 use serde::Serialize;
 
-use crate::args::{FilterArgs, Global, PageArgs};
+use crate::args::{FilterArgs, Global, PageArgs, at_least_one};
 use crate::failure::{Failure, Outcome, note};
 use crate::output::json::{EventLine, NextLine};
 use crate::output::{Out, draw, page_size, text};
@@ -47,7 +47,7 @@ pub(crate) struct RecentArgs {
     /// The instance: an agent, process or thread
     instance: Option<String>,
     /// How many
-    #[arg(short, long, value_name = "N", default_value_t = 20)]
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
     number: usize,
     /// Print the payloads too
     #[arg(long)]
@@ -71,7 +71,13 @@ pub(crate) struct EventsArgs {
     #[arg(long)]
     oldest_first: bool,
     /// How many
-    #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_PAGE, conflicts_with = "all")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = limits::DEFAULT_PAGE,
+        value_parser = at_least_one,
+        conflicts_with = "all"
+    )]
     limit: usize,
     /// Print the payloads too
     #[arg(long)]
@@ -423,7 +429,7 @@ impl Listing {
 
     fn line(&mut self, line: &str) -> Outcome {
         let columns = self.out.columns();
-        draw::plain(&mut self.out, &text::cut(line, columns))?;
+        draw::plain(&mut self.out, &text::cut(line, columns), 0)?;
         Ok(())
     }
 

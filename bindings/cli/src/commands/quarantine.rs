@@ -9,6 +9,9 @@ use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text};
 use crate::place;
 
+/// Columns before what is said of a piece.
+const INDENT: usize = 7;
+
 /// List input that could not be understood, or show what it was
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -76,9 +79,9 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
                 text::thousands(input.offset),
                 text::bytes(input.length),
             );
-            draw::plain(&mut out, &line)?;
+            draw::plain(&mut out, &line, INDENT)?;
             let lost = if kept { "" } else { "; not kept" };
-            draw::remark(&mut out, &format!("       {}{lost}", input.reason))?;
+            draw::remark(&mut out, &format!("{:INDENT$}{}{lost}", "", input.reason))?;
         }
         Ok(true)
     })?;
@@ -113,7 +116,7 @@ fn show(snapshot: &Snapshot, wanted: u64, global: &Global) -> Outcome {
     let mut out = Out::paged(global);
     out.raw(&input.bytes)?;
     if out.is_terminal() {
-        draw::plain(&mut out, "")?;
+        draw::plain(&mut out, "", 0)?;
     }
     out.finish()?;
     Ok(())

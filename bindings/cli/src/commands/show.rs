@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use anstyle::Style;
 use clap::Args;
 use forebear::{Detail, EventId, Snapshot, StoredEvent, TreeOptions};
 
@@ -83,8 +84,10 @@ fn each_version(
 }
 
 fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcome {
-    let kind = out.paint(draw::kind_style(event).bold(), text::clean(event.kind())).to_string();
     let version = if event.is_version() { "  (a later version)" } else { "" };
+    let kind = text::clean(event.kind());
+    let kind = text::cut(&kind, out.columns() - version.len());
+    let kind = out.paint(draw::kind_style(event).bold(), kind).to_string();
     writeln!(out, "{kind}{version}")?;
     field(out, "id", &event.id().to_string())?;
     field(out, "time", &time::rfc3339(event.time_ns()))?;
@@ -131,8 +134,8 @@ fn field(out: &mut Out, name: &str, value: &str) -> Outcome {
     if value.is_empty() {
         return Ok(());
     }
-    let name = text::fit(&text::clean(name), 16);
-    let line = format!("  {}{}", out.paint(draw::DIM, name), text::clean(value));
-    writeln!(out, "{line}")?;
+    let name = format!("  {}", text::fit(&text::clean(name), 16));
+    let beneath = " ".repeat(text::width(&name));
+    draw::beside(out, (draw::DIM, &name), &beneath, Style::new(), value)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use anstyle::Style;
 use clap::Args;
 use forebear::{CountBy, EventId, Filter};
 use serde::Serialize;
@@ -19,7 +20,8 @@ const FIELDS: [&str; 3] = ["parent", "logical", "spawned"];
 /// Show figures of the whole store
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Events that came without an id of their own are counted in `without_id` alone.
+Events that came without an id of their own are counted in `without_id` alone: those that
+are stored, equal objects being one, whereas `import` reports the objects it came across.
 With --json, one object: events, versions, without_id, segments, bytes, roots, max_depth,
 deepest, deepest_root, max_children, missing_parents, cycles, refused_links, quarantined,
 parents_by_field (parent, logical, spawned: how many events follow from their parent in
@@ -97,7 +99,7 @@ pub(crate) fn run(_: &StatsArgs, global: &Global) -> Outcome {
 
 fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {
     let deepest = figures.deepest.as_ref().map_or_else(String::new, |id| {
-        format!("`forebear chain {}`", text::short_id(&EventId::from(id)))
+        format!("`forebear chain {}`", text::typed_id(&EventId::from(id)))
     });
     let rows = [
         ("events", figures.events, "with ids of their own"),
@@ -124,9 +126,11 @@ fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {
 }
 
 fn figure_row(out: &mut Out, name: &str, figure: &str, remark: &str) -> Outcome {
-    let name = text::fit(&text::clean(name), 24);
-    let line = format!("{name}{figure:>14}  {}", out.paint(draw::DIM, text::clean(remark)));
-    writeln!(out, "{}", line.trim_end())?;
+    let (name_columns, figure_columns) = if out.columns() < 80 { (18, 11) } else { (24, 14) };
+    let name = text::fit(&text::clean(name), name_columns);
+    let lead = format!("{name}{figure:>figure_columns$}  ");
+    let beneath = " ".repeat(text::width(&lead));
+    draw::beside(out, (Style::new(), &lead), &beneath, draw::DIM, remark)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use forebear::{
     limits,
 };
 
-use crate::args::Global;
+use crate::args::{Global, at_least_one};
 use crate::failure::{Failure, Outcome};
 use crate::output::draw::Row;
 use crate::output::json::{EventLine, NextLine};
@@ -41,7 +41,7 @@ pub(crate) struct TreeArgs {
     max_depth: u64,
 
     /// Descendants at most
-    #[arg(long, value_name = "N", default_value_t = limits::MAX_PAGE)]
+    #[arg(long, value_name = "N", default_value_t = limits::MAX_PAGE, value_parser = at_least_one)]
     limit: usize,
 
     /// All children first, then all grandchildren, and so on
@@ -204,7 +204,7 @@ impl Tree {
     }
 
     fn draw(&self, out: &mut Out) -> Outcome {
-        let widest = out.columns() / 3;
+        let widest = out.columns() / 4;
         let mut waiting = vec![(0, String::new(), String::new())];
         while let Some((place, rail, rest)) = waiting.pop() {
             let node = &self.nodes[place];

@@ -16,8 +16,14 @@ const DIFFERENCE_COLUMNS: usize = 8;
 /// Columns that are left for the kind where the rail is long.
 const MIN_KIND_COLUMNS: usize = 12;
 
-/// Columns that are left for the gist even where there is no room for it.
-const MIN_GIST_COLUMNS: usize = 12;
+/// Columns of the output below which kinds have to do with less.
+const NARROW_COLUMNS: usize = 80;
+
+/// Columns that kinds do without where the output is narrow.
+const SAVED_COLUMNS: usize = 5;
+
+/// Columns of whose events they are, in a line about something else.
+const INSTANCE_COLUMNS: usize = 40;
 
 /// Bytes of a payload that is shown beneath its event.
 const SHOWN_PAYLOAD_BYTES: usize = 64 << 10;
@@ -79,26 +85,22 @@ impl Row {
         since_ns: Option<i64>,
         mark: &str,
     ) -> io::Result<()> {
-        let kind_columns = lead.saturating_sub(text::width(rail)).max(MIN_KIND_COLUMNS);
-        let kind = text::fit(&self.kind, kind_columns);
-        let id = format!("{:<8}", self.id);
+        let saved = saved_columns(out);
+        let kind_columns =
+            lead.saturating_sub(text::width(rail)).max(MIN_KIND_COLUMNS).saturating_sub(saved);
         let difference =
             since_ns.map(|since| time::difference(since, self.time_ns)).unwrap_or_default();
-        let difference = format!("{difference:>DIFFERENCE_COLUMNS$}");
-        let used =
-            [rail, &kind, &id, &difference, mark].into_iter().map(text::width).sum::<usize>();
-        let room = out.columns().saturating_sub(used + 4);
-        let gist = text::cut(&self.gist, room.max(MIN_GIST_COLUMNS));
-        let line = format!(
-            "{}{} {} {}  {}{}",
-            out.paint(DIM, rail),
-            out.paint(self.style, kind),
-            out.paint(DIM, id),
-            out.paint(DIM, difference),
-            out.paint(LINK, mark),
-            out.paint(gist_style(self.style), gist),
-        );
-        writeln!(out, "{}", line.trim_end())
+        line(
+            out,
+            &[
+                (DIM, rail),
+                (self.style, &text::fit(&self.kind, kind_columns)),
+                (DIM, &format!(" {:<8}", self.id)),
+                (DIM, &format!(" {difference:>DIFFERENCE_COLUMNS$}  ")),
+                (LINK, mark),
+                (gist_style(self.style), &self.gist),
+            ],
+        )
     }
 }
 
@@ -120,14 +122,9 @@ pub(crate) fn joint(
         _ => return Ok(()),
     };
     let instance = text::clean(instance);
-    let instance = text::cut(&instance, 40);
+    let instance = text::cut(&instance, INSTANCE_COLUMNS);
     let of = if instance.is_empty() { "" } else { "  in " };
-    let line = format!(
-        "{}{}",
-        out.paint(LINK, format_args!("╞═ {words}")),
-        out.paint(DIM, format_args!("{of}{instance}")),
-    );
-    writeln!(out, "{line}")
+    line(out, &[(LINK, "╞═ "), (LINK, words), (DIM, of), (DIM, &instance)])
 }
 
 /// Says in words, after its rail, how a walk ended and what to do next.
@@ -140,7 +137,7 @@ pub(crate) fn end(
 ) -> io::Result<()> {
     let parent = end.parent().map(EventId::to_string).unwrap_or_default();
     let parent = text::clean(&parent).into_owned();
-    let on = end.parent().map(text::short_id).unwrap_or_default();
+    let on = end.parent().map(text::typed_id).unwrap_or_default();
     let steps = text::counted(steps, "step", "steps");
     let words = match end {
         ChainEnd::Root => {
@@ -170,27 +167,72 @@ pub(crate) fn end(
         other => format!("{}: {parent}", other.as_str()),
     };
     let style = if *end == ChainEnd::Root { DIM } else { LINK };
-    let line = format!("{}{}", out.paint(DIM, rail), out.paint(style, words));
-    writeln!(out, "{line}")
+    let beneath = if rail.starts_with('┌') { "│ " } else { "  " };
+    beside(out, (DIM, rail), beneath, style, &words)
 }
 
 /// Prints the line above a picture: when it begins, and whose it is.
 pub(crate) fn heading(out: &mut Out, when: &str, instance: &str) -> io::Result<()> {
     let instance = text::clean(instance);
-    let instance = text::cut(&instance, 40);
-    let line = format!("{}  {}", out.paint(BOLD, when), out.paint(DIM, instance));
+    let instance = text::cut(&instance, INSTANCE_COLUMNS);
+    line(out, &[(BOLD, when), (DIM, "  "), (DIM, &instance)])
+}
+
+/// Prints words that are about the picture, not of it.
+pub(crate) fn remark(out: &mut Out, words: &str) -> io::Result<()> {
+    for line in text::wrap(&text::clean(words), out.columns(), 0) {
+        let line = out.paint(DIM, line).to_string();
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Prints words as they are, once they are harmless. Lines after the first begin
+/// after `hang` columns.
+pub(crate) fn plain(out: &mut Out, words: &str, hang: usize) -> io::Result<()> {
+    for line in text::wrap(&text::clean(words), out.columns(), hang) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Prints words to the right of what leads to them; where they need more than a
+/// line, the others stand to the right of `beneath`, which is as wide.
+pub(crate) fn beside(
+    out: &mut Out,
+    (lead_style, lead): (Style, &str),
+    beneath: &str,
+    style: Style,
+    words: &str,
+) -> io::Result<()> {
+    let room = out.columns().saturating_sub(text::width(lead));
+    for (at, words) in text::wrap(&text::clean(words), room, 0).into_iter().enumerate() {
+        let lead = if at == 0 { lead } else { beneath };
+        let line = format!("{}{}", out.paint(lead_style, lead), out.paint(style, words));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Prints pieces of a line, as many as there is room for: the last one that fits
+/// is cut.
+fn line(out: &mut Out, pieces: &[(Style, &str)]) -> io::Result<()> {
+    let mut room = out.columns();
+    let mut line = String::new();
+    for (style, piece) in pieces {
+        if room == 0 {
+            break;
+        }
+        let piece = text::cut(piece, room);
+        room = room.saturating_sub(text::width(&piece));
+        line.push_str(&out.paint(*style, piece).to_string());
+    }
     writeln!(out, "{}", line.trim_end())
 }
 
-/// Prints a line that is about the picture, not of it.
-pub(crate) fn remark(out: &mut Out, words: &str) -> io::Result<()> {
-    let line = out.paint(DIM, text::clean(words)).to_string();
-    writeln!(out, "{line}")
-}
-
-/// Prints a line as it is, once it is harmless.
-pub(crate) fn plain(out: &mut Out, line: &str) -> io::Result<()> {
-    writeln!(out, "{}", text::clean(line))
+/// What kinds do without in this output.
+fn saved_columns(out: &Out) -> usize {
+    if out.columns() < NARROW_COLUMNS { SAVED_COLUMNS } else { 0 }
 }
 
 /// Prints a payload beneath its event: JSON spread out, other text as it is.
@@ -203,16 +245,14 @@ pub(crate) fn payload(out: &mut Out, rail: &str, payload: &[u8]) -> io::Result<(
         }
     };
     for line in text::clean_lines(&shown).lines() {
-        let line = format!("{}{line}", out.paint(DIM, rail));
-        writeln!(out, "{}", line.trim_end())?;
+        beside(out, (DIM, rail), rail, Style::new(), line)?;
     }
     if payload.len() > SHOWN_PAYLOAD_BYTES {
-        let line = format!(
-            "{rail}… {} in all; `forebear show --raw` prints them",
+        let words = format!(
+            "… {} in all; `forebear show --raw` prints them",
             text::bytes(payload.len() as u64)
         );
-        let line = out.paint(DIM, line).to_string();
-        writeln!(out, "{line}")?;
+        beside(out, (DIM, rail), rail, DIM, &words)?;
     }
     Ok(())
 }
@@ -226,22 +266,20 @@ pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> 
         writeln!(out, "{line}")?;
         *day = this_day;
     }
-    let kind = text::fit(&text::clean(event.kind()), KIND_COLUMNS);
-    let id = format!("{:<8}", text::short_id(event.id()));
+    let kind = text::fit(&text::clean(event.kind()), KIND_COLUMNS - saved_columns(out));
     let mark = if event.is_version() { "version: " } else { "" };
-    let used = 2 + 8 + 2 + text::width(&id) + 2 + KIND_COLUMNS + 2 + mark.len();
-    let gist = gist::of_event(event);
-    let gist = text::cut(&gist, out.columns().saturating_sub(used).max(MIN_GIST_COLUMNS));
     let style = kind_style(event);
-    let line = format!(
-        "  {}  {}  {}  {}{}",
-        time::time_of_day(event.time_ns()),
-        out.paint(DIM, id),
-        out.paint(style, kind),
-        out.paint(DIM, mark),
-        out.paint(gist_style(style), gist),
-    );
-    writeln!(out, "{}", line.trim_end())
+    line(
+        out,
+        &[
+            (Style::new(), &format!("  {}  ", time::time_of_day(event.time_ns()))),
+            (DIM, &format!("{:<8}  ", text::short_id(event.id()))),
+            (style, &kind),
+            (DIM, "  "),
+            (DIM, mark),
+            (gist_style(style), &gist::of_event(event)),
+        ],
+    )
 }
 
 /// What a failure says stands out, too.

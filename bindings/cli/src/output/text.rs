@@ -9,8 +9,8 @@ use unicode_width::UnicodeWidthChar;
 /// be piled up without end.
 const CHARS_PER_COLUMN: usize = 4;
 
-/// Columns of an id that is no UUID: it can't be shortened, only cut.
-const TEXT_ID_COLUMNS: usize = 36;
+/// Columns of an id that is no UUID, in a picture: it can't be shortened, only cut.
+const TEXT_ID_COLUMNS: usize = 20;
 
 /// The text on one line, nothing in it that a terminal would obey: control
 /// characters become the pictures of them, what turns the direction of writing
@@ -58,6 +58,43 @@ pub(crate) fn fit(text: &str, columns: usize) -> String {
     format!("{cut}{:missing$}", "")
 }
 
+/// The text in lines of at most so many columns, broken between words where that
+/// can be. Lines after the first begin as far to the right as the first, or after
+/// `hang` columns if that is more.
+pub(crate) fn wrap(text: &str, columns: usize, hang: usize) -> Vec<String> {
+    let indent = (text.len() - text.trim_start_matches(' ').len()).max(hang).min(columns / 2);
+    let mut lines = Vec::new();
+    let mut rest = text;
+    loop {
+        let indent = if lines.is_empty() { 0 } else { indent };
+        let (line, after) = first_line(rest, columns.saturating_sub(indent).max(1));
+        lines.push(format!("{:indent$}{line}", ""));
+        if after.is_empty() {
+            return lines;
+        }
+        rest = after;
+    }
+}
+
+/// As much of the text as fits, and what remains.
+fn first_line(text: &str, columns: usize) -> (&str, &str) {
+    let begin = text.len() - text.trim_start_matches(' ').len();
+    let mut used = 0;
+    let mut space = None;
+    for (count, (at, c)) in text.char_indices().enumerate() {
+        used += c.width().unwrap_or(0);
+        if c == ' ' && at >= begin {
+            space = Some(at);
+        }
+        if used > columns || count >= columns.saturating_mul(CHARS_PER_COLUMN) {
+            // A character that is wider than the line stands on it all the same.
+            let end = space.unwrap_or(at.max(text.chars().next().map_or(0, char::len_utf8)));
+            return (text[..end].trim_end_matches(' '), text[end..].trim_start_matches(' '));
+        }
+    }
+    (text, "")
+}
+
 /// Columns that the text takes.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
@@ -72,6 +109,15 @@ pub(crate) fn short_id(id: &EventId) -> String {
             uuid.to_string()[..digits].to_owned()
         }
         None => cut(&clean(id.as_text().unwrap_or_default()), TEXT_ID_COLUMNS).into_owned(),
+    }
+}
+
+/// An id to be typed: short if it is a UUID, else as it is, since only whole text
+/// finds an event.
+pub(crate) fn typed_id(id: &EventId) -> String {
+    match id.as_text() {
+        Some(text) => clean(text).into_owned(),
+        None => short_id(id),
     }
 }
 
@@ -150,6 +196,19 @@ mod tests {
         assert_eq!(width(&fit("日本", 7)), 7);
         let pile = format!("e{}", "\u{301}".repeat(1000));
         assert!(cut(&pile, 10).chars().count() <= 41);
+    }
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrap("one two", 7, 0), ["one two"]);
+        assert_eq!(wrap("one two three", 7, 0), ["one two", "three"]);
+        assert_eq!(wrap("  one two three", 8, 0), ["  one", "  two", "  three"]);
+        assert_eq!(wrap("one two", 5, 2), ["one", "  two"]);
+        assert_eq!(wrap("abcdefghij", 4, 0), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("日本語", 4, 0), ["日本", "語"]);
+        assert_eq!(wrap("日本", 1, 0), ["日", "本"]);
+        assert_eq!(wrap("a  b", 4, 0), ["a  b"]);
+        assert_eq!(wrap("", 4, 0), [""]);
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! Times as people and scripts write them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+
+/// Bytes of a date as it is written: 2026-03-01.
+const DATE_BYTES: usize = 10;
+
+/// Digits of a second's fraction down to the nanosecond.
+const FRACTION_DIGITS: usize = 9;
 
 /// Reads a time into nanoseconds since the Unix epoch: RFC 3339, a date (its
 /// beginning in UTC), integer nanoseconds, or how long ago (`2h`, `3d`, `1h30m`).
@@ -13,14 +20,23 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
     if let Ok(ns) = text.parse::<i64>() {
         return Ok(ns);
     }
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return in_range(timestamp);
+    if let Some(ns) = parse_rfc3339(text) {
+        return ns;
     }
-    if let Ok(date) = text.parse::<Date>() {
+    // What reads a date would read one with a time of day, too, and drop that.
+    if text.len() == DATE_BYTES
+        && let Ok(date) = text.parse::<Date>()
+    {
         return date
             .to_zoned(TimeZone::UTC)
             .map_err(|error| error.to_string())
             .and_then(|zoned| in_range(zoned.timestamp()));
+    }
+    if without_excess_digits(text).parse::<DateTime>().is_ok() {
+        return Err(format!(
+            "expected an offset behind the time of day, such as the Z in 2026-03-01T12:00:00Z, \
+             found {text:?}"
+        ));
     }
     let ago = length(text).ok_or_else(|| {
         format!(
@@ -29,6 +45,12 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
         )
     })?;
     Timestamp::now().checked_sub(ago).map_err(|error| error.to_string()).and_then(in_range)
+}
+
+/// Reads RFC 3339 alone into nanoseconds since the Unix epoch; `None` where it is
+/// something else. Digits beyond nanoseconds are dropped.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Result<i64, String>> {
+    without_excess_digits(text).parse::<Timestamp>().ok().map(in_range)
 }
 
 /// Reads a length of time (`10s`, `90m`, `1h`, `3d`).
@@ -93,6 +115,19 @@ fn in_range(timestamp: Timestamp) -> Result<i64, String> {
         .map_err(|_| format!("expected a time in the years 1677 to 2262, found {timestamp}"))
 }
 
+/// The text without digits of a second's fraction that are finer than nanoseconds.
+fn without_excess_digits(text: &str) -> Cow<'_, str> {
+    let Some(point) = text.find('.') else {
+        return Cow::Borrowed(text);
+    };
+    let (whole, fraction) = text.split_at(point + 1);
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    if digits <= FRACTION_DIGITS {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{whole}{}{}", &fraction[..FRACTION_DIGITS], &fraction[digits..]))
+}
+
 fn length(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     let length = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
@@ -119,6 +154,29 @@ mod tests {
         for bad in ["", "yesterday-ish", "2026-13-01", "3000-01-01T00:00:00Z"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_time_of_day_needs_an_offset() {
+        for local in [
+            "2026-03-01T12:00:00",
+            "2026-03-01 12:00",
+            "2026-03-01T12",
+            "2026-03-01T12:00:00.1234567891",
+        ] {
+            let error = parse(local).expect_err(local);
+            assert!(error.contains("offset") && error.contains('Z'), "{error}");
+        }
+    }
+
+    #[test]
+    fn digits_beyond_nanoseconds_are_dropped() {
+        let ns = parse("2026-03-01T12:00:00.123456789Z");
+        assert_eq!(parse("2026-03-01T12:00:00.1234567899999Z"), ns);
+        assert_eq!(parse("2026-03-01T13:00:00.123456789012345678901234567890+01:00"), ns);
+        assert_eq!(parse_rfc3339("2h"), None);
+        assert_eq!(parse_rfc3339("17"), None);
+        assert_eq!(parse_rfc3339("2026-03-01"), None);
     }
 
     #[test]
