@@ -30,7 +30,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// let store = Store::in_memory()?;
 /// let error = store.append(Event::new("tick").id("x".repeat(300))).expect_err("too long an id");
 /// assert!(error.is_invalid() && !error.is_closed());
-/// assert!(error.to_string().contains("over the limit of 255"));
+/// assert!(error.to_string().contains("at most 255 bytes, found 300"));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]
