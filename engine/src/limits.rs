@@ -8,7 +8,7 @@
 //! let event = Event::new("k".repeat(limits::MAX_KIND_BYTES + 1));
 //! let error = store.append(event).expect_err("too long a kind");
 //! assert!(error.is_invalid());
-//! assert!(error.to_string().contains("kind has 129"));
+//! assert!(error.to_string().contains("at most 128 bytes, found 129"));
 //! # Ok::<(), forebear::Error>(())
 //! ```
 
