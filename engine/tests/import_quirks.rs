@@ -143,6 +143,31 @@ fn invalid_text_between_glued_objects_spoils_only_itself() {
 }
 
 #[test]
+fn rubbish_that_stands_together_is_one_piece_however_long() {
+    for unit in [&b"x\0"[..], b"1 ", b"\0 ", b"[] null"] {
+        let mut file = b"{\"uuid\":\"a\"}".to_vec();
+        file.extend(unit.repeat(100_000));
+        file.extend(b"{\"uuid\":\"b\"}\n");
+        let found = imported(&file);
+        let report = &found.report;
+        assert_eq!((report.events, report.bad_lines, report.quarantined), (2, 1, 1), "{unit:?}");
+        let kept = &found.quarantined()[0];
+        let rubbish = file[12..file.len() - 13].trim_ascii_end();
+        assert_eq!((kept.line, kept.offset), (1, 12));
+        assert!(kept.bytes == rubbish, "{unit:?}");
+        assert!(kept.reason.contains("000 faults"), "{}", kept.reason);
+    }
+}
+
+#[test]
+fn rubbish_between_many_objects_fills_a_bounded_number_of_pieces() {
+    let line: String = (0..1000).map(|n| format!("1{{\"uuid\":\"{n}\"}}")).collect();
+    let found = imported(line.as_bytes());
+    let report = &found.report;
+    assert_eq!((report.events, report.bad_lines, report.quarantined), (1000, 1, 65));
+}
+
+#[test]
 fn a_line_over_the_limit_is_kept_by_its_place_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("5e55.jsonl");
