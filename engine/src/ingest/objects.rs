@@ -18,7 +18,7 @@ pub(crate) struct Pieces<'l> {
     rubbish: Option<Rubbish>,
     /// The object that ended it.
     object: Option<Piece<'l>>,
-    rubbish_pieces: usize,
+    bad_stretches: usize,
 }
 
 /// A stretch of a line that is no object.
@@ -51,7 +51,7 @@ impl<'l> Pieces<'l> {
     /// Goes over a line, past a byte order mark at its beginning.
     pub(crate) fn new(line: &'l [u8]) -> Self {
         let at = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { line, at, rubbish: None, object: None, rubbish_pieces: 0 }
+        Self { line, at, rubbish: None, object: None, bad_stretches: 0 }
     }
 
     /// Reads to the end of the next object and returns it, or of whatever else
@@ -73,10 +73,10 @@ impl<'l> Pieces<'l> {
                 return Some(Piece { at, content: PieceContent::Object(text) });
             }
             Ok(_) => {
-                self.book(at, bytes, || "expected a JSON object, found another value".to_owned())
+                self.book(at, bytes, || "expected a JSON object, found another value".to_owned());
             }
             Err(error) => {
-                self.book(at, bytes, || format!("expected UTF-8, found invalid bytes: {error}"))
+                self.book(at, bytes, || format!("expected UTF-8, found invalid bytes: {error}"));
             }
         }
         None
@@ -115,7 +115,7 @@ impl<'l> Pieces<'l> {
     /// The rubbish that was booked, as a piece.
     fn take_rubbish(&mut self) -> Option<Piece<'l>> {
         let Rubbish { at, end, mut reason, faults } = self.rubbish.take()?;
-        self.rubbish_pieces += 1;
+        self.bad_stretches += 1;
         if faults > 1 {
             let _ = write!(reason, " (the first of {faults} faults that stand together)");
         }
@@ -141,7 +141,7 @@ impl<'l> Iterator for Pieces<'l> {
             let Some(object) = self.object() else {
                 continue;
             };
-            if self.rubbish_pieces == MAX_RUBBISH_PIECES {
+            if self.bad_stretches == MAX_RUBBISH_PIECES {
                 return Some(object);
             }
             let Some(rubbish) = self.take_rubbish() else {
