@@ -53,6 +53,15 @@ fn lone_surrogates_do_not_spoil_a_line() {
 }
 
 #[test]
+fn ids_that_differ_in_a_lone_surrogate_are_two() {
+    let found = imported(
+        b"{\"uuid\":\"a\\ud800\"}\n{\"uuid\":\"a\\ud801\"}\n{\"uuid\":\"b\",\"parentUuid\":\"a\\uD801\"}",
+    );
+    assert_eq!((found.report.events, found.report.versions), (3, 0));
+    assert_eq!(found.snapshot.root("b").unwrap(), Some(EventId::from("a\\ud801")));
+}
+
+#[test]
 fn of_equal_keys_the_last_counts() {
     let found = imported(
         br#"{"uuid":"a","parentUuid":"p","type":"user","uuid":"b","parentUuid":"q","type":"x"}"#,
@@ -213,6 +222,12 @@ fn long_values_are_cut_and_long_ids_are_kept_in_quarantine() {
         .as_bytes(),
     );
     assert_eq!((found.report.events, found.report.quarantined), (1, 2));
+    let reasons: Vec<_> = found.quarantined().into_iter().map(|kept| kept.reason).collect();
+    assert_eq!(
+        reasons,
+        ["uuid", "parentUuid"]
+            .map(|field| format!("expected a {field} of at most 255 bytes, found one of 6000"))
+    );
     let event = found.snapshot.get("a").unwrap().unwrap();
     assert_eq!(event.kind().len(), limits::MAX_KIND_BYTES);
     assert_eq!(event.instance().len(), limits::MAX_NAME_BYTES);
