@@ -170,8 +170,8 @@ fn rubbish_that_stands_together_is_one_piece_however_long() {
 
 #[test]
 fn rubbish_between_many_objects_fills_a_bounded_number_of_pieces() {
-    let line: String = (0..1000).map(|n| format!("1{{\"uuid\":\"{n}\"}}")).collect();
-    let found = imported(line.as_bytes());
+    let objects: Vec<_> = (0..1000).map(|n| format!("1{{\"uuid\":\"{n}\"}}")).collect();
+    let found = imported(objects.concat().as_bytes());
     let report = &found.report;
     assert_eq!((report.events, report.bad_lines, report.quarantined), (1000, 1, 65));
 }

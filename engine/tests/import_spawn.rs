@@ -136,7 +136,8 @@ fn evidence_is_found_among_thousands_of_others() {
     for reversed in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("one.jsonl");
-        fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let text: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        fs::write(&file, text.join("\n")).unwrap();
         let store = Store::in_memory().unwrap();
         import_files(&store, &[file]);
         assert_eq!(parent(&store.snapshot(), "root").as_deref(), Some("call"), "{reversed}");
