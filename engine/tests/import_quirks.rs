@@ -53,6 +53,15 @@ fn lone_surrogates_do_not_spoil_a_line() {
 }
 
 #[test]
+fn ids_that_differ_in_a_lone_surrogate_are_two() {
+    let found = imported(
+        b"{\"uuid\":\"a\\ud800\"}\n{\"uuid\":\"a\\ud801\"}\n{\"uuid\":\"b\",\"parentUuid\":\"a\\uD801\"}",
+    );
+    assert_eq!((found.report.events, found.report.versions), (3, 0));
+    assert_eq!(found.snapshot.root("b").unwrap(), Some(EventId::from("a\\ud801")));
+}
+
+#[test]
 fn of_equal_keys_the_last_counts() {
     let found = imported(
         br#"{"uuid":"a","parentUuid":"p","type":"user","uuid":"b","parentUuid":"q","type":"x"}"#,
@@ -143,6 +152,31 @@ fn invalid_text_between_glued_objects_spoils_only_itself() {
 }
 
 #[test]
+fn rubbish_that_stands_together_is_one_piece_however_long() {
+    for unit in [&b"x\0"[..], b"1 ", b"\0 ", b"[] null"] {
+        let mut file = b"{\"uuid\":\"a\"}".to_vec();
+        file.extend(unit.repeat(100_000));
+        file.extend(b"{\"uuid\":\"b\"}\n");
+        let found = imported(&file);
+        let report = &found.report;
+        assert_eq!((report.events, report.bad_lines, report.quarantined), (2, 1, 1), "{unit:?}");
+        let kept = &found.quarantined()[0];
+        let rubbish = file[12..file.len() - 13].trim_ascii_end();
+        assert_eq!((kept.line, kept.offset), (1, 12));
+        assert!(kept.bytes == rubbish, "{unit:?}");
+        assert!(kept.reason.contains("000 faults"), "{}", kept.reason);
+    }
+}
+
+#[test]
+fn rubbish_between_many_objects_fills_a_bounded_number_of_pieces() {
+    let objects: Vec<_> = (0..1000).map(|n| format!("1{{\"uuid\":\"{n}\"}}")).collect();
+    let found = imported(objects.concat().as_bytes());
+    let report = &found.report;
+    assert_eq!((report.events, report.bad_lines, report.quarantined), (1000, 1, 65));
+}
+
+#[test]
 fn a_line_over_the_limit_is_kept_by_its_place_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("5e55.jsonl");
@@ -188,6 +222,12 @@ fn long_values_are_cut_and_long_ids_are_kept_in_quarantine() {
         .as_bytes(),
     );
     assert_eq!((found.report.events, found.report.quarantined), (1, 2));
+    let reasons: Vec<_> = found.quarantined().into_iter().map(|kept| kept.reason).collect();
+    assert_eq!(
+        reasons,
+        ["uuid", "parentUuid"]
+            .map(|field| format!("expected a {field} of at most 255 bytes, found one of 6000"))
+    );
     let event = found.snapshot.get("a").unwrap().unwrap();
     assert_eq!(event.kind().len(), limits::MAX_KIND_BYTES);
     assert_eq!(event.instance().len(), limits::MAX_NAME_BYTES);

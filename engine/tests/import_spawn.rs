@@ -66,6 +66,86 @@ fn else_the_event_with_the_call_that_progress_names() {
 }
 
 #[test]
+fn of_the_calls_that_progress_names_the_earliest_counts() {
+    let lines = [
+        call("later", 5, "t0"),
+        progress("early", 1, "t0"),
+        call("earlier", 2, "t1"),
+        progress("late", 7, "t1"),
+        root("root", 6),
+    ];
+    check_any_order(&lines, "root", Some("earlier"));
+}
+
+#[test]
+fn a_result_may_answer_several_calls() {
+    let mut several = result("result", 4, "t8", None);
+    let answer = json!({"type": "tool_result", "tool_use_id": "t2"});
+    several["message"]["content"].as_array_mut().unwrap().push(answer);
+    let lines = [call("call", 1, "t2"), several, root("root", 2)];
+    check_any_order(&lines, "root", Some("call"));
+}
+
+#[test]
+fn any_of_forty_calls_on_a_line_may_start_an_agent() {
+    let mut many = call("many", 1, "t");
+    let calls: Vec<_> = (0..40)
+        .map(|n| json!({"type": "tool_use", "id": format!("t{n}"), "name": "Task"}))
+        .collect();
+    many["message"]["content"] = json!(calls);
+    let lines = [many, result("result", 4, "t39", None), root("root", 2)];
+    check_any_order(&lines, "root", Some("many"));
+}
+
+#[test]
+fn a_claim_that_an_event_started_itself_does_not_hide_others() {
+    let lines = [
+        call("call", 1, "t1"),
+        result("itself", 3, "t0", Some("root")),
+        result("result", 4, "t1", None),
+        root("root", 2),
+    ];
+    check_any_order(&lines, "root", Some("call"));
+}
+
+#[test]
+fn calls_of_one_time_are_told_apart_in_any_order() {
+    let lines = [
+        call("a", 1, "t1"),
+        call("b", 1, "t1"),
+        call("c", 1, "t1"),
+        result("result", 4, "t1", None),
+        root("root", 2),
+    ];
+    let (store, _folder) = imported_each_alone(&lines, &[0, 1, 2, 3, 4]);
+    let expected = parent(&store.snapshot(), "root");
+    assert!(expected.is_some());
+    check_any_order(&lines, "root", expected.as_deref());
+}
+
+#[test]
+fn evidence_is_found_among_thousands_of_others() {
+    let mut lines: Vec<_> = (0..2500).map(|n| progress(&format!("p{n}"), 3, "t0")).collect();
+    lines.extend((0..1200).map(|n| {
+        let mut other = progress(&format!("o{n}"), 3, "t1");
+        other["data"]["agentId"] = json!("other");
+        other
+    }));
+    lines.push(progress("last", 5, "t1"));
+    lines.extend([call("call", 1, "t1"), root("root", 2)]);
+    for reversed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("one.jsonl");
+        let text: Vec<_> = lines.iter().map(ToString::to_string).collect();
+        fs::write(&file, text.join("\n")).unwrap();
+        let store = Store::in_memory().unwrap();
+        import_files(&store, &[file]);
+        assert_eq!(parent(&store.snapshot(), "root").as_deref(), Some("call"), "{reversed}");
+        lines.reverse();
+    }
+}
+
+#[test]
 fn every_event_of_an_agent_that_names_no_parent_is_linked() {
     let mut resumed = root("resumed", 8);
     resumed["parentUuid"] = json!("");

@@ -8,8 +8,9 @@ use crate::id::EventId;
 use crate::ingest::fields::Fields;
 use crate::ingest::json::JsonStr;
 use crate::ingest::labels::{
-    AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_TOOLS,
-    MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION, numbered,
+    AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_CALLS,
+    MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
+    numbered,
 };
 use crate::limits;
 
@@ -56,8 +57,10 @@ impl Transcript {
         } else {
             event = event.derived_id(ID_DOMAIN, object.as_bytes());
             let message = fields.message_id.or(fields.snapshot.message_id);
-            if let Some(parent) = fields.leaf.or(message) {
-                event = event.parent(id("parent", parent)?);
+            if let Some(parent) = fields.leaf {
+                event = event.parent(id("leafUuid", parent)?);
+            } else if let Some(parent) = message {
+                event = event.parent(id("messageId", parent)?);
             }
         }
         let time_ns = fields.timestamp.and_then(parse_time);
@@ -98,9 +101,11 @@ impl Transcript {
         if fields.sidechain {
             event = event.label(SIDECHAIN, "true");
         }
-        for (n, tool_use) in message.tool_uses.iter().take(MAX_TOOLS).enumerate() {
-            event =
-                event.label(numbered(TOOL, n), tool_use.name.map_or_else(String::new, label_value));
+        for (n, tool_use) in message.tool_uses.iter().take(MAX_CALLS).enumerate() {
+            if n < MAX_TOOLS {
+                let name = tool_use.name.map_or_else(String::new, label_value);
+                event = event.label(numbered(TOOL, n), name);
+            }
             if let Some(id) = tool_use.id {
                 event = event.label(numbered(TOOL_USE_ID, n), label_value(id));
             }
@@ -131,24 +136,26 @@ fn labelled_with_evidence(mut event: Event, fields: &Fields<'_>) -> Event {
     {
         event = event.label(AGENT_ROOT, label_value(agent));
     }
-    let call = if let Some(agent) = fields.result_agent {
+    let mut calls = Vec::new();
+    if let Some(agent) = fields.result_agent {
         event = event.label(AGENT_RESULT, label_value(agent));
-        if let Some(source) = fields.source_call {
-            event = event.label(SOURCE_CALL, label_value(source));
+        // No event has an id that is too long: then nothing is said by it.
+        if let Some(Ok(source)) = fields.source_call.map(|call| id(SOURCE_CALL, call)) {
+            event = event.label(SOURCE_CALL, source.to_string());
         }
-        fields.message.tool_results.first().and_then(|result| result.id)
+        calls.extend(fields.message.tool_results.iter().filter_map(|result| result.id));
     } else if let Some(agent) = fields.progress_agent
         && is(fields.line_type, "progress")
     {
         event = event.label(AGENT_PROGRESS, label_value(agent));
-        fields.parent_tool_use
-    } else {
-        None
-    };
-    match call {
-        Some(call) => event.label(AGENT_CALL, label_value(call)),
-        None => event,
+        calls.extend(fields.parent_tool_use);
     }
+    // A line that answers calls and makes many itself has little room left.
+    let room = limits::MAX_LABELS.saturating_sub(event.labels.len());
+    for (n, call) in calls.into_iter().take(MAX_CALLS.min(room)).enumerate() {
+        event = event.label(numbered(AGENT_CALL, n), label_value(call));
+    }
+    event
 }
 
 /// What kind of event an object is.
@@ -190,7 +197,7 @@ fn parse_time(text: JsonStr<'_>) -> Option<i64> {
 }
 
 fn id(field: &str, text: JsonStr<'_>) -> Result<EventId, String> {
-    let id = EventId::from(&*text.decode());
+    let id = EventId::from(&*text.decode_exactly());
     let length = id.text_len();
     if length > limits::MAX_ID_BYTES {
         return Err(format!(
@@ -330,6 +337,33 @@ mod tests {
         let mut transcript = Transcript::new(Path::new(FILE), 0);
         let reason = transcript.event(&Fields::read(&object), &object).unwrap_err();
         assert!(reason.contains("at most 255 bytes, found one of 256"), "{reason}");
+    }
+
+    #[test]
+    fn the_labels_of_a_line_with_all_there_is_fit_an_event() {
+        let uses = r#"{"type":"tool_use","id":"t","name":"n"},"#.repeat(100);
+        let results = r#"{"type":"tool_result","tool_use_id":"r","is_error":true},"#.repeat(100);
+        let event = read(&format!(
+            r#"{{"uuid":"a","type":"x","subtype":"x","agentId":"x","gitBranch":"x","version":"x",
+                "isSidechain":true,"sourceToolAssistantUUID":"c","toolUseResult":{{"agentId":"x"}},
+                "message":{{"model":"m","content":[{uses}{results}1]}}}}"#
+        ))
+        .event;
+        event.validate(1 << 20).unwrap();
+        assert_eq!(event.labels.len(), limits::MAX_LABELS);
+        assert_eq!(label(&event, "tool_use_id.40"), Some("t"));
+        assert_eq!(label(&event, "agent_call.4"), Some("r"));
+    }
+
+    #[test]
+    fn a_call_named_by_an_id_that_is_too_long_is_not_noted() {
+        let long = "x".repeat(256);
+        let event = read(&format!(
+            r#"{{"uuid":"a","sourceToolAssistantUUID":"{long}","toolUseResult":{{"agentId":"x"}}}}"#
+        ))
+        .event;
+        assert_eq!(label(&event, "agent_result"), Some("x"));
+        assert_eq!(label(&event, "source_call"), None);
     }
 
     #[test]

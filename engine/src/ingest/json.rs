@@ -169,6 +169,16 @@ impl<'t> JsonStr<'t> {
     /// The text that the string stands for. A surrogate escape without its
     /// partner stands for no character and becomes U+FFFD.
     pub(crate) fn decode(self) -> Cow<'t, str> {
+        self.decode_with(|decoded, _| decoded.push(char::REPLACEMENT_CHARACTER))
+    }
+
+    /// The same for ids, of which two that differ must not become one: such an
+    /// escape stays what it is, its digits in lower case.
+    pub(crate) fn decode_exactly(self) -> Cow<'t, str> {
+        self.decode_with(|decoded, escape| decoded.push_str(&escape.to_ascii_lowercase()))
+    }
+
+    fn decode_with(self, no_character: impl Fn(&mut String, &str)) -> Cow<'t, str> {
         let Some(first) = memchr::memchr(b'\\', self.0.as_bytes()) else {
             return Cow::Borrowed(self.0);
         };
@@ -178,7 +188,10 @@ impl<'t> JsonStr<'t> {
         while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
             decoded.push_str(&rest[..at]);
             let (character, length) = unescape(&rest[at..]);
-            decoded.push(character);
+            match character {
+                Some(character) => decoded.push(character),
+                None => no_character(&mut decoded, rest.get(at..at + length).unwrap_or_default()),
+            }
             rest = rest.get(at + length..).unwrap_or_default();
         }
         decoded.push_str(rest);
@@ -186,9 +199,9 @@ impl<'t> JsonStr<'t> {
     }
 }
 
-/// The character that an escape at the beginning of `text` stands for, and how
-/// long the escape is.
-fn unescape(text: &str) -> (char, usize) {
+/// The character that an escape at the beginning of `text` stands for, if it
+/// does for one, and how long the escape is.
+fn unescape(text: &str) -> (Option<char>, usize) {
     let character = match text.as_bytes().get(1) {
         Some(b'b') => '\u{8}',
         Some(b'f') => '\u{c}',
@@ -197,20 +210,20 @@ fn unescape(text: &str) -> (char, usize) {
         Some(b't') => '\t',
         Some(b'u') => return unescape_unicode(text),
         Some(byte) if byte.is_ascii() => char::from(*byte),
-        _ => return (char::REPLACEMENT_CHARACTER, 1),
+        _ => return (None, 1),
     };
-    (character, 2)
+    (Some(character), 2)
 }
 
-fn unescape_unicode(text: &str) -> (char, usize) {
+fn unescape_unicode(text: &str) -> (Option<char>, usize) {
     let Some(unit) = utf16_unit(text) else {
-        return (char::REPLACEMENT_CHARACTER, 2);
+        return (None, 2);
     };
     let follower = text.get(ESCAPE_BYTES..).and_then(utf16_unit);
     let pair = [unit, follower.unwrap_or_default()];
     match char::decode_utf16(pair).next() {
-        Some(Ok(character)) => (character, ESCAPE_BYTES * character.len_utf16()),
-        _ => (char::REPLACEMENT_CHARACTER, ESCAPE_BYTES),
+        Some(Ok(character)) => (Some(character), ESCAPE_BYTES * character.len_utf16()),
+        _ => (None, ESCAPE_BYTES),
     }
 }
 
@@ -278,6 +291,17 @@ mod tests {
             (r#""\ud800A""#, "\u{fffd}A"),
         ] {
             assert_eq!(Cursor::new(text).string().unwrap().decode(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn lone_surrogates_stay_apart_where_texts_are_to_be_told_apart() {
+        for (text, expected) in [
+            (r#""a\ud800b""#, "a\\ud800b"),
+            (r#""a\uD801b""#, "a\\ud801b"),
+            (r#""\ud800\ud83d\ude00\ufffd""#, "\\ud800😀\u{fffd}"),
+        ] {
+            assert_eq!(Cursor::new(text).string().unwrap().decode_exactly(), expected, "{text}");
         }
     }
 

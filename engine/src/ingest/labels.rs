@@ -18,9 +18,10 @@ pub(crate) const SIDECHAIN: &str = "sidechain";
 /// `true` on results of calls that failed.
 pub(crate) const IS_ERROR: &str = "is_error";
 
-/// The tool that is called; on calls alone. Numbered.
+/// The tool that is called; on calls alone, and on each event that holds one.
+/// Numbered, up to [`MAX_TOOLS`].
 pub(crate) const TOOL: &str = "tool";
-/// The call, on itself and on its result. Numbered.
+/// The call, on itself and on its result. Numbered, up to [`MAX_CALLS`].
 pub(crate) const TOOL_USE_ID: &str = "tool_use_id";
 
 /// The agent whose first event this is, which names no parent.
@@ -29,13 +30,16 @@ pub(crate) const AGENT_ROOT: &str = "agent_root";
 pub(crate) const AGENT_RESULT: &str = "agent_result";
 /// The agent whose progress this reports.
 pub(crate) const AGENT_PROGRESS: &str = "agent_progress";
-/// The call (its tool-use id) by which the agent of one of the two was started.
+/// A call (its tool-use id) by which the agent of one of the two may have been
+/// started. Numbered, up to [`MAX_CALLS`].
 pub(crate) const AGENT_CALL: &str = "agent_call";
 /// The event that holds that call.
 pub(crate) const SOURCE_CALL: &str = "source_call";
 
-/// Most calls or results of one line that get labels.
+/// Most tools of one line whose names get labels, and most results.
 pub(crate) const MAX_TOOLS: usize = 8;
+/// Most calls of one line that get labels, so that all labels fit an event.
+pub(crate) const MAX_CALLS: usize = 40;
 
 /// The key of the `n`th label, from 0, where there may be several of a kind:
 /// `tool`, `tool.2`, `tool.3`, …
@@ -44,4 +48,9 @@ pub(crate) fn numbered(key: &'static str, n: usize) -> Cow<'static, str> {
         0 => Cow::Borrowed(key),
         _ => Cow::Owned(format!("{key}.{}", n + 1)),
     }
+}
+
+/// Whether a key is one of those that [`numbered`] makes of another.
+pub(crate) fn is_numbered(key: &str, of: &str) -> bool {
+    key.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

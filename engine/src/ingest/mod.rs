@@ -15,10 +15,14 @@
 //! The labels, each where there is something to say: `type`, `subtype`,
 //! `project` (the folder that the session's file lies in), `branch`, `version`,
 //! `model`, `agent`, `sidechain` (`true`), `is_error` (`true`), `tool` on calls,
-//! `tool_use_id` on calls and results; where a line holds several calls, `tool.2`,
-//! `tool_use_id.2` and so on up to 8. By `agent_root`, `agent_result`,
-//! `agent_progress`, `agent_call` and `source_call` agents are linked to the calls
-//! that started them, in whatever order the ends come.
+//! `tool_use_id` on calls and results; where a line holds several, `tool.2`,
+//! `tool_use_id.2` and so on. By `agent_root`, `agent_result`, `agent_progress`,
+//! `agent_call` and `source_call` agents are linked to the calls that started
+//! them, in whatever order the ends come.
+//!
+//! An event has room for 64 labels: of one line, the first 8 tools and results
+//! and the first 40 calls get theirs. An agent that a later call of the line
+//! started is linked only where a result names the event (`source_call`).
 //!
 //! An id seen before with the same bytes is a repeat; with others, a version.
 //! What is not a JSON object is quarantined with the place it came from.

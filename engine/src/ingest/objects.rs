@@ -1,15 +1,34 @@
 //! The JSON objects on a line, and what else stands there.
 
+use std::fmt::Write;
+
 use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::SliceRead;
 
 /// Goes over a line: usually one object, but several may be glued together, and
-/// anything may stand after them.
+/// anything may stand around them. What is no object and stands together is one
+/// piece, and a line has at most 64 of those: then the rest of the line, from the
+/// next fault to the last, is one too, after the objects in between.
 #[derive(Debug)]
 pub(crate) struct Pieces<'l> {
     line: &'l [u8],
     at: usize,
+    /// What is no object, until its end is known.
+    rubbish: Option<Rubbish>,
+    /// The object that ended it.
+    object: Option<Piece<'l>>,
+    bad_stretches: usize,
+}
+
+/// A stretch of a line that is no object.
+#[derive(Debug)]
+struct Rubbish {
+    at: usize,
+    end: usize,
+    /// What is wrong with its beginning.
+    reason: String,
+    faults: usize,
 }
 
 /// A stretch of a line.
@@ -32,40 +51,76 @@ impl<'l> Pieces<'l> {
     /// Goes over a line, past a byte order mark at its beginning.
     pub(crate) fn new(line: &'l [u8]) -> Self {
         let at = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { line, at }
+        Self { line, at, rubbish: None, object: None, bad_stretches: 0 }
     }
 
-    /// A value that ends at `end` was found.
-    fn value(&mut self, end: usize) -> PieceContent<'l> {
-        let bytes = &self.line[self.at..end];
-        self.at = end;
-        match std::str::from_utf8(bytes) {
-            Ok(text) if text.starts_with('{') => PieceContent::Object(text),
-            Ok(_) => PieceContent::Rubbish {
-                bytes,
-                reason: "expected a JSON object, found another value".to_owned(),
-            },
-            Err(error) => PieceContent::Rubbish {
-                bytes,
-                reason: format!("expected UTF-8, found invalid bytes: {error}"),
-            },
+    /// Reads to the end of the next object and returns it, or of whatever else
+    /// comes next, which is booked.
+    fn object(&mut self) -> Option<Piece<'l>> {
+        let at = self.at;
+        let mut values: StreamDeserializer<'_, _, IgnoredAny> =
+            StreamDeserializer::new(SliceRead::new(&self.line[at..]));
+        // `IgnoredAny` keeps nothing and skips nested values without recursion.
+        let value = values.next()?;
+        if let Err(error) = value {
+            self.rubbish(&error);
+            return None;
         }
+        self.at += values.byte_offset();
+        let bytes = &self.line[at..self.at];
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.starts_with('{') => {
+                return Some(Piece { at, content: PieceContent::Object(text) });
+            }
+            Ok(_) => {
+                self.book(at, bytes, || "expected a JSON object, found another value".to_owned());
+            }
+            Err(error) => {
+                self.book(at, bytes, || format!("expected UTF-8, found invalid bytes: {error}"));
+            }
+        }
+        None
     }
 
     /// No value begins here: what follows is lost, up to a run of NUL. Those are
     /// holes that a crash leaves in a file; behind them writing went on.
-    fn rubbish(&mut self, error: &serde_json::Error) -> PieceContent<'l> {
-        let rest = &self.line[self.at..];
+    fn rubbish(&mut self, error: &serde_json::Error) {
+        let at = self.at;
+        let rest = &self.line[at..];
         let hole = memchr::memchr(0, rest).unwrap_or(rest.len());
         let zeros = rest[hole..].iter().take_while(|byte| **byte == 0).count();
         let bytes = &rest[..hole + zeros];
         self.at += bytes.len();
-        let reason = if hole == 0 {
-            format!("expected a JSON object, found {zeros} NUL bytes")
-        } else {
-            format!("expected a JSON object: {error}")
-        };
-        PieceContent::Rubbish { bytes: trim_end(bytes), reason }
+        self.book(at, trim_end(bytes), || {
+            if hole == 0 {
+                format!("expected a JSON object, found {zeros} NUL bytes")
+            } else {
+                format!("expected a JSON object: {error}")
+            }
+        });
+    }
+
+    /// Books bytes that are no object, together with those before them.
+    fn book(&mut self, at: usize, bytes: &[u8], reason: impl FnOnce() -> String) {
+        let end = at + bytes.len();
+        match &mut self.rubbish {
+            Some(rubbish) => {
+                rubbish.end = end;
+                rubbish.faults += 1;
+            }
+            None => self.rubbish = Some(Rubbish { at, end, reason: reason(), faults: 1 }),
+        }
+    }
+
+    /// The rubbish that was booked, as a piece.
+    fn take_rubbish(&mut self) -> Option<Piece<'l>> {
+        let Rubbish { at, end, mut reason, faults } = self.rubbish.take()?;
+        self.bad_stretches += 1;
+        if faults > 1 {
+            let _ = write!(reason, " (the first of {faults} faults that stand together)");
+        }
+        let content = PieceContent::Rubbish { bytes: &self.line[at..end], reason };
+        Some(Piece { at, content })
     }
 }
 
@@ -73,17 +128,28 @@ impl<'l> Iterator for Pieces<'l> {
     type Item = Piece<'l>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = &self.line[self.at..];
-        self.at += rest.iter().position(|byte| !is_space(*byte))?;
-        let at = self.at;
-        let mut values: StreamDeserializer<'_, _, IgnoredAny> =
-            StreamDeserializer::new(SliceRead::new(&self.line[at..]));
-        // `IgnoredAny` keeps nothing and skips nested values without recursion.
-        let content = match values.next()? {
-            Ok(IgnoredAny) => self.value(at + values.byte_offset()),
-            Err(error) => self.rubbish(&error),
-        };
-        Some(Piece { at, content })
+        if let Some(object) = self.object.take() {
+            return Some(object);
+        }
+        loop {
+            let rest = &self.line[self.at..];
+            let Some(space) = rest.iter().position(|byte| !is_space(*byte)) else {
+                self.at = self.line.len();
+                return self.take_rubbish();
+            };
+            self.at += space;
+            let Some(object) = self.object() else {
+                continue;
+            };
+            if self.bad_stretches == MAX_RUBBISH_PIECES {
+                return Some(object);
+            }
+            let Some(rubbish) = self.take_rubbish() else {
+                return Some(object);
+            };
+            self.object = Some(object);
+            return Some(rubbish);
+        }
     }
 }
 
@@ -98,6 +164,8 @@ fn trim_end(bytes: &[u8]) -> &[u8] {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Most pieces of a line that are no objects, but for a last one with the rest.
+const MAX_RUBBISH_PIECES: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -150,15 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn other_values_are_rubbish_of_their_own() {
+    fn other_values_are_rubbish_and_one_piece_where_they_stand_together() {
         assert_eq!(
             pieces(b"[1] {} \"s\" 12 null {}"),
             [
                 (0, &b"[1]"[..], false),
                 (4, b"{}", true),
-                (7, b"\"s\"", false),
-                (11, b"12", false),
-                (14, b"null", false),
+                (7, b"\"s\" 12 null", false),
                 (19, b"{}", true),
             ]
         );
@@ -186,6 +252,16 @@ mod tests {
             pieces(b"{\"cut\":\"of\0\0{}"),
             [(0, &b"{\"cut\":\"of\0\0"[..], false), (12, b"{}", true)]
         );
+    }
+
+    #[test]
+    fn a_line_has_a_bounded_number_of_pieces_beside_its_objects() {
+        let line = b"x\0{}".repeat(1000);
+        let found = pieces(&line);
+        let (objects, rubbish): (Vec<_>, Vec<_>) = found.into_iter().partition(|piece| piece.2);
+        assert_eq!((objects.len(), rubbish.len()), (1000, 65));
+        assert_eq!((rubbish[63].0, rubbish[63].1), (63 * 4, &b"x\0"[..]));
+        assert_eq!((rubbish[64].0, rubbish[64].1), (64 * 4, &line[64 * 4..line.len() - 2]));
     }
 
     #[test]

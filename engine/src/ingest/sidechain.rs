@@ -1,11 +1,13 @@
 //! Agents of the older layout, whose events stand in the main file: an agent is
 //! linked to the call that was given the agent's first message as its prompt.
 
+use std::cmp::Reverse;
+
 use crate::error::Result;
 use crate::event::{Event, Link};
 use crate::id::EventId;
 use crate::ingest::fields::Fields;
-use crate::ingest::spawn::Claim;
+use crate::ingest::spawn::{Claim, claim_order};
 use crate::snapshot::Snapshot;
 
 /// What was seen in one file: a few words for each call that has a prompt and
@@ -20,8 +22,21 @@ pub(crate) struct Sidechains {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Prompt {
     text: [u8; 16],
-    time_ns: i64,
-    id: EventId,
+    time_us: i64,
+    /// Of the calls in one microsecond the last in order counts.
+    tie: Reverse<(i64, EventId)>,
+}
+
+impl Prompt {
+    fn new(text: &str, event: &Event) -> Self {
+        let time_us = event.time_ns.div_euclid(1000);
+        let tie = Reverse((claim_order(-time_us, &event.id), event.id.clone()));
+        Self { text: digest(text), time_us, tie }
+    }
+
+    fn id(&self) -> &EventId {
+        &self.tie.0.1
+    }
 }
 
 impl Sidechains {
@@ -30,15 +45,10 @@ impl Sidechains {
         if fields.uuid.is_none() {
             return;
         }
-        let prompt = |text: &str| Prompt {
-            text: digest(text),
-            time_ns: event.time_ns,
-            id: event.id.clone(),
-        };
         let prompts = fields.message.tool_uses.iter().filter_map(|tool_use| tool_use.prompt);
-        self.calls.extend(prompts.map(|text| prompt(&text.decode())));
+        self.calls.extend(prompts.map(|text| Prompt::new(&text.decode(), event)));
         if fields.sidechain && fields.agent.is_none() && event.parent.is_none() {
-            self.roots.extend(fields.message.text.map(|text| prompt(&text.decode())));
+            self.roots.extend(fields.message.text.map(|text| Prompt::new(&text.decode(), event)));
         }
     }
 
@@ -55,25 +65,24 @@ impl Sidechains {
         for root in &self.roots {
             if let Some(call) = self.latest_call(root) {
                 let claim = Claim {
-                    call: call.id.clone(),
+                    call: call.id().clone(),
                     strength: SAME_PROMPT,
                     // The latest call wins, in whichever file it stands.
-                    order: call.time_ns.saturating_neg(),
+                    order: claim_order(-call.time_us, call.id()),
                 };
-                links.extend(claim.link(snapshot, &root.id)?);
+                links.extend(claim.link(snapshot, root.id())?);
             }
         }
         Ok(links)
     }
 
-    /// The latest call with a root's text that is not later than the root; of
-    /// several at one time that with the smallest id.
+    /// The latest call with a root's text that is not later than the root.
     fn latest_call(&self, root: &Prompt) -> Option<&Prompt> {
-        let key = |prompt: &Prompt| (prompt.text, prompt.time_ns);
-        let end = self.calls.partition_point(|call| key(call) <= key(root));
-        let latest = self.calls[..end].last().filter(|call| call.text == root.text)?;
-        let begin = self.calls.partition_point(|call| key(call) < key(latest));
-        self.calls.get(begin)
+        let end = self
+            .calls
+            .partition_point(|call| (call.text, call.time_us) <= (root.text, root.time_us));
+        let before = self.calls[..end].iter().rev().take_while(|call| call.text == root.text);
+        before.into_iter().find(|call| call.id() != root.id())
     }
 }
 

@@ -6,14 +6,17 @@
 //! piece of evidence has been stored, what is known about its agent is looked up
 //! and the best claim made. Nothing is remembered from one batch to the next.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::event::{Event, Link, LinkKind};
 use crate::id::EventId;
 use crate::ingest::labels::{
-    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, MAX_TOOLS, SOURCE_CALL, TOOL,
-    TOOL_USE_ID, numbered,
+    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, MAX_CALLS, SOURCE_CALL, TOOL,
+    TOOL_USE_ID, is_numbered, numbered,
 };
 use crate::limits;
 use crate::query::filter::Filter;
@@ -27,13 +30,15 @@ struct Agent {
     id: String,
 }
 
-/// What a batch says about agents.
+/// What a batch says about agents, each thing once.
 #[derive(Debug, Default)]
 pub(crate) struct Clues {
     /// First events of agents.
     roots: BTreeSet<(Agent, EventId)>,
-    /// Agents that something was said about.
-    agents: BTreeSet<Agent>,
+    /// Events that results name as having started an agent, with the result's time.
+    named: BTreeMap<(Agent, EventId), i64>,
+    /// Calls that may have started an agent, and how strong a claim that is.
+    started: BTreeSet<(Agent, String, u8)>,
     /// Calls of tools, by session and tool-use id.
     calls: BTreeSet<(String, String)>,
 }
@@ -44,60 +49,123 @@ impl Clues {
         let Some(session) = &event.session else {
             return;
         };
-        let agent = |id: &str| Agent { session: session.clone(), id: id.to_owned() };
-        let label =
-            |key: &str| event.labels.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
+        let labels = || event.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
         if let Some(id) = label(AGENT_ROOT) {
-            self.roots.insert((agent(id), event.id.clone()));
+            self.roots
+                .insert((Agent { session: session.clone(), id: id.into() }, event.id.clone()));
         }
-        for key in [AGENT_RESULT, AGENT_PROGRESS] {
-            self.agents.extend(label(key).map(agent));
+        self.note_evidence(session, event.time_ns, labels);
+        if label(TOOL).is_some() {
+            let ids = labels().filter(|(key, _)| is_numbered(key, TOOL_USE_ID));
+            self.calls.extend(ids.map(|(_, id)| (session.clone(), id.to_owned())));
         }
-        for n in 0..MAX_TOOLS {
-            if label(&numbered(TOOL, n)).is_none() {
-                break;
-            }
-            if let Some(id) = label(&numbered(TOOL_USE_ID, n)) {
-                self.calls.insert((session.clone(), id.to_owned()));
-            }
+    }
+
+    /// Notes which calls a result or a report of progress speaks of.
+    fn note_evidence<'e, L: Iterator<Item = (&'e str, &'e str)>>(
+        &mut self,
+        session: &str,
+        time_ns: i64,
+        labels: impl Fn() -> L,
+    ) {
+        let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
+        let (id, strength) = match (label(AGENT_RESULT), label(AGENT_PROGRESS)) {
+            (Some(id), _) => (id, ANSWERED_BY_RESULT),
+            (None, Some(id)) => (id, NAMED_BY_PROGRESS),
+            (None, None) => return,
+        };
+        let agent = Agent { session: session.to_owned(), id: id.to_owned() };
+        if let Some(call) = label(SOURCE_CALL) {
+            let time = self.named.entry((agent.clone(), EventId::from(call))).or_insert(time_ns);
+            *time = time_ns.min(*time);
         }
+        for (_, call) in labels().filter(|(key, _)| is_numbered(key, AGENT_CALL)) {
+            self.started.insert((agent.clone(), call.to_owned(), strength));
+        }
+    }
+
+    fn note_stored(&mut self, session: &str, event: &StoredEvent) {
+        self.note_evidence(session, event.time_ns(), || event.labels());
     }
 
     /// Whether nothing was said about agents.
     pub(crate) fn is_empty(&self) -> bool {
-        self.roots.is_empty() && self.agents.is_empty() && self.calls.is_empty()
+        self.roots.is_empty()
+            && self.named.is_empty()
+            && self.started.is_empty()
+            && self.calls.is_empty()
     }
 
     /// The links that follow from what is stored and are not stored yet. The
     /// snapshot must show the batch.
     pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
-        for (session, call) in &self.calls {
-            self.agents.extend(agents_started_by(snapshot, session, call)?);
+        // What was said before of a call that came only now.
+        for (session, call) in std::mem::take(&mut self.calls) {
+            for n in 0..MAX_CALLS {
+                each_in_session(snapshot, &session, &numbered(AGENT_CALL, n), &call, |event| {
+                    self.note_stored(&session, event);
+                    ControlFlow::Continue(())
+                })?;
+            }
         }
-        let mut links = Vec::new();
-        for agent in &self.agents {
-            link_roots(snapshot, agent, &mut links)?;
+        let mut links = BTreeMap::new();
+        // What this batch says, to all first events of the agents.
+        for (agent, best) in self.best(snapshot)? {
+            let (session, id) = (&agent.session, &agent.id);
+            each_in_session(snapshot, session, AGENT_ROOT, id, |root| {
+                best.offer_to(root.id(), &mut links);
+                ControlFlow::Continue(())
+            })?;
         }
-        let mut best: Option<(&Agent, Option<Claim>)> = None;
+        // All that was said of the agents whose first events came.
+        let mut said = Self::default();
+        let agents: BTreeSet<&Agent> = self.roots.iter().map(|(agent, _)| agent).collect();
+        for Agent { session, id } in agents {
+            for key in [AGENT_RESULT, AGENT_PROGRESS] {
+                each_in_session(snapshot, session, key, id, |event| {
+                    said.note_stored(session, event);
+                    ControlFlow::Continue(())
+                })?;
+            }
+        }
+        let best = said.best(snapshot)?;
         for (agent, root) in &self.roots {
-            if self.agents.contains(agent) {
-                continue;
+            if let Some(best) = best.get(agent) {
+                best.offer_to(root, &mut links);
             }
-            let claim = match best.take() {
-                Some((same, claim)) if same == agent => claim,
-                _ => Claim::find(snapshot, agent)?,
-            };
-            if let Some(claim) = &claim {
-                links.extend(claim.link(snapshot, root)?);
-            }
-            best = Some((agent, claim));
         }
-        Ok(links)
+        let links = links.iter().map(|(root, claim)| claim.link(snapshot, root));
+        links.filter_map(Result::transpose).collect()
+    }
+
+    /// The best claims that follow about each agent.
+    fn best(&self, snapshot: &Snapshot) -> Result<BTreeMap<Agent, Best>> {
+        let mut found = BTreeMap::<Agent, Best>::new();
+        for ((agent, call), time_ns) in &self.named {
+            found.entry(agent.clone()).or_default().add(Claim {
+                call: call.clone(),
+                strength: NAMED_BY_RESULT,
+                order: claim_order(time_ns.div_euclid(1000), call),
+            });
+        }
+        let mut holders = BTreeMap::new();
+        for (agent, call, strength) in &self.started {
+            let held = match holders.entry((&agent.session, call)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(earliest_holders(snapshot, &agent.session, call)?),
+            };
+            for claim in &held.0 {
+                let claim = Claim { strength: *strength, ..claim.clone() };
+                found.entry(agent.clone()).or_default().add(claim);
+            }
+        }
+        Ok(found)
     }
 }
 
 /// That a call started an agent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claim {
     pub(crate) call: EventId,
     pub(crate) strength: u8,
@@ -106,37 +174,6 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// The best claim about an agent that the store holds evidence of.
-    fn find(snapshot: &Snapshot, agent: &Agent) -> Result<Option<Self>> {
-        let results = in_session(snapshot, &agent.session, AGENT_RESULT, &agent.id)?;
-        // The event that the earliest result names, stored or not.
-        if let Some((result, call)) =
-            results.iter().find_map(|result| Some((result, result.label(SOURCE_CALL)?)))
-        {
-            return Ok(Some(Self {
-                call: EventId::from(call),
-                strength: NAMED_BY_RESULT,
-                order: result.time_ns(),
-            }));
-        }
-        // The earliest event that holds a call which was answered by a result.
-        let mut holders = Vec::new();
-        for call in distinct_calls(&results) {
-            holders.extend(holder(snapshot, &agent.session, call)?);
-        }
-        if let Some((time_ns, call)) = holders.into_iter().min() {
-            return Ok(Some(Self { call, strength: ANSWERED_BY_RESULT, order: time_ns }));
-        }
-        // The event that holds the call of which progress was reported.
-        let progress = in_session(snapshot, &agent.session, AGENT_PROGRESS, &agent.id)?;
-        for call in distinct_calls(&progress) {
-            if let Some((time_ns, call)) = holder(snapshot, &agent.session, call)? {
-                return Ok(Some(Self { call, strength: NAMED_BY_PROGRESS, order: time_ns }));
-            }
-        }
-        Ok(None)
-    }
-
     /// The link from an agent's first event, unless the event has a parent
     /// already which this claim would not replace.
     pub(crate) fn link(&self, snapshot: &Snapshot, root: &EventId) -> Result<Option<Link>> {
@@ -152,83 +189,103 @@ impl Claim {
         let link = Link::new(root, &self.call, LinkKind::Spawned);
         Ok((!stands).then(|| link.strength(self.strength).order(self.order)))
     }
-}
 
-/// Links all first events of an agent.
-fn link_roots(snapshot: &Snapshot, agent: &Agent, links: &mut Vec<Link>) -> Result<()> {
-    let mut filter = with_label(&agent.session, AGENT_ROOT, &agent.id).detail(Detail::Columns);
-    let mut claim = None;
-    loop {
-        let page = snapshot.events(&filter)?;
-        if claim.is_none() && !page.items.is_empty() {
-            claim = Claim::find(snapshot, agent)?;
-        }
-        let Some(claim) = &claim else { return Ok(()) };
-        for root in &page.items {
-            links.extend(claim.link(snapshot, root.id())?);
-        }
-        let Some(next) = page.next else { return Ok(()) };
-        filter = filter.after(next);
+    fn beats(&self, other: &Self) -> bool {
+        let rank = |claim: &Self| (Reverse(claim.strength), claim.order);
+        (rank(self), &self.call) < (rank(other), &other.call)
     }
 }
 
-/// The agents of which there is evidence that this call started them.
-fn agents_started_by(snapshot: &Snapshot, session: &str, call: &str) -> Result<Vec<Agent>> {
-    let evidence = in_session(snapshot, session, AGENT_CALL, call)?;
-    let ids: BTreeSet<&str> = evidence
-        .iter()
-        .filter_map(|event| event.label(AGENT_RESULT).or_else(|| event.label(AGENT_PROGRESS)))
-        .collect();
-    let agent = |id: &str| Agent { session: session.to_owned(), id: id.to_owned() };
-    Ok(ids.into_iter().map(agent).collect())
+/// The order of a claim by its time, which decides, and its call. Claims of the
+/// same microsecond (transcripts have milliseconds) are told apart by ten bits
+/// of a digest, so that it doesn't matter which comes first.
+pub(crate) fn claim_order(time_us: i64, call: &EventId) -> i64 {
+    let digest = blake3::hash(call.to_string().as_bytes());
+    let [low, high, ..] = *digest.as_bytes();
+    let bits = i64::from(u16::from_le_bytes([low, high]) & 1023);
+    time_us.saturating_mul(1024).saturating_add(bits)
 }
 
-/// The earliest event of a session that holds this call, and its time.
-fn holder(snapshot: &Snapshot, session: &str, call: &str) -> Result<Option<(i64, EventId)>> {
-    let mut earliest: Option<(i64, EventId)> = None;
-    for n in 0..MAX_TOOLS {
-        // Results carry the call's id too, but only calls name their tool.
-        let events = in_session(snapshot, session, &numbered(TOOL_USE_ID, n), call)?;
-        let held = events.iter().find(|event| event.label(&numbered(TOOL, n)).is_some());
-        let found = held.map(|event| (event.time_ns(), event.id().clone()));
-        earliest = match (earliest, found) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
+/// The two best claims of different calls, the best first: an event may be
+/// claimed to have started itself, and then the other one counts.
+#[derive(Debug, Default)]
+struct Best(Vec<Claim>);
+
+impl Best {
+    fn add(&mut self, claim: Claim) {
+        match self.0.iter_mut().find(|known| known.call == claim.call) {
+            Some(known) if claim.beats(known) => *known = claim,
+            Some(_) => return,
+            None => self.0.push(claim),
+        }
+        if let [first, .., last] = &mut self.0[..]
+            && last.beats(first)
+        {
+            std::mem::swap(first, last);
+        }
+        if let [_, second, third] = &mut self.0[..]
+            && third.beats(second)
+        {
+            std::mem::swap(second, third);
+        }
+        self.0.truncate(2);
+    }
+
+    /// Books the best claim about a root, unless a better one is booked.
+    fn offer_to(&self, root: &EventId, links: &mut BTreeMap<EventId, Claim>) {
+        let Some(claim) = self.0.iter().find(|claim| claim.call != *root) else {
+            return;
         };
+        match links.entry(root.clone()) {
+            Entry::Vacant(new) => _ = new.insert(claim.clone()),
+            Entry::Occupied(mut known) if claim.beats(known.get()) => {
+                _ = known.insert(claim.clone());
+            }
+            Entry::Occupied(_) => {}
+        }
     }
-    Ok(earliest)
 }
 
-/// The calls that evidence names, each once, in order.
-fn distinct_calls(evidence: &[StoredEvent]) -> Vec<&str> {
-    let mut calls: Vec<&str> = Vec::new();
-    let mut seen = BTreeSet::new();
-    calls.extend(
-        evidence
-            .iter()
-            .filter_map(|event| event.label(AGENT_CALL))
-            .filter(|call| seen.insert(*call)),
-    );
-    calls
+/// The earliest events of a session that hold this call.
+fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Best> {
+    let mut best = Best::default();
+    for n in 0..MAX_CALLS {
+        each_in_session(snapshot, session, &numbered(TOOL_USE_ID, n), call, |event| {
+            // Results carry the call's id too, but only calls name their tool.
+            if event.label(TOOL).is_none() {
+                return ControlFlow::Continue(());
+            }
+            let call = event.id().clone();
+            let order = claim_order(event.time_ns().div_euclid(1000), &call);
+            let later = |known: &Claim| known.order.div_euclid(1024) < order.div_euclid(1024);
+            if best.0.len() == 2 && best.0.iter().all(later) {
+                return ControlFlow::Break(());
+            }
+            best.add(Claim { call, strength: 0, order });
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(best)
 }
 
-/// The earliest events of a session with this label, a page of them. Those of
-/// the same time are in order of their ids, not of arrival.
-fn in_session(
+/// Shows `visit` the events of a session with this label, the earliest first.
+fn each_in_session(
     snapshot: &Snapshot,
     session: &str,
     key: &str,
     value: &str,
-) -> Result<Vec<StoredEvent>> {
-    let filter = with_label(session, key, value).detail(Detail::Labels);
-    let mut events = snapshot.events(&filter)?.items;
-    events.sort_by(|a, b| (a.time_ns(), a.id()).cmp(&(b.time_ns(), b.id())));
-    Ok(events)
-}
-
-fn with_label(session: &str, key: &str, value: &str) -> Filter {
+    mut visit: impl FnMut(&StoredEvent) -> ControlFlow<()>,
+) -> Result<()> {
     let filter = Filter::new().session(session).label(key, value);
-    filter.oldest_first().limit(limits::MAX_PAGE)
+    let mut filter = filter.detail(Detail::Labels).oldest_first().limit(limits::MAX_PAGE);
+    loop {
+        let page = snapshot.events(&filter)?;
+        if page.items.iter().try_for_each(&mut visit).is_break() {
+            return Ok(());
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        filter = filter.after(next);
+    }
 }
 
 /// A tool result says which event started the agent.
