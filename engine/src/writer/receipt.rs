@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 /// What [`Store::submit`](crate::Store::submit) gives back: wait for it in a
 /// thread or `.await` it in any async runtime, one or the other, and once. The
 /// answer is handed out, not kept: a receipt that was awaited by reference has
-/// none left, and waiting for it again would not end. Dropping a receipt changes
-/// nothing for its batch.
+/// none left and says so when asked again. Dropping a receipt changes nothing for
+/// its batch.
 ///
 /// ```
 /// use forebear::{Event, Store};
