@@ -345,7 +345,8 @@ impl Snapshot {
 
     /// How many events the filter takes, by value, the most frequent first, at
     /// most 1000 values. The filter's order, limit and cursor do not matter.
-    /// O(events that have a value).
+    /// O(events that have the filter's rarest value); by a label O(events that
+    /// have the label).
     ///
     /// ```
     /// use forebear::{CountBy, Event, Filter, Store};

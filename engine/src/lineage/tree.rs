@@ -165,13 +165,9 @@ pub(crate) fn children(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    let index = snapshot.shared.index.read();
-    let page = match snapshot.find(&index, id) {
-        Some(row) => children_of(snapshot, &index, row, None, after),
-        None => Page { items: Vec::new(), next: None },
-    };
-    drop(index);
-    snapshot.load_page(page, Detail::Payload)
+    children_found(snapshot, after, |index| {
+        snapshot.find(index, id).map(|parent| Children { parent, except: None })
+    })
 }
 
 pub(crate) fn siblings(
@@ -179,16 +175,11 @@ pub(crate) fn siblings(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    let index = snapshot.shared.index.read();
-    let family = snapshot
-        .find(&index, id)
-        .and_then(|row| index.cause(row, snapshot.visible.commit).map(|(parent, _)| (parent, row)));
-    let page = match family {
-        Some((parent, row)) => children_of(snapshot, &index, parent, Some(row), after),
-        None => Page { items: Vec::new(), next: None },
-    };
-    drop(index);
-    snapshot.load_page(page, Detail::Payload)
+    children_found(snapshot, after, |index| {
+        let row = snapshot.find(index, id)?;
+        let (parent, _) = index.cause(row, snapshot.visible.commit)?;
+        Some(Children { parent, except: Some(row) })
+    })
 }
 
 pub(crate) fn descendants(
@@ -216,11 +207,31 @@ pub(crate) fn descendants(
     )
 }
 
+/// The children of an event, one of them left out or none.
+struct Children {
+    parent: u32,
+    except: Option<u32>,
+}
+
+/// A page of the children that `find` tells under the index's lock, loaded.
+fn children_found(
+    snapshot: &Snapshot,
+    after: Option<Cursor>,
+    find: impl FnOnce(&Index) -> Option<Children>,
+) -> Result<Page<StoredEvent>> {
+    let index = snapshot.shared.index.read();
+    let page = match find(&index) {
+        Some(children) => children_of(snapshot, &index, &children, after),
+        None => Page { items: Vec::new(), next: None },
+    };
+    drop(index);
+    snapshot.load_page(page, Detail::Payload)
+}
+
 fn children_of(
     snapshot: &Snapshot,
     index: &Index,
-    parent: u32,
-    except: Option<u32>,
+    &Children { parent, except }: &Children,
     after: Option<Cursor>,
 ) -> Page<Found> {
     let at = snapshot.visible.commit;

@@ -18,19 +18,21 @@ use crate::place;
     after_help = "Examples:\n  forebear children 5f0c\n  forebear children 5f0c --all --json"
 )]
 pub(crate) struct ChildrenArgs {
-    /// The event: its id, or the beginning of it
-    id: String,
-    /// Print the payloads too
-    #[arg(long)]
-    payload: bool,
     #[command(flatten)]
-    page: PageArgs,
+    of: RelativesArgs,
 }
 
 /// List the other events with the same cause
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  forebear siblings 5f0c")]
 pub(crate) struct SiblingsArgs {
+    #[command(flatten)]
+    of: RelativesArgs,
+}
+
+/// Whose relatives to list, and how
+#[derive(Debug, Args)]
+struct RelativesArgs {
     /// The event: its id, or the beginning of it
     id: String,
     /// Print the payloads too
@@ -137,21 +139,27 @@ pub(crate) struct LinksArgs {
 }
 
 pub(crate) fn children(args: &ChildrenArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
-    let id = place::find(&snapshot, &args.id)?;
-    let mut listing = Listing::new(global, args.payload);
-    let listed = listing.pages(args.page, |after| snapshot.children(&id, after))?;
-    listing.finish(listed, "it caused nothing that is stored")
+    let nothing = "it caused nothing that is stored";
+    relatives(&args.of, global, nothing, |snapshot, id, after| snapshot.children(id, after))
 }
 
 pub(crate) fn siblings(args: &SiblingsArgs, global: &Global) -> Outcome {
+    let nothing = "nothing else with the same cause is stored";
+    relatives(&args.of, global, nothing, |snapshot, id, after| snapshot.siblings(id, after))
+}
+
+fn relatives(
+    args: &RelativesArgs,
+    global: &Global,
+    nothing: &str,
+    list: impl Fn(&Snapshot, &EventId, Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
+) -> Outcome {
     let store = place::open_existing(global)?;
     let snapshot = store.snapshot();
     let id = place::find(&snapshot, &args.id)?;
     let mut listing = Listing::new(global, args.payload);
-    let listed = listing.pages(args.page, |after| snapshot.siblings(&id, after))?;
-    listing.finish(listed, "nothing else with the same cause is stored")
+    let listed = listing.pages(args.page, |after| list(&snapshot, &id, after))?;
+    listing.finish(listed, nothing)
 }
 
 pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
