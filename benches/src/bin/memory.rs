@@ -7,14 +7,13 @@ use forebear::{Batch, Durability, Event, EventId, Store};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let events = std::env::args().nth(1).map_or(Ok(400_000), |count| count.parse())?;
-    println!("{events} events, chains of 1000, two labels that repeat:");
     // Each in a process of its own, whose memory nothing has used before.
     match std::env::args().nth(2) {
         Some(folder) => open(folder.as_ref(), events),
         None => [0, 1].into_iter().try_for_each(|own_values| {
             let folder = tempfile::tempdir()?;
             build(folder.path(), events, own_values)?;
-            println!("and {own_values} label with a value of its own:");
+            println!("{events} events, two labels that repeat, {own_values} of its own:");
             let program = std::env::current_exe()?;
             let path = folder.path().display().to_string();
             std::process::Command::new(program).args([events.to_string(), path]).status()?;
