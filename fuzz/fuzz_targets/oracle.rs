@@ -150,7 +150,8 @@ impl<'de> Deserialize<'de> for Uuid {
     }
 }
 
-/// The bytes of a string; a surrogate without its partner stands for U+FFFD.
+/// The bytes of a string. A surrogate without its partner stays the escape that it
+/// is, so that two ids which differ are not taken for one.
 struct Text(Vec<u8>);
 
 impl<'de> Deserialize<'de> for Text {
@@ -164,14 +165,20 @@ impl<'de> Deserialize<'de> for Text {
             }
 
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Text, E> {
-                let mut bytes = bytes.to_vec();
-                // How serde_json writes a lone surrogate: three bytes, ED A0..BF xx.
-                for at in 0..bytes.len().saturating_sub(2) {
-                    if bytes[at] == 0xed && bytes[at + 1] >= 0xa0 {
-                        bytes[at..at + 3].copy_from_slice("\u{fffd}".as_bytes());
+                let mut text = Vec::with_capacity(bytes.len());
+                let mut rest = bytes;
+                while let [first, tail @ ..] = rest {
+                    // How serde_json writes a lone surrogate: three bytes, ED A0..BF xx.
+                    if let [0xed, high @ 0xa0.., low, after @ ..] = rest {
+                        let unit = 0xd000 | u16::from(high & 0x3f) << 6 | u16::from(low & 0x3f);
+                        text.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+                        rest = after;
+                    } else {
+                        text.push(*first);
+                        rest = tail;
                     }
                 }
-                Ok(Text(bytes))
+                Ok(Text(text))
             }
         }
         deserializer.deserialize_bytes(Bytes)
