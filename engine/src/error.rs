@@ -58,6 +58,10 @@ enum Cause {
     Poisoned(String),
     #[error("the store is closed")]
     Closed,
+    #[error(
+        "event {0} has expired since the snapshot was taken; take a new snapshot and ask again"
+    )]
+    Expired(u64),
     #[error("{action}: {source}")]
     Io { action: String, source: io::Error },
 }
@@ -149,6 +153,24 @@ impl Error {
         matches!(*self.0, Cause::Poisoned(_))
     }
 
+    /// Whether what was asked for has been removed by retention since the snapshot
+    /// was taken.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// match store.snapshot().get("boot") {
+    ///     Err(error) if error.is_expired() => eprintln!("too late: {error}"),
+    ///     found => assert!(found?.is_some()),
+    /// }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn is_expired(&self) -> bool {
+        matches!(*self.0, Cause::Expired(_))
+    }
+
     /// Whether the store was closed.
     ///
     /// ```
@@ -212,6 +234,10 @@ impl Error {
 
     pub(crate) fn poisoned(first: &Error) -> Self {
         Cause::Poisoned(first.to_string()).into()
+    }
+
+    pub(crate) fn expired(seq: u64) -> Self {
+        Cause::Expired(seq).into()
     }
 
     pub(crate) fn closed() -> Self {

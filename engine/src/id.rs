@@ -1,7 +1,7 @@
 //! Event ids: text of 1–255 bytes, a canonical UUID kept as its 16 bytes.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
@@ -106,6 +106,22 @@ impl EventId {
         }
     }
 
+    /// What the id is found by in a sealed segment: a UUID's bytes, or 128 bits of
+    /// the domain-separated BLAKE3 digest of a text, which is then compared in full.
+    pub(crate) fn key(&self) -> [u8; 16] {
+        match &self.0 {
+            Form::Uuid(high, low) => Uuid::from_u64_pair(*high, *low).into_bytes(),
+            Form::Text(text) => {
+                // What the domain comes to is the same each time.
+                let mut hasher = TEXT_HASHER.clone();
+                let digest = hasher.update(text.as_bytes()).finalize();
+                let mut key = [0; 16];
+                key.copy_from_slice(&digest.as_bytes()[..16]);
+                key
+            }
+        }
+    }
+
     pub(crate) fn from_uuid_bytes(bytes: [u8; 16]) -> Self {
         Self::from(Uuid::from_bytes(bytes))
     }
@@ -182,6 +198,11 @@ fn canonical_uuid(text: &str) -> Option<Uuid> {
     // `try_parse` takes other forms too, but none of them has this length.
     Uuid::try_parse(text).ok()
 }
+
+static TEXT_HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key(TEXT_KEYS));
+/// The domain of the digests of text ids.
+const TEXT_KEYS: &str = "forebear 2026 keys of text ids";
 
 #[cfg(test)]
 mod tests {

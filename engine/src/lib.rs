@@ -19,7 +19,10 @@
 //! # Ok::<(), forebear::Error>(())
 //! ```
 
+mod archive;
+mod backup;
 mod batch;
+mod catalog;
 mod error;
 mod event;
 mod id;
@@ -29,16 +32,23 @@ mod lineage;
 mod log;
 mod opening;
 mod options;
+mod parts;
 mod query;
+mod reader;
+mod rebuild;
 mod recovery;
+mod retention;
 mod segment;
 mod shared;
 mod snapshot;
 pub mod storage;
 mod store;
 mod stored;
+mod subscription;
+mod verify;
 mod writer;
 
+pub use backup::Backup;
 pub use batch::{AppendStatus, Appended, Batch, Linked, Written};
 pub use error::{Error, Result};
 pub use event::{Event, Link, LinkKind, Quarantined};
@@ -51,9 +61,15 @@ pub use query::counts::{Bucket, Count, CountBy};
 pub use query::filter::Filter;
 pub use query::listings::{ClosingLink, MissingParent, RefusedLink, Resolved};
 pub use query::page::{Cursor, Page};
+pub use query::segments::{SegmentInfo, SegmentState};
 pub use query::stats::Stats;
+pub use reader::Reader;
+pub use rebuild::Rebuilt;
 pub use recovery::{Damage, RecoveryReport};
+pub use retention::{Retained, Retention};
 pub use snapshot::Snapshot;
 pub use store::{Store, StoreBuilder};
 pub use stored::{Detail, StoredEvent};
+pub use subscription::{StartFrom, Subscription};
+pub use verify::{Finding, Verified};
 pub use writer::receipt::Receipt;

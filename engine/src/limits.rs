@@ -64,6 +64,17 @@ pub const QUEUE_BATCHES: usize = 4096;
 /// with another limit: 24 MiB.
 pub const DEFAULT_CACHE_BYTES: usize = 24 << 20;
 
+/// Bytes of log at which a segment is full, unless the store was opened with
+/// another limit: 64 MiB.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Events and versions at which a segment is full, unless the store was opened with
+/// another limit.
+pub const SEGMENT_EVENTS: u32 = 131_072;
+
+/// Bytes that the index in memory takes at which a segment is full: 24 MiB.
+pub const SEGMENT_INDEX_BYTES: usize = 24 << 20;
+
 /// Most items on one page of any listing.
 pub const MAX_PAGE: usize = 1000;
 

@@ -3,57 +3,137 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use parking_lot::RwLock;
+
+use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::log::append::LogWriter;
 use crate::log::block::StoreId;
 use crate::log::reader::LogReader;
 use crate::log::recovery::{Recovered, recover, store_of};
+use crate::parts::{Log, LogView, Parts, Visible};
 use crate::recovery::RecoveryReport;
-use crate::segment::manifest::{self, Manifest, Read, log_name};
-use crate::shared::{Shared, Visible};
+use crate::segment::filters::group_of;
+use crate::segment::manifest::{self, FullLog, LogStart, Manifest, Read, log_name, segment_of};
+use crate::segment::segments::Segments;
+use crate::shared::Shared;
 use crate::storage::{LockGuard, LockOutcome, Storage, StorageFile};
 
 /// A store that was opened and recovered.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) shared: Shared,
+    pub(crate) catalog: Catalog,
     pub(crate) log: LogWriter,
     pub(crate) lock: Box<dyn LockGuard + Send + Sync>,
     pub(crate) recovery: RecoveryReport,
 }
 
-pub(crate) fn open(storage: &dyn Storage, cache_bytes: usize) -> Result<Opened> {
+pub(crate) fn open(
+    storage: &Arc<dyn Storage>,
+    cache_bytes: usize,
+    segments: Arc<Segments>,
+) -> Result<Opened> {
     // Before the lock is taken, which writes to the folder.
-    refuse_foreign(storage)?;
-    let lock = lock(storage)?;
+    refuse_foreign(&**storage)?;
+    let lock = lock(&**storage)?;
     let mut recovery = RecoveryReport::default();
-    let manifest = match Manifest::read(storage)? {
+    let manifest = match Manifest::read(&**storage)? {
         Read::Sound(manifest) => manifest,
-        Read::Absent => first_manifest(storage, &mut recovery)?,
-        Read::Damaged(reason) => mend_manifest(storage, &reason, &mut recovery)?,
+        Read::Absent => first_manifest(&**storage, &mut recovery)?,
+        Read::Damaged(reason) => mend_manifest(&**storage, &reason, &mut recovery)?,
     };
     // A process that was killed may have made these names and not synced them.
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
-    let name = log_name(manifest.active);
+    let full = match manifest.full {
+        None => None,
+        Some(FullLog { start, length }) => {
+            let end = Some(manifest.active.first_seq);
+            let opened =
+                open_log(&**storage, &manifest, start, length, end, cache_bytes, &mut recovery)?;
+            Some(opened.0)
+        }
+    };
+    let (active, log) =
+        open_log(&**storage, &manifest, manifest.active, 0, None, cache_bytes, &mut recovery)?;
+    let logs = match full {
+        Some(full) => [Some(full), Some(active)],
+        None => [None, Some(active)],
+    };
+    let parts = Parts { sealed: manifest.sealed.clone().into(), logs, segments };
+    remove_leftovers(&**storage, &manifest)?;
+    let catalog = Catalog::new(Arc::clone(storage), manifest);
+    Ok(Opened { shared: Shared::new(parts), catalog, log, lock, recovery })
+}
+
+/// Recovers a log, which was on disk up to `durable` and goes up to the sequence
+/// number `end` where that is known.
+fn open_log(
+    storage: &dyn Storage,
+    manifest: &Manifest,
+    start: LogStart,
+    durable: u64,
+    end: Option<u64>,
+    cache_bytes: usize,
+    recovery: &mut RecoveryReport,
+) -> Result<(LogView, LogWriter)> {
+    let name = log_name(start.segment);
     let file = open_file(storage, &name)?;
-    let Recovered { log, index, commit } =
-        recover(storage, &file, &name, manifest.active, manifest.store, &mut recovery)?;
+    let Recovered { log, mut index, commit } =
+        recover(storage, &file, &name, start, durable, manifest.store, recovery)?;
+    if let Some(end) = end {
+        index.add_lost((end - start.first_seq).saturating_sub(index.rows().len() as u64))?;
+    }
     let visible = Visible { commit, rows: index.rows().len() as u32, log_end: log.end };
     let reader = LogReader::new(file, name, cache_bytes);
-    Ok(Opened { shared: Shared::new(index, reader, visible), log, lock, recovery })
+    let opened = Log {
+        segment: start.segment,
+        first_seq: start.first_seq,
+        index: RwLock::new(index),
+        reader,
+    };
+    Ok((LogView { log: Arc::new(opened), visible }, log))
+}
+
+/// Removes what a process left behind that ended while it sealed, rotated or
+/// dropped segments: files that the manifest does not name.
+fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
+    let active = manifest.active.segment;
+    let full = manifest.full.map(|full| full.start.segment);
+    let sealed = |segment: u64| {
+        manifest.sealed.binary_search_by_key(&segment, |sealed| sealed.segment).is_ok()
+    };
+    for name in list(storage)? {
+        let is_ours = |ending: &str| segment_of(&name, ending);
+        let gone = |group: u64| !manifest.sealed.iter().any(|s| group_of(s.segment) == group);
+        let leftover = match (is_ours(".log"), is_ours(".seg").or(is_ours(".idx"))) {
+            (Some(log), _) => log != active && Some(log) != full && log < active,
+            (_, Some(segment)) => !sealed(segment),
+            _ if is_ours(".flt").is_some_and(gone) => true,
+            _ => [".seg.next", ".idx.next", ".flt.next"].iter().any(|end| name.ends_with(end)),
+        };
+        if leftover {
+            storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a folder that holds files and is no store.
 fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let names = list(storage)?;
-    let has = |wanted: &str| names.iter().any(|name| name == wanted);
-    let manifest = has(manifest::NAME) && (has(&log_name(1)) || Manifest::looks_ours(storage)?);
+    let is_file = |name: &String| {
+        [".log", ".seg", ".idx", ".flt"].iter().any(|ending| segment_of(name, ending).is_some())
+    };
+    let files = names.iter().any(is_file);
+    let manifest = names.iter().any(|name| name == manifest::NAME)
+        && (files || Manifest::looks_ours(storage)?);
     let ours = |name: &String| {
         matches!(name.as_str(), LOCK | manifest::NEXT)
-            || *name == log_name(1)
+            || is_file(name)
             || (manifest && name == manifest::NAME)
     };
-    let known = manifest || has(&log_name(1));
+    let known = manifest || files;
     match names.iter().find(|name| !ours(name)) {
         Some(other) if !known => Err(Error::foreign(format!(
             "expected a store or an empty folder{}, found one with other files in it, such as \
@@ -84,6 +164,7 @@ fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + Sync>> {
 
 /// Makes a new store, or the lost manifest of one whose log is there.
 fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Result<Manifest> {
+    refuse_headless(storage, "there is none")?;
     let name = log_name(1);
     if list(storage)?.contains(&name) {
         let file = open_file(storage, &name)?;
@@ -94,7 +175,7 @@ fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Resul
         storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
         storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
     }
-    let manifest = Manifest { store: random_store(), active: 1 };
+    let manifest = Manifest::new(random_store());
     manifest.write(storage)?;
     Ok(manifest)
 }
@@ -105,6 +186,7 @@ fn mend_manifest(
     reason: &str,
     recovery: &mut RecoveryReport,
 ) -> Result<Manifest> {
+    refuse_headless(storage, reason)?;
     let name = log_name(1);
     let file = open_file(storage, &name)?;
     let length = file.len().map_err(|error| Error::io("read the length of", &name, error))?;
@@ -122,10 +204,25 @@ fn mend_manifest(
     if list(storage)?.iter().any(|name| name == manifest::NAME) {
         keep_manifest(storage)?;
     }
-    let manifest = Manifest { store, active: 1 };
+    let manifest = Manifest::new(store);
     manifest.write(storage)?;
     recovery.notes.push(format!("the manifest was made again from {name}: {reason}"));
     Ok(manifest)
+}
+
+/// Refuses segments whose manifest is lost: with a new one they would be leftovers.
+fn refuse_headless(storage: &dyn Storage, reason: &str) -> Result<()> {
+    let is_later = |name: &String| {
+        segment_of(name, ".seg").is_some() || segment_of(name, ".log").is_some_and(|log| log > 1)
+    };
+    match list(storage)?.iter().find(|name| is_later(name)) {
+        None => Ok(()),
+        Some(other) => Err(Error::damaged(format!(
+            "expected a manifest that names {other:?} and the like, found none that can be used \
+             ({reason}); nothing was changed: restore {} from a copy",
+            manifest::NAME
+        ))),
+    }
 }
 
 /// Keeps a damaged manifest under another name.
@@ -140,8 +237,8 @@ fn open_file(storage: &dyn Storage, name: &str) -> Result<Arc<dyn StorageFile>> 
     match storage.open(name) {
         Ok(file) => Ok(Arc::from(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::damaged(format!(
-            "expected the log {name}, which the manifest names, found no such file; restore it \
-             from a copy"
+            "expected the log {name}, which the manifest names, found no such file; an archive \
+             has none and can only be read, else restore it from a copy"
         ))),
         Err(error) => Err(Error::io("open", name, error)),
     }

@@ -1,43 +1,47 @@
-//! What the writer and the snapshots of a store have in common.
+//! What the writer, the sealer and the snapshots of a store have in common.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::log::index::Index;
-use crate::log::reader::LogReader;
+use crate::parts::{Log, Parts, Visible};
 
-/// The state that the writer changes and snapshots read.
-///
-/// The writer holds the index's lock for one record at a time, readers for a
-/// bounded number of steps or for what one page is found by.
+/// What new snapshots see.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) index: RwLock<Index>,
-    pub(crate) reader: LogReader,
-    visible: RwLock<Visible>,
-}
-
-/// How far a snapshot sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Visible {
-    /// The newest commit: blocks count from 1.
-    pub(crate) commit: u32,
-    /// Events and versions.
-    pub(crate) rows: u32,
-    /// Where the log ends.
-    pub(crate) log_end: u64,
+    parts: RwLock<Arc<Parts>>,
+    /// Counts the times that segments or logs came or went.
+    generation: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(index: Index, reader: LogReader, visible: Visible) -> Self {
-        Self { index: RwLock::new(index), reader, visible: RwLock::new(visible) }
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts: RwLock::new(Arc::new(parts)), generation: AtomicU64::new(0) }
     }
 
-    pub(crate) fn visible(&self) -> Visible {
-        *self.visible.read()
+    pub(crate) fn parts(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts.read())
     }
 
-    /// Shows a block that was written to all later snapshots.
-    pub(crate) fn publish(&self, visible: Visible) {
-        *self.visible.write() = visible;
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Shows a block that was written to the last log to all later snapshots.
+    pub(crate) fn publish(&self, log: &Arc<Log>, visible: Visible) {
+        let mut parts = self.parts.write();
+        let mut next = Parts::clone(&parts);
+        next.set_visible(log, visible);
+        *parts = Arc::new(next);
+    }
+
+    /// Changes which segments and logs there are.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Parts)) {
+        let mut parts = self.parts.write();
+        let mut next = Parts::clone(&parts);
+        change(&mut next);
+        *parts = Arc::new(next);
+        self.generation.fetch_add(1, Ordering::Release);
     }
 }

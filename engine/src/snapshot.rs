@@ -1,25 +1,30 @@
 //! A fixed view of a store: everything that can be asked.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::backup::{self, Backup};
+use crate::error::{Error, Result};
 use crate::event::{Link, Quarantined};
 use crate::id::EventId;
 use crate::lineage::chain::{Chain, ChainOptions};
 use crate::lineage::common::{self, CommonCause};
 use crate::lineage::tree::{self, Descendant, TreeOptions};
-use crate::log::index::{Flags, Index, NONE, Parent, Position};
-use crate::log::reader::Via;
+use crate::lineage::up::{Position, Tops};
+use crate::log::index::Flags;
 use crate::log::windows::LastWindow;
+use crate::parts::Parts;
 use crate::query::counts::{self, Bucket, Count, CountBy};
 use crate::query::events;
 use crate::query::filter::Filter;
 use crate::query::listings::{self, ClosingLink, MissingParent, RefusedLink, Resolved};
+use crate::query::missing;
 use crate::query::page::{Cursor, Page};
+use crate::query::segments::{self, SegmentInfo};
 use crate::query::stats::{self, Stats};
-use crate::shared::{Shared, Visible};
-use crate::stored::{Columns, Content, Detail, Found, Names, StoredEvent};
+use crate::stored::{Content, Detail, Found, Lineage, StoredEvent};
+use crate::verify::{self, Finding, Verified};
 
 /// A store as it was at one moment. What is written later does not show; the
 /// writer is not held up. Cheap to make and to clone.
@@ -40,13 +45,12 @@ use crate::stored::{Columns, Content, Detail, Found, Names, StoredEvent};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) visible: Visible,
+    pub(crate) parts: Arc<Parts>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), visible: shared.visible() }
+    pub(crate) fn new(parts: Arc<Parts>) -> Self {
+        Self { parts }
     }
 
     /// The event with this id: its first version. O(log n), one record read.
@@ -61,13 +65,10 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
-        let index = self.shared.index.read();
-        let Some(row) = self.find(&index, &id.into()) else {
-            return Ok(None);
-        };
-        let found = self.found(&index, row, Detail::Payload, Cursor::NONE);
-        drop(index);
-        self.load(found, Detail::Payload, &mut LastWindow::default()).map(Some)
+        match self.parts.find(&id.into())? {
+            Some(seq) => self.event(seq).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The event with this id and its later versions, in the order they were
@@ -103,7 +104,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn contains(&self, id: impl Into<EventId>) -> Result<bool> {
-        Ok(self.find(&self.shared.index.read(), &id.into()).is_some())
+        Ok(self.parts.find(&id.into())?.is_some())
     }
 
     /// The event whose id this is, or else whose UUID begins with it. Looking
@@ -118,7 +119,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn resolve(&self, prefix: &str) -> Result<Resolved> {
-        Ok(listings::resolve(self, prefix))
+        listings::resolve(self, prefix)
     }
 
     /// The walk from an event to its root; none if the event is not stored.
@@ -141,7 +142,7 @@ impl Snapshot {
         id: impl Into<EventId>,
         options: &ChainOptions,
     ) -> Result<Option<Chain<'_>>> {
-        Ok(Chain::new(self, &id.into(), options))
+        Chain::new(self, &id.into(), options)
     }
 
     /// The events whose parent this is, in the order in which the links became
@@ -222,9 +223,8 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn root(&self, id: impl Into<EventId>) -> Result<Option<EventId>> {
-        let index = self.shared.index.read();
-        let row = self.find(&index, &id.into());
-        Ok(row.map(|row| index.id(self.position(&index, row).anchor)))
+        let Some(seq) = self.parts.find(&id.into())? else { return Ok(None) };
+        Ok(Some(self.parts.position(seq)?.root_id))
     }
 
     /// Edges between the event and its root. O(log n).
@@ -240,9 +240,8 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn depth(&self, id: impl Into<EventId>) -> Result<Option<u64>> {
-        let index = self.shared.index.read();
-        let row = self.find(&index, &id.into());
-        Ok(row.map(|row| u64::from(self.position(&index, row).depth)))
+        let Some(seq) = self.parts.find(&id.into())? else { return Ok(None) };
+        Ok(Some(self.parts.position(seq)?.depth))
     }
 
     /// Whether `descendant` goes back to `ancestor`; an event is not its own
@@ -263,7 +262,7 @@ impl Snapshot {
         ancestor: impl Into<EventId>,
         descendant: impl Into<EventId>,
     ) -> Result<bool> {
-        Ok(common::is_ancestor(self, &ancestor.into(), &descendant.into()))
+        common::is_ancestor(self, &ancestor.into(), &descendant.into())
     }
 
     /// The ancestor of `id` that has this depth, 0 being its root; the event
@@ -359,7 +358,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn count_by(&self, by: &CountBy, filter: &Filter) -> Result<Vec<Count>> {
-        Ok(counts::count_by(self, by, filter))
+        counts::count_by(self, by, filter)
     }
 
     /// How many events the filter takes, in stretches of time `bucket` long,
@@ -416,7 +415,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn missing_parents(&self, after: Option<Cursor>) -> Result<Page<MissingParent>> {
-        Ok(listings::missing_parents(self, after))
+        missing::missing_parents(self, after)
     }
 
     /// Links that were refused, in the order they were, at most 1000.
@@ -432,7 +431,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn refused_links(&self, after: Option<Cursor>) -> Result<Page<RefusedLink>> {
-        Ok(listings::refused_links(self, after))
+        listings::refused_links(self, after)
     }
 
     /// Links that close a cycle, in the order they were found, at most 1000.
@@ -448,7 +447,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn closing_links(&self, after: Option<Cursor>) -> Result<Page<ClosingLink>> {
-        Ok(listings::closing_links(self, after))
+        listings::closing_links(self, after)
     }
 
     /// Input that could not be understood, in the order it was read. A page ends
@@ -487,7 +486,65 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn stats(&self) -> Result<Stats> {
-        Ok(stats::stats(self))
+        stats::stats(self)
+    }
+
+    /// The segments, oldest first. O(segments + rows of the logs).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started").time_ns(5))?;
+    /// store.seal()?;
+    /// let segments = store.snapshot().segments();
+    /// assert_eq!((segments.len(), segments[0].to_ns), (2, Some(5)));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        segments::segments(&self.parts)
+    }
+
+    /// Checks every file against its digests and against all others, and tells what
+    /// is not as it was written. Reads everything; some microseconds an event, and
+    /// the memory of one segment's index.
+    ///
+    /// Fails where a file can't be read, as opposed to being damaged.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started"))?;
+    /// store.seal()?;
+    /// let verified = store.snapshot().verify(&mut |finding| eprintln!("{finding}"))?;
+    /// assert!(verified.is_sound());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn verify(&self, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
+        verify::verify(&self.parts, tell)
+    }
+
+    /// Makes a copy of the store in an empty folder, which is made if it is missing:
+    /// a store of its own that holds what this snapshot sees. Sealed files, which
+    /// never change, are linked where the file system can; logs are copied.
+    ///
+    /// Fails with [`Error::is_expired`] where segments were dropped meanwhile: try
+    /// again with a new snapshot and another folder.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// let store = Store::open(folder.path().join("events.forebear"))?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// let copy = folder.path().join("copy.forebear");
+    /// store.snapshot().backup(&copy)?;
+    /// assert!(Store::open(&copy)?.snapshot().contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn backup(&self, folder: impl AsRef<Path>) -> Result<Backup> {
+        backup::backup(&self.parts, folder.as_ref())
     }
 
     /// The claim that an event's parent comes from, where it did not name one.
@@ -503,104 +560,68 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn claimed_link(&self, id: impl Into<EventId>) -> Result<Option<Link>> {
-        let index = self.shared.index.read();
-        let row = self.find(&index, &id.into());
-        Ok(row.and_then(|row| index.claimed(row, self.visible.commit).cloned()))
-    }
-
-    /// The row of an event that this snapshot sees.
-    pub(crate) fn find(&self, index: &Index, id: &EventId) -> Option<u32> {
-        index.find(id).filter(|&row| self.sees(row))
-    }
-
-    pub(crate) fn sees(&self, row: u32) -> bool {
-        row < self.visible.rows
-    }
-
-    pub(crate) fn position(&self, index: &Index, row: u32) -> Position {
-        index.position(index.row(row).first, self.visible.commit)
-    }
-
-    /// An event's place and columns; its texts where they are not loaded with
-    /// the record.
-    pub(crate) fn found(&self, index: &Index, row: u32, detail: Detail, after: Cursor) -> Found {
-        let position = self.position(index, row);
-        let parent = index.parent(index.row(row).first, self.visible.commit);
-        Found {
-            columns: columns(index, row, &parent, u64::from(position.depth)),
-            root: index.id(position.anchor),
-            names: (detail == Detail::Columns).then(|| names(index, row)),
-            after,
+        let id = id.into();
+        let Some(seq) = self.parts.find(&id)? else { return Ok(None) };
+        let Some((part, row)) = self.parts.locate(seq)? else { return Ok(None) };
+        if part.flags(row)?.has(Flags::NAMED) {
+            return Ok(None);
         }
+        Ok(self.parts.claim(&id)?.map(|claim| claim.link))
     }
 
-    /// Reads as much more of an event as is asked for.
+    /// The event or version with this sequence number, with its payload.
+    pub(crate) fn event(&self, seq: u64) -> Result<StoredEvent> {
+        let found = self.found(seq, Detail::Payload, Cursor::NONE)?;
+        self.load(found, Detail::Payload, &mut LastWindow::default())
+    }
+
+    /// What the index holds of a row.
+    pub(crate) fn found(&self, seq: u64, detail: Detail, after: Cursor) -> Result<Found> {
+        self.found_by(seq, detail, after, &mut Tops::default())
+    }
+
+    /// The same for one of many rows, which mostly have anchors in common.
+    pub(crate) fn found_by(
+        &self,
+        seq: u64,
+        detail: Detail,
+        after: Cursor,
+        tops: &mut Tops,
+    ) -> Result<Found> {
+        let Some((part, row)) = self.parts.locate(seq)? else {
+            return Err(Error::expired(seq));
+        };
+        let columns = part.columns(row)?;
+        let up = self.parts.up_from(&part, row)?;
+        let Position { root_id: root, depth, .. } = self.parts.position_by(seq, tops)?;
+        let lineage = Lineage { parent: up.parent_id(&self.parts)?, link: up.kind(), depth, root };
+        let names = if detail == Detail::Columns { Some(part.names(row)?) } else { None };
+        Ok(Found { columns, lineage, names, after })
+    }
+
+    /// Loads what was found.
     pub(crate) fn load(
         &self,
         found: Found,
         detail: Detail,
         last: &mut LastWindow,
     ) -> Result<StoredEvent> {
-        let Found { columns, root, names, .. } = found;
-        let content = self.content(columns.offset, names, detail, last)?;
-        Ok(StoredEvent { columns, root, content })
+        let Found { columns, lineage, names, .. } = found;
+        let content = if let Some(names) = names {
+            Content::Names(names)
+        } else {
+            let Some((part, _)) = self.parts.locate(columns.seq)? else {
+                return Err(Error::expired(columns.seq));
+            };
+            Content::Record(part.record(columns.place, detail, last)?)
+        };
+        Ok(StoredEvent { columns, lineage, content })
     }
 
-    /// The rest of an event: its texts, or else its record.
-    pub(crate) fn content(
-        &self,
-        offset: u64,
-        names: Option<Names>,
-        detail: Detail,
-        last: &mut LastWindow,
-    ) -> Result<Content> {
-        if let Some(names) = names {
-            return Ok(Content::Names(names));
-        }
-        let (end, payload) = (self.visible.log_end, detail == Detail::Payload);
-        let record = self.shared.reader.event(offset, end, payload, Via::Maps(last))?;
-        Ok(Content::Record(record))
-    }
-
-    /// Reads as much more of each event of a page as is asked for. The page ends
-    /// early once its events hold a lot of memory.
+    /// Loads a page of events.
     pub(crate) fn load_page(&self, page: Page<Found>, detail: Detail) -> Result<Page<StoredEvent>> {
         let mut last = LastWindow::default();
         let load = |found| self.load(found, detail, &mut last);
         page.load(|found| found.after, load, StoredEvent::own_bytes)
-    }
-}
-
-/// What the index holds of an event whose parent and depth are known, texts
-/// aside.
-pub(crate) fn columns(index: &Index, row: u32, parent: &Parent, depth: u64) -> Columns {
-    let entry = index.row(row);
-    let (parent, link) = match parent {
-        Parent::None => (None, entry.flags.link()),
-        Parent::Known(parent, kind) | Parent::Closing(parent, kind) => {
-            (Some(index.id(*parent)), *kind)
-        }
-        Parent::Missing(parent, kind) => (Some(parent.clone()), *kind),
-    };
-    Columns {
-        row,
-        link,
-        version: entry.flags.has(Flags::VERSION),
-        derived_id: entry.flags.has(Flags::DERIVED),
-        id: index.id(row),
-        parent,
-        depth,
-        time_ns: entry.time_ns,
-        offset: entry.offset,
-    }
-}
-
-/// The texts that the index holds of an event.
-pub(crate) fn names(index: &Index, row: u32) -> Names {
-    let entry = index.row(row);
-    Names {
-        kind: Arc::clone(index.text(entry.kind)),
-        instance: Arc::clone(index.text(entry.instance)),
-        session: (entry.session != NONE).then(|| Arc::clone(index.text(entry.session))),
     }
 }

@@ -11,16 +11,20 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind};
 use crate::id::EventId;
 use crate::limits;
-use crate::log::record::Encoded;
+use crate::log::encoded::{Encoded, Encoder};
 use crate::opening;
 use crate::options::{Durability, WhenFull};
+use crate::rebuild::{self, Rebuilt};
 use crate::recovery::RecoveryReport;
+use crate::retention::{Retained, Retention};
+use crate::segment::segments::Segments;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::storage::{Disk, LockGuard, SimulatedDisk, Storage};
 use crate::writer::Writer;
-use crate::writer::queue::{Job, Queue, queue};
+use crate::writer::queue::{Command, Job, Queue, queue};
 use crate::writer::receipt::Receipt;
+use crate::writer::rotate::Rotation;
 
 /// A store that is open for reading and writing. Clones share it; many threads
 /// can use them at once. When the last is dropped, what was accepted is written.
@@ -208,7 +212,10 @@ impl Store {
         let options = &self.0.options;
         batch.validate(options.max_payload())?;
         let records = batch.len();
-        let events: Vec<_> = batch.events.into_iter().map(Encoded::event).collect();
+        let mut encoder = Encoder::new(batch.events.len());
+        // One after the other is freed.
+        batch.events.into_iter().for_each(|event| encoder.event(&event));
+        let events = encoder.finish();
         let links: Vec<_> = batch.links.iter().map(Encoded::link).collect();
         let quarantined: Vec<_> = batch.quarantined.into_iter().map(Encoded::quarantined).collect();
         let bytes = [&events, &links, &quarantined].into_iter().flatten().map(Encoded::len).sum();
@@ -223,7 +230,7 @@ impl Store {
             durability: batch.durability.unwrap_or(options.durability),
             answer,
             bytes,
-            close: false,
+            command: None,
         };
         self.send(job, batch.when_full.unwrap_or(options.when_full))?;
         Ok(receipt)
@@ -242,7 +249,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(&self.0.shared)
+        Snapshot::new(self.0.shared.parts())
     }
 
     /// Waits until everything accepted so far is on disk.
@@ -261,6 +268,89 @@ impl Store {
         self.write(Batch::new().durability(Durability::Sync).when_full(WhenFull::Block)).map(drop)
     }
 
+    /// Goes on to the next log and waits until everything before is sealed. O(events
+    /// of the log): some microseconds each.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// store.seal()?;
+    /// assert!(store.snapshot().contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn seal(&self) -> Result<()> {
+        self.command(Command::Seal)
+    }
+
+    /// Drops what a policy does not keep, now. O(segments dropped).
+    ///
+    /// ```
+    /// use forebear::{Event, Retention, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// store.seal()?;
+    /// let would = store.retain(&Retention::new().max_bytes(0).dry_run(true))?;
+    /// assert_eq!(would.segments, 1);
+    /// assert!(store.snapshot().contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn retain(&self, retention: &Retention) -> Result<Retained> {
+        let (told, retained) = crossbeam_channel::bounded(1);
+        self.command(Command::Retain(retention.clone(), told))?;
+        retained.try_recv().map_err(|_| Error::closed())
+    }
+
+    /// Keeps a policy with the store, to be applied whenever a log is full, or none.
+    /// Where its archive can't be written, nothing is dropped until it can.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use forebear::{Retention, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let ninety_days = Duration::from_secs(90 * 24 * 60 * 60);
+    /// store.set_retention(Some(Retention::new().max_age(ninety_days)))?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn set_retention(&self, retention: Option<Retention>) -> Result<()> {
+        let retention = retention.map(|retention| retention.to_keep()).transpose()?;
+        self.command(Command::SetRetention(retention))
+    }
+
+    /// Goes through all sealed segments and makes indexes that are missing or damaged
+    /// again. O(events): some microseconds each.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// let store = Store::open(folder.path())?;
+    /// store.append(Event::new("started"))?;
+    /// store.seal()?;
+    /// std::fs::remove_file(folder.path().join("0000000001.idx")).expect("it is there");
+    /// assert_eq!(store.rebuild()?.made, ["0000000001.idx"]);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn rebuild(&self) -> Result<Rebuilt> {
+        rebuild::rebuild(&self.0.shared.parts())
+    }
+
+    /// What was mended in passing and what could not be done behind the scenes since
+    /// the last call, a sentence each: an index that was made again, an archive that
+    /// could not be written.
+    ///
+    /// ```
+    /// let store = forebear::Store::in_memory()?;
+    /// assert!(store.take_notes().is_empty());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn take_notes(&self) -> Vec<String> {
+        self.0.shared.parts().segments.take_notes()
+    }
+
     /// Writes what was accepted, syncs it and closes the store for all handles.
     /// Snapshots can still be read.
     ///
@@ -274,18 +364,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn close(self) -> Result<()> {
-        let (receipt, answer) = Receipt::pair();
-        let job = Job {
-            events: Vec::new(),
-            links: Vec::new(),
-            quarantined: Vec::new(),
-            durability: Durability::Sync,
-            answer,
-            bytes: 0,
-            close: true,
-        };
-        self.send(job, WhenFull::Block)?;
-        let outcome = receipt.wait().map(drop);
+        let outcome = self.command(Command::Close);
         // The lock is free once the writer is gone.
         if let Some(writer) = self.0.writer.lock().take() {
             let _ = writer.join();
@@ -335,6 +414,22 @@ impl Store {
         self.0.options.max_payload()
     }
 
+    /// Has the writer do what is no write, after all that was asked before.
+    fn command(&self, command: Command) -> Result<()> {
+        let (receipt, answer) = Receipt::pair();
+        let job = Job {
+            events: Vec::new(),
+            links: Vec::new(),
+            quarantined: Vec::new(),
+            durability: Durability::Sync,
+            answer,
+            bytes: 0,
+            command: Some(command),
+        };
+        self.send(job, WhenFull::Block)?;
+        receipt.wait().map(drop)
+    }
+
     fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
         self.0.queue.as_ref().ok_or_else(Error::closed)?.send(job, when_full)
     }
@@ -378,6 +473,7 @@ pub struct StoreBuilder {
     max_payload_bytes: Option<usize>,
     queue_bytes: Option<usize>,
     cache_bytes: Option<usize>,
+    rotation: Rotation,
 }
 
 impl StoreBuilder {
@@ -467,6 +563,49 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets at how many bytes of log a segment is full: 64 MiB unless set.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().segment_bytes(16 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.rotation.bytes = bytes;
+        self
+    }
+
+    /// Sets at how many events and versions a segment is full: 131,072 unless set.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().segment_events(10_000).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn segment_events(mut self, events: u32) -> Self {
+        self.rotation.events = events;
+        self
+    }
+
+    /// Sets whether full logs are sealed by a thread of their own, as they are
+    /// unless set, or by the writer, which then keeps appends waiting.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().seal_in_background(false).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn seal_in_background(mut self, background: bool) -> Self {
+        self.rotation.in_background = background;
+        self
+    }
+
     /// Opens the store in this folder, making it if there is none; see
     /// [`Store::open`].
     ///
@@ -504,10 +643,13 @@ impl StoreBuilder {
             return Err(Error::limit("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
         }
         let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
-        let opened = opening::open(&*storage, cache_bytes)?;
-        let shared = Arc::new(opened.shared);
+        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, true));
+        let opened = opening::open(&storage, cache_bytes, segments)?;
+        let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
         let (queue, jobs) = queue(self.queue_bytes.unwrap_or(limits::DEFAULT_QUEUE_BYTES));
-        let writer = Writer::new(Arc::clone(&shared), opened.log, jobs);
+        let rotation = Rotation { cache_bytes, ..self.rotation };
+        let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, rotation, jobs)
+            .ok_or_else(Error::closed)?;
         let lock = opened.lock;
         let thread = std::thread::Builder::new()
             .name("forebear-writer".to_owned())

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::log::RecordView;
+use crate::log::index::NONE;
 use crate::query::page::Cursor;
+use crate::segment::sealed::Segment;
 
 /// How much of an event a query loads.
 ///
@@ -54,30 +56,37 @@ pub enum Detail {
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
     pub(crate) columns: Columns,
-    pub(crate) root: EventId,
+    pub(crate) lineage: Lineage,
     pub(crate) content: Content,
 }
 
-/// What the index holds of an event, texts aside.
+/// What the index holds of an event, texts and lineage aside.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
-    pub(crate) row: u32,
-    pub(crate) link: LinkKind,
+    pub(crate) seq: u64,
     pub(crate) version: bool,
     pub(crate) derived_id: bool,
     pub(crate) id: EventId,
-    pub(crate) parent: Option<EventId>,
-    pub(crate) depth: u64,
     pub(crate) time_ns: i64,
-    /// Where the record begins in the log.
-    pub(crate) offset: u64,
+    /// Where the record begins: in the log, or in the segment's heap.
+    pub(crate) place: u64,
+}
+
+/// An event's place in the lineage.
+#[derive(Clone, Debug)]
+pub(crate) struct Lineage {
+    pub(crate) parent: Option<EventId>,
+    /// How it follows from its parent, where it has one.
+    pub(crate) link: Option<LinkKind>,
+    pub(crate) depth: u64,
+    pub(crate) root: EventId,
 }
 
 /// An event that was found and is yet to be loaded.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) columns: Columns,
-    pub(crate) root: EventId,
+    pub(crate) lineage: Lineage,
     /// Its texts, where the record is not going to be read.
     pub(crate) names: Option<Names>,
     /// Where a listing goes on behind it.
@@ -95,17 +104,42 @@ pub(crate) enum Content {
 
 /// The texts of an event that the index holds.
 #[derive(Clone, Debug)]
-pub(crate) struct Names {
-    pub(crate) kind: Arc<str>,
-    pub(crate) instance: Arc<str>,
-    pub(crate) session: Option<Arc<str>>,
+pub(crate) enum Names {
+    /// Of a log, shared with its index.
+    Log { kind: Arc<str>, instance: Arc<str>, session: Option<Arc<str>> },
+    /// In the string table of a sealed segment.
+    Sealed { segment: Arc<Segment>, kind: u32, instance: u32, session: u32 },
+}
+
+impl Names {
+    fn kind(&self) -> &str {
+        match self {
+            Names::Log { kind, .. } => kind,
+            Names::Sealed { segment, kind, .. } => segment.text(*kind),
+        }
+    }
+
+    fn instance(&self) -> &str {
+        match self {
+            Names::Log { instance, .. } => instance,
+            Names::Sealed { segment, instance, .. } => segment.text(*instance),
+        }
+    }
+
+    fn session(&self) -> Option<&str> {
+        match self {
+            Names::Log { session, .. } => session.as_deref(),
+            Names::Sealed { session: NONE, .. } => None,
+            Names::Sealed { segment, session, .. } => Some(segment.text(*session)),
+        }
+    }
 }
 
 impl StoredEvent {
     /// The sequence number: dense over events and versions, from 1, in the
     /// order they were stored.
     pub fn seq(&self) -> u64 {
-        u64::from(self.columns.row) + 1
+        self.columns.seq
     }
 
     /// The id.
@@ -126,23 +160,23 @@ impl StoredEvent {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn parent(&self) -> Option<&EventId> {
-        self.columns.parent.as_ref()
+        self.lineage.parent.as_ref()
     }
 
     /// How it follows from its parent, where it has one.
     pub fn link(&self) -> Option<LinkKind> {
-        self.columns.parent.as_ref().map(|_| self.columns.link)
+        self.lineage.parent.as_ref().and(self.lineage.link)
     }
 
     /// The topmost known event that it goes back to; its own id where it has no
     /// known parent.
     pub fn root(&self) -> &EventId {
-        &self.root
+        &self.lineage.root
     }
 
     /// Edges between the event and [`root`](Self::root).
     pub fn depth(&self) -> u64 {
-        self.columns.depth
+        self.lineage.depth
     }
 
     /// The time, in nanoseconds since the Unix epoch.
@@ -153,7 +187,7 @@ impl StoredEvent {
     /// The kind.
     pub fn kind(&self) -> &str {
         match &self.content {
-            Content::Names(names) => &names.kind,
+            Content::Names(names) => names.kind(),
             Content::Record(record) => record.fields().kind(),
         }
     }
@@ -161,7 +195,7 @@ impl StoredEvent {
     /// The instance, empty where none was given.
     pub fn instance(&self) -> &str {
         match &self.content {
-            Content::Names(names) => &names.instance,
+            Content::Names(names) => names.instance(),
             Content::Record(record) => record.fields().instance(),
         }
     }
@@ -169,7 +203,7 @@ impl StoredEvent {
     /// The session.
     pub fn session(&self) -> Option<&str> {
         match &self.content {
-            Content::Names(names) => names.session.as_deref(),
+            Content::Names(names) => names.session(),
             Content::Record(record) => record.fields().session(),
         }
     }

@@ -4,11 +4,12 @@ use crate::error::Result;
 use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::limits;
-use crate::log::index::{Index, Parent};
+use crate::lineage::up::{Position, Up};
 use crate::log::windows::LastWindow;
-use crate::query::page::Cursor;
-use crate::snapshot::{Snapshot, columns, names};
-use crate::stored::{Detail, StoredEvent};
+use crate::parts::Parts;
+use crate::parts::near::Near;
+use crate::snapshot::Snapshot;
+use crate::stored::{Content, Detail, Lineage, StoredEvent};
 
 /// How to walk a chain.
 ///
@@ -180,14 +181,12 @@ impl ChainEnd {
 /// ```
 #[derive(Debug)]
 pub struct Chain<'s> {
-    snapshot: &'s Snapshot,
-    options: ChainOptions,
-    root: EventId,
+    loader: Loader<'s>,
+    stop_at: Option<LinkKind>,
     /// The event that the walk comes to next, and its depth.
-    next: Option<(u32, u64)>,
+    next: Option<(u64, u64)>,
     /// Edges that may still be followed.
     edges_left: u64,
-    window: LastWindow,
     end: Option<ChainEnd>,
 }
 
@@ -196,19 +195,23 @@ impl<'s> Chain<'s> {
         snapshot: &'s Snapshot,
         id: &EventId,
         options: &ChainOptions,
-    ) -> Option<Self> {
-        let index = snapshot.shared.index.read();
-        let row = snapshot.find(&index, id)?;
-        let position = snapshot.position(&index, row);
-        Some(Self {
-            snapshot,
-            options: options.clone(),
-            root: index.id(position.anchor),
-            next: Some((row, u64::from(position.depth))),
+    ) -> Result<Option<Self>> {
+        let parts = &snapshot.parts;
+        let Some(seq) = parts.find(id)? else { return Ok(None) };
+        let Position { root_id, depth, .. } = parts.position(seq)?;
+        Ok(Some(Self {
+            loader: Loader {
+                parts,
+                near: Near::new(parts),
+                detail: options.detail,
+                root: root_id,
+                window: LastWindow::default(),
+            },
+            stop_at: options.stop_at,
+            next: Some((seq, depth)),
             edges_left: options.max_depth,
-            window: LastWindow::default(),
             end: None,
-        })
+        }))
     }
 
     /// How the walk ended; none before it has.
@@ -230,7 +233,7 @@ impl<'s> Chain<'s> {
     }
 
     /// The rest of the chain turned round, the topmost event first. Walks the
-    /// index to the end first, keeping 4 bytes an edge; events are loaded as
+    /// index to the end first, keeping 8 bytes an edge; events are loaded as
     /// they are asked for.
     ///
     /// ```
@@ -246,50 +249,80 @@ impl<'s> Chain<'s> {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
-        let mut rows = Vec::new();
-        while let Some((row, _)) = self.next {
-            let index = self.snapshot.shared.index.read();
-            let mut row = row;
-            for _ in 0..STEPS_AT_A_TIME {
-                rows.push(row);
-                let parent = index.parent(row, self.snapshot.visible.commit);
-                let Some(next) = self.step(&index, row, &parent) else {
-                    break;
-                };
-                row = next;
-            }
+        let depth = self.next.map_or(0, |(_, depth)| depth);
+        let mut seqs = Vec::new();
+        while let Some((seq, _)) = self.next {
+            seqs.push(seq);
+            let up = self.loader.up(seq)?;
+            self.step(&up)?;
         }
-        let end = self.end.unwrap_or(ChainEnd::Root);
-        Ok(RootFirst {
-            snapshot: self.snapshot,
-            detail: self.options.detail,
-            rows,
-            window: self.window,
-            end,
-        })
+        let depth = (depth + 1).saturating_sub(seqs.len() as u64);
+        Ok(RootFirst { loader: self.loader, seqs, depth, end: self.end.unwrap_or(ChainEnd::Root) })
     }
 
-    /// Goes on from a row to its parent, or says why not.
-    fn step(&mut self, index: &Index, row: u32, parent: &Parent) -> Option<u32> {
-        let depth = self.next.map_or(0, |(_, depth)| depth);
-        let &Parent::Known(parent, kind) = parent else {
-            self.next = None;
-            self.end = Some(end_at(index, row, self.snapshot.visible.commit));
-            return None;
+    /// Goes on to the parent, or says why not.
+    fn step(&mut self, up: &Up) -> Result<()> {
+        let Some((_, depth)) = self.next.take() else { return Ok(()) };
+        let &Up::Known(parent, kind) = up else {
+            self.end = Some(self.loader.parts.end_at(up.clone())?);
+            return Ok(());
         };
-        if self.options.stop_at == Some(kind) || self.edges_left == 0 {
-            let id = index.id(parent);
-            self.next = None;
-            self.end = Some(match self.options.stop_at {
+        if self.stop_at == Some(kind) || self.edges_left == 0 {
+            let id = self.loader.parts.id(parent)?.unwrap_or_default();
+            self.end = Some(match self.stop_at {
                 Some(stop) if stop == kind => ChainEnd::Stopped(id),
                 _ => ChainEnd::DepthLimit(id),
             });
-            return None;
+            return Ok(());
         }
-        debug_assert!(depth > 0, "depth falls by one along every link");
         self.edges_left -= 1;
         self.next = Some((parent, depth.saturating_sub(1)));
-        Some(parent)
+        Ok(())
+    }
+
+    fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
+        let up = self.loader.up(seq)?;
+        self.step(&up)?;
+        self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next))
+    }
+}
+
+/// Gives back the events of one chain, as much of each as was asked for.
+#[derive(Debug)]
+struct Loader<'s> {
+    parts: &'s Parts,
+    near: Near<'s>,
+    detail: Detail,
+    root: EventId,
+    window: LastWindow,
+}
+
+impl Loader<'_> {
+    /// Where the link of an event leads.
+    fn up(&mut self, seq: u64) -> Result<Up> {
+        let (part, row) = self.near.locate(seq)?;
+        self.parts.up_from(part, row)
+    }
+
+    /// An event whose link leads there; `next` is the one that is asked for next.
+    fn event(&mut self, seq: u64, depth: u64, up: &Up, next: Option<u64>) -> Result<StoredEvent> {
+        let (part, row) = self.near.locate(seq)?;
+        let columns = part.columns(row)?;
+        if let Some(next) = next.filter(|_| self.detail == Detail::Payload) {
+            part.prefetch(next, &self.window);
+        }
+        let content = match self.detail {
+            Detail::Columns => Content::Names(part.names(row)?),
+            detail => Content::Record(part.record(columns.place, detail, &mut self.window)?),
+        };
+        let parent = if let &Up::Known(parent, _) = up {
+            let (part, row) = self.near.locate(parent)?;
+            Some(part.id(row)?)
+        } else {
+            up.parent_id(self.parts)?
+        };
+        let lineage = Lineage { parent, link: up.kind(), depth, root: self.root.clone() };
+        Ok(StoredEvent { columns, lineage, content })
     }
 }
 
@@ -297,20 +330,13 @@ impl Iterator for Chain<'_> {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (row, depth) = self.next?;
-        let index = self.snapshot.shared.index.read();
-        let parent = index.parent(row, self.snapshot.visible.commit);
-        let columns = columns(&index, row, &parent, depth);
-        let detail = self.options.detail;
-        let names = (detail == Detail::Columns).then(|| names(&index, row));
-        if let Some(next) = self.step(&index, row, &parent)
-            && detail == Detail::Payload
-        {
-            self.window.prefetch(index.row(next).offset);
+        let (seq, depth) = self.next?;
+        let event = self.event(seq, depth);
+        if event.is_err() {
+            // Where it can't be read on, the walk is over.
+            self.next = None;
         }
-        drop(index);
-        let content = self.snapshot.content(columns.offset, names, detail, &mut self.window);
-        Some(content.map(|content| StoredEvent { columns, root: self.root.clone(), content }))
+        Some(event)
     }
 }
 
@@ -331,10 +357,10 @@ impl Iterator for Chain<'_> {
 /// ```
 #[derive(Debug)]
 pub struct RootFirst<'s> {
-    snapshot: &'s Snapshot,
-    detail: Detail,
-    rows: Vec<u32>,
-    window: LastWindow,
+    loader: Loader<'s>,
+    /// The rows that are still to come, the next one last, and its depth.
+    seqs: Vec<u64>,
+    depth: u64,
     end: ChainEnd,
 }
 
@@ -351,24 +377,10 @@ impl Iterator for RootFirst<'_> {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.pop()?;
-        let index = self.snapshot.shared.index.read();
-        let found = self.snapshot.found(&index, row, self.detail, Cursor::NONE);
-        drop(index);
-        Some(self.snapshot.load(found, self.detail, &mut self.window))
+        let seq = self.seqs.pop()?;
+        let depth = self.depth;
+        self.depth += 1;
+        let up = self.loader.up(seq);
+        Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
     }
 }
-
-/// Why a walk can't go on from a row that has no link to follow.
-pub(crate) fn end_at(index: &Index, row: u32, at: u32) -> ChainEnd {
-    match index.parent(row, at) {
-        Parent::None => ChainEnd::Root,
-        Parent::Known(parent, _) | Parent::Closing(parent, _) => ChainEnd::Cycle(index.id(parent)),
-        // It may be among what was lost: "never stored" would be a guess.
-        Parent::Missing(id, _) if index.lost() > 0 => ChainEnd::Damaged(id),
-        Parent::Missing(id, _) => ChainEnd::Missing(id),
-    }
-}
-
-/// Steps taken under one lock of the index: some microseconds.
-const STEPS_AT_A_TIME: usize = 128;

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use crate::error::Result;
 use crate::id::EventId;
 use crate::limits;
-use crate::log::index::Index;
+use crate::lineage::children::{Children, key_of};
+use crate::lineage::up::{Tops, Up};
 use crate::log::windows::LastWindow;
+use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
@@ -165,9 +167,10 @@ pub(crate) fn children(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    children_found(snapshot, after, |index| {
-        snapshot.find(index, id).map(|parent| Children { parent, except: None })
-    })
+    match snapshot.parts.find(id)? {
+        Some(parent) => children_of(snapshot, parent, None, after),
+        None => Ok(Page { items: Vec::new(), next: None }),
+    }
 }
 
 pub(crate) fn siblings(
@@ -175,11 +178,12 @@ pub(crate) fn siblings(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    children_found(snapshot, after, |index| {
-        let row = snapshot.find(index, id)?;
-        let (parent, _) = index.cause(row, snapshot.visible.commit)?;
-        Some(Children { parent, except: Some(row) })
-    })
+    if let Some(seq) = snapshot.parts.find(id)?
+        && let Up::Known(parent, _) = snapshot.parts.up(seq)?
+    {
+        return children_of(snapshot, parent, Some(seq), after);
+    }
+    Ok(Page { items: Vec::new(), next: None })
 }
 
 pub(crate) fn descendants(
@@ -187,201 +191,162 @@ pub(crate) fn descendants(
     id: &EventId,
     options: &TreeOptions,
 ) -> Result<Page<Descendant>> {
-    let index = snapshot.shared.index.read();
-    let Some(top) = snapshot.find(&index, id).filter(|_| options.limit > 0) else {
+    let top = snapshot.parts.find(id)?.filter(|_| options.limit > 0);
+    let Some(top) = top else {
         return Ok(Page { items: Vec::new(), next: None });
     };
     let page = match options.order {
-        TreeOrder::DepthFirst => depth_first(snapshot, &index, top, options),
-        TreeOrder::BreadthFirst => breadth_first(snapshot, &index, top, options),
+        TreeOrder::DepthFirst => depth_first(&snapshot.parts, top, options)?,
+        TreeOrder::BreadthFirst => breadth_first(&snapshot.parts, top, options)?,
     };
-    drop(index);
     let mut last = LastWindow::default();
+    let mut tops = Tops::default();
     page.load(
-        |below| below.found.after,
-        |FoundBelow { found, below, last_child }| {
+        |step| step.after,
+        |step| {
+            let found = snapshot.found_by(step.seq, options.detail, step.after, &mut tops)?;
             let event = snapshot.load(found, options.detail, &mut last)?;
-            Ok(Descendant { event, below, last_child })
+            Ok(Descendant { event, below: step.below, last_child: step.last_child })
         },
         |descendant| descendant.event.own_bytes(),
     )
 }
 
-/// The children of an event, one of them left out or none.
-struct Children {
-    parent: u32,
-    except: Option<u32>,
-}
-
-/// A page of the children that `find` tells under the index's lock, loaded.
-fn children_found(
+/// A page of an event's children, one of them left out or none.
+fn children_of(
     snapshot: &Snapshot,
+    parent: u64,
+    except: Option<u64>,
     after: Option<Cursor>,
-    find: impl FnOnce(&Index) -> Option<Children>,
 ) -> Result<Page<StoredEvent>> {
-    let index = snapshot.shared.index.read();
-    let page = match find(&index) {
-        Some(children) => children_of(snapshot, &index, &children, after),
-        None => Page { items: Vec::new(), next: None },
+    let parts = &*snapshot.parts;
+    let after = match after {
+        None => None,
+        // A cursor from elsewhere leads into another family: its children are not shown.
+        Some(cursor) => match key_of(parts, cursor.at)? {
+            Some((above, key)) if above == parent => Some(key),
+            _ => return Ok(Page { items: Vec::new(), next: None }),
+        },
     };
-    drop(index);
+    let mut children = Children::new(parts, parent, after)?;
+    let mut tops = Tops::default();
+    let mut page = Page { items: Vec::new(), next: None };
+    while let Some(child) = children.next()? {
+        if Some(child) == except {
+            continue;
+        }
+        if page.items.len() == limits::MAX_PAGE {
+            page.next = page.items.last().map(|last: &Found| last.after);
+            break;
+        }
+        let after = Cursor::at(child);
+        page.items.push(snapshot.found_by(child, Detail::Payload, after, &mut tops)?);
+    }
     snapshot.load_page(page, Detail::Payload)
 }
 
-fn children_of(
-    snapshot: &Snapshot,
-    index: &Index,
-    &Children { parent, except }: &Children,
-    after: Option<Cursor>,
-) -> Page<Found> {
-    let at = snapshot.visible.commit;
-    let (first, later) = match after {
-        None => (Some(index.children(parent, at)), None),
-        Some(cursor) => (None, Some(index.children_after(cursor.at as u32, at))),
-    };
-    // A cursor from elsewhere leads into another family: its children are not shown.
-    let mut children = first
-        .into_iter()
-        .flatten()
-        .chain(later.into_iter().flatten())
-        .filter(|&(_, child)| index.cause(child, at).is_some_and(|(cause, _)| cause == parent))
-        .filter(|&(_, child)| Some(child) != except)
-        .peekable();
-    let mut page = Page { items: Vec::new(), next: None };
-    while let Some((edge, child)) = children.next() {
-        let cursor = Cursor::at(u64::from(edge));
-        page.items.push(snapshot.found(index, child, Detail::Payload, cursor));
-        if page.items.len() == limits::MAX_PAGE {
-            page.next = children.peek().map(|_| cursor);
-            break;
-        }
-    }
-    page
-}
-
-/// An event below another, and the edge that leads to it.
-#[derive(Clone, Copy)]
+/// A row of a tree, and how many edges below the top it is.
 struct Step {
-    row: u32,
-    edge: u32,
-    /// Edges between it and the event asked for.
-    down: u64,
-}
-
-/// A descendant that was found and is yet to be loaded.
-struct FoundBelow {
-    found: Found,
+    seq: u64,
     below: u64,
     last_child: bool,
+    after: Cursor,
 }
 
-/// Goes from one event to the next by links alone, so that a cursor need hold no
-/// more than the last one: down to the first child, else to the next sibling,
-/// else to that of the nearest ancestor which has one.
-fn depth_first(
-    snapshot: &Snapshot,
-    index: &Index,
-    top: u32,
-    options: &TreeOptions,
-) -> Page<FoundBelow> {
-    let at = snapshot.visible.commit;
-    let next = |from: Step| {
-        if from.down < options.max_depth
-            && let Some((edge, row)) = index.children(from.row, at).next()
-        {
-            return Some(Step { row, edge, down: from.down + 1 });
+/// Depth first. Goes on from any row, given how many edges below the top it is:
+/// what is left of the families above is looked up when the walk comes back to
+/// them.
+fn depth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
+    let mut page = Page { items: Vec::new(), next: None };
+    let (mut at, mut below) = match options.after {
+        None => (top, 0),
+        Some(cursor) if is_below(parts, top, cursor)? => {
+            (cursor.at, cursor.time_ns.cast_unsigned())
         }
-        let mut from = from;
-        while from.down > 0 {
-            if let Some((edge, row)) = index.children_after(from.edge, at).next() {
-                return Some(Step { row, edge, down: from.down });
+        Some(_) => return Ok(page),
+    };
+    // The families that the walk is in, innermost last, as far up as it opened them.
+    let mut families: Vec<Children<'_>> = Vec::new();
+    loop {
+        let mut next = None;
+        if below < options.max_depth {
+            let mut family = Children::new(parts, at, None)?;
+            next = family.next()?;
+            if next.is_some() {
+                families.push(family);
+                below += 1;
             }
-            let (row, _) = index.cause(from.row, at)?;
-            if row == top {
-                return None;
-            }
-            let (above, _) = index.cause(row, at)?;
-            from = Step { row, edge: index.edge(above, row, at)?, down: from.down - 1 };
         }
-        None
-    };
-    let begin = match options.after {
-        None => Some(Step { row: top, edge: 0, down: 0 }),
-        Some(cursor) => resume(snapshot, index, top, cursor),
-    };
-    let cursor = |step: Step| Cursor { time_ns: step.down.cast_signed(), at: u64::from(step.row) };
-    let mut items = Vec::new();
-    let mut last = begin;
-    let mut found = begin.and_then(next);
-    while let Some(step) = found.filter(|_| items.len() < options.limit) {
-        items.push(found_below(snapshot, index, step, options.detail, cursor(step)));
-        last = found;
-        found = next(step);
+        while next.is_none() && below > 0 {
+            let family = match families.pop() {
+                None => family_after(parts, at)?,
+                family => family,
+            };
+            let Some(mut family) = family else { return Ok(page) };
+            next = family.next()?;
+            if next.is_some() {
+                families.push(family);
+            } else {
+                at = family.parent();
+                below -= 1;
+            }
+        }
+        let (Some(child), Some(family)) = (next, families.last_mut()) else { return Ok(page) };
+        if page.items.len() == options.limit {
+            page.next = page.items.last().map(|last: &Step| last.after);
+            return Ok(page);
+        }
+        at = child;
+        let after = Cursor { time_ns: below.cast_signed(), at };
+        page.items.push(Step { seq: at, below, last_child: !family.has_next()?, after });
     }
-    Page { items, next: found.and(last).map(cursor) }
 }
 
-/// Where a depth-first page ended. None where the cursor is not of this tree.
-fn resume(snapshot: &Snapshot, index: &Index, top: u32, cursor: Cursor) -> Option<Step> {
-    let row = u32::try_from(cursor.at).ok().filter(|&row| snapshot.sees(row))?;
-    let (above, below) = (snapshot.position(index, top), snapshot.position(index, row));
-    let edges = below.depth.checked_sub(above.depth)?;
-    if above.anchor != below.anchor || u64::from(edges) != cursor.time_ns.cast_unsigned() {
-        return None;
+/// The children that come after this one in its family.
+fn family_after(parts: &Parts, child: u64) -> Result<Option<Children<'_>>> {
+    match key_of(parts, child)? {
+        Some((parent, key)) => Children::new(parts, parent, Some(key)).map(Some),
+        None => Ok(None),
     }
-    if row == top {
-        return Some(Step { row, edge: 0, down: 0 });
-    }
-    let (parent, _) = index.cause(row, snapshot.visible.commit)?;
-    let edge = index.edge(parent, row, snapshot.visible.commit)?;
-    Some(Step { row, edge, down: u64::from(edges) })
 }
 
-/// Walks from the top again for each page, keeping no more of the frontier than
-/// the page can show.
-fn breadth_first(
-    snapshot: &Snapshot,
-    index: &Index,
-    top: u32,
-    options: &TreeOptions,
-) -> Page<FoundBelow> {
-    let at = snapshot.visible.commit;
+/// Whether a cursor leads to a row so many edges below the top. A cursor from
+/// elsewhere does not.
+fn is_below(parts: &Parts, top: u64, cursor: Cursor) -> Result<bool> {
+    if !parts.holds(cursor.at) {
+        return Ok(false);
+    }
+    let (above, below) = (parts.position(top)?, parts.position(cursor.at)?);
+    let edges = below.depth.checked_sub(above.depth);
+    Ok(above.root == below.root && edges == Some(cursor.time_ns.cast_unsigned()))
+}
+
+/// Breadth first. A page begins anew and passes over what earlier ones had.
+fn breadth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
     let skip = options.after.map_or(0, |cursor| cursor.at);
     let wanted = skip.saturating_add(options.limit as u64).saturating_add(1);
-    let mut frontier = VecDeque::from([Step { row: top, edge: 0, down: 0 }]);
+    let mut frontier = VecDeque::from([(top, 0, false)]);
     let mut seen = 0;
     let mut page = Page { items: Vec::new(), next: None };
-    while let Some(from) = frontier.pop_front() {
-        if from.down > 0 {
+    while let Some((seq, below, last_child)) = frontier.pop_front() {
+        if below > 0 {
             if seen >= skip && page.items.len() < options.limit {
-                let after = Cursor::at(seen + 1);
-                page.items.push(found_below(snapshot, index, from, options.detail, after));
+                page.items.push(Step { seq, below, last_child, after: Cursor::at(seen + 1) });
             } else if seen >= skip {
                 page.next = Some(Cursor::at(seen));
                 break;
             }
             seen += 1;
         }
-        if from.down < options.max_depth {
-            let room = wanted.saturating_sub(seen + frontier.len() as u64);
-            let children = index.children(from.row, at).take(room as usize);
-            frontier.extend(children.map(|(edge, row)| Step { row, edge, down: from.down + 1 }));
+        if below < options.max_depth {
+            let mut children = Children::new(parts, seq, None)?;
+            while seen + (frontier.len() as u64) < wanted
+                && let Some(child) = children.next()?
+            {
+                let last_child = !children.has_next()?;
+                frontier.push_back((child, below + 1, last_child));
+            }
         }
     }
-    page
-}
-
-fn found_below(
-    snapshot: &Snapshot,
-    index: &Index,
-    step: Step,
-    detail: Detail,
-    after: Cursor,
-) -> FoundBelow {
-    let more = index.children_after(step.edge, snapshot.visible.commit).next();
-    FoundBelow {
-        found: snapshot.found(index, step.row, detail, after),
-        below: step.down,
-        last_child: more.is_none(),
-    }
+    Ok(page)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::event::now_ns;
 use crate::log::block::{BlockBuilder, Digest, FORMAT_VERSION, Header, StoreId};
+use crate::segment::manifest::LogStart;
 use crate::storage::StorageFile;
 
 /// A log open for appending. Owned by the writer alone.
@@ -25,6 +26,25 @@ pub(crate) struct LogWriter {
 }
 
 impl LogWriter {
+    /// The end of a log that is still empty.
+    pub(crate) fn new(
+        file: Arc<dyn StorageFile>,
+        name: String,
+        store: StoreId,
+        start: LogStart,
+    ) -> Self {
+        Self {
+            file,
+            name,
+            store,
+            segment: start.segment,
+            end: 0,
+            durable: 0,
+            previous: start.previous,
+            closed: false,
+        }
+    }
+
     /// Writes a block. It has reached the operating system when this returns.
     /// `first_seq` is the sequence number of its first event.
     pub(crate) fn write(&mut self, block: &mut BlockBuilder, first_seq: u64) -> Result<()> {
@@ -48,6 +68,14 @@ impl LogWriter {
         self.previous = header.digest;
         self.closed = block.is_empty();
         Ok(())
+    }
+
+    /// Goes on behind a block that the log was found to hold.
+    pub(crate) fn follow(&mut self, header: &Header) {
+        self.durable = self.durable.max(header.durable);
+        self.end = header.end();
+        self.previous = header.digest;
+        self.closed = header.records == 0;
     }
 
     /// Syncs what was written, if any of it may not be on disk.

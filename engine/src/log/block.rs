@@ -4,7 +4,8 @@
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::log::record::{Encoded, Frame};
+use crate::log::encoded::Encoded;
+use crate::log::record::Frame;
 
 /// Size of the header in front of a block's body.
 pub(crate) const HEADER_BYTES: usize = 144;
@@ -68,6 +69,13 @@ impl Header {
         })
     }
 
+    /// The header's bytes as they lie in a log.
+    pub(crate) fn to_log_bytes(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = self.to_bytes();
+        bytes[DIGEST_AT..].copy_from_slice(&self.digest);
+        bytes
+    }
+
     /// The header's bytes, its digest left as zeros.
     fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
@@ -93,10 +101,14 @@ impl Header {
 
 /// The digest that a block with this header and body must bear.
 pub(crate) fn digest(header: &[u8; HEADER_BYTES], body: &[u8]) -> Digest {
+    *digest_begun(header).update(body).finalize().as_bytes()
+}
+
+/// The digest of a block with this header, its body yet to come.
+pub(crate) fn digest_begun(header: &[u8; HEADER_BYTES]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&header[..DIGEST_AT]);
-    hasher.update(body);
-    *hasher.finalize().as_bytes()
+    hasher
 }
 
 /// A block in the making: records are added, then it is sealed with a header.
@@ -126,10 +138,11 @@ impl BlockBuilder {
         self.records
     }
 
-    /// Adds a record; returns where it begins, from the block's first byte.
-    pub(crate) fn push(&mut self, record: &Encoded) -> usize {
+    /// Adds a record, an event as a version if it is one; returns where it begins,
+    /// from the block's first byte.
+    pub(crate) fn push(&mut self, record: &Encoded, version: bool) -> usize {
         let at = self.bytes.len();
-        record.write_to(&mut self.bytes);
+        record.write_to(&mut self.bytes, version);
         self.records += 1;
         at
     }

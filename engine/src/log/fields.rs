@@ -6,7 +6,7 @@ use rkyv::{Archive, Serialize};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::id::EventId;
-use crate::log::record::{IdMeta, access, link_number};
+use crate::log::record::{ALIGN, IdMeta, access, link_number};
 
 /// The fields of an event or a version on disk.
 ///
@@ -28,27 +28,51 @@ pub(crate) struct EventMeta {
 }
 
 impl EventMeta {
-    /// The fields of an event whose limits were checked: lengths fit 16 bits.
-    pub(crate) fn new(event: &Event) -> Self {
-        let session = event.session.as_deref();
-        let mut texts =
-            [event.kind.as_str(), &event.instance, session.unwrap_or_default()].concat();
-        let mut label_lens = Vec::with_capacity(2 * event.labels.len());
+    /// Takes the fields of an event whose limits were checked: lengths fit 16 bits.
+    /// The memory of the one before is used again.
+    pub(crate) fn set(&mut self, event: &Event) {
+        self.id = IdMeta::from(&event.id);
+        self.parent = event.parent.as_ref().map(IdMeta::from);
+        self.time_ns = event.time_ns;
+        self.link = link_number(event.link);
+        self.derived_id = event.derived_id;
+        self.kind_len = event.kind.len() as u16;
+        self.instance_len = event.instance.len() as u16;
+        self.session_len = event.session.as_ref().map(|session| session.len() as u16);
+        self.texts.clear();
+        self.label_lens.clear();
+        let session = event.session.as_deref().unwrap_or_default();
+        self.texts.extend([&event.kind, &event.instance, session]);
         for text in event.labels.iter().flat_map(|(key, value)| [key, value]) {
-            label_lens.push(text.len() as u16);
-            texts.push_str(text);
+            self.label_lens.push(text.len() as u16);
+            self.texts.push_str(text);
         }
+    }
+
+    /// About how many bytes the fields take once they are encoded.
+    pub(crate) fn len_about(&self) -> usize {
+        let id = |id: &IdMeta| match id {
+            IdMeta::Uuid(_) => 0,
+            IdMeta::Text(text) => text.len(),
+        };
+        let ids = id(&self.id) + self.parent.as_ref().map_or(0, id);
+        ids + self.texts.len() + 2 * self.label_lens.len() + size_of::<ArchivedEventMeta>() + ALIGN
+    }
+}
+
+impl Default for EventMeta {
+    fn default() -> Self {
         Self {
-            id: IdMeta::from(&event.id),
-            parent: event.parent.as_ref().map(IdMeta::from),
-            time_ns: event.time_ns,
-            link: link_number(event.link),
-            derived_id: event.derived_id,
-            kind_len: event.kind.len() as u16,
-            instance_len: event.instance.len() as u16,
-            session_len: session.map(|session| session.len() as u16),
-            label_lens,
-            texts,
+            id: IdMeta::Uuid([0; 16]),
+            parent: None,
+            time_ns: 0,
+            link: 0,
+            derived_id: false,
+            kind_len: 0,
+            instance_len: 0,
+            session_len: None,
+            label_lens: Vec::new(),
+            texts: String::new(),
         }
     }
 }

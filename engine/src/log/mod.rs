@@ -1,14 +1,18 @@
 //! The log: the only truth. Blocks of records, appended, recovered, read back,
 //! and the index of them in memory.
 
+mod ahead;
 pub(crate) mod append;
 pub(crate) mod block;
+pub(crate) mod encoded;
 pub(crate) mod fields;
+pub(crate) mod follow;
 pub(crate) mod index;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recovery;
-mod scan;
+pub(crate) mod replay;
+pub(crate) mod scan;
 pub(crate) mod windows;
 
 pub(crate) use record::RecordView;

@@ -10,9 +10,7 @@ use rkyv::util::AlignedVec;
 
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
-use crate::log::record::{
-    ALIGN, ArchivedQuarantineMeta, FRAME_BYTES, Frame, RecordKind, RecordView, access,
-};
+use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined};
 use crate::log::windows::{LastWindow, Windows};
 use crate::storage::{Map, StorageFile};
 
@@ -66,6 +64,19 @@ impl LogReader {
         Self { file, name, windows: Windows::default(), chunks }
     }
 
+    /// One that never maps the file: another process may cut it.
+    pub(crate) fn without_maps(self) -> Self {
+        Self { windows: Windows::without(), ..self }
+    }
+
+    pub(crate) fn file(&self) -> &dyn StorageFile {
+        &*self.file
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The event or version that begins at `offset`, with or without its
     /// payload. `end` is where the log ends for the reader: what lies beyond may
     /// be in the middle of being written.
@@ -91,25 +102,7 @@ impl LogReader {
     /// The quarantined input that begins at `offset`.
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
         let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
-        if frame.kind != RecordKind::Quarantined {
-            let found = Error::damaged(format!(
-                "expected quarantined input, found a record of kind {:?}",
-                frame.kind
-            ));
-            return Err(self.located(offset, &found));
-        }
-        let meta = start + FRAME_BYTES;
-        let fields = access::<ArchivedQuarantineMeta>(&bytes[meta..meta + frame.meta_len])
-            .map_err(|error| self.located(offset, &error))?;
-        let payload = start + frame.payload_start();
-        Ok(Quarantined {
-            source: fields.source.as_str().to_owned(),
-            line: fields.line.to_native(),
-            offset: fields.offset.to_native(),
-            length: fields.length.to_native(),
-            reason: fields.reason.as_str().to_owned(),
-            bytes: bytes[payload..payload + frame.payload_len.unwrap_or(0)].to_vec(),
-        })
+        quarantined(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
     }
 
     /// The record at `offset`: all of it, or what comes before its payload.

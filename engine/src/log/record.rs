@@ -7,13 +7,12 @@ use std::ops::Range;
 
 use rkyv::api::low;
 use rkyv::rancor::Failure;
-use rkyv::util::AlignedVec;
 use rkyv::{Archive, Serialize};
 
 use crate::error::{Error, Result};
-use crate::event::{Event, Link, LinkKind, Quarantined};
+use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
-use crate::log::fields::{ArchivedEventMeta, EventMeta};
+use crate::log::fields::ArchivedEventMeta;
 use crate::log::reader::LogBytes;
 
 /// Records begin at multiples of this.
@@ -21,7 +20,7 @@ pub(crate) const ALIGN: usize = 16;
 /// Size of the frame in front of each record.
 pub(crate) const FRAME_BYTES: usize = 16;
 /// The payload length that stands for "no payload", which is not an empty one.
-const NO_PAYLOAD: u64 = u64::MAX;
+pub(super) const NO_PAYLOAD: u64 = u64::MAX;
 /// More bytes than the fields of any record within the limits can take.
 const MAX_META_BYTES: usize = 1 << 20;
 
@@ -33,6 +32,12 @@ pub(crate) enum RecordKind {
     Version = 2,
     Link = 3,
     Quarantined = 8,
+    /// What earlier segments say about the event or version that comes next.
+    Outside = 9,
+    /// A link that closes a cycle through other segments.
+    Closing = 10,
+    /// A link that loses against one in an earlier segment.
+    RefusedLink = 11,
 }
 
 /// An id on disk.
@@ -52,6 +57,30 @@ pub(crate) struct LinkMeta {
     pub(crate) order: i64,
 }
 
+/// What earlier segments say about the record that comes next, so that a log can
+/// be read without them: its place in the lineage.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct OutsideMeta {
+    /// The sequence number of the parent; 0 where it is not known.
+    pub(crate) parent: u64,
+    /// The sequence number and the id of the anchor.
+    pub(crate) anchor: u64,
+    pub(crate) anchor_id: IdMeta,
+    /// Stored links between the event and its anchor.
+    pub(crate) depth: u32,
+    /// Of a version: the event's sequence number and the link that it has.
+    pub(crate) version_of: Option<VersionOfMeta>,
+}
+
+/// What a version takes over from its event.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct VersionOfMeta {
+    pub(crate) seq: u64,
+    /// The parent that the event names.
+    pub(crate) parent_id: Option<IdMeta>,
+    pub(crate) link: u8,
+}
+
 /// The fields of quarantined input on disk; its bytes are the payload.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct QuarantineMeta {
@@ -60,89 +89,6 @@ pub(crate) struct QuarantineMeta {
     pub(crate) offset: u64,
     pub(crate) length: u64,
     pub(crate) reason: String,
-}
-
-/// A record encoded and ready to be put into a block, but for the choice between
-/// an event and a version of one, which the writer makes.
-#[derive(Debug)]
-pub(crate) struct Encoded {
-    kind: RecordKind,
-    meta: AlignedVec<ALIGN>,
-    payload: Option<Vec<u8>>,
-}
-
-impl Encoded {
-    pub(crate) fn event(event: Event) -> Self {
-        let meta = EventMeta::new(&event);
-        Self { kind: RecordKind::Event, meta: encode(&meta), payload: event.payload }
-    }
-
-    pub(crate) fn link(link: &Link) -> Self {
-        let meta = LinkMeta {
-            child: IdMeta::from(&link.child),
-            parent: IdMeta::from(&link.parent),
-            link: link_number(link.kind),
-            strength: link.strength,
-            order: link.order,
-        };
-        Self { kind: RecordKind::Link, meta: encode(&meta), payload: None }
-    }
-
-    pub(crate) fn quarantined(input: Quarantined) -> Self {
-        let meta = QuarantineMeta {
-            source: input.source,
-            line: input.line,
-            offset: input.offset,
-            length: input.length,
-            reason: input.reason,
-        };
-        Self { kind: RecordKind::Quarantined, meta: encode(&meta), payload: Some(input.bytes) }
-    }
-
-    /// Bytes that the record takes in a block's body.
-    pub(crate) fn len(&self) -> usize {
-        FRAME_BYTES + padded(self.meta.len()) + padded(self.payload.as_ref().map_or(0, Vec::len))
-    }
-
-    /// The fields of an event.
-    pub(crate) fn as_event(&self) -> Result<&ArchivedEventMeta> {
-        ArchivedEventMeta::read(&self.meta)
-    }
-
-    /// The fields of a link.
-    pub(crate) fn as_link(&self) -> Result<&ArchivedLinkMeta> {
-        access(&self.meta)
-    }
-
-    /// The fields of quarantined input.
-    pub(crate) fn as_quarantined(&self) -> Result<&ArchivedQuarantineMeta> {
-        access(&self.meta)
-    }
-
-    pub(crate) fn payload(&self) -> Option<&[u8]> {
-        self.payload.as_deref()
-    }
-
-    /// Makes the event a version of the one stored under its id.
-    pub(crate) fn set_version(&mut self) {
-        debug_assert_eq!(self.kind, RecordKind::Event);
-        self.kind = RecordKind::Version;
-    }
-
-    /// Appends the record to a block's body.
-    pub(crate) fn write_to(&self, body: &mut Vec<u8>) {
-        debug_assert_eq!(body.len() % ALIGN, 0);
-        let mut frame = [0; FRAME_BYTES];
-        frame[0] = self.kind as u8;
-        frame[4..8].copy_from_slice(&(self.meta.len() as u32).to_le_bytes());
-        let payload_len = self.payload.as_ref().map_or(NO_PAYLOAD, |payload| payload.len() as u64);
-        frame[8..16].copy_from_slice(&payload_len.to_le_bytes());
-        body.extend_from_slice(&frame);
-        for part in [self.meta.as_slice(), self.payload.as_deref().unwrap_or_default()] {
-            body.extend_from_slice(part);
-            body.resize(body.len().next_multiple_of(ALIGN), 0);
-        }
-    }
 }
 
 /// Where the parts of a record lie, relative to the record's first byte.
@@ -168,9 +114,12 @@ impl Frame {
             2 => RecordKind::Version,
             3 => RecordKind::Link,
             8 => RecordKind::Quarantined,
+            9 => RecordKind::Outside,
+            10 => RecordKind::Closing,
+            11 => RecordKind::RefusedLink,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1, 2, 3 or 8, found {other}"
+                    "expected a record of kind 1 to 3 or 8 to 11, found {other}"
                 )));
             }
         };
@@ -281,19 +230,6 @@ where
     })
 }
 
-fn encode(
-    meta: &impl for<'a> Serialize<
-        rkyv::api::high::HighSerializer<
-            AlignedVec<ALIGN>,
-            rkyv::ser::allocator::ArenaHandle<'a>,
-            rkyv::rancor::Error,
-        >,
-    >,
-) -> AlignedVec<ALIGN> {
-    // Encoding into memory fails only where an allocation does, which aborts.
-    rkyv::to_bytes(meta).expect("encoding into memory")
-}
-
 impl From<&EventId> for IdMeta {
     fn from(id: &EventId) -> Self {
         match (id.as_uuid(), id.as_text()) {
@@ -322,6 +258,28 @@ impl ArchivedLinkMeta {
             order: self.order.to_native(),
         })
     }
+}
+
+/// The quarantined input that begins with `bytes`, its fields aligned, its payload
+/// whole.
+pub(crate) fn quarantined(bytes: &[u8], frame: Frame) -> Result<Quarantined> {
+    if frame.kind != RecordKind::Quarantined {
+        return Err(Error::damaged(format!(
+            "expected quarantined input, found a record of kind {:?}",
+            frame.kind
+        )));
+    }
+    let fields =
+        access::<ArchivedQuarantineMeta>(&bytes[FRAME_BYTES..FRAME_BYTES + frame.meta_len])?;
+    let payload = frame.payload_start();
+    Ok(Quarantined {
+        source: fields.source.as_str().to_owned(),
+        line: fields.line.to_native(),
+        offset: fields.offset.to_native(),
+        length: fields.length.to_native(),
+        reason: fields.reason.as_str().to_owned(),
+        bytes: bytes[payload..payload + frame.payload_len.unwrap_or(0)].to_vec(),
+    })
 }
 
 /// What tells one piece of quarantined input from another: its place and bytes.

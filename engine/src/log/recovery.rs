@@ -9,15 +9,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::log::ahead::apply_ahead;
 use crate::log::append::LogWriter;
-use crate::log::block::{BlockBuilder, HEADER_BYTES, Header, Records, StoreId};
-use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Entered, Index};
-use crate::log::record::{
-    ALIGN, ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, access, quarantine_key,
-};
+use crate::log::block::{BlockBuilder, Header, StoreId};
+use crate::log::index::Index;
+use crate::log::replay::{Parsed, Replay, parse};
 use crate::log::scan::{Found, Scanner};
 use crate::recovery::{Damage, RecoveryReport};
+use crate::segment::manifest::LogStart;
 use crate::storage::{Storage, StorageFile};
 
 /// A log that was opened: where it goes on, and the index of what it holds.
@@ -29,38 +28,44 @@ pub(crate) struct Recovered {
     pub(crate) commit: u32,
 }
 
-/// Reads the log `name` and makes it ready for appending. Memory is bounded by
-/// the index and the largest block.
+/// Reads the log `name` and makes it ready for appending. It is known to have been
+/// on disk up to `durable`. Memory is bounded by the index and the largest block.
 pub(crate) fn recover(
     storage: &dyn Storage,
     file: &Arc<dyn StorageFile>,
     name: &str,
-    segment: u64,
+    start: LogStart,
+    durable: u64,
     store: StoreId,
     report: &mut RecoveryReport,
 ) -> Result<Recovered> {
-    let mut recovery = Recovery { index: Index::default(), commit: 0, skipped_bytes: 0, report };
-    let mut scanner = Scanner::new(&**file, name, segment, Some(store))?;
-    let mut log = LogWriter {
-        file: Arc::clone(file),
-        name: name.to_owned(),
-        store,
-        segment,
-        end: 0,
-        durable: 0,
-        previous: [0; 32],
-        closed: false,
-    };
+    let mut recovery = Recovery { replay: Replay::new(start.first_seq), roomy: false, report };
+    let follows = Some((start.previous, start.first_seq));
+    let mut scanner = Scanner::new(&**file, name, start.segment, Some(store), follows)?;
+    let mut log = LogWriter::new(Arc::clone(file), name.to_owned(), store, start);
+    log.durable = durable;
+    let mut first = None;
+    let length = scanner.length();
+    if length > ALONE_BYTES {
+        // Checking blocks takes about as long as indexing what they hold.
+        let dictionary = std::mem::take(recovery.replay.index.dictionary_mut());
+        let behind = apply_ahead(scanner, dictionary, |header, body, parsed| {
+            recovery.apply(header, body, parsed, name)?;
+            recovery.make_room(header.end(), length);
+            log.follow(header);
+            Ok(())
+        })?;
+        (scanner, first) = (behind.scanner, behind.found);
+        *recovery.replay.index.dictionary_mut() = behind.dictionary;
+    }
     // What the whole log calls durable: known once damage made it worth reading.
     let mut durable_of_rest = None;
-    while let Some(found) = scanner.next()? {
+    while let Some(found) = first.take().map_or_else(|| scanner.next(), |found| Ok(Some(found)))? {
         match found {
             Found::Block(header) => {
-                recovery.apply(&header, scanner.body(), name)?;
-                log.durable = log.durable.max(header.durable);
-                log.end = header.end();
-                log.previous = header.digest;
-                log.closed = header.records == 0;
+                let parsed = parse(scanner.body(), recovery.replay.index.dictionary_mut());
+                recovery.apply(&header, scanner.body(), parsed, name)?;
+                log.follow(&header);
             }
             Found::Damage(range, reason) => {
                 let durable = match durable_of_rest {
@@ -92,7 +97,7 @@ pub(crate) fn recover(
         recovery.report.rewritten_bytes += rewrite(&**file, name, log.durable..log.end)?;
         log.durable = log.end;
     }
-    let Recovery { index, commit, .. } = recovery;
+    let Replay { index, commit, .. } = recovery.replay;
     Ok(Recovered { log, index, commit })
 }
 
@@ -102,7 +107,7 @@ pub(crate) fn store_of(
     name: &str,
     segment: u64,
 ) -> Result<Option<StoreId>> {
-    let mut scanner = Scanner::new(file, name, segment, None)?;
+    let mut scanner = Scanner::new(file, name, segment, None, None)?;
     while let Some(found) = scanner.next()? {
         if let Found::Block(_) = found {
             return Ok(scanner.store());
@@ -111,81 +116,40 @@ pub(crate) fn store_of(
     Ok(None)
 }
 
+/// Applies blocks and says what was left out.
 struct Recovery<'r> {
-    index: Index,
-    commit: u32,
-    /// Bytes passed over since the last sound block.
-    skipped_bytes: u64,
+    replay: Replay,
+    /// Whether the index has room for the rest of the log.
+    roomy: bool,
     report: &'r mut RecoveryReport,
 }
 
 impl Recovery<'_> {
-    fn apply(&mut self, header: &Header, body: &[u8], name: &str) -> Result<()> {
-        let located = |error: &Error| {
-            Error::damaged(format!(
-                "{name}: the block at byte {} bears its digest and yet can't be read ({error}); \
-                 it was written wrong, so please report it",
-                header.offset
-            ))
-        };
-        self.leave_room(header.first_seq).map_err(|error| located(&error))?;
-        self.commit += 1;
-        let mut records = 0;
-        for record in Records::new(body) {
-            let (at, frame, bytes) = record.map_err(|error| located(&error))?;
-            let offset = header.offset + (HEADER_BYTES + at) as u64;
-            let entered = Entered { offset, commit: self.commit };
-            self.apply_record(frame, bytes, entered).map_err(|error| located(&error))?;
-            records += 1;
-        }
-        if records != header.records {
-            let found =
-                Error::damaged(format!("expected {} records, found {records}", header.records));
-            return Err(located(&found));
-        }
+    fn apply(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        parsed: Result<Parsed>,
+        name: &str,
+    ) -> Result<()> {
+        self.replay.apply_parsed(header, body, parsed, name)?;
         self.report.blocks += 1;
-        self.report.records += u64::from(records);
+        self.report.records += u64::from(header.records);
         Ok(())
     }
 
-    /// Leaves room for what was lost to damage before a block.
-    fn leave_room(&mut self, first_seq: u64) -> Result<()> {
-        let next_seq = self.index.rows().len() as u64 + 1;
-        let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
-        match first_seq.checked_sub(next_seq) {
-            Some(lost) if lost <= lost_max => self.index.add_lost(lost),
-            _ => Err(Error::damaged(format!(
-                "expected sequence number {next_seq}, or up to {lost_max} more, found {first_seq}"
-            ))),
+    /// Makes room in the index, once, for as many more events as the rest of the log
+    /// should hold by what there were up to `end`.
+    fn make_room(&mut self, end: u64, length: u64) {
+        if !self.roomy && end >= SAMPLE_BYTES {
+            self.roomy = true;
+            let rows = self.replay.index.rows().len() as u64;
+            self.replay.index.reserve((rows * (length - end) / end) as usize);
         }
-    }
-
-    fn apply_record(&mut self, frame: Frame, bytes: &[u8], entered: Entered) -> Result<()> {
-        // Bodies are read to addresses of any alignment; rkyv wants its own.
-        let mut meta = rkyv::util::AlignedVec::<ALIGN>::with_capacity(frame.meta_len);
-        meta.extend_from_slice(&bytes[FRAME_BYTES..FRAME_BYTES + frame.meta_len]);
-        let payload = frame
-            .payload_len
-            .map(|length| &bytes[frame.payload_start()..frame.payload_start() + length]);
-        match frame.kind {
-            RecordKind::Event | RecordKind::Version => {
-                let fields = ArchivedEventMeta::read(&meta)?;
-                self.index.add_event(fields, payload, entered)?;
-            }
-            RecordKind::Link => {
-                let claim = access::<ArchivedLinkMeta>(&meta)?.to_link()?;
-                self.index.claim(claim, entered.commit);
-            }
-            RecordKind::Quarantined => {
-                let key = quarantine_key(access(&meta)?, payload.unwrap_or_default());
-                self.index.add_quarantined(key, entered);
-            }
-        }
-        Ok(())
     }
 
     fn skip(&mut self, name: &str, range: Range<u64>, reason: &str) {
-        self.skipped_bytes += range.end - range.start;
+        self.replay.skip(range.end - range.start);
         self.report.skipped.push(damage(name, &range, reason, name.to_owned()));
     }
 
@@ -193,11 +157,7 @@ impl Recovery<'_> {
     /// on disk is about to be cut off: an empty one takes its place, and goes on
     /// behind the sequence numbers that were lost.
     fn mark_rot(&mut self, log: &mut LogWriter, next_seq: Option<u64>) -> Result<()> {
-        let seq = self.index.rows().len() as u64 + 1;
-        let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
-        let lost = next_seq.map_or(0, |next| next.saturating_sub(seq).min(lost_max));
-        self.index.add_lost(lost)?;
-        self.commit += 1;
+        let (seq, lost) = self.replay.lose_up_to(next_seq)?;
         log.durable = log.end;
         log.write(&mut BlockBuilder::new(), seq + lost)?;
         log.sync()
@@ -205,14 +165,14 @@ impl Recovery<'_> {
 }
 
 /// What stands behind damage.
-struct Rest {
+pub(super) struct Rest {
     /// The highest offset that any sound block there calls durable.
-    durable: u64,
+    pub(super) durable: u64,
     /// The sequence number with which the first of them begins.
     next_seq: Option<u64>,
 }
 
-fn rest_of(mut scanner: Scanner<'_>) -> Result<Rest> {
+pub(super) fn rest_of(mut scanner: Scanner<'_>) -> Result<Rest> {
     let mut rest = Rest { durable: 0, next_seq: None };
     while let Some(found) = scanner.next()? {
         if let Found::Block(header) = found {
@@ -296,7 +256,9 @@ fn copy(
     Ok(())
 }
 
-/// Fewer bytes than any event takes in a log.
-const MIN_EVENT_BYTES: u64 = 2 * FRAME_BYTES as u64;
+/// A log of no more bytes than this is read by one thread.
+const ALONE_BYTES: u64 = 256 << 10;
+/// How much of a log has to be read to tell how much it holds.
+const SAMPLE_BYTES: u64 = 1 << 20;
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 << 10;

@@ -3,15 +3,18 @@
 use std::ops::Range;
 
 use memchr::memmem;
+use rkyv::util::AlignedVec;
 
 use crate::error::{Error, Result};
 use crate::log::block::{
     Digest, FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, MAX_BODY_BYTES, StoreId, digest,
+    digest_begun,
 };
 use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 
-/// Reads the blocks of a log in order. Memory is bounded by the largest block.
+/// Reads the blocks of a log in order, some bytes ahead. Memory is bounded by the
+/// largest block.
 pub(crate) struct Scanner<'f> {
     file: &'f dyn StorageFile,
     name: &'f str,
@@ -22,10 +25,27 @@ pub(crate) struct Scanner<'f> {
     at: u64,
     /// What the next block must go on from; none after damage.
     follows: Option<(Digest, u64)>,
-    body: Vec<u8>,
+    window: Window,
+    /// Where in the window the body of the block looked at last is.
+    body: Range<usize>,
+    /// Whether large bodies are digested piece by piece and not kept.
+    passing: bool,
+    /// Bytes digested for the block looked at last.
+    digested: u64,
     /// Bytes that may still be digested while looking for a block after damage,
     /// so that bytes made to look like many blocks can't hold up the opening.
     search_budget: u64,
+}
+
+/// Bytes of a log that were read. A block that it begins with is aligned as its
+/// records have to be.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    /// Where in the log it begins.
+    at: u64,
+    /// Only the first `filled` bytes are the log's.
+    bytes: AlignedVec<ALIGN>,
+    filled: usize,
 }
 
 /// What a scanner found next.
@@ -43,6 +63,7 @@ impl<'f> Scanner<'f> {
         name: &'f str,
         segment: u64,
         store: Option<StoreId>,
+        follows: Option<(Digest, u64)>,
     ) -> Result<Self> {
         let length = file.len().map_err(|error| Error::io("read the length of", name, error))?;
         Ok(Self {
@@ -52,10 +73,32 @@ impl<'f> Scanner<'f> {
             store,
             length,
             at: 0,
-            follows: Some(([0; 32], 1)),
-            body: Vec::new(),
+            follows,
+            window: Window::default(),
+            body: 0..0,
+            passing: false,
+            digested: 0,
             search_budget: length.saturating_mul(SEARCH_FACTOR),
         })
+    }
+
+    /// Begins at this offset, where a block ends. What it follows was given at
+    /// [`new`](Self::new).
+    pub(crate) fn starting_at(mut self, at: u64) -> Self {
+        self.at = at;
+        self
+    }
+
+    /// Ends before the log does, at this offset.
+    pub(crate) fn up_to(mut self, end: u64) -> Self {
+        self.length = self.length.min(end);
+        self
+    }
+
+    /// Digests large bodies without keeping them: memory doesn't grow with the blocks.
+    pub(crate) fn passing(mut self) -> Self {
+        self.passing = true;
+        self
     }
 
     /// A scanner that goes on where this one is.
@@ -68,14 +111,35 @@ impl<'f> Scanner<'f> {
             length: self.length,
             at: self.at,
             follows: self.follows,
-            body: Vec::new(),
+            window: Window::default(),
+            body: 0..0,
+            passing: self.passing,
+            digested: 0,
             search_budget: self.search_budget,
         }
     }
 
     /// The records of the block found last.
     pub(crate) fn body(&self) -> &[u8] {
-        &self.body
+        &self.window.bytes[self.body.clone()]
+    }
+
+    /// Where in the window they are.
+    pub(crate) fn body_range(&self) -> Range<usize> {
+        self.body.clone()
+    }
+
+    /// How many bytes the body of the next block has, by what its header says, where
+    /// that was read already. Nothing was checked.
+    pub(crate) fn next_len(&self) -> Option<u64> {
+        Some(Header::parse(self.window.header(self.at)?)?.body_len)
+    }
+
+    /// Takes the window, so that what was found in it can be used while the scanner
+    /// goes on in another.
+    pub(crate) fn swap_window(&mut self, other: Window) -> Window {
+        self.body = 0..0;
+        std::mem::replace(&mut self.window, Window { filled: 0, ..other })
     }
 
     /// The store that the blocks are of, once a sound one was found.
@@ -109,25 +173,23 @@ impl<'f> Scanner<'f> {
 
     /// The block at `at`, or why there is none.
     fn block_at(&mut self, at: u64) -> Result<std::result::Result<Header, String>> {
-        let mut front = [0; HEADER_BYTES];
-        let read = self.read(&mut front, at)?;
-        if read < HEADER_BYTES {
+        self.body = 0..0;
+        if self.window.header(at).is_none() {
+            self.fill(at)?;
+        }
+        let Some(&front) = self.window.header(at) else {
+            let read = self.window.filled;
             return Ok(Err(format!(
                 "expected a block's header of {HEADER_BYTES} bytes, found {read} before the end"
             )));
-        }
+        };
         let Some(header) = Header::parse(&front) else {
             return Ok(Err("expected a block's first bytes, found something else".into()));
         };
         if let Some(reason) = self.misfit(&header, at) {
             return Ok(Err(reason));
         }
-        // No more than the file holds, as `misfit` has checked.
-        self.body.resize(header.body_len as usize, 0);
-        let mut body = std::mem::take(&mut self.body);
-        let read = self.read(&mut body, at + HEADER_BYTES as u64)?;
-        self.body = body;
-        if read < self.body.len() || digest(&front, &self.body) != header.digest {
+        if self.digest_of(&front, &header)? != Some(header.digest) {
             return Ok(
                 Err("the block's bytes do not have the digest that its header gives".into()),
             );
@@ -149,9 +211,48 @@ impl<'f> Scanner<'f> {
         Ok(Ok(header))
     }
 
+    /// The digest that a block must bear, its body being read for it; none where
+    /// the file ends before.
+    fn digest_of(&mut self, front: &[u8; HEADER_BYTES], header: &Header) -> Result<Option<Digest>> {
+        self.digested = header.body_len;
+        if self.passing && header.body_len > PASSING_BYTES as u64 {
+            return self.digest_passing(front, header);
+        }
+        // No more than the file holds, as `misfit` has checked.
+        let begin = (header.offset - self.window.at) as usize + HEADER_BYTES;
+        let end = begin + header.body_len as usize;
+        self.extend(end)?;
+        self.body = begin..end.min(self.window.filled);
+        Ok((self.body.end == end).then(|| digest(front, self.body())))
+    }
+
+    fn digest_passing(
+        &self,
+        front: &[u8; HEADER_BYTES],
+        header: &Header,
+    ) -> Result<Option<Digest>> {
+        let mut hasher = digest_begun(front);
+        let mut piece = vec![0; PASSING_BYTES];
+        let mut at = header.offset + HEADER_BYTES as u64;
+        while at < header.end() {
+            let wanted = (header.end() - at).min(PASSING_BYTES as u64) as usize;
+            let read = self
+                .file
+                .read_at(&mut piece[..wanted], at)
+                .map_err(|error| Error::io("read", self.name, error))?;
+            if read < wanted {
+                return Ok(None);
+            }
+            hasher.update(&piece[..wanted]);
+            at += wanted as u64;
+        }
+        Ok(Some(*hasher.finalize().as_bytes()))
+    }
+
     /// Why a header can't be that of the block at `at`.
     fn misfit(&self, header: &Header, at: u64) -> Option<String> {
-        let room = self.length - at - HEADER_BYTES as u64;
+        // A log that another process appends to can be longer by now.
+        let room = self.length.saturating_sub(at + HEADER_BYTES as u64);
         if self.store.is_some_and(|store| store != header.store) {
             return Some("the block belongs to another store".into());
         }
@@ -184,12 +285,11 @@ impl<'f> Scanner<'f> {
                 if !candidate.is_multiple_of(ALIGN as u64) {
                     continue;
                 }
-                // Left empty by what merely begins like a block, which is cheap
+                // Left at none by what merely begins like a block, which is cheap
                 // to tell and must not use the budget up.
-                self.body.clear();
+                self.digested = 0;
                 let sound = self.block_at(candidate)?.is_ok();
-                let digested = self.body.len() as u64;
-                self.search_budget = self.search_budget.saturating_sub(digested);
+                self.search_budget = self.search_budget.saturating_sub(self.digested);
                 // The block is read again by the caller, and must stand alone there too.
                 self.follows = None;
                 if sound {
@@ -208,12 +308,59 @@ impl<'f> Scanner<'f> {
         Ok(self.length)
     }
 
+    /// Begins the window anew at `at`.
+    fn fill(&mut self, at: u64) -> Result<()> {
+        if self.window.bytes.len() > KEPT_WINDOW_BYTES {
+            self.window = Window::default();
+        }
+        (self.window.at, self.window.filled) = (at, 0);
+        self.extend(READ_AHEAD_BYTES)
+    }
+
+    /// Reads on until the window is so long, or the log ends.
+    fn extend(&mut self, length: usize) -> Result<()> {
+        let mut window = std::mem::take(&mut self.window);
+        let from = window.filled;
+        if from < length {
+            if window.bytes.len() < length {
+                window.bytes.reserve_exact(length - window.bytes.len());
+                window.bytes.resize(length, 0);
+            }
+            window.filled += self.read(&mut window.bytes[from..length], window.at + from as u64)?;
+        }
+        self.window = window;
+        Ok(())
+    }
+
     fn read(&self, buffer: &mut [u8], at: u64) -> Result<usize> {
         self.file.read_at(buffer, at).map_err(|error| Error::io("read", self.name, error))
     }
 }
 
+impl Window {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// Bytes of memory that it takes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The bytes of a header at `at` of the log, where all of them are here.
+    fn header(&self, at: u64) -> Option<&[u8; HEADER_BYTES]> {
+        let start = usize::try_from(at.checked_sub(self.at)?).ok()?;
+        self.bytes().get(start..)?.first_chunk()
+    }
+}
+
+/// Bytes read at a time, unless a block needs more.
+const READ_AHEAD_BYTES: usize = 256 << 10;
+/// Memory that is kept for the next window.
+const KEPT_WINDOW_BYTES: usize = 4 << 20;
 /// How often the log's length may be digested in looking for blocks after damage.
 const SEARCH_FACTOR: u64 = 4;
+/// Bytes of a body digested at a time where it isn't kept.
+const PASSING_BYTES: usize = 256 << 10;
 /// Bytes read at a time while looking for a block.
 const SEARCH_WINDOW_BYTES: usize = 64 << 10;

@@ -1,6 +1,7 @@
 //! The written part of a log, mapped into memory a window at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -8,18 +9,31 @@ use crate::storage::{Map, StorageFile};
 
 /// The windows of one log. A window that is not full yet is mapped again once it
 /// has grown enough; what lies beyond its map is read instead.
-#[derive(Debug, Default)]
-pub(crate) struct Windows(RwLock<State>);
+#[derive(Debug)]
+pub(crate) struct Windows {
+    /// Tells them from those of any other log in this process.
+    number: u64,
+    state: RwLock<State>,
+}
 
-/// The window that a reader used last, and where it begins: looked at first, so
-/// that most reads of a walk take no lock.
+/// The window that a reader used last: looked at first, so that most reads of a walk
+/// take no lock.
 #[derive(Debug, Default)]
-pub(crate) struct LastWindow(Option<(u64, Arc<Map>)>);
+pub(crate) struct LastWindow(Option<Last>);
+
+#[derive(Debug)]
+struct Last {
+    /// The windows that it is one of.
+    of: u64,
+    /// Where in the log it begins.
+    begin: u64,
+    map: Arc<Map>,
+}
 
 impl LastWindow {
     /// Has the processor fetch the record at `offset`, which is read next.
     pub(crate) fn prefetch(&self, offset: u64) {
-        if let Some((begin, map)) = &self.0
+        if let Some(Last { begin, map, .. }) = &self.0
             && let Some(at) = offset.checked_sub(*begin)
         {
             map.prefetch(at as usize);
@@ -38,6 +52,11 @@ struct State {
 }
 
 impl Windows {
+    /// None at all: everything is read.
+    pub(crate) fn without() -> Self {
+        Self { state: RwLock::new(State { without: true, ..State::default() }), ..Self::default() }
+    }
+
     /// The map of the window that `offset` lies in, and where in it. None where
     /// the window ends before `offset`, as it is mapped. `end` is how far the
     /// log is written.
@@ -48,7 +67,8 @@ impl Windows {
         end: u64,
         last: &mut LastWindow,
     ) -> Option<(Arc<Map>, usize)> {
-        if let Some((begin, map)) = &last.0
+        if let Some(Last { of, begin, map }) = &last.0
+            && *of == self.number
             && let Some(within) = offset.checked_sub(*begin).filter(|&at| at < map.len() as u64)
         {
             return Some((Arc::clone(map), within as usize));
@@ -56,7 +76,7 @@ impl Windows {
         let number = usize::try_from(offset / WINDOW_BYTES).ok()?;
         let within = (offset % WINDOW_BYTES) as usize;
         let written = end.saturating_sub(offset - within as u64).min(WINDOW_BYTES) as usize;
-        let state = self.0.read();
+        let state = self.state.read();
         if state.without {
             return None;
         }
@@ -70,12 +90,13 @@ impl Windows {
             map
         };
         let map = map.filter(|map| within < map.len())?;
-        last.0 = Some((offset - within as u64, Arc::clone(&map)));
+        let begin = offset - within as u64;
+        last.0 = Some(Last { of: self.number, begin, map: Arc::clone(&map) });
         Some((map, within))
     }
 
     fn map(&self, file: &dyn StorageFile, number: usize, length: usize) -> Option<Arc<Map>> {
-        let mut state = self.0.write();
+        let mut state = self.state.write();
         // Another reader may have been faster.
         if let Some(Some(map)) = state.maps.get(number)
             && map.len() >= length
@@ -99,6 +120,14 @@ impl Windows {
             state.maps[oldest] = None;
         }
         Some(map)
+    }
+}
+
+impl Default for Windows {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { number, state: RwLock::default() }
     }
 }
 

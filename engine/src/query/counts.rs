@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::log::index::{Dimension, NONE, Place, Row};
-use crate::query::events::{Plan, scan};
+use crate::log::index::{NONE, Place};
+use crate::parts::{Part, Parts};
+use crate::query::events::{Moment, scan};
 use crate::query::filter::Filter;
 use crate::query::page::{Cursor, Page};
+use crate::query::plan::{ListOf, Plan};
 use crate::snapshot::Snapshot;
 
 /// What to count events by.
@@ -75,24 +77,17 @@ pub struct Bucket {
     pub count: u64,
 }
 
-pub(crate) fn count_by(snapshot: &Snapshot, by: &CountBy, filter: &Filter) -> Vec<Count> {
+pub(crate) fn count_by(snapshot: &Snapshot, by: &CountBy, filter: &Filter) -> Result<Vec<Count>> {
     let filter = Filter { after: None, ..filter.clone() };
-    let column = |column: fn(&Row) -> u32| count_column(snapshot, &filter, column);
-    let numbers = match by {
-        CountBy::Kind => column(|row| row.kind),
-        CountBy::Instance => column(|row| row.instance),
-        CountBy::Session => column(|row| row.session),
-        CountBy::Label(key) => count_label(snapshot, &filter, key),
+    let counts = match by {
+        CountBy::Label(key) => count_label(snapshot, &filter, key)?,
+        by => count_column(snapshot, by, &filter)?,
     };
-    let index = snapshot.shared.index.read();
-    let mut counts: Vec<Count> = numbers
-        .into_iter()
-        .map(|(value, count)| Count { value: index.text(value).to_string(), count })
-        .collect();
-    drop(index);
+    let counts = counts.into_iter().filter(|&(_, count)| count > 0);
+    let mut counts: Vec<Count> = counts.map(|(value, count)| Count { value, count }).collect();
     counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
     counts.truncate(limits::MAX_PAGE);
-    counts
+    Ok(counts)
 }
 
 pub(crate) fn timeline(
@@ -108,71 +103,125 @@ pub(crate) fn timeline(
         filter.after.map_or(filter.since_ns, |cursor| cursor.time_ns.max(filter.since_ns));
     let filter = Filter { oldest_first: true, after: None, since_ns, ..filter.clone() };
     let mut page = Page { items: Vec::<Bucket>::new(), next: None };
-    scan(snapshot, &filter, |index, row| {
-        let time_ns = index.row(row).time_ns;
+    scan(snapshot, &filter, |_, Moment { time_ns, .. }| {
         let start_ns = time_ns.saturating_sub(time_ns.rem_euclid(length));
         let full = page.items.len() == limits::MAX_PAGE;
         match page.items.last_mut() {
             Some(last) if last.start_ns == start_ns => last.count += 1,
             _ if full => {
                 page.next = Some(Cursor { time_ns: start_ns, at: 0 });
-                return ControlFlow::Break(());
+                return Ok(ControlFlow::Break(()));
             }
             _ => page.items.push(Bucket { start_ns, count: 1 }),
         }
-        ControlFlow::Continue(())
-    });
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(page)
 }
 
 /// Counts the rows that the filter takes by a column. O(rows that the filter's
-/// rarest value has).
+/// rarest value has); O(values) where every row is taken.
 fn count_column(
     snapshot: &Snapshot,
+    by: &CountBy,
     filter: &Filter,
-    column: fn(&Row) -> u32,
-) -> HashMap<u32, u64> {
+) -> Result<HashMap<String, u64>> {
+    let parts = &*snapshot.parts;
     let mut counts = HashMap::new();
-    scan(snapshot, filter, |index, row| {
-        let value = column(index.row(row));
-        if value != NONE {
-            *counts.entry(value).or_insert(0) += 1;
+    let everything = filter.takes_everything();
+    // By part and number: texts are looked up once for each.
+    let mut numbers: HashMap<(usize, u32), u64> = HashMap::new();
+    if everything {
+        for number in 0..parts.len() {
+            let part = parts.part(number)?;
+            if let Some(values) = part.values(by)? {
+                add(&mut counts, values);
+                continue;
+            }
+            for row in 0..part.rows() {
+                count_row(&part, number, row, by, &mut numbers)?;
+            }
         }
-        ControlFlow::Continue(())
-    });
-    counts
+    } else {
+        scan(snapshot, filter, |parts, Moment { seq, .. }| {
+            if let Some(number) = parts.number_of(seq) {
+                let part = parts.part(number)?;
+                let row = (seq - part.first_seq()) as u32;
+                count_row(&part, number, row, by, &mut numbers)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    for ((number, value), count) in numbers {
+        *counts.entry(parts.part(number)?.text(value)).or_insert(0) += count;
+    }
+    Ok(counts)
+}
+
+fn count_row(
+    part: &Part<'_>,
+    number: usize,
+    row: u32,
+    by: &CountBy,
+    numbers: &mut HashMap<(usize, u32), u64>,
+) -> Result<()> {
+    let facts = part.facts(row)?;
+    let value = match by {
+        CountBy::Kind => facts.kind,
+        CountBy::Instance => facts.instance,
+        CountBy::Session | CountBy::Label(_) => facts.session,
+    };
+    if value != NONE {
+        *numbers.entry((number, value)).or_insert(0) += 1;
+    }
+    Ok(())
 }
 
 /// Counts the rows that the filter takes by the value that a label has. O(rows
-/// that have the label).
-fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> HashMap<u32, u64> {
-    let Some(plan) = Plan::new(snapshot, filter) else { return HashMap::new() };
-    let index = snapshot.shared.index.read();
-    let Some(key) = index.find_text(key) else { return HashMap::new() };
-    let values = index.label_values(key).to_vec();
-    drop(index);
-    let count = |value| count_list(snapshot, &plan, filter, Dimension::Label(key, value));
-    values.into_iter().map(|value| (value, count(value))).filter(|&(_, count)| count > 0).collect()
-}
-
-/// How many rows of a list the filter takes. The index is locked for a bounded
-/// number of rows at a time.
-fn count_list(snapshot: &Snapshot, plan: &Plan, filter: &Filter, list: Dimension) -> u64 {
-    let mut count = 0;
-    let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
-    while let Some(place) = from.take() {
-        let index = snapshot.shared.index.read();
-        let Some(list) = index.postings(list) else { break };
-        for (taken, row) in list.forwards(index.rows(), place).enumerate() {
-            if taken == ROWS_AT_A_TIME {
-                from = Some(Place::of(index.rows(), row));
-                break;
+/// that have the label); O(values) where every row is taken.
+fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> Result<HashMap<String, u64>> {
+    let parts = &*snapshot.parts;
+    let mut counts = HashMap::new();
+    let everything = filter.takes_everything();
+    for number in 0..parts.len() {
+        let part = parts.part(number)?;
+        if everything && let Some(values) = part.values(&CountBy::Label(key.to_owned()))? {
+            add(&mut counts, values);
+            continue;
+        }
+        let Some(plan) = Plan::new(&part, filter)? else { continue };
+        for value in part.label_values(key)? {
+            let list = ListOf::Label(key.to_owned(), value.clone());
+            let mut count = 0;
+            let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
+            while let Some(place) = from.take() {
+                let places = part.list(&list, place, false, ROWS_AT_A_TIME)?;
+                for place in &places {
+                    count += u64::from(takes(parts, &part, &plan, filter, place.row)?);
+                }
+                if places.len() == ROWS_AT_A_TIME {
+                    from = places.last().map(|last| Place { row: last.row + 1, ..*last });
+                }
             }
-            count += u64::from(plan.takes_any(snapshot, &index, filter, row));
+            *counts.entry(value).or_insert(0) += count;
         }
     }
-    count
+    Ok(counts)
 }
 
-/// Rows looked at under one lock of the index: a fraction of a millisecond.
+fn takes(parts: &Parts, part: &Part<'_>, plan: &Plan, filter: &Filter, row: u32) -> Result<bool> {
+    if !plan.takes_any(part, filter, row)? {
+        return Ok(false);
+    }
+    let Some(root) = &filter.root else { return Ok(true) };
+    Ok(parts.position(part.first_seq() + u64::from(row))?.root_id == *root)
+}
+
+fn add(counts: &mut HashMap<String, u64>, values: Vec<(String, u64)>) {
+    for (value, count) in values {
+        *counts.entry(value).or_insert(0) += count;
+    }
+}
+
+/// Rows read from a list at a time.
 const ROWS_AT_A_TIME: usize = 2048;

@@ -1,254 +1,309 @@
-//! Events by filter: the rarest value's list is read in order of time, and the
-//! other conditions are checked row by row.
+//! Events by filter: every part is searched, and what is found is merged in order
+//! of time.
 
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::id::EventId;
-use crate::log::index::{Dimension, Flags, Index, Place, Postings};
+use crate::lineage::children::Children;
+use crate::lineage::up::Tops;
+use crate::log::index::Place;
+use crate::parts::{Part, Parts};
 use crate::query::filter::Filter;
 use crate::query::page::{Cursor, Page};
+use crate::query::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::stored::{Found, StoredEvent};
 
 pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
+    let mut page = Page { items: Vec::<Found>::new(), next: None };
     if filter.limit == 0 {
         return Ok(Page { items: Vec::new(), next: None });
     }
-    let mut page = Page { items: Vec::<Found>::new(), next: None };
-    scan(snapshot, filter, |index, row| {
+    let mut tops = Tops::default();
+    scan(snapshot, filter, |_, Moment { time_ns, seq }| {
         if page.items.len() == filter.limit {
             page.next = page.items.last().map(|last| last.after);
-            return ControlFlow::Break(());
+            return Ok(ControlFlow::Break(()));
         }
-        let after = Cursor { time_ns: index.row(row).time_ns, at: u64::from(row) };
-        page.items.push(snapshot.found(index, row, filter.detail, after));
-        ControlFlow::Continue(())
-    });
+        let after = Cursor { time_ns, at: seq };
+        page.items.push(snapshot.found_by(seq, filter.detail, after, &mut tops)?);
+        Ok(ControlFlow::Continue(()))
+    })?;
     snapshot.load_page(page, filter.detail)
 }
 
+/// A row by time, then by sequence number: the order of all listings of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment {
+    pub(crate) time_ns: i64,
+    pub(crate) seq: u64,
+}
+
 /// Shows `visit` every row that the filter takes, in its order, from its cursor
-/// on. The index is locked for a bounded number of rows at a time.
+/// on. Parts whose times are not reached are not touched.
 pub(crate) fn scan(
     snapshot: &Snapshot,
     filter: &Filter,
-    mut visit: impl FnMut(&Index, u32) -> ControlFlow<()>,
-) {
-    let Some(plan) = Plan::new(snapshot, filter) else {
-        return;
+    mut visit: impl FnMut(&Parts, Moment) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let parts = &*snapshot.parts;
+    let root = match &filter.root {
+        None => None,
+        Some(root) => match find_root(parts, root)? {
+            Some(root) => Some(root),
+            None => return Ok(()),
+        },
     };
-    let mut from = Some(begin(filter));
-    while let Some(place) = from {
-        let index = snapshot.shared.index.read();
-        from = plan.step(snapshot, &index, filter, place, &mut visit);
+    if let Some(root) = root
+        && let Some(tree) = rows_of_tree(parts, root)?
+    {
+        return visit_tree(parts, filter, tree, visit);
+    }
+    let mut tops = Tops::default();
+    let mut merge = Merge::new(parts, filter)?;
+    while let Some(moment) = merge.next()? {
+        if let Some(root) = root
+            && parts.position_by(moment.seq, &mut tops)?.root != root
+        {
+            continue;
+        }
+        if visit(parts, moment)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// All parts, merged.
+struct Merge<'p> {
+    parts: &'p Parts,
+    filter: &'p Filter,
+    /// Parts that were not looked at yet, those that come last first: by number,
+    /// with the time from which on they have rows.
+    closed: Vec<(i64, usize)>,
+    open: BinaryHeap<Run<'p>>,
+}
+
+/// What one part has still to give.
+struct Run<'p> {
+    part: Part<'p>,
+    plan: Plan,
+    backwards: bool,
+    found: VecDeque<Moment>,
+    /// Where reading goes on; none at the end of the list.
+    from: Option<Place>,
+}
+
+impl<'p> Merge<'p> {
+    fn new(parts: &'p Parts, filter: &'p Filter) -> Result<Self> {
+        let mut closed = Vec::new();
+        for (number, sealed) in parts.sealed.iter().enumerate() {
+            let within = sealed.max_time_ns >= filter.since_ns
+                && filter.until_ns.is_none_or(|until| sealed.min_time_ns < until);
+            if within {
+                let begins =
+                    if filter.oldest_first { sealed.min_time_ns } else { sealed.max_time_ns };
+                closed.push((begins, number));
+            }
+        }
+        // The one that begins first, in the order of the listing, is taken from the end.
+        closed.sort_unstable();
+        if filter.oldest_first {
+            closed.reverse();
+        }
+        let mut merge = Self { parts, filter, closed, open: BinaryHeap::new() };
+        for number in parts.sealed.len()..parts.len() {
+            merge.open(number)?;
+        }
+        Ok(merge)
+    }
+
+    fn next(&mut self) -> Result<Option<Moment>> {
+        while let Some(&(begins, number)) = self.closed.last() {
+            let behind = self.open.peek().and_then(|run| run.found.front()).is_some_and(|first| {
+                if self.filter.oldest_first {
+                    first.time_ns < begins
+                } else {
+                    first.time_ns > begins
+                }
+            });
+            if behind {
+                break;
+            }
+            self.closed.pop();
+            self.open(number)?;
+        }
+        let Some(mut run) = self.open.pop() else { return Ok(None) };
+        let next = run.found.pop_front();
+        run.fill(self.filter)?;
+        if !run.found.is_empty() {
+            self.open.push(run);
+        }
+        Ok(next)
+    }
+
+    fn open(&mut self, number: usize) -> Result<()> {
+        let part = self.parts.part(number)?;
+        let Some(plan) = Plan::new(&part, self.filter)? else { return Ok(()) };
+        let from = Some(begin(self.filter, &part));
+        let backwards = !self.filter.oldest_first;
+        let mut run = Run { part, plan, backwards, found: VecDeque::new(), from };
+        run.fill(self.filter)?;
+        if !run.found.is_empty() {
+            self.open.push(run);
+        }
+        Ok(())
     }
 }
 
-/// What a filter asks for, in the index's terms.
-pub(crate) struct Plan {
-    /// The list that is read; the other conditions are checked.
-    driver: Dimension,
-    checked: Vec<Dimension>,
-    /// Any of these kinds, where there are several.
-    kinds: Vec<u32>,
-    root: Option<u32>,
-    /// The rows of a small tree, in order of time: read instead of the driver.
-    tree: Option<Vec<Place>>,
-}
-
-impl Plan {
-    /// None where no row can meet the filter.
-    pub(crate) fn new(snapshot: &Snapshot, filter: &Filter) -> Option<Self> {
-        let index = snapshot.shared.index.read();
-        let mut wanted = Vec::new();
-        if let Some(instance) = &filter.instance {
-            wanted.push(Dimension::Instance(index.find_text(instance)?));
-        }
-        if let Some(session) = &filter.session {
-            wanted.push(Dimension::Session(index.find_text(session)?));
-        }
-        for (key, value) in &filter.labels {
-            wanted.push(Dimension::Label(index.find_text(key)?, index.find_text(value)?));
-        }
-        if filter.errors {
-            wanted.push(Dimension::Errors);
-        }
-        let mut kinds: Vec<u32> =
-            filter.kinds.iter().filter_map(|kind| index.find_text(kind)).collect();
-        if kinds.is_empty() && !filter.kinds.is_empty() {
-            return None;
-        }
-        if let [kind] = kinds[..] {
-            wanted.push(Dimension::Kind(kind));
-            kinds.clear();
-        }
-        let length = |&dimension: &Dimension| index.postings(dimension).map_or(0, Postings::len);
-        let driver = wanted.iter().copied().min_by_key(length).unwrap_or(Dimension::All);
-        let length = length(&driver);
-        if length == 0 {
-            return None;
-        }
-        let root = match &filter.root {
-            None => None,
-            Some(root) => Some(find_root(snapshot, &index, root)?),
-        };
-        // Walking and sorting a tree costs its size, for each page anew; looking for
-        // its rows in the list costs about a page's share of the list.
-        let small = |root: &u32| {
-            let size = u64::from(index.piece_size(*root));
-            size.saturating_mul(size) <= (filter.limit as u64).saturating_mul(length as u64)
-        };
-        let tree = root.filter(small).map(|root| rows_of_tree(snapshot, &index, root));
-        // A tree's rows are not in the driver's list: then it is checked too.
-        wanted.retain(|&dimension| dimension != driver || tree.is_some());
-        Some(Self { driver, checked: wanted, kinds, root, tree })
-    }
-
-    /// Reads some rows; returns where to go on.
-    fn step(
-        &self,
-        snapshot: &Snapshot,
-        index: &Index,
-        filter: &Filter,
-        from: Place,
-        visit: &mut impl FnMut(&Index, u32) -> ControlFlow<()>,
-    ) -> Option<Place> {
-        match (&self.tree, filter.oldest_first) {
-            (Some(tree), true) => {
-                let begin = tree.partition_point(|&place| place < from);
-                let rows = tree[begin..].iter().map(|place| place.row);
-                self.take(snapshot, index, filter, rows, visit)
+impl Run<'_> {
+    /// Reads on until something is found or the list ends.
+    fn fill(&mut self, filter: &Filter) -> Result<()> {
+        let mut at_most = filter.limit.clamp(1, ROWS_AT_A_TIME);
+        while self.found.is_empty()
+            && let Some(from) = self.from.take()
+        {
+            let places = self.plan.read(&self.part, from, self.backwards, at_most)?;
+            for &Place { time_ns, row } in &places {
+                let beyond = if self.backwards {
+                    time_ns < filter.since_ns
+                } else {
+                    filter.until_ns.is_some_and(|until| time_ns >= until)
+                };
+                if beyond {
+                    return Ok(());
+                }
+                if self.plan.takes(&self.part, filter, row)? {
+                    let seq = self.part.first_seq() + u64::from(row);
+                    self.found.push_back(Moment { time_ns, seq });
+                }
             }
-            (Some(tree), false) => {
-                let end = tree.partition_point(|&place| place < from);
-                let rows = tree[..end].iter().rev().map(|place| place.row);
-                self.take(snapshot, index, filter, rows, visit)
+            if places.len() == at_most
+                && let Some(&last) = places.last()
+            {
+                // Backwards a place itself is left out, forwards it comes first.
+                let row = if self.backwards { last.row } else { last.row + 1 };
+                self.from = Some(Place { row, ..last });
             }
-            (None, true) => {
-                let rows = index.postings(self.driver)?.forwards(index.rows(), from);
-                self.take(snapshot, index, filter, rows, visit)
-            }
-            (None, false) => {
-                let rows = index.postings(self.driver)?.backwards(index.rows(), from);
-                self.take(snapshot, index, filter, rows, visit)
-            }
+            at_most = ROWS_AT_A_TIME;
         }
-    }
-
-    fn take(
-        &self,
-        snapshot: &Snapshot,
-        index: &Index,
-        filter: &Filter,
-        rows: impl Iterator<Item = u32>,
-        visit: &mut impl FnMut(&Index, u32) -> ControlFlow<()>,
-    ) -> Option<Place> {
-        for (taken, row) in rows.enumerate() {
-            let place = Place::of(index.rows(), row);
-            let beyond = if filter.oldest_first {
-                filter.until_ns.is_some_and(|until| place.time_ns >= until)
-            } else {
-                place.time_ns < filter.since_ns
-            };
-            if beyond {
-                return None;
-            }
-            if taken == ROWS_AT_A_TIME {
-                // Not looked at yet: forwards it comes first, backwards the place after it.
-                let row = if filter.oldest_first { row } else { row + 1 };
-                return Some(Place { row, ..place });
-            }
-            if self.takes(snapshot, index, filter, row) && visit(index, row).is_break() {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// Whether a row of the driver's list meets the other conditions.
-    pub(crate) fn takes(
-        &self,
-        snapshot: &Snapshot,
-        index: &Index,
-        filter: &Filter,
-        row: u32,
-    ) -> bool {
-        let entry = index.row(row);
-        let until = filter.until_ns.is_none_or(|until| entry.time_ns < until);
-        snapshot.sees(row)
-            && until
-            && entry.time_ns >= filter.since_ns
-            && (filter.versions || !entry.flags.has(Flags::VERSION))
-            && (filter.derived_ids || !entry.flags.has(Flags::DERIVED))
-            && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
-            && self.checked.iter().all(|&dimension| has(index, row, dimension))
-            && self.root.is_none_or(|root| snapshot.position(index, row).anchor == root)
-    }
-
-    /// Whether a row of any list meets all conditions.
-    pub(crate) fn takes_any(
-        &self,
-        snapshot: &Snapshot,
-        index: &Index,
-        filter: &Filter,
-        row: u32,
-    ) -> bool {
-        has(index, row, self.driver) && self.takes(snapshot, index, filter, row)
+        Ok(())
     }
 }
 
-/// Where reading begins.
-fn begin(filter: &Filter) -> Place {
+impl Ord for Run<'_> {
+    /// The run whose next row comes first is the greatest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.found.front().cmp(&other.found.front());
+        if self.backwards { order } else { order.reverse() }
+    }
+}
+
+impl PartialOrd for Run<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Run<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Run<'_> {}
+
+/// Where reading a part begins.
+fn begin(filter: &Filter, part: &Part<'_>) -> Place {
     let first = Place { time_ns: filter.since_ns, row: 0 };
     let end = filter.until_ns.map_or(LAST, |until| Place { time_ns: until, row: 0 });
-    match (filter.after, filter.oldest_first) {
-        (None, true) => first,
-        (None, false) => end,
-        // After the row of the cursor forwards, before it backwards.
-        (Some(cursor), true) => {
-            Place { time_ns: cursor.time_ns, row: (cursor.at as u32).saturating_add(1) }.max(first)
-        }
-        (Some(cursor), false) => Place { time_ns: cursor.time_ns, row: cursor.at as u32 }.min(end),
-    }
-}
-
-fn has(index: &Index, row: u32, dimension: Dimension) -> bool {
-    let entry = index.row(row);
-    match dimension {
-        Dimension::All => true,
-        Dimension::Errors => entry.flags.has(Flags::ERROR),
-        Dimension::Kind(kind) => entry.kind == kind,
-        Dimension::Instance(instance) => entry.instance == instance,
-        Dimension::Session(session) => entry.session == session,
-        Dimension::Label(..) => {
-            index.postings(dimension).is_some_and(|list| list.contains(index.rows(), row))
-        }
+    let Some(cursor) = filter.after else {
+        return if filter.oldest_first { first } else { end };
+    };
+    // The cursor's row may be of another part: then all rows of its time come
+    // before it, or all after it.
+    let row = |seq: u64| seq.saturating_sub(part.first_seq()).min(u64::from(u32::MAX)) as u32;
+    if filter.oldest_first {
+        Place { time_ns: cursor.time_ns, row: row(cursor.at.saturating_add(1)) }.max(first)
+    } else {
+        Place { time_ns: cursor.time_ns, row: row(cursor.at) }.min(end)
     }
 }
 
 /// The row of an event that is the topmost known of its tree.
-fn find_root(snapshot: &Snapshot, index: &Index, root: &EventId) -> Option<u32> {
-    let row = snapshot.find(index, root)?;
-    (snapshot.position(index, row).anchor == row).then_some(row)
+pub(crate) fn find_root(parts: &Parts, root: &EventId) -> Result<Option<u64>> {
+    let Some(seq) = parts.find(root)? else { return Ok(None) };
+    Ok((parts.position(seq)?.root == seq).then_some(seq))
 }
 
-/// The rows of a tree, versions included, in order of time.
-fn rows_of_tree(snapshot: &Snapshot, index: &Index, root: u32) -> Vec<Place> {
+/// The rows of a tree, versions included, in order of time; none where the tree is
+/// too large for that, so that looking for its rows in the lists is better.
+fn rows_of_tree(parts: &Parts, root: u64) -> Result<Option<Vec<Moment>>> {
     let mut rows = vec![root];
     let mut next = 0;
     while let Some(&row) = rows.get(next) {
-        rows.extend(index.children(row, snapshot.visible.commit).map(|(_, child)| child));
+        let mut children = Children::new(parts, row, None)?;
+        while let Some(child) = children.next()? {
+            rows.push(child);
+            if rows.len() > TREE_ROWS {
+                return Ok(None);
+            }
+        }
         next += 1;
     }
-    let versions: Vec<u32> = rows.iter().flat_map(|&row| index.versions(row)).copied().collect();
-    rows.extend(versions);
-    let mut places: Vec<Place> = rows.iter().map(|&row| Place::of(index.rows(), row)).collect();
-    places.sort_unstable();
-    places
+    let mut moments = Vec::with_capacity(rows.len());
+    for row in rows {
+        let id = parts.id(row)?.unwrap_or_default();
+        for seq in parts.copies(&id, row, TREE_ROWS)? {
+            if moments.len() > TREE_ROWS {
+                return Ok(None);
+            }
+            if let Some((part, row)) = parts.locate(seq)? {
+                moments.push(Moment { time_ns: part.facts(row)?.time_ns, seq });
+            }
+        }
+    }
+    moments.sort_unstable();
+    Ok(Some(moments))
+}
+
+fn visit_tree(
+    parts: &Parts,
+    filter: &Filter,
+    mut tree: Vec<Moment>,
+    mut visit: impl FnMut(&Parts, Moment) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    if let Some(cursor) = filter.after {
+        let cursor = Moment { time_ns: cursor.time_ns, seq: cursor.at };
+        tree.retain(|&moment| if filter.oldest_first { moment > cursor } else { moment < cursor });
+    }
+    if !filter.oldest_first {
+        tree.reverse();
+    }
+    let mut plans: Vec<(usize, Option<Plan>)> = Vec::new();
+    for moment in tree {
+        let Some(number) = parts.number_of(moment.seq) else { continue };
+        let part = parts.part(number)?;
+        let known = plans.iter().position(|&(other, _)| other == number);
+        if known.is_none() {
+            plans.push((number, Plan::new(&part, filter)?));
+        }
+        let at = known.unwrap_or(plans.len() - 1);
+        let Some(plan) = &plans[at].1 else { continue };
+        let row = (moment.seq - part.first_seq()) as u32;
+        if plan.takes_any(&part, filter, row)? && visit(parts, moment)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// After every row.
 const LAST: Place = Place { time_ns: i64::MAX, row: u32::MAX };
-/// Rows looked at under one lock of the index: a fraction of a millisecond.
-const ROWS_AT_A_TIME: usize = 2048;
+/// Rows read from a list at a time.
+const ROWS_AT_A_TIME: usize = 512;
+/// Most rows of a tree that are walked and sorted to list them, for each page anew.
+const TREE_ROWS: usize = 16_384;

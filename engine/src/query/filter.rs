@@ -63,6 +63,20 @@ impl Default for Filter {
 }
 
 impl Filter {
+    /// Whether every row meets the filter's conditions.
+    pub(crate) fn takes_everything(&self) -> bool {
+        self.instance.is_none()
+            && self.session.is_none()
+            && self.kinds.is_empty()
+            && self.labels.is_empty()
+            && self.root.is_none()
+            && !self.errors
+            && self.since_ns == i64::MIN
+            && self.until_ns.is_none()
+            && self.versions
+            && self.derived_ids
+    }
+
     /// Takes every event, newest first.
     ///
     /// ```

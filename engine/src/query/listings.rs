@@ -1,13 +1,19 @@
 //! Listings of what stands out: roots, missing parents, refused and closing
 //! links, quarantined input.
 
+#![expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a part of one lifetime is not one of parts of any"
+)]
+
 use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::limits;
-use crate::log::index::{Flags, Index, MissingEntry, Parent};
+use crate::lineage::up::Up;
+use crate::parts::{Part, Parts};
 use crate::query::page::{Cursor, PAGE_BYTES, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
@@ -110,190 +116,166 @@ pub(crate) fn versions(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    let index = snapshot.shared.index.read();
-    let mut rows = Vec::new();
-    if let Some(first) = snapshot.find(&index, id) {
-        rows.push(first);
-        rows.extend(index.versions(first).iter().copied().filter(|&row| snapshot.sees(row)));
-    }
-    let page = page(rows.into_iter().enumerate(), after, |(passed, row)| {
-        let after = Cursor::at(passed as u64 + 1);
-        Some(snapshot.found(&index, row, Detail::Payload, after))
-    });
-    drop(index);
-    snapshot.load_page(page, Detail::Payload)
+    let from = after.map_or(0, |cursor| cursor.at.saturating_add(1));
+    let mut seqs = snapshot.parts.copies(id, from, limits::MAX_PAGE + 1)?;
+    let more = seqs.len() > limits::MAX_PAGE;
+    seqs.truncate(limits::MAX_PAGE);
+    let next = seqs.last().filter(|_| more).map(|&last| Cursor::at(last));
+    let found = |&seq: &u64| snapshot.found(seq, Detail::Payload, Cursor::at(seq));
+    let items = seqs.iter().map(found).collect::<Result<_>>()?;
+    snapshot.load_page(Page { items, next }, Detail::Payload)
 }
 
-pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Resolved {
+/// The event whose id this is, or else whose UUID begins with it.
+pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Result<Resolved> {
     let exact = EventId::from(prefix);
-    if snapshot.find(&snapshot.shared.index.read(), &exact).is_some() {
-        return Resolved::One(exact);
+    if snapshot.parts.find(&exact)?.is_some() {
+        return Ok(Resolved::One(exact));
     }
     let Some((low, high)) = uuid_range(prefix) else {
-        return Resolved::None;
+        return Ok(Resolved::None);
     };
     let mut found = BTreeSet::new();
-    for_each_row(snapshot, 0, |index, row| {
-        let entry = index.row(row);
-        let is_uuid = !entry.flags.has(Flags::TEXT | Flags::VERSION | Flags::LOST);
-        if is_uuid && (low..=high).contains(&entry.id) {
-            found.insert(entry.id);
-            if found.len() > CANDIDATES {
-                found.pop_last();
-            }
+    for number in 0..snapshot.parts.len() {
+        found.extend(snapshot.parts.part(number)?.uuids(low, high, CANDIDATES + 1)?);
+        while found.len() > CANDIDATES {
+            found.pop_last();
         }
-        true
-    });
+    }
     let mut ids: Vec<EventId> = found.into_iter().map(EventId::from_uuid_bytes).collect();
-    match ids.len() {
+    Ok(match ids.len() {
         0 => Resolved::None,
         1 => Resolved::One(ids.remove(0)),
         _ => Resolved::Many(ids),
-    }
+    })
 }
 
+/// Events that have no parent, in the order they were stored.
 pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
-    let mut page = Page { items: Vec::new(), next: None };
+    let parts = &*snapshot.parts;
     let from = after.map_or(0, |cursor| cursor.at.saturating_add(1));
-    for_each_row(snapshot, from, |index, row| {
-        if is_root(snapshot, index, row) {
+    let begin = parts.number_of(from.max(parts.first_seq()));
+    let mut page = Page { items: Vec::new(), next: None };
+    'parts: for number in begin.into_iter().flat_map(|begin| begin..parts.len()) {
+        let part = parts.part(number)?;
+        for row in part.unnamed_rows(from.saturating_sub(part.first_seq()))? {
+            let seq = part.first_seq() + u64::from(row);
+            if parts.up_from(&part, row)? != Up::Root {
+                continue;
+            }
             if page.items.len() == limits::MAX_PAGE {
                 page.next = page.items.last().map(|last: &Found| last.after);
-                return false;
+                break 'parts;
             }
-            let after = Cursor::at(u64::from(row));
-            page.items.push(snapshot.found(index, row, Detail::Payload, after));
+            page.items.push(snapshot.found(seq, Detail::Payload, Cursor::at(seq))?);
         }
-        true
-    });
+    }
     snapshot.load_page(page, Detail::Payload)
 }
 
-pub(crate) fn missing_parents(snapshot: &Snapshot, after: Option<Cursor>) -> Page<MissingParent> {
-    let index = snapshot.shared.index.read();
-    page(index.missing().iter(), after, |entry| missing_parent(snapshot, &index, entry))
-}
-
-pub(crate) fn refused_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<RefusedLink> {
-    let index = snapshot.shared.index.read();
-    let at = snapshot.visible.commit;
-    page(index.refused(at).iter(), after, |refused| {
-        let child = snapshot.find(&index, &refused.link.child);
-        let parent = child.and_then(|row| match index.parent(row, at) {
-            Parent::None => None,
-            Parent::Known(parent, _) | Parent::Closing(parent, _) => Some(index.id(parent)),
-            Parent::Missing(parent, _) => Some(parent),
-        });
-        Some(RefusedLink { link: refused.link.clone(), parent })
-    })
-}
-
-pub(crate) fn closing_links(snapshot: &Snapshot, after: Option<Cursor>) -> Page<ClosingLink> {
-    let index = snapshot.shared.index.read();
-    let at = snapshot.visible.commit;
-    page(index.closing(at).iter(), after, |&(row, since)| {
-        // A link may have been replaced since, by another that closes a cycle too.
-        match index.parent(row, at) {
-            Parent::Closing(parent, kind) if index.linked_at(row, at) == since => {
-                Some(ClosingLink { child: index.id(row), parent: index.id(parent), kind })
-            }
-            _ => None,
-        }
-    })
-}
-
-pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<Quarantined>> {
-    let index = snapshot.shared.index.read();
-    let all = index.quarantined(snapshot.visible.commit);
-    let first = after.map_or(0, |cursor| cursor.at as usize).min(all.len());
-    let offsets: Vec<u64> =
-        all[first..].iter().take(limits::MAX_PAGE).map(|&(offset, _)| offset).collect();
-    let total = all.len();
-    drop(index);
-    let mut page = Page { items: Vec::new(), next: None };
-    let mut bytes = 0;
-    for offset in offsets {
-        if bytes > PAGE_BYTES {
-            break;
-        }
-        let input = snapshot.shared.reader.quarantined(offset, snapshot.visible.log_end)?;
-        bytes += input.bytes.len();
-        page.items.push(input);
-    }
-    let shown = first + page.items.len();
-    page.next = (shown < total).then(|| Cursor::at(shown as u64));
-    Ok(page)
-}
-
-/// Whether an event neither names a parent nor was linked to one.
-pub(crate) fn is_root(snapshot: &Snapshot, index: &Index, row: u32) -> bool {
-    !index.row(row).flags.has(Flags::VERSION | Flags::LOST | Flags::NAMED)
-        && index.parent(row, snapshot.visible.commit) == Parent::None
-}
-
-/// A parent that is missing as the snapshot sees it, and who names it.
-pub(crate) fn missing_parent(
+/// Links that were refused, in the order they were.
+pub(crate) fn refused_links(
     snapshot: &Snapshot,
-    index: &Index,
-    entry: &MissingEntry,
-) -> Option<MissingParent> {
-    let at = snapshot.visible.commit;
-    if entry.since > at || entry.until <= at {
-        return None;
-    }
-    let waits = |row: &&u32| {
-        snapshot.sees(**row)
-            && matches!(index.parent(**row, at), Parent::Missing(id, _) if id == entry.id)
-    };
-    let mut children: Vec<u32> = entry.children.iter().filter(waits).copied().collect();
-    // They stand in the order in which they came to wait, and a row that gave up
-    // and came back stands there twice.
-    children.sort_unstable();
-    children.dedup();
-    let first = *children.first()?;
-    Some(MissingParent {
-        id: entry.id.clone(),
-        children: children.len() as u64,
-        first_child: index.id(first),
-    })
-}
-
-/// Shows `visit` every row that the snapshot sees, until it returns false. The
-/// index is locked for a bounded number of rows at a time.
-pub(crate) fn for_each_row(
-    snapshot: &Snapshot,
-    from: u64,
-    mut visit: impl FnMut(&Index, u32) -> bool,
-) {
-    let end = snapshot.visible.rows;
-    let mut from = u32::try_from(from).unwrap_or(u32::MAX);
-    while from < end {
-        let until = end.min(from.saturating_add(ROWS_AT_A_TIME));
-        let index = snapshot.shared.index.read();
-        if !(from..until).all(|row| visit(&index, row)) {
-            return;
-        }
-        from = until;
-    }
-}
-
-/// A page of a list whose cursor is the number of entries passed.
-fn page<T, U>(
-    list: impl IntoIterator<Item = T>,
     after: Option<Cursor>,
-    mut show: impl FnMut(T) -> Option<U>,
-) -> Page<U> {
-    let first = after.map_or(0, |cursor| cursor.at as usize);
+) -> Result<Page<RefusedLink>> {
+    let parts = &*snapshot.parts;
+    let page = by_part(
+        parts,
+        after,
+        |part| Ok(part.refused_len()),
+        |part, from, at_most| part.refused(from, at_most),
+    )?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for link in page.items {
+        let parent = match parts.find(&link.child)? {
+            Some(child) => parts.up(child)?.parent_id(parts)?,
+            None => None,
+        };
+        items.push(RefusedLink { link, parent });
+    }
+    Ok(Page { items, next: page.next })
+}
+
+/// Links that close a cycle, in the order they were found.
+pub(crate) fn closing_links(
+    snapshot: &Snapshot,
+    after: Option<Cursor>,
+) -> Result<Page<ClosingLink>> {
+    let parts = &*snapshot.parts;
+    let page = by_part(
+        parts,
+        after,
+        |part| Ok(part.closing_len()),
+        |part, from, at_most| part.closing(from, at_most),
+    )?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for (child, parent) in page.items.into_iter().flatten() {
+        // A link may have been replaced since, or its child have expired.
+        if let Some(seq) = parts.find(&child)?
+            && let Up::Closing(above, kind) = parts.up(seq)?
+            && above == parent
+        {
+            items.push(ClosingLink { child, parent, kind });
+        }
+    }
+    Ok(Page { items, next: page.next })
+}
+
+/// Input that could not be understood, in the order it came.
+pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<Quarantined>> {
+    let mut bytes = 0;
+    by_part(
+        &snapshot.parts,
+        after,
+        |part| part.quarantined_len(),
+        |part, from, at_most| {
+            let mut inputs = Vec::new();
+            // One at a time, since each may be large.
+            while inputs.len() < at_most && bytes <= PAGE_BYTES {
+                let Some(input) = part.quarantined(from + inputs.len())? else { break };
+                bytes += input.bytes.len();
+                inputs.push(input);
+            }
+            Ok(inputs)
+        },
+    )
+}
+
+/// A page of lists that every part has one of, one after the other. The cursor
+/// holds the part's segment and a place in its list.
+fn by_part<T>(
+    parts: &Parts,
+    after: Option<Cursor>,
+    length: impl Fn(&Part<'_>) -> Result<usize>,
+    mut list: impl FnMut(&Part<'_>, usize, usize) -> Result<Vec<T>>,
+) -> Result<Page<T>> {
     let mut page = Page { items: Vec::new(), next: None };
-    for (passed, entry) in list.into_iter().enumerate().skip(first) {
-        let Some(item) = show(entry) else { continue };
-        if page.items.len() == limits::MAX_PAGE {
-            page.next = Some(Cursor::at(passed as u64));
+    let (first_segment, mut from) =
+        after.map_or((0, 0), |cursor| (cursor.time_ns.cast_unsigned(), cursor.at as usize));
+    for number in 0..parts.len() {
+        let segment = parts.segment(number);
+        if segment < first_segment {
+            continue;
+        }
+        if segment > first_segment {
+            from = 0;
+        }
+        let part = parts.part(number)?;
+        let wanted = limits::MAX_PAGE - page.items.len();
+        let items = list(&part, from, wanted)?;
+        from += items.len();
+        page.items.extend(items);
+        if from < length(&part)? {
+            page.next = Some(Cursor { time_ns: segment.cast_signed(), at: from as u64 });
             break;
         }
-        page.items.push(item);
+        if page.items.len() == limits::MAX_PAGE && number + 1 < parts.len() {
+            let segment = parts.segment(number + 1);
+            page.next = Some(Cursor { time_ns: segment.cast_signed(), at: 0 });
+            break;
+        }
     }
-    page
+    Ok(page)
 }
 
 /// The least and the greatest UUID that begin with these hexadecimal digits.
@@ -321,5 +303,3 @@ fn uuid_range(prefix: &str) -> Option<([u8; 16], [u8; 16])> {
 
 /// Ids that are shown for a beginning which fits several.
 const CANDIDATES: usize = 20;
-/// Rows looked at under one lock of the index: a fraction of a millisecond.
-const ROWS_AT_A_TIME: u32 = 4096;

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
+use crate::error::Result;
 use crate::event::LinkKind;
-use crate::log::index::{Flags, Index, MissingEntry, NONE, Parent};
-use crate::query::listings::{for_each_row, is_root};
+use crate::lineage::children::Children;
+use crate::lineage::up::{Tops, Up};
+use crate::log::index::{Flags, NONE};
+use crate::parts::{Part, Parts};
+use crate::query::missing;
 use crate::snapshot::Snapshot;
 
 /// Figures of a whole snapshot. Unless said otherwise, events whose ids were
@@ -58,82 +62,88 @@ pub struct Stats {
     pub quarantined: u64,
 }
 
-pub(crate) fn stats(snapshot: &Snapshot) -> Stats {
-    let at = snapshot.visible.commit;
-    let mut stats = Stats { segments: 1, bytes: snapshot.visible.log_end, ..Stats::default() };
+/// Goes through every row. O(rows + links learnt late).
+pub(crate) fn stats(snapshot: &Snapshot) -> Result<Stats> {
+    let parts = &*snapshot.parts;
+    let mut stats =
+        Stats { segments: parts.len() as u64, bytes: parts.bytes(), ..Stats::default() };
     let mut sessions = HashSet::new();
     let mut deepest = None;
-    for_each_row(snapshot, 0, |index, row| {
-        count_row(snapshot, index, row, &mut stats);
-        let entry = index.row(row);
-        if entry.session != NONE && !entry.flags.has(Flags::DERIVED) {
-            sessions.insert(entry.session);
+    let mut tops = Tops::default();
+    for number in 0..parts.len() {
+        let part = parts.part(number)?;
+        let mut numbers = HashSet::new();
+        for row in 0..part.rows() {
+            let facts = part.facts(row)?;
+            if facts.session != NONE && !facts.flags.has(Flags::DERIVED) {
+                numbers.insert(facts.session);
+            }
+            if !count_row(parts, &part, row, facts.flags, &mut stats)? {
+                continue;
+            }
+            let seq = part.first_seq() + u64::from(row);
+            let depth = parts.position_by(seq, &mut tops)?.depth;
+            if deepest.is_none() || depth > stats.max_depth {
+                (deepest, stats.max_depth) = (Some(seq), depth);
+            }
         }
-        if entry.flags.has(NOT_COUNTED) {
-            return true;
+        for number in numbers {
+            sessions.insert(part.text(number));
         }
-        let depth = u64::from(snapshot.position(index, row).depth);
-        if deepest.is_none() || depth > stats.max_depth {
-            deepest = Some(row);
-            stats.max_depth = depth;
-        }
-        true
-    });
-    let index = snapshot.shared.index.read();
+        stats.refused_links += part.refused_len() as u64;
+        stats.quarantined += part.quarantined_len()? as u64;
+    }
     stats.sessions = sessions.len() as u64;
-    stats.deepest = deepest.map(|row| index.id(row));
-    stats.missing_parents =
-        index.missing().iter().filter(|entry| is_missing(snapshot, &index, entry)).count() as u64;
-    stats.refused_links = index.refused(at).len() as u64;
-    stats.quarantined = index.quarantined(at).len() as u64;
-    stats
+    stats.deepest = deepest.map(|seq| parts.id(seq)).transpose()?.flatten();
+    stats.missing_parents = missing::count(parts, Flags::from_bits(NOT_COUNTED))?;
+    Ok(stats)
 }
 
-fn count_row(snapshot: &Snapshot, index: &Index, row: u32, stats: &mut Stats) {
-    let at = snapshot.visible.commit;
-    let flags = index.row(row).flags;
+/// Counts a row; returns whether it is an event that came with an id.
+fn count_row(
+    parts: &Parts,
+    part: &Part<'_>,
+    row: u32,
+    flags: Flags,
+    stats: &mut Stats,
+) -> Result<bool> {
     if flags.has(Flags::LOST) {
-        return;
+        return Ok(false);
     }
     if flags.has(Flags::DERIVED) {
         stats.derived_ids += u64::from(!flags.has(Flags::VERSION));
-        return;
+        return Ok(false);
     }
     if flags.has(Flags::VERSION) {
         stats.versions += 1;
-        return;
+        return Ok(false);
     }
     stats.events += 1;
-    stats.roots += u64::from(is_root(snapshot, index, row));
-    let counted = |&(_, child): &(u32, u32)| !index.row(child).flags.has(NOT_COUNTED);
-    let children = index.children(row, at).filter(counted).count() as u64;
-    stats.max_children = stats.max_children.max(children);
-    let kind = match index.parent(row, at) {
-        Parent::None => return,
-        Parent::Closing(_, kind) => {
-            stats.cycles += 1;
-            kind
-        }
-        Parent::Known(_, kind) | Parent::Missing(_, kind) => kind,
-    };
-    match kind {
-        LinkKind::Caused => stats.links[0] += 1,
-        LinkKind::Continues => stats.links[1] += 1,
-        LinkKind::Spawned => stats.links[2] += 1,
+    stats.max_children =
+        stats.max_children.max(count_children(parts, part.first_seq() + u64::from(row))?);
+    let up = parts.up_from(part, row)?;
+    stats.roots += u64::from(up == Up::Root);
+    stats.cycles += u64::from(matches!(up, Up::Closing(..)));
+    match up.kind() {
+        None => {}
+        Some(LinkKind::Caused) => stats.links[0] += 1,
+        Some(LinkKind::Continues) => stats.links[1] += 1,
+        Some(LinkKind::Spawned) => stats.links[2] += 1,
     }
+    Ok(true)
 }
 
-/// Whether a parent is missing that an event with an id of its own names.
-fn is_missing(snapshot: &Snapshot, index: &Index, entry: &MissingEntry) -> bool {
-    let at = snapshot.visible.commit;
-    entry.since <= at
-        && at < entry.until
-        && entry.children.iter().any(|&row| {
-            snapshot.sees(row)
-                && !index.row(row).flags.has(NOT_COUNTED)
-                && matches!(index.parent(row, at), Parent::Missing(id, _) if id == entry.id)
-        })
+/// The children of an event that came with ids.
+fn count_children(parts: &Parts, parent: u64) -> Result<u64> {
+    let mut children = Children::new(parts, parent, None)?;
+    let mut count = 0;
+    while let Some(child) = children.next()? {
+        if let Some((part, row)) = parts.locate(child)? {
+            count += u64::from(!part.flags(row)?.has(NOT_COUNTED));
+        }
+    }
+    Ok(count)
 }
 
-/// Rows that are left out of what is said of events.
+/// Rows that are no events which came with an id.
 const NOT_COUNTED: u16 = Flags::VERSION | Flags::LOST | Flags::DERIVED;

@@ -6,7 +6,9 @@
 use std::fmt::Write;
 
 use crate::error::{Error, Result};
-use crate::log::block::{FORMAT_VERSION, StoreId};
+use crate::log::block::{Digest, FORMAT_VERSION, StoreId};
+use crate::retention::Retention;
+use crate::segment::sealed::Sealed;
 use crate::storage::Storage;
 
 /// The name of the manifest.
@@ -18,12 +20,41 @@ pub(crate) const NEXT: &str = "MANIFEST.next";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) store: StoreId,
-    /// The segment that is appended to. Until segments are sealed it is the only one.
-    pub(crate) active: u64,
+    /// Sealed segments, oldest first.
+    pub(crate) sealed: Vec<Sealed>,
+    /// The log that is full and waits to be sealed.
+    pub(crate) full: Option<FullLog>,
+    /// The log that is appended to.
+    pub(crate) active: LogStart,
+    /// The policy by which old segments go.
+    pub(crate) retention: Option<Retention>,
+}
+
+/// A log, and what it goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogStart {
+    pub(crate) segment: u64,
+    /// The sequence number of its first event.
+    pub(crate) first_seq: u64,
+    /// The digest of the block before its first, zeros in a new store.
+    pub(crate) previous: Digest,
+}
+
+/// A log to which nothing is added any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FullLog {
+    pub(crate) start: LogStart,
+    pub(crate) length: u64,
+}
+
+impl LogStart {
+    /// The first log of a new store.
+    pub(crate) const FIRST: Self = Self { segment: 1, first_seq: 1, previous: [0; 32] };
 }
 
 /// What reading the manifest found.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
 pub(crate) enum Read {
     Sound(Manifest),
     Absent,
@@ -36,6 +67,46 @@ pub(crate) fn log_name(segment: u64) -> String {
     format!("{segment:010}.log")
 }
 
+/// The name of a sealed segment's file.
+pub(crate) fn seg_name(segment: u64) -> String {
+    format!("{segment:010}.seg")
+}
+
+/// The name of a sealed segment's index.
+pub(crate) fn idx_name(segment: u64) -> String {
+    format!("{segment:010}.idx")
+}
+
+/// The segment that a file is of, where its name ends so.
+pub(crate) fn segment_of(name: &str, ending: &str) -> Option<u64> {
+    let number = name.strip_suffix(ending)?;
+    (number.len() == 10).then(|| number.parse().ok()).flatten()
+}
+
+/// What tells one manifest from another: how long it is, and its last bytes, which
+/// are the digest of the others. Cheap to read, however many segments there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    length: u64,
+    end: [u8; MARK_BYTES],
+}
+
+impl Mark {
+    /// That of the manifest as it is now; none where there is no manifest.
+    pub(crate) fn read(storage: &dyn Storage) -> Result<Option<Self>> {
+        let file = match storage.open(NAME) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("open", NAME, error)),
+        };
+        let length = file.len().map_err(|error| Error::io("read the length of", NAME, error))?;
+        let mut end = [0; MARK_BYTES];
+        file.read_at(&mut end, length.saturating_sub(MARK_BYTES as u64))
+            .map_err(|error| Error::io("read", NAME, error))?;
+        Ok(Some(Self { length, end }))
+    }
+}
+
 impl Manifest {
     /// Reads the manifest. Fails where it is of a newer format or of something else.
     pub(crate) fn read(storage: &dyn Storage) -> Result<Read> {
@@ -44,9 +115,20 @@ impl Manifest {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Read::Absent),
             Err(error) => return Err(Error::io("open", NAME, error)),
         };
-        let mut bytes = vec![0; MAX_BYTES];
+        let length = file.len().map_err(|error| Error::io("read the length of", NAME, error))?;
+        if length > MAX_BYTES {
+            return Ok(Read::Damaged(format!(
+                "expected at most {MAX_BYTES} bytes, found {length}"
+            )));
+        }
+        let mut bytes = vec![0; length as usize];
         let length = file.read_at(&mut bytes, 0).map_err(|error| Error::io("read", NAME, error))?;
         Self::parse(&bytes[..length])
+    }
+
+    /// A new store's.
+    pub(crate) fn new(store: StoreId) -> Self {
+        Self { store, sealed: Vec::new(), full: None, active: LogStart::FIRST, retention: None }
     }
 
     /// Whether the file of that name begins as a manifest does.
@@ -68,12 +150,35 @@ impl Manifest {
     }
 
     fn to_text(&self) -> String {
-        let mut text = format!("{FIRST_WORDS}{FORMAT_VERSION}\nstore ");
-        for byte in self.store {
-            // Writing to a String can't fail.
-            let _ = write!(text, "{byte:02x}");
+        let mut text = format!("{FIRST_WORDS}{FORMAT_VERSION}\n");
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "store {}", hex(&self.store));
+        for sealed in &self.sealed {
+            let _ = writeln!(
+                text,
+                "segment {} first={} rows={} lost={} from={} to={} written={} raw={} seg={} idx={} \
+                 footer={} last={}",
+                sealed.segment,
+                sealed.first_seq,
+                sealed.rows,
+                sealed.lost,
+                sealed.min_time_ns,
+                sealed.max_time_ns,
+                sealed.written_ns,
+                sealed.raw_bytes,
+                sealed.seg_bytes,
+                sealed.idx_bytes,
+                hex(&sealed.footer),
+                hex(&sealed.last),
+            );
         }
-        let _ = writeln!(text, "\nactive {}", self.active);
+        if let Some(FullLog { start, length }) = &self.full {
+            let _ = writeln!(text, "full {} length={length}", start.to_text());
+        }
+        let _ = writeln!(text, "active {}", self.active.to_text());
+        if let Some(retention) = &self.retention {
+            let _ = writeln!(text, "retention {}", retention.to_text());
+        }
         let digest = blake3::hash(text.as_bytes()).to_hex();
         let _ = writeln!(text, "{DIGEST_WORD}{digest}");
         text
@@ -107,22 +212,108 @@ impl Manifest {
                  open it with a newer release of forebear"
             )));
         }
-        let value = |key: &str| content.lines().find_map(|line| line.strip_prefix(key));
-        let store = value("store ").and_then(|hex| u128::from_str_radix(hex, 16).ok());
-        let active = value("active ").and_then(|number| number.parse().ok());
-        match (store, active) {
-            (Some(store), Some(active)) => {
-                Ok(Read::Sound(Self { store: store.to_be_bytes(), active }))
-            }
-            _ => damaged("expected lines that give the store and the active segment"),
+        match Self::parse_lines(content) {
+            Some(manifest) => Ok(Read::Sound(manifest)),
+            None => damaged("expected lines that give the store, its segments and its active log"),
         }
     }
+
+    fn parse_lines(content: &str) -> Option<Self> {
+        let (mut store, mut active) = (None, None);
+        let mut manifest = Self::new([0; 16]);
+        for line in content.lines().skip(1) {
+            let (word, rest) = line.split_once(' ')?;
+            match word {
+                "store" => store = Some(from_hex(rest)?),
+                "segment" => manifest.sealed.push(Sealed::parse(rest)?),
+                "full" => {
+                    let length = value(rest, "length")?.parse().ok()?;
+                    manifest.full = Some(FullLog { start: LogStart::parse(rest)?, length });
+                }
+                "active" => active = Some(LogStart::parse(rest)?),
+                "retention" => manifest.retention = Some(Retention::parse(rest)?),
+                _ => return None,
+            }
+        }
+        (manifest.store, manifest.active) = (store?, active?);
+        manifest.is_sound().then_some(manifest)
+    }
+
+    /// Whether each segment goes on where the one before it ends.
+    fn is_sound(&self) -> bool {
+        let starts = self.sealed.iter().map(|sealed| (sealed.segment, sealed.first_seq));
+        let full = self.full.iter().map(|full| (full.start.segment, full.start.first_seq));
+        let active = (self.active.segment, self.active.first_seq);
+        let starts: Vec<_> = starts.chain(full).chain([active]).collect();
+        let follows = starts.is_sorted_by(|a, b| a.0 + 1 == b.0 && a.1 <= b.1);
+        let ends = self.sealed.iter().zip(starts.iter().skip(1));
+        follows && ends.into_iter().all(|(sealed, next)| sealed.end_seq() == next.1)
+    }
+}
+
+impl LogStart {
+    fn to_text(self) -> String {
+        format!("{} first={} previous={}", self.segment, self.first_seq, hex(&self.previous))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self {
+            segment: text.split(' ').next()?.parse().ok()?,
+            first_seq: value(text, "first")?.parse().ok()?,
+            previous: from_hex(value(text, "previous")?)?,
+        })
+    }
+}
+
+impl Sealed {
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self {
+            segment: text.split(' ').next()?.parse().ok()?,
+            first_seq: value(text, "first")?.parse().ok()?,
+            rows: value(text, "rows")?.parse().ok()?,
+            lost: value(text, "lost")?.parse().ok()?,
+            min_time_ns: value(text, "from")?.parse().ok()?,
+            max_time_ns: value(text, "to")?.parse().ok()?,
+            written_ns: value(text, "written")?.parse().ok()?,
+            raw_bytes: value(text, "raw")?.parse().ok()?,
+            seg_bytes: value(text, "seg")?.parse().ok()?,
+            idx_bytes: value(text, "idx")?.parse().ok()?,
+            footer: from_hex(value(text, "footer")?)?,
+            last: from_hex(value(text, "last")?)?,
+        })
+    }
+}
+
+/// What stands behind `key=` in a line.
+pub(crate) fn value<'t>(line: &'t str, key: &str) -> Option<&'t str> {
+    line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    from_hex_bytes(text)?.try_into().ok()
+}
+
+pub(crate) fn from_hex_bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |pair: &[u8]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
+    digits.len().is_multiple_of(2).then(|| digits.chunks_exact(2).map(byte).collect())?
 }
 
 const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
+/// Bytes of the last line.
+const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
 /// More bytes than a manifest has.
-const MAX_BYTES: usize = 64 << 10;
+const MAX_BYTES: u64 = 256 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -130,7 +321,27 @@ mod tests {
 
     #[test]
     fn a_manifest_reads_as_it_was_written_and_notices_every_changed_byte() {
-        let manifest = Manifest { store: [7; 16], active: 1 };
+        let start = |segment, first_seq| LogStart { segment, first_seq, previous: [9; 32] };
+        let manifest = Manifest {
+            store: [7; 16],
+            sealed: vec![Sealed {
+                segment: 1,
+                first_seq: 1,
+                rows: 5,
+                lost: 1,
+                min_time_ns: -5,
+                max_time_ns: i64::MAX,
+                written_ns: 3,
+                raw_bytes: 100,
+                seg_bytes: 50,
+                idx_bytes: 20,
+                footer: [1; 32],
+                last: [2; 32],
+            }],
+            full: Some(FullLog { start: start(2, 6), length: 700 }),
+            active: start(3, 8),
+            retention: Some(Retention::new().max_events(10)),
+        };
         let text = manifest.to_text();
         assert!(
             matches!(Manifest::parse(text.as_bytes()), Ok(Read::Sound(read)) if read == manifest)

@@ -1,3 +1,34 @@
-//! The segments of a store, and the manifest that names them.
+//! Segments: what a log becomes once it is full, and the manifest that lists them.
+//!
+//! A sealed segment is two files that never change. The `.seg` holds the records,
+//! the spine and the tables from which all else can be made again; the `.idx` is
+//! the redb index made from it.
 
+pub(crate) mod blocks;
+pub(crate) mod chunks;
+pub(crate) mod entries;
+pub(crate) mod file;
+pub(crate) mod filter;
+pub(crate) mod filter_group;
+pub(crate) mod filters;
+pub(crate) mod footer;
+pub(crate) mod heap;
+pub(crate) mod id_table;
+pub(crate) mod index;
 pub(crate) mod manifest;
+pub(crate) mod open_index;
+pub(crate) mod output;
+pub(crate) mod pages;
+pub(crate) mod rebuild;
+pub(crate) mod seal;
+pub(crate) mod seal_log;
+pub(crate) mod sealed;
+pub(crate) mod segments;
+pub(crate) mod slim;
+pub(crate) mod spine;
+pub(crate) mod strings;
+
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod tests;

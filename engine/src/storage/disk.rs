@@ -3,8 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{LockGuard, LockOutcome, Map, Storage, StorageFile};
+use super::{LockGuard, LockOutcome, Map, Storage, StorageFile, copy};
 
 /// Most bytes that are read of what a lock's holder wrote about itself.
 const MAX_HOLDER_BYTES: u64 = 4096;
@@ -32,6 +33,7 @@ const MAX_HOLDER_BYTES: u64 = 4096;
 #[derive(Debug)]
 pub struct Disk {
     folder: PathBuf,
+    writable: bool,
 }
 
 impl Disk {
@@ -45,7 +47,49 @@ impl Disk {
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let folder = std::path::absolute(path)?;
         make_folder(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, writable: true })
+    }
+
+    /// Opens a folder that is there, for reading alone: files are opened so that no
+    /// permission to write is needed, and whatever would change something fails
+    /// with [`io::ErrorKind::ReadOnlyFilesystem`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the system, [`io::ErrorKind::NotFound`] where there is no such
+    /// folder and [`io::ErrorKind::NotADirectory`] where the path is something else.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use forebear::storage::{Disk, Storage};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// std::fs::write(folder.path().join("note"), "kept")?;
+    /// let disk = Disk::open_read_only(folder.path())?;
+    /// assert_eq!(disk.open("note")?.len()?, 4);
+    /// assert!(disk.create("other").is_err_and(|e| e.kind() == ErrorKind::ReadOnlyFilesystem));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn open_read_only(path: impl AsRef<Path>) -> io::Result<Self> {
+        let folder = std::path::absolute(path)?;
+        if !fs::metadata(&folder)?.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!("expected a folder at {}, found a file", folder.display()),
+            ));
+        }
+        Ok(Self { folder, writable: false })
+    }
+
+    /// Fails where the folder was opened for reading alone.
+    fn check_writable(&self) -> io::Result<()> {
+        if self.writable {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::ReadOnlyFilesystem,
+            format!("{} was opened for reading alone", self.folder.display()),
+        ))
     }
 
     fn join(&self, name: &str) -> io::Result<PathBuf> {
@@ -67,20 +111,24 @@ impl Disk {
 
 impl Storage for Disk {
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        let file = options().open(self.join(name)?)?;
+        let path = self.join(name)?;
+        let file = if self.writable { options().open(path)? } else { File::open(path)? };
         Ok(Box::new(DiskFile { file }))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        self.check_writable()?;
         let file = options().create(true).truncate(true).open(self.join(name)?)?;
         Ok(Box::new(DiskFile { file }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.check_writable()?;
         fs::rename(self.join(from)?, self.join(to)?)
     }
 
     fn unlink(&self, name: &str) -> io::Result<()> {
+        self.check_writable()?;
         fs::remove_file(self.join(name)?)
     }
 
@@ -96,10 +144,12 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
+        self.check_writable()?;
         sync_folder(&self.folder)
     }
 
     fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
+        self.check_writable()?;
         let mut file = options().create(true).truncate(false).open(self.join(name)?)?;
         match file.try_lock() {
             Ok(()) => {
@@ -119,6 +169,33 @@ impl Storage for Disk {
 
     fn path(&self) -> Option<&Path> {
         Some(&self.folder)
+    }
+
+    fn folder(&self, path: &Path) -> io::Result<Arc<dyn Storage>> {
+        Ok(Arc::new(Self::open(path)?))
+    }
+
+    fn link_to(&self, name: &str, other: &dyn Storage) -> io::Result<()> {
+        let from = self.join(name)?;
+        if let Some(folder) = other.path() {
+            let to = folder.join(name);
+            match fs::hard_link(&from, &to) {
+                Ok(()) => return Ok(()),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                    ) =>
+                {
+                    return Err(error);
+                }
+                // Another file system, or one without links.
+                Err(_) if to.exists() => return Err(io::ErrorKind::AlreadyExists.into()),
+                Err(_) => {}
+            }
+        }
+        let file = self.open(name)?;
+        copy(&*file, file.len()?, other, name)
     }
 }
 

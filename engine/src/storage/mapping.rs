@@ -61,6 +61,28 @@ impl Map {
         #[cfg(not(target_arch = "x86_64"))]
         let _ = at;
     }
+
+    /// Tells the system that reads jump about, so that it reads nothing ahead. A
+    /// hint: it does nothing where there is no such call.
+    pub(crate) fn expect_jumps(&self) {
+        // A hint that is not taken costs nothing but speed.
+        #[cfg(unix)]
+        let _ = self.0.advise(memmap2::Advice::Random);
+    }
+
+    /// Gives the memory of the mapped pages back to the system. Reading them again
+    /// fetches them from the file. It does nothing where there is no such call.
+    pub(crate) fn release(&self) {
+        #[cfg(unix)]
+        {
+            // SAFETY: the advice is unsafe because it throws changes away. This map
+            // is for reading and of a file: there are none, and the next access
+            // finds the bytes of the file.
+            let advised = unsafe { self.0.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+            // Where the system won't, the pages stay until it wants them.
+            let _ = advised;
+        }
+    }
 }
 
 /// Size of a cache line, and how many are fetched: a record of 640 bytes.

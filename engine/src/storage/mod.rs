@@ -3,6 +3,7 @@
 //! [`Disk`] is the real one; [`SimulatedDisk`] has the faults that disks have
 //! and is what the crash tests run on.
 
+mod copy;
 mod disk;
 mod mapping;
 mod simulator;
@@ -10,7 +11,9 @@ mod simulator;
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+pub(crate) use copy::copy;
 pub use disk::Disk;
 pub use mapping::Map;
 pub use simulator::{Fault, SimulatedDisk};
@@ -33,7 +36,8 @@ pub use simulator::{Fault, SimulatedDisk};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait Storage: Debug + Send + Sync {
-    /// Opens an existing file for reading and writing.
+    /// Opens an existing file for reading and, unless the folder is open for reading
+    /// alone, for writing.
     /// [`io::ErrorKind::NotFound`] where there is none.
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
 
@@ -61,6 +65,28 @@ pub trait Storage: Debug + Send + Sync {
 
     /// The folder on disk, where it is one.
     fn path(&self) -> Option<&Path>;
+
+    /// Another folder of the same kind, made if it is missing. It is durable once
+    /// this returns.
+    fn folder(&self, path: &Path) -> io::Result<Arc<dyn Storage>> {
+        let _ = path;
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this storage has no other folders"))
+    }
+
+    /// Gives a file of this folder its name in another folder too, by a second link
+    /// to it or else by a copy. [`io::ErrorKind::AlreadyExists`] where that folder
+    /// has one of this name.
+    ///
+    /// The file must be synced and never be changed again. Its bytes are durable
+    /// there once this returns, and its name after the other folder's next
+    /// [`sync_dir`](Storage::sync_dir).
+    fn link_to(&self, name: &str, other: &dyn Storage) -> io::Result<()> {
+        if other.open(name).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let file = self.open(name)?;
+        copy(&*file, file.len()?, other, name)
+    }
 }
 
 /// An open file. Writing past the end makes it longer.

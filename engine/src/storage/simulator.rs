@@ -5,7 +5,7 @@ mod file;
 mod random;
 mod state;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{LockGuard, LockOutcome, Storage, StorageFile};
 use content::Content;
 use file::SimulatedFile;
 use random::Random;
-use state::{NameChange, Node, State, dead, io_error};
+use state::{NameChange, Node, State, dead, folder_of, io_error};
 
 /// A folder in memory that can crash, lose power, run full and rot. Clones share
 /// it.
@@ -48,6 +48,8 @@ use state::{NameChange, Node, State, dead, io_error};
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk {
     state: Arc<RwLock<State>>,
+    /// Which folder of the disk this is; empty for the first.
+    folder: String,
 }
 
 /// What goes wrong at an operation.
@@ -85,6 +87,28 @@ impl SimulatedDisk {
         let disk = Self::default();
         disk.state.write().seed = seed;
         disk
+    }
+
+    /// Another folder of the same disk: it has the same faults and loses power
+    /// with it.
+    ///
+    /// ```
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.create("file")?;
+    /// let other = disk.in_folder("/archive");
+    /// disk.link_to("file", &other)?;
+    /// other.sync_dir()?;
+    /// let after = disk.power_loss(1);
+    /// assert_eq!(after.in_folder("/archive").list()?, ["file"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn in_folder(&self, path: impl AsRef<Path>) -> Self {
+        // Its names are told from others by what stands before them.
+        let folder = path.as_ref().to_string_lossy().into_owned();
+        Self { state: Arc::clone(&self.state), folder }
     }
 
     /// How many operations that change something were asked for so far; the
@@ -155,7 +179,13 @@ impl SimulatedDisk {
                 other => other.clone(),
             })
             .collect();
-        State { names, durable_names, name_changes, seed: state.seed, ..State::default() }.into()
+        self.with(State {
+            names,
+            durable_names,
+            name_changes,
+            seed: state.seed,
+            ..State::default()
+        })
     }
 
     /// The disk after a power loss, as `seed` decides. Of each unsynced write
@@ -182,24 +212,34 @@ impl SimulatedDisk {
         let state = self.state.read();
         let mut random = Random::new(seed);
         let mut names = state.durable_names.clone();
-        let survived = random.below(state.name_changes.len() + 1);
-        for change in &state.name_changes[..survived] {
-            change.apply(&mut names);
+        let others = state.name_changes.iter().map(|change| folder_of(change.name()));
+        let folders: BTreeSet<&str> = others.chain([""]).collect();
+        for folder in folders {
+            let changes: Vec<_> = state
+                .name_changes
+                .iter()
+                .filter(|change| folder_of(change.name()) == folder)
+                .collect();
+            let survived = random.below(changes.len() + 1);
+            changes[..survived].iter().for_each(|change| change.apply(&mut names));
         }
+        let mut nodes: HashMap<*const RwLock<Content>, Node> = HashMap::new();
         let names: BTreeMap<String, Node> = names
             .into_iter()
             .map(|(name, node)| {
-                let content = node.read().after_power_loss(&mut random);
-                (name, Arc::new(RwLock::new(content)))
+                let left = nodes.entry(Arc::as_ptr(&node)).or_insert_with(|| {
+                    Arc::new(RwLock::new(node.read().after_power_loss(&mut random)))
+                });
+                (name, Arc::clone(left))
             })
             .collect();
-        State { durable_names: names.clone(), names, seed: random.next(), ..State::default() }
-            .into()
+        let seed = random.next();
+        self.with(State { durable_names: names.clone(), names, seed, ..State::default() })
     }
 
     /// A file's bytes, dead process or not.
     pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        Ok(self.state.read().node(name)?.read().bytes().to_vec())
+        Ok(self.state.read().node(&self.key(name))?.read().bytes().to_vec())
     }
 
     /// Replaces a file's bytes or makes the file, durably and behind the back of
@@ -207,17 +247,18 @@ impl SimulatedDisk {
     pub fn write(&self, name: &str, bytes: impl Into<Vec<u8>>) {
         let mut state = self.state.write();
         let content = Content::durable(bytes.into());
-        let node = state.names.entry(name.to_owned()).or_default();
+        let node = state.names.entry(self.key(name)).or_default();
         *node.write() = content;
-        state.sync_names();
+        state.sync_names(&self.folder);
     }
 
     /// Removes a file as [`write`](Self::write) makes one.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state.write();
-        state.node(name)?;
-        state.names.remove(name);
-        state.sync_names();
+        let key = self.key(name);
+        state.node(&key)?;
+        state.names.remove(&key);
+        state.sync_names(&self.folder);
         Ok(())
     }
 
@@ -243,7 +284,7 @@ impl SimulatedDisk {
     /// ```
     pub fn flip_bit(&self, name: &str, offset: usize, bit: u8) -> io::Result<()> {
         let state = self.state.read();
-        let mut content = state.node(name)?.write();
+        let mut content = state.node(&self.key(name))?.write();
         let length = content.bytes().len();
         let byte = content.bytes_mut().get_mut(offset).ok_or_else(|| {
             io::Error::new(
@@ -253,6 +294,16 @@ impl SimulatedDisk {
         })?;
         *byte ^= 1 << (bit % 8);
         Ok(())
+    }
+
+    /// What the disk knows a name of this folder by.
+    fn key(&self, name: &str) -> String {
+        if self.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", self.folder) }
+    }
+
+    /// This folder of a disk in another state.
+    fn with(&self, state: State) -> Self {
+        Self { state: Arc::new(RwLock::new(state)), folder: self.folder.clone() }
     }
 
     fn open_node(&self, node: Node) -> Box<dyn StorageFile> {
@@ -275,36 +326,32 @@ impl SimulatedDisk {
     }
 }
 
-impl From<State> for SimulatedDisk {
-    fn from(state: State) -> Self {
-        Self { state: Arc::new(RwLock::new(state)) }
-    }
-}
-
 impl Storage for SimulatedDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         let state = self.state.read();
         state.check_alive()?;
-        Ok(self.open_node(Arc::clone(state.node(name)?)))
+        Ok(self.open_node(Arc::clone(state.node(&self.key(name))?)))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        let node = self.change_names(|state| state.create(name))?;
+        let node = self.change_names(|state| state.create(&self.key(name)))?;
         Ok(self.open_node(node))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.change_names(|state| {
-            state.node(from)?;
-            state.change(NameChange::Rename(from.to_owned(), to.to_owned()));
+            let (from, to) = (self.key(from), self.key(to));
+            state.node(&from)?;
+            state.change(NameChange::Rename(from, to));
             Ok(())
         })
     }
 
     fn unlink(&self, name: &str) -> io::Result<()> {
         self.change_names(|state| {
-            state.node(name)?;
-            state.change(NameChange::Unlink(name.to_owned()));
+            let name = self.key(name);
+            state.node(&name)?;
+            state.change(NameChange::Unlink(name));
             Ok(())
         })
     }
@@ -312,12 +359,13 @@ impl Storage for SimulatedDisk {
     fn list(&self) -> io::Result<Vec<String>> {
         let state = self.state.read();
         state.check_alive()?;
-        Ok(state.names.keys().cloned().collect())
+        let own = state.names.keys().filter(|key| folder_of(key) == self.folder);
+        Ok(own.map(|key| key.rsplit('/').next().unwrap_or(key).to_owned()).collect())
     }
 
     fn sync_dir(&self) -> io::Result<()> {
         self.change_names(|state| {
-            state.sync_names();
+            state.sync_names(&self.folder);
             Ok(())
         })
     }
@@ -325,33 +373,37 @@ impl Storage for SimulatedDisk {
     fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
         let mut state = self.state.write();
         state.check_alive()?;
-        if !state.locks.insert(name.to_owned()) {
-            let holder = state.node(name)?.read().bytes().to_vec();
+        let key = self.key(name);
+        if !state.locks.insert(key.clone()) {
+            let holder = state.node(&key)?.read().bytes().to_vec();
             return Ok(LockOutcome::HeldBy(String::from_utf8_lossy(&holder).into_owned()));
         }
-        state.create(name)?.write().write_at(holder.as_bytes(), 0)?;
-        Ok(LockOutcome::Taken(Box::new(SimulatedLock {
-            state: Arc::clone(&self.state),
-            name: name.to_owned(),
-        })))
+        state.create(&key)?.write().write_at(holder.as_bytes(), 0)?;
+        let state = Arc::clone(&self.state);
+        Ok(LockOutcome::Taken(Box::new(SimulatedLock { state, key })))
     }
 
     fn path(&self) -> Option<&Path> {
         None
+    }
+
+    fn folder(&self, path: &Path) -> io::Result<Arc<dyn Storage>> {
+        self.state.read().check_alive()?;
+        Ok(Arc::new(self.in_folder(path)))
     }
 }
 
 #[derive(Debug)]
 struct SimulatedLock {
     state: Arc<RwLock<State>>,
-    name: String,
+    key: String,
 }
 
 impl LockGuard for SimulatedLock {}
 
 impl Drop for SimulatedLock {
     fn drop(&mut self) {
-        self.state.write().locks.remove(&self.name);
+        self.state.write().locks.remove(&self.key);
     }
 }
 

@@ -3,28 +3,44 @@
 //! It takes what is waiting, resolves it against the index, encodes one block,
 //! writes it, syncs as asked, publishes it and acknowledges.
 
+mod earlier;
 pub(crate) mod queue;
 pub(crate) mod receipt;
 mod resolve;
+mod retain;
+pub(crate) mod rotate;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::batch::Written;
+use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
 use crate::options::Durability;
-use crate::shared::{Shared, Visible};
-use crate::writer::queue::{Job, Jobs};
+use crate::parts::{Log, LogView, Parts, Visible};
+use crate::shared::Shared;
+use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
+use crate::writer::rotate::{Rotation, Sealing};
 
 /// Owns the end of the log.
 #[derive(Debug)]
 pub(crate) struct Writer {
     shared: Arc<Shared>,
+    catalog: Arc<Catalog>,
     log: LogWriter,
+    /// The log that is appended to.
+    active: Arc<Log>,
+    /// Everything, what is about to be written included; and all but the log.
+    whole: Parts,
+    earlier: Parts,
+    /// What the two were made of.
+    generation: Option<u64>,
+    rotation: Rotation,
+    sealing: Sealing,
     jobs: Jobs,
     /// The block that is being filled.
     block: BlockBuilder,
@@ -40,11 +56,25 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, log: LogWriter, jobs: Jobs) -> Self {
-        let published = shared.visible();
-        Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        catalog: Arc<Catalog>,
+        log: LogWriter,
+        rotation: Rotation,
+        jobs: Jobs,
+    ) -> Option<Self> {
+        let parts = shared.parts();
+        let LogView { log: active, visible: published } = parts.logs().last()?.clone();
+        let mut writer = Self {
             shared,
+            catalog,
             log,
+            active,
+            whole: (*parts).clone(),
+            earlier: parts.earlier(),
+            generation: None,
+            rotation,
+            sealing: Sealing::default(),
             jobs,
             block: BlockBuilder::new(),
             published,
@@ -52,7 +82,10 @@ impl Writer {
             sync_wanted: false,
             deadline: None,
             poison: None,
-        }
+        };
+        writer.look_anew();
+        writer.start_sealing();
+        Some(writer)
     }
 
     /// Serves the queue until the store is closed or no handle is left.
@@ -82,9 +115,17 @@ impl Writer {
         // Repeats add nothing to the block: what was offered bounds it too.
         let mut offered = 0;
         while let Some(job) = next {
-            if job.close {
-                self.jobs.done(job.bytes);
-                return Some(job.answer);
+            match job.command {
+                None => {}
+                Some(Command::Close) => {
+                    self.jobs.done(job.bytes);
+                    return Some(job.answer);
+                }
+                Some(command) => {
+                    self.jobs.done(job.bytes);
+                    self.obey(command, job.answer);
+                    return None;
+                }
             }
             offered += job.bytes + JOB_BYTES;
             self.take(job);
@@ -115,6 +156,7 @@ impl Writer {
             answer.send(Err(error));
             return;
         }
+        self.look_anew();
         let records_before = self.block.records();
         let resolved = self.resolve(events, links, quarantined);
         self.jobs.done(bytes);
@@ -150,11 +192,39 @@ impl Writer {
         for (answer, written) in self.waiting.drain(..) {
             answer.send(outcome.clone().map(|()| written));
         }
+        if self.poison.is_none()
+            && let Err(error) = self.rotate_if_full()
+        {
+            self.poison = Some(error);
+        }
+    }
+
+    /// Does what is no write, after all that was asked before it.
+    fn obey(&mut self, command: Command, answer: Answer) {
+        self.sync_wanted = true;
+        self.commit();
+        if let Some(poison) = &self.poison {
+            answer.send(Err(Error::poisoned(poison)));
+            return;
+        }
+        let outcome = match command {
+            Command::Close => Ok(()),
+            Command::Seal => self.rotate().and_then(|()| self.wait_for_sealing()),
+            Command::Retain(retention, told) => self.retain(&retention).map(|retained| {
+                // Whoever asked may be gone.
+                let _ = told.send(retained);
+            }),
+            Command::SetRetention(retention) => {
+                self.catalog.change(|manifest| manifest.retention = retention)
+            }
+        };
+        answer.send(outcome.map(|()| Written::default()));
     }
 
     fn write_block(&mut self) -> Result<()> {
         if !self.block.is_empty() {
-            self.log.write(&mut self.block, u64::from(self.published.rows) + 1)?;
+            let next_seq = self.next_seq();
+            self.log.write(&mut self.block, next_seq)?;
         }
         if self.sync_wanted {
             self.log.sync()?;
@@ -162,10 +232,10 @@ impl Writer {
         if !self.block.is_empty() {
             self.published = Visible {
                 commit: self.published.commit + 1,
-                rows: self.shared.index.read().rows().len() as u32,
+                rows: self.active.index.read().rows().len() as u32,
                 log_end: self.log.end,
             };
-            self.shared.publish(self.published);
+            self.shared.publish(&self.active, self.published);
         }
         Ok(())
     }
@@ -173,10 +243,15 @@ impl Writer {
     /// Writes what is left and marks the log as closed.
     fn finish(&mut self) -> Result<()> {
         self.commit();
-        match &self.poison {
-            Some(poison) => Err(Error::poisoned(poison)),
-            None => self.log.close(u64::from(self.published.rows) + 1),
+        if let Some(poison) = &self.poison {
+            return Err(Error::poisoned(poison));
         }
+        self.wait_for_sealing()?;
+        self.log.close(self.next_seq())
+    }
+
+    fn next_seq(&self) -> u64 {
+        self.active.first_seq + u64::from(self.published.rows)
     }
 }
 

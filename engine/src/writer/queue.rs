@@ -8,8 +8,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::log::record::Encoded;
+use crate::log::encoded::Encoded;
 use crate::options::{Durability, WhenFull};
+use crate::retention::{Retained, Retention};
 use crate::writer::receipt::Answer;
 
 /// A batch on its way to the log.
@@ -22,8 +23,21 @@ pub(crate) struct Job {
     pub(crate) answer: Answer,
     /// Encoded bytes of all records.
     pub(crate) bytes: usize,
-    /// Whether the store is to be closed after this.
-    pub(crate) close: bool,
+    /// What is to be done instead of writing.
+    pub(crate) command: Option<Command>,
+}
+
+/// What the writer is asked for besides writing.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// To close the store.
+    Close,
+    /// To go on to the next log, and to wait until this one is sealed.
+    Seal,
+    /// To drop or archive what a policy does not keep, and to say what went.
+    Retain(Retention, Sender<Retained>),
+    /// To keep a policy with the store.
+    SetRetention(Option<Retention>),
 }
 
 /// The senders' end.

@@ -1,13 +1,14 @@
 //! Deciding what each record of a batch comes to: new, known, or another version.
 
 use crate::batch::{AppendStatus, Appended, Linked, Written};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::EventId;
 use crate::log::block::HEADER_BYTES;
+use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Entered, same_fields};
 use crate::log::reader::Via;
-use crate::log::record::{ALIGN, Encoded, FRAME_BYTES, Frame, quarantine_key};
+use crate::log::record::{ALIGN, FRAME_BYTES, Frame, link_kind, quarantine_key};
 use crate::writer::Writer;
 
 impl Writer {
@@ -20,11 +21,9 @@ impl Writer {
         quarantined: Vec<Encoded>,
     ) -> Result<Written> {
         let mut written = Written::default();
-        if self.log.end > MAX_LOG_BYTES {
-            return Err(Error::limit("the log", MAX_LOG_BYTES as usize, self.log.end as usize));
-        }
+        written.events.reserve_exact(events.len());
         for event in events {
-            written.events.push(self.resolve_event(event)?);
+            written.events.push(self.resolve_event(&event)?);
         }
         for link in links {
             written.links.push(self.resolve_link(&link)?);
@@ -35,72 +34,146 @@ impl Writer {
         Ok(written)
     }
 
-    fn resolve_event(&mut self, mut event: Encoded) -> Result<Appended> {
-        let id = EventId::from(&event.as_event()?.id);
-        let known = self.find_equal(&id, &event)?;
-        let status = match known {
-            Known::Equal(row) => {
-                return Ok(Appended { id, seq: u64::from(row) + 1, status: AppendStatus::Repeat });
+    fn resolve_event(&mut self, event: &Encoded) -> Result<Appended> {
+        let fields = event.as_event()?;
+        let id = EventId::from(&fields.id);
+        let that_know = self.that_know(&id);
+        let status = match self.find_equal(&that_know, &id, fields, event.payload())? {
+            Known::Equal(seq) => {
+                return Ok(Appended { id, seq, status: AppendStatus::Repeat });
             }
-            Known::Other => {
-                event.set_version();
-                AppendStatus::Version
-            }
+            Known::Other => AppendStatus::Version,
             Known::Not => AppendStatus::New,
         };
-        let entered = self.push(&event);
-        let row =
-            self.shared.index.write().add_event(event.as_event()?, event.payload(), entered)?;
-        Ok(Appended { id, seq: u64::from(row) + 1, status })
+        let mut outside = None;
+        if self.has_earlier() {
+            let named = fields.parent_id();
+            if status == AppendStatus::New {
+                outside = self.outside_parent(&id, named.as_ref())?;
+                self.mark_if_closing(&that_know, &id, named.as_ref())?;
+                if let Some(named) = &named {
+                    let kind = link_kind(fields.link)?;
+                    self.refuse_earlier_claim(&that_know, &id, named, kind)?;
+                }
+            } else {
+                outside = self.outside_event(&id)?;
+            }
+            if let Some(outside) = &outside {
+                self.push(&Encoded::outside(outside));
+            }
+        }
+        let entered = self.push_as(event, status == AppendStatus::Version);
+        let mut index = self.active.index.write();
+        let row = index.add_event(fields, event.payload(), entered, outside)?;
+        drop(index);
+        Ok(Appended { id, seq: self.seq(row), status })
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
         let claim = link.as_link()?.to_link()?;
-        let verdict = self.shared.index.read().judge(&claim);
+        if let Some(verdict) = self.judge_outside(&claim)? {
+            return Ok(verdict);
+        }
+        let verdict = self.active.index.read().judge(&claim);
         if verdict == Linked::Repeat {
             return Ok(verdict);
         }
+        let closing = verdict == Linked::Accepted && self.mark_claim_if_closing(&claim)?;
         let entered = self.push(link);
-        Ok(self.shared.index.write().claim(claim, entered.commit))
+        let verdict = self.active.index.write().claim(claim, entered.commit);
+        Ok(if closing { Linked::Closing } else { verdict })
     }
 
     fn resolve_quarantined(&mut self, input: &Encoded) -> Result<bool> {
         let key = quarantine_key(input.as_quarantined()?, input.payload().unwrap_or_default());
-        if self.shared.index.read().knows_quarantined(&key) {
+        if self.active.index.read().knows_quarantined(&key)
+            || self.earlier_knows_quarantined(&key)?
+        {
             return Ok(false);
         }
         let entered = self.push(input);
-        Ok(self.shared.index.write().add_quarantined(key, entered))
+        Ok(self.active.index.write().add_quarantined(key, entered))
     }
 
     /// Adds a record to the block.
-    fn push(&mut self, record: &Encoded) -> Entered {
-        let offset = self.log.end + self.block.push(record) as u64;
+    pub(super) fn push(&mut self, record: &Encoded) -> Entered {
+        self.push_as(record, false)
+    }
+
+    /// Adds a record to the block, an event as a version if it is one.
+    fn push_as(&mut self, record: &Encoded, version: bool) -> Entered {
+        let offset = self.log.end + self.block.push(record, version) as u64;
         Entered { offset, commit: self.published.commit + 1 }
     }
 
+    /// The sequence number of a row of the active log.
+    pub(super) fn seq(&self, row: u32) -> u64 {
+        self.active.first_seq + u64::from(row)
+    }
+
     /// Whether an event, or a version of it, has just this content.
-    fn find_equal(&self, id: &EventId, event: &Encoded) -> Result<Known> {
-        let index = self.shared.index.read();
+    fn find_equal(
+        &self,
+        that_know: &[usize],
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        payload: Option<&[u8]>,
+    ) -> Result<Known> {
+        let here = self.find_equal_here(id, fields, payload)?;
+        if matches!(here, Known::Equal(_)) {
+            return Ok(here);
+        }
+        match self.find_equal_earlier(that_know, id, fields, payload)? {
+            Known::Not => Ok(here),
+            known => Ok(known),
+        }
+    }
+
+    /// Whether the active log has just this content under an id.
+    fn find_equal_here(
+        &self,
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        payload: Option<&[u8]>,
+    ) -> Result<Known> {
+        let index = self.active.index.read();
         let Some(first) = index.find(id) else {
             return Ok(Known::Not);
         };
-        let fields = event.as_event()?;
-        let candidates = index.candidates(first, index.fingerprint(fields, event.payload()));
+        let candidates = index.candidates(first, index.fingerprint(fields, payload));
+        let known = index.knows_content(first);
+        let first_offset = index.row(first).offset;
         let places: Vec<(u32, u64)> =
             candidates.iter().map(|&row| (row, index.row(row).offset)).collect();
         drop(index);
         // Equal fingerprints are nearly always equal content: one comparison.
         for (row, offset) in places {
-            match self.has_content(offset, fields, event.payload()) {
-                Ok(true) => return Ok(Known::Equal(row)),
+            match self.has_content(offset, fields, payload) {
+                Ok(true) => return Ok(Known::Equal(self.seq(row))),
                 Ok(false) => {}
                 // What can't be compared is kept beside it: nothing is lost.
                 Err(error) if error.is_damaged() => {}
                 Err(error) => return Err(error),
             }
         }
+        if !known {
+            self.keep_content(first, first_offset)?;
+        }
         Ok(Known::Other)
+    }
+
+    /// Keeps the fingerprint of an event that comes in another version, so that it
+    /// is read for comparison once, however many versions come.
+    fn keep_content(&self, first: u32, offset: u64) -> Result<()> {
+        let fingerprint = |fields: &ArchivedEventMeta, payload: Option<&[u8]>| {
+            self.active.index.read().fingerprint(fields, payload)
+        };
+        match self.with_content(offset, fingerprint) {
+            Ok(fingerprint) => self.active.index.write().keep_content(first, fingerprint),
+            Err(error) if error.is_damaged() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Whether the record at `offset` has this content: the same payload, or
@@ -111,40 +184,40 @@ impl Writer {
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
     ) -> Result<bool> {
+        self.with_content(offset, |other_fields, other_payload| match (other_payload, payload) {
+            (Some(a), Some(b)) => a == b,
+            (None, None) => same_fields(other_fields, fields),
+            _ => false,
+        })
+    }
+
+    /// Looks at the fields and the payload of the record at `offset`.
+    fn with_content<T>(
+        &self,
+        offset: u64,
+        look: impl FnOnce(&ArchivedEventMeta, Option<&[u8]>) -> T,
+    ) -> Result<T> {
         if offset < self.log.end {
-            let record = self.shared.reader.event(offset, self.log.end, true, Via::Reads)?;
-            return Ok(match (record.payload(), payload) {
-                (Some(a), Some(b)) => a == b,
-                (None, None) => same_fields(record.fields(), fields),
-                _ => false,
-            });
+            let record = self.active.reader.event(offset, self.log.end, true, Via::Reads)?;
+            return Ok(look(record.fields(), record.payload()));
         }
         // The record is still in the block that is being filled.
         let at = (offset - self.log.end) as usize;
         debug_assert!(at >= HEADER_BYTES);
         let bytes = &self.block.bytes()[at..];
         let frame = Frame::parse(bytes, bytes.len() as u64)?;
-        Ok(match (frame.payload_len, payload) {
-            (Some(length), Some(payload)) => {
-                let start = frame.payload_start();
-                bytes[start..start + length] == *payload
-            }
-            (None, None) => {
-                let mut meta = rkyv::util::AlignedVec::<ALIGN>::new();
-                meta.extend_from_slice(&bytes[FRAME_BYTES..FRAME_BYTES + frame.meta_len]);
-                same_fields(ArchivedEventMeta::read(&meta)?, fields)
-            }
-            _ => false,
-        })
+        let mut meta = rkyv::util::AlignedVec::<ALIGN>::new();
+        meta.extend_from_slice(&bytes[FRAME_BYTES..FRAME_BYTES + frame.meta_len]);
+        let start = frame.payload_start();
+        let payload = frame.payload_len.map(|length| &bytes[start..start + length]);
+        Ok(look(ArchivedEventMeta::read(&meta)?, payload))
     }
 }
 
 /// Whether a content is stored under an id.
-enum Known {
+pub(super) enum Known {
     Not,
-    Equal(u32),
+    /// With this sequence number.
+    Equal(u64),
     Other,
 }
-
-/// More bytes than a log can have: offsets beyond could not be told from damage.
-const MAX_LOG_BYTES: u64 = 1 << 46;

@@ -16,10 +16,22 @@ pub(crate) struct Claims {
     holding: HashMap<u32, Holding, RandomState>,
     /// What a row had before, oldest first.
     former: HashMap<u32, Vec<Former>, RandomState>,
-    /// Claims whose child is not stored yet.
-    waiting: HashMap<EventId, Link, RandomState>,
+    /// Claims whose child is not stored in this log: the one that stands last, and
+    /// before it those that did.
+    waiting: HashMap<EventId, Vec<Holding>, RandomState>,
+    /// The children that claims were made for, by parent.
+    under: HashMap<EventId, Vec<EventId>, RandomState>,
     refused: Vec<Refused>,
     refused_before: HashSet<Link, RandomState>,
+}
+
+/// The moment at which a claim was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Made {
+    /// How many rows there were.
+    pub(crate) rows: u32,
+    /// How many claims.
+    pub(crate) claims: u32,
 }
 
 /// A claim that holds.
@@ -27,6 +39,7 @@ pub(crate) struct Claims {
 pub(crate) struct Holding {
     pub(crate) link: Link,
     pub(crate) since: u32,
+    pub(crate) made: Made,
 }
 
 /// The claim that held for a row until a stronger one came, and what the row had
@@ -36,6 +49,7 @@ pub(crate) struct Former {
     pub(crate) link: Link,
     pub(crate) since: u32,
     pub(crate) until: u32,
+    pub(crate) made: Made,
     /// The parent's row and the commit at which the link to it became known.
     pub(crate) parent: u32,
     pub(crate) linked_at: u32,
@@ -55,8 +69,9 @@ impl Claims {
         self.holding.get(&row)
     }
 
-    pub(crate) fn hold(&mut self, row: u32, link: Link, commit: u32) {
-        self.holding.insert(row, Holding { link, since: commit });
+    pub(crate) fn hold(&mut self, row: u32, holding: Holding) {
+        self.add_under(&holding.link);
+        self.holding.insert(row, holding);
     }
 
     pub(crate) fn add_former(&mut self, row: u32, former: Former) {
@@ -70,18 +85,49 @@ impl Claims {
         former[..begun].last().filter(|former| at < former.until)
     }
 
-    /// The claim that waits for this child to be stored.
-    pub(crate) fn waiting(&self, child: &EventId) -> Option<&Link> {
-        self.waiting.get(child)
+    /// The claim that waits for this child to be stored, as of a commit.
+    pub(crate) fn waiting(&self, child: &EventId, at: u32) -> Option<&Holding> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        self.waiting.get(child)?.iter().rev().find(|holding| holding.since <= at)
     }
 
     /// Keeps a claim until its child is stored, in place of the one that waited.
-    pub(crate) fn wait(&mut self, link: Link) {
-        self.waiting.insert(link.child.clone(), link);
+    pub(crate) fn wait(&mut self, holding: Holding) {
+        self.add_under(&holding.link);
+        self.waiting.entry(holding.link.child.clone()).or_default().push(holding);
     }
 
-    pub(crate) fn take_waiting(&mut self, child: &EventId) -> Option<Link> {
-        if self.waiting.is_empty() { None } else { self.waiting.remove(child) }
+    pub(crate) fn take_waiting(&mut self, child: &EventId) -> Option<Holding> {
+        if self.waiting.is_empty() { None } else { self.waiting.remove(child)?.pop() }
+    }
+
+    /// The children for which claims that name this parent were made, some twice.
+    pub(crate) fn under(&self, parent: &EventId) -> &[EventId] {
+        if self.under.is_empty() {
+            return &[];
+        }
+        self.under.get(parent).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every claim that stands at the end.
+    pub(crate) fn all_standing(&self) -> impl Iterator<Item = &Holding> {
+        self.holding.values().chain(self.waiting.values().filter_map(|held| held.last()))
+    }
+
+    /// The children that claims wait for.
+    pub(crate) fn waited_for(&self) -> impl Iterator<Item = &EventId> {
+        self.waiting.keys()
+    }
+
+    /// The rows that claims hold for.
+    pub(crate) fn held_rows(&self) -> impl Iterator<Item = u32> {
+        self.holding.keys().copied()
+    }
+
+    fn add_under(&mut self, link: &Link) {
+        self.under.entry(link.parent.clone()).or_default().push(link.child.clone());
     }
 
     /// Books a claim that lost; returns whether it had not before.

@@ -55,24 +55,9 @@ impl Family {
         self.lists[child as usize].own = NONE;
     }
 
-    /// The edge from a parent to a child as of a commit. O(1), unless the child
-    /// has moved since: then O(children).
-    pub(crate) fn edge(&self, parent: u32, child: u32, at: u32) -> Option<u32> {
-        let own = self.lists[child as usize].own;
-        if self.edges.get(own as usize).is_some_and(|edge| edge.since <= at) {
-            return Some(own);
-        }
-        self.edges(parent, at).find(|(_, edge)| edge.child == child).map(|(number, _)| number)
-    }
-
     /// The edges under a parent that hold as of a commit, each with its number.
     pub(crate) fn edges(&self, parent: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
         self.walk(self.lists[parent as usize].first, at)
-    }
-
-    /// The edges after this one under the same parent.
-    pub(crate) fn edges_after(&self, edge: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
-        self.walk(self.edges.get(edge as usize).map_or(NONE, |edge| edge.next), at)
     }
 
     fn walk(&self, first: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {

@@ -14,7 +14,7 @@ use crate::log::index::rows::{NONE, NOW};
 
 /// The pieces of the forest. Every row is a node; rows that were cut off and
 /// moved get new nodes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Forest {
     nodes: Vec<Node>,
     /// Nodes of moved rows: numbered from [`MOVED`] on.
@@ -79,11 +79,6 @@ impl Forest {
     /// Whether two rows lie in one piece now. O(log n).
     pub(crate) fn same_piece(&self, a: u32, b: u32) -> bool {
         self.set_of(a) == self.set_of(b)
-    }
-
-    /// An upper bound of how many rows the piece holds that this row lies in now.
-    pub(crate) fn piece_size(&self, row: u32) -> u32 {
-        self.node(self.set_of(row)).size
     }
 
     /// Hangs the piece whose anchor is `child` under `parent`, which lies in

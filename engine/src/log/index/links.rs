@@ -3,8 +3,8 @@
 use crate::batch::Linked;
 use crate::event::{Link, LinkKind};
 use crate::id::EventId;
-use crate::log::index::claims::{Former, Verdict, weigh};
-use crate::log::index::{Flags, Index, MissingEntry, NONE, NOW, Position, Refused};
+use crate::log::index::claims::{Former, Holding, Made, Verdict, weigh};
+use crate::log::index::{Closing, Flags, Index, MissingEntry, NONE, NOW, Position, Refused};
 
 /// What a row has for a parent, as of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,38 @@ pub(crate) enum Parent {
     Closing(u32, LinkKind),
 }
 
+/// What a row has for a parent by what its event says alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoredLink {
+    /// It names none.
+    None,
+    /// A row of this log.
+    Row(u32),
+    /// An event of an earlier segment.
+    Outside(u64, EventId),
+    /// An event that neither this log nor an earlier segment had.
+    Awaited(EventId),
+    /// A row of this log that goes back to the row itself.
+    Closing(u32),
+}
+
+/// Where a row lies by stored links alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FirmPosition {
+    pub(crate) anchor: Anchor,
+    /// Stored links between the row and the anchor.
+    pub(crate) depth: u32,
+}
+
+/// The topmost event that stored links lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
+    /// A row of this log.
+    Row(u32),
+    /// An event of an earlier segment.
+    Outside(u64, EventId),
+}
+
 impl Index {
     /// Links an event that was just added to its parent, and to those that
     /// waited for it: its own link first, then theirs, in the order they came.
@@ -27,6 +59,8 @@ impl Index {
         row: u32,
         id: &EventId,
         parent: Option<EventId>,
+        found: Option<u32>,
+        is_outside: bool,
         commit: u32,
     ) {
         let claim = self.claims.take_waiting(id);
@@ -35,12 +69,14 @@ impl Index {
                 self.rows[row as usize].flags.set(Flags::NAMED, true);
                 let link = self.rows[row as usize].flags.link();
                 let agrees = |claim: &Link| claim.parent == parent && claim.kind == link;
-                if let Some(claim) = claim.filter(|claim| !agrees(claim)) {
-                    self.claims.refuse(claim, commit);
+                if let Some(claim) = claim.filter(|claim| !agrees(&claim.link)) {
+                    self.claims.refuse(claim.link, commit);
                 }
-                self.seek_parent(row, parent, commit);
+                if !is_outside {
+                    self.seek_parent(row, parent, found, commit);
+                }
             }
-            (None, Some(claim)) => self.take_claim(row, claim, commit),
+            (None, Some(claim)) => self.take_claim(row, claim.link, claim.made, commit),
             (None, None) => {}
         }
         for child in self.missing.arrived(id, commit) {
@@ -50,8 +86,9 @@ impl Index {
 
     /// What a claim would come to. Nothing is changed.
     pub(crate) fn judge(&self, claim: &Link) -> Linked {
-        let Some(child) = self.find(&claim.child) else {
-            return match self.claims.waiting(&claim.child).map(|standing| weigh(standing, claim)) {
+        let Some(child) = self.event_row(&claim.child) else {
+            return match self.claims.waiting(&claim.child, NOW).map(|held| weigh(&held.link, claim))
+            {
                 None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
                 Some(Verdict::Repeat) => Linked::Repeat,
                 Some(Verdict::Refuse) => self.refusal(claim),
@@ -86,26 +123,32 @@ impl Index {
         if verdict != Linked::Accepted {
             return verdict;
         }
-        let Some(child) = self.find(&claim.child) else {
-            if let Some(standing) = self.claims.waiting(&claim.child)
-                && weigh(standing, &claim) == Verdict::Replace
-            {
-                let lost = standing.clone();
-                self.claims.refuse(lost, commit);
+        let Some(child) = self.event_row(&claim.child) else {
+            let mut made = self.claim_made();
+            if let Some(standing) = self.claims.waiting(&claim.child, NOW) {
+                if weigh(&standing.link, &claim) == Verdict::Replace {
+                    let lost = standing.link.clone();
+                    self.claims.refuse(lost, commit);
+                } else {
+                    made = standing.made;
+                }
             }
-            self.claims.wait(claim);
+            self.claims.wait(Holding { link: claim, since: commit, made });
             return Linked::Accepted;
         };
         match self.claims.holding(child).map(|holding| weigh(&holding.link, &claim)) {
             Some(Verdict::Strengthen) => {
                 self.remember(child, commit);
-                self.claims.hold(child, claim, commit);
+                let made =
+                    self.claims.holding(child).map(|holding| holding.made).unwrap_or_default();
+                self.claims.hold(child, Holding { link: claim, since: commit, made });
                 return Linked::Accepted;
             }
             Some(_) => self.release(child, commit),
             None => {}
         }
-        self.take_claim(child, claim, commit);
+        let made = self.claim_made();
+        self.take_claim(child, claim, made, commit);
         let closing = self.row(child).flags.has(Flags::CLOSING);
         if closing { Linked::Closing } else { Linked::Accepted }
     }
@@ -123,7 +166,8 @@ impl Index {
         }
         let kind = entry.flags.link();
         if entry.parent == NONE || entry.linked_at > at {
-            let id = match self.missing.awaited(row) {
+            let outside = || self.outside.get(&row)?.parent_id.as_ref();
+            let id = match self.missing.awaited(row).or_else(outside) {
                 Some(id) => id.clone(),
                 None => self.id(entry.parent),
             };
@@ -136,46 +180,56 @@ impl Index {
         }
     }
 
+    /// What a row has for a parent by stored links, as of a commit. A version has
+    /// what its event has. O(1).
+    pub(crate) fn stored_link(&self, row: u32, at: u32) -> StoredLink {
+        let row = self.row(row).first;
+        let entry = self.row(row);
+        if !entry.flags.has(Flags::NAMED) {
+            return StoredLink::None;
+        }
+        if entry.flags.has(Flags::OUTSIDE)
+            && let Some(outside) = self.outside.get(&row)
+        {
+            let id = outside.parent_id.clone().unwrap_or_default();
+            return match outside.parent {
+                0 => StoredLink::Awaited(id),
+                seq => StoredLink::Outside(seq, id),
+            };
+        }
+        if entry.parent == NONE {
+            return StoredLink::Awaited(self.missing.awaited(row).cloned().unwrap_or_default());
+        }
+        if entry.linked_at > at {
+            return StoredLink::Awaited(self.id(entry.parent));
+        }
+        if entry.flags.has(Flags::CLOSING) {
+            StoredLink::Closing(entry.parent)
+        } else {
+            StoredLink::Row(entry.parent)
+        }
+    }
+
+    /// Where a row lies by stored links alone, as of a commit. O(log n).
+    pub(crate) fn firm_position(&self, row: u32, at: u32) -> FirmPosition {
+        let row = self.row(row).first;
+        let forest = self.firm.as_deref().unwrap_or(&self.forest);
+        let Position { anchor, depth } = forest.position(row, at);
+        match self.outside.get(&anchor) {
+            None => FirmPosition { anchor: Anchor::Row(anchor), depth },
+            Some(outside) => FirmPosition {
+                anchor: Anchor::Outside(outside.anchor, outside.anchor_id.clone()),
+                depth: depth + outside.depth,
+            },
+        }
+    }
+
     /// The commit at which the link that a row has as of `at` became known.
     pub(crate) fn linked_at(&self, row: u32, at: u32) -> u32 {
         match self.claims.former(row, at) {
             Some(former) => former.linked_at,
             None => self.row(row).linked_at,
         }
-    }
-
-    /// The row that a walk goes on to. O(1), one cache line.
-    pub(crate) fn cause(&self, row: u32, at: u32) -> Option<(u32, LinkKind)> {
-        match self.parent(row, at) {
-            Parent::Known(parent, kind) => Some((parent, kind)),
-            _ => None,
-        }
-    }
-
-    /// Where a row lies in its piece, as of a commit. O(log n).
-    pub(crate) fn position(&self, row: u32, at: u32) -> Position {
-        self.forest.position(row, at)
-    }
-
-    /// An upper bound of how many rows the row's piece holds.
-    pub(crate) fn piece_size(&self, row: u32) -> u32 {
-        self.forest.piece_size(row)
-    }
-
-    /// The children of a row as of a commit, in the order in which the links
-    /// became known, each with the number of its edge.
-    pub(crate) fn children(&self, row: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.family.edges(row, at).map(|(number, edge)| (number, edge.child))
-    }
-
-    /// The children after the one that an edge leads to.
-    pub(crate) fn children_after(&self, edge: u32, at: u32) -> impl Iterator<Item = (u32, u32)> {
-        self.family.edges_after(edge, at).map(|(number, edge)| (number, edge.child))
-    }
-
-    /// The edge from a parent to a child as of a commit.
-    pub(crate) fn edge(&self, parent: u32, child: u32, at: u32) -> Option<u32> {
-        self.family.edge(parent, child, at)
     }
 
     /// Every parent that was missing at some time, in the order it was first named.
@@ -188,17 +242,122 @@ impl Index {
         self.claims.refused(at)
     }
 
-    /// Rows whose link was found to close a cycle, as of a commit.
-    pub(crate) fn closing(&self, at: u32) -> &[(u32, u32)] {
-        &self.closing[..self.closing.partition_point(|&(_, since)| since <= at)]
+    /// Links that were found to close a cycle, as of a commit.
+    pub(crate) fn closing(&self, at: u32) -> &[Closing] {
+        &self.closing[..self.closing.partition_point(|closing| closing.since <= at)]
     }
 
-    /// The claim that a row's parent comes from, as of a commit.
-    pub(crate) fn claimed(&self, row: u32, at: u32) -> Option<&Link> {
-        match self.claims.holding(row) {
-            Some(holding) if holding.since <= at => Some(&holding.link),
-            _ => self.claims.former(row, at).map(|former| &former.link),
+    /// The child and the parent of a link that closes a cycle; none where another
+    /// has replaced it since.
+    pub(crate) fn closing_ends(&self, closing: &Closing, at: u32) -> Option<(EventId, EventId)> {
+        if closing.ends.is_some() {
+            return closing.ends.clone();
         }
+        match self.parent(closing.row, at) {
+            Parent::Closing(parent, _) if self.linked_at(closing.row, at) == closing.since => {
+                Some((self.id(closing.row), self.id(parent)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether links lead from both rows to one, as far as this log knows. O(log n).
+    pub(crate) fn same_piece(&self, a: u32, b: u32) -> bool {
+        self.forest.same_piece(a, b)
+    }
+
+    /// Whether any row waits for this parent.
+    pub(crate) fn is_awaited(&self, parent: &EventId) -> bool {
+        self.missing.is_open(parent)
+    }
+
+    /// The claim that stands in this log for a child, wherever that is stored, and
+    /// when it was made.
+    pub(crate) fn standing(&self, child: &EventId, at: u32) -> Option<(&Link, Made)> {
+        if let Some(row) = self.event_row(child) {
+            if self.row(row).flags.has(Flags::NAMED) {
+                return None;
+            }
+            if let Some(holding) = self.claims.holding(row).filter(|held| held.since <= at) {
+                return Some((&holding.link, holding.made));
+            }
+            if let Some(former) = self.claims.former(row, at) {
+                return Some((&former.link, former.made));
+            }
+        }
+        self.claims.waiting(child, at).map(|waiting| (&waiting.link, waiting.made))
+    }
+
+    /// Whether the link from `child` to `parent` was found to close a cycle: through
+    /// other segments, or within this log where it was claimed.
+    pub(crate) fn is_closing(&self, child: &EventId, parent: &EventId, at: u32) -> bool {
+        if self.marks(child).iter().any(|mark| mark.since <= at && mark.parent == *parent) {
+            return true;
+        }
+        if self.closing.is_empty() {
+            return false;
+        }
+        self.event_row(child).is_some_and(|row| {
+            matches!(self.parent(row, at), Parent::Closing(found, _) if self.id(found) == *parent)
+        })
+    }
+
+    /// Every link that closes a cycle and is not stored as such with its row: child
+    /// and parent.
+    pub(crate) fn all_marks(&self) -> Vec<(EventId, EventId)> {
+        let marked = self.marks.iter();
+        let mut all: Vec<_> = marked
+            .flat_map(|(child, marks)| {
+                marks.iter().map(|mark| (child.clone(), mark.parent.clone()))
+            })
+            .collect();
+        for closing in self.closing.iter().filter(|closing| closing.row != NONE) {
+            if !self.row(closing.row).flags.has(Flags::NAMED) {
+                all.extend(self.closing_ends(closing, NOW));
+            }
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// The children for which claims that name this parent were made, some twice.
+    pub(crate) fn claimed_under(&self, parent: &EventId) -> &[EventId] {
+        self.claims.under(parent)
+    }
+
+    /// The children for which claims were made, wherever they are stored.
+    pub(crate) fn claimed_children(&self) -> impl Iterator<Item = EventId> {
+        let held = self.claims.held_rows().map(|row| self.id(row));
+        held.chain(self.claims.waited_for().cloned())
+    }
+
+    /// Every claim that stands at the end.
+    pub(crate) fn all_standing(&self) -> impl Iterator<Item = (&Link, Made)> {
+        self.claims.all_standing().map(|holding| (&holding.link, holding.made))
+    }
+
+    /// Whether this very claim was refused before.
+    pub(crate) fn was_refused(&self, claim: &Link) -> bool {
+        self.claims.was_refused(claim)
+    }
+
+    /// The children in this log that name the row as their parent, as of a commit.
+    pub(crate) fn named_children(&self, row: u32, at: u32) -> impl Iterator<Item = u32> {
+        let named = |child: &u32| self.row(*child).flags.has(Flags::NAMED);
+        self.family.edges(row, at).map(|(_, edge)| edge.child).filter(named)
+    }
+
+    /// The rows whose events name a row of an earlier segment as their parent.
+    pub(crate) fn outside_children(&self, seq: u64) -> &[u32] {
+        self.outside_children.get(&seq).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rows whose events name a parent that this log does not have, nor had an
+    /// earlier segment.
+    pub(crate) fn awaiting(&self, parent: &EventId) -> impl Iterator<Item = u32> {
+        let rows = self.missing.waiting_for(parent).iter().copied();
+        rows.filter(|&row| self.row(row).flags.has(Flags::NAMED))
     }
 
     /// The usual case, told from the row alone: one link, known and followed.
@@ -209,19 +368,42 @@ impl Index {
         plain.then(|| (entry.parent, entry.flags.link()))
     }
 
+    /// The row of an event; that of a version of one in an earlier segment is none.
+    pub(crate) fn event_row(&self, id: &EventId) -> Option<u32> {
+        self.find(id).filter(|&row| !self.row(row).flags.has(Flags::VERSION))
+    }
+
+    fn is_marked(&self, child: u32, parent: u32) -> bool {
+        if self.marks.is_empty() {
+            return false;
+        }
+        let parent = self.id(parent);
+        self.marks(&self.id(child)).iter().any(|mark| mark.parent == parent)
+    }
+
+    /// The moment of a claim that is being made.
+    fn claim_made(&mut self) -> Made {
+        self.claims_made += 1;
+        Made { rows: self.rows.len() as u32, claims: self.claims_made }
+    }
+
     fn refusal(&self, claim: &Link) -> Linked {
         if self.claims.was_refused(claim) { Linked::Repeat } else { Linked::Refused }
     }
 
-    fn take_claim(&mut self, row: u32, claim: Link, commit: u32) {
+    fn take_claim(&mut self, row: u32, claim: Link, made: Made, commit: u32) {
         let parent = claim.parent.clone();
         self.rows[row as usize].flags.set_link(claim.kind);
-        self.claims.hold(row, claim, commit);
-        self.seek_parent(row, parent, commit);
+        self.claims.hold(row, Holding { link: claim, since: commit, made });
+        self.seek_parent(row, parent, None, commit);
     }
 
-    fn seek_parent(&mut self, row: u32, parent: EventId, commit: u32) {
-        match self.find(&parent) {
+    /// Links a row to its parent, or lets it wait for it. `found` is the parent's row,
+    /// where it was looked up.
+    fn seek_parent(&mut self, row: u32, parent: EventId, found: Option<u32>, commit: u32) {
+        let found = found.or_else(|| self.find(&parent));
+        // A version of an event in an earlier segment is not what is sought.
+        match found.filter(|&found| !self.row(found).flags.has(Flags::VERSION)) {
             Some(parent) => self.connect(row, parent, commit),
             None => self.missing.wait(row, parent, commit),
         }
@@ -229,16 +411,27 @@ impl Index {
 
     /// Links a row that has no link yet to its parent, both being stored.
     fn connect(&mut self, child: u32, parent: u32, commit: u32) {
-        let closing = self.forest.same_piece(child, parent);
+        let marked = self.is_marked(child, parent);
+        let closing = marked || self.forest.same_piece(child, parent);
         let row = &mut self.rows[child as usize];
         (row.parent, row.linked_at) = (parent, commit);
         row.flags.set(Flags::CLOSING, closing);
         if closing {
-            self.closing.push((child, commit));
-        } else {
-            self.family.add(parent, child, commit);
-            self.forest.hang(child, parent, commit);
+            // A mark is in the list already.
+            if !marked {
+                self.closing.push(Closing { row: child, ends: None, since: commit });
+            }
+            return;
         }
+        let named = row.flags.has(Flags::NAMED);
+        if !named && self.firm.is_none() {
+            self.firm = Some(Box::new(self.forest.clone()));
+        }
+        if let Some(firm) = self.firm.as_mut().filter(|_| named) {
+            firm.hang(child, parent, commit);
+        }
+        self.family.add(parent, child, commit);
+        self.forest.hang(child, parent, commit);
     }
 
     /// Takes from a row the link that a weaker claim gave it, and books both.
@@ -259,8 +452,8 @@ impl Index {
         }
         if closing && entry.linked_at == commit {
             // Found and replaced within one commit: no snapshot will see it.
-            let of_commit = self.closing.partition_point(|&(_, since)| since < commit);
-            let found = self.closing[of_commit..].iter().position(|&(child, _)| child == row);
+            let of_commit = self.closing.partition_point(|closing| closing.since < commit);
+            let found = self.closing[of_commit..].iter().position(|closing| closing.row == row);
             found.map(|at| self.closing.remove(of_commit + at));
         }
         let entry = &mut self.rows[row as usize];
@@ -280,6 +473,7 @@ impl Index {
                 link: holding.link.clone(),
                 since: holding.since,
                 until: commit,
+                made: holding.made,
                 parent: entry.parent,
                 linked_at: entry.linked_at,
                 closing: entry.flags.has(Flags::CLOSING),

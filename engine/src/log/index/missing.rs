@@ -13,8 +13,9 @@ pub(crate) struct Missing {
     /// Every parent that was ever named before it was stored, in the order it
     /// was first named.
     entries: Vec<Entry>,
-    /// Those that are still not stored.
+    /// Those that are still not stored, and those that are by now.
     open: HashMap<EventId, u32, RandomState>,
+    closed: HashMap<EventId, u32, RandomState>,
     /// Which parent a row waits for.
     awaited: HashMap<u32, EventId, RandomState>,
 }
@@ -60,6 +61,7 @@ impl Missing {
         let Some(entry) = self.open.remove(parent) else {
             return Vec::new();
         };
+        self.closed.insert(parent.clone(), entry);
         let entry = &mut self.entries[entry as usize];
         entry.until = commit;
         // A row may have given up, and after that have come back: its last place counts.
@@ -76,6 +78,21 @@ impl Missing {
     /// The parent that a row waits for now.
     pub(crate) fn awaited(&self, row: u32) -> Option<&EventId> {
         self.awaited.get(&row)
+    }
+
+    /// Whether any row waits for a parent.
+    pub(crate) fn is_open(&self, parent: &EventId) -> bool {
+        !self.open.is_empty() && self.open.contains_key(parent)
+    }
+
+    /// The rows that wait for a parent or waited until it came; some may have given
+    /// up since.
+    pub(crate) fn waiting_for(&self, parent: &EventId) -> &[u32] {
+        if self.entries.is_empty() {
+            return &[];
+        }
+        let entry = self.open.get(parent).or_else(|| self.closed.get(parent));
+        entry.map_or(&[], |&entry| &self.entries[entry as usize].children)
     }
 
     pub(crate) fn entries(&self) -> &[Entry] {

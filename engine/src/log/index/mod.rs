@@ -5,10 +5,12 @@
 //! so that a snapshot goes on seeing the old answers.
 
 mod claims;
+mod dictionary;
 mod family;
 mod forest;
 mod links;
 mod missing;
+mod outside;
 mod postings;
 mod rows;
 mod strings;
@@ -21,34 +23,23 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::error::{Error, Result};
+use crate::event::Link;
 use crate::id::EventId;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::record::link_kind;
 
-pub(crate) use claims::Refused;
+pub(crate) use claims::{Made, Refused, Verdict, weigh};
+pub(crate) use dictionary::{Dictionary, Dimension, Seen};
 pub(crate) use forest::Position;
-pub(crate) use links::Parent;
+pub(crate) use links::{Anchor, FirmPosition, Parent, StoredLink};
 pub(crate) use missing::Entry as MissingEntry;
+pub(crate) use outside::{Mark, Outside, VersionOf};
 pub(crate) use postings::{Place, Postings};
 pub(crate) use rows::{Flags, NONE, NOW, Row};
-
-/// What rows can be listed by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Dimension {
-    All,
-    Errors,
-    Kind(u32),
-    Instance(u32),
-    Session(u32),
-    Label(u32, u32),
-}
 
 /// The index of one log.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     rows: Vec<Row>,
-    /// For each row a hash of its content, to tell repeats from versions.
-    fingerprints: Vec<u64>,
     /// Ids that are not UUIDs; a row's id holds the number.
     texts: Vec<Arc<str>>,
     /// The rows of events by id.
@@ -57,22 +48,60 @@ pub(crate) struct Index {
     versions: HashMap<u32, Vec<u32>, RandomState>,
     /// Rows of versions by event and fingerprint.
     version_contents: HashMap<(u32, u64), Vec<u32>, RandomState>,
-    strings: strings::Strings,
-    postings: HashMap<Dimension, Postings, RandomState>,
-    /// The values that labels have, by key.
-    label_values: HashMap<u32, Vec<u32>, RandomState>,
+    /// Fingerprints of events, once they were wanted: few ids ever come again.
+    event_contents: HashMap<u32, u64, RandomState>,
+    dictionary: Dictionary,
+    /// The rows of each list that the dictionary leads to, and of those it has not.
+    lists: Vec<Postings>,
+    all: Postings,
+    errors: Postings,
     family: family::Family,
+    /// All links, claims among them.
     forest: forest::Forest,
+    /// The links that events name alone, once there are others.
+    firm: Option<Box<forest::Forest>>,
+    /// What rows have to do with earlier segments.
+    outside: HashMap<u32, Outside, RandomState>,
+    /// Rows by the row of an earlier segment that they name as their parent.
+    outside_children: HashMap<u64, Vec<u32>, RandomState>,
+    marks: outside::Marks,
     missing: missing::Missing,
     claims: claims::Claims,
-    /// Rows whose link closes a cycle, and since which commit.
-    closing: Vec<(u32, u32)>,
+    claims_made: u32,
+    /// Links that close a cycle, in the order they were found.
+    closing: Vec<Closing>,
     /// Where quarantined input lies in the log, and since which commit.
     quarantined: Vec<(u64, u32)>,
     quarantined_before: HashSet<[u8; 16], RandomState>,
     /// Events and versions that were lost to damage.
     lost: u32,
     hasher: RandomState,
+    /// The lists of the event being added, its memory used again.
+    scratch: Vec<u32>,
+}
+
+/// What was found before an event is added.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LookUp {
+    /// The hash of its id.
+    hash: u64,
+    /// The row of the event with this id.
+    first: Option<u32>,
+    /// The row of the parent.
+    parent: Option<u32>,
+    /// How many rows there were: what was not found may have come since.
+    rows: usize,
+}
+
+/// A link that closes a cycle.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing {
+    /// The child's row, where it is in this log.
+    row: u32,
+    /// The child and the parent, where the child is not.
+    ends: Option<(EventId, EventId)>,
+    /// The commit at which it was found.
+    since: u32,
 }
 
 /// Where and when a record entered the log.
@@ -85,55 +114,120 @@ pub(crate) struct Entered {
 }
 
 impl Index {
+    /// Makes room for so many more events.
+    pub(crate) fn reserve(&mut self, events: usize) {
+        self.rows.reserve(events);
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.reserve(events, |&row| self.hasher.hash_one(self.id(row)));
+        self.ids = ids;
+    }
+
     /// Adds an event, or a version where the id is known; returns its row.
+    /// `outside` is what earlier segments know of it.
     pub(crate) fn add_event(
         &mut self,
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
         entered: Entered,
+        outside: Option<Outside>,
     ) -> Result<u32> {
-        let id = EventId::from(&fields.id);
-        let link = link_kind(fields.link)?;
+        let mut lists = std::mem::take(&mut self.scratch);
+        lists.clear();
+        let seen = self.dictionary.see(fields, &mut lists);
+        let content = || Ok((fields, payload));
+        let row = seen.and_then(|seen| {
+            let found = self.look_up(&seen);
+            self.add_seen(&seen, &lists, found, entered, outside, content)
+        });
+        self.scratch = lists;
+        row
+    }
+
+    /// Adds an event that was looked up before, as [`add_event`](Self::add_event).
+    /// `content` gives its fields and payload, where they have to be compared.
+    pub(crate) fn add_seen<'r>(
+        &mut self,
+        seen: &Seen,
+        lists: &[u32],
+        found: LookUp,
+        entered: Entered,
+        outside: Option<Outside>,
+        content: impl FnOnce() -> Result<(&'r ArchivedEventMeta, Option<&'r [u8]>)>,
+    ) -> Result<u32> {
+        let Seen { id, kind, instance, session, error, .. } = seen;
         let row = self.next_row()?;
-        let first = self.find(&id);
-        let fingerprint = self.fingerprint(fields, payload);
+        let first = match found.first {
+            None if found.rows < self.rows.len() => self.find_hashed(found.hash, id),
+            first => first,
+        };
+        let content = first.map(|_| content()).transpose()?;
+        let version_of = outside.as_ref().and_then(|outside| outside.version_of.as_ref());
         let mut flags = Flags::default();
-        flags.set(Flags::DERIVED, fields.derived_id);
-        flags.set(Flags::VERSION, first.is_some());
-        flags.set(Flags::ERROR, is_error(fields));
-        flags.set_link(link);
+        flags.set(Flags::DERIVED, seen.derived);
+        flags.set(Flags::VERSION, first.is_some() || version_of.is_some());
+        flags.set(Flags::OUTSIDE, outside.is_some());
+        flags.set(Flags::ERROR, *error);
+        flags.set_link(version_of.map_or(seen.link, |of| of.link));
+        let version_of_outside = version_of.is_some();
+        let named = match &outside {
+            Some(outside) if version_of_outside => outside.parent_id.clone(),
+            _ => seen.parent.clone(),
+        };
         let id_bytes = if let Some(first) = first {
             flags.set(Flags::TEXT, self.rows[first as usize].flags.has(Flags::TEXT));
             self.rows[first as usize].id
         } else {
-            self.id_bytes(&id, &mut flags)
+            self.id_bytes(id, &mut flags)
         };
-        let kind = self.strings.intern(fields.kind());
-        let instance = self.strings.intern(fields.instance());
-        let session = fields.session().map_or(NONE, |text| self.strings.intern(text));
         self.push_row(Row {
             id: id_bytes,
-            time_ns: fields.time_ns.to_native(),
+            time_ns: seen.time_ns,
             offset: entered.offset,
             parent: NONE,
             linked_at: NONE,
             first: first.unwrap_or(row),
-            kind,
-            instance,
-            session,
+            kind: *kind,
+            instance: *instance,
+            session: *session,
             flags,
         });
-        self.fingerprints.push(fingerprint);
-        self.post(row, fields);
-        if let Some(first) = first {
+        self.post(row, lists, *error);
+        if let (Some(first), Some((fields, payload))) = (first, content) {
+            let fingerprint = self.fingerprint(fields, payload);
             self.versions.entry(first).or_default().push(row);
             self.version_contents.entry((first, fingerprint)).or_default().push(row);
         } else {
-            self.add_id(row, &id);
-            let parent = fields.parent_id();
-            self.link_arrival(row, &id, parent, entered.commit);
+            self.add_id(row, found.hash);
+            if version_of_outside {
+                self.rows[row as usize].flags.set(Flags::NAMED, named.is_some());
+            } else {
+                let is_outside = outside.is_some();
+                let named = named.clone();
+                self.link_arrival(row, id, named, found.parent, is_outside, entered.commit);
+            }
+            if let Some(outside) = outside {
+                if !version_of_outside && outside.parent != 0 {
+                    self.outside_children.entry(outside.parent).or_default().push(row);
+                }
+                self.outside.insert(row, Outside { parent_id: named, ..outside });
+            }
         }
         Ok(row)
+    }
+
+    /// Looks up what an event will be added to. Done for many events before the
+    /// first of them is added, the processor waits for memory once for some of them.
+    pub(crate) fn look_up(&self, seen: &Seen) -> LookUp {
+        let hash = self.hasher.hash_one(&seen.id);
+        let first = self.find_hashed(hash, &seen.id);
+        let parent = seen.parent.as_ref().and_then(|parent| self.find(parent));
+        LookUp { hash, first, parent, rows: self.rows.len() }
+    }
+
+    /// The dictionary, to find the texts of events by before they are added. While it
+    /// is elsewhere nothing can be asked about texts.
+    pub(crate) fn dictionary_mut(&mut self) -> &mut Dictionary {
+        &mut self.dictionary
     }
 
     /// Leaves room for events and versions that were lost to damage.
@@ -141,7 +235,6 @@ impl Index {
         for _ in 0..count {
             let row = self.next_row()?;
             self.push_row(Row::lost(row));
-            self.fingerprints.push(0);
             self.lost += 1;
         }
         Ok(())
@@ -161,22 +254,70 @@ impl Index {
         self.quarantined_before.contains(key)
     }
 
+    /// What all quarantined input is known by, in no order.
+    pub(crate) fn quarantine_keys(&self) -> impl Iterator<Item = &[u8; 16]> {
+        self.quarantined_before.iter()
+    }
+
     /// Where quarantined input lies in the log, as of a commit.
     pub(crate) fn quarantined(&self, at: u32) -> &[(u64, u32)] {
         &self.quarantined[..self.quarantined.partition_point(|&(_, since)| since <= at)]
     }
 
-    /// The row of the event with this id. O(1).
+    /// What earlier segments know of a row.
+    pub(crate) fn outside(&self, row: u32) -> Option<&Outside> {
+        self.outside.get(&row)
+    }
+
+    /// Every row that earlier segments know something of.
+    pub(crate) fn outsides(&self) -> impl Iterator<Item = (u32, &Outside)> {
+        self.outside.iter().map(|(&row, outside)| (row, outside))
+    }
+
+    /// Books a link that closes a cycle through other segments.
+    pub(crate) fn mark_closing(&mut self, child: EventId, parent: EventId, commit: u32) {
+        let ends = Some((child.clone(), parent.clone()));
+        self.closing.push(Closing { row: NONE, ends, since: commit });
+        self.marks.entry(child).or_default().push(Mark { parent, since: commit });
+    }
+
+    /// The links from this child that close a cycle through other segments.
+    pub(crate) fn marks(&self, child: &EventId) -> &[Mark] {
+        if self.marks.is_empty() {
+            return &[];
+        }
+        self.marks.get(child).map_or(&[], Vec::as_slice)
+    }
+
+    /// Books a link that lost against one in an earlier segment.
+    pub(crate) fn refuse(&mut self, link: Link, commit: u32) {
+        self.claims.refuse(link, commit);
+    }
+
+    /// The row of the event with this id, or of its first version here where the
+    /// event is in an earlier segment. O(1).
     pub(crate) fn find(&self, id: &EventId) -> Option<u32> {
-        self.ids.find(self.hasher.hash_one(id), |&row| self.has_id(row, id)).copied()
+        self.find_hashed(self.hasher.hash_one(id), id)
     }
 
     /// Rows of the event's copies whose content may equal this: the same
-    /// fingerprint.
+    /// fingerprint, or for the event itself none that is known yet.
     pub(crate) fn candidates(&self, first: u32, fingerprint: u64) -> Vec<u32> {
-        let first_copy = (self.fingerprints[first as usize] == fingerprint).then_some(first);
+        let known = self.event_contents.get(&first);
+        let first_copy = known.is_none_or(|&known| known == fingerprint).then_some(first);
         let versions = self.version_contents.get(&(first, fingerprint));
         first_copy.into_iter().chain(versions.into_iter().flatten().copied()).collect()
+    }
+
+    /// Whether the fingerprint of an event is known.
+    pub(crate) fn knows_content(&self, first: u32) -> bool {
+        self.event_contents.contains_key(&first)
+    }
+
+    /// Keeps the fingerprint of an event, so that what is not equal to it need not
+    /// be compared with it a second time.
+    pub(crate) fn keep_content(&mut self, first: u32, fingerprint: u64) {
+        self.event_contents.insert(first, fingerprint);
     }
 
     /// The later versions of an event.
@@ -204,21 +345,41 @@ impl Index {
     }
 
     pub(crate) fn text(&self, number: u32) -> &Arc<str> {
-        self.strings.text(number)
+        self.dictionary.text(number)
     }
 
     /// The number of a text, where any row has it.
     pub(crate) fn find_text(&self, text: &str) -> Option<u32> {
-        self.strings.find(text)
+        self.dictionary.find_text(text)
     }
 
     pub(crate) fn postings(&self, dimension: Dimension) -> Option<&Postings> {
-        self.postings.get(&dimension)
+        let postings = match dimension {
+            Dimension::All => &self.all,
+            Dimension::Errors => &self.errors,
+            _ => self.lists.get(self.dictionary.find(dimension)? as usize)?,
+        };
+        Some(postings).filter(|postings| postings.len() > 0)
+    }
+
+    /// Everything that rows can be listed by, in no order.
+    pub(crate) fn dimensions(&self) -> impl Iterator<Item = Dimension> {
+        let all = (self.all.len() > 0).then_some(Dimension::All);
+        let errors = (self.errors.len() > 0).then_some(Dimension::Errors);
+        all.into_iter().chain(errors).chain(self.dictionary.dimensions())
     }
 
     /// The values that the label with this key has.
     pub(crate) fn label_values(&self, key: u32) -> &[u32] {
-        self.label_values.get(&key).map_or(&[], Vec::as_slice)
+        self.dictionary.label_values(key)
+    }
+
+    /// About how many bytes of memory the index takes. O(1).
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.rows.len() * ROW_BYTES
+            + self.dictionary.memory_bytes()
+            + self.outside.len() * TEXT_BYTES
+            + self.missing.entries().len() * TEXT_BYTES
     }
 
     /// Events and versions that were lost to damage.
@@ -248,6 +409,24 @@ impl Index {
         self.rows.push(row);
         self.family.push();
         self.forest.push();
+        if let Some(firm) = &mut self.firm {
+            firm.push();
+        }
+    }
+
+    /// Puts the last row into the lists that its event goes to.
+    fn post(&mut self, row: u32, lists: &[u32], error: bool) {
+        self.all.insert(&self.rows, row);
+        if error {
+            self.errors.insert(&self.rows, row);
+        }
+        for &list in lists {
+            let list = list as usize;
+            if self.lists.len() <= list {
+                self.lists.resize_with(list + 1, Postings::default);
+            }
+            self.lists[list].insert(&self.rows, row);
+        }
     }
 
     fn id_bytes(&mut self, id: &EventId, flags: &mut Flags) -> [u8; 16] {
@@ -271,38 +450,15 @@ impl Index {
             && id.as_text() == Some(&*self.texts[u32::from_le_bytes([a, b, c, d]) as usize])
     }
 
-    fn add_id(&mut self, row: u32, id: &EventId) {
-        let hash = self.hasher.hash_one(id);
+    fn find_hashed(&self, hash: u64, id: &EventId) -> Option<u32> {
+        self.ids.find(hash, |&row| self.has_id(row, id)).copied()
+    }
+
+    fn add_id(&mut self, row: u32, hash: u64) {
         // The table is taken out so that its rehashing can look at the rows.
         let mut ids = std::mem::take(&mut self.ids);
         ids.insert_unique(hash, row, |&other| self.hasher.hash_one(self.id(other)));
         self.ids = ids;
-    }
-
-    fn post(&mut self, row: u32, fields: &ArchivedEventMeta) {
-        let Row { kind, instance, session, flags, .. } = self.rows[row as usize];
-        self.post_one(Dimension::All, row);
-        self.post_one(Dimension::Kind(kind), row);
-        self.post_one(Dimension::Instance(instance), row);
-        if session != NONE {
-            self.post_one(Dimension::Session(session), row);
-        }
-        if flags.has(Flags::ERROR) {
-            self.post_one(Dimension::Errors, row);
-        }
-        for (key, value) in fields.labels() {
-            let (key, value) = (self.strings.intern(key), self.strings.intern(value));
-            if self.post_one(Dimension::Label(key, value), row) {
-                self.label_values.entry(key).or_default().push(value);
-            }
-        }
-    }
-
-    /// Adds a row to a list; returns whether it is the first.
-    fn post_one(&mut self, dimension: Dimension, row: u32) -> bool {
-        let postings = self.postings.entry(dimension).or_default();
-        postings.insert(&self.rows, row);
-        postings.len() == 1
     }
 }
 
@@ -327,9 +483,9 @@ fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
     fields.labels().for_each(|label| label.hash(hasher));
 }
 
-fn is_error(fields: &ArchivedEventMeta) -> bool {
-    fields.kind() == "error" || fields.labels().any(|label| label == ("is_error", "true"))
-}
-
+/// What a row takes in memory, about, with its places in lists; and what a text or
+/// the like takes.
+const ROW_BYTES: usize = 150;
+const TEXT_BYTES: usize = 96;
 /// Most rows in one index: numbers from here on have other meanings.
 const MAX_ROWS: u32 = 1 << 31;

@@ -34,12 +34,28 @@ impl Postings {
     }
 
     /// Adds a row, which is not in the list yet.
+    #[inline]
     pub(crate) fn insert(&mut self, rows: &[Row], row: u32) {
         let place = Place::of(rows, row);
-        if self.runs.is_empty() {
-            let len = self.len();
-            let within = self.run(0).partition_point(|&other| Place::of(rows, other) < place);
+        // The usual case: nothing in the last run comes after it.
+        if let Some(run) = self.runs.last_mut()
+            && run.len() < RUN_MAX
+            && run.last().is_some_and(|&last| Place::of(rows, last) < place)
+        {
+            run.push(row);
             self.len += 1;
+            return;
+        }
+        self.insert_anywhere(rows, place);
+    }
+
+    fn insert_anywhere(&mut self, rows: &[Row], place: Place) {
+        let Place { row, .. } = place;
+        let len = self.len();
+        self.len += 1;
+        if self.runs.is_empty() {
+            let few = &self.few[..len];
+            let within = few.partition_point(|&other| Place::of(rows, other) < place);
             if len < FEW {
                 self.few.copy_within(within..len, within + 1);
                 self.few[within] = row;
@@ -50,25 +66,28 @@ impl Postings {
             self.runs.push(run);
             return;
         }
-        self.len += 1;
-        let at = match self.runs.last().and_then(|last| last.last()) {
-            // The usual case: nothing in the last run comes after it.
-            Some(&last) if Place::of(rows, last) < place => self.runs.len() - 1,
-            _ => {
-                let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
-                after.saturating_sub(1)
-            }
-        };
+        let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
+        let at = after.saturating_sub(1);
         let run = &mut self.runs[at];
         let within = run.partition_point(|&other| Place::of(rows, other) < place);
-        run.insert(within, row);
-        if run.len() > RUN_MAX {
-            // A list that grows at its end leaves full runs behind.
-            let keep = if within + 1 == run.len() { RUN_MAX } else { run.len() / 2 };
-            let rest = run.split_off(keep);
-            run.shrink_to_fit();
-            self.runs.insert(at + 1, rest);
+        if run.len() < RUN_MAX {
+            run.insert(within, row);
+            return;
         }
+        if within == run.len() {
+            // A list that grows at its end leaves full runs behind.
+            let mut next = Vec::with_capacity(RUN_MAX);
+            next.push(row);
+            self.runs.insert(at + 1, next);
+            return;
+        }
+        let mut rest = run.split_off(RUN_MAX / 2);
+        run.shrink_to_fit();
+        match within.checked_sub(run.len()) {
+            Some(within) => rest.insert(within, row),
+            None => run.insert(within, row),
+        }
+        self.runs.insert(at + 1, rest);
     }
 
     /// Whether the row is in the list. O(log n).

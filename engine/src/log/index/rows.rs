@@ -50,8 +50,24 @@ impl Flags {
     pub(crate) const LOST: u16 = 1 << 6;
     /// Links claimed for the event came and went: see its history.
     pub(crate) const HISTORY: u16 = 1 << 7;
+    /// The parent is in an earlier segment; for a version, the event is.
+    pub(crate) const OUTSIDE: u16 = 1 << 8;
     /// The two bits of the link's kind.
     const LINK_SHIFT: u16 = 14;
+
+    /// Of a row that was lost to damage.
+    pub(crate) fn of_lost() -> Self {
+        Self(Self::LOST)
+    }
+
+    /// As on disk, in a sealed segment's spine.
+    pub(crate) fn bits(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
 
     pub(crate) fn has(self, flag: u16) -> bool {
         self.0 & flag != 0
@@ -96,7 +112,7 @@ impl Row {
             kind: NONE,
             instance: NONE,
             session: NONE,
-            flags: Flags(Flags::LOST),
+            flags: Flags::of_lost(),
         }
     }
 }

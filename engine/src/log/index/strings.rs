@@ -36,6 +36,10 @@ impl Strings {
             .copied()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The text with this number.
     pub(crate) fn text(&self, number: u32) -> &Arc<str> {
         &self.texts[number as usize]

@@ -75,9 +75,12 @@ impl State {
         self.name_changes.push(change);
     }
 
-    pub(super) fn sync_names(&mut self) {
-        self.name_changes.clear();
-        self.durable_names.clone_from(&self.names);
+    /// Makes the names in a folder durable.
+    pub(super) fn sync_names(&mut self, folder: &str) {
+        self.name_changes.retain(|change| folder_of(change.name()) != folder);
+        self.durable_names.retain(|name, _| folder_of(name) != folder);
+        let own = self.names.iter().filter(|(name, _)| folder_of(name) == folder);
+        self.durable_names.extend(own.map(|(name, node)| (name.clone(), Arc::clone(node))));
     }
 
     /// How much of a write there is room for, and the error where that isn't all.
@@ -103,6 +106,13 @@ impl State {
 }
 
 impl NameChange {
+    /// A name that it changes; all are of one folder.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Create(name, _) | Self::Rename(name, _) | Self::Unlink(name) => name,
+        }
+    }
+
     pub(super) fn apply(&self, names: &mut BTreeMap<String, Node>) {
         match self {
             Self::Create(name, node) => {
@@ -127,6 +137,11 @@ impl Fault {
             Self::Io => io_error(),
         }
     }
+}
+
+/// The folder of the disk that a name is in.
+pub(super) fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 pub(super) fn dead() -> io::Error {

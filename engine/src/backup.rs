@@ -1,0 +1,135 @@
+//! Copying a store while it is written to.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::log::block::Digest;
+use crate::log::scan::{Found, Scanner};
+use crate::parts::{LogView, Parts};
+use crate::segment::filters::{group_name, group_of};
+use crate::segment::manifest::{
+    self, FullLog, LogStart, Manifest, Read, idx_name, log_name, seg_name,
+};
+use crate::segment::sealed::Sealed;
+use crate::storage::{Storage, copy};
+
+/// What a backup holds.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// let store = Store::open(folder.path().join("events.forebear"))?;
+/// store.append(Event::new("started").id("boot"))?;
+/// let copy = folder.path().join("copy.forebear");
+/// let backup = store.snapshot().backup(&copy)?;
+/// assert_eq!((backup.segments, backup.events), (1, 1));
+/// assert!(Store::open(&copy)?.snapshot().contains("boot")?);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Backup {
+    /// Segments, those that are not sealed included.
+    pub segments: u64,
+    /// Events and versions.
+    pub events: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+}
+
+/// Copies what is seen to the folder at `path`, which must be empty. It is durable
+/// and a store of its own when this returns.
+pub(crate) fn backup(parts: &Parts, path: &Path) -> Result<Backup> {
+    let from = parts.segments.storage();
+    let Read::Sound(manifest) = Manifest::read(from)? else {
+        return Err(Error::damaged(
+            "expected a sound manifest to back up, found none; open the store for writing first, \
+             which mends it",
+        ));
+    };
+    let to = from.folder(path).map_err(|error| Error::io("open", path, error))?;
+    let names = to.list().map_err(|error| Error::io("list", path, error))?;
+    if let Some(other) = names.first() {
+        return Err(Error::foreign(format!(
+            "expected an empty folder at {}, found one with files in it, such as {other:?}; choose \
+             another folder",
+            path.display()
+        )));
+    }
+    sealed(parts, from, &*to)?;
+    let mut starts = Vec::new();
+    for view in parts.logs() {
+        let start = start_of(view, &manifest, parts.sealed.last())?;
+        let name = log_name(start.segment);
+        copy(view.log.reader.file(), view.visible.log_end, &*to, &name)
+            .map_err(|error| Error::io("copy", &name, error))?;
+        starts.push((start, view.visible.log_end));
+    }
+    to.sync_dir().map_err(|error| Error::io("sync the folder", path, error))?;
+    let Some((active, _)) = starts.pop() else {
+        return Err(Error::damaged("expected a log that is appended to, found none"));
+    };
+    let full = starts.pop().map(|(start, length)| FullLog { start, length });
+    let retention = manifest.retention;
+    Manifest { store: manifest.store, sealed: parts.sealed.to_vec(), full, active, retention }
+        .write(&*to)?;
+    Ok(Backup {
+        segments: parts.len() as u64,
+        events: parts.end_seq() - parts.first_seq(),
+        bytes: parts.bytes(),
+    })
+}
+
+/// Links or copies the files of sealed segments.
+fn sealed(parts: &Parts, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
+    let mut groups = Vec::new();
+    for sealed in &*parts.sealed {
+        let name = seg_name(sealed.segment);
+        from.link_to(&name, to).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::expired(sealed.first_seq),
+            _ => Error::io("copy", &name, error),
+        })?;
+        groups.push(group_name(group_of(sealed.segment)));
+        // Without it the index is made again.
+        optional(from, to, &idx_name(sealed.segment))?;
+    }
+    groups.dedup();
+    groups.iter().try_for_each(|name| optional(from, to, name))
+}
+
+fn optional(from: &dyn Storage, to: &dyn Storage, name: &str) -> Result<()> {
+    match from.link_to(name, to) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("copy", name, error)),
+        _ => Ok(()),
+    }
+}
+
+/// What a log goes on from.
+fn start_of(view: &LogView, manifest: &Manifest, before: Option<&Sealed>) -> Result<LogStart> {
+    let (segment, first_seq) = (view.log.segment, view.first_seq());
+    let known = manifest.full.iter().map(|full| full.start).chain([manifest.active]);
+    if let Some(start) = known.into_iter().find(|start| start.segment == segment) {
+        return Ok(start);
+    }
+    // The store has gone on since.
+    if let Some(before) = before.filter(|before| before.segment + 1 == segment) {
+        return Ok(LogStart { segment, first_seq, previous: before.last });
+    }
+    let previous = first_previous(view, manifest)?;
+    Ok(LogStart { segment, first_seq, previous })
+}
+
+/// The digest that the first sound block of a log names.
+fn first_previous(view: &LogView, manifest: &Manifest) -> Result<Digest> {
+    let (file, name) = (view.log.reader.file(), view.log.reader.name());
+    let mut scanner = Scanner::new(file, name, view.log.segment, Some(manifest.store), None)?;
+    if let Some(Found::Block(header)) = scanner.next()? {
+        return Ok(header.previous);
+    }
+    Err(Error::damaged(format!(
+        "{name}: expected a first block that names the one before, found none in the {} that the \
+         store has gone on from; back it up again",
+        manifest::NAME
+    )))
+}

@@ -1,0 +1,42 @@
+//! The manifest of an open store, changed by the writer and the sealer.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::Result;
+use crate::segment::manifest::Manifest;
+use crate::storage::Storage;
+
+/// The manifest, in memory and on disk.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    storage: Arc<dyn Storage>,
+    manifest: Mutex<Manifest>,
+}
+
+impl Catalog {
+    pub(crate) fn new(storage: Arc<dyn Storage>, manifest: Manifest) -> Self {
+        Self { storage, manifest: Mutex::new(manifest) }
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// The manifest as it is now.
+    pub(crate) fn manifest(&self) -> Manifest {
+        self.manifest.lock().clone()
+    }
+
+    /// Changes the manifest. The change is durable when this returns; after an
+    /// error it may or may not be.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
+        let mut manifest = self.manifest.lock();
+        let mut next = manifest.clone();
+        change(&mut next);
+        next.write(&*self.storage)?;
+        *manifest = next;
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! Reading a log ahead: one thread reads and checks blocks while another uses them.
+
+use std::ops::Range;
+use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::{Error, Result};
+use crate::log::block::Header;
+use crate::log::index::Dictionary;
+use crate::log::replay::{Parsed, parse};
+use crate::log::scan::{Found, Scanner, Window};
+
+/// Sound blocks that were found, one after the other in a window.
+struct Stretch {
+    window: Window,
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    header: Header,
+    /// Where in the window its body is.
+    body: Range<usize>,
+    parsed: Result<Parsed>,
+}
+
+/// What comes behind the blocks that were applied.
+pub(crate) struct Behind<'f> {
+    pub(crate) scanner: Scanner<'f>,
+    /// Damage; none at the end of the log.
+    pub(crate) found: Option<Found>,
+    pub(crate) dictionary: Dictionary,
+}
+
+/// Hands the blocks that a log begins with to `apply`, up to the first damage or the
+/// log's end. `dictionary` is that of the index. Memory is bounded by the largest
+/// block and a few windows.
+pub(crate) fn apply_ahead(
+    scanner: Scanner<'_>,
+    dictionary: Dictionary,
+    mut apply: impl FnMut(&Header, &[u8], Result<Parsed>) -> Result<()>,
+) -> Result<Behind<'_>> {
+    thread::scope(|scope| {
+        let (found, stretches) = bounded(WINDOWS);
+        let (returned, free) = bounded(WINDOWS);
+        let reading = thread::Builder::new()
+            .name("forebear-open".to_owned())
+            .spawn_scoped(scope, move || {
+                Ahead { scanner, dictionary, found, free, spare: Vec::new() }.run()
+            })
+            .map_err(|error| Error::io("start a thread to read", "the log", error))?;
+        for _ in 0..WINDOWS {
+            // There is room for all of them.
+            let _ = returned.send(Window::default());
+        }
+        for Stretch { window, blocks } in stretches {
+            for Block { header, body, parsed } in blocks {
+                apply(&header, &window.bytes()[body], parsed)?;
+            }
+            let window = if window.capacity() > LARGE_BYTES { Window::default() } else { window };
+            // Refused once the other has come to the end.
+            let _ = returned.send(window);
+        }
+        match reading.join() {
+            Ok(outcome) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// The thread that reads.
+struct Ahead<'f> {
+    scanner: Scanner<'f>,
+    dictionary: Dictionary,
+    found: Sender<Stretch>,
+    free: Receiver<Window>,
+    /// Windows that are not in use.
+    spare: Vec<Window>,
+}
+
+impl<'f> Ahead<'f> {
+    fn run(mut self) -> Result<Behind<'f>> {
+        let mut blocks = Vec::new();
+        loop {
+            let next_len = self.scanner.next_len();
+            let large = next_len.is_some_and(|length| length > LARGE_BYTES as u64);
+            if (next_len.is_none() || large) && !blocks.is_empty() && !self.hand_over(&mut blocks) {
+                return Ok(self.behind(None));
+            }
+            if large && !self.await_spares(WINDOWS) {
+                return Ok(self.behind(None));
+            }
+            match self.scanner.next()? {
+                Some(Found::Block(header)) => {
+                    let parsed = parse(self.scanner.body(), &mut self.dictionary);
+                    blocks.push(Block { header, body: self.scanner.body_range(), parsed });
+                }
+                other => {
+                    self.hand_over(&mut blocks);
+                    return Ok(self.behind(other));
+                }
+            }
+        }
+    }
+
+    fn behind(self, found: Option<Found>) -> Behind<'f> {
+        Behind { scanner: self.scanner, found, dictionary: self.dictionary }
+    }
+
+    /// Hands over what was found, and goes on in another window. Fails where the
+    /// other thread has given up.
+    fn hand_over(&mut self, blocks: &mut Vec<Block>) -> bool {
+        if !self.await_spares(1) {
+            return false;
+        }
+        let window = self.scanner.swap_window(self.spare.pop().unwrap_or_default());
+        self.found.send(Stretch { window, blocks: std::mem::take(blocks) }).is_ok()
+    }
+
+    /// Waits until so many windows are not in use: with all of them, that no other
+    /// block is in memory.
+    fn await_spares(&mut self, count: usize) -> bool {
+        while self.spare.len() < count {
+            match self.free.recv() {
+                Ok(window) => self.spare.push(window),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+/// Windows beside the one that is being filled.
+const WINDOWS: usize = 2;
+/// A block of more bytes than this is read when no other is in memory.
+const LARGE_BYTES: usize = 4 << 20;

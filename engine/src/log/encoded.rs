@@ -1,0 +1,219 @@
+//! Records encoded by who submits them, ready to be put into a block.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rkyv::Serialize;
+use rkyv::api::high::{HighSerializer, to_bytes_in};
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::util::AlignedVec;
+
+use crate::error::Result;
+use crate::event::{Event, Link, LinkKind, Quarantined};
+use crate::id::EventId;
+use crate::log::fields::{ArchivedEventMeta, EventMeta};
+use crate::log::index::Outside;
+use crate::log::record::{
+    ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, FRAME_BYTES, IdMeta, LinkMeta, NO_PAYLOAD,
+    QuarantineMeta, RecordKind, access, link_number, padded,
+};
+
+/// A record as it stands in a block, but for the choice between an event and a
+/// version of one, which the writer makes.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    /// The bytes of this record and of others, shared: a batch is freed as a few
+    /// large pieces by the thread that writes it.
+    bytes: Arc<AlignedVec<ALIGN>>,
+    place: Place,
+}
+
+/// Where a record is in the bytes.
+#[derive(Clone, Debug)]
+struct Place {
+    record: Range<usize>,
+    meta_len: usize,
+    payload_len: Option<usize>,
+}
+
+/// Encodes the events of a batch, many to a piece of memory.
+#[derive(Debug, Default)]
+pub(crate) struct Encoder {
+    encoded: Vec<Encoded>,
+    /// Events still to come.
+    rest: usize,
+    /// The piece that is being filled, and the records in it.
+    bytes: AlignedVec<ALIGN>,
+    places: Vec<Place>,
+    meta: EventMeta,
+}
+
+impl Encoder {
+    /// For so many events.
+    pub(crate) fn new(events: usize) -> Self {
+        Self { encoded: Vec::with_capacity(events), rest: events, ..Self::default() }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        self.meta.set(event);
+        let payload_len = event.payload.as_ref().map_or(0, Vec::len);
+        let wanted = FRAME_BYTES + padded(self.meta.len_about()) + padded(payload_len);
+        if self.bytes.capacity() - self.bytes.len() < wanted {
+            self.end_piece();
+            let all = wanted.saturating_mul(self.rest);
+            self.bytes.reserve_exact(all.min(PIECE_BYTES).max(wanted));
+        }
+        self.rest = self.rest.saturating_sub(1);
+        let payload = event.payload.as_deref();
+        self.places.push(write(&mut self.bytes, RecordKind::Event, &self.meta, payload));
+    }
+
+    /// All events, in the order they came.
+    pub(crate) fn finish(mut self) -> Vec<Encoded> {
+        self.end_piece();
+        self.encoded
+    }
+
+    fn end_piece(&mut self) {
+        let bytes = Arc::new(std::mem::take(&mut self.bytes));
+        let encoded = |place| Encoded { bytes: Arc::clone(&bytes), place };
+        self.encoded.extend(self.places.drain(..).map(encoded));
+    }
+}
+
+impl Encoded {
+    pub(crate) fn link(link: &Link) -> Self {
+        Self::of_link(RecordKind::Link, link)
+    }
+
+    /// What earlier segments say about the event or version that comes next.
+    pub(crate) fn outside(outside: &Outside) -> Self {
+        Self::alone(RecordKind::Outside, &outside.to_meta(), None)
+    }
+
+    /// A link that closes a cycle through other segments.
+    pub(crate) fn closing(child: &EventId, parent: &EventId) -> Self {
+        Self::of_link(RecordKind::Closing, &Link::new(child, parent, LinkKind::Caused))
+    }
+
+    /// A link that loses against one in an earlier segment.
+    pub(crate) fn refused_link(link: &Link) -> Self {
+        Self::of_link(RecordKind::RefusedLink, link)
+    }
+
+    pub(crate) fn quarantined(input: Quarantined) -> Self {
+        let meta = QuarantineMeta {
+            source: input.source,
+            line: input.line,
+            offset: input.offset,
+            length: input.length,
+            reason: input.reason,
+        };
+        Self::alone(RecordKind::Quarantined, &meta, Some(&input.bytes))
+    }
+
+    /// Bytes that the record takes in a block's body.
+    pub(crate) fn len(&self) -> usize {
+        self.place.record.len()
+    }
+
+    /// The fields of an event. Checking them takes some time: ask once.
+    pub(crate) fn as_event(&self) -> Result<&ArchivedEventMeta> {
+        ArchivedEventMeta::read(self.meta())
+    }
+
+    /// The fields of a link.
+    pub(crate) fn as_link(&self) -> Result<&ArchivedLinkMeta> {
+        access(self.meta())
+    }
+
+    /// The fields of quarantined input.
+    pub(crate) fn as_quarantined(&self) -> Result<&ArchivedQuarantineMeta> {
+        access(self.meta())
+    }
+
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        let length = self.place.payload_len?;
+        let start = FRAME_BYTES + padded(self.place.meta_len);
+        Some(&self.record()[start..start + length])
+    }
+
+    /// Appends the record to a block's body, an event as a version of the one that
+    /// is stored under its id if it is one.
+    pub(crate) fn write_to(&self, body: &mut Vec<u8>, version: bool) {
+        debug_assert_eq!(body.len() % ALIGN, 0);
+        let at = body.len();
+        body.extend_from_slice(self.record());
+        if version {
+            debug_assert_eq!(body[at], RecordKind::Event as u8);
+            body[at] = RecordKind::Version as u8;
+        }
+    }
+
+    fn of_link(kind: RecordKind, link: &Link) -> Self {
+        let meta = LinkMeta {
+            child: IdMeta::from(&link.child),
+            parent: IdMeta::from(&link.parent),
+            link: link_number(link.kind),
+            strength: link.strength,
+            order: link.order,
+        };
+        Self::alone(kind, &meta, None)
+    }
+
+    fn alone(kind: RecordKind, meta: &impl Fields, payload: Option<&[u8]>) -> Self {
+        let mut bytes = AlignedVec::new();
+        let place = write(&mut bytes, kind, meta, payload);
+        Self { bytes: Arc::new(bytes), place }
+    }
+
+    fn record(&self) -> &[u8] {
+        &self.bytes[self.place.record.clone()]
+    }
+
+    fn meta(&self) -> &[u8] {
+        &self.record()[FRAME_BYTES..FRAME_BYTES + self.place.meta_len]
+    }
+}
+
+/// What can be the fields of a record.
+trait Fields: for<'a> Serialize<Encoding<'a>> {}
+
+impl<T: for<'a> Serialize<Encoding<'a>>> Fields for T {}
+
+type Encoding<'a> = HighSerializer<AlignedVec<ALIGN>, ArenaHandle<'a>, rkyv::rancor::Error>;
+
+/// Appends a record. Offsets within encoded fields are relative, so that they are
+/// the same bytes wherever they stand.
+fn write(
+    bytes: &mut AlignedVec<ALIGN>,
+    kind: RecordKind,
+    meta: &impl Fields,
+    payload: Option<&[u8]>,
+) -> Place {
+    let begin = bytes.len();
+    debug_assert_eq!(begin % ALIGN, 0);
+    bytes.extend_from_slice(&[0; FRAME_BYTES]);
+    // Encoding into memory fails only where an allocation does, which aborts.
+    *bytes = to_bytes_in(meta, std::mem::take(bytes)).expect("encoding into memory");
+    let meta_len = bytes.len() - begin - FRAME_BYTES;
+    pad(bytes);
+    let payload_len = payload.map(<[u8]>::len);
+    bytes.extend_from_slice(payload.unwrap_or_default());
+    pad(bytes);
+    let frame = &mut bytes[begin..begin + FRAME_BYTES];
+    frame[0] = kind as u8;
+    frame[4..8].copy_from_slice(&(meta_len as u32).to_le_bytes());
+    let length = payload_len.map_or(NO_PAYLOAD, |length| length as u64);
+    frame[8..].copy_from_slice(&length.to_le_bytes());
+    Place { record: begin..bytes.len(), meta_len, payload_len }
+}
+
+fn pad(bytes: &mut AlignedVec<ALIGN>) {
+    let length = bytes.len();
+    bytes.extend_from_slice(&[0; ALIGN][..padded(length) - length]);
+}
+
+/// Encoded events stand together in pieces of about so many bytes: they are freed
+/// one after the other, and none is so large that the system takes it back at once.
+const PIECE_BYTES: usize = 64 << 10;

@@ -1,0 +1,296 @@
+//! Following a log that another process appends to: what is sound is applied, and
+//! what is not whole yet is left for the next time. Nothing is locked or written.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+
+use crate::error::{Error, Result};
+use crate::log::ahead::apply_ahead;
+use crate::log::block::{Digest, HEADER_BYTES, Header, StoreId};
+use crate::log::index::Index;
+use crate::log::reader::LogReader;
+use crate::log::recovery::rest_of;
+use crate::log::replay::Replay;
+use crate::log::scan::{Found, Scanner};
+use crate::parts::{Log, LogView, Visible};
+use crate::segment::manifest::{FullLog, LogStart, log_name};
+use crate::storage::StorageFile;
+
+/// A log and how far it was followed.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    log: Arc<Log>,
+    file: Arc<dyn StorageFile>,
+    name: String,
+    store: StoreId,
+    start: LogStart,
+    /// What applies the next block. Its index is the log's while it does.
+    replay: Replay,
+    visible: Visible,
+    /// Where the next block begins, and what it must go on from: none behind rot.
+    end: u64,
+    follows: Option<(Digest, u64)>,
+    /// The block applied last: where it begins, and its digest.
+    last: Option<(u64, Digest)>,
+    durability: Durability,
+    /// What was found behind the last block and is no sound one.
+    left: Option<Left>,
+    /// Whether the log is full and all of it was applied.
+    complete: bool,
+    /// What was passed over, a sentence each.
+    notes: Vec<String>,
+}
+
+/// How much of a log is known to be on disk.
+#[derive(Debug, Default)]
+struct Durability {
+    offset: u64,
+    rows: u32,
+    /// Blocks that are not known to be: where each ends, and the rows up to there.
+    pending: VecDeque<(u64, u32)>,
+}
+
+/// The end of a log, with no sound block in it.
+#[derive(Debug)]
+struct Left {
+    length: u64,
+    header: Vec<u8>,
+    at: Instant,
+}
+
+/// What following a log came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// Nothing, or some blocks more.
+    On,
+    /// The log is not the one that was followed: it was cut or written anew.
+    Replaced,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        file: Arc<dyn StorageFile>,
+        store: StoreId,
+        start: LogStart,
+        cache_bytes: usize,
+    ) -> Self {
+        let name = log_name(start.segment);
+        let reader = LogReader::new(Arc::clone(&file), name.clone(), cache_bytes).without_maps();
+        let log = Log {
+            segment: start.segment,
+            first_seq: start.first_seq,
+            index: RwLock::new(Index::default()),
+            reader,
+        };
+        Self {
+            log: Arc::new(log),
+            file,
+            name,
+            store,
+            start,
+            replay: Replay::new(start.first_seq),
+            visible: Visible::default(),
+            end: 0,
+            follows: Some((start.previous, start.first_seq)),
+            last: None,
+            durability: Durability::default(),
+            left: None,
+            complete: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether it follows this log.
+    pub(crate) fn is_of(&self, store: StoreId, start: LogStart) -> bool {
+        self.store == store && self.start == start
+    }
+
+    /// The log as far as it was followed.
+    pub(crate) fn view(&self) -> LogView {
+        LogView { log: Arc::clone(&self.log), visible: self.visible }
+    }
+
+    /// The sequence number behind the last row that is known to be on disk.
+    pub(crate) fn durable_end_seq(&self) -> u64 {
+        let rows = if self.complete { self.visible.rows } else { self.durability.rows };
+        self.start.first_seq + u64::from(rows)
+    }
+
+    /// What was passed over since the last call.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Applies the blocks that were added. One that is not sound ends it, unless it
+    /// was on disk once: then it is rot and passed over. After an error the log has
+    /// to be followed from its beginning.
+    pub(crate) fn follow(&mut self) -> Result<Followed> {
+        if self.complete {
+            return Ok(Followed::On);
+        }
+        let length = self.length()?;
+        if length < self.end {
+            return Ok(Followed::Replaced);
+        }
+        if length == self.end || self.is_left(length)? {
+            return Ok(Followed::On);
+        }
+        self.apply_up_to(length, 0)
+    }
+
+    /// Applies the rest of a log to which nothing is added any more, and in which
+    /// this sequence number comes next. All of it was on disk.
+    pub(crate) fn complete(&mut self, full: &FullLog, end_seq: u64) -> Result<Followed> {
+        if self.complete {
+            return Ok(Followed::On);
+        }
+        if self.length()? < self.end {
+            return Ok(Followed::Replaced);
+        }
+        let followed = self.apply_up_to(full.length, full.length)?;
+        if followed == Followed::On {
+            let rows = end_seq.saturating_sub(self.start.first_seq);
+            let lost = rows.saturating_sub(u64::from(self.visible.rows));
+            let mut index = self.log.index.write();
+            index.add_lost(lost)?;
+            self.visible.rows = index.rows().len() as u32;
+            self.visible.log_end = full.length;
+            self.complete = true;
+        }
+        Ok(followed)
+    }
+
+    fn length(&self) -> Result<u64> {
+        self.file.len().map_err(|error| Error::io("read the length of", &self.name, error))
+    }
+
+    fn apply_up_to(&mut self, end: u64, mut durable: u64) -> Result<Followed> {
+        let (file, name) = (Arc::clone(&self.file), self.name.clone());
+        let segment = self.start.segment;
+        let mut scanner = Scanner::new(&*file, &name, segment, Some(self.store), self.follows)?
+            .starting_at(self.end)
+            .up_to(end);
+        let mut first = None;
+        if self.visible.commit == 0 && scanner.length() > ALONE_BYTES {
+            // Nothing of it is seen yet: the index can be away meanwhile.
+            self.swap_index();
+            let dictionary = std::mem::take(self.replay.index.dictionary_mut());
+            let behind = apply_ahead(scanner, dictionary, |header, body, parsed| {
+                self.replay.apply_parsed(header, body, parsed, &name)?;
+                self.note_applied(header, self.replay.index.rows().len() as u32);
+                Ok(())
+            })?;
+            (scanner, first) = (behind.scanner, behind.found);
+            *self.replay.index.dictionary_mut() = behind.dictionary;
+            self.swap_index();
+        }
+        while let Some(found) =
+            first.take().map_or_else(|| scanner.next(), |found| Ok(Some(found)))?
+        {
+            match found {
+                Found::Block(header) => self.apply(&header, scanner.body())?,
+                Found::Damage(range, reason) => {
+                    durable = durable.max(self.durability.offset);
+                    if durable < range.end {
+                        durable = durable.max(rest_of(scanner.lookahead())?.durable);
+                    }
+                    if durable < range.end {
+                        if !self.stands()? {
+                            return Ok(Followed::Replaced);
+                        }
+                        let header = self.header_at(self.end)?;
+                        self.left =
+                            Some(Left { length: scanner.length(), header, at: Instant::now() });
+                        break;
+                    }
+                    let length = range.end - range.start;
+                    self.notes.push(format!(
+                        "passed over {length} bytes of {name} from byte {} on: {reason}",
+                        range.start
+                    ));
+                    self.replay.skip(length);
+                    self.end = range.end;
+                    self.follows = None;
+                }
+            }
+        }
+        Ok(Followed::On)
+    }
+
+    fn apply(&mut self, header: &Header, body: &[u8]) -> Result<()> {
+        let log = Arc::clone(&self.log);
+        let mut index = log.index.write();
+        std::mem::swap(&mut *index, &mut self.replay.index);
+        let outcome = self.replay.apply(header, body, &self.name);
+        std::mem::swap(&mut *index, &mut self.replay.index);
+        let rows = index.rows().len() as u32;
+        drop(index);
+        outcome?;
+        self.note_applied(header, rows);
+        Ok(())
+    }
+
+    fn note_applied(&mut self, header: &Header, rows: u32) {
+        self.visible = Visible { commit: self.replay.commit, rows, log_end: header.end() };
+        self.end = header.end();
+        self.follows = Some((header.digest, header.first_seq));
+        self.last = Some((header.offset, header.digest));
+        self.left = None;
+        self.durability.add(header, rows);
+    }
+
+    fn swap_index(&mut self) {
+        std::mem::swap(&mut *self.log.index.write(), &mut self.replay.index);
+    }
+
+    /// Whether the end of the log is what it was when no sound block was found there
+    /// a short while ago: what is torn for good need not be searched at every turn.
+    fn is_left(&self, length: u64) -> Result<bool> {
+        match &self.left {
+            Some(left) if left.length == length && left.at.elapsed() < LEFT_TIME => {
+                Ok(self.header_at(self.end)? == left.header)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether the block applied last is still where it was.
+    fn stands(&self) -> Result<bool> {
+        let Some((at, digest)) = self.last else { return Ok(true) };
+        let bytes = self.header_at(at)?;
+        let header = bytes.first_chunk().and_then(Header::parse);
+        Ok(header.is_some_and(|header| header.digest == digest))
+    }
+
+    fn header_at(&self, at: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; HEADER_BYTES];
+        let read = self
+            .file
+            .read_at(&mut bytes, at)
+            .map_err(|error| Error::io("read", &self.name, error))?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+}
+
+impl Durability {
+    fn add(&mut self, header: &Header, rows: u32) {
+        self.offset = self.offset.max(header.durable);
+        self.pending.push_back((header.end(), rows));
+        while let Some(&(end, rows)) = self.pending.front()
+            && end <= self.offset
+        {
+            self.rows = rows;
+            self.pending.pop_front();
+        }
+    }
+}
+
+/// A log of no more bytes than this is read by one thread.
+const ALONE_BYTES: u64 = 256 << 10;
+/// For how long an end that is no sound block is taken to be the same if it looks
+/// the same.
+const LEFT_TIME: Duration = Duration::from_millis(100);

@@ -1,0 +1,209 @@
+//! The texts of events, and which list of rows each leads to.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::error::Result;
+use crate::event::LinkKind;
+use crate::id::EventId;
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::index::rows::NONE;
+use crate::log::index::strings::Strings;
+use crate::log::record::link_kind;
+
+/// What rows can be listed by. Texts are given by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Dimension {
+    All,
+    Errors,
+    Kind(u32),
+    Instance(u32),
+    Session(u32),
+    Label(u32, u32),
+}
+
+/// The texts of one index and the lists that they lead to. A list is found by the
+/// texts of an event at once, so that an event costs one look-up for each list.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionary {
+    strings: Strings,
+    lists: Vec<List>,
+    numbers: HashTable<u32>,
+    /// The values that labels have, by key.
+    label_values: HashMap<u32, Vec<u32>, RandomState>,
+    hasher: RandomState,
+}
+
+/// What is known of a list beside its rows.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    dimension: Dimension,
+    /// Whether its rows are errors.
+    errors: bool,
+}
+
+/// An event as the index takes it: what its record says, texts by their numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(super) id: EventId,
+    pub(super) parent: Option<EventId>,
+    pub(super) time_ns: i64,
+    pub(super) kind: u32,
+    pub(super) instance: u32,
+    pub(super) session: u32,
+    /// How many lists it goes to, beside those of all events and of errors.
+    pub(crate) lists: u32,
+    pub(super) link: LinkKind,
+    pub(super) derived: bool,
+    pub(super) error: bool,
+}
+
+/// The texts by which a list is found; tells kinds, instances, sessions and
+/// labels apart.
+#[derive(Clone, Copy, Debug, Hash)]
+enum Texts<'a> {
+    Kind(&'a str),
+    Instance(&'a str),
+    Session(&'a str),
+    Label(&'a str, &'a str),
+}
+
+impl Dictionary {
+    /// Finds the texts of an event, new ones being added, and appends the lists that
+    /// it goes to.
+    pub(crate) fn see(&mut self, fields: &ArchivedEventMeta, lists: &mut Vec<u32>) -> Result<Seen> {
+        let link = link_kind(fields.link)?;
+        let begin = lists.len();
+        let mut error = false;
+        let mut enter = |texts| {
+            let list = self.list(texts);
+            lists.push(list);
+            let List { dimension, errors } = self.lists[list as usize];
+            error |= errors;
+            dimension.first_text()
+        };
+        let kind = enter(Texts::Kind(fields.kind()));
+        let instance = enter(Texts::Instance(fields.instance()));
+        let session = fields.session().map_or(NONE, |session| enter(Texts::Session(session)));
+        for (key, value) in fields.labels() {
+            enter(Texts::Label(key, value));
+        }
+        Ok(Seen {
+            id: EventId::from(&fields.id),
+            parent: fields.parent_id(),
+            time_ns: fields.time_ns.to_native(),
+            kind,
+            instance,
+            session,
+            lists: (lists.len() - begin) as u32,
+            link,
+            derived: fields.derived_id,
+            error,
+        })
+    }
+
+    /// The number of the list of these rows; none for all rows and for errors.
+    pub(super) fn find(&self, dimension: Dimension) -> Option<u32> {
+        let texts = dimension.texts(&self.strings)?;
+        let is_it = |&list: &u32| self.lists[list as usize].dimension == dimension;
+        self.numbers.find(self.hasher.hash_one(texts), is_it).copied()
+    }
+
+    /// Everything that rows can be listed by, besides that they are rows or errors.
+    pub(super) fn dimensions(&self) -> impl Iterator<Item = Dimension> {
+        self.lists.iter().map(|list| list.dimension)
+    }
+
+    /// The values that the label with this key has, in the order they came to.
+    pub(super) fn label_values(&self, key: u32) -> &[u32] {
+        self.label_values.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// About how many bytes of memory lists and texts take beside a place a row.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.lists.len() * LIST_BYTES + self.strings.len() * TEXT_BYTES
+    }
+
+    pub(super) fn text(&self, number: u32) -> &Arc<str> {
+        self.strings.text(number)
+    }
+
+    pub(super) fn find_text(&self, text: &str) -> Option<u32> {
+        self.strings.find(text)
+    }
+
+    /// The number of the list of events with these texts.
+    fn list(&mut self, texts: Texts<'_>) -> u32 {
+        let hash = self.hasher.hash_one(texts);
+        let is_it = |&list: &u32| self.lists[list as usize].dimension.is_of(texts, &self.strings);
+        match self.numbers.find(hash, is_it) {
+            Some(&list) => list,
+            None => self.add(texts, hash),
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, texts: Texts<'_>, hash: u64) -> u32 {
+        let strings = &mut self.strings;
+        let dimension = match texts {
+            Texts::Kind(kind) => Dimension::Kind(strings.intern(kind)),
+            Texts::Instance(instance) => Dimension::Instance(strings.intern(instance)),
+            Texts::Session(session) => Dimension::Session(strings.intern(session)),
+            Texts::Label(key, value) => {
+                Dimension::Label(strings.intern(key), strings.intern(value))
+            }
+        };
+        if let Dimension::Label(key, value) = dimension {
+            self.label_values.entry(key).or_default().push(value);
+        }
+        let list = self.lists.len() as u32;
+        let errors = matches!(texts, Texts::Kind("error") | Texts::Label("is_error", "true"));
+        self.lists.push(List { dimension, errors });
+        let (lists, strings, hasher) = (&self.lists, &self.strings, &self.hasher);
+        self.numbers.insert_unique(hash, list, |&other| {
+            lists[other as usize].dimension.texts(strings).map_or(0, |texts| hasher.hash_one(texts))
+        });
+        list
+    }
+}
+
+impl Dimension {
+    fn is_of(self, texts: Texts<'_>, strings: &Strings) -> bool {
+        let is = |number, text: &str| **strings.text(number) == *text;
+        match (self, texts) {
+            (Self::Kind(number), Texts::Kind(text))
+            | (Self::Instance(number), Texts::Instance(text))
+            | (Self::Session(number), Texts::Session(text)) => is(number, text),
+            (Self::Label(key, value), Texts::Label(key_text, value_text)) => {
+                is(value, value_text) && is(key, key_text)
+            }
+            _ => false,
+        }
+    }
+
+    fn texts(self, strings: &Strings) -> Option<Texts<'_>> {
+        Some(match self {
+            Self::All | Self::Errors => return None,
+            Self::Kind(kind) => Texts::Kind(strings.text(kind)),
+            Self::Instance(instance) => Texts::Instance(strings.text(instance)),
+            Self::Session(session) => Texts::Session(strings.text(session)),
+            Self::Label(key, value) => Texts::Label(strings.text(key), strings.text(value)),
+        })
+    }
+
+    fn first_text(self) -> u32 {
+        match self {
+            Self::All | Self::Errors => NONE,
+            Self::Kind(text) | Self::Instance(text) | Self::Session(text) => text,
+            Self::Label(key, _) => key,
+        }
+    }
+}
+
+/// What a list takes in memory, about, and what a text takes.
+const LIST_BYTES: usize = 80;
+const TEXT_BYTES: usize = 96;

@@ -1,0 +1,81 @@
+//! What rows of this log have to do with earlier segments: written down with
+//! them, so that a log can be read without the segments.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::error::Result;
+use crate::event::LinkKind;
+use crate::id::EventId;
+use crate::log::record::{
+    ArchivedOutsideMeta, IdMeta, OutsideMeta, VersionOfMeta, link_kind, link_number,
+};
+
+/// The lineage of an event whose parent is in an earlier segment, or of a version
+/// of an event in an earlier segment. A version has its event's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outside {
+    /// The sequence number of the parent; 0 where it has none that is known.
+    pub(crate) parent: u64,
+    /// The parent that the event names, known or not.
+    pub(crate) parent_id: Option<EventId>,
+    /// The anchor of the piece.
+    pub(crate) anchor: u64,
+    pub(crate) anchor_id: EventId,
+    /// Stored links between the event and the anchor.
+    pub(crate) depth: u32,
+    pub(crate) version_of: Option<VersionOf>,
+}
+
+/// The event that a version is one of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VersionOf {
+    pub(crate) seq: u64,
+    /// How it follows from its parent.
+    pub(crate) link: LinkKind,
+}
+
+/// Links that were found to close a cycle through other segments, by child.
+pub(crate) type Marks = HashMap<EventId, Vec<Mark>, RandomState>;
+
+/// A link that closes a cycle through other segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) parent: EventId,
+    /// The commit at which it was found.
+    pub(crate) since: u32,
+}
+
+impl Outside {
+    pub(crate) fn to_meta(&self) -> OutsideMeta {
+        OutsideMeta {
+            parent: self.parent,
+            anchor: self.anchor,
+            anchor_id: IdMeta::from(&self.anchor_id),
+            depth: self.depth,
+            version_of: self.version_of.as_ref().map(|of| VersionOfMeta {
+                seq: of.seq,
+                parent_id: self.parent_id.as_ref().map(IdMeta::from),
+                link: link_number(of.link),
+            }),
+        }
+    }
+
+    /// What was written before a record. The parent that an event names, the
+    /// event itself says.
+    pub(crate) fn from_meta(meta: &ArchivedOutsideMeta) -> Result<Self> {
+        let of = meta.version_of.as_ref();
+        let version_of = of
+            .map(|of| link_kind(of.link).map(|link| VersionOf { seq: of.seq.to_native(), link }))
+            .transpose()?;
+        Ok(Self {
+            parent: meta.parent.to_native(),
+            parent_id: of.and_then(|of| of.parent_id.as_ref()).map(EventId::from),
+            anchor: meta.anchor.to_native(),
+            anchor_id: EventId::from(&meta.anchor_id),
+            depth: meta.depth.to_native(),
+            version_of,
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! Building an index from blocks in their order, whether they come from a log or
+//! from a sealed segment.
+
+use crate::error::{Error, Result};
+use crate::event::Link;
+use crate::log::block::{HEADER_BYTES, Header, Records};
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::index::{Dictionary, Entered, Index, LookUp, Outside, Seen};
+use crate::log::record::{
+    ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, access, quarantine_key,
+};
+
+/// An index in the making.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) index: Index,
+    /// Blocks applied: the number of the newest commit.
+    pub(crate) commit: u32,
+    /// The sequence number of the first row.
+    first_seq: u64,
+    /// What earlier segments know of the record that comes next.
+    outside: Option<Outside>,
+    /// Bytes passed over since the last sound block.
+    skipped_bytes: u64,
+}
+
+impl Replay {
+    /// An index whose first row has this sequence number.
+    pub(crate) fn new(first_seq: u64) -> Self {
+        Self { index: Index::default(), commit: 0, first_seq, outside: None, skipped_bytes: 0 }
+    }
+
+    /// Applies the next block of the file `name`.
+    pub(crate) fn apply(&mut self, header: &Header, body: &[u8], name: &str) -> Result<()> {
+        let parsed = parse(body, self.index.dictionary_mut());
+        self.apply_parsed(header, body, parsed, name)
+    }
+
+    /// Applies the next block, whose records were taken apart before.
+    pub(crate) fn apply_parsed(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        parsed: Result<Parsed>,
+        name: &str,
+    ) -> Result<()> {
+        let located = |error: &Error| {
+            Error::damaged(format!(
+                "{name}: the block at byte {} bears its digest and yet can't be read ({error}); \
+                 it was written wrong, so please report it",
+                header.offset
+            ))
+        };
+        self.leave_room(header.first_seq).map_err(|error| located(&error))?;
+        self.commit += 1;
+        let parsed = parsed.map_err(|error| located(&error))?;
+        let mut lists = parsed.lists.as_slice();
+        let mut found = [LookUp::default(); LOOK_UPS];
+        for records in parsed.records.chunks(LOOK_UPS) {
+            for (found, record) in found.iter_mut().zip(records) {
+                *found = record
+                    .seen
+                    .as_ref()
+                    .map_or_else(LookUp::default, |seen| self.index.look_up(seen));
+            }
+            for (found, record) in found.iter().zip(records) {
+                let offset = header.offset + (HEADER_BYTES + record.at) as u64;
+                let entered = Entered { offset, commit: self.commit };
+                let lists_of = record.seen.as_ref().map_or(0, |seen| seen.lists as usize);
+                let (own, rest) = lists.split_at(lists_of);
+                lists = rest;
+                self.apply_record(record, body, *found, own, entered)
+                    .map_err(|error| located(&error))?;
+            }
+        }
+        let records = parsed.records.len() as u32;
+        if records != header.records {
+            let found =
+                Error::damaged(format!("expected {} records, found {records}", header.records));
+            return Err(located(&found));
+        }
+        Ok(())
+    }
+
+    /// Passes over bytes that are no sound block.
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        self.skipped_bytes += bytes;
+    }
+
+    /// Books rows as lost that stood in the bytes passed over, up to where
+    /// `next_seq` goes on, and ends a commit. Returns the sequence number of the
+    /// first and how many they are.
+    pub(crate) fn lose_up_to(&mut self, next_seq: Option<u64>) -> Result<(u64, u64)> {
+        let seq = self.next_seq();
+        let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
+        let lost = next_seq.map_or(0, |next| next.saturating_sub(seq).min(lost_max));
+        self.index.add_lost(lost)?;
+        self.commit += 1;
+        Ok((seq, lost))
+    }
+
+    /// Leaves room for what was lost to damage before a block.
+    fn leave_room(&mut self, first_seq: u64) -> Result<()> {
+        let next_seq = self.next_seq();
+        let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
+        match first_seq.checked_sub(next_seq) {
+            Some(lost) if lost <= lost_max => self.index.add_lost(lost),
+            _ => Err(Error::damaged(format!(
+                "expected sequence number {next_seq}, or up to {lost_max} more, found {first_seq}"
+            ))),
+        }
+    }
+
+    fn next_seq(&self) -> u64 {
+        self.first_seq + self.index.rows().len() as u64
+    }
+
+    fn apply_record(
+        &mut self,
+        record: &ParsedRecord,
+        body: &[u8],
+        found: LookUp,
+        lists: &[u32],
+        entered: Entered,
+    ) -> Result<()> {
+        let (meta, payload) = record.parts(body);
+        if let Some(seen) = &record.seen {
+            let outside = self.outside.take();
+            let content = || Ok((ArchivedEventMeta::read(meta)?, payload));
+            self.index.add_seen(seen, lists, found, entered, outside, content)?;
+            return Ok(());
+        }
+        match record.frame.kind {
+            // Was seen.
+            RecordKind::Event | RecordKind::Version => {}
+            RecordKind::Link => {
+                let claim = access::<ArchivedLinkMeta>(meta)?.to_link()?;
+                self.index.claim(claim, entered.commit);
+            }
+            RecordKind::RefusedLink => {
+                let claim = access::<ArchivedLinkMeta>(meta)?.to_link()?;
+                self.index.refuse(claim, entered.commit);
+            }
+            RecordKind::Closing => {
+                let Link { child, parent, .. } = access::<ArchivedLinkMeta>(meta)?.to_link()?;
+                self.index.mark_closing(child, parent, entered.commit);
+            }
+            RecordKind::Outside => {
+                self.outside = Some(Outside::from_meta(access(meta)?)?);
+            }
+            RecordKind::Quarantined => {
+                let key = quarantine_key(access(meta)?, payload.unwrap_or_default());
+                self.index.add_quarantined(key, entered);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The records of a block, checked, and what is needed of the events among them.
+pub(crate) struct Parsed {
+    records: Vec<ParsedRecord>,
+    /// The lists that the events go to, one event after the other.
+    lists: Vec<u32>,
+}
+
+struct ParsedRecord {
+    /// Where in the body it begins.
+    at: usize,
+    frame: Frame,
+    /// What an event or a version says.
+    seen: Option<Seen>,
+}
+
+/// Goes through the records of a block: all that can be done before the blocks in
+/// front of it are applied.
+pub(crate) fn parse(body: &[u8], dictionary: &mut Dictionary) -> Result<Parsed> {
+    let mut parsed = Parsed { records: Vec::new(), lists: Vec::new() };
+    for record in Records::new(body) {
+        let (at, frame, _) = record?;
+        let mut record = ParsedRecord { at, frame, seen: None };
+        if matches!(frame.kind, RecordKind::Event | RecordKind::Version) {
+            let fields = ArchivedEventMeta::read(record.parts(body).0)?;
+            record.seen = Some(dictionary.see(fields, &mut parsed.lists)?);
+        }
+        parsed.records.push(record);
+    }
+    Ok(parsed)
+}
+
+impl ParsedRecord {
+    /// The encoded fields and the payload. Bodies are read to where records are
+    /// aligned as rkyv wants them.
+    fn parts<'b>(&self, body: &'b [u8]) -> (&'b [u8], Option<&'b [u8]>) {
+        let bytes = &body[self.at..self.at + self.frame.len()];
+        let start = self.frame.payload_start();
+        let payload = self.frame.payload_len.map(|length| &bytes[start..start + length]);
+        (&bytes[FRAME_BYTES..FRAME_BYTES + self.frame.meta_len], payload)
+    }
+}
+
+/// Fewer bytes than any event takes in a log.
+const MIN_EVENT_BYTES: u64 = 2 * FRAME_BYTES as u64;
+/// Events looked up before the first of them is added.
+const LOOK_UPS: usize = 32;

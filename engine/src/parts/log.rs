@@ -1,0 +1,62 @@
+//! A log that is not sealed: its index in memory, and its records.
+
+use std::sync::Arc;
+
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use crate::log::index::Index;
+use crate::log::reader::LogReader;
+
+/// A log and what was learnt from it. The writer adds to the last one and readers
+/// look; it holds the index's lock for a record at a time, they for a bounded
+/// number of steps.
+#[derive(Debug)]
+pub(crate) struct Log {
+    /// The number of the segment that it is or is going to be.
+    pub(crate) segment: u64,
+    /// The sequence number of its first row.
+    pub(crate) first_seq: u64,
+    pub(crate) index: RwLock<Index>,
+    pub(crate) reader: LogReader,
+}
+
+/// How far a snapshot sees into a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Visible {
+    /// The newest commit: blocks count from 1.
+    pub(crate) commit: u32,
+    /// Events and versions.
+    pub(crate) rows: u32,
+    /// Where the log ends.
+    pub(crate) log_end: u64,
+}
+
+/// A log as of one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct LogView {
+    pub(crate) log: Arc<Log>,
+    pub(crate) visible: Visible,
+}
+
+impl LogView {
+    pub(crate) fn first_seq(&self) -> u64 {
+        self.log.first_seq
+    }
+
+    pub(crate) fn end_seq(&self) -> u64 {
+        self.log.first_seq + u64::from(self.visible.rows)
+    }
+
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.log.index.read()
+    }
+
+    /// The commit as of which the index is asked.
+    pub(crate) fn at(&self) -> u32 {
+        self.visible.commit
+    }
+
+    pub(crate) fn sees(&self, row: u32) -> bool {
+        row < self.visible.rows
+    }
+}

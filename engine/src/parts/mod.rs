@@ -1,0 +1,121 @@
+//! What a snapshot sees: sealed segments and logs, oldest first, as one sequence
+//! of rows.
+
+pub(crate) mod log;
+mod lookup;
+pub(crate) mod near;
+pub(crate) mod part;
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::segment::sealed::Sealed;
+use crate::segment::segments::Segments;
+
+pub(crate) use log::{Log, LogView, Visible};
+pub(crate) use part::{Claim, Part, StoredParent};
+
+/// The segments and the logs of one moment. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts {
+    pub(crate) sealed: Arc<[Sealed]>,
+    /// The logs that are not sealed, oldest first: the last is appended to.
+    pub(crate) logs: [Option<LogView>; 2],
+    pub(crate) segments: Arc<Segments>,
+}
+
+impl Parts {
+    /// The sequence number of the first row that has not expired.
+    pub(crate) fn first_seq(&self) -> u64 {
+        match self.sealed.first() {
+            Some(sealed) => sealed.first_seq,
+            None => self.logs().next().map_or(1, LogView::first_seq),
+        }
+    }
+
+    /// The sequence number behind the last row.
+    pub(crate) fn end_seq(&self) -> u64 {
+        match self.logs().last() {
+            Some(log) => log.end_seq(),
+            None => self.sealed.last().map_or(1, Sealed::end_seq),
+        }
+    }
+
+    /// Whether the row is there and not expired.
+    pub(crate) fn holds(&self, seq: u64) -> bool {
+        (self.first_seq()..self.end_seq()).contains(&seq)
+    }
+
+    /// How many parts there are.
+    pub(crate) fn len(&self) -> usize {
+        self.sealed.len() + self.logs().count()
+    }
+
+    /// The segment that a part is or is going to be.
+    pub(crate) fn segment(&self, number: usize) -> u64 {
+        match self.sealed.get(number) {
+            Some(sealed) => sealed.segment,
+            None => self.log(number - self.sealed.len()).log.segment,
+        }
+    }
+
+    /// The part with this number, from 0 for the oldest.
+    pub(crate) fn part(&self, number: usize) -> Result<Part<'_>> {
+        match self.sealed.get(number) {
+            Some(sealed) => self.segments.open(sealed).map(Part::Sealed),
+            None => Ok(Part::Log(self.log(number - self.sealed.len()))),
+        }
+    }
+
+    /// The number of the part that a row is in.
+    pub(crate) fn number_of(&self, seq: u64) -> Option<usize> {
+        if !self.holds(seq) {
+            return None;
+        }
+        let before = self.logs().take_while(|log| log.first_seq() <= seq).count();
+        if before > 0 {
+            return Some(self.sealed.len() + before - 1);
+        }
+        self.sealed.partition_point(|sealed| sealed.first_seq <= seq).checked_sub(1)
+    }
+
+    /// The part that a row is in, and which of its rows it is.
+    pub(crate) fn locate(&self, seq: u64) -> Result<Option<(Part<'_>, u32)>> {
+        let Some(number) = self.number_of(seq) else { return Ok(None) };
+        let part = self.part(number)?;
+        let row = (seq - part.first_seq()) as u32;
+        Ok(Some((part, row)))
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        let sealed: u64 = self.sealed.iter().map(Sealed::bytes).sum();
+        sealed + self.logs().map(|log| log.visible.log_end).sum::<u64>()
+    }
+
+    /// Shows more of a log.
+    pub(crate) fn set_visible(&mut self, log: &Arc<Log>, visible: Visible) {
+        for view in self.logs.iter_mut().flatten() {
+            if Arc::ptr_eq(&view.log, log) {
+                view.visible = visible;
+            }
+        }
+    }
+
+    /// Everything but the log that is appended to.
+    pub(crate) fn earlier(&self) -> Self {
+        let [first, last] = &self.logs;
+        let logs = if last.is_some() { [first.clone(), None] } else { [None, None] };
+        Self { logs, ..self.clone() }
+    }
+
+    pub(crate) fn logs(&self) -> impl DoubleEndedIterator<Item = &LogView> {
+        self.logs.iter().flatten()
+    }
+
+    fn log(&self, number: usize) -> &LogView {
+        let mut logs = self.logs();
+        let first = logs.nth(number);
+        first.expect("numbers of parts are below their count")
+    }
+}

@@ -1,0 +1,376 @@
+//! One part of what a snapshot sees: a sealed segment or a log, asked the same
+//! way. Rows are numbered within the part; sequence numbers go over all parts.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::event::{Link, LinkKind};
+use crate::id::EventId;
+use crate::log::RecordView;
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::index::{Anchor, Flags, Index, Made, NONE, StoredLink, same_fields};
+use crate::log::reader::Via;
+use crate::log::windows::LastWindow;
+use crate::parts::LogView;
+use crate::segment::sealed::Segment;
+use crate::stored::{Columns, Detail, Names};
+
+/// A sealed segment or a log.
+#[derive(Clone, Debug)]
+pub(crate) enum Part<'p> {
+    Sealed(Arc<Segment>),
+    Log(&'p LogView),
+}
+
+/// What an event says of its parent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoredParent {
+    /// It names none.
+    None,
+    /// A row of this part or an earlier one. The id is there where the row is not
+    /// in this part.
+    Row(u64, Option<EventId>),
+    /// An event that was not stored when this part was written.
+    Awaited(EventId),
+    /// A row of this part that goes back to the event itself.
+    Closing(u64),
+}
+
+/// The anchor of a row's piece, and how far below it the row lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Below {
+    pub(crate) anchor: u64,
+    /// The anchor's id, where it is not in this part.
+    pub(crate) anchor_id: Option<EventId>,
+    pub(crate) depth: u32,
+}
+
+/// A link that was claimed for an event and stands in its part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) link: Link,
+    /// The sequence number that came next when the claim was made.
+    pub(crate) before_seq: u64,
+    /// How many claims its segment had then.
+    pub(crate) number: u32,
+}
+
+impl Part<'_> {
+    pub(crate) fn first_seq(&self) -> u64 {
+        match self {
+            Part::Sealed(segment) => segment.first_seq(),
+            Part::Log(view) => view.first_seq(),
+        }
+    }
+
+    /// How many rows are seen.
+    pub(crate) fn rows(&self) -> u32 {
+        match self {
+            Part::Sealed(segment) => segment.rows(),
+            Part::Log(view) => view.visible.rows,
+        }
+    }
+
+    /// The row that stands for an id: the event's, or where that is not in this
+    /// part its first version, and then `true`. Expected O(1).
+    pub(crate) fn head(&self, id: &EventId) -> Result<Option<(u32, bool)>> {
+        match self {
+            Part::Sealed(segment) => segment.head(id),
+            Part::Log(view) => {
+                let index = view.index();
+                Ok(index
+                    .find(id)
+                    .filter(|&row| view.sees(row))
+                    .map(|row| (row, index.row(row).flags.has(Flags::VERSION))))
+            }
+        }
+    }
+
+    /// The event and its versions in this part, in the order they were stored.
+    pub(crate) fn copies(&self, id: &EventId) -> Result<Vec<u32>> {
+        match self {
+            Part::Sealed(segment) => segment.copies(id),
+            Part::Log(view) => {
+                let index = view.index();
+                let Some(head) = index.find(id).filter(|&row| view.sees(row)) else {
+                    return Ok(Vec::new());
+                };
+                let later = index.versions(head).iter().copied().filter(|&row| view.sees(row));
+                Ok(std::iter::once(head).chain(later).collect())
+            }
+        }
+    }
+
+    /// The id of a row's event.
+    pub(crate) fn id(&self, row: u32) -> Result<EventId> {
+        match self {
+            Part::Sealed(segment) => segment.id(row),
+            Part::Log(view) => Ok(view.index().id(row)),
+        }
+    }
+
+    /// What is true of a row.
+    pub(crate) fn flags(&self, row: u32) -> Result<Flags> {
+        match self {
+            Part::Sealed(segment) => Ok(segment.entry(row)?.flags),
+            Part::Log(view) => Ok(view.index().row(row).flags),
+        }
+    }
+
+    /// What the part knows of a row, its record aside.
+    pub(crate) fn columns(&self, row: u32) -> Result<Columns> {
+        match self {
+            Part::Sealed(segment) => segment.columns(row),
+            Part::Log(view) => Ok(log_columns(view, &view.index(), row)),
+        }
+    }
+
+    /// The texts of a row.
+    pub(crate) fn names(&self, row: u32) -> Result<Names> {
+        match self {
+            Part::Sealed(segment) => segment.names(row),
+            Part::Log(view) => Ok(log_names(&view.index(), row)),
+        }
+    }
+
+    /// The record at a place, which [`columns`](Self::columns) gave.
+    pub(crate) fn record(
+        &self,
+        place: u64,
+        detail: Detail,
+        last: &mut LastWindow,
+    ) -> Result<RecordView> {
+        let payload = detail == Detail::Payload;
+        match self {
+            Part::Sealed(segment) => segment.record(place, payload),
+            Part::Log(view) => {
+                view.log.reader.event(place, view.visible.log_end, payload, Via::Maps(last))
+            }
+        }
+    }
+
+    /// Has the processor fetch the record of a row that is read next.
+    pub(crate) fn prefetch(&self, seq: u64, last: &LastWindow) {
+        let Part::Log(view) = self else { return };
+        let row = seq.checked_sub(view.first_seq()).and_then(|row| u32::try_from(row).ok());
+        if let Some(row) = row.filter(|&row| view.sees(row)) {
+            last.prefetch(view.index().row(row).offset);
+        }
+    }
+
+    /// What a row's event says of its parent, and how it follows from it. O(1).
+    pub(crate) fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
+        match self {
+            Part::Sealed(segment) => segment.stored_parent(row),
+            Part::Log(view) => Ok(log_parent(view, &view.index(), row)),
+        }
+    }
+
+    /// Where a row lies in its piece. O(1) in a sealed segment, else O(log n).
+    pub(crate) fn below(&self, row: u32) -> Result<Below> {
+        match self {
+            Part::Sealed(segment) => segment.below(row),
+            Part::Log(view) => {
+                let position = view.index().firm_position(row, view.at());
+                let (anchor, anchor_id) = match position.anchor {
+                    Anchor::Row(row) => (view.first_seq() + u64::from(row), None),
+                    Anchor::Outside(seq, id) => (seq, Some(id)),
+                };
+                Ok(Below { anchor, anchor_id, depth: position.depth })
+            }
+        }
+    }
+
+    /// The id of the anchor that a row of this part lies below.
+    pub(crate) fn anchor_id(&self, below: &Below) -> Result<EventId> {
+        match &below.anchor_id {
+            Some(id) => Ok(id.clone()),
+            None => self.id((below.anchor - self.first_seq()) as u32),
+        }
+    }
+
+    /// An ancestor further up along stored links, and the row's own depth below its
+    /// anchor; none in logs and for anchors.
+    pub(crate) fn jump(&self, row: u32) -> Result<Option<(u64, u32)>> {
+        match self {
+            Part::Sealed(segment) => segment.jump(row),
+            Part::Log(_) => Ok(None),
+        }
+    }
+
+    /// The claim that stands in this part for a child, wherever that is stored.
+    pub(crate) fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
+        match self {
+            Part::Sealed(segment) => segment.standing(child),
+            Part::Log(view) => Ok(log_standing(view, &view.index(), child)),
+        }
+    }
+
+    /// The claims that stand in this part and name this parent.
+    pub(crate) fn claims_under(&self, parent: &EventId) -> Result<Vec<Claim>> {
+        match self {
+            Part::Sealed(segment) => segment.claims_under(parent),
+            Part::Log(view) => {
+                let index = view.index();
+                let standing = |child: &EventId| log_standing(view, &index, child);
+                let children = index.claimed_under(parent).iter().filter_map(standing);
+                Ok(children.filter(|claim| claim.link.parent == *parent).collect())
+            }
+        }
+    }
+
+    /// The rows of this part whose events name the event as their parent, in order
+    /// of rows; some of them may have another by now. `seq` is where the event is
+    /// stored, 0 where it is not.
+    pub(crate) fn named_children(&self, parent: &EventId, seq: u64) -> Result<Vec<u32>> {
+        let row = seq.checked_sub(self.first_seq()).and_then(|row| u32::try_from(row).ok());
+        let row = row.filter(|&row| row < self.rows());
+        match self {
+            Part::Sealed(segment) => segment.named_children(parent, row),
+            Part::Log(view) => Ok(log_children(view, &view.index(), parent, seq, row)),
+        }
+    }
+
+    /// Whether the link from `child` to `parent` closes a cycle through several
+    /// parts, as this one knows.
+    pub(crate) fn is_marked(&self, child: &EventId, parent: &EventId) -> Result<bool> {
+        match self {
+            Part::Sealed(segment) => segment.is_marked(child, parent),
+            Part::Log(view) => {
+                let index = view.index();
+                Ok(index.is_closing(child, parent, view.at()))
+            }
+        }
+    }
+
+    /// The copy of an event that has just this content: the same payload, or where
+    /// there is none the same fields.
+    pub(crate) fn equal_copy(
+        &self,
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        payload: Option<&[u8]>,
+    ) -> Result<Option<u32>> {
+        match self {
+            Part::Sealed(segment) => segment.equal_copy(id, fields, payload),
+            Part::Log(view) => {
+                let index = view.index();
+                let Some(head) = index.find(id) else { return Ok(None) };
+                let rows = index.candidates(head, index.fingerprint(fields, payload));
+                let places: Vec<_> =
+                    rows.into_iter().map(|row| (row, index.row(row).offset)).collect();
+                drop(index);
+                for (row, place) in places {
+                    let end = view.visible.log_end;
+                    match view.log.reader.event(place, end, true, Via::Reads) {
+                        Ok(record) if same_content(&record, fields, payload) => {
+                            return Ok(Some(row));
+                        }
+                        Ok(_) => {}
+                        // What can't be compared is kept beside it: nothing is lost.
+                        Err(error) if error.is_damaged() => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether this very claim was refused here.
+    pub(crate) fn was_refused(&self, claim: &Link) -> Result<bool> {
+        match self {
+            Part::Sealed(segment) => segment.was_refused(claim),
+            Part::Log(view) => Ok(view.index().was_refused(claim)),
+        }
+    }
+
+    /// Whether this input was quarantined here.
+    pub(crate) fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
+        match self {
+            Part::Sealed(segment) => segment.knows_quarantined(key),
+            Part::Log(view) => Ok(view.index().knows_quarantined(key)),
+        }
+    }
+}
+
+/// Whether a record has this content: the same payload, or where there is none the
+/// same fields.
+pub(crate) fn same_content(
+    record: &RecordView,
+    fields: &ArchivedEventMeta,
+    payload: Option<&[u8]>,
+) -> bool {
+    match (record.payload(), payload) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => same_fields(record.fields(), fields),
+        _ => false,
+    }
+}
+
+pub(crate) fn log_columns(view: &LogView, index: &Index, row: u32) -> Columns {
+    let entry = index.row(row);
+    Columns {
+        seq: view.first_seq() + u64::from(row),
+        version: entry.flags.has(Flags::VERSION),
+        derived_id: entry.flags.has(Flags::DERIVED),
+        id: index.id(row),
+        time_ns: entry.time_ns,
+        place: entry.offset,
+    }
+}
+
+pub(crate) fn log_names(index: &Index, row: u32) -> Names {
+    let entry = index.row(row);
+    let text = |number| Arc::clone(index.text(number));
+    Names::Log {
+        kind: text(entry.kind),
+        instance: text(entry.instance),
+        session: (entry.session != NONE).then(|| text(entry.session)),
+    }
+}
+
+/// What a row of a log says of its parent.
+pub(crate) fn log_parent(view: &LogView, index: &Index, row: u32) -> (StoredParent, LinkKind) {
+    let kind = index.row(index.row(row).first).flags.link();
+    let seq = |row: u32| view.first_seq() + u64::from(row);
+    let parent = match index.stored_link(row, view.at()) {
+        StoredLink::None => StoredParent::None,
+        StoredLink::Row(parent) => StoredParent::Row(seq(parent), None),
+        StoredLink::Outside(parent, id) => StoredParent::Row(parent, Some(id)),
+        StoredLink::Awaited(id) => StoredParent::Awaited(id),
+        StoredLink::Closing(parent) => StoredParent::Closing(seq(parent)),
+    };
+    (parent, kind)
+}
+
+fn log_standing(view: &LogView, index: &Index, child: &EventId) -> Option<Claim> {
+    let (link, made) = index.standing(child, view.at())?;
+    Some(log_claim(view, link, made))
+}
+
+pub(crate) fn log_claim(view: &LogView, link: &Link, made: Made) -> Claim {
+    let before_seq = view.first_seq() + u64::from(made.rows);
+    Claim { link: link.clone(), before_seq, number: made.claims }
+}
+
+fn log_children(
+    view: &LogView,
+    index: &Index,
+    parent: &EventId,
+    seq: u64,
+    row: Option<u32>,
+) -> Vec<u32> {
+    let mut rows: Vec<u32> = match row {
+        Some(row) => index.named_children(row, view.at()).collect(),
+        None => index.outside_children(seq).to_vec(),
+    };
+    // Those that named it where it was not stored, not yet or no more.
+    if row.is_none_or(|row| index.row(row).flags.has(Flags::VERSION)) {
+        rows.extend(index.awaiting(parent));
+    }
+    rows.retain(|&row| view.sees(row));
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}

@@ -1,0 +1,150 @@
+//! How one part is searched: the rarest value's list is read in order of time,
+//! and the other conditions are checked row by row.
+
+use crate::error::Result;
+use crate::log::index::{Flags, Place};
+use crate::parts::Part;
+use crate::query::filter::Filter;
+
+/// What rows can be listed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ListOf {
+    All,
+    Errors,
+    Kind(String),
+    Instance(String),
+    Session(String),
+    Label(String, String),
+}
+
+/// What a row is checked for, in the part's own numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) time_ns: i64,
+    pub(crate) flags: Flags,
+    pub(crate) kind: u32,
+    pub(crate) instance: u32,
+    pub(crate) session: u32,
+}
+
+/// What a filter asks of one part.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The list that is read; the other conditions are checked.
+    driver: ListOf,
+    checks: Vec<Check>,
+    /// Any of these kinds, where there are several.
+    kinds: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Check {
+    Errors,
+    Kind(u32),
+    Instance(u32),
+    Session(u32),
+    Label(String, String),
+}
+
+impl Plan {
+    /// None where no row of the part can meet the filter.
+    pub(crate) fn new(part: &Part<'_>, filter: &Filter) -> Result<Option<Self>> {
+        let mut wanted = Vec::new();
+        let mut kinds = Vec::new();
+        if let Some(instance) = &filter.instance {
+            let list = ListOf::Instance(instance.clone());
+            let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
+            wanted.push((list, Check::Instance(number)));
+        }
+        if let Some(session) = &filter.session {
+            let list = ListOf::Session(session.clone());
+            let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
+            wanted.push((list, Check::Session(number)));
+        }
+        for (key, value) in &filter.labels {
+            let (key, value) = (key.clone(), value.clone());
+            wanted.push((ListOf::Label(key.clone(), value.clone()), Check::Label(key, value)));
+        }
+        if filter.errors {
+            wanted.push((ListOf::Errors, Check::Errors));
+        }
+        for kind in &filter.kinds {
+            if let Some(number) = part.number_of_list(&ListOf::Kind(kind.clone()))? {
+                kinds.push((kind, number));
+            }
+        }
+        if kinds.is_empty() && !filter.kinds.is_empty() {
+            return Ok(None);
+        }
+        if let [(kind, number)] = kinds[..] {
+            wanted.push((ListOf::Kind(kind.clone()), Check::Kind(number)));
+            kinds.clear();
+        }
+        let mut driver = (ListOf::All, part.list_len(&ListOf::All)?, None);
+        for (at, (list, _)) in wanted.iter().enumerate() {
+            let length = part.list_len(list)?;
+            if length < driver.1 || driver.2.is_none() {
+                driver = (list.clone(), length, Some(at));
+            }
+        }
+        let (driver, length, at) = driver;
+        if length == 0 {
+            return Ok(None);
+        }
+        let others = wanted.into_iter().enumerate().filter(|&(other, _)| Some(other) != at);
+        let checks = others.map(|(_, (_, check))| check).collect();
+        let kinds = kinds.into_iter().map(|(_, number)| number).collect();
+        Ok(Some(Self { driver, checks, kinds }))
+    }
+
+    /// The rows of the driver's list from a place on, in order, at most so many.
+    pub(crate) fn read(
+        &self,
+        part: &Part<'_>,
+        from: Place,
+        backwards: bool,
+        at_most: usize,
+    ) -> Result<Vec<Place>> {
+        part.list(&self.driver, from, backwards, at_most)
+    }
+
+    /// Whether a row of the driver's list meets the other conditions, its root
+    /// aside.
+    pub(crate) fn takes(&self, part: &Part<'_>, filter: &Filter, row: u32) -> Result<bool> {
+        let facts = part.facts(row)?;
+        let plain = row < part.rows()
+            && facts.time_ns >= filter.since_ns
+            && filter.until_ns.is_none_or(|until| facts.time_ns < until)
+            && (filter.versions || !facts.flags.has(Flags::VERSION))
+            && (filter.derived_ids || !facts.flags.has(Flags::DERIVED))
+            && (self.kinds.is_empty() || self.kinds.contains(&facts.kind));
+        if !plain {
+            return Ok(false);
+        }
+        for check in &self.checks {
+            if !has(part, row, &facts, check)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a row of any list meets all conditions, its root aside.
+    pub(crate) fn takes_any(&self, part: &Part<'_>, filter: &Filter, row: u32) -> Result<bool> {
+        let driven = match &self.driver {
+            ListOf::All => true,
+            list => part.lists(list, row)?,
+        };
+        Ok(driven && self.takes(part, filter, row)?)
+    }
+}
+
+fn has(part: &Part<'_>, row: u32, facts: &Facts, check: &Check) -> Result<bool> {
+    Ok(match check {
+        Check::Errors => facts.flags.has(Flags::ERROR),
+        Check::Kind(kind) => facts.kind == *kind,
+        Check::Instance(instance) => facts.instance == *instance,
+        Check::Session(session) => facts.session == *session,
+        Check::Label(key, value) => part.lists(&ListOf::Label(key.clone(), value.clone()), row)?,
+    })
+}

@@ -1,0 +1,400 @@
+//! Reading a store from any process, while another one writes to it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::log::block::StoreId;
+use crate::log::follow::{Followed, Follower};
+use crate::parts::Parts;
+use crate::query::filter::Filter;
+use crate::segment::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
+use crate::segment::segments::Segments;
+use crate::snapshot::Snapshot;
+use crate::storage::{Disk, Storage};
+use crate::subscription::{StartFrom, Subscription};
+
+/// A store open for reading, in any process and any number of them, whether or not
+/// one has it open for writing. It takes no lock, needs no server and writes
+/// nothing, so that a store that can't be written will do. Cheap to clone.
+///
+/// A snapshot shows whatever had been written when it was asked for, though it may
+/// not be on disk yet: what a power loss takes away can have been seen before.
+///
+/// ```
+/// use forebear::{Event, Reader, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// let store = Store::open(&path)?;
+/// let reader = Reader::open(&path)?; // Mostly in another process.
+/// store.append(Event::new("started").id("boot"))?;
+/// assert!(reader.snapshot()?.contains("boot")?);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    storage: Arc<dyn Storage>,
+    segments: Arc<Segments>,
+    cache_bytes: usize,
+    state: Mutex<State>,
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct State {
+    seen: Option<Seen>,
+    full: Option<Follower>,
+    active: Option<Follower>,
+    view: Option<View>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    mark: Mark,
+    manifest: Manifest,
+}
+
+/// What a snapshot sees, and how much of it is known to be on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) parts: Arc<Parts>,
+    /// The sequence number behind the last row that is.
+    pub(crate) durable_end: u64,
+}
+
+impl Reader {
+    /// Opens the store in a folder. O(what its logs hold), which is bounded.
+    ///
+    /// Fails where there is no store ([`Error::is_foreign`]) or its files are not
+    /// what was written ([`Error::is_damaged`]).
+    ///
+    /// ```
+    /// use forebear::Reader;
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// assert!(Reader::open(folder.path()).is_err_and(|error| error.is_foreign()), "it is empty");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let disk = Disk::open_read_only(path).map_err(|error| Error::io("open", path, error))?;
+        Self::open_on(Arc::new(disk))
+    }
+
+    /// Opens the store on a storage of your own. Nothing in it is changed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::{Event, Reader, Store, storage::SimulatedDisk};
+    ///
+    /// let disk = Arc::new(SimulatedDisk::new());
+    /// let store = Store::builder().open_on(disk.clone())?;
+    /// store.append(Event::new("tick"))?;
+    /// assert_eq!(Reader::open_on(disk)?.snapshot()?.stats()?.events, 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn open_on(storage: Arc<dyn Storage>) -> Result<Self> {
+        let cache_bytes = limits::DEFAULT_CACHE_BYTES;
+        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, false));
+        let state = Mutex::new(State::default());
+        let reader = Self(Arc::new(Inner { storage, segments, cache_bytes, state }));
+        reader.refresh()?;
+        Ok(reader)
+    }
+
+    /// The store as it is now: every write that returned before this was called is
+    /// seen. A few system calls where nothing has changed, else O(what was added).
+    ///
+    /// ```
+    /// use forebear::{Event, Reader, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let reader = Reader::open(&path)?;
+    /// let before = reader.snapshot()?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// assert!(!before.contains("boot")?, "as it was");
+    /// assert!(reader.snapshot()?.contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        Ok(Snapshot::new(self.view()?.parts))
+    }
+
+    /// Reads what was written since, so that the next snapshot has less to do.
+    /// [`snapshot`](Self::snapshot) does it by itself.
+    ///
+    /// ```
+    /// use forebear::{Reader, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// Reader::open(&path)?.refresh()?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn refresh(&self) -> Result<()> {
+        self.view().map(drop)
+    }
+
+    /// Asks a new snapshot, and where what it would have needed has expired
+    /// meanwhile, another one.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Reader, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// store.append(Event::new("started"))?;
+    /// let reader = Reader::open(&path)?;
+    /// let page = reader.ask(|snapshot| snapshot.events(&Filter::new()))?;
+    /// assert_eq!(page.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn ask<T>(&self, question: impl Fn(&Snapshot) -> Result<T>) -> Result<T> {
+        for _ in 1..ASKED_MAX {
+            match question(&self.snapshot()?) {
+                Err(error) if error.is_expired() => {}
+                answer => return answer,
+            }
+        }
+        question(&self.snapshot()?)
+    }
+
+    /// The events that the filter takes, as they are stored, in order of their
+    /// sequence numbers. The filter's order, limit and cursor do not matter.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Reader, StartFrom, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let mut errors = Reader::open(&path)?.subscribe(&Filter::new().errors(), StartFrom::Now)?;
+    /// store.append(Event::new("tick"))?;
+    /// store.append(Event::new("error").id("failure"))?;
+    /// let event = errors.next().expect("it goes on for ever")?;
+    /// assert_eq!(event.id().to_string(), "failure");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn subscribe(&self, filter: &Filter, start: StartFrom) -> Result<Subscription> {
+        Subscription::new(self.clone(), filter, start)
+    }
+
+    /// What was damaged and passed over or done without since the last call, a
+    /// sentence each.
+    ///
+    /// ```
+    /// use forebear::{Reader, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// assert!(Reader::open(&path)?.take_notes().is_empty());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn take_notes(&self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.0.state.lock().notes);
+        notes.extend(self.0.segments.take_notes());
+        notes
+    }
+
+    /// The folder of the store, where it is on disk.
+    ///
+    /// ```
+    /// use forebear::{Reader, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// assert_eq!(Reader::open(&path)?.path(), store.path());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn path(&self) -> Option<&Path> {
+        self.0.storage.path()
+    }
+
+    /// What there is to see now.
+    pub(crate) fn view(&self) -> Result<View> {
+        let mut state = self.0.state.lock();
+        for turn in 0..TURNS_MAX {
+            if let Some(view) = self.0.look(&mut state)? {
+                return Ok(view);
+            }
+            // The files went away between reading the manifest and opening them.
+            thread::sleep(Duration::from_millis(turn.min(10)));
+        }
+        Err(Error::damaged(format!(
+            "expected the logs that {} names, found one of them missing {TURNS_MAX} times; restore \
+             it from a copy",
+            manifest::NAME
+        )))
+    }
+}
+
+impl Inner {
+    /// Reads the manifest and then the logs that it names. None where one of them is
+    /// gone, since the manifest has moved on.
+    ///
+    /// The manifest need not be read again afterwards: whatever was written before
+    /// it was read is in the files that it names, and what they say holds even where
+    /// they were sealed meanwhile.
+    fn look(&self, state: &mut State) -> Result<Option<View>> {
+        // In this order, so that at worst an unchanged manifest is read again.
+        let Some(mark) = Mark::read(&*self.storage)? else { return Err(self.no_store()) };
+        let changed = state.seen.as_ref().is_none_or(|seen| seen.mark != mark);
+        if changed {
+            let manifest = self.read_manifest()?;
+            self.segments.look_again();
+            if let Some(Seen { manifest: before, .. }) = &state.seen {
+                if before.store != manifest.store {
+                    return Err(Error::foreign(
+                        "expected the store that was opened, found another in its place; open it \
+                         anew",
+                    ));
+                }
+                self.forget_expired(before, &manifest);
+            }
+            state.seen = Some(Seen { mark, manifest });
+        }
+        let State { seen: Some(Seen { manifest, .. }), full, active, view, notes } = state else {
+            return Ok(None);
+        };
+        if let Some(old) = active.take_if(|active| !active.is_of(manifest.store, manifest.active)) {
+            // It is full by now, or gone.
+            *full = Some(old);
+        }
+        if let Some(log) = &manifest.full {
+            let end_seq = manifest.active.first_seq;
+            let follow = |follower: &mut Follower| follower.complete(log, end_seq);
+            if !self.follow(full, manifest.store, log.start, notes, follow)? {
+                state.seen = None;
+                return Ok(None);
+            }
+        } else {
+            *full = None;
+        }
+        let start = manifest.active;
+        let found = self.follow(active, manifest.store, start, notes, Follower::follow)?;
+        if !found && !self.is_unchanged(mark)? {
+            state.seen = None;
+            return Ok(None);
+        }
+        let logs = [&*full, &*active].map(|log| log.as_ref().map(Follower::view));
+        let followers = [&*full, &*active].into_iter().flatten();
+        let durable_end = followers.map(Follower::durable_end_seq).max().unwrap_or(start.first_seq);
+        let durable_end = durable_end.max(start.first_seq);
+        let same = view.as_ref().filter(|_| !changed).is_some_and(|view| {
+            view.parts.logs.iter().zip(&logs).all(|(before, now)| match (before, now) {
+                (Some(before), Some(now)) => {
+                    Arc::ptr_eq(&before.log, &now.log) && before.visible == now.visible
+                }
+                (None, None) => true,
+                _ => false,
+            })
+        });
+        if !same {
+            let sealed = match view {
+                Some(view) if !changed => Arc::clone(&view.parts.sealed),
+                _ => manifest.sealed.as_slice().into(),
+            };
+            let parts = Parts { sealed, logs, segments: Arc::clone(&self.segments) };
+            *view = Some(View { parts: Arc::new(parts), durable_end });
+        }
+        let view = view.clone().map(|view| View { durable_end, ..view });
+        Ok(view)
+    }
+
+    /// Follows a log, from its beginning where it isn't the one that was followed.
+    /// False where there is no such file.
+    fn follow(
+        &self,
+        follower: &mut Option<Follower>,
+        store: StoreId,
+        start: LogStart,
+        notes: &mut Vec<String>,
+        follow: impl Fn(&mut Follower) -> Result<Followed>,
+    ) -> Result<bool> {
+        let mut known = follower.take().filter(|follower| follower.is_of(store, start));
+        for _ in 0..REPLACED_MAX {
+            let mut log = match known.take() {
+                Some(log) => log,
+                None => match self.open_log(store, start)? {
+                    Some(log) => log,
+                    None => return Ok(false),
+                },
+            };
+            // One that can't be followed is left out: the next time it is begun anew.
+            if follow(&mut log)? == Followed::On {
+                notes.extend(log.take_notes());
+                *follower = Some(log);
+                return Ok(true);
+            }
+            self.segments.forget_late_parents();
+        }
+        let name = log_name(start.segment);
+        Err(Error::damaged(format!("expected {name} to grow, found it cut again and again")))
+    }
+
+    fn open_log(&self, store: StoreId, start: LogStart) -> Result<Option<Follower>> {
+        let name = log_name(start.segment);
+        match self.storage.open(&name) {
+            Ok(file) => Ok(Some(Follower::new(Arc::from(file), store, start, self.cache_bytes))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("open", &name, error)),
+        }
+    }
+
+    fn is_unchanged(&self, mark: Mark) -> Result<bool> {
+        Ok(Mark::read(&*self.storage)? == Some(mark))
+    }
+
+    fn read_manifest(&self) -> Result<Manifest> {
+        match Manifest::read(&*self.storage)? {
+            Read::Sound(manifest) => Ok(manifest),
+            Read::Absent => Err(self.no_store()),
+            Read::Damaged(reason) => Err(Error::damaged(format!(
+                "{} can't be used ({reason}); open the store for writing, which makes it again \
+                 where that is possible, or restore it from a copy",
+                manifest::NAME
+            ))),
+        }
+    }
+
+    fn no_store(&self) -> Error {
+        let place = self.storage.path().map(|path| format!(" at {}", path.display()));
+        Error::foreign(format!(
+            "expected a store{}, found no {}; check the path",
+            place.unwrap_or_default(),
+            manifest::NAME
+        ))
+    }
+
+    fn forget_expired(&self, before: &Manifest, now: &Manifest) {
+        let Some(first) = before.sealed.first().map(|sealed| sealed.segment) else { return };
+        let end = now.sealed.first().map_or(now.active.segment, |sealed| sealed.segment);
+        if first < end {
+            self.segments.forget(first..end);
+        }
+    }
+}
+
+/// How often a question is asked where what it needs expires meanwhile.
+const ASKED_MAX: usize = 4;
+/// How often a manifest is read that names files which are gone when they are opened.
+const TURNS_MAX: u64 = 100;
+/// How often a log is followed from its beginning at one time.
+const REPLACED_MAX: usize = 3;

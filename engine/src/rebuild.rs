@@ -1,0 +1,98 @@
+//! Making again what can be made from segments: their indexes, and the filters of
+//! groups of them.
+
+use std::io::ErrorKind;
+
+use crate::error::{Error, Result};
+use crate::parts::Parts;
+use crate::segment::file::SegFile;
+use crate::segment::filters::{group_name, group_of};
+use crate::segment::heap::ChunkCache;
+use crate::segment::manifest::{idx_name, seg_name};
+use crate::segment::open_index;
+use crate::segment::pages::{PAGE_BYTES, page_digest};
+use crate::segment::sealed::Sealed;
+use crate::verify::Finding;
+
+/// What was made again from segments, and what could not be.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("started"))?;
+/// store.seal()?;
+/// let rebuilt = store.rebuild()?;
+/// assert_eq!((rebuilt.segments, rebuilt.made.len()), (1, 0), "all was as it should be");
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Segments that were gone through.
+    pub segments: u64,
+    /// Files that were missing or damaged and were written anew.
+    pub made: Vec<String>,
+    /// Segments from which no index could be made.
+    pub failed: Vec<Finding>,
+}
+
+/// Goes through the sealed segments and writes what is missing or differs.
+pub(crate) fn rebuild(parts: &Parts) -> Result<Rebuilt> {
+    let mut rebuilt = Rebuilt::default();
+    for sealed in &*parts.sealed {
+        rebuilt.segments += 1;
+        match index(parts, sealed) {
+            Ok(None) => {}
+            Ok(Some(name)) => rebuilt.made.push(name),
+            Err(error) if error.is_damaged() || is_missing(&error) => {
+                let file = seg_name(sealed.segment);
+                rebuilt.failed.push(Finding { file, reason: error.to_string() });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let mut groups: Vec<u64> = parts.sealed.iter().map(|s| group_of(s.segment)).collect();
+    groups.dedup();
+    for group in groups {
+        if parts.segments.mend_group(&parts.sealed, group)? {
+            rebuilt.made.push(group_name(group));
+        }
+    }
+    Ok(rebuilt)
+}
+
+/// Writes the index of a segment where it is not what the segment leads to; returns
+/// its name then.
+fn index(parts: &Parts, sealed: &Sealed) -> Result<Option<String>> {
+    let storage = parts.segments.storage();
+    let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer))?;
+    let bytes = open_index::rebuild(&file, &ChunkCache::new(CACHE_BYTES))?;
+    let digests = file.index_digests()?;
+    let fits = bytes.len() as u64 == file.footer().index_bytes
+        && bytes
+            .chunks(PAGE_BYTES)
+            .enumerate()
+            .all(|(page, bytes)| digests.of(page) == Some(&page_digest(bytes)));
+    if !fits {
+        return Err(Error::damaged(
+            "expected an index with the digests that the segment keeps, made another; it was \
+             written wrong, so please report it",
+        ));
+    }
+    let name = idx_name(sealed.segment);
+    match open_index::read_file(storage, &name, bytes.len() as u64) {
+        Ok(found) if found == bytes => return Ok(None),
+        Err(error) if !is_missing(&error) => return Err(error),
+        _ => {}
+    }
+    open_index::write(storage, &name, &bytes)?;
+    parts.segments.close(sealed.segment);
+    Ok(Some(name))
+}
+
+fn is_missing(error: &Error) -> bool {
+    error.io_kind() == Some(ErrorKind::NotFound)
+}
+
+/// Decoded chunks that are kept while an index is made.
+const CACHE_BYTES: usize = 8 << 20;

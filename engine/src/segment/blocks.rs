@@ -1,0 +1,276 @@
+//! The list of a log's blocks: all that is needed to make each again, byte for
+//! byte, from the records in the heap.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::log::block::{Digest, HEADER_BYTES, Header, MAX_BODY_BYTES, StoreId};
+
+/// A list in the making.
+#[derive(Debug)]
+pub(crate) struct BlockList {
+    bytes: Vec<u8>,
+    count: u32,
+    at: Place,
+}
+
+/// What one entry goes on from.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    offset: u64,
+    next_seq: u64,
+    written_ns: i64,
+    previous: Digest,
+}
+
+/// An entry of the list.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Listed {
+    /// A block: its header, and its records, in turn so many events and versions
+    /// and so many of other kinds.
+    Block(Header, Vec<u32>),
+    /// A stretch of the log that was damaged.
+    Gap(Range<u64>),
+}
+
+/// Reads a list.
+#[derive(Debug)]
+pub(crate) struct ListReader<'a> {
+    bytes: &'a [u8],
+    at: Place,
+    store: StoreId,
+    segment: u64,
+}
+
+impl BlockList {
+    /// The list of a log that goes on from the block with the digest `before`.
+    pub(crate) fn new(before: Digest, first_seq: u64) -> Self {
+        Self { bytes: Vec::new(), count: 0, at: Place::first(before, first_seq) }
+    }
+
+    /// Adds a block; `runs` as in [`Listed::Block`].
+    pub(crate) fn add(&mut self, header: &Header, runs: &[u32]) {
+        let goes_on = header.previous == self.at.previous;
+        self.bytes.push(if goes_on { BLOCK } else { BLOCK_AFTER_DAMAGE });
+        let lost = header.first_seq - self.at.next_seq;
+        let wait = header.written_ns.wrapping_sub(self.at.written_ns);
+        for number in [
+            u64::from(header.version),
+            header.body_len,
+            lost,
+            ((wait << 1) ^ (wait >> 63)).cast_unsigned(),
+            header.offset - header.durable,
+            runs.len() as u64,
+        ] {
+            put(&mut self.bytes, number);
+        }
+        for &run in runs {
+            put(&mut self.bytes, u64::from(run));
+        }
+        if !goes_on {
+            self.bytes.extend_from_slice(&header.previous);
+        }
+        self.bytes.extend_from_slice(&header.digest);
+        self.at.go_on(header, runs);
+        self.count += 1;
+    }
+
+    /// Adds a stretch of damage.
+    pub(crate) fn add_gap(&mut self, range: &Range<u64>) {
+        self.bytes.push(GAP);
+        put(&mut self.bytes, range.end - range.start);
+        self.at.offset = range.end;
+        self.count += 1;
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Blocks and gaps.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The digest of the last block, and when it was written.
+    pub(crate) fn last(&self) -> (Digest, i64) {
+        (self.at.previous, self.at.written_ns)
+    }
+}
+
+impl<'a> ListReader<'a> {
+    /// Reads the list of this store's segment.
+    pub(crate) fn new(
+        bytes: &'a [u8],
+        before: Digest,
+        first_seq: u64,
+        store: StoreId,
+        segment: u64,
+    ) -> Self {
+        Self { bytes, at: Place::first(before, first_seq), store, segment }
+    }
+
+    /// The next entry; none at the end of the list.
+    pub(crate) fn next(&mut self) -> Result<Option<Listed>> {
+        let Some((&tag, rest)) = self.bytes.split_first() else {
+            return Ok(None);
+        };
+        self.bytes = rest;
+        match tag {
+            GAP => {
+                let begin = self.at.offset;
+                let end = begin.checked_add(self.take()?).ok_or_else(damaged)?;
+                self.at.offset = end;
+                Ok(Some(Listed::Gap(begin..end)))
+            }
+            BLOCK | BLOCK_AFTER_DAMAGE => self.block(tag).map(Some),
+            _ => Err(damaged()),
+        }
+    }
+
+    fn block(&mut self, tag: u8) -> Result<Listed> {
+        let version = u32::try_from(self.take()?).map_err(|_| damaged())?;
+        let body_len = self.take()?;
+        let lost = self.take()?;
+        let wait = self.take()?;
+        let wait = (wait >> 1).cast_signed() ^ -(wait & 1).cast_signed();
+        let behind = self.take()?;
+        let count = self.take()?;
+        // A run takes a byte at least.
+        if body_len > MAX_BODY_BYTES || count > self.bytes.len() as u64 {
+            return Err(damaged());
+        }
+        let runs = (0..count)
+            .map(|_| u32::try_from(self.take()?).map_err(|_| damaged()))
+            .collect::<Result<Vec<u32>>>()?;
+        let records = runs.iter().try_fold(0_u32, |sum, &run| sum.checked_add(run));
+        let previous = if tag == BLOCK { self.at.previous } else { self.take_digest()? };
+        let offset = self.at.offset;
+        let header = Header {
+            version,
+            records: records.ok_or_else(damaged)?,
+            store: self.store,
+            segment: self.segment,
+            offset,
+            body_len,
+            first_seq: self.at.next_seq.checked_add(lost).ok_or_else(damaged)?,
+            written_ns: self.at.written_ns.wrapping_add(wait),
+            durable: offset.checked_sub(behind).ok_or_else(damaged)?,
+            previous,
+            digest: self.take_digest()?,
+        };
+        if offset.checked_add(HEADER_BYTES as u64 + body_len).is_none()
+            || header.first_seq.checked_add(u64::from(header.records)).is_none()
+        {
+            return Err(damaged());
+        }
+        self.at.go_on(&header, &runs);
+        Ok(Listed::Block(header, runs))
+    }
+
+    fn take(&mut self) -> Result<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let (&byte, rest) = self.bytes.split_first().ok_or_else(damaged)?;
+            self.bytes = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(damaged())
+    }
+
+    fn take_digest(&mut self) -> Result<Digest> {
+        let (digest, rest) = self.bytes.split_first_chunk().ok_or_else(damaged)?;
+        self.bytes = rest;
+        Ok(*digest)
+    }
+}
+
+impl Place {
+    fn first(before: Digest, first_seq: u64) -> Self {
+        Self { offset: 0, next_seq: first_seq, written_ns: 0, previous: before }
+    }
+
+    fn go_on(&mut self, header: &Header, runs: &[u32]) {
+        let events: u64 = runs.iter().step_by(2).map(|&run| u64::from(run)).sum();
+        *self = Self {
+            offset: header.end(),
+            next_seq: header.first_seq + events,
+            written_ns: header.written_ns,
+            previous: header.digest,
+        };
+    }
+}
+
+/// Appends a number, seven bits to a byte, the lowest first.
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn damaged() -> Error {
+    Error::damaged("expected the list of a segment's blocks, found something else")
+}
+
+/// What an entry begins with.
+const GAP: u8 = 0;
+const BLOCK: u8 = 1;
+const BLOCK_AFTER_DAMAGE: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(offset: u64, first_seq: u64, records: u32, previous: u8) -> Header {
+        Header {
+            version: 1,
+            records,
+            store: [5; 16],
+            segment: 3,
+            offset,
+            body_len: 1000,
+            first_seq,
+            written_ns: i64::MAX - offset.cast_signed(),
+            durable: offset / 2,
+            previous: [previous; 32],
+            digest: [previous + 1; 32],
+        }
+    }
+
+    #[test]
+    fn a_list_reads_as_it_was_written_and_changed_bytes_are_no_panic() {
+        let first = header(0, 100, 7, 9);
+        let after_gap = header(first.end() + 50, 110, 0, 40);
+        let mut list = BlockList::new([9; 32], 100);
+        list.add(&first, &[3, 4]);
+        list.add_gap(&(first.end()..after_gap.offset));
+        list.add(&after_gap, &[]);
+        let read = |bytes: &[u8]| {
+            let mut reader = ListReader::new(bytes, [9; 32], 100, [5; 16], 3);
+            let mut entries = Vec::new();
+            while let Some(entry) = reader.next()? {
+                entries.push(entry);
+            }
+            Ok::<_, Error>(entries)
+        };
+        let entries = [
+            Listed::Block(first, vec![3, 4]),
+            Listed::Gap(first.end()..after_gap.offset),
+            Listed::Block(after_gap, vec![]),
+        ];
+        assert_eq!(read(list.bytes()).expect("sound"), entries);
+        for at in 0..list.bytes().len() {
+            for bit in 0..8 {
+                let mut changed = list.bytes().to_vec();
+                changed[at] ^= 1 << bit;
+                let _ = read(&changed);
+            }
+            let _ = read(&list.bytes()[..at]);
+        }
+    }
+}

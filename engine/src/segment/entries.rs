@@ -1,0 +1,204 @@
+//! Making the spine: where every row of a frozen log lies in the lineage.
+
+use crate::error::{Error, Result};
+use crate::event::LinkKind;
+use crate::id::EventId;
+use crate::log::index::{Anchor, FirmPosition, Flags, Index, NONE, NOW, StoredLink};
+use crate::segment::spine::Entry;
+
+/// The spine entries of the sealed segments before this one.
+pub(crate) trait Earlier {
+    /// The entry with this sequence number; none where it has expired.
+    fn entry(&self, seq: u64) -> Result<Option<Entry>>;
+}
+
+/// The spine of a log, and the texts that it refers to.
+#[derive(Debug)]
+pub(crate) struct Spine {
+    /// An entry a row, `record` yet to be set.
+    pub(crate) entries: Vec<Entry>,
+    /// The index's numbers of the texts, in the order of their numbers here.
+    pub(crate) texts: Vec<u32>,
+}
+
+impl Spine {
+    /// Lays out the rows of a frozen log. O(rows), but for the union-find's log n.
+    pub(crate) fn new(index: &Index, first_seq: u64, earlier: &dyn Earlier) -> Result<Self> {
+        let mut spine = Self::laid_out(index, first_seq);
+        Jumps { first_seq, entries: &mut spine.entries, earlier }.fill()?;
+        Ok(spine)
+    }
+
+    /// The spine without its jumps, which alone take earlier segments to know.
+    pub(crate) fn laid_out(index: &Index, first_seq: u64) -> Self {
+        let (texts, numbers) = used_texts(index);
+        let rows = 0..index.rows().len() as u32;
+        let entries = rows.map(|row| entry(index, row, first_seq, &numbers)).collect();
+        Self { entries, texts }
+    }
+}
+
+/// The parent that a row names, where it is not a row of this log.
+pub(crate) fn outside_parent(index: &Index, row: u32) -> Option<EventId> {
+    if index.row(row).flags.has(Flags::LOST) {
+        return None;
+    }
+    match index.stored_link(row, NOW) {
+        StoredLink::Outside(_, id) | StoredLink::Awaited(id) => Some(id),
+        _ => None,
+    }
+}
+
+fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
+    let own = index.row(row);
+    if own.flags.has(Flags::LOST) {
+        return Entry::lost();
+    }
+    // A version has the lineage of its event.
+    let event = index.row(own.first).flags;
+    let link = index.stored_link(row, NOW);
+    let FirmPosition { anchor, depth } = index.firm_position(row, NOW);
+    let mut flags = own.flags;
+    flags.set(Flags::NAMED, event.has(Flags::NAMED));
+    flags.set(Flags::CLOSING, matches!(link, StoredLink::Closing(_)));
+    // Of links that were claimed the spine says nothing.
+    flags.set(Flags::HISTORY, false);
+    flags.set_link(if event.has(Flags::NAMED) { event.link() } else { LinkKind::default() });
+    let seq = |row: u32| first_seq + u64::from(row);
+    let number = |number: u32| numbers.get(number as usize).copied().unwrap_or(NONE);
+    Entry {
+        key: if own.flags.has(Flags::TEXT) { index.id(row).key() } else { own.id },
+        parent: match link {
+            StoredLink::Row(parent) | StoredLink::Closing(parent) => seq(parent),
+            StoredLink::Outside(parent, _) => parent,
+            StoredLink::None | StoredLink::Awaited(_) => 0,
+        },
+        anchor: match anchor {
+            Anchor::Row(anchor) => seq(anchor),
+            Anchor::Outside(anchor, _) => anchor,
+        },
+        jump: 0,
+        time_ns: own.time_ns,
+        depth,
+        kind: number(own.kind),
+        instance: number(own.instance),
+        session: number(own.session),
+        record: NONE,
+        flags,
+    }
+}
+
+/// The numbers of texts that rows have, ascending, and for each number of the
+/// index the number here.
+fn used_texts(index: &Index) -> (Vec<u32>, Vec<u32>) {
+    let mut numbers = Vec::new();
+    for row in index.rows() {
+        for number in [row.kind, row.instance, row.session] {
+            if number != NONE {
+                let at = number as usize;
+                if numbers.len() <= at {
+                    numbers.resize(at + 1, NONE);
+                }
+                numbers[at] = 0;
+            }
+        }
+    }
+    let mut texts = Vec::new();
+    for (at, number) in numbers.iter_mut().enumerate() {
+        if *number != NONE {
+            *number = texts.len() as u32;
+            texts.push(at as u32);
+        }
+    }
+    (texts, numbers)
+}
+
+/// Jump pointers by the rule of skew-binary numbers (Myers, "An applicative
+/// random-access stack", 1983): each entry has one, and any ancestor is reached in
+/// O(log depth) steps over parents and jumps.
+struct Jumps<'a> {
+    first_seq: u64,
+    entries: &'a mut [Entry],
+    earlier: &'a dyn Earlier,
+}
+
+impl Jumps<'_> {
+    fn fill(&mut self) -> Result<()> {
+        // Rows on the way up to one whose jump is known: parents may come later.
+        let mut path = Vec::new();
+        for row in 0..self.entries.len() {
+            path.push(row);
+            while let Some(&top) = path.last() {
+                match self.parent_row(top)? {
+                    Some(parent) if self.is_open(parent) => path.push(parent),
+                    _ => {
+                        self.entries[top].jump = self.jump(top)?;
+                        path.pop();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a row has a jump that is yet to be found.
+    fn is_open(&self, row: usize) -> bool {
+        let entry = &self.entries[row];
+        entry.jump == 0 && followed(entry) != 0
+    }
+
+    /// The row of the parent, if it is one of this log.
+    fn parent_row(&self, row: usize) -> Result<Option<usize>> {
+        let entry = &self.entries[row];
+        let Some(parent) = followed(entry).checked_sub(self.first_seq) else {
+            return Ok(None);
+        };
+        match self.entries.get(parent as usize) {
+            // What makes the walk end: each step up is one less deep.
+            Some(above) if above.depth.checked_add(1) == Some(entry.depth) => {
+                Ok(Some(parent as usize))
+            }
+            above => Err(Error::damaged(format!(
+                "expected the parent of sequence number {} one step above its depth {}, found {:?}",
+                self.first_seq + row as u64,
+                entry.depth,
+                above.map(|above| above.depth)
+            ))),
+        }
+    }
+
+    fn jump(&self, row: usize) -> Result<u64> {
+        let parent_seq = followed(&self.entries[row]);
+        if parent_seq == 0 {
+            return Ok(0);
+        }
+        let Some(parent) = self.entry(parent_seq)? else {
+            return Ok(parent_seq);
+        };
+        // An anchor's jump is itself.
+        if parent.jump == 0 {
+            return Ok(parent_seq);
+        }
+        let Some(middle) = self.entry(parent.jump)? else {
+            return Ok(parent_seq);
+        };
+        let far_seq = if middle.jump == 0 { parent.jump } else { middle.jump };
+        let Some(far) = self.entry(far_seq)? else {
+            return Ok(parent_seq);
+        };
+        let even = parent.depth.checked_sub(middle.depth) == middle.depth.checked_sub(far.depth);
+        Ok(if even { far_seq } else { parent_seq })
+    }
+
+    fn entry(&self, seq: u64) -> Result<Option<Entry>> {
+        match seq.checked_sub(self.first_seq) {
+            Some(row) => Ok(self.entries.get(row as usize).copied()),
+            None => self.earlier.entry(seq),
+        }
+    }
+}
+
+/// The parent that walks go on to; 0 where there is none.
+pub(crate) fn followed(entry: &Entry) -> u64 {
+    if entry.flags.has(Flags::CLOSING) { 0 } else { entry.parent }
+}

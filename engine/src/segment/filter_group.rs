@@ -1,0 +1,275 @@
+//! Filters of up to 64 segments merged: one probe tells which may have a key.
+//!
+//! For each slot, a word for each bit of the fingerprint, with a bit for each
+//! segment. Only the lower half of each fingerprint is merged: a slot is then one
+//! cache line, and what a group lets through its segment's own filter stops.
+//!
+//! The file: a head, zeros up to a page, the slots, and then a digest of each page
+//! so far and one over the digests. Pages are checked when they are first probed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Result;
+use crate::segment::filter::{FilterView, Geometry, Probe};
+
+/// Segments in a group.
+pub(crate) const GROUP_SEGMENTS: usize = 64;
+
+/// A group in the bytes of a file.
+#[derive(Debug)]
+pub(crate) struct GroupView<B> {
+    bytes: B,
+    geometry: Geometry,
+    members: u64,
+    slots: usize,
+    /// Which pages were checked, and found sound or not.
+    checked: Vec<AtomicU64>,
+    unsound: Vec<AtomicU64>,
+}
+
+/// The geometry that most of these filters have, if any has one, and which have it.
+pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, u64)> {
+    let have = |geometry| {
+        let has = |filter: &Option<FilterView<'_>>| {
+            filter.is_some_and(|filter| filter.geometry() == geometry)
+        };
+        let numbers = (0..GROUP_SEGMENTS).zip(filters).filter(|(_, filter)| has(filter));
+        numbers.fold(0, |mask, (number, _)| mask | 1 << number)
+    };
+    let masks = filters.iter().flatten().map(|filter| (filter.geometry(), have(filter.geometry())));
+    // The first of those that are equally many.
+    masks.rev().max_by_key(|(_, mask): &(Geometry, u64)| mask.count_ones())
+}
+
+/// Writes the group of these filters, front to back, a page at a time. The filter
+/// of the group's segment n is the nth; those that are missing or have another
+/// geometry than most are no members, and are to be probed by themselves. Returns
+/// whether there was anything to write.
+pub(crate) fn write(
+    filters: &[Option<FilterView<'_>>],
+    mut to: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<bool> {
+    let Some((geometry, members)) = members(filters) else {
+        return Ok(false);
+    };
+    let mut head = [0; PAGE_BYTES];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..16].copy_from_slice(&members.to_le_bytes());
+    head[16..24].copy_from_slice(&geometry.to_bytes());
+    let mut digests = Vec::with_capacity(file_pages(geometry) * DIGEST_BYTES);
+    digests.extend_from_slice(&digest(&head));
+    to(&head)?;
+    let of_group: Vec<Option<&FilterView<'_>>> = (0..GROUP_SEGMENTS)
+        .map(|number| filters.get(number)?.as_ref().filter(|_| members & (1 << number) != 0))
+        .collect();
+    let mut page = Vec::with_capacity(PAGE_BYTES);
+    for first in (0..geometry.slots()).step_by(SLOTS_PER_PAGE) {
+        page.clear();
+        for slot in first..geometry.slots().min(first + SLOTS_PER_PAGE) {
+            // Eight segments at a time: their bytes in a word, turned on its side.
+            let mut words = [0u64; GROUP_BITS];
+            for (eight, filters) in of_group.chunks(8).enumerate() {
+                let mut bytes = [0; 8];
+                for (byte, filter) in bytes.iter_mut().zip(filters) {
+                    *byte = filter.map_or(0, |filter| filter.slot(slot) as u8);
+                }
+                let turned = transpose(u64::from_le_bytes(bytes)).to_le_bytes();
+                for (word, byte) in words.iter_mut().zip(turned) {
+                    *word |= u64::from(byte) << (8 * eight);
+                }
+            }
+            page.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        page.resize(PAGE_BYTES, 0);
+        digests.extend_from_slice(&digest(&page));
+        to(&page)?;
+    }
+    let over_all = digest(&digests);
+    digests.extend_from_slice(&over_all);
+    to(&digests)?;
+    Ok(true)
+}
+
+impl<B: AsRef<[u8]>> GroupView<B> {
+    /// Looks at the bytes of a group; none where they are not those of one. Costs a
+    /// digest over 16 bytes a page.
+    pub(crate) fn open(bytes: B) -> Option<Self> {
+        let file = bytes.as_ref();
+        let head = file.first_chunk::<HEAD_BYTES>()?;
+        let (magic, rest) = head.split_first_chunk::<8>()?;
+        let (members, geometry) = rest.split_first_chunk::<8>()?;
+        let geometry = Geometry::from_bytes(*geometry.first_chunk()?)?;
+        let pages = file_pages(geometry);
+        let length = (pages * PAGE_BYTES) + (pages + 1) * DIGEST_BYTES;
+        if *magic != MAGIC || file.len() != length {
+            return None;
+        }
+        let (digests, over_all) = file[pages * PAGE_BYTES..].split_last_chunk::<DIGEST_BYTES>()?;
+        if digest(digests) != *over_all {
+            return None;
+        }
+        let members = u64::from_le_bytes(*members);
+        let words = || (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let (slots, checked, unsound) = (geometry.slots(), words(), words());
+        let group = Self { bytes, geometry, members, slots, checked, unsound };
+        group.is_sound(0).then_some(group)
+    }
+
+    /// The first page that is not as it was written. Reads all of them.
+    pub(crate) fn unsound_page(&self) -> Option<usize> {
+        (0..file_pages(self.geometry)).find(|&page| !self.is_sound(page))
+    }
+
+    /// The segments that the group speaks for.
+    pub(crate) fn members(&self) -> u64 {
+        self.members
+    }
+
+    /// The members that may have a key: a bit each. Three reads of a cache line.
+    pub(crate) fn probe(&self, key: u64) -> u64 {
+        let Probe { slots, fingerprint } = self.geometry.probe(key);
+        let mut differ = [0; GROUP_BITS];
+        for (bit, word) in differ.iter_mut().enumerate() {
+            // All ones where the fingerprint has the bit.
+            *word = 0u64.wrapping_sub(u64::from(fingerprint >> bit & 1));
+        }
+        for slot in slots {
+            let Some(words) = self.words(slot) else {
+                return self.members;
+            };
+            for (word, bytes) in differ.iter_mut().zip(words.as_chunks::<8>().0) {
+                *word ^= u64::from_le_bytes(*bytes);
+            }
+        }
+        !differ.into_iter().fold(0, |any, word| any | word) & self.members
+    }
+
+    /// The words of a slot; none where the page is not as it was written.
+    #[inline]
+    fn words(&self, slot: usize) -> Option<&[u8; SLOT_BYTES]> {
+        debug_assert!(slot < self.slots);
+        let page = 1 + slot / SLOTS_PER_PAGE;
+        let is_checked = self.checked.get(page / 64)?.load(Ordering::Acquire) >> (page % 64) & 1;
+        if is_checked == 0 && !self.is_sound(page) {
+            return None;
+        }
+        let at = PAGE_BYTES + slot * SLOT_BYTES;
+        self.bytes.as_ref().get(at..)?.first_chunk()
+    }
+
+    /// Checks a page, unless it was found unsound before.
+    #[cold]
+    fn is_sound(&self, page: usize) -> bool {
+        let (word, bit) = (page / 64, 1 << (page % 64));
+        if self.unsound[word].load(Ordering::Acquire) & bit != 0 {
+            return false;
+        }
+        let bytes = self.bytes.as_ref();
+        let digests = file_pages(self.geometry) * PAGE_BYTES;
+        let expected = &bytes[digests + page * DIGEST_BYTES..][..DIGEST_BYTES];
+        let sound = digest(&bytes[page * PAGE_BYTES..][..PAGE_BYTES]) == *expected;
+        let found = if sound { &self.checked } else { &self.unsound };
+        found[word].fetch_or(bit, Ordering::AcqRel);
+        sound
+    }
+}
+
+/// Pages of the head and the slots.
+fn file_pages(geometry: Geometry) -> usize {
+    1 + geometry.slots().div_ceil(SLOTS_PER_PAGE)
+}
+
+/// Turns a square of eight bytes of eight bits on its side ("Hacker's Delight", 7-3).
+fn transpose(mut square: u64) -> u64 {
+    for (shift, mask) in
+        [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)]
+    {
+        let moved = (square ^ (square >> shift)) & mask;
+        square ^= moved ^ (moved << shift);
+    }
+    square
+}
+
+fn digest(bytes: &[u8]) -> [u8; DIGEST_BYTES] {
+    let mut digest = [0; DIGEST_BYTES];
+    digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..DIGEST_BYTES]);
+    digest
+}
+
+const MAGIC: [u8; 8] = *b"FBGROUP1";
+const HEAD_BYTES: usize = 24;
+const PAGE_BYTES: usize = 4096;
+const DIGEST_BYTES: usize = 16;
+/// Bits of each fingerprint that are merged.
+const GROUP_BITS: usize = 8;
+const SLOT_BYTES: usize = 8 * GROUP_BITS;
+const SLOTS_PER_PAGE: usize = PAGE_BYTES / SLOT_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::filter;
+    use crate::segment::index::tests::Random;
+
+    fn filters(count: u64, keys: usize) -> (Vec<Vec<u64>>, Vec<Vec<u8>>) {
+        let mut random = Random(count);
+        let keys: Vec<Vec<u64>> =
+            (0..count).map(|_| (0..keys).map(|_| random.next()).collect()).collect();
+        let filters = keys.iter().map(|keys| filter::build(keys).expect("builds")).collect();
+        (keys, filters)
+    }
+
+    fn merged(filters: &[Option<FilterView<'_>>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let append = |page: &[u8]| {
+            bytes.extend_from_slice(page);
+            Ok(())
+        };
+        assert!(write(filters, append).expect("writes"));
+        bytes
+    }
+
+    #[test]
+    fn a_group_answers_as_its_filters_do() {
+        let (keys, bytes) = filters(64, 500);
+        let mut views: Vec<_> = bytes.iter().map(|bytes| FilterView::open(bytes)).collect();
+        views[7] = None;
+        let group = GroupView::open(merged(&views)).expect("opens");
+        let missing = !group.members();
+        assert!(missing & (1 << 7) != 0 && missing.count_ones() < 4);
+        for (number, keys) in keys.iter().enumerate().filter(|&(n, _)| missing & (1 << n) == 0) {
+            assert!(keys.iter().all(|&key| group.probe(key) & (1 << number) != 0));
+        }
+        let mut random = Random(99);
+        let others: Vec<u64> = (0..50_000).map(|_| random.next()).collect();
+        let wrong: u32 = others.iter().map(|&key| group.probe(key).count_ones()).sum();
+        let expected = 50_000 * group.members().count_ones() / 256;
+        assert!((expected / 2..expected * 3 / 2).contains(&wrong), "{wrong} of {expected}");
+        for &key in &others {
+            for (number, view) in views.iter().enumerate() {
+                let may_have = view.is_some_and(|view| view.may_have(key));
+                let is_member = missing & (1 << number) == 0;
+                assert!(!(may_have && is_member) || group.probe(key) & (1 << number) != 0);
+            }
+        }
+    }
+
+    #[test]
+    fn damage_makes_a_group_say_maybe_or_nothing_at_all() {
+        let (keys, bytes) = filters(3, 300);
+        let views: Vec<_> = bytes.iter().map(|bytes| FilterView::open(bytes)).collect();
+        let sound = merged(&views);
+        for length in (0..sound.len()).step_by(509) {
+            assert!(GroupView::open(&sound[..length]).is_none());
+        }
+        for at in (0..sound.len()).step_by(61) {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 4;
+            let Some(group) = GroupView::open(bytes) else { continue };
+            for (number, keys) in keys.iter().enumerate() {
+                let is_member = group.members() & (1 << number) != 0;
+                assert!(keys.iter().all(|&key| !is_member || group.probe(key) >> number & 1 == 1));
+            }
+        }
+    }
+}

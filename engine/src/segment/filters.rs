@@ -1,0 +1,234 @@
+//! Which segments may have to do with an id: the filters of all, and those of 64
+//! at a time merged into groups, so that asking stays cheap in large stores.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::RwLock;
+
+use crate::error::{Error, Result};
+use crate::id::EventId;
+use crate::segment::file::SegFile;
+use crate::segment::filter::{FilterView, filter_key};
+use crate::segment::filter_group::{self, GROUP_SEGMENTS, GroupView};
+use crate::segment::manifest::seg_name;
+use crate::segment::pages::FileBytes;
+use crate::segment::sealed::Sealed;
+use crate::storage::Storage;
+
+/// The filters of a store's segments, opened when they are first asked.
+#[derive(Debug, Default)]
+pub(crate) struct Filters {
+    /// By segment: those that no group speaks for.
+    single: RwLock<BTreeMap<u64, Arc<Single>>>,
+    /// By the first segment of the group.
+    groups: RwLock<BTreeMap<u64, Option<Arc<GroupView<FileBytes>>>>>,
+}
+
+/// The filter of one segment.
+#[derive(Debug)]
+struct Single {
+    file: Arc<SegFile>,
+    state: AtomicU8,
+}
+
+/// Not looked at yet; sound; not to be used: then it says "maybe".
+const UNCHECKED: u8 = 0;
+const SOUND: u8 = 1;
+const UNUSABLE: u8 = 2;
+
+impl Filters {
+    /// The numbers of the segments in a list that may hold an id or name it,
+    /// ascending. The list's segments follow each other.
+    pub(crate) fn candidates(
+        &self,
+        storage: &dyn Storage,
+        sealed: &[Sealed],
+        id: &EventId,
+    ) -> Vec<usize> {
+        let Some(first) = sealed.first().map(|sealed| sealed.segment) else {
+            return Vec::new();
+        };
+        let key = filter_key(&id.key());
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < sealed.len() {
+            let group = group_of(sealed[at].segment);
+            let end = ((group + GROUP_SEGMENTS as u64 - first) as usize).min(sealed.len());
+            let view = self.group(storage, group);
+            // The group keeps half of each fingerprint, and may not speak for all: the
+            // segment's own filter tells.
+            let maybe = view.map_or(u64::MAX, |view| view.probe(key) | !view.members());
+            found.extend((at..end).filter(|&number| {
+                let sealed = &sealed[number];
+                maybe & 1 << (sealed.segment - group) != 0 && self.may_have(storage, sealed, key)
+            }));
+            at = end;
+        }
+        found
+    }
+
+    /// Merges the filters of a group of segments once it is complete, and writes
+    /// them. `sealed` is every sealed segment.
+    pub(crate) fn merge_last(&self, storage: &dyn Storage, sealed: &[Sealed]) -> Result<()> {
+        let Some(last) = sealed.last().map(|sealed| sealed.segment) else { return Ok(()) };
+        let group = group_of(last);
+        if last + 1 != group + GROUP_SEGMENTS as u64 {
+            return Ok(());
+        }
+        self.merge(storage, sealed, group)
+    }
+
+    /// Merges the filters of a group where all of its segments are there.
+    fn merge(&self, storage: &dyn Storage, sealed: &[Sealed], group: u64) -> Result<()> {
+        let members: Vec<&Sealed> =
+            sealed.iter().filter(|sealed| group_of(sealed.segment) == group).collect();
+        if members.len() < GROUP_SEGMENTS {
+            return Ok(());
+        }
+        let singles: Vec<_> =
+            members.iter().map(|sealed| self.single(storage, sealed).ok()).collect();
+        let views: Vec<_> =
+            singles.iter().map(|single| single.as_ref().and_then(|single| single.view())).collect();
+        let (name, mut at) = (group_name(group), 0);
+        let next = format!("{name}.next");
+        let file = storage.create(&next).map_err(|error| Error::io("make", &next, error))?;
+        let written = filter_group::write(&views, |bytes| {
+            file.write_at(bytes, at).map_err(|error| Error::io("write", &next, error))?;
+            at += bytes.len() as u64;
+            Ok(())
+        })?;
+        if !written {
+            return storage.unlink(&next).map_err(|error| Error::io("remove", &next, error));
+        }
+        file.sync().map_err(|error| Error::io("sync", &next, error))?;
+        storage.rename(&next, &name).map_err(|error| Error::io("rename", &next, error))?;
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
+        self.groups.write().remove(&group);
+        self.single.write().retain(|&segment, _| group_of(segment) != group);
+        Ok(())
+    }
+
+    /// Makes the filters of a group again where they are missing or damaged; where
+    /// segments of it have expired, removes what is damaged. Returns whether it did.
+    pub(crate) fn mend_group(
+        &self,
+        storage: &dyn Storage,
+        sealed: &[Sealed],
+        group: u64,
+    ) -> Result<bool> {
+        let name = group_name(group);
+        let whole = sealed.iter().filter(|sealed| group_of(sealed.segment) == group).count()
+            == GROUP_SEGMENTS;
+        let view = open_group(storage, &name);
+        let is_there = storage.open(&name).is_ok();
+        if view.is_some_and(|view| view.unsound_page().is_none()) || (!is_there && !whole) {
+            return Ok(false);
+        }
+        self.groups.write().remove(&group);
+        if whole {
+            self.merge(storage, sealed, group)?;
+            return Ok(storage.open(&name).is_ok());
+        }
+        storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
+        Ok(true)
+    }
+
+    /// Forgets what it has of segments before this one; returns the names of the
+    /// groups that have no segment left.
+    pub(crate) fn forget_before(&self, segment: u64, gone: Range<u64>) -> Vec<String> {
+        self.single.write().retain(|&other, _| other >= segment);
+        let groups = group_of(gone.start)..group_of(segment);
+        self.groups.write().retain(|&group, _| group >= groups.end);
+        groups.step_by(GROUP_SEGMENTS).map(group_name).collect()
+    }
+
+    /// Looks again for files of groups that were not there.
+    pub(crate) fn look_again(&self) {
+        self.groups.write().retain(|_, view| view.is_some());
+    }
+
+    /// The file of a segment, opened once for its filter and all else in it.
+    pub(crate) fn file(&self, storage: &dyn Storage, sealed: &Sealed) -> Result<Arc<SegFile>> {
+        Ok(Arc::clone(&self.single(storage, sealed)?.file))
+    }
+
+    fn may_have(&self, storage: &dyn Storage, sealed: &Sealed, key: u64) -> bool {
+        match self.single(storage, sealed) {
+            Ok(single) => single.view().is_none_or(|filter| filter.may_have(key)),
+            // Opening the segment itself tells what is wrong.
+            Err(_) => true,
+        }
+    }
+
+    fn single(&self, storage: &dyn Storage, sealed: &Sealed) -> Result<Arc<Single>> {
+        if let Some(single) = self.single.read().get(&sealed.segment) {
+            return Ok(Arc::clone(single));
+        }
+        let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer))?;
+        let single = Arc::new(Single { file: Arc::new(file), state: AtomicU8::new(UNCHECKED) });
+        let mut singles = self.single.write();
+        if singles.len() >= SINGLES_MAX {
+            singles.pop_first();
+        }
+        singles.insert(sealed.segment, Arc::clone(&single));
+        Ok(single)
+    }
+
+    fn group(&self, storage: &dyn Storage, group: u64) -> Option<Arc<GroupView<FileBytes>>> {
+        if let Some(view) = self.groups.read().get(&group) {
+            return view.clone();
+        }
+        let view = open_group(storage, &group_name(group)).map(Arc::new);
+        self.groups.write().insert(group, view.clone());
+        view
+    }
+}
+
+impl Single {
+    /// The filter, its pages checked once; none where it can't be used.
+    fn view(&self) -> Option<FilterView<'_>> {
+        match self.state.load(Ordering::Acquire) {
+            SOUND => self.file.filter_bytes_again().and_then(FilterView::open),
+            UNUSABLE => None,
+            _ => {
+                let bytes = self.file.filter_bytes().ok();
+                let view = bytes.and_then(FilterView::open);
+                let state = if view.is_some() { SOUND } else { UNUSABLE };
+                self.state.store(state, Ordering::Release);
+                view
+            }
+        }
+    }
+}
+
+/// The first segment of the group that a segment is in.
+pub(crate) fn group_of(segment: u64) -> u64 {
+    (segment - 1) / GROUP_SEGMENTS as u64 * GROUP_SEGMENTS as u64 + 1
+}
+
+/// The name of the file of a group's filters.
+pub(crate) fn group_name(group: u64) -> String {
+    format!("{group:010}.flt")
+}
+
+/// Opens the file of a group. One that is missing or damaged is done without.
+pub(crate) fn open_group(storage: &dyn Storage, name: &str) -> Option<GroupView<FileBytes>> {
+    let file = match storage.open(name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(_) => return None,
+    };
+    let length =
+        usize::try_from(file.len().ok()?).ok().filter(|&length| length <= GROUP_BYTES_MAX)?;
+    GroupView::open(FileBytes::load(&*file, name, 0, length).ok()?)
+}
+
+/// Segments kept open for their filters alone. Two groups' worth are always.
+const SINGLES_MAX: usize = 1024;
+/// More bytes than a group has.
+const GROUP_BYTES_MAX: usize = 1 << 30;

@@ -1,0 +1,270 @@
+//! The footer: the last bytes of a `.seg` file, which say where all else is.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::log::block::{Digest, StoreId};
+use crate::segment::pages::PAGE_BYTES;
+
+/// Size of the footer.
+pub(crate) const FOOTER_BYTES: usize = 512;
+
+/// What a sealed segment holds and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Footer {
+    pub(crate) store: StoreId,
+    pub(crate) segment: u64,
+    pub(crate) first_seq: u64,
+    /// Events, versions, and the places of those that were lost.
+    pub(crate) rows: u32,
+    pub(crate) events: u32,
+    pub(crate) versions: u32,
+    /// Chunks of the heap, texts, blocks with the gaps between them.
+    pub(crate) chunks: u32,
+    pub(crate) texts: u32,
+    pub(crate) blocks: u32,
+    /// The least and the greatest time of an event; the greater first if there is none.
+    pub(crate) time_min_ns: i64,
+    pub(crate) time_max_ns: i64,
+    /// When the last block was written.
+    pub(crate) written_ns: i64,
+    /// Bytes of the records before compression, and where those of other kinds
+    /// than events and versions begin.
+    pub(crate) raw_bytes: u64,
+    pub(crate) others_at: u64,
+    /// Length of the log that was sealed.
+    pub(crate) log_bytes: u64,
+    /// Length of the `.idx` file.
+    pub(crate) index_bytes: u64,
+    pub(crate) sections: [Section; SECTIONS],
+    /// The digest of the block before the first, and of the last.
+    pub(crate) before: Digest,
+    pub(crate) last: Digest,
+    /// The digest of the section [`PAGE_DIGESTS`].
+    pub(crate) pages: Digest,
+}
+
+/// Where a section lies in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Section {
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+}
+
+/// The sections in the order in which they lie in the file. The pages of those
+/// between the first and the last have their digests in the last.
+pub(crate) const HEAP: usize = 0;
+pub(crate) const CHUNKS: usize = 1;
+pub(crate) const SPINE: usize = 2;
+pub(crate) const PARENTS: usize = 3;
+pub(crate) const ANCHORS: usize = 4;
+pub(crate) const TEXT_IDS: usize = 5;
+pub(crate) const STRINGS: usize = 6;
+pub(crate) const BLOCKS: usize = 7;
+pub(crate) const FILTER: usize = 8;
+pub(crate) const INDEX_DIGESTS: usize = 9;
+pub(crate) const PAGE_DIGESTS: usize = 10;
+pub(crate) const SECTIONS: usize = 11;
+
+impl Footer {
+    /// The footer's bytes, its digest last.
+    pub(crate) fn to_bytes(&self) -> [u8; FOOTER_BYTES] {
+        let mut out = Fields { bytes: [0; FOOTER_BYTES], at: 0 };
+        out.put(MAGIC);
+        out.put(SEG_VERSION.to_le_bytes());
+        out.put(self.rows.to_le_bytes());
+        out.put(self.store);
+        for number in [self.segment, self.first_seq] {
+            out.put(number.to_le_bytes());
+        }
+        for number in [self.events, self.versions, self.chunks, self.texts, self.blocks, 0] {
+            out.put(number.to_le_bytes());
+        }
+        for time in [self.time_min_ns, self.time_max_ns, self.written_ns] {
+            out.put(time.to_le_bytes());
+        }
+        for number in [self.raw_bytes, self.others_at, self.log_bytes, self.index_bytes] {
+            out.put(number.to_le_bytes());
+        }
+        for section in self.sections {
+            out.put(section.offset.to_le_bytes());
+            out.put(section.length.to_le_bytes());
+        }
+        for digest in [self.before, self.last, self.pages] {
+            out.put(digest);
+        }
+        debug_assert!(out.at <= DIGEST_AT, "the fields fit");
+        let digest = *blake3::hash(&out.bytes[..DIGEST_AT]).as_bytes();
+        out.bytes[DIGEST_AT..].copy_from_slice(&digest);
+        out.bytes
+    }
+
+    /// The digest that the footer bears, by which a manifest names the file.
+    pub(crate) fn digest(&self) -> Digest {
+        let bytes = self.to_bytes();
+        let mut digest = [0; 32];
+        digest.copy_from_slice(&bytes[DIGEST_AT..]);
+        digest
+    }
+
+    /// Reads the footer of a file of `file_length` bytes. `expected` is the digest
+    /// that the manifest has of it.
+    pub(crate) fn parse(
+        bytes: &[u8; FOOTER_BYTES],
+        name: &str,
+        file_length: u64,
+        expected: Option<&Digest>,
+    ) -> Result<Self> {
+        let damaged = |what: &str| {
+            Error::damaged(format!(
+                "{name}: {what} in the last {FOOTER_BYTES} of its {file_length} bytes"
+            ))
+        };
+        if bytes[..MAGIC.len()] != MAGIC {
+            return Err(damaged("expected a segment's footer, found something else"));
+        }
+        let digest = *blake3::hash(&bytes[..DIGEST_AT]).as_bytes();
+        if digest[..] != bytes[DIGEST_AT..] {
+            return Err(damaged("expected a footer with the digest it bears, found other bytes"));
+        }
+        if expected.is_some_and(|expected| *expected != digest) {
+            return Err(damaged("expected the footer that the manifest names, found another"));
+        }
+        let mut fields = Fields { bytes: *bytes, at: MAGIC.len() };
+        let version = fields.u32();
+        if version != SEG_VERSION {
+            return Err(Error::foreign(format!(
+                "{name}: expected a segment of format {SEG_VERSION}, found format {version}; open \
+                 it with a newer release of forebear"
+            )));
+        }
+        let rows = fields.u32();
+        let footer = Self {
+            rows,
+            store: fields.take(),
+            segment: fields.u64(),
+            first_seq: fields.u64(),
+            events: fields.u32(),
+            versions: fields.u32(),
+            chunks: fields.u32(),
+            texts: fields.u32(),
+            blocks: (fields.u32(), fields.u32()).0,
+            time_min_ns: fields.i64(),
+            time_max_ns: fields.i64(),
+            written_ns: fields.i64(),
+            raw_bytes: fields.u64(),
+            others_at: fields.u64(),
+            log_bytes: fields.u64(),
+            index_bytes: fields.u64(),
+            sections: std::array::from_fn(|_| Section {
+                offset: fields.u64(),
+                length: fields.u64(),
+            }),
+            before: fields.take(),
+            last: fields.take(),
+            pages: fields.take(),
+        };
+        footer.check(file_length).map_err(|what| damaged(&what))?;
+        Ok(footer)
+    }
+
+    /// The bytes of a section.
+    pub(crate) fn section(&self, section: usize) -> Range<u64> {
+        let Section { offset, length } = self.sections[section];
+        offset..offset + length
+    }
+
+    /// Where the pages that have digests begin and end.
+    pub(crate) fn paged(&self) -> Range<u64> {
+        self.sections[CHUNKS].offset..self.sections[PAGE_DIGESTS].offset
+    }
+
+    /// What is wrong with the places of the sections: they follow each other, each
+    /// at the beginning of a page, and fill the file.
+    fn check(&self, file_length: u64) -> std::result::Result<(), String> {
+        let mut end = 0_u64;
+        for Section { offset, length } in self.sections {
+            if offset != end.next_multiple_of(PAGE_BYTES as u64) || length > file_length {
+                return Err(format!("a section of {length} bytes at byte {offset} does not fit"));
+            }
+            end = offset + length;
+        }
+        let pages = self.paged().end.saturating_sub(self.paged().start) / PAGE_BYTES as u64;
+        let spine = u64::from(self.rows) * super::spine::ENTRY_BYTES as u64;
+        let index_pages = self.index_bytes.div_ceil(PAGE_BYTES as u64);
+        let fits = end + FOOTER_BYTES as u64 == file_length
+            && self.sections[PAGE_DIGESTS].length == pages * DIGEST_BYTES
+            && self.sections[INDEX_DIGESTS].length == index_pages * DIGEST_BYTES
+            && self.sections[SPINE].length == spine
+            && self.others_at <= self.raw_bytes
+            && self.raw_bytes <= MAX_RAW_BYTES;
+        if fits { Ok(()) } else { Err("the lengths do not agree with each other".to_owned()) }
+    }
+}
+
+/// Writes or reads fields one after the other.
+struct Fields {
+    bytes: [u8; FOOTER_BYTES],
+    at: usize,
+}
+
+impl Fields {
+    fn put<const N: usize>(&mut self, field: [u8; N]) {
+        self.bytes[self.at..self.at + N].copy_from_slice(&field);
+        self.at += N;
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut field = [0; N];
+        field.copy_from_slice(&self.bytes[self.at..self.at + N]);
+        self.at += N;
+        field
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+
+    fn i64(&mut self) -> i64 {
+        i64::from_le_bytes(self.take())
+    }
+}
+
+/// The first bytes of every footer.
+const MAGIC: [u8; 8] = *b"frbrSEG\n";
+/// The version of the format that this code writes, and the only one it reads.
+const SEG_VERSION: u32 = 1;
+/// Where in the footer its digest stands: all before it is digested.
+const DIGEST_AT: usize = FOOTER_BYTES - 32;
+/// Size of a page's digest.
+const DIGEST_BYTES: u64 = 16;
+/// Records have addresses of 32 bits, in units of 16 bytes.
+pub(crate) const MAX_RAW_BYTES: u64 = (u32::MAX as u64) << 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_footer_reads_as_it_was_written_and_notices_every_changed_byte() {
+        let mut footer = Footer { segment: 7, first_seq: 9, time_min_ns: -1, ..Footer::default() };
+        for section in &mut footer.sections[CHUNKS..] {
+            section.offset = 0;
+        }
+        let bytes = footer.to_bytes();
+        let length = FOOTER_BYTES as u64;
+        let digest = footer.digest();
+        assert_eq!(Footer::parse(&bytes, "seg", length, Some(&digest)).expect("sound"), footer);
+        assert!(Footer::parse(&bytes, "seg", length, Some(&[1; 32])).is_err());
+        assert!(Footer::parse(&bytes, "seg", length + 1, None).is_err());
+        for at in 0..FOOTER_BYTES {
+            let mut changed = bytes;
+            changed[at] ^= 1;
+            assert!(Footer::parse(&changed, "seg", length, None).is_err(), "byte {at}");
+        }
+    }
+}

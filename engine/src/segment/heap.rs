@@ -1,0 +1,378 @@
+//! Reading records from a sealed segment's heap.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use rkyv::util::AlignedVec;
+use zstd::zstd_safe::DCtx;
+
+use crate::error::{Error, Result};
+use crate::event::Quarantined;
+use crate::log::reader::LogBytes;
+use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined};
+use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
+use crate::segment::file::SegFile;
+use crate::segment::footer::{CHUNKS, HEAP};
+use crate::segment::pages::{Marks, PAGE_BYTES, page_digest};
+use crate::segment::slim::restore;
+use crate::storage::{Map, Storage, StorageFile};
+
+/// Decoded chunks of all segments of a store, bounded in bytes.
+#[derive(Debug)]
+pub(crate) struct ChunkCache(Cache<(u64, u32), Chunk, ChunkWeight>);
+
+/// The bytes of a decoded chunk, shared by all records in it.
+type Chunk = Arc<AlignedVec<ALIGN>>;
+
+/// The compressed records of a segment.
+#[derive(Debug)]
+pub(crate) struct Heap {
+    bytes: HeapBytes,
+    touched: Marks,
+}
+
+#[derive(Debug)]
+enum HeapBytes {
+    Mapped(Map),
+    /// Of a storage that has no maps.
+    File(Box<dyn StorageFile>),
+}
+
+/// A record, and the bytes in which it begins at `start`.
+#[derive(Clone, Debug)]
+pub(crate) struct HeapRecord {
+    pub(crate) bytes: LogBytes,
+    pub(crate) start: usize,
+    pub(crate) frame: Frame,
+}
+
+/// Where a chunk lies.
+#[derive(Clone, Debug)]
+struct Found {
+    number: u32,
+    /// Its bytes before compression.
+    raw: Range<u64>,
+    entry: ChunkEntry,
+}
+
+impl ChunkCache {
+    /// A cache that holds at most so many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Cache::with_weighter(bytes / CHUNK_ESTIMATE_BYTES + 1, bytes as u64, ChunkWeight))
+    }
+}
+
+impl Heap {
+    /// The heap at the beginning of the file, which is kept open where there are no maps.
+    pub(crate) fn new(file: Box<dyn StorageFile>, name: &str, length: usize) -> Result<Self> {
+        let map = if length == 0 {
+            None
+        } else {
+            file.map(0, length).map_err(|error| Error::io("map", name, error))?
+        };
+        let bytes = map.map_or(HeapBytes::File(file), HeapBytes::Mapped);
+        Ok(Self { bytes, touched: Marks::new(length.div_ceil(PAGE_BYTES)) })
+    }
+
+    /// Bytes of the pages read since the last release.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        match &self.bytes {
+            HeapBytes::Mapped(_) => self.touched.count() * PAGE_BYTES,
+            HeapBytes::File(_) => 0,
+        }
+    }
+
+    /// Gives mapped memory back to the system.
+    pub(crate) fn release(&self) {
+        self.touched.clear();
+        if let HeapBytes::Mapped(map) = &self.bytes {
+            map.release();
+        }
+    }
+}
+
+impl SegFile {
+    /// Fails where a chunk is not as it was written. It need not hold whole records.
+    pub(crate) fn check_chunk(&self, chunk: u32) -> Result<()> {
+        let begin = self.raw_begin(chunk)?;
+        let found = self.chunk_at(begin)?;
+        if found.number != chunk {
+            return Err(self.damaged(&format!(
+                "expected chunk {chunk} at byte {begin} before compression, found chunk {}",
+                found.number
+            )));
+        }
+        let mut bytes = vec![0; (found.raw.end - found.raw.start) as usize];
+        self.decode(&found, &mut bytes)
+    }
+
+    /// Fails where there are other bytes than zeros between the heap and the pages.
+    pub(crate) fn check_padding(&self, storage: &dyn Storage) -> Result<()> {
+        let heap = self.footer().section(HEAP).end;
+        let mut padding = [0; PAGE_BYTES];
+        let length = (self.footer().paged().start - heap) as usize;
+        let wanted = padding.get_mut(..length).unwrap_or_default();
+        let name = self.name();
+        let file = storage.open(name).map_err(|error| Error::io("open", name, error))?;
+        file.read_at(wanted, heap).map_err(|error| Error::io("read", name, error))?;
+        match wanted.iter().position(|&byte| byte != 0) {
+            None => Ok(()),
+            Some(at) => Err(self.damaged(&format!(
+                "expected zeros between the heap and the tables, found another byte at {}",
+                heap + at as u64
+            ))),
+        }
+    }
+
+    /// The event or version with this address, with or without its payload.
+    pub(crate) fn record(
+        &self,
+        record: u32,
+        payload: bool,
+        cache: &ChunkCache,
+    ) -> Result<RecordView> {
+        let HeapRecord { bytes, start, frame } = self.find(record, payload, cache)?;
+        match frame.kind {
+            RecordKind::Event | RecordKind::Version => {
+                RecordView::event(bytes, start, frame, payload)
+            }
+            other => {
+                Err(Error::damaged(format!("expected an event, found a record of kind {other:?}")))
+            }
+        }
+        .map_err(|error| self.located(record, &error))
+    }
+
+    /// The quarantined input with this address.
+    pub(crate) fn quarantined(&self, record: u32, cache: &ChunkCache) -> Result<Quarantined> {
+        let HeapRecord { bytes, start, frame } = self.find(record, true, cache)?;
+        quarantined(&bytes[start..], frame).map_err(|error| self.located(record, &error))
+    }
+
+    /// The records that are neither events nor versions, in the order of the log:
+    /// the address of each, and the record without what of its payload lies in
+    /// other chunks.
+    #[cfg(test)]
+    pub(crate) fn others<'a>(
+        &'a self,
+        cache: &'a ChunkCache,
+    ) -> impl Iterator<Item = Result<(u32, HeapRecord)>> + 'a {
+        let mut at = self.footer().others_at;
+        std::iter::from_fn(move || {
+            if at >= self.footer().raw_bytes {
+                return None;
+            }
+            let record = (at / ALIGN as u64) as u32;
+            let found = self.find(record, false, cache);
+            // After damage there is no telling where the next one begins.
+            at = match &found {
+                Ok(found) => at + found.frame.len() as u64,
+                Err(_) => u64::MAX,
+            };
+            Some(found.map(|found| (record, found)))
+        })
+    }
+
+    /// Appends the bytes of a record, at most `room`, as they were in the log.
+    pub(crate) fn copy_record(
+        &self,
+        record: u32,
+        room: usize,
+        cache: &ChunkCache,
+        to: &mut AlignedVec<ALIGN>,
+    ) -> Result<Frame> {
+        let HeapRecord { bytes, start, frame } = self.find(record, false, cache)?;
+        if frame.len() > room {
+            let found = Error::damaged(format!(
+                "expected a record of at most {room} bytes, found one of {}",
+                frame.len()
+            ));
+            return Err(self.located(record, &found));
+        }
+        if let Some(whole) = bytes.get(start..start + frame.len()) {
+            to.extend_from_slice(whole);
+        } else {
+            let HeapRecord { bytes, .. } = self.find(record, true, cache)?;
+            to.extend_from_slice(&bytes[..frame.len()]);
+        }
+        Ok(frame)
+    }
+
+    /// The record with this address: all of it, or what comes before its payload.
+    fn find(&self, record: u32, payload: bool, cache: &ChunkCache) -> Result<HeapRecord> {
+        let at = u64::from(record) * ALIGN as u64;
+        let found = self.chunk_at(at)?;
+        let chunk = self.chunk(&found, cache)?;
+        let start = (at - found.raw.start) as usize;
+        let front = chunk.get(start..).unwrap_or_default();
+        let frame = Frame::parse(front, self.footer().raw_bytes - at)
+            .map_err(|error| self.located(record, &error))?;
+        let wanted = if payload { frame.len() } else { frame.payload_start() };
+        if wanted <= front.len() {
+            return Ok(HeapRecord { bytes: LogBytes::Read(chunk), start, frame });
+        }
+        if frame.payload_start() != front.len() {
+            let found = Error::damaged(format!(
+                "expected a record of {wanted} bytes, or a chunk that ends with its fields, found \
+                 {} bytes of it",
+                front.len()
+            ));
+            return Err(self.located(record, &found));
+        }
+        let bytes = self.gather(front, at, wanted)?;
+        Ok(HeapRecord { bytes: LogBytes::Read(Arc::new(bytes)), start: 0, frame })
+    }
+
+    /// The bytes of a record at `at` that begins with `front` and goes on in the
+    /// chunks behind.
+    fn gather(&self, front: &[u8], at: u64, wanted: usize) -> Result<AlignedVec<ALIGN>> {
+        let mut bytes = AlignedVec::new();
+        bytes.extend_from_slice(front);
+        while bytes.len() < wanted {
+            let piece = self.chunk_at(at + bytes.len() as u64)?;
+            let length = (piece.raw.end - piece.raw.start) as usize;
+            let begin = bytes.len();
+            if !piece.entry.piece || begin + length > wanted {
+                return Err(self.damaged(&format!(
+                    "expected chunk {} to go on with the record at {at}, found other records",
+                    piece.number
+                )));
+            }
+            bytes.resize(begin + length, 0);
+            self.decode(&piece, &mut bytes[begin..])?;
+        }
+        Ok(bytes)
+    }
+
+    /// The chunk that holds the byte `at`, counted before compression.
+    fn chunk_at(&self, at: u64) -> Result<Found> {
+        let footer = self.footer();
+        if at >= footer.raw_bytes {
+            return Err(self.damaged(&format!(
+                "expected a record among the {} bytes of the heap, found an address of {at}",
+                footer.raw_bytes
+            )));
+        }
+        let (mut low, mut high) = (0, footer.chunks);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.raw_begin(middle)? <= at { low = middle } else { high = middle }
+        }
+        let entry = self.chunk_entry(low)?;
+        let begin = u64::from(entry.raw) * ALIGN as u64;
+        let end = if low + 1 < footer.chunks { self.raw_begin(low + 1)? } else { footer.raw_bytes };
+        if begin <= at && at < end && end - begin <= MAX_CHUNK_BYTES as u64 {
+            return Ok(Found { number: low, raw: begin..end, entry });
+        }
+        Err(self.damaged(&format!(
+            "expected a chunk with byte {at} of at most {MAX_CHUNK_BYTES} bytes, found bytes \
+             {begin} to {end}"
+        )))
+    }
+
+    fn raw_begin(&self, chunk: u32) -> Result<u64> {
+        let at = self.section(CHUNKS).start + chunk as usize * CHUNK_ENTRY_BYTES;
+        Ok(u64::from(u32::from_le_bytes(*self.pages().array(at)?)) * ALIGN as u64)
+    }
+
+    fn chunk_entry(&self, chunk: u32) -> Result<ChunkEntry> {
+        let at = self.section(CHUNKS).start + chunk as usize * CHUNK_ENTRY_BYTES;
+        self.pages().array(at).map(ChunkEntry::from_bytes)
+    }
+
+    /// A chunk decoded, from the cache if it is there.
+    fn chunk(&self, found: &Found, cache: &ChunkCache) -> Result<Chunk> {
+        let key = (self.footer().segment, found.number);
+        if let Some(chunk) = cache.0.get(&key) {
+            return Ok(chunk);
+        }
+        // At most `MAX_CHUNK_BYTES`, as was checked when it was found.
+        let length = (found.raw.end - found.raw.start) as usize;
+        let mut bytes = AlignedVec::with_capacity(length);
+        bytes.resize(length, 0);
+        self.decode(found, &mut bytes)?;
+        if !found.entry.piece {
+            restore(&mut bytes, self.footer().raw_bytes - found.raw.start, |row| self.key(row))
+                .map_err(|error| self.damaged(&format!("chunk {}: {error}", found.number)))?;
+        }
+        let chunk = Arc::new(bytes);
+        cache.0.insert(key, Arc::clone(&chunk));
+        Ok(chunk)
+    }
+
+    /// Reads a chunk, checks its digest and decodes it.
+    fn decode(&self, found: &Found, to: &mut [u8]) -> Result<()> {
+        let ChunkEntry { offset, stored, digest, .. } = found.entry;
+        let heap = self.footer().section(HEAP);
+        let end = offset.checked_add(u64::from(stored)).filter(|&end| end <= heap.end);
+        let (Some(end), true) = (end, stored as usize <= to.len()) else {
+            return Err(self.damaged(&format!(
+                "expected chunk {} within the heap's {} bytes, found it at byte {offset} with \
+                 {stored}",
+                found.number, heap.end
+            )));
+        };
+        let mut buffer = Vec::new();
+        let stored: &[u8] = match &self.heap().bytes {
+            HeapBytes::Mapped(map) => {
+                for page in offset as usize / PAGE_BYTES..(end as usize).div_ceil(PAGE_BYTES) {
+                    self.heap().touched.set(page);
+                }
+                map.get(offset as usize..end as usize).unwrap_or_default()
+            }
+            HeapBytes::File(file) => {
+                buffer.resize(stored as usize, 0);
+                let read = file
+                    .read_at(&mut buffer, offset)
+                    .map_err(|error| Error::io("read", self.name(), error))?;
+                &buffer[..read]
+            }
+        };
+        if page_digest(stored) != digest {
+            return Err(self.damaged(&format!(
+                "chunk {} at byte {offset} does not have the digest that was kept of it",
+                found.number
+            )));
+        }
+        if stored.len() == to.len() {
+            to.copy_from_slice(stored);
+            return Ok(());
+        }
+        match DECODER.with_borrow_mut(|decoder| decoder.decompress(to, stored)) {
+            Ok(length) if length == to.len() => Ok(()),
+            _ => Err(self.damaged(&format!(
+                "expected chunk {} at byte {offset} to decode to {} bytes, found something else; \
+                 it was written wrong, so please report it",
+                found.number,
+                to.len()
+            ))),
+        }
+    }
+
+    fn located(&self, record: u32, error: &Error) -> Error {
+        let at = u64::from(record) * ALIGN as u64;
+        self.damaged(&format!("the record at byte {at} before compression: {error}"))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct ChunkWeight;
+
+impl Weighter<(u64, u32), Chunk> for ChunkWeight {
+    fn weight(&self, _: &(u64, u32), chunk: &Chunk) -> u64 {
+        chunk.capacity() as u64 + CHUNK_OVERHEAD_BYTES
+    }
+}
+
+thread_local! {
+    /// Making one takes longer than decoding a chunk.
+    static DECODER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
+/// What most chunks take in memory.
+const CHUNK_ESTIMATE_BYTES: usize = 64 << 10;
+/// What the cache itself takes for a chunk, about.
+const CHUNK_OVERHEAD_BYTES: u64 = 96;

@@ -1,0 +1,126 @@
+//! Tables of ids found by a number: the parents that are not rows of a segment,
+//! the anchors of earlier segments, the text ids.
+
+use std::ops::Range;
+use std::str::from_utf8;
+
+use crate::error::{Error, Result};
+use crate::id::EventId;
+use crate::segment::output::{Output, field};
+use crate::segment::pages::Pages;
+
+/// Writes a table; the numbers ascend. Ids next to each other that are the same
+/// are written once.
+pub(crate) fn write<I>(out: &mut Output, ids: impl Fn() -> I) -> Result<()>
+where
+    I: Iterator<Item = (u64, EventId)>,
+{
+    out.write(&(ids().count() as u64).to_le_bytes())?;
+    // Twice through the ids rather than all of them in memory.
+    let (mut at, mut next, mut before) = (0, 0, None);
+    for (number, id) in ids() {
+        if before.as_ref() != Some(&id) {
+            at = next;
+            next += encoded_len(&id);
+            before = Some(id);
+        }
+        let at = u32::try_from(at)
+            .map_err(|_| Error::limit("ids of one segment", u32::MAX as usize, at))?;
+        out.write(&number.to_le_bytes())?;
+        out.write(&at.to_le_bytes())?;
+    }
+    let mut before = None;
+    for (_, id) in ids() {
+        if before.as_ref() == Some(&id) {
+            continue;
+        }
+        match (id.as_uuid(), id.as_text()) {
+            (Some(uuid), _) => {
+                out.write(&[UUID])?;
+                out.write(uuid.as_bytes())?;
+            }
+            (None, text) => {
+                let text = text.unwrap_or_default().as_bytes();
+                out.write(&[text.len() as u8])?;
+                out.write(text)?;
+            }
+        }
+        before = Some(id);
+    }
+    Ok(())
+}
+
+/// A table in a sealed file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IdTable<'a> {
+    pages: &'a Pages,
+    range: &'a Range<usize>,
+}
+
+impl<'a> IdTable<'a> {
+    /// The table in this range of the pages.
+    pub(crate) fn new(pages: &'a Pages, range: &'a Range<usize>) -> Self {
+        Self { pages, range }
+    }
+
+    /// The id with this number. O(log n).
+    pub(crate) fn find(&self, number: u64) -> Result<Option<EventId>> {
+        let count = self.len()?;
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (found, at) = self.entry(middle)?;
+            match found.cmp(&number) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return self.id(count, at).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many numbers it has.
+    pub(crate) fn len(&self) -> Result<usize> {
+        let count = usize::try_from(u64::from_le_bytes(*self.pages.array(self.range.start)?));
+        match count {
+            Ok(count) if count <= self.range.len() / ENTRY_BYTES => Ok(count),
+            _ => Err(damaged("more entries than it has room for")),
+        }
+    }
+
+    fn entry(&self, at: usize) -> Result<(u64, u32)> {
+        let bytes: &[u8; ENTRY_BYTES] =
+            self.pages.array(self.range.start + COUNT_BYTES + at * ENTRY_BYTES)?;
+        Ok((u64::from_le_bytes(field(bytes, 0)), u32::from_le_bytes(field(bytes, 8))))
+    }
+
+    fn id(&self, count: usize, at: u32) -> Result<EventId> {
+        let at = self.range.start + COUNT_BYTES + count * ENTRY_BYTES + at as usize;
+        let [length] = *self.pages.array(at)?;
+        if length == UUID {
+            return Ok(EventId::from_uuid_bytes(*self.pages.array(at + 1)?));
+        }
+        let end = at + 1 + usize::from(length);
+        if end > self.range.end {
+            return Err(damaged("an id that ends behind it"));
+        }
+        from_utf8(self.pages.bytes(at + 1..end)?)
+            .map(|text| EventId::from_text(text.into()))
+            .map_err(|_| damaged("an id that is no text"))
+    }
+}
+
+fn damaged(what: &str) -> Error {
+    Error::damaged(format!("expected a table of ids, found one with {what}"))
+}
+
+/// Bytes that an id takes: one for what it is, then its own.
+fn encoded_len(id: &EventId) -> usize {
+    1 + id.as_text().map_or(16, str::len)
+}
+
+/// Stands for the length of a UUID; texts have at least one byte.
+const UUID: u8 = 0;
+const COUNT_BYTES: usize = 8;
+/// A number and where its id begins.
+const ENTRY_BYTES: usize = 12;

@@ -1,0 +1,249 @@
+//! Rows by id, and rows of versions by id and content.
+
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::log::index::Flags;
+use crate::segment::index::packing::Input;
+use crate::segment::index::store::Appender;
+use crate::segment::index::tables::Table;
+use crate::segment::index::{ContentDigest, SegmentIndex};
+use crate::segment::spine::Entry;
+
+/// Writes the rows of all ids, sorted by key and row, in groups.
+///
+/// A group stands under its last key and row. Its value: the bytes that a row
+/// takes, then of each row the last two bytes of its key, then the rows.
+pub(super) fn write(entries: &[Entry], table: &mut Appender<'_>) -> Result<()> {
+    let width = row_width(entries.len() as u32);
+    let mut value = Vec::with_capacity(1 + GROUP * 6);
+    for group in sorted(entries).chunks(GROUP) {
+        let Some(&last) = group.last() else { continue };
+        value.clear();
+        value.push(width as u8);
+        for &row in group {
+            value.extend_from_slice(fragment(&entries[row as usize].key));
+        }
+        for &row in group {
+            value.extend_from_slice(&row.to_le_bytes()[..width]);
+        }
+        table.put(&id_key(&entries[last as usize].key, last), &value)?;
+    }
+    Ok(())
+}
+
+/// Writes the digests of versions.
+pub(super) fn write_versions(
+    entries: &[Entry],
+    versions: impl Iterator<Item = (u32, ContentDigest)>,
+    table: &mut Appender<'_>,
+) -> Result<()> {
+    let mut sorted: Vec<([u8; 16], ContentDigest, u32)> = versions
+        .filter_map(|(row, digest)| Some((entries.get(row as usize)?.key, digest, row)))
+        .collect();
+    sorted.sort_unstable();
+    let mut value = Vec::with_capacity(GROUP * 12);
+    for group in sorted.chunks(GROUP) {
+        let Some((key, digest, row)) = group.last() else { continue };
+        value.clear();
+        for (_, digest, row) in group {
+            value.extend_from_slice(digest);
+            value.extend_from_slice(&row.to_le_bytes());
+        }
+        table.put(&Table::Versions.key(&[key, digest, &row.to_be_bytes()]), &value)?;
+    }
+    Ok(())
+}
+
+impl SegmentIndex {
+    /// Rows with this key after one, ascending: the event and its versions. Texts
+    /// must be compared in full. `key_of` gives the key of a row.
+    pub(crate) fn rows_of(
+        &self,
+        key: &[u8; 16],
+        after: Option<u32>,
+        at_most: usize,
+        key_of: impl Fn(u32) -> Result<[u8; 16]>,
+    ) -> Result<Vec<u32>> {
+        let mut found = Vec::new();
+        let Some(first) = after.map_or(Some(0), |after| after.checked_add(1)) else {
+            return Ok(found);
+        };
+        self.tree.walk(&id_key(key, first), |last, value| {
+            let Some(last) = Table::Ids.rest(last) else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let group = self.group_of_ids(value)?;
+            for (at, other) in group.fragments.chunks_exact(2).enumerate() {
+                if other != fragment(key) {
+                    continue;
+                }
+                let row =
+                    group.row(at, self.rows).map_err(|error| self.damaged("an id", &error))?;
+                if row >= first && key_of(row)? == *key {
+                    found.push(row);
+                    if found.len() >= at_most {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+            }
+            // The rest of the key's rows is in the next group only if this ends with it.
+            let ends_with_it = last.starts_with(key);
+            Ok(if ends_with_it { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// Rows whose keys lie from `from`'s key and row on up to `high`, sorted by key
+    /// and row. Keys of texts are among them.
+    pub(crate) fn rows_between(
+        &self,
+        from: (&[u8; 16], u32),
+        high: &[u8; 16],
+        at_most: usize,
+        key_of: impl Fn(u32) -> Result<[u8; 16]>,
+    ) -> Result<Vec<u32>> {
+        let mut found = Vec::new();
+        let mut is_first = true;
+        self.tree.walk(&id_key(from.0, from.1), |last, value| {
+            let Some(last) = Table::Ids.rest(last) else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let group = self.group_of_ids(value)?;
+            let row = |at| group.row(at, self.rows).map_err(|error| self.damaged("an id", &error));
+            let mut at = 0;
+            if std::mem::take(&mut is_first) {
+                // Only the first group can begin before the place: halved until it is found.
+                let mut end = group.len();
+                while at < end {
+                    let middle = at.midpoint(end);
+                    let row = row(middle)?;
+                    if (&key_of(row)?, row) < from { at = middle + 1 } else { end = middle }
+                }
+            }
+            let whole = last.get(..16).is_some_and(|key| key <= high.as_slice());
+            for at in at..group.len() {
+                let row = row(at)?;
+                if found.len() >= at_most || (!whole && key_of(row)? > *high) {
+                    return Ok(ControlFlow::Break(()));
+                }
+                found.push(row);
+            }
+            Ok(if whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// Rows of versions with this key whose content has this digest, a few at most.
+    /// Contents must be compared in full.
+    pub(crate) fn versions_with(
+        &self,
+        key: &[u8; 16],
+        digest: ContentDigest,
+        key_of: impl Fn(u32) -> Result<[u8; 16]>,
+    ) -> Result<Vec<u32>> {
+        let mut found = Vec::new();
+        self.tree.walk(&Table::Versions.key(&[key, &digest]), |last, value| {
+            let Some(last) = Table::Versions.rest(last) else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let (entries, rest) = value.as_chunks::<12>();
+            if !rest.is_empty() || entries.len() > GROUP {
+                let wrong = Error::damaged(format!("a group of {} bytes", value.len()));
+                return Err(self.damaged("digests of versions", &wrong));
+            }
+            for entry in entries {
+                let [.., a, b, c, d] = *entry;
+                let row = u32::from_le_bytes([a, b, c, d]);
+                if entry.starts_with(&digest) && row < self.rows && key_of(row)? == *key {
+                    found.push(row);
+                }
+            }
+            let ends_with_it = last.strip_prefix(key).is_some_and(|rest| rest.starts_with(&digest));
+            let go_on = ends_with_it && found.len() < MAX_SAME;
+            Ok(if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    fn group_of_ids<'v>(&self, value: &'v [u8]) -> Result<IdGroup<'v>> {
+        IdGroup::read(value).map_err(|error| self.damaged("a group of ids", &error))
+    }
+}
+
+/// Ids that stand together.
+struct IdGroup<'v> {
+    /// Two bytes of each.
+    fragments: &'v [u8],
+    rows: &'v [u8],
+    width: usize,
+}
+
+impl<'v> IdGroup<'v> {
+    fn read(value: &'v [u8]) -> Result<Self> {
+        let mut input = Input(value);
+        let width = usize::from(input.byte()?);
+        let count = input.0.len() / (2 + width);
+        if !(1..=4).contains(&width) || count > GROUP || count * (2 + width) != input.0.len() {
+            return Err(Error::damaged(format!(
+                "expected at most {GROUP} rows of 1 to 4 bytes, found {} bytes for rows of {width}",
+                input.0.len()
+            )));
+        }
+        let fragments = input.bytes(2 * count)?;
+        Ok(Self { fragments, rows: input.0, width })
+    }
+
+    fn len(&self) -> usize {
+        self.fragments.len() / 2
+    }
+
+    fn row(&self, at: usize, end: u32) -> Result<u32> {
+        let mut four = [0; 4];
+        four[..self.width].copy_from_slice(&self.rows[at * self.width..][..self.width]);
+        let row = u32::from_le_bytes(four);
+        if row < end {
+            return Ok(row);
+        }
+        Err(Error::damaged(format!("expected a row below {end}, found {row}")))
+    }
+}
+
+/// The rows that have an id, sorted by key and row.
+fn sorted(entries: &[Entry]) -> Vec<u32> {
+    let whole = |row: u32| (entries[row as usize].key, row);
+    // By the first eight bytes, which lie with the rows, and where these are the same by all.
+    let mut rows: Vec<(u64, u32)> = (0..entries.len() as u32)
+        .filter(|&row| !entries[row as usize].flags.has(Flags::LOST))
+        .map(|row| ((u128::from_be_bytes(entries[row as usize].key) >> 64) as u64, row))
+        .collect();
+    rows.sort_unstable();
+    for same in rows.chunk_by_mut(|a, b| a.0 == b.0) {
+        same.sort_unstable_by_key(|&(_, row)| whole(row));
+    }
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn id_key(key: &[u8; 16], row: u32) -> [u8; 21] {
+    let mut bytes = [Table::Ids as u8; 21];
+    bytes[1..17].copy_from_slice(key);
+    bytes[17..].copy_from_slice(&row.to_be_bytes());
+    bytes
+}
+
+/// The part of a key that is kept with its row: enough to pass over nearly all
+/// others without a look at the spine.
+fn fragment(key: &[u8; 16]) -> &[u8] {
+    &key[14..]
+}
+
+/// Bytes that the number of any of so many rows takes.
+fn row_width(rows: u32) -> usize {
+    let bits = u32::BITS - rows.saturating_sub(1).leading_zeros();
+    (bits.div_ceil(8) as usize).max(1)
+}
+
+/// Entries that stand together.
+const GROUP: usize = 64;
+/// After so many rows with one digest no further group is looked at.
+const MAX_SAME: usize = 16;

@@ -1,0 +1,181 @@
+//! The `.idx` of a sealed segment: a redb database that answers where to start.
+//!
+//! All entries stand in one table, whose keys begin with the byte of a [`Table`],
+//! many packed to an entry. It is made from the index of a frozen log and the
+//! segment's spine, and can be made again from the segment at any time.
+
+mod children;
+mod claims;
+mod dimensions;
+mod ids;
+mod lists;
+#[cfg(test)]
+pub(crate) mod measure;
+mod packing;
+mod sequences;
+mod store;
+mod tables;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::error::{Error, Result};
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::index::Index;
+use crate::segment::spine::Entry;
+
+use children::Children;
+use lists::ListWriter;
+use packing::{Input, put_number};
+use store::Tree;
+use tables::Table;
+
+pub(crate) use claims::{KeptLink, LinkEnd, Standing, of as kept_links};
+pub(crate) use dimensions::{Dim, Values};
+pub(crate) use store::IndexBytes;
+
+/// A digest of what makes two events with one id the same.
+pub(crate) type ContentDigest = [u8; 8];
+
+/// What an index is built from beside the index of the log and the spine.
+#[derive(Debug)]
+pub(crate) struct Extra<'a> {
+    /// The digests of all rows that are versions.
+    pub(crate) versions: Vec<(u32, ContentDigest)>,
+    /// Where each piece of quarantined input lies, in order.
+    pub(crate) quarantined: &'a [u64],
+}
+
+/// The index of a sealed segment, open for reading.
+#[derive(Debug)]
+pub(crate) struct SegmentIndex {
+    tree: Tree,
+    rows: u32,
+    /// How many links there are of each standing.
+    links: [u32; 4],
+}
+
+/// The bytes of the `.idx` of a frozen log. Equal input gives equal bytes.
+pub(crate) fn build(
+    index: &Index,
+    entries: &[Entry],
+    first_seq: u64,
+    extra: Extra<'_>,
+) -> Result<Vec<u8>> {
+    let children = Children::of(index);
+    let links = claims::of(index);
+    store::build(|table| {
+        let mut head = vec![VERSION];
+        put_number(&mut head, first_seq);
+        put_number(&mut head, entries.len() as u64);
+        for standing in Standing::ALL {
+            let count = links.iter().filter(|link| link.standing == standing).count();
+            put_number(&mut head, count as u64);
+        }
+        table.put(&Table::Head.key(&[]), &head)?;
+        ids::write(entries, table)?;
+        let mut lists = ListWriter::default();
+        let dimensions = dimensions::write(index, entries, &mut lists, table)?;
+        let [inside, outside] = children.write(&mut lists, table)?;
+        for (key, value) in [dimensions, inside, outside].into_iter().flatten() {
+            table.put(&key, &value)?;
+        }
+        claims::write(&links, table)?;
+        sequences::write_awaited(&sequences::awaited(index), table)?;
+        sequences::write_numbers(Table::Quarantined, extra.quarantined, table)?;
+        let mut keys: Vec<[u8; 16]> = index.quarantine_keys().copied().collect();
+        sequences::write_keys(Table::QuarantineKeys, &mut keys, table)?;
+        ids::write_versions(entries, extra.versions.into_iter(), table)
+    })
+}
+
+/// A digest of what makes two events with one id the same: the payload, or the
+/// fields where there is none. The same on every machine.
+pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>) -> ContentDigest {
+    let mut hasher = blake3::Hasher::new();
+    if let Some(payload) = payload {
+        hasher.update(&[1]).update(payload);
+    } else {
+        let mut bytes = vec![0, fields.link];
+        let mut put_text = |text: &str| {
+            put_number(&mut bytes, text.len() as u64);
+            bytes.extend_from_slice(text.as_bytes());
+        };
+        put_text(fields.kind());
+        put_text(fields.instance());
+        for (key, value) in fields.labels() {
+            put_text(key);
+            put_text(value);
+        }
+        bytes.extend_from_slice(&fields.time_ns.to_native().to_le_bytes());
+        // What may be missing comes last, each behind a byte that says whether it is.
+        bytes.push(u8::from(fields.session().is_some()));
+        if let Some(session) = fields.session() {
+            put_number(&mut bytes, session.len() as u64);
+            bytes.extend_from_slice(session.as_bytes());
+        }
+        bytes.push(u8::from(fields.parent_id().is_some()));
+        if let Some(parent) = fields.parent_id() {
+            packing::put_id(&mut bytes, &parent);
+        }
+        hasher.update(&bytes);
+    }
+    let mut digest = [0; 8];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    digest
+}
+
+impl SegmentIndex {
+    /// Opens the index of the segment whose first sequence number and number of rows
+    /// these are. `name` is the file's, for errors.
+    pub(crate) fn open(
+        name: &str,
+        bytes: impl IndexBytes,
+        first_seq: u64,
+        rows: u32,
+    ) -> Result<Self> {
+        let tree = Tree::open(name, bytes)?;
+        let read = tree.get(&Table::Head.key(&[]), Head::read)?;
+        let head =
+            read.ok_or_else(|| Error::damaged(format!("{name}: an index without a head")))?;
+        if (head.version, head.first_seq, head.rows) != (VERSION, first_seq, rows) {
+            return Err(Error::damaged(format!(
+                "{name}: expected an index of format {VERSION} for {rows} rows from {first_seq} \
+                 on, found one of format {} for {} rows from {} on; it can be built again",
+                head.version, head.rows, head.first_seq
+            )));
+        }
+        Ok(Self { tree, rows, links: head.links })
+    }
+
+    fn damaged(&self, what: &str, error: &Error) -> Error {
+        Error::damaged(format!(
+            "{}: expected {what}, found something else ({error}); the index can be built again",
+            self.tree.name()
+        ))
+    }
+}
+
+/// The first entry.
+struct Head {
+    version: u8,
+    first_seq: u64,
+    rows: u32,
+    links: [u32; 4],
+}
+
+impl Head {
+    fn read(value: &[u8]) -> Result<Self> {
+        let mut input = Input(value);
+        let version = input.byte()?;
+        let first_seq = input.number()?;
+        let rows = input.number_up_to(u64::from(u32::MAX))?;
+        let mut links = [0; 4];
+        for count in &mut links {
+            *count = input.number_up_to(u64::from(u32::MAX) / 4)?;
+        }
+        Ok(Self { version, first_seq, rows, links })
+    }
+}
+
+/// The version of the format of all entries.
+const VERSION: u8 = 1;

@@ -1,0 +1,248 @@
+//! Numbers packed small, and read back with every length checked.
+
+use crate::error::{Error, Result};
+use crate::event::{Link, LinkKind};
+use crate::id::EventId;
+use crate::log::record::{link_kind, link_number};
+
+/// Most rows that are packed together.
+pub(super) const MAX_PACKED: usize = 128;
+
+/// Appends a number of 7 bits a byte, the lowest first.
+pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Appends rows: the first as its distance from `base`, of the rest the distances
+/// between neighbours, each in as many bits as the largest needs.
+pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
+    debug_assert!(rows.len() <= MAX_PACKED);
+    let Some(&first) = rows.first() else { return };
+    put_number(out, zigzag(i64::from(first) - i64::from(base)));
+    if rows.len() == 1 {
+        return;
+    }
+    let ascending = rows.windows(2).all(|pair| pair[0] < pair[1]);
+    let distance = |pair: &[u32]| {
+        if ascending {
+            u64::from(pair[1] - pair[0] - 1)
+        } else {
+            zigzag(i64::from(pair[1]) - i64::from(pair[0]))
+        }
+    };
+    let largest = rows.windows(2).map(distance).max().unwrap_or(0);
+    let width = u64::BITS - largest.leading_zeros();
+    out.push(width as u8 | if ascending { 0 } else { MIXED });
+    let (mut bits, mut filled) = (0u128, 0);
+    for pair in rows.windows(2) {
+        bits |= u128::from(distance(pair)) << filled;
+        filled += width;
+        while filled >= 8 {
+            out.push(bits as u8);
+            bits >>= 8;
+            filled -= 8;
+        }
+    }
+    if filled > 0 {
+        out.push(bits as u8);
+    }
+}
+
+/// Appends an id in full.
+pub(super) fn put_id(out: &mut Vec<u8>, id: &EventId) {
+    if let Some(uuid) = id.as_uuid() {
+        out.push(0);
+        out.extend_from_slice(uuid.as_bytes());
+        return;
+    }
+    // A text has at least one byte: 0 stands for a UUID.
+    let text = id.as_text().unwrap_or_default();
+    put_number(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a link in full.
+pub(super) fn put_link(out: &mut Vec<u8>, link: &Link) {
+    out.extend_from_slice(&[link_number(link.kind), link.strength]);
+    put_number(out, zigzag(link.order));
+    put_id(out, &link.child);
+    put_id(out, &link.parent);
+}
+
+/// Bytes that are read from their beginning on.
+#[derive(Debug)]
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
+
+impl<'a> Input<'a> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8> {
+        Ok(self.bytes(1)?[0])
+    }
+
+    pub(super) fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(|| {
+            Error::damaged(format!("expected {length} more bytes, found {}", self.0.len()))
+        })?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(Error::damaged("expected a number of at most 10 bytes, found a longer one"))
+    }
+
+    /// A number that is at most `max`.
+    pub(super) fn number_up_to(&mut self, max: u64) -> Result<u32> {
+        let number = self.number()?;
+        let max = max.min(u64::from(u32::MAX));
+        if number > max {
+            return Err(Error::damaged(format!("expected at most {max}, found {number}")));
+        }
+        Ok(number as u32)
+    }
+
+    /// Rows as they were packed, each less than `end`.
+    pub(super) fn rows(&mut self, base: u32, count: usize, end: u32) -> Result<Vec<u32>> {
+        if count > MAX_PACKED {
+            return Err(Error::damaged(format!(
+                "expected at most {MAX_PACKED} rows packed together, found {count}"
+            )));
+        }
+        let mut rows = Vec::with_capacity(count);
+        if count == 0 {
+            return Ok(rows);
+        }
+        let mut row = i64::from(base).wrapping_add(from_zigzag(self.number()?));
+        rows.push(check_row(row, end)?);
+        if count == 1 {
+            return Ok(rows);
+        }
+        let head = self.byte()?;
+        let (mixed, width) = (head & MIXED != 0, usize::from(head & !MIXED));
+        if width > MAX_WIDTH {
+            return Err(Error::damaged(format!(
+                "expected numbers of at most {MAX_WIDTH} bits, found {width}"
+            )));
+        }
+        let packed = self.bytes(((count - 1) * width).div_ceil(8))?;
+        for at in 0..count - 1 {
+            let number = bits_at(packed, at * width, width);
+            let step = if mixed { from_zigzag(number) } else { number.cast_signed() + 1 };
+            row = row.wrapping_add(step);
+            rows.push(check_row(row, end)?);
+        }
+        Ok(rows)
+    }
+
+    pub(super) fn id(&mut self) -> Result<EventId> {
+        match self.number_up_to(crate::limits::MAX_ID_BYTES as u64)? {
+            0 => Ok(EventId::from_uuid_bytes(self.array()?)),
+            length => std::str::from_utf8(self.bytes(length as usize)?)
+                .map(|text| EventId::from_text(text.into()))
+                .map_err(|_| Error::damaged("expected an id's text, found other bytes")),
+        }
+    }
+
+    pub(super) fn link(&mut self) -> Result<Link> {
+        let kind: LinkKind = link_kind(self.byte()?)?;
+        let strength = self.byte()?;
+        let order = from_zigzag(self.number()?);
+        Ok(Link { child: self.id()?, parent: self.id()?, kind, strength, order })
+    }
+}
+
+/// Small for numbers near 0 of either sign.
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+fn from_zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+/// The number of `width` bits that begins at a bit. What lies past the end is 0.
+fn bits_at(packed: &[u8], bit: usize, width: usize) -> u64 {
+    let mut eight = [0; 8];
+    let rest = packed.get(bit / 8..).unwrap_or_default();
+    let length = rest.len().min(8);
+    eight[..length].copy_from_slice(&rest[..length]);
+    // At most 33 bits and the 7 before them: they lie within the eight bytes.
+    (u64::from_le_bytes(eight) >> (bit % 8)) & ((1 << width) - 1)
+}
+
+/// A row that was read, where it is less than `end`.
+pub(super) fn check_row(row: i64, end: u32) -> Result<u32> {
+    match u32::try_from(row) {
+        Ok(row) if row < end => Ok(row),
+        _ => Err(Error::damaged(format!("expected a row below {end}, found {row}"))),
+    }
+}
+
+/// Set with the width where rows do not ascend.
+const MIXED: u8 = 0x80;
+/// Bits of a distance between two rows, with its sign.
+const MAX_WIDTH: usize = 33;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_read_as_they_were_packed() {
+        let lists: [&[u32]; 6] = [
+            &[7],
+            &[0, 1, 2, 3, 4],
+            &[5, 900, 901, 70_000],
+            &[9, 3, 4, u32::MAX - 2, 0],
+            &[u32::MAX - 1],
+            &[0, u32::MAX - 1, 0],
+        ];
+        for rows in lists {
+            for base in [0, 1000, u32::MAX] {
+                let mut bytes = Vec::new();
+                put_rows(&mut bytes, base, rows);
+                let mut input = Input(&bytes);
+                assert_eq!(input.rows(base, rows.len(), u32::MAX).expect("reads"), rows);
+                assert!(input.is_empty());
+                for length in 0..bytes.len() {
+                    assert!(Input(&bytes[..length]).rows(base, rows.len(), u32::MAX).is_err());
+                }
+                let max = rows.iter().max().expect("not empty");
+                assert!(Input(&bytes).rows(base, rows.len(), *max).is_err(), "a row too many");
+            }
+        }
+    }
+
+    #[test]
+    fn links_read_as_they_were_written_and_cut_ones_do_not() {
+        let uuid = "0191e7a4-5b3c-7d2e-8f10-a1b2c3d4e5f6";
+        let link = Link::new(uuid, "x".repeat(255), LinkKind::Spawned).strength(3).order(-5);
+        let mut bytes = Vec::new();
+        put_link(&mut bytes, &link);
+        assert_eq!(Input(&bytes).link().expect("reads"), link);
+        for length in 0..bytes.len() {
+            assert!(Input(&bytes[..length]).link().is_err());
+        }
+    }
+}

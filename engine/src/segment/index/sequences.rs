@@ -1,0 +1,168 @@
+//! What is listed in the order in which it came about: missing parents, links that
+//! close a cycle, quarantined input.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use foldhash::fast::RandomState;
+
+use crate::error::Result;
+use crate::id::EventId;
+use crate::log::index::{Flags, Index, NONE, NOW, Parent};
+use crate::segment::index::SegmentIndex;
+use crate::segment::index::packing::{Input, put_id, put_number};
+use crate::segment::index::store::Appender;
+use crate::segment::index::tables::Table;
+
+/// A parent that was named and is not stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AwaitedParent {
+    pub(crate) id: EventId,
+    /// How many rows name it, claims included.
+    pub(crate) children: u32,
+    pub(crate) first_child: u32,
+}
+
+/// Parents that are missing still, in the order in which they were first named.
+pub(super) fn awaited(index: &Index) -> Vec<AwaitedParent> {
+    let mut found = Vec::new();
+    for entry in index.missing().iter().filter(|entry| entry.until == NONE) {
+        // A row may have come to wait, given up and come back: it counts once.
+        let mut children: Vec<u32> = entry.children.clone();
+        children.sort_unstable();
+        children.dedup();
+        children.retain(
+            |&row| matches!(index.parent(row, NOW), Parent::Missing(id, _) if id == entry.id),
+        );
+        if let Some(&first_child) = children.first() {
+            let children = children.len() as u32;
+            found.push(AwaitedParent { id: entry.id.clone(), children, first_child });
+        }
+    }
+    let unknown = |&(row, id): &(u32, &EventId)| {
+        let outside = index.outside(row);
+        let unknown = outside.is_some_and(|outside| outside.parent == 0);
+        (unknown && !index.row(row).flags.has(Flags::VERSION)).then_some((row, id.clone()))
+    };
+    let named =
+        index.outsides().filter_map(|(row, outside)| Some((row, outside.parent_id.as_ref()?)));
+    let mut others: Vec<(u32, EventId)> = named.filter_map(|named| unknown(&named)).collect();
+    others.sort_unstable_by_key(|&(row, _)| row);
+    let mut places: HashMap<EventId, usize, RandomState> =
+        found.iter().enumerate().map(|(at, parent)| (parent.id.clone(), at)).collect();
+    for (row, id) in others {
+        let at = *places.entry(id.clone()).or_insert(found.len());
+        match found.get_mut(at) {
+            Some(parent) => parent.children += 1,
+            None => found.push(AwaitedParent { id, children: 1, first_child: row }),
+        }
+    }
+    found
+}
+
+pub(super) fn write_awaited(parents: &[AwaitedParent], table: &mut Appender<'_>) -> Result<()> {
+    let mut value = Vec::new();
+    for (number, parent) in (0u32..).zip(parents) {
+        value.clear();
+        put_id(&mut value, &parent.id);
+        put_number(&mut value, u64::from(parent.children));
+        put_number(&mut value, u64::from(parent.first_child));
+        table.put(&Table::Awaited.key(&[&number.to_be_bytes()]), &value)?;
+    }
+    Ok(())
+}
+
+/// Writes numbers in groups, each under the place of its last.
+pub(super) fn write_numbers(kind: Table, numbers: &[u64], table: &mut Appender<'_>) -> Result<()> {
+    let mut value = Vec::new();
+    let mut passed = 0u32;
+    for group in numbers.chunks(GROUP) {
+        value.clear();
+        for &number in group {
+            put_number(&mut value, number);
+        }
+        passed += group.len() as u32;
+        table.put(&kind.key(&[&(passed - 1).to_be_bytes()]), &value)?;
+    }
+    Ok(())
+}
+
+/// Writes keys, sorted, in groups.
+pub(super) fn write_keys(
+    kind: Table,
+    keys: &mut [[u8; 16]],
+    table: &mut Appender<'_>,
+) -> Result<()> {
+    keys.sort_unstable();
+    for group in keys.chunks(GROUP) {
+        let Some(last) = group.last() else { continue };
+        table.put(&kind.key(&[last]), group.as_flattened())?;
+    }
+    Ok(())
+}
+
+impl SegmentIndex {
+    /// Parents that are named and were not stored by the end of the log, in the
+    /// order in which they were first named, from the `from`th on.
+    pub(crate) fn awaited(&self, from: u32, at_most: usize) -> Result<Vec<AwaitedParent>> {
+        let mut found = Vec::new();
+        self.tree.walk(&Table::Awaited.key(&[&from.to_be_bytes()]), |key, value| {
+            if found.len() >= at_most || Table::Awaited.rest(key).is_none() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let mut input = Input(value);
+            let mut read = || {
+                Ok(AwaitedParent {
+                    id: input.id()?,
+                    children: input.number_up_to(u64::from(self.rows))?,
+                    first_child: input.number_up_to(u64::from(self.rows).saturating_sub(1))?,
+                })
+            };
+            found.push(read().map_err(|error| self.damaged("a missing parent", &error))?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    /// Where quarantined input lies, in order, from the `from`th on.
+    pub(crate) fn quarantined(&self, from: u32, at_most: usize) -> Result<Vec<u64>> {
+        self.numbers(Table::Quarantined, from, at_most)
+    }
+
+    /// Whether input with this key was quarantined.
+    pub(crate) fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
+        let mut known = false;
+        self.tree.walk(&Table::QuarantineKeys.key(&[key]), |last, value| {
+            let of_keys = Table::QuarantineKeys.rest(last).is_some();
+            known = of_keys && value.as_chunks::<16>().0.binary_search(key).is_ok();
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(known)
+    }
+
+    fn numbers(&self, kind: Table, from: u32, at_most: usize) -> Result<Vec<u64>> {
+        let mut found = Vec::new();
+        self.tree.walk(&kind.key(&[&from.to_be_bytes()]), |key, value| {
+            let Some(last) = kind.rest(key) else { return Ok(ControlFlow::Break(())) };
+            let read = || {
+                let last = u32::from_be_bytes(Input(last).array()?);
+                let (mut input, mut numbers) = (Input(value), Vec::new());
+                while !input.is_empty() {
+                    numbers.push(input.number()?);
+                }
+                Ok((last, numbers))
+            };
+            let (last, numbers) = read().map_err(|error| self.damaged("a sequence", &error))?;
+            // Of the first group, those from `from` on.
+            let before = numbers.len().saturating_sub((last - from.min(last)) as usize + 1);
+            let skip = if found.is_empty() { before } else { 0 };
+            found.extend(numbers.into_iter().skip(skip).take(at_most - found.len()));
+            let go_on = found.len() < at_most;
+            Ok(if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+}
+
+/// Entries that stand together.
+const GROUP: usize = 128;

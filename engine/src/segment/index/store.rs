@@ -1,0 +1,262 @@
+//! The one redb table that an index is: built in memory, read through a reader
+//! that checks what it reads.
+
+use std::fmt;
+use std::io;
+use std::ops::{Bound, ControlFlow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use redb::{
+    Builder, CursorMut, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition,
+};
+
+use crate::error::{Error, Result};
+
+/// The bytes of an `.idx` file. Reading past the end is an error, and so is
+/// reading bytes that are not what was written.
+pub(crate) trait IndexBytes: fmt::Debug + Send + Sync + 'static {
+    fn len(&self) -> u64;
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+}
+
+/// Appends entries to a table that is being built, in ascending order of keys.
+pub(super) struct Appender<'t>(CursorMut<'t, &'static [u8], &'static [u8]>);
+
+impl Appender<'_> {
+    pub(super) fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.0.insert_before(key, value).map_err(|error| building(&error))
+    }
+}
+
+/// The bytes of a database whose entries `fill` appends.
+pub(super) fn build(fill: impl FnOnce(&mut Appender<'_>) -> Result<()>) -> Result<Vec<u8>> {
+    let memory = Memory::default();
+    let mut database = builder(BUILD_CACHE_BYTES)
+        .create_with_backend(memory.clone())
+        .map_err(|error| building(&error))?;
+    let transaction = database.begin_write().map_err(|error| building(&error))?;
+    {
+        let mut table = transaction.open_table(TABLE).map_err(|error| building(&error))?;
+        let cursor =
+            table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(|error| building(&error))?;
+        let mut appender = Appender(cursor);
+        fill(&mut appender)?;
+        appender.0.close().map_err(|error| building(&error))?;
+    }
+    transaction.commit().map_err(|error| building(&error))?;
+    // redb makes no file of less than 1 MiB and doubles it when it is full, and the last
+    // commit's pages lie at its end: moved to the front, the rest is cut off.
+    database.compact().map_err(|error| building(&error))?;
+    drop(database);
+    Ok(std::mem::take(&mut *memory.0.lock()))
+}
+
+/// The table of an index that was built.
+pub(super) struct Tree {
+    /// The segment's file, for errors.
+    name: String,
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    /// Set before the database is dropped: nothing is written then.
+    closed: Arc<AtomicBool>,
+    // Dropped last: the table reads through it.
+    _database: Database,
+}
+
+impl Tree {
+    pub(super) fn open(name: &str, bytes: impl IndexBytes) -> Result<Self> {
+        let closed = Arc::new(AtomicBool::new(false));
+        let backend = ReadOnly { bytes: Box::new(bytes), closed: Arc::clone(&closed) };
+        guarded(name, || {
+            let database = builder(CACHE_BYTES)
+                // An index that was not closed was never handed out: nothing to repair.
+                .set_repair_callback(redb::RepairSession::abort)
+                .create_with_backend(backend)
+                .map_err(|error| unreadable(name, &error))?;
+            let transaction = database.begin_read().map_err(|error| unreadable(name, &error))?;
+            let table = transaction.open_table(TABLE).map_err(|error| unreadable(name, &error))?;
+            Ok(Self { name: name.to_owned(), table, closed, _database: database })
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Shows the value under a key.
+    pub(super) fn get<R>(
+        &self,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<Option<R>> {
+        guarded(&self.name, || {
+            let found = self.table.get(key).map_err(|error| unreadable(&self.name, &error))?;
+            found.map(|value| show(value.value())).transpose()
+        })
+    }
+
+    /// Shows the entries from a key on, until `show` breaks off.
+    pub(super) fn walk(
+        &self,
+        from: &[u8],
+        mut show: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        guarded(&self.name, || {
+            let mut cursor = self
+                .table
+                .lower_bound(Bound::Included(from))
+                .map_err(|error| unreadable(&self.name, &error))?;
+            while let Some((key, value)) =
+                cursor.next().map_err(|error| unreadable(&self.name, &error))?
+            {
+                if show(key.value(), value.value())?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Shows the first entry from a key on, and then those before it backwards,
+    /// until `show` breaks off.
+    pub(super) fn walk_back(
+        &self,
+        from: &[u8],
+        mut show: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        guarded(&self.name, || {
+            let failed = |error| unreadable(&self.name, &error);
+            let mut cursor = self.table.lower_bound(Bound::Included(from)).map_err(failed)?;
+            let mut found = cursor.peek_next().map_err(failed)?;
+            if found.is_none() {
+                found = cursor.prev().map_err(failed)?;
+            }
+            while let Some((key, value)) = found {
+                if show(key.value(), value.value())?.is_break() {
+                    break;
+                }
+                found = cursor.prev().map_err(failed)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // A database writes when it is dropped, unless reading has failed before.
+        self.closed.store(true, Ordering::Release);
+        let _ = catch_unwind(AssertUnwindSafe(|| self.table.first().map(|_| ())));
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Memory that a database is built in.
+#[derive(Clone, Debug, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl StorageBackend for Memory {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.lock().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let bytes = self.0.lock();
+        let from = usize::try_from(offset).map_err(io::Error::other)?;
+        let found = bytes.get(from..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.lock().resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut bytes = self.0.lock();
+        let from = usize::try_from(offset).map_err(io::Error::other)?;
+        let place = bytes.get_mut(from..).and_then(|rest| rest.get_mut(..data.len()));
+        place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Bytes that are only read, behind what redb takes for a file.
+#[derive(Debug)]
+struct ReadOnly {
+    bytes: Box<dyn IndexBytes>,
+    closed: Arc<AtomicBool>,
+}
+
+impl StorageBackend for ReadOnly {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.bytes.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(io::Error::other("the index is closed"));
+        }
+        self.bytes.read(offset, out)
+    }
+
+    fn set_len(&self, _length: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Opening marks the header as in use. It is kept in memory by redb and never
+    /// read again, so that the mark can be forgotten.
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if offset == 0 && data.len() <= PAGE_BYTES {
+            return Ok(());
+        }
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+/// Turns a panic into an error. Pages are checked before redb sees them, so that
+/// only pages that were built wrong can bring one about.
+fn guarded<R>(name: &str, work: impl FnOnce() -> Result<R>) -> Result<R> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Error::damaged(format!("{name}: expected an index, found pages that redb gives up on")))
+    })
+}
+
+fn building(error: &dyn fmt::Display) -> Error {
+    Error::damaged(format!("building an index in memory failed: {error}; please report it"))
+}
+
+fn unreadable(name: &str, error: &dyn fmt::Display) -> Error {
+    Error::damaged(format!("{name}: expected an index, found that reading it fails: {error}"))
+}
+
+const TABLE: TableDefinition<'_, &'static [u8], &'static [u8]> = TableDefinition::new("index");
+/// What redb may keep of pages that it has read. The system keeps them anyway.
+const CACHE_BYTES: usize = 0;
+/// What it may keep of pages that it writes.
+const BUILD_CACHE_BYTES: usize = 4 << 20;
+const PAGE_BYTES: usize = 4096;

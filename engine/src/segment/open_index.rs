@@ -1,0 +1,151 @@
+//! Opening a segment's index, and making it again where it can't be opened.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::log::index::{Flags, Index, NOW};
+use crate::segment::file::SegFile;
+use crate::segment::heap::ChunkCache;
+use crate::segment::index::{self, ContentDigest, Extra, IndexBytes, SegmentIndex};
+use crate::segment::manifest::idx_name;
+use crate::segment::pages::Pages;
+use crate::segment::rebuild::Replayed;
+use crate::segment::spine::Entry;
+use crate::storage::Storage;
+
+/// Opens the index of a segment. One that is missing or damaged is made again from
+/// the segment: O(its events). Where the store can be written, so is the file.
+pub(crate) fn open(
+    storage: &dyn Storage,
+    file: &SegFile,
+    cache: &ChunkCache,
+    writable: bool,
+    tell: &dyn Fn(String),
+) -> Result<SegmentIndex> {
+    let name = idx_name(file.footer().segment);
+    let reason = match open_file(storage, file, &name) {
+        Ok(index) => return Ok(index),
+        Err(error) if error.io_kind().is_some_and(|kind| kind != io::ErrorKind::NotFound) => {
+            return Err(error);
+        }
+        Err(error) => error,
+    };
+    let bytes = rebuild(file, cache)?;
+    let mut note = format!("{name} was made again from {}: {reason}", file.name());
+    if writable && let Err(error) = write(storage, &name, &bytes) {
+        note = format!("{note}; it could not be written: {error}");
+    }
+    tell(note);
+    let footer = file.footer();
+    SegmentIndex::open(&name, Bytes(Arc::new(bytes)), footer.first_seq, footer.rows)
+}
+
+/// The bytes of a segment's index, made from the segment.
+pub(crate) fn rebuild(file: &SegFile, cache: &ChunkCache) -> Result<Vec<u8>> {
+    let replayed = file.replay(cache)?;
+    let mut entries = Vec::with_capacity(file.footer().rows as usize);
+    for row in 0..file.footer().rows {
+        entries.push(file.entry(row)?);
+    }
+    made_of(file, &replayed, &entries, cache)
+}
+
+/// The bytes of the index of a segment that was replayed and whose spine is read.
+pub(crate) fn made_of(
+    file: &SegFile,
+    replayed: &Replayed,
+    entries: &[Entry],
+    cache: &ChunkCache,
+) -> Result<Vec<u8>> {
+    let digest = |row: u32| {
+        let record = file.record(entries[row as usize].record, true, cache)?;
+        Ok(index::content_digest(record.fields(), record.payload()))
+    };
+    let first_seq = file.footer().first_seq;
+    build(&replayed.index, entries, first_seq, &replayed.others, digest)
+}
+
+/// All bytes of an index file that should have so many; what is beyond twice as many
+/// is left out.
+pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Result<Vec<u8>> {
+    let file = storage.open(name).map_err(|error| Error::io("open", name, error))?;
+    let length = file.len().map_err(|error| Error::io("read the length of", name, error))?;
+    let mut bytes = vec![0; length.min(expected.saturating_mul(2)) as usize];
+    let read = file.read_at(&mut bytes, 0).map_err(|error| Error::io("read", name, error))?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// The bytes of the index of a log. `others` says where in the log and where in the
+/// heap each record lies that is no event; `digest` gives that of a version's
+/// content.
+pub(crate) fn build(
+    index: &Index,
+    entries: &[Entry],
+    first_seq: u64,
+    others: &[(u64, u32)],
+    digest: impl Fn(u32) -> Result<ContentDigest>,
+) -> Result<Vec<u8>> {
+    let mut versions = Vec::new();
+    for (row, entry) in (0..).zip(entries) {
+        if entry.flags.has(Flags::VERSION) {
+            versions.push((row, digest(row)?));
+        }
+    }
+    let mut quarantined = Vec::new();
+    for &(offset, _) in index.quarantined(NOW) {
+        let found = others.binary_search_by_key(&offset, |&(offset, _)| offset);
+        let at = found.map_err(|_| Error::damaged("expected quarantined input in the heap"))?;
+        quarantined.push(u64::from(others[at].1));
+    }
+    index::build(index, entries, first_seq, Extra { versions, quarantined: &quarantined })
+}
+
+/// Writes an index file beside and gives it its name.
+pub(crate) fn write(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<()> {
+    let next = format!("{name}.next");
+    let file = storage.create(&next).map_err(|error| Error::io("make", &next, error))?;
+    file.write_at(bytes, 0).map_err(|error| Error::io("write", &next, error))?;
+    file.sync().map_err(|error| Error::io("sync", &next, error))?;
+    storage.rename(&next, name).map_err(|error| Error::io("rename", &next, error))?;
+    storage.sync_dir().map_err(|error| Error::io("sync the folder of", name, error))
+}
+
+fn open_file(storage: &dyn Storage, file: &SegFile, name: &str) -> Result<SegmentIndex> {
+    let footer = file.footer();
+    let opened = storage.open(name).map_err(|error| Error::io("open", name, error))?;
+    let pages = Pages::open(&*opened, name, footer.index_bytes, file.index_digests()?)?;
+    SegmentIndex::open(name, IndexPages(pages), footer.first_seq, footer.rows)
+}
+
+/// An index file whose pages are checked as they are read.
+#[derive(Debug)]
+struct IndexPages(Pages);
+
+impl IndexBytes for IndexPages {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out).map_err(io::Error::other)
+    }
+}
+
+/// An index in memory.
+#[derive(Debug)]
+struct Bytes(Arc<Vec<u8>>);
+
+impl IndexBytes for Bytes {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let begin = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = self.0.get(begin..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,333 @@
+//! Pages of a sealed file, each checked against its digest before it is first read.
+//!
+//! redb and the spine trust the bytes that they read. Here a page is digested once,
+//! when it is first touched; from then on a read costs the test of one bit.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::storage::{Map, StorageFile};
+
+/// Size of a page. Sections of a sealed file begin at multiples of it.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
+/// The first half of a page's BLAKE3 digest.
+pub(crate) type PageDigest = [u8; 16];
+
+/// The digest of a page, or of any other piece of a sealed file.
+pub(crate) fn page_digest(page: &[u8]) -> PageDigest {
+    let mut half = [0; 16];
+    half.copy_from_slice(&blake3::hash(page).as_bytes()[..16]);
+    half
+}
+
+/// The digests of all pages; the last page may be shorter.
+pub(crate) fn page_digests(bytes: &[u8]) -> Vec<PageDigest> {
+    bytes.chunks(PAGE_BYTES).map(page_digest).collect()
+}
+
+/// A stretch of a file: mapped, or read where the storage has no maps.
+#[derive(Debug)]
+pub(crate) enum FileBytes {
+    Mapped(Map),
+    Read(Vec<u8>),
+}
+
+/// Digests of pages, as they lie in a file. Who made it has checked them.
+#[derive(Clone, Debug)]
+pub(crate) struct Digests {
+    bytes: Arc<FileBytes>,
+    range: Range<usize>,
+}
+
+/// A stretch of a file whose pages are checked as they are read.
+pub(crate) struct Pages {
+    bytes: Arc<FileBytes>,
+    /// How many of the bytes are pages; what follows is checked otherwise.
+    length: usize,
+    digests: Digests,
+    checked: Marks,
+    name: String,
+    /// Where in the file the pages begin, for messages.
+    offset: u64,
+}
+
+/// A bit for each page.
+pub(crate) struct Marks(Box<[AtomicU64]>);
+
+impl FileBytes {
+    /// Maps a stretch of a file, or reads it where there are no maps.
+    pub(crate) fn load(
+        file: &dyn StorageFile,
+        name: &str,
+        offset: u64,
+        length: usize,
+    ) -> Result<Self> {
+        let map =
+            if length == 0 { None } else { file.map(offset, length).map_err(io("map", name))? };
+        if let Some(map) = map {
+            map.expect_jumps();
+            return Ok(Self::Mapped(map));
+        }
+        // The caller took the length from the file's own.
+        let mut bytes = vec![0; length];
+        let read = file.read_at(&mut bytes, offset).map_err(io("read", name))?;
+        if read < length {
+            return Err(Error::damaged(format!(
+                "{name}: expected {length} bytes at byte {offset}, found {read} before the end"
+            )));
+        }
+        Ok(Self::Read(bytes))
+    }
+
+    /// Gives mapped memory back to the system.
+    pub(crate) fn release(&self) {
+        if let Self::Mapped(map) = self {
+            map.release();
+        }
+    }
+}
+
+impl AsRef<[u8]> for FileBytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Deref for FileBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl Digests {
+    /// The digests in this range of the bytes, which the caller has checked.
+    pub(crate) fn new(bytes: Arc<FileBytes>, range: Range<usize>) -> Self {
+        Self { bytes, range }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.range.len() / size_of::<PageDigest>()
+    }
+
+    /// The digest of a page.
+    pub(crate) fn of(&self, page: usize) -> Option<&PageDigest> {
+        self.bytes.get(self.range.clone())?.as_chunks().0.get(page)
+    }
+}
+
+impl Pages {
+    /// The first `length` of the bytes, which lie at `offset` of the file `name`.
+    pub(crate) fn new(
+        name: &str,
+        bytes: Arc<FileBytes>,
+        offset: u64,
+        length: usize,
+        digests: Digests,
+    ) -> Result<Self> {
+        let pages = length.div_ceil(PAGE_BYTES);
+        if length > bytes.len() || pages != digests.len() {
+            return Err(Error::damaged(format!(
+                "{name}: expected {pages} digests for the {length} bytes at byte {offset}, found \
+                 {} and {} bytes",
+                digests.len(),
+                bytes.len()
+            )));
+        }
+        let checked = Marks::new(pages);
+        Ok(Self { bytes, length, digests, checked, name: name.to_owned(), offset })
+    }
+
+    /// Opens a file that is pages from its first byte to its last.
+    pub(crate) fn open(
+        file: &dyn StorageFile,
+        name: &str,
+        length: u64,
+        digests: Digests,
+    ) -> Result<Self> {
+        let found = file.len().map_err(io("read the length of", name))?;
+        let pages = length.div_ceil(PAGE_BYTES as u64);
+        if found != length || pages != digests.len() as u64 {
+            return Err(Error::damaged(format!(
+                "{name}: expected {length} bytes in {pages} pages, found {found} bytes and {} \
+                 digests",
+                digests.len()
+            )));
+        }
+        let bytes = Arc::new(FileBytes::load(file, name, 0, found as usize)?);
+        Self::new(name, bytes, 0, found as usize, digests)
+    }
+
+    /// Bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// These bytes, their pages checked.
+    #[inline]
+    pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        if range.start > range.end || range.end > self.length {
+            return Err(self.outside(&range));
+        }
+        for page in range.start / PAGE_BYTES..range.end.div_ceil(PAGE_BYTES) {
+            if !self.checked.has(page) {
+                self.check(page)?;
+            }
+        }
+        Ok(&self.bytes[range])
+    }
+
+    /// `N` bytes at `at`, their pages checked.
+    #[inline]
+    pub(crate) fn array<const N: usize>(&self, at: usize) -> Result<&[u8; N]> {
+        let end = at.saturating_add(N);
+        self.bytes(at..end)?.first_chunk().ok_or_else(|| self.outside(&(at..end)))
+    }
+
+    /// Fills the buffer with the bytes at `at`.
+    pub(crate) fn read(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        buffer.copy_from_slice(self.bytes(at..at.saturating_add(buffer.len()))?);
+        Ok(())
+    }
+
+    /// The bytes behind the pages; not checked.
+    pub(crate) fn file_bytes(&self) -> &Arc<FileBytes> {
+        &self.bytes
+    }
+
+    /// Bytes of the pages read since the last release: about what of the map is
+    /// in memory.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.checked.count() * PAGE_BYTES
+    }
+
+    /// Gives the memory back to the system. Pages are checked again when they are
+    /// next read.
+    pub(crate) fn release(&self) {
+        self.checked.clear();
+        self.bytes.release();
+    }
+
+    #[cold]
+    fn check(&self, page: usize) -> Result<()> {
+        let at = page * PAGE_BYTES;
+        let bytes = &self.bytes[at..(at + PAGE_BYTES).min(self.length)];
+        if self.digests.of(page) != Some(&page_digest(bytes)) {
+            return Err(Error::damaged(format!(
+                "{}: the page at byte {} does not have the digest that was kept of it",
+                self.name,
+                self.offset + at as u64
+            )));
+        }
+        self.checked.set(page);
+        Ok(())
+    }
+
+    #[cold]
+    fn outside(&self, range: &Range<usize>) -> Error {
+        Error::damaged(format!(
+            "{}: expected bytes {} to {} of {} bytes of tables, found their end before",
+            self.name, range.start, range.end, self.length
+        ))
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages")
+            .field("name", &self.name)
+            .field("length", &self.length)
+            .field("resident_bytes", &self.resident_bytes())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Marks {
+    pub(crate) fn new(count: usize) -> Self {
+        Self((0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, at: usize) -> bool {
+        self.0.get(at / 64).is_some_and(|word| word.load(Ordering::Acquire) & (1 << (at % 64)) != 0)
+    }
+
+    pub(crate) fn set(&self, at: usize) {
+        if let Some(word) = self.0.get(at / 64) {
+            word.fetch_or(1 << (at % 64), Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.iter().for_each(|word| word.store(0, Ordering::Release));
+    }
+}
+
+impl fmt::Debug for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} marked", self.count())
+    }
+}
+
+fn io<'n>(action: &'n str, name: &'n str) -> impl Fn(std::io::Error) -> Error + 'n {
+    move |error| Error::io(action, name, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Disk, SimulatedDisk, Storage};
+
+    fn open(storage: &dyn Storage, bytes: &[u8]) -> Pages {
+        let file = storage.create("pages").expect("makes");
+        file.write_at(bytes, 0).expect("writes");
+        let digests = page_digests(bytes).concat();
+        let all = 0..digests.len();
+        let digests = Digests::new(Arc::new(FileBytes::Read(digests)), all);
+        Pages::open(&*file, "pages", bytes.len() as u64, digests).expect("opens")
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed_mapped_or_read_and_after_a_release() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = Disk::open(folder.path()).expect("opens");
+        let simulated = SimulatedDisk::new();
+        let bytes: Vec<u8> = (0..3 * PAGE_BYTES + 100).map(|at| (at % 251) as u8).collect();
+        for storage in [&disk as &dyn Storage, &simulated] {
+            let pages = open(storage, &bytes);
+            assert_eq!(pages.bytes(4000..4200).expect("sound"), &bytes[4000..4200]);
+            assert_eq!(pages.resident_bytes(), 2 * PAGE_BYTES);
+            pages.release();
+            assert_eq!(pages.resident_bytes(), 0);
+            assert_eq!(pages.bytes(0..bytes.len()).expect("sound"), bytes);
+            assert!(pages.bytes(bytes.len() - 1..bytes.len() + 1).is_err());
+            assert!(pages.array::<8>(usize::MAX - 3).is_err());
+            assert!(pages.read(u64::MAX, &mut [0; 4]).is_err());
+        }
+        let pages = open(&disk, &bytes);
+        let file = disk.open("pages").expect("opens");
+        for at in (0..bytes.len()).step_by(97) {
+            file.write_at(&[bytes[at] ^ 1], at as u64).expect("writes");
+            pages.release();
+            let error = pages.bytes(at..at + 1).expect_err("changed");
+            assert!(error.is_damaged() && error.to_string().contains("pages: the page at byte"));
+            file.write_at(&[bytes[at]], at as u64).expect("writes");
+        }
+        pages.release();
+        assert!(pages.bytes(0..bytes.len()).is_ok(), "the file is as it was");
+    }
+}

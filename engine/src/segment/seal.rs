@@ -1,0 +1,419 @@
+//! Sealing: a frozen log and its index become a `.seg` file.
+//!
+//! The log is read twice: once from its beginning, checking every block, and once
+//! more by instance, so that the records of a chain lie together in the heap. Beside
+//! the index this takes the spine and a few buffers. The same log and the same
+//! earlier segments give the same bytes.
+
+use crate::error::{Error, Result};
+use crate::log::block::{Digest, HEADER_BYTES, Header, StoreId};
+use crate::log::index::{Anchor, Flags, Index, NOW};
+use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
+use crate::log::scan::{Found, Scanner};
+use crate::segment::blocks::BlockList;
+use crate::segment::chunks::{ChunkWriter, PIECE_BYTES};
+use crate::segment::entries::{Earlier, Spine, outside_parent};
+use crate::segment::footer::{
+    ANCHORS, BLOCKS, CHUNKS, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS, PARENTS, SPINE,
+    STRINGS, Section, TEXT_IDS,
+};
+use crate::segment::output::Output;
+use crate::segment::pages::PageDigest;
+use crate::segment::slim::Ids;
+use crate::segment::spine::Entry;
+use crate::segment::{id_table, strings};
+use crate::storage::{Storage, StorageFile};
+
+/// A log that is to be sealed. Nothing is added to it or to its index any more.
+pub(crate) struct Frozen<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) file: &'a dyn StorageFile,
+    pub(crate) name: &'a str,
+    pub(crate) store: StoreId,
+    pub(crate) segment: u64,
+    pub(crate) first_seq: u64,
+    /// The digest of the last block of the log before.
+    pub(crate) before: Digest,
+}
+
+/// How hard to compress.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packing {
+    /// Of zstd.
+    pub(crate) level: i32,
+    /// Bytes of a chunk before compression, about.
+    pub(crate) chunk_bytes: usize,
+}
+
+/// What the index file and the filter are made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) first_seq: u64,
+    pub(crate) entries: &'a [Entry],
+    /// Where in the log and where in the heap each record lies that is neither an
+    /// event nor a version, in the order of the log.
+    pub(crate) others: &'a [(u64, u32)],
+}
+
+/// The index file as the segment knows it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IndexFile {
+    pub(crate) bytes: u64,
+    pub(crate) digests: Vec<PageDigest>,
+}
+
+/// Makes what stands beside the segment.
+pub(crate) trait Companions {
+    /// The bytes of the filter; may be empty.
+    fn filter(&mut self, parts: Parts<'_>) -> Result<Vec<u8>>;
+    /// Writes the index file.
+    fn index(&mut self, parts: Parts<'_>) -> Result<IndexFile>;
+}
+
+/// Writes the file `to`, synced, its name not. Returns its footer.
+pub(crate) fn seal(
+    log: &Frozen<'_>,
+    earlier: &dyn Earlier,
+    packing: Packing,
+    companions: &mut dyn Companions,
+    storage: &dyn Storage,
+    to: &str,
+) -> Result<Footer> {
+    let mut spine = Spine::new(log.index, log.first_seq, earlier)?;
+    let scanned = read_through(log)?;
+    let mut out = Output::create(storage, to)?;
+    let mut footer = Footer {
+        store: log.store,
+        segment: log.segment,
+        first_seq: log.first_seq,
+        rows: spine.entries.len() as u32,
+        blocks: scanned.blocks.count(),
+        log_bytes: scanned.log_bytes,
+        before: log.before,
+        ..Footer::default()
+    };
+    (footer.last, footer.written_ns) = scanned.blocks.last();
+    count(&mut footer, &spine.entries);
+    let others = write_heap(log, packing, &scanned, &mut spine, &mut footer, &mut out)?;
+    write_tables(log, &spine, &mut footer, &mut out)?;
+    write_section(BLOCKS, &mut footer, &mut out, |out| out.write(scanned.blocks.bytes()))?;
+    let parts = Parts {
+        index: log.index,
+        first_seq: log.first_seq,
+        entries: &spine.entries,
+        others: &others,
+    };
+    let filter = companions.filter(parts)?;
+    write_section(FILTER, &mut footer, &mut out, |out| out.write(&filter))?;
+    let index = companions.index(parts)?;
+    footer.index_bytes = index.bytes;
+    write_section(INDEX_DIGESTS, &mut footer, &mut out, |out| {
+        out.write(index.digests.as_flattened())
+    })?;
+    let digests = out.end_digests()?;
+    footer.pages = *blake3::hash(digests.as_flattened()).as_bytes();
+    write_section(PAGE_DIGESTS, &mut footer, &mut out, |out| out.write(digests.as_flattened()))?;
+    out.write(&footer.to_bytes())?;
+    out.finish()?;
+    Ok(footer)
+}
+
+/// What the first reading of the log found.
+struct Scanned {
+    blocks: BlockList,
+    /// The length of each row's record.
+    lengths: Vec<u32>,
+    /// Where in the log each record of another kind begins, and its length.
+    others: Vec<(u64, u32)>,
+    log_bytes: u64,
+}
+
+fn read_through(log: &Frozen<'_>) -> Result<Scanned> {
+    let follows = Some((log.before, log.first_seq));
+    let mut scanner =
+        Scanner::new(log.file, log.name, log.segment, Some(log.store), follows)?.passing();
+    let mut seen = Scanned {
+        blocks: BlockList::new(log.before, log.first_seq),
+        lengths: vec![0; log.index.rows().len()],
+        others: Vec::new(),
+        log_bytes: scanner.length(),
+    };
+    let mut next_row = 0;
+    let mut window = Window::new(log);
+    while let Some(found) = scanner.next()? {
+        match found {
+            Found::Block(header) => seen.add(log, &header, &mut next_row, &mut window)?,
+            Found::Damage(range, _) => seen.blocks.add_gap(&range),
+        }
+    }
+    if next_row == log.index.rows().len() {
+        return Ok(seen);
+    }
+    Err(Error::damaged(format!(
+        "{}: expected the {} events of its index, found {next_row}; the log was damaged since it \
+         was read",
+        log.name,
+        log.index.rows().len()
+    )))
+}
+
+impl Scanned {
+    fn add(
+        &mut self,
+        log: &Frozen<'_>,
+        header: &Header,
+        next_row: &mut usize,
+        window: &mut Window<'_>,
+    ) -> Result<()> {
+        let rows = log.index.rows();
+        let misfit = |what: &str| {
+            Error::damaged(format!(
+                "{}: expected the block at byte {} as its index has it, found {what}; the log was \
+                 damaged since it was read",
+                log.name, header.offset
+            ))
+        };
+        let first_row = header.first_seq.checked_sub(log.first_seq).map(|row| row as usize);
+        let lost = first_row.and_then(|first| rows.get(*next_row..first));
+        if !lost.is_some_and(|lost| lost.iter().all(|row| row.flags.has(Flags::LOST))) {
+            return Err(misfit("another sequence number"));
+        }
+        *next_row = first_row.unwrap_or(*next_row);
+        let mut runs: Vec<u32> = Vec::new();
+        let mut at = header.offset + HEADER_BYTES as u64;
+        while at < header.end() {
+            let frame =
+                Frame::parse(window.read(at, FRAME_BYTES, header.end())?, header.end() - at)
+                    .map_err(|error| misfit(&error.to_string()))?;
+            let length = u32::try_from(frame.len()).map_err(|_| misfit("too large a record"))?;
+            let event = matches!(frame.kind, RecordKind::Event | RecordKind::Version);
+            if runs.len() % 2 == usize::from(!event) || runs.is_empty() {
+                runs.resize(runs.len() + if runs.is_empty() && !event { 2 } else { 1 }, 0);
+            }
+            if let Some(run) = runs.last_mut() {
+                *run += 1;
+            }
+            if event {
+                if rows.get(*next_row).is_none_or(|row| row.offset != at) {
+                    return Err(misfit("other events"));
+                }
+                self.lengths[*next_row] = length;
+                *next_row += 1;
+            } else {
+                self.others.push((at, length));
+            }
+            at += u64::from(length);
+        }
+        self.blocks.add(header, &runs);
+        Ok(())
+    }
+}
+
+fn count(footer: &mut Footer, entries: &[Entry]) {
+    (footer.time_min_ns, footer.time_max_ns) = (i64::MAX, i64::MIN);
+    for entry in entries.iter().filter(|entry| !entry.flags.has(Flags::LOST)) {
+        footer.time_min_ns = footer.time_min_ns.min(entry.time_ns);
+        footer.time_max_ns = footer.time_max_ns.max(entry.time_ns);
+        if entry.flags.has(Flags::VERSION) {
+            footer.versions += 1;
+        } else {
+            footer.events += 1;
+        }
+    }
+}
+
+/// Writes the records by instance, then those of other kinds; returns where the
+/// latter lie in the log and in the heap.
+fn write_heap(
+    log: &Frozen<'_>,
+    packing: Packing,
+    scanned: &Scanned,
+    spine: &mut Spine,
+    footer: &mut Footer,
+    out: &mut Output,
+) -> Result<Vec<(u64, u32)>> {
+    let mut chunks = ChunkWriter::new(packing.level, packing.chunk_bytes)?;
+    let mut window = Window::new(log);
+    let rows = log.index.rows();
+    let mut order: Vec<u32> =
+        (0..rows.len() as u32).filter(|&row| !rows[row as usize].flags.has(Flags::LOST)).collect();
+    order.sort_by_key(|&row| spine.entries[row as usize].instance);
+    let place = |row: u32| (rows[row as usize].offset, scanned.lengths[row as usize]);
+    for (at, &row) in order.iter().enumerate() {
+        let (offset, length) = place(row);
+        let ahead = || order[at + 1..].iter().map(|&row| place(row));
+        let ids = ids(&spine.entries, row, log.first_seq);
+        spine.entries[row as usize].record =
+            add_record(offset, length, ids, ahead, &mut window, &mut chunks, out)?;
+    }
+    chunks.cut(false, out)?;
+    footer.others_at = chunks.position();
+    let mut others = Vec::with_capacity(scanned.others.len());
+    for (at, &(offset, length)) in scanned.others.iter().enumerate() {
+        let ahead = || scanned.others[at + 1..].iter().copied();
+        let record = add_record(offset, length, None, ahead, &mut window, &mut chunks, out)?;
+        others.push((offset, record));
+    }
+    chunks.cut(false, out)?;
+    footer.raw_bytes = chunks.position();
+    footer.chunks = chunks.table().len() as u32;
+    footer.sections[HEAP] = Section { offset: 0, length: out.position() };
+    out.start_digests()?;
+    write_section(CHUNKS, footer, out, |out| {
+        chunks.table().iter().try_for_each(|entry| out.write(&entry.to_bytes()))
+    })?;
+    Ok(others)
+}
+
+/// Adds one record to the heap; `ahead` are the places of those that follow.
+fn add_record<I: Iterator<Item = (u64, u32)>>(
+    offset: u64,
+    length: u32,
+    ids: Option<Ids>,
+    ahead: impl Fn() -> I,
+    window: &mut Window<'_>,
+    chunks: &mut ChunkWriter,
+    out: &mut Output,
+) -> Result<u32> {
+    let end = offset + u64::from(length);
+    if !chunks.is_large(u64::from(length)) {
+        let until = if window.holds(offset, length as usize) { end } else { run(end, ahead()) };
+        return chunks.add(window.read(offset, length as usize, until)?, ids, out);
+    }
+    let frame = Frame::parse(window.read(offset, FRAME_BYTES, end)?, u64::from(length))?;
+    let front = frame.payload_start();
+    let record = chunks.add_front(window.read(offset, front, end)?, ids, out)?;
+    let mut at = offset + front as u64;
+    while at < end {
+        let piece = (end - at).min(PIECE_BYTES as u64);
+        chunks.add_piece(window.read(at, piece as usize, end)?, out)?;
+        at += piece;
+    }
+    Ok(record)
+}
+
+/// The ids of a row that need not stand in its record.
+fn ids(entries: &[Entry], row: u32, first_seq: u64) -> Option<Ids> {
+    let entry = entries.get(row as usize).filter(|entry| !entry.flags.has(Flags::TEXT))?;
+    let parent = entry
+        .parent
+        .checked_sub(first_seq)
+        .and_then(|parent| Some((u32::try_from(parent).ok()?, entries.get(parent as usize)?.key)));
+    Some(Ids { row, key: entry.key, parent })
+}
+
+/// How far it is worth reading on: over records that are wanted next and lie close.
+fn run(mut end: u64, ahead: impl Iterator<Item = (u64, u32)>) -> u64 {
+    let limit = end + WINDOW_BYTES as u64;
+    for (offset, length) in ahead {
+        if offset < end || offset - end > NEAR_BYTES || offset > limit {
+            break;
+        }
+        end = offset + u64::from(length);
+    }
+    end
+}
+
+fn write_tables(
+    log: &Frozen<'_>,
+    spine: &Spine,
+    footer: &mut Footer,
+    out: &mut Output,
+) -> Result<()> {
+    let index = log.index;
+    let rows = 0..spine.entries.len() as u32;
+    write_section(SPINE, footer, out, |out| {
+        spine.entries.iter().try_for_each(|entry| out.write(&entry.to_bytes()))
+    })?;
+    write_section(PARENTS, footer, out, |out| {
+        id_table::write(out, || {
+            rows.clone().filter_map(|row| Some((u64::from(row), outside_parent(index, row)?)))
+        })
+    })?;
+    let mut anchors: Vec<(u64, u32)> = rows
+        .clone()
+        .map(|row| (spine.entries[row as usize].anchor, row))
+        .filter(|&(anchor, _)| anchor != 0 && anchor < log.first_seq)
+        .collect();
+    anchors.sort_unstable();
+    anchors.dedup_by_key(|&mut (anchor, _)| anchor);
+    write_section(ANCHORS, footer, out, |out| {
+        id_table::write(out, || {
+            anchors.iter().filter_map(|&(seq, row)| match index.firm_position(row, NOW).anchor {
+                Anchor::Outside(_, id) => Some((seq, id)),
+                Anchor::Row(_) => None,
+            })
+        })
+    })?;
+    write_section(TEXT_IDS, footer, out, |out| {
+        id_table::write(out, || {
+            let texts = rows.clone().filter(|&row| index.row(row).flags.has(Flags::TEXT));
+            texts.map(|row| (u64::from(row), index.id(row)))
+        })
+    })?;
+    footer.texts = spine.texts.len() as u32;
+    write_section(STRINGS, footer, out, |out| {
+        strings::write(out, spine.texts.iter().map(|&number| &**index.text(number)))
+    })
+}
+
+fn write_section(
+    section: usize,
+    footer: &mut Footer,
+    out: &mut Output,
+    write: impl FnOnce(&mut Output) -> Result<()>,
+) -> Result<()> {
+    out.pad()?;
+    let offset = out.position();
+    write(out)?;
+    footer.sections[section] = Section { offset, length: out.position() - offset };
+    Ok(())
+}
+
+/// A piece of the log in memory.
+struct Window<'l> {
+    file: &'l dyn StorageFile,
+    name: &'l str,
+    bytes: Vec<u8>,
+    at: u64,
+}
+
+impl<'l> Window<'l> {
+    fn new(log: &Frozen<'l>) -> Self {
+        Self { file: log.file, name: log.name, bytes: Vec::new(), at: 0 }
+    }
+
+    /// Whether these bytes are in memory.
+    fn holds(&self, at: u64, length: usize) -> bool {
+        at.checked_sub(self.at)
+            .is_some_and(|begin| begin + length as u64 <= self.bytes.len() as u64)
+    }
+
+    /// The bytes at `at`. Reads what follows up to `until`, too, if it must read.
+    fn read(&mut self, at: u64, length: usize, until: u64) -> Result<&[u8]> {
+        if !self.holds(at, length) {
+            let ahead = until.saturating_sub(at).min(WINDOW_BYTES as u64) as usize;
+            self.bytes.resize(length.max(ahead), 0);
+            self.at = at;
+            let read = self
+                .file
+                .read_at(&mut self.bytes, at)
+                .map_err(|error| Error::io("read", self.name, error))?;
+            self.bytes.truncate(read);
+            if read < length {
+                return Err(Error::damaged(format!(
+                    "{}: expected {length} bytes at byte {at}, found {read} before the end",
+                    self.name
+                )));
+            }
+        }
+        let begin = (at - self.at) as usize;
+        Ok(&self.bytes[begin..begin + length])
+    }
+}
+
+/// Bytes of the log that are read at a time.
+const WINDOW_BYTES: usize = 256 << 10;
+/// Reading so many bytes that aren't wanted is cheaper than another call.
+const NEAR_BYTES: u64 = 4 << 10;

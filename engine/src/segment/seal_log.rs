@@ -1,0 +1,109 @@
+//! Making the files of a sealed segment of a full log of the store.
+
+use crate::error::{Error, Result};
+use crate::log::block::StoreId;
+use crate::log::reader::Via;
+use crate::parts::{LogView, Part, Parts};
+use crate::segment::entries::Earlier;
+use crate::segment::filter;
+use crate::segment::index::content_digest;
+use crate::segment::manifest::{LogStart, idx_name, seg_name};
+use crate::segment::open_index;
+use crate::segment::pages::page_digests;
+use crate::segment::seal::{Companions, Frozen, IndexFile, Packing, Parts as Made, seal};
+use crate::segment::sealed::Sealed;
+use crate::segment::spine::Entry;
+use crate::storage::Storage;
+
+/// Seals a log that nothing is added to any more. The files have their names and
+/// are durable when this returns; what the manifest is to say of them is returned.
+pub(crate) fn seal_log(
+    full: &LogView,
+    start: LogStart,
+    store: StoreId,
+    parts: &Parts,
+    storage: &dyn Storage,
+) -> Result<Sealed> {
+    let index = full.index();
+    let frozen = Frozen {
+        index: &index,
+        file: full.log.reader.file(),
+        name: full.log.reader.name(),
+        store,
+        segment: start.segment,
+        first_seq: start.first_seq,
+        before: start.previous,
+    };
+    let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
+    let next = format!("{seg}.next");
+    let mut beside = Beside { full, storage, idx: &idx };
+    let footer = seal(&frozen, &SealedBefore(parts), packing(full), &mut beside, storage, &next)?;
+    storage.rename(&next, &seg).map_err(|error| Error::io("rename", &next, error))?;
+    storage.sync_dir().map_err(|error| Error::io("sync the folder of", &seg, error))?;
+    let file = storage.open(&seg).map_err(|error| Error::io("open", &seg, error))?;
+    let seg_bytes = file.len().map_err(|error| Error::io("read the length of", &seg, error))?;
+    Ok(Sealed {
+        segment: start.segment,
+        first_seq: start.first_seq,
+        rows: footer.rows,
+        lost: footer.rows - (footer.events + footer.versions) as u32,
+        min_time_ns: footer.time_min_ns,
+        max_time_ns: footer.time_max_ns,
+        written_ns: footer.written_ns,
+        raw_bytes: footer.log_bytes,
+        seg_bytes,
+        idx_bytes: footer.index_bytes,
+        footer: footer.digest(),
+        last: footer.last,
+    })
+}
+
+/// The sealed segments before the log.
+struct SealedBefore<'a>(&'a Parts);
+
+impl Earlier for SealedBefore<'_> {
+    fn entry(&self, seq: u64) -> Result<Option<Entry>> {
+        match self.0.locate(seq)? {
+            Some((Part::Sealed(segment), row)) => segment.entry(row).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// What stands beside the segment.
+struct Beside<'a> {
+    full: &'a LogView,
+    storage: &'a dyn Storage,
+    idx: &'a str,
+}
+
+impl Companions for Beside<'_> {
+    fn filter(&mut self, made: Made<'_>) -> Result<Vec<u8>> {
+        // Without one it says "maybe" of everything.
+        Ok(filter::build(&filter::keys(made.index, made.entries)).unwrap_or_default())
+    }
+
+    fn index(&mut self, made: Made<'_>) -> Result<IndexFile> {
+        let digest = |row: u32| {
+            let offset = made.index.row(row).offset;
+            let end = self.full.visible.log_end;
+            let record = self.full.log.reader.event(offset, end, true, Via::Reads)?;
+            Ok(content_digest(record.fields(), record.payload()))
+        };
+        let bytes =
+            open_index::build(made.index, made.entries, made.first_seq, made.others, digest)?;
+        open_index::write(self.storage, self.idx, &bytes)?;
+        Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
+    }
+}
+
+/// How a log is packed: about a hundred records to a chunk, since a chain's records
+/// are read together.
+fn packing(full: &LogView) -> Packing {
+    let record_bytes = full.visible.log_end / u64::from(full.visible.rows.max(1));
+    let chunk_bytes = if record_bytes < LARGE_RECORD_BYTES { 64 << 10 } else { 256 << 10 };
+    Packing { level: 3, chunk_bytes }
+}
+
+/// Records that are larger on average go into larger chunks.
+const LARGE_RECORD_BYTES: u64 = 1 << 10;

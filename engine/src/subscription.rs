@@ -1,0 +1,326 @@
+//! Following a store's events as they are stored.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::log::index::Flags;
+use crate::log::windows::LastWindow;
+use crate::parts::{Part, Parts};
+use crate::query::events::find_root;
+use crate::query::filter::Filter;
+use crate::query::page::Cursor;
+use crate::query::plan::Plan;
+use crate::reader::{Reader, View};
+use crate::snapshot::Snapshot;
+use crate::stored::StoredEvent;
+
+/// Where a subscription begins.
+///
+/// ```
+/// use forebear::{Event, Filter, Reader, StartFrom, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// let store = Store::open(&path)?;
+/// store.append_batch((1..=5).map(|n| Event::new("tick").time_ns(n * 10)))?;
+/// let reader = Reader::open(&path)?;
+/// for (start, first) in [(StartFrom::Start, 1), (StartFrom::Seq(4), 4), (StartFrom::Time(25), 3)] {
+///     let mut ticks = reader.subscribe(&Filter::new(), start)?;
+///     assert_eq!(ticks.next().expect("it goes on for ever")?.seq(), first);
+/// }
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StartFrom {
+    /// With what is stored after this.
+    #[default]
+    Now,
+    /// With the oldest event there is.
+    Start,
+    /// With this sequence number.
+    Seq(u64),
+    /// With the first event, as they were stored, that is of this time or later, in
+    /// nanoseconds since the Unix epoch. Those stored after it all follow.
+    Time(i64),
+}
+
+/// The events that a filter takes, in order of their sequence numbers: those that
+/// are stored, then each as it is stored. It never ends; [`next`](Self::next) waits.
+/// Made by [`Reader::subscribe`].
+///
+/// Where events expire before they were read, it says so once, with an error for
+/// which [`Error::is_expired`] holds, and goes on with those that are left. An event
+/// that can't be read is an error, too, and the next one follows.
+///
+/// ```
+/// use std::time::Duration;
+/// use forebear::{Event, Filter, Reader, StartFrom, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// let store = Store::open(&path)?;
+/// let mut ticks = Reader::open(&path)?.subscribe(&Filter::new().kind("tick"), StartFrom::Now)?;
+/// assert!(ticks.next_timeout(Duration::ZERO).is_none(), "nothing yet");
+/// store.append(Event::new("tick").id("first"))?;
+/// let event = ticks.next_timeout(Duration::from_secs(9)).expect("it comes at once")?;
+/// assert_eq!(event.id().to_string(), "first");
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Subscription {
+    reader: Reader,
+    filter: Filter,
+    durable: bool,
+    /// What is being read, up to the sequence number `end`.
+    parts: Arc<Parts>,
+    end: u64,
+    next: u64,
+    /// Whether events before `next` were to be read, so that their going is told.
+    begun: bool,
+    since_ns: Option<i64>,
+    plan: Option<Planned>,
+    last: LastWindow,
+}
+
+/// What the filter asks of the part that is being read.
+#[derive(Debug)]
+struct Planned {
+    segment: u64,
+    end: u64,
+    plan: Option<Plan>,
+    /// Where the filter's root is stored.
+    root: Option<u64>,
+}
+
+impl Subscription {
+    pub(crate) fn new(reader: Reader, filter: &Filter, start: StartFrom) -> Result<Self> {
+        let View { parts, .. } = reader.view()?;
+        let (next, since_ns, begun) = match start {
+            StartFrom::Now => (parts.end_seq(), None, true),
+            StartFrom::Start => (parts.first_seq(), None, false),
+            StartFrom::Seq(seq) => (seq.max(1), None, true),
+            StartFrom::Time(time_ns) => (begin(&parts, time_ns), Some(time_ns), false),
+        };
+        Ok(Self {
+            reader,
+            filter: filter.clone(),
+            durable: false,
+            parts,
+            end: 0,
+            next,
+            begun,
+            since_ns,
+            plan: None,
+            last: LastWindow::default(),
+        })
+    }
+
+    /// Whether to wait until an event is known to be on disk. A block's being so is
+    /// written with the next one, or when the store is closed, so that the newest
+    /// events of a store that is silent come late.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use forebear::{Event, Filter, Reader, StartFrom, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let mut events = Reader::open(&path)?.subscribe(&Filter::new(), StartFrom::Start)?.durable(true);
+    /// store.append(Event::new("first"))?;
+    /// assert!(events.next_timeout(Duration::ZERO).is_none(), "it is on disk, and nothing says so");
+    /// store.append(Event::new("second"))?;
+    /// let event = events.next_timeout(Duration::from_secs(9)).expect("it comes at once")?;
+    /// assert_eq!(event.kind(), "first");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+
+    /// The sequence number up to which everything was read: where to go on from.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Reader, StartFrom, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// store.append(Event::new("tick"))?;
+    /// let reader = Reader::open(&path)?;
+    /// let mut events = reader.subscribe(&Filter::new(), StartFrom::Start)?;
+    /// assert_eq!(events.next().expect("it goes on for ever")?.seq(), 1);
+    /// let later = reader.subscribe(&Filter::new(), StartFrom::Seq(events.next_seq()))?;
+    /// assert_eq!(later.next_seq(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn next_seq(&self) -> u64 {
+        self.next
+    }
+
+    /// The next event, if there is one within this time.
+    ///
+    /// An example is at [`Subscription`].
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<StoredEvent>> {
+        let begun = Instant::now();
+        loop {
+            match self.advance() {
+                Ok(None) => {}
+                Ok(Some(event)) => return Some(Ok(event)),
+                Err(error) => return Some(Err(error)),
+            }
+            let left = timeout.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return None;
+            }
+            thread::sleep(left.min(POLL_TIME));
+        }
+    }
+
+    /// The next event of those that are stored.
+    fn advance(&mut self) -> Result<Option<StoredEvent>> {
+        for _ in 0..EXPIRED_MAX {
+            match self.read_on() {
+                Err(error) if error.is_expired() => self.end = 0,
+                outcome => return outcome,
+            }
+            self.look()?;
+            let first = self.parts.first_seq();
+            if self.next < first {
+                let missed = std::mem::replace(&mut self.next, first);
+                if self.begun {
+                    return Err(Error::expired(missed));
+                }
+            }
+        }
+        Err(Error::expired(self.next))
+    }
+
+    /// Takes notice of what was written since.
+    fn look(&mut self) -> Result<()> {
+        let View { parts, durable_end } = self.reader.view()?;
+        self.end = if self.durable { durable_end } else { parts.end_seq() };
+        self.parts = parts;
+        Ok(())
+    }
+
+    fn read_on(&mut self) -> Result<Option<StoredEvent>> {
+        if self.next >= self.end {
+            self.look()?;
+        }
+        let parts = Arc::clone(&self.parts);
+        while self.next < self.end {
+            let Some(number) = parts.number_of(self.next) else {
+                return Err(Error::expired(self.next));
+            };
+            let part = parts.part(number)?;
+            let end = (part.first_seq() + u64::from(part.rows())).min(self.end);
+            let segment = parts.segment(number);
+            let known = self.plan.take_if(|known| known.segment == segment && known.end == end);
+            let planned = match known {
+                Some(planned) => planned,
+                None => Planned::new(&parts, &part, &self.filter, segment, end)?,
+            };
+            while self.next < end {
+                let seq = self.next;
+                let row = (seq - part.first_seq()) as u32;
+                let taken = self.takes(&parts, &part, &planned, seq, row);
+                if taken.as_ref().is_err_and(Error::is_expired) {
+                    taken?;
+                    continue;
+                }
+                // Whatever comes of it, the next one is read next.
+                self.next += 1;
+                if taken? {
+                    let event = self.load(&parts, seq);
+                    if event.as_ref().is_err_and(Error::is_expired) {
+                        self.next = seq;
+                    }
+                    self.plan = Some(planned);
+                    self.begun = true;
+                    return event.map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn takes(
+        &mut self,
+        parts: &Parts,
+        part: &Part<'_>,
+        planned: &Planned,
+        seq: u64,
+        row: u32,
+    ) -> Result<bool> {
+        let Some(plan) = &planned.plan else { return Ok(false) };
+        if part.flags(row)?.has(Flags::LOST) {
+            return Ok(false);
+        }
+        if let Some(since_ns) = self.since_ns {
+            if part.facts(row)?.time_ns < since_ns {
+                return Ok(false);
+            }
+            self.since_ns = None;
+        }
+        if !plan.takes_any(part, &self.filter, row)? {
+            return Ok(false);
+        }
+        if self.filter.root.is_some() {
+            return Ok(Some(parts.position(seq)?.root) == planned.root);
+        }
+        Ok(true)
+    }
+
+    fn load(&mut self, parts: &Arc<Parts>, seq: u64) -> Result<StoredEvent> {
+        let snapshot = Snapshot::new(Arc::clone(parts));
+        let found = snapshot.found(seq, self.filter.detail, Cursor::NONE)?;
+        snapshot.load(found, self.filter.detail, &mut self.last)
+    }
+}
+
+impl Iterator for Subscription {
+    type Item = Result<StoredEvent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let next = self.next_timeout(Duration::from_hours(1));
+            if next.is_some() {
+                return next;
+            }
+        }
+    }
+}
+
+impl Planned {
+    fn new(
+        parts: &Parts,
+        part: &Part<'_>,
+        filter: &Filter,
+        segment: u64,
+        end: u64,
+    ) -> Result<Self> {
+        let root = match &filter.root {
+            Some(root) => find_root(parts, root)?,
+            None => None,
+        };
+        Ok(Self { segment, end, plan: Plan::new(part, filter)?, root })
+    }
+}
+
+/// The first sequence number of the first part that may hold an event of this time or
+/// later.
+fn begin(parts: &Parts, time_ns: i64) -> u64 {
+    let before = |sealed: &&crate::segment::sealed::Sealed| sealed.max_time_ns < time_ns;
+    let last_before = parts.sealed.iter().take_while(before).last();
+    last_before.map_or(parts.first_seq(), crate::segment::sealed::Sealed::end_seq)
+}
+
+/// How long it takes at most until a write is noticed, about.
+const POLL_TIME: Duration = Duration::from_millis(10);
+/// How often what is to be read next may have expired.
+const EXPIRED_MAX: usize = 8;

@@ -1,0 +1,43 @@
+//! Checking the logs: every block up to where a snapshot sees.
+
+use super::Check;
+use crate::error::Result;
+use crate::log::scan::{Found, Scanner};
+use crate::parts::LogView;
+
+impl Check<'_> {
+    pub(super) fn log(&mut self, view: &LogView) -> Result<()> {
+        let end = view.visible.log_end;
+        let (name, file) = (view.log.reader.name(), view.log.reader.file());
+        self.done.bytes += end;
+        self.done.events += u64::from(view.visible.rows);
+        let follows = self.chain.map(|chain| (chain, view.first_seq()));
+        let scanner = Scanner::new(file, name, view.log.segment, self.store, follows);
+        let Some(scanner) = self.ask(name, scanner)? else { return Ok(()) };
+        let mut scanner = scanner.passing();
+        if scanner.length() < end {
+            let found = scanner.length();
+            self.found(name, format!("expected {end} bytes, found {found}"));
+        }
+        let mut reached = 0;
+        while reached < end {
+            let next = scanner.next();
+            match self.ask(name, next)?.flatten() {
+                None => break,
+                // What lies behind may be in the middle of being written.
+                Some(Found::Damage(range, _)) if range.start >= end => break,
+                Some(Found::Damage(range, reason)) => {
+                    self.found(name, format!("bytes {} to {}: {reason}", range.start, range.end));
+                    self.chain = None;
+                    reached = range.end;
+                }
+                Some(Found::Block(header)) => {
+                    self.done.blocks += 1;
+                    self.chain = Some(header.digest);
+                    reached = header.end();
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Checking everything that a store holds against everything else that it holds.
+//!
+//! A segment is checked at a time: its log is made again from its records, block by
+//! block, and an index made of that; the spine, the tables, the filter and the index
+//! file are then compared with it. Memory is that of one segment's index.
+
+mod logs;
+mod segment;
+mod spine;
+
+use std::fmt;
+use std::io::ErrorKind;
+
+use crate::error::{Error, Result};
+use crate::log::block::{Digest, StoreId};
+use crate::parts::Parts;
+use crate::segment::manifest::{self, Manifest, Read};
+
+/// Something that is not as it was written.
+///
+/// ```
+/// use forebear::{Event, Finding, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("started"))?;
+/// store.snapshot().verify(&mut |finding: Finding| eprintln!("{finding}"))?;
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file, within the store's folder.
+    pub file: String,
+    /// What was expected, what was found, and where.
+    pub reason: String,
+}
+
+/// What was checked.
+///
+/// ```
+/// use forebear::{Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("started"))?;
+/// store.seal()?;
+/// let verified = store.snapshot().verify(&mut |_| {})?;
+/// assert!(verified.is_sound());
+/// assert_eq!((verified.segments, verified.events), (1, 1));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Sealed segments.
+    pub segments: u64,
+    /// Segments that expired before their turn came.
+    pub expired: u64,
+    /// Blocks, those of logs included.
+    pub blocks: u64,
+    /// Events and versions.
+    pub events: u64,
+    /// Bytes of files.
+    pub bytes: u64,
+    /// How much was found that is not as it was written.
+    pub findings: u64,
+}
+
+impl Verified {
+    /// Whether nothing was found.
+    pub fn is_sound(&self) -> bool {
+        self.findings == 0
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file, self.reason)
+    }
+}
+
+/// Checks everything that is seen.
+pub(crate) fn verify(parts: &Parts, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
+    let mut check = Check { parts, tell, done: Verified::default(), chain: None, store: None };
+    match Manifest::read(parts.segments.storage())? {
+        Read::Sound(manifest) => check.store = Some(manifest.store),
+        Read::Absent => check.found(manifest::NAME, "expected a manifest, found none"),
+        Read::Damaged(reason) => check.found(manifest::NAME, reason),
+    }
+    for number in 0..parts.sealed.len() {
+        check.segment(number)?;
+    }
+    for log in parts.logs() {
+        check.log(log)?;
+    }
+    Ok(check.done)
+}
+
+/// A check under way.
+struct Check<'c> {
+    parts: &'c Parts,
+    tell: &'c mut dyn FnMut(Finding),
+    done: Verified,
+    /// The digest of the last block before what comes next, where it is known.
+    chain: Option<Digest>,
+    store: Option<StoreId>,
+}
+
+impl Check<'_> {
+    fn found(&mut self, file: &str, reason: impl Into<String>) {
+        let reason = reason.into();
+        // Errors of the files themselves begin with their names.
+        let prefix = format!("{file}: ");
+        let reason = reason.strip_prefix(&prefix).map(str::to_owned).unwrap_or(reason);
+        self.done.findings += 1;
+        (self.tell)(Finding { file: file.to_owned(), reason });
+    }
+
+    /// What a call gave, unless it found damage, which is told.
+    fn ask<T>(&mut self, file: &str, outcome: Result<T>) -> Result<Option<T>> {
+        match outcome {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if is_finding(&error) => {
+                self.found(file, error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether an error is one of the files, not of reading them.
+fn is_finding(error: &Error) -> bool {
+    error.is_damaged() || error.io_kind() == Some(ErrorKind::NotFound)
+}

@@ -1,0 +1,254 @@
+//! Checking a sealed segment: its files against each other and its log.
+
+use std::io::ErrorKind;
+
+use super::spine::Above;
+use super::{Check, is_finding};
+use crate::error::{Error, Result};
+use crate::segment::entries::Spine;
+use crate::segment::file::SegFile;
+use crate::segment::filter::{self, FilterView};
+use crate::segment::filter_group::GROUP_SEGMENTS;
+use crate::segment::filters::{group_name, group_of, open_group};
+use crate::segment::footer::Footer;
+use crate::segment::heap::ChunkCache;
+use crate::segment::manifest::{Manifest, Read, idx_name, seg_name};
+use crate::segment::open_index;
+use crate::segment::pages::{PAGE_BYTES, page_digest};
+use crate::segment::rebuild::{Rebuilt, Replayed};
+use crate::segment::sealed::Sealed;
+use crate::segment::spine::Entry;
+
+impl Check<'_> {
+    pub(super) fn segment(&mut self, number: usize) -> Result<()> {
+        let parts = self.parts;
+        let sealed = &parts.sealed[number];
+        let name = seg_name(sealed.segment);
+        let before = self.chain.replace(sealed.last);
+        let file = match SegFile::open(parts.segments.storage(), &name, Some(&sealed.footer)) {
+            Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => {
+                if self.has_expired(sealed.segment)? {
+                    self.done.expired += 1;
+                } else {
+                    self.found(&name, "expected a segment, found no such file");
+                }
+                return Ok(());
+            }
+            file => file,
+        };
+        self.done.segments += 1;
+        self.done.events += u64::from(sealed.rows);
+        self.done.bytes += sealed.bytes();
+        let Some(file) = self.ask(&name, file)? else { return Ok(()) };
+        self.footer(sealed, file.footer(), before, &name);
+        self.bytes(&file)?;
+        let cache = ChunkCache::new(CACHE_BYTES);
+        let replayed = self.blocks(&file, &cache)?;
+        let entries = entries(&file)?;
+        let (Some(replayed), Some(entries)) = (replayed, entries) else { return Ok(()) };
+        let mut above = Above::new(parts, number, &entries);
+        self.spine(&file, &replayed.index, &entries, &mut above)?;
+        self.filter(&file, &filter::keys(&replayed.index, &entries))?;
+        self.index(&file, &replayed, &entries, &cache)
+    }
+
+    /// Whether the manifest has dropped a segment by now.
+    fn has_expired(&self, segment: u64) -> Result<bool> {
+        Ok(match Manifest::read(self.parts.segments.storage())? {
+            Read::Sound(manifest) => {
+                let first = manifest.sealed.first().map(|sealed| sealed.segment);
+                first.unwrap_or(manifest.active.segment) > segment
+            }
+            Read::Absent | Read::Damaged(_) => false,
+        })
+    }
+
+    /// The footer against the manifest and the segment before.
+    fn footer(&mut self, sealed: &Sealed, footer: &Footer, before: Option<[u8; 32]>, name: &str) {
+        let events = footer.events + footer.versions;
+        let told = (sealed.segment, sealed.first_seq, sealed.rows, sealed.last, sealed.idx_bytes);
+        let held = (footer.segment, footer.first_seq, footer.rows, footer.last, footer.index_bytes);
+        if told != held || u64::from(footer.rows) < u64::from(events) {
+            self.found(
+                name,
+                format!(
+                    "expected segment {} with {} rows from {} on, as the manifest has it, found \
+                     segment {} with {} rows from {} on",
+                    told.0, told.2, told.1, held.0, held.2, held.1
+                ),
+            );
+        }
+        if self.store.is_some_and(|store| store != footer.store) {
+            self.found(name, "expected a segment of this store, found one of another");
+        }
+        if before.is_some_and(|before| before != footer.before) {
+            self.found(
+                name,
+                "expected its first block to name the last block of the segment before, found \
+                 another; one of the two is of another past",
+            );
+        }
+    }
+
+    /// Every page and every chunk against its digest.
+    fn bytes(&mut self, file: &SegFile) -> Result<()> {
+        for page in 0..file.page_count() {
+            self.ask(file.name(), file.check_page(page))?;
+        }
+        for chunk in 0..file.footer().chunks {
+            self.ask(file.name(), file.check_chunk(chunk))?;
+        }
+        let padding = file.check_padding(self.parts.segments.storage());
+        self.ask(file.name(), padding).map(drop)
+    }
+
+    /// Every block made again; the index of them.
+    fn blocks(&mut self, file: &SegFile, cache: &ChunkCache) -> Result<Option<Replayed>> {
+        let mut blocks = 0;
+        let counted = (|| {
+            let mut list = file.blocks(cache)?;
+            while let Some(next) = list.next()? {
+                blocks += u64::from(matches!(next, Rebuilt::Block(_)));
+            }
+            file.replay(cache)
+        })();
+        self.done.blocks += blocks;
+        self.ask(file.name(), counted)
+    }
+
+    /// Whether the filter, and that of its group, has every key.
+    fn filter(&mut self, file: &SegFile, keys: &[u64]) -> Result<()> {
+        let Ok(bytes) = file.filter_bytes() else { return Ok(()) };
+        if !bytes.is_empty() {
+            match FilterView::open(bytes) {
+                None => self.found(file.name(), "expected a filter, found other bytes"),
+                Some(filter) => {
+                    let missing = keys.iter().filter(|&&key| !filter.may_have(key)).count();
+                    if missing > 0 {
+                        let of = keys.len();
+                        self.found(file.name(), format!("the filter lacks {missing} of {of} keys"));
+                    }
+                }
+            }
+        }
+        self.group(file.footer().segment, keys)
+    }
+
+    fn group(&mut self, segment: u64, keys: &[u64]) -> Result<()> {
+        let group = group_of(segment);
+        let name = group_name(group);
+        let storage = self.parts.segments.storage();
+        match storage.open(&name) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::io("open", &name, error)),
+            Ok(_) => {}
+        }
+        let first = self.parts.sealed.first().map_or(0, |sealed| sealed.segment);
+        // Told once for the whole group.
+        let tells = segment == group.max(first);
+        let Some(view) = open_group(storage, &name) else {
+            if tells {
+                self.found(&name, "expected the filters of a group of segments, found other bytes");
+            }
+            return Ok(());
+        };
+        if tells && let Some(page) = view.unsound_page() {
+            let at = page * PAGE_BYTES;
+            self.found(&name, format!("the page at byte {at} does not have the digest kept of it"));
+        }
+        debug_assert!(segment - group < GROUP_SEGMENTS as u64, "it is of the group");
+        let bit = 1 << (segment - group);
+        if view.members() & bit != 0 {
+            let missing = keys.iter().filter(|&&key| view.probe(key) & bit == 0).count();
+            if missing > 0 {
+                self.found(&name, format!("the filters lack {missing} keys of segment {segment}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The index file against one that is made again: whatever stands in one of them
+    /// and not in the other is a difference.
+    fn index(
+        &mut self,
+        file: &SegFile,
+        replayed: &Replayed,
+        entries: &[Entry],
+        cache: &ChunkCache,
+    ) -> Result<()> {
+        let name = idx_name(file.footer().segment);
+        let made = open_index::made_of(file, replayed, entries, cache);
+        let Some(made) = self.ask(file.name(), made)? else { return Ok(()) };
+        let digests = file.index_digests();
+        let Some(digests) = self.ask(file.name(), digests)? else { return Ok(()) };
+        let kept = made
+            .chunks(PAGE_BYTES)
+            .enumerate()
+            .all(|(page, bytes)| digests.of(page) == Some(&page_digest(bytes)));
+        if !kept || made.len() as u64 != file.footer().index_bytes {
+            self.found(
+                file.name(),
+                "the digests of the index's pages are not those of the index that its records \
+                 lead to",
+            );
+        }
+        let storage = self.parts.segments.storage();
+        let read = open_index::read_file(storage, &name, made.len() as u64);
+        let Some(found) = self.ask(&name, read)? else { return Ok(()) };
+        if found != made {
+            let at = found.iter().zip(&made).position(|(a, b)| a != b);
+            let at = at.unwrap_or(found.len().min(made.len()));
+            self.found(
+                &name,
+                format!(
+                    "expected the {} bytes that the segment leads to, found {} that differ from \
+                     byte {at} on; `forebear rebuild` writes it anew",
+                    made.len(),
+                    found.len()
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Check<'_> {
+    /// The spine and its tables against the index of the log.
+    fn spine(
+        &mut self,
+        file: &SegFile,
+        index: &crate::log::index::Index,
+        entries: &[Entry],
+        above: &mut Above<'_>,
+    ) -> Result<()> {
+        let laid_out = Spine::laid_out(index, file.footer().first_seq);
+        let mut told = 0;
+        for (row, entry) in (0..).zip(entries) {
+            let wrong = above.wrong(file, index, &laid_out, row, entry)?;
+            let Some(wrong) = wrong else { continue };
+            told += 1;
+            if told <= TOLD_MAX {
+                self.found(file.name(), format!("the spine entry of row {row}: {wrong}"));
+            }
+        }
+        if told > TOLD_MAX {
+            self.found(file.name(), format!("{} more spine entries", told - TOLD_MAX));
+        }
+        Ok(())
+    }
+}
+
+/// The whole spine; none where a page of it can't be read, which was told.
+fn entries(file: &SegFile) -> Result<Option<Vec<Entry>>> {
+    let entries: Result<Vec<Entry>> = (0..file.footer().rows).map(|row| file.entry(row)).collect();
+    match entries {
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if is_finding(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Decoded chunks that are kept while a segment is checked.
+const CACHE_BYTES: usize = 8 << 20;
+/// Entries of one spine that are told one by one.
+const TOLD_MAX: usize = 20;

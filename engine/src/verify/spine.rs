@@ -1,0 +1,199 @@
+//! Checking spine entries: against the log that they were made from, and against
+//! each other.
+
+use super::is_finding;
+use crate::error::Result;
+use crate::id::EventId;
+use crate::log::index::{Anchor, Flags, Index, NONE, NOW};
+use crate::parts::Parts;
+use crate::segment::entries::{Spine, followed, outside_parent};
+use crate::segment::file::SegFile;
+use crate::segment::manifest::seg_name;
+use crate::segment::spine::Entry;
+
+/// The spines of a segment and of those before it.
+pub(super) struct Above<'c> {
+    parts: &'c Parts,
+    /// Which of the sealed segments is checked, and its entries.
+    number: usize,
+    first_seq: u64,
+    entries: &'c [Entry],
+    /// Segments before it: those opened last.
+    open: Vec<(usize, Option<SegFile>)>,
+}
+
+/// What is known of an entry.
+#[derive(Clone, Copy)]
+enum Known {
+    Here(Entry),
+    Earlier(Entry),
+    /// Expired, or not to be read: what its own segment is told of.
+    Gone,
+}
+
+impl<'c> Above<'c> {
+    pub(super) fn new(parts: &'c Parts, number: usize, entries: &'c [Entry]) -> Self {
+        let first_seq = parts.sealed[number].first_seq;
+        Self { parts, number, first_seq, entries, open: Vec::new() }
+    }
+
+    /// What is wrong with the entry of a row.
+    pub(super) fn wrong(
+        &mut self,
+        file: &SegFile,
+        index: &Index,
+        laid_out: &Spine,
+        row: u32,
+        entry: &Entry,
+    ) -> Result<Option<String>> {
+        let Some(expected) = laid_out.entries.get(row as usize) else {
+            return Ok(Some("expected none, the log has no such row".to_owned()));
+        };
+        if let Some(wrong) = differs(expected, entry) {
+            return Ok(Some(wrong));
+        }
+        match self.names(file, index, laid_out, row, (expected, entry)) {
+            Ok(None) => {}
+            Err(error) if !is_finding(&error) => return Err(error),
+            Err(error) => return Ok(Some(error.to_string())),
+            wrong => return wrong,
+        }
+        Ok(self.lineage(row, entry))
+    }
+
+    /// The texts and the ids that an entry stands for.
+    #[expect(clippy::unused_self, reason = "one of the checks of an entry")]
+    fn names(
+        &self,
+        file: &SegFile,
+        index: &Index,
+        laid_out: &Spine,
+        row: u32,
+        (expected, entry): (&Entry, &Entry),
+    ) -> Result<Option<String>> {
+        for (what, expected, found) in [
+            ("kind", expected.kind, entry.kind),
+            ("instance", expected.instance, entry.instance),
+            ("session", expected.session, entry.session),
+        ] {
+            let text = laid_out.texts.get(expected as usize).map(|&number| &**index.text(number));
+            let found = if found == NONE { None } else { Some(file.text(found)?) };
+            if text != found {
+                return Ok(Some(format!("expected the {what} {text:?}, found {found:?}")));
+            }
+        }
+        if entry.flags.has(Flags::LOST) {
+            return Ok(None);
+        }
+        let compare = |what: &str, expected: Option<EventId>, found: Option<EventId>| {
+            let shown = |id: Option<EventId>| id.map_or("none".to_owned(), |id| id.to_string());
+            (expected != found)
+                .then(|| format!("expected the {what} {}, found {}", shown(expected), shown(found)))
+        };
+        let anchor = match index.firm_position(row, NOW).anchor {
+            Anchor::Outside(_, id) => Some(id),
+            Anchor::Row(_) => None,
+        };
+        let found_anchor = if entry.anchor < file.footer().first_seq {
+            file.anchor_id(entry.anchor)?
+        } else {
+            None
+        };
+        Ok(compare("id", Some(index.id(row)), Some(file.id(row, entry)?))
+            .or(compare("parent", outside_parent(index, row), file.parent_id(row)?))
+            .or(compare("topmost ancestor", anchor, found_anchor)))
+    }
+
+    /// Depth falls by one towards the parent, and the jump leads to an ancestor.
+    fn lineage(&mut self, row: u32, entry: &Entry) -> Option<String> {
+        let parent_seq = followed(entry);
+        if parent_seq == 0 {
+            return (entry.jump != 0)
+                .then(|| format!("expected no jump above the topmost, found {}", entry.jump));
+        }
+        let own_seq = self.first_seq + u64::from(row);
+        let above = self.at(parent_seq);
+        if let Known::Here(above) | Known::Earlier(above) = above
+            && (above.depth.checked_add(1) != Some(entry.depth) || above.anchor != entry.anchor)
+        {
+            return Some(format!(
+                "expected its parent {parent_seq} one step above event {own_seq} at depth {} \
+                 below {}, found it at depth {} below {}",
+                entry.depth, entry.anchor, above.depth, above.anchor
+            ));
+        }
+        let (jump, may_be_parent) = self.jump(parent_seq, above);
+        let fits = entry.jump == jump
+            || (may_be_parent && entry.jump == parent_seq)
+            || (entry.jump != 0 && entry.jump < self.parts.first_seq());
+        (!fits).then(|| format!("expected a jump to {jump}, found one to {}", entry.jump))
+    }
+
+    /// Where the jump of an entry with this parent leads, and whether it may lead to
+    /// the parent instead: what comes into it may have expired before it was sealed.
+    fn jump(&mut self, parent_seq: u64, parent: Known) -> (u64, bool) {
+        let (Known::Here(above) | Known::Earlier(above)) = parent else {
+            return (parent_seq, true);
+        };
+        if above.jump == 0 {
+            return (parent_seq, false);
+        }
+        let middle = self.at(above.jump);
+        let (Known::Here(half) | Known::Earlier(half)) = middle else {
+            return (parent_seq, true);
+        };
+        let far_seq = if half.jump == 0 { above.jump } else { half.jump };
+        let end = self.at(far_seq);
+        let (Known::Here(far) | Known::Earlier(far)) = end else {
+            return (far_seq, true);
+        };
+        let earlier = [parent, middle, end].iter().any(|known| matches!(known, Known::Earlier(_)));
+        let even = above.depth.checked_sub(half.depth) == half.depth.checked_sub(far.depth);
+        (if even { far_seq } else { parent_seq }, earlier)
+    }
+
+    fn at(&mut self, seq: u64) -> Known {
+        if let Some(row) = seq.checked_sub(self.first_seq) {
+            return self.entries.get(row as usize).map_or(Known::Gone, |&entry| Known::Here(entry));
+        }
+        let Some(number) = self.parts.number_of(seq).filter(|&number| number < self.number) else {
+            return Known::Gone;
+        };
+        let sealed = &self.parts.sealed[number];
+        let position = self.open.iter().position(|&(open, _)| open == number);
+        let at = position.unwrap_or_else(|| {
+            if self.open.len() >= OPEN_MAX {
+                self.open.remove(0);
+            }
+            let storage = self.parts.segments.storage();
+            let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer));
+            self.open.push((number, file.ok()));
+            self.open.len() - 1
+        });
+        let file = self.open[at].1.as_ref();
+        let entry = file.and_then(|file| file.entry((seq - sealed.first_seq) as u32).ok());
+        entry.map_or(Known::Gone, Known::Earlier)
+    }
+}
+
+/// What of an entry is not as its log has it, its texts and its jump aside.
+fn differs(expected: &Entry, found: &Entry) -> Option<String> {
+    let numbers = [
+        ("parent", expected.parent, found.parent),
+        ("topmost ancestor", expected.anchor, found.anchor),
+        ("depth", u64::from(expected.depth), u64::from(found.depth)),
+        ("flags", u64::from(expected.flags.bits()), u64::from(found.flags.bits())),
+    ];
+    if expected.key != found.key {
+        return Some("expected the id of its record, found another".to_owned());
+    }
+    if expected.time_ns != found.time_ns {
+        return Some(format!("expected the time {}, found {}", expected.time_ns, found.time_ns));
+    }
+    let (what, expected, found) =
+        numbers.into_iter().find(|(_, expected, found)| expected != found)?;
+    Some(format!("expected the {what} {expected}, found {found}"))
+}
+
+/// Segments before the one that is checked that are open at a time.
+const OPEN_MAX: usize = 16;

@@ -1,0 +1,282 @@
+//! What earlier segments have to do with a record that is about to be written.
+//! It is written down with the record, so that the log can be read without them.
+
+use crate::batch::Linked;
+use crate::error::Result;
+use crate::event::{Link, LinkKind};
+use crate::id::EventId;
+use crate::lineage::common::climb_to;
+use crate::lineage::up::Up;
+use crate::log::encoded::Encoded;
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
+use crate::parts::StoredParent;
+use crate::writer::Writer;
+use crate::writer::resolve::Known;
+
+impl Writer {
+    /// The numbers of the earlier segments that may hold an id or name it. Asked once
+    /// an event: most have none.
+    pub(super) fn that_know(&self, id: &EventId) -> Vec<usize> {
+        self.earlier.candidates(id).collect()
+    }
+
+    /// Whether the earlier segments `that_know` an id have just this content under it.
+    pub(super) fn find_equal_earlier(
+        &self,
+        that_know: &[usize],
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        payload: Option<&[u8]>,
+    ) -> Result<Known> {
+        let mut known = Known::Not;
+        for &number in that_know {
+            let part = self.earlier.part(number)?;
+            if part.head(id)?.is_none() {
+                continue;
+            }
+            known = Known::Other;
+            if let Some(row) = part.equal_copy(id, fields, payload)? {
+                return Ok(Known::Equal(part.first_seq() + u64::from(row)));
+            }
+        }
+        Ok(known)
+    }
+
+    /// The lineage of a new event whose parent is in an earlier segment.
+    pub(super) fn outside_parent(
+        &self,
+        id: &EventId,
+        named: Option<&EventId>,
+    ) -> Result<Option<Outside>> {
+        let Some(parent) = named.filter(|&parent| parent != id && self.has_earlier()) else {
+            return Ok(None);
+        };
+        if self.active.index.read().event_row(parent).is_some() {
+            return Ok(None);
+        }
+        let Some(seq) = self.earlier.find(parent)? else { return Ok(None) };
+        let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let below = part.below(row)?;
+        let anchor_id = part.anchor_id(&below)?;
+        Ok(Some(Outside {
+            parent: seq,
+            parent_id: Some(parent.clone()),
+            anchor: below.anchor,
+            anchor_id,
+            depth: below.depth + 1,
+            version_of: None,
+        }))
+    }
+
+    /// The lineage that a version takes over from its event in an earlier segment.
+    pub(super) fn outside_event(&self, id: &EventId) -> Result<Option<Outside>> {
+        if !self.has_earlier() || self.active.index.read().find(id).is_some() {
+            return Ok(None);
+        }
+        let Some(seq) = self.earlier.find(id)? else { return Ok(None) };
+        let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let (stored, link) = part.stored_parent(row)?;
+        let parent = if let StoredParent::Row(parent, _) = stored { parent } else { 0 };
+        let parent_id = self.named_id(stored)?;
+        let below = part.below(row)?;
+        let anchor_id = part.anchor_id(&below)?;
+        let version_of = Some(VersionOf { seq, link });
+        let (anchor, depth) = (below.anchor, below.depth);
+        Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, version_of }))
+    }
+
+    /// Marks the link that a new event closes a cycle with: that of the event at the
+    /// top of the tree that the new one joins, if it waits for the new one.
+    pub(super) fn mark_if_closing(
+        &mut self,
+        that_know: &[usize],
+        id: &EventId,
+        named: Option<&EventId>,
+    ) -> Result<()> {
+        if !self.is_awaited(that_know, id)? {
+            return Ok(());
+        }
+        let parent = match named {
+            Some(parent) => self.whole.find(parent)?,
+            None => match self.whole.claim(id)? {
+                Some(claim) if claim.link.parent == *id => {
+                    // One that was made in this log, the log tells by itself.
+                    if self.active.index.read().standing(id, NOW).is_none() {
+                        self.mark(id.clone(), id.clone());
+                    }
+                    return Ok(());
+                }
+                Some(claim) => self.whole.find(&claim.link.parent)?,
+                None => None,
+            },
+        };
+        let Some(parent) = parent else { return Ok(()) };
+        let top = self.whole.position(parent)?.root;
+        if !self.whole.holds(top) {
+            return Ok(());
+        }
+        let waits = match self.whole.up(top)? {
+            Up::Missing(awaited, _) | Up::Expired(awaited, _) => awaited == *id,
+            _ => false,
+        };
+        if waits && !self.in_one_piece(top, parent) {
+            let child = self.whole.id(top)?.unwrap_or_default();
+            self.mark(child, id.clone());
+        }
+        Ok(())
+    }
+
+    /// Marks a claim that closes a cycle through other segments; returns whether it
+    /// does.
+    pub(super) fn mark_claim_if_closing(&mut self, claim: &Link) -> Result<bool> {
+        if !self.has_earlier() {
+            return Ok(false);
+        }
+        let ends = (self.whole.find(&claim.child)?, self.whole.find(&claim.parent)?);
+        let (Some(child), Some(parent)) = ends else { return Ok(false) };
+        if self.in_one_piece(child, parent) || !climb_to(&self.whole, parent, child)? {
+            return Ok(false);
+        }
+        self.mark(claim.child.clone(), claim.parent.clone());
+        Ok(true)
+    }
+
+    /// What a claim comes to by what earlier segments know alone; none where this
+    /// log has to judge.
+    pub(super) fn judge_outside(&mut self, claim: &Link) -> Result<Option<Linked>> {
+        if !self.has_earlier() {
+            return Ok(None);
+        }
+        let in_log = self.active.index.read().event_row(&claim.child).is_some();
+        if !in_log && let Some((named, kind)) = self.named_parent_earlier(&claim.child)? {
+            if named == claim.parent && kind == claim.kind {
+                return Ok(Some(Linked::Repeat));
+            }
+            return self.refuse(claim).map(Some);
+        }
+        let Some(standing) = self.earlier.claim(&claim.child)? else { return Ok(None) };
+        // One of this log may have beaten it already.
+        let local =
+            self.active.index.read().standing(&claim.child, NOW).map(|(link, _)| link.clone());
+        if local.is_some_and(|local| weigh(&standing.link, &local) != Verdict::Refuse) {
+            return Ok(None);
+        }
+        match weigh(&standing.link, claim) {
+            Verdict::Repeat => Ok(Some(Linked::Repeat)),
+            Verdict::Refuse => self.refuse(claim).map(Some),
+            Verdict::Strengthen => Ok(None),
+            Verdict::Replace => {
+                self.push_refused(&standing.link);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Books the claim of an earlier segment that an event refutes by naming its
+    /// parent itself.
+    pub(super) fn refuse_earlier_claim(
+        &mut self,
+        that_know: &[usize],
+        id: &EventId,
+        named: &EventId,
+        kind: LinkKind,
+    ) -> Result<()> {
+        let numbers = that_know.iter().copied();
+        if let Some(claim) = self.earlier.claim_among(id, numbers)?
+            && (&claim.link.parent, claim.link.kind) != (named, kind)
+            && !self.was_refused(&claim.link)?
+        {
+            self.push_refused(&claim.link);
+        }
+        Ok(())
+    }
+
+    pub(super) fn earlier_knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
+        for number in (0..self.earlier.len()).rev() {
+            if self.earlier.part(number)?.knows_quarantined(key)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn has_earlier(&self) -> bool {
+        self.earlier.len() > 0
+    }
+
+    /// Refuses a claim, unless this very one was refused before.
+    fn refuse(&mut self, claim: &Link) -> Result<Linked> {
+        if self.was_refused(claim)? {
+            return Ok(Linked::Repeat);
+        }
+        self.push_refused(claim);
+        Ok(Linked::Refused)
+    }
+
+    fn was_refused(&self, claim: &Link) -> Result<bool> {
+        if self.active.index.read().was_refused(claim) {
+            return Ok(true);
+        }
+        for number in self.earlier.candidates(&claim.child) {
+            if self.earlier.part(number)?.was_refused(claim)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn push_refused(&mut self, claim: &Link) {
+        let entered = self.push(&Encoded::refused_link(claim));
+        self.active.index.write().refuse(claim.clone(), entered.commit);
+    }
+
+    fn mark(&mut self, child: EventId, parent: EventId) {
+        let entered = self.push(&Encoded::closing(&child, &parent));
+        self.active.index.write().mark_closing(child, parent, entered.commit);
+    }
+
+    /// Whether the active log knows by itself that one event goes back to the other.
+    fn in_one_piece(&self, a: u64, b: u64) -> bool {
+        let row = |seq: u64| seq.checked_sub(self.active.first_seq).map(|row| row as u32);
+        match (row(a), row(b)) {
+            (Some(a), Some(b)) => self.active.index.read().same_piece(a, b),
+            _ => false,
+        }
+    }
+
+    /// Whether any event or claim names this one as a parent.
+    fn is_awaited(&self, that_know: &[usize], id: &EventId) -> Result<bool> {
+        let index = self.active.index.read();
+        if index.is_awaited(id) || !index.claimed_under(id).is_empty() {
+            return Ok(true);
+        }
+        drop(index);
+        for &number in that_know {
+            let part = self.earlier.part(number)?;
+            if !part.named_children(id, 0)?.is_empty() || !part.claims_under(id)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The parent that an event of an earlier segment names.
+    fn named_parent_earlier(&self, id: &EventId) -> Result<Option<(EventId, LinkKind)>> {
+        let Some(seq) = self.earlier.find(id)? else { return Ok(None) };
+        let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let (parent, kind) = part.stored_parent(row)?;
+        Ok(self.named_id(parent)?.map(|id| (id, kind)))
+    }
+
+    /// The id that an event of an earlier segment names as its parent.
+    fn named_id(&self, parent: StoredParent) -> Result<Option<EventId>> {
+        match parent {
+            StoredParent::None => Ok(None),
+            StoredParent::Row(_, Some(id)) | StoredParent::Awaited(id) => Ok(Some(id)),
+            StoredParent::Row(parent, None) | StoredParent::Closing(parent) => {
+                self.earlier.id(parent)
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Dropping what a policy does not keep.
+
+use std::io::ErrorKind;
+
+use crate::archive::archive;
+use crate::error::{Error, Result};
+use crate::event::now_ns;
+use crate::parts::Parts;
+use crate::retention::{Held, Retained, Retention};
+use crate::segment::manifest::{idx_name, seg_name};
+use crate::segment::sealed::Sealed;
+use crate::writer::Writer;
+
+impl Writer {
+    /// Drops the segments that are due, or tells which would be.
+    pub(super) fn retain(&mut self, retention: &Retention) -> Result<Retained> {
+        let parts = self.shared.parts();
+        let due = due(&parts, retention);
+        if !due.is_empty() && !retention.is_dry_run() {
+            self.archive(retention, due)?;
+            self.drop_oldest(&parts, due)?;
+        }
+        Ok(Retained {
+            segments: due.len() as u64,
+            events: due.iter().map(|sealed| u64::from(sealed.rows)).sum(),
+            bytes: due.iter().map(Sealed::bytes).sum(),
+        })
+    }
+
+    /// Drops what the policy that is kept with the store does not keep. While its
+    /// archive can't be written nothing goes, and appends go on.
+    pub(super) fn apply_retention(&mut self) -> Result<()> {
+        let Some(retention) = self.catalog.manifest().retention else { return Ok(()) };
+        let parts = self.shared.parts();
+        let due = due(&parts, &retention);
+        if due.is_empty() {
+            return Ok(());
+        }
+        match self.archive(&retention, due) {
+            Ok(()) => self.drop_oldest(&parts, due),
+            Err(error) => {
+                parts.segments.note(format!("nothing was dropped: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the segments where the policy says, if it does. They are durable there
+    /// when this returns.
+    fn archive(&self, retention: &Retention, due: &[Sealed]) -> Result<()> {
+        let Some(path) = retention.archive_to() else { return Ok(()) };
+        let storage = self.catalog.storage();
+        let folder = storage.folder(path).map_err(|error| Error::io("open", path, error))?;
+        archive(&**storage, &*folder, path, self.log.store, due)
+    }
+
+    /// Drops the oldest segments: from the manifest first, then their files.
+    fn drop_oldest(&mut self, parts: &Parts, going: &[Sealed]) -> Result<()> {
+        let count = going.len();
+        self.catalog.change(|manifest| drop(manifest.sealed.drain(..count)))?;
+        self.shared.change(|parts| parts.sealed = parts.sealed[count..].into());
+        self.look_anew();
+        let storage = self.catalog.storage();
+        let first = going.first().map_or(0, |sealed| sealed.segment);
+        let mut names = parts.segments.forget(first..first + count as u64);
+        for sealed in going {
+            names.extend([idx_name(sealed.segment), seg_name(sealed.segment)]);
+        }
+        for name in names {
+            match storage.unlink(&name) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &name, error));
+                }
+                _ => {}
+            }
+        }
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", "the segments", error))
+    }
+}
+
+/// The oldest segments, up to the first that is not due.
+fn due<'p>(parts: &'p Parts, retention: &Retention) -> &'p [Sealed] {
+    let held = Held {
+        events: parts.logs().map(|log| u64::from(log.visible.rows)).sum(),
+        bytes: parts.logs().map(|log| log.visible.log_end).sum(),
+    };
+    &parts.sealed[..retention.due(&parts.sealed, held, now_ns())]
+}

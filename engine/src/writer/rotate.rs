@@ -1,0 +1,174 @@
+//! From one log to the next: the full one is sealed while the next is written.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::RwLock;
+
+use crate::catalog::Catalog;
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::log::append::LogWriter;
+use crate::log::index::{Index, NOW};
+use crate::log::reader::LogReader;
+use crate::parts::{Log, LogView, Visible};
+use crate::segment::manifest::{FullLog, LogStart, log_name};
+use crate::segment::seal_log::seal_log;
+use crate::shared::Shared;
+use crate::writer::Writer;
+
+/// When a log is full, and how it is sealed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rotation {
+    pub(crate) bytes: u64,
+    pub(crate) events: u32,
+    pub(crate) index_bytes: usize,
+    /// Whether another thread seals, so that appends go on meanwhile.
+    pub(crate) in_background: bool,
+    pub(crate) cache_bytes: usize,
+}
+
+/// The full log that is being sealed.
+#[derive(Debug, Default)]
+pub(crate) struct Sealing(Option<JoinHandle<Result<()>>>);
+
+impl Sealing {
+    /// Waits until it is sealed.
+    fn wait(&mut self) -> Result<()> {
+        match self.0.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(error),
+            Some(Err(_)) => Err(Error::damaged("sealing a log panicked; please report it")),
+        }
+    }
+}
+
+impl Writer {
+    /// Goes on to the next log where the active one is full.
+    pub(super) fn rotate_if_full(&mut self) -> Result<()> {
+        let index_bytes = self.active.index.read().memory_bytes();
+        let full = self.log.end >= self.rotation.bytes
+            || self.published.rows >= self.rotation.events
+            || index_bytes >= self.rotation.index_bytes;
+        if full { self.rotate() } else { Ok(()) }
+    }
+
+    /// Goes on to the next log and has this one sealed, unless it is empty. Waits
+    /// while the log before is being sealed.
+    pub(super) fn rotate(&mut self) -> Result<()> {
+        self.wait_for_sealing()?;
+        if self.log.end == 0 {
+            return Ok(());
+        }
+        self.log.sync()?;
+        let storage = Arc::clone(self.catalog.storage());
+        let start = LogStart {
+            segment: self.log.segment + 1,
+            first_seq: self.active.first_seq + u64::from(self.published.rows),
+            previous: self.log.previous,
+        };
+        let name = log_name(start.segment);
+        let file = storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
+        let file = Arc::from(file);
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
+        let length = self.log.end;
+        self.catalog.change(|manifest| {
+            manifest.full = Some(FullLog { start: manifest.active, length });
+            manifest.active = start;
+        })?;
+        let full = LogView { log: Arc::clone(&self.active), visible: self.published };
+        let reader = LogReader::new(Arc::clone(&file), name.clone(), self.rotation.cache_bytes);
+        self.active = Arc::new(Log {
+            segment: start.segment,
+            first_seq: start.first_seq,
+            index: RwLock::new(Index::default()),
+            reader,
+        });
+        self.log = LogWriter::new(file, name, self.log.store, start);
+        self.published = Visible::default();
+        let next = LogView { log: Arc::clone(&self.active), visible: self.published };
+        self.shared.change(|parts| parts.logs = [Some(full), Some(next)]);
+        self.look_anew();
+        self.start_sealing();
+        self.apply_retention()
+    }
+
+    /// Has the full log sealed, if there is one.
+    pub(super) fn start_sealing(&mut self) {
+        let parts = self.shared.parts();
+        let [Some(full), Some(_)] = &parts.logs else { return };
+        let (full, shared, catalog) =
+            (full.clone(), Arc::clone(&self.shared), Arc::clone(&self.catalog));
+        let seal = move || seal_and_swap(&full, &shared, &catalog);
+        let thread = self.rotation.in_background.then(|| {
+            std::thread::Builder::new().name("forebear-sealer".to_owned()).spawn(seal.clone())
+        });
+        // Without another thread it is done in this one, when it is waited for.
+        if let Some(Ok(thread)) = thread {
+            self.sealing = Sealing(Some(thread));
+        }
+    }
+
+    /// Waits until no full log waits to be sealed. One that could not be is tried
+    /// again.
+    pub(super) fn wait_for_sealing(&mut self) -> Result<()> {
+        // What went wrong, trying again tells.
+        let _ = self.sealing.wait();
+        let parts = self.shared.parts();
+        if let [Some(full), Some(_)] = &parts.logs {
+            seal_and_swap(full, &self.shared, &self.catalog)?;
+        }
+        self.look_anew();
+        Ok(())
+    }
+
+    /// Takes notice of segments and logs that came or went.
+    pub(super) fn look_anew(&mut self) {
+        let generation = self.shared.generation();
+        if self.generation == Some(generation) {
+            return;
+        }
+        let parts = self.shared.parts();
+        self.earlier = parts.earlier();
+        self.whole = (*parts).clone();
+        let everything = Visible { commit: NOW, rows: u32::MAX, log_end: u64::MAX };
+        self.whole.set_visible(&self.active, everything);
+        self.generation = Some(generation);
+    }
+}
+
+/// Seals a full log, and has the segment take its place.
+fn seal_and_swap(full: &LogView, shared: &Shared, catalog: &Catalog) -> Result<()> {
+    let storage = &**catalog.storage();
+    let parts = shared.parts();
+    let manifest = catalog.manifest();
+    let Some(start) = manifest.full.map(|full| full.start) else { return Ok(()) };
+    let sealed = seal_log(full, start, manifest.store, &parts, storage)?;
+    let entry = sealed.clone();
+    catalog.change(|manifest| {
+        manifest.full = None;
+        manifest.sealed.push(entry);
+    })?;
+    shared.change(|parts| {
+        parts.sealed = parts.sealed.iter().cloned().chain([sealed]).collect();
+        parts.logs[0] = None;
+    });
+    let parts = shared.parts();
+    // Only a help: without it the segments are asked one by one.
+    let _ = parts.segments.merge_filters(&parts.sealed);
+    let name = log_name(full.log.segment);
+    storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
+    storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))
+}
+
+impl Default for Rotation {
+    fn default() -> Self {
+        Self {
+            bytes: limits::SEGMENT_BYTES,
+            events: limits::SEGMENT_EVENTS,
+            index_bytes: limits::SEGMENT_INDEX_BYTES,
+            in_background: true,
+            cache_bytes: limits::DEFAULT_CACHE_BYTES,
+        }
+    }
+}
