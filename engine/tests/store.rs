@@ -1,19 +1,22 @@
 //! What the store promises to those who write to it and read from it.
 
+mod support {
+    pub(crate) mod hooked;
+}
+
 use std::future::Future;
-use std::io;
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use forebear::storage::{LockOutcome, SimulatedDisk, Storage, StorageFile};
+use forebear::storage::SimulatedDisk;
 use forebear::{
     AppendStatus, Batch, ChainOptions, Durability, Event, Filter, Link, LinkKind, Linked,
     Quarantined, Result, Store, WhenFull, limits,
 };
+use support::hooked::{Doing, Hooked};
 
 #[test]
 fn an_append_says_whether_it_was_new_a_repeat_or_a_version() -> Result<()> {
@@ -103,8 +106,7 @@ fn many_threads_share_a_store() -> Result<()> {
 
 #[test]
 fn a_full_queue_returns_or_waits_as_asked() -> Result<()> {
-    let store =
-        Store::builder().queue_bytes(64 << 10).open_on(Arc::new(SlowDisk(SimulatedDisk::new())))?;
+    let store = Store::builder().queue_bytes(64 << 10).open_on(Arc::new(slow_disk()))?;
     let event = || Event::new("large").payload(vec![0; 30 << 10]);
     let mut receipts = Vec::new();
     let refused = loop {
@@ -372,67 +374,13 @@ fn payloads_come_back_byte_for_byte() -> Result<()> {
 }
 
 /// A disk whose syncs take their time, so that a queue in front of it fills.
-#[derive(Debug)]
-struct SlowDisk(SimulatedDisk);
-
-#[derive(Debug)]
-struct SlowFile(Box<dyn StorageFile>);
-
-impl Storage for SlowDisk {
-    fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        Ok(Box::new(SlowFile(self.0.open(name)?)))
-    }
-
-    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        Ok(Box::new(SlowFile(self.0.create(name)?)))
-    }
-
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-
-    fn unlink(&self, name: &str) -> io::Result<()> {
-        self.0.unlink(name)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-
-    fn sync_dir(&self) -> io::Result<()> {
-        self.0.sync_dir()
-    }
-
-    fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
-        self.0.lock(name, holder)
-    }
-
-    fn path(&self) -> Option<&Path> {
-        None
-    }
-}
-
-impl StorageFile for SlowFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buffer, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_at(bytes, offset)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        thread::sleep(Duration::from_millis(20));
-        self.0.sync()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
+fn slow_disk() -> Hooked {
+    Hooked::new(|doing| {
+        if doing == Doing::Sync {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    })
 }
 
 /// A task that runs on the calling thread until it is done.

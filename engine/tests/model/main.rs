@@ -75,5 +75,5 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Histories in a run unless set otherwise.
-const CASES: u64 = 10_000;
+const CASES: u64 = 1_000;
 const FIRST_SEED: u64 = 0x0f0e_bea2;

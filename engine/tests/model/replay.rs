@@ -58,6 +58,12 @@ fn play(steps: &[Step], seed: u64) -> Result<Traits, Mismatch> {
     let mut random = Random::new(!seed);
     let names = Names::new(numbers(steps));
     let mut disk = SimulatedDisk::new();
+    let segment_events = segment_events(steps, seed);
+    let in_background = seed % 8 < 4;
+    let open = |disk: &SimulatedDisk| {
+        let builder = Store::builder().seal_in_background(in_background);
+        builder.segment_events(segment_events).open_on(Arc::new(disk.clone()))
+    };
     let mut store = open(&disk)?;
     let mut model = Model::default();
     let mut snapshots: Vec<(Snapshot, Model)> = Vec::new();
@@ -107,9 +113,25 @@ fn play(steps: &[Step], seed: u64) -> Result<Traits, Mismatch> {
     })
 }
 
-fn open(disk: &SimulatedDisk) -> forebear::Result<Store> {
-    Store::builder().open_on(Arc::new(disk.clone()))
+/// At how many events a segment is full: in three of four histories so few that the
+/// lineage goes over many segments.
+fn segment_events(steps: &[Step], seed: u64) -> u32 {
+    if seed.is_multiple_of(4) {
+        return u32::MAX;
+    }
+    let events: usize =
+        steps.iter().map(|step| if let Step::Write(ops, _) = step { ops.len() } else { 0 }).sum();
+    let few = SEGMENT_EVENTS[(seed / 4) as usize % SEGMENT_EVENTS.len()];
+    // Every question is asked of every event: many segments are for short histories.
+    let most = if events > LONG { 3 } else { SEGMENTS_MAX };
+    few.max(events as u32 / most)
 }
+
+/// Events at which a segment is full, and about how many segments there are at most.
+const SEGMENT_EVENTS: [u32; 8] = [1, 2, 3, 5, 8, 20, 60, 200];
+const SEGMENTS_MAX: u32 = 40;
+/// Events of a long history.
+const LONG: usize = 250;
 
 /// Writes one block to both, which must agree on what became of each record.
 fn write(

@@ -1,0 +1,251 @@
+//! What a reader sees while a store is written, rotated, sealed and retained.
+
+mod support {
+    pub(crate) mod random;
+}
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use forebear::storage::{SimulatedDisk, Storage};
+use forebear::{
+    Batch, ChainOptions, Durability, Event, Filter, Reader, Retention, StartFrom, Store,
+};
+use support::random::Random;
+
+fn event(n: u64) -> Event {
+    let event = Event::new("step").id(format!("event {n}")).time_ns(n.cast_signed());
+    let event = event.instance(format!("instance {}", n % 3)).payload(format!("payload {n}"));
+    if n == 0 { event } else { event.parent(format!("event {}", n - 1)) }
+}
+
+fn store_on(disk: &SimulatedDisk) -> Store {
+    let builder = Store::builder().segment_events(50);
+    builder.open_on(Arc::new(disk.clone())).expect("opens")
+}
+
+fn count(reader: &Reader) -> u64 {
+    reader.ask(|snapshot| Ok(snapshot.stats()?.events)).expect("answers")
+}
+
+#[test]
+fn every_write_that_returned_is_seen_through_rotation_and_sealing() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
+    for n in 0..400 {
+        let batch = Batch::from(event(n)).durability(Durability::Flush);
+        store.write(batch).expect("writes");
+        let snapshot = reader.snapshot().expect("reads");
+        let found = snapshot.get(format!("event {n}")).expect("answers");
+        assert_eq!(found.expect("was written").seq(), n + 1);
+        if n % 60 == 0 {
+            let options = ChainOptions::new();
+            let chain = snapshot.chain(format!("event {n}"), &options).expect("answers");
+            assert_eq!(chain.expect("is there").count() as u64, n + 1);
+            assert_eq!(snapshot.stats().expect("counts").events, n + 1);
+        }
+    }
+    store.seal().expect("seals");
+    assert_eq!(count(&reader), 400);
+    let before = reader.snapshot().expect("reads");
+    store.retain(&Retention::new().max_events(100)).expect("retains");
+    let after = reader.snapshot().expect("reads");
+    assert!(after.get("event 0").expect("answers").is_none());
+    assert!(after.get("event 399").expect("answers").is_some());
+    // The old snapshot has the segments that it had opened, or says that they went.
+    match before.get("event 1") {
+        Ok(found) => assert!(found.is_some()),
+        Err(error) => assert!(error.is_expired(), "{error}"),
+    }
+    assert!(reader.take_notes().is_empty());
+}
+
+#[test]
+fn a_block_that_is_not_whole_is_left_for_the_next_time() {
+    let disk = SimulatedDisk::new();
+    let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
+    store.append(event(0)).expect("appends");
+    let log = "0000000001.log";
+    let before = disk.read(log).expect("is there").len();
+    store.append(event(1)).expect("appends");
+    let whole = disk.read(log).expect("is there");
+    let torn = disk.kill();
+    torn.truncate(log, before).expect("cuts");
+    let reader = Reader::open_on(Arc::new(torn.clone())).expect("opens");
+    for length in before..whole.len() {
+        torn.write(log, &whole[..length]);
+        let reader = Reader::open_on(Arc::new(torn.clone())).expect("opens");
+        assert_eq!(count(&reader), 1, "{length} bytes");
+    }
+    // What is read goes on in the same file, bit by bit.
+    let file = torn.open(log).expect("opens");
+    file.set_len(before as u64).expect("cuts");
+    drop(reader);
+    let reader = Reader::open_on(Arc::new(torn.clone())).expect("opens");
+    for at in before..whole.len() {
+        assert_eq!(count(&reader), 1, "{at} bytes");
+        file.write_at(&whole[at..=at], at as u64).expect("writes");
+    }
+    assert_eq!(count(&reader), 2);
+    // A log that is cut and written anew is followed from its beginning.
+    file.set_len(before as u64).expect("cuts");
+    assert_eq!(count(&reader), 1);
+}
+
+#[test]
+fn rot_is_passed_over_and_told_and_nothing_is_written() {
+    let disk = SimulatedDisk::new();
+    let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
+    for n in 0..10 {
+        store.append(event(n)).expect("appends");
+    }
+    drop(store);
+    let rotten = disk.kill();
+    rotten.flip_bit("0000000001.log", 2000, 3).expect("flips");
+    let before = rotten.read("0000000001.log").expect("is there");
+    let reader = Reader::open_on(Arc::new(rotten.clone())).expect("opens");
+    assert_eq!(count(&reader), 9);
+    assert_eq!(reader.take_notes().len(), 1);
+    assert_eq!(rotten.operations(), 0, "nothing is written");
+    assert_eq!(rotten.read("0000000001.log").expect("is there"), before);
+}
+
+#[test]
+fn a_subscription_tells_each_event_once_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::builder().segment_events(50).open(&path).expect("opens");
+    let reader = Reader::open(&path).expect("opens");
+    let mut all = reader.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
+    let mut some =
+        reader.subscribe(&Filter::new().instance("instance 1"), StartFrom::Now).expect("begins");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Random::new(1);
+            for n in 0..1000 {
+                let batch = Batch::from(event(n)).durability(Durability::Flush);
+                store.write(batch).expect("writes");
+                if random.below(50) == 0 {
+                    thread::sleep(Duration::from_millis(15));
+                }
+            }
+        });
+        scope.spawn(|| {
+            for n in 0..1000 {
+                let event = all.next().expect("goes on").expect("is read");
+                assert_eq!(event.seq(), n + 1);
+                assert_eq!(event.id().to_string(), format!("event {n}"));
+            }
+        });
+        scope.spawn(|| {
+            for n in (0..1000).filter(|n| n % 3 == 1) {
+                let event = some.next().expect("goes on").expect("is read");
+                assert_eq!(event.id().to_string(), format!("event {n}"));
+            }
+        });
+    });
+    assert!(all.next_timeout(Duration::from_millis(30)).is_none());
+    // What goes before it was read is told once.
+    let mut late = reader.subscribe(&Filter::new(), StartFrom::Seq(2)).expect("begins");
+    store.seal().expect("seals");
+    store.retain(&Retention::new().max_events(100)).expect("retains");
+    assert!(late.next().expect("goes on").is_err_and(|error| error.is_expired()));
+    let mut last = late.next_seq() - 1;
+    assert!(last >= 900, "{last}");
+    while let Some(event) = late.next_timeout(Duration::ZERO) {
+        last += 1;
+        assert_eq!(event.expect("is read").seq(), last);
+    }
+    assert_eq!(last, 1000);
+}
+
+#[test]
+fn an_event_is_told_within_a_tenth_of_a_second() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::open(&path).expect("opens");
+    let reader = Reader::open(&path).expect("opens");
+    let mut events = reader.subscribe(&Filter::new(), StartFrom::Now).expect("begins");
+    let done = AtomicBool::new(false);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..30 {
+                store.append(event(n)).expect("appends");
+                sender.send(Instant::now()).expect("is received");
+                thread::sleep(Duration::from_millis(20));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut delays: Vec<Duration> = Vec::new();
+        for _ in 0..30 {
+            events.next().expect("goes on").expect("is read");
+            let told = Instant::now();
+            delays.push(told.saturating_duration_since(receiver.recv().expect("was sent")));
+        }
+        delays.sort_unstable();
+        println!("told after {:?}, at most {:?}", delays[15], delays[29]);
+        // The best of them: the machine may be busy with other things.
+        assert!(delays[0] < Duration::from_millis(100), "{delays:?}");
+    });
+}
+
+#[test]
+fn durable_events_are_those_that_a_later_block_calls_so() {
+    let disk = SimulatedDisk::new();
+    let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
+    let reader = Reader::open_on(Arc::new(disk)).expect("opens");
+    let mut events =
+        reader.subscribe(&Filter::new(), StartFrom::Start).expect("begins").durable(true);
+    let flushed = |n| Batch::from(event(n)).durability(Durability::Flush);
+    store.write(flushed(0)).expect("writes");
+    store.write(flushed(1)).expect("writes");
+    assert!(events.next_timeout(Duration::ZERO).is_none());
+    store.flush().expect("syncs");
+    store.write(flushed(2)).expect("writes");
+    for seq in 1..=2 {
+        let event = events.next_timeout(Duration::ZERO).expect("is on disk").expect("is read");
+        assert_eq!(event.seq(), seq);
+    }
+    assert!(events.next_timeout(Duration::ZERO).is_none());
+    store.close().expect("closes");
+    let event = events.next_timeout(Duration::ZERO).expect("is on disk").expect("is read");
+    assert_eq!(event.seq(), 3);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_can_not_be_written_is_read_and_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::builder().segment_events(50).open(&path).expect("opens");
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.append(event(120)).expect("appends");
+    store.close().expect("closes");
+    let names = || {
+        let files = std::fs::read_dir(&path).expect("lists").map(|entry| entry.expect("is there"));
+        let mut files: Vec<_> = files
+            .map(|file| (file.file_name(), std::fs::read(file.path()).expect("reads")))
+            .collect();
+        files.sort();
+        files
+    };
+    let mode = |folder: u32, file: u32| {
+        for entry in std::fs::read_dir(&path).expect("lists") {
+            let permissions = std::fs::Permissions::from_mode(file);
+            std::fs::set_permissions(entry.expect("is there").path(), permissions).expect("sets");
+        }
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(folder)).expect("sets");
+    };
+    let before = names();
+    mode(0o500, 0o400);
+    let reader = Reader::open(&path).expect("opens");
+    assert_eq!(count(&reader), 121);
+    assert_eq!(names(), before);
+    mode(0o700, 0o600);
+}
