@@ -7,7 +7,7 @@ use forebear::{Cursor, Filter, Snapshot};
 
 use crate::commands::{
     append, chain, common, counts, demo, export, generate, import, link, listings, quarantine,
-    show, stats, tree,
+    retain, segments, show, stats, tail, tree, upkeep,
 };
 use crate::failure::Failure;
 use crate::output::time;
@@ -91,6 +91,7 @@ pub(crate) enum Command {
     Common(common::CommonArgs),
     Recent(listings::RecentArgs),
     Events(listings::EventsArgs),
+    Tail(tail::TailArgs),
     Roots(listings::RootsArgs),
     Missing(listings::MissingArgs),
     Links(listings::LinksArgs),
@@ -99,6 +100,12 @@ pub(crate) enum Command {
     Export(export::ExportArgs),
     Quarantine(quarantine::QuarantineArgs),
     Stats(stats::StatsArgs),
+    Segments(segments::SegmentsArgs),
+    Seal(retain::SealArgs),
+    Retain(retain::RetainArgs),
+    Verify(upkeep::VerifyArgs),
+    Rebuild(upkeep::RebuildArgs),
+    Backup(upkeep::BackupArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -232,7 +239,7 @@ Exit codes:
 
 What finds nothing: `chain`, `children`, `common`, `show`, `siblings`, `tree` and --root
 exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
-`export`, `recent` and `timeline` where no event matches, `show --raw` where there is no
+`export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `show --raw` where there is no
 payload and `quarantine show` where there is nothing of that number. `children`, `links`,
 `missing`, `quarantine`, `roots`, `siblings` and `tree` list what there is, be it nothing,
 and exit 0.

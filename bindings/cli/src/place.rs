@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
-use forebear::{EventId, RecoveryReport, Resolved, Snapshot, Store};
+use forebear::{EventId, Reader, RecoveryReport, Resolved, Snapshot, Store};
 
 use crate::args::Global;
 use crate::failure::{Failure, note};
@@ -22,17 +22,29 @@ const MAX_LISTED: usize = 20;
 /// is taken for the beginning of an id, too.
 const MIN_PREFIX: usize = 4;
 
-/// Opens a store that is there. It is never made.
+/// Opens a store that is there to write to it. It is never made.
 pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
-    let path = store_path(global)?;
-    if !holds_store(&path) {
-        return Err(Failure::Failed(format!(
-            "there is no store at {}; make one with `forebear import` or `forebear append`, \
-             or name another with --store PATH or FOREBEAR_STORE",
-            path.display()
-        )));
+    open(&existing(global)?)
+}
+
+/// Opens a store that is there for reading, which takes no lock: another process may
+/// be writing to it.
+pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
+    let reader = Reader::open(existing(global)?)?;
+    report_notes(&reader);
+    Ok(reader)
+}
+
+/// A store that is there, as it is now.
+pub(crate) fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
+    Ok(reader(global)?.snapshot()?)
+}
+
+/// Says what could not be read: a loss is never passed over in silence.
+pub(crate) fn report_notes(reader: &Reader) {
+    for told in reader.take_notes() {
+        note(&format!("forebear: {told}"));
     }
-    open(&path)
 }
 
 /// Opens the store to write to it, making it if there is none, and says so: a
@@ -79,6 +91,19 @@ pub(crate) fn find_or_name(snapshot: &Snapshot, text: &str) -> Result<EventId, F
         Resolved::Many(ids) => Err(ambiguous(snapshot, text, &ids)?),
         Resolved::None => Ok(EventId::from(text)),
     }
+}
+
+/// The path of a store that is there.
+fn existing(global: &Global) -> Result<PathBuf, Failure> {
+    let path = store_path(global)?;
+    if !holds_store(&path) {
+        return Err(Failure::Failed(format!(
+            "there is no store at {}; make one with `forebear import` or `forebear append`, \
+             or name another with --store PATH or FOREBEAR_STORE",
+            path.display()
+        )));
+    }
+    Ok(path)
 }
 
 fn store_path(global: &Global) -> Result<PathBuf, Failure> {

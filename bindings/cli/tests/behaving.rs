@@ -207,7 +207,7 @@ fn a_writer_that_waits_for_its_answer_gets_it() {
 }
 
 #[test]
-fn a_second_process_is_told_who_has_the_store() {
+fn a_second_writer_is_told_who_has_the_store() {
     let place = Place::with_three_events();
     let mut child = place
         .command(&["append", "--json"])
@@ -220,12 +220,13 @@ fn a_second_process_is_told_who_has_the_store() {
     let mut answers = BufReader::new(child.stdout.take().unwrap());
     answers.read_line(&mut String::new()).unwrap();
 
-    let said = place.run(&["stats"]);
+    let said = place.run(&["append", "k"]);
     assert_eq!(said.code, 1);
+    assert_eq!(place.run(&["stats"]).code, 0, "reading takes no lock");
     assert!(said.err.contains(&child.id().to_string()), "{}", said.err);
     drop(input);
     assert!(child.wait().unwrap().success());
-    assert_eq!(place.run(&["stats"]).code, 0);
+    assert_eq!(place.run(&["append", "k"]).code, 0);
 }
 
 #[test]

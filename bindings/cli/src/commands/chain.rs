@@ -46,8 +46,7 @@ pub(crate) struct ChainArgs {
 }
 
 pub(crate) fn run(args: &ChainArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let id = place::find(&snapshot, &args.id)?;
     let detail = if global.json && !args.payload { Detail::Labels } else { Detail::Payload };
     let mut options = ChainOptions::new().max_depth(args.max_depth).detail(detail);

@@ -50,8 +50,7 @@ struct End {
 }
 
 pub(crate) fn run(args: &CommonArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let a = place::find(&snapshot, &args.a)?;
     let b = place::find(&snapshot, &args.b)?;
     let common = snapshot.common_cause(&a, &b)?;

@@ -77,8 +77,7 @@ pub(crate) fn count(args: &CountArgs, global: &Global) -> Outcome {
         count: u64,
     }
 
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let counts = snapshot.count_by(&args.by.0, &args.filter.filter(&snapshot)?)?;
     let mut out = Out::paged(global);
     let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
@@ -107,8 +106,7 @@ pub(crate) fn count(args: &CountArgs, global: &Global) -> Outcome {
 }
 
 pub(crate) fn timeline(args: &TimelineArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let mut filter = args.filter.filter(&snapshot)?;
     if let Some(after) = args.page.after {
         filter = filter.after(after);

@@ -34,8 +34,7 @@ pub(crate) struct ExportArgs {
 }
 
 pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let filter = args.filter.filter(&snapshot)?.oldest_first();
     let counts = if let Some(path) = &args.output {
         export_to(path, &snapshot, filter)?

@@ -154,8 +154,7 @@ fn relatives(
     nothing: &str,
     list: impl Fn(&Snapshot, &EventId, Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
 ) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let id = place::find(&snapshot, &args.id)?;
     let mut listing = Listing::new(global, args.payload);
     let listed = listing.pages(args.page, |after| list(&snapshot, &id, after))?;
@@ -163,8 +162,7 @@ fn relatives(
 }
 
 pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let mut listing = Listing::new(global, args.payload);
     let listed = listing.pages(args.page, |after| {
         let mut page = snapshot.roots(after)?;
@@ -175,20 +173,18 @@ pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
 }
 
 pub(crate) fn recent(args: &RecentArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
     let mut filter = Filter::new();
     if let Some(instance) = &args.instance {
         filter = filter.instance(instance);
     }
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let mut listing = Listing::new(global, args.payload);
     let (listed, _) = listing.filtered(&filter, args.number, |filter| snapshot.events(filter))?;
     listing.found(listed, "no events, or no instance of this name")
 }
 
 pub(crate) fn events(args: &EventsArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let mut filter = args.filter.filter(&snapshot)?;
     if args.oldest_first {
         filter = filter.oldest_first();
@@ -211,8 +207,7 @@ pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
         first_child: String,
     }
 
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let mut listing = Listing::new(global, false);
     let listed = listing.any_pages(
         args.page,
@@ -252,8 +247,7 @@ pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
 }
 
 pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let mut listing = Listing::new(global, false);
     let mut listed = 0;
     if !args.closing {
@@ -304,8 +298,8 @@ fn named_by_event(snapshot: &Snapshot, missing: &MissingParent) -> forebear::Res
 }
 
 /// Prints a listing, as JSON or as lines to look at.
-struct Listing {
-    out: Out,
+pub(super) struct Listing {
+    pub(super) out: Out,
     json: bool,
     payload: bool,
     /// The day of the event listed last.
@@ -315,6 +309,11 @@ struct Listing {
 impl Listing {
     fn new(global: &Global, payload: bool) -> Self {
         Self { out: Out::paged(global), json: global.json, payload, day: String::new() }
+    }
+
+    /// One that is not paged, since it comes bit by bit.
+    pub(super) fn flowing(global: &Global, payload: bool) -> Self {
+        Self { out: Out::new(), json: global.json, payload, day: String::new() }
     }
 
     /// Lists up to `limit` events and says where the next ones begin.
@@ -382,7 +381,7 @@ impl Listing {
         }
     }
 
-    fn event(&mut self, event: &StoredEvent) -> Outcome {
+    pub(super) fn event(&mut self, event: &StoredEvent) -> Outcome {
         if self.json {
             let line = EventLine::new(event).payload(event, self.payload);
             self.out.json(&line)?;
@@ -465,7 +464,7 @@ impl Listing {
     }
 
     /// The end of a search.
-    fn found(self, listed: u64, empty: &str) -> Outcome {
+    pub(super) fn found(self, listed: u64, empty: &str) -> Outcome {
         self.out.finish()?;
         if listed == 0 {
             return Err(Failure::NothingFound(empty.to_owned()));

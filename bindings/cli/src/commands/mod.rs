@@ -12,9 +12,13 @@ pub(crate) mod import;
 pub(crate) mod link;
 pub(crate) mod listings;
 pub(crate) mod quarantine;
+pub(crate) mod retain;
+pub(crate) mod segments;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod tail;
 pub(crate) mod tree;
+pub(crate) mod upkeep;
 
 use crate::args::{Cli, Command};
 use crate::failure::Outcome;
@@ -35,6 +39,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Common(args) => common::run(args, global),
         Command::Recent(args) => listings::recent(args, global),
         Command::Events(args) => listings::events(args, global),
+        Command::Tail(args) => tail::run(args, global),
         Command::Roots(args) => listings::roots(args, global),
         Command::Missing(args) => listings::missing(args, global),
         Command::Links(args) => listings::links(args, global),
@@ -43,6 +48,12 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Export(args) => export::run(args, global),
         Command::Quarantine(args) => quarantine::run(args, global),
         Command::Stats(args) => stats::run(args, global),
+        Command::Segments(args) => segments::run(args, global),
+        Command::Seal(args) => retain::seal(args, global),
+        Command::Retain(args) => retain::retain(args, global),
+        Command::Verify(args) => upkeep::verify(args, global),
+        Command::Rebuild(args) => upkeep::rebuild(args, global),
+        Command::Backup(args) => upkeep::backup(args, global),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),
     }

@@ -36,8 +36,7 @@ enum QuarantineCommand {
 }
 
 pub(crate) fn run(args: &QuarantineArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     match args.command {
         Some(QuarantineCommand::Show { n }) => show(&snapshot, n, global),
         None => list(&snapshot, global),

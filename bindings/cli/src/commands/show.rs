@@ -35,8 +35,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(args: &ShowArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let id = place::find(&snapshot, &args.id)?;
     let event = snapshot
         .get(&id)?

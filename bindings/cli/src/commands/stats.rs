@@ -53,8 +53,7 @@ struct Figures {
 }
 
 pub(crate) fn run(_: &StatsArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let stats = snapshot.stats()?;
     let types = snapshot.count_by(
         &CountBy::Label("type".to_owned()),

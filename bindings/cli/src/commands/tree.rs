@@ -58,8 +58,7 @@ pub(crate) struct TreeArgs {
 }
 
 pub(crate) fn run(args: &TreeArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
+    let snapshot = place::snapshot(global)?;
     let id = place::find(&snapshot, &args.id)?;
     let detail = if global.json && !args.payload { Detail::Labels } else { Detail::Payload };
     let mut options = TreeOptions::new().max_depth(args.max_depth).detail(detail);

@@ -1,0 +1,97 @@
+//! `forebear segments`: the parts of the store, one by one.
+
+use std::io::Write;
+
+use clap::Args;
+use forebear::SegmentInfo;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::Outcome;
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// List the segments that the store is made of
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A segment is sealed once it is full, and archived or dropped as one.
+With --json: objects with `number`, `first_seq`, `events`, `lost`, `from` and `to` (times
+of its events, null if there are none), `raw_bytes` (of its log), `stored_bytes`, `ratio`
+and `state`: sealed, full or active.
+
+Example:
+  forebear segments --json | jq 'select(.state == \"sealed\") | .stored_bytes'")]
+pub(crate) struct SegmentsArgs {}
+
+pub(crate) fn run(_: &SegmentsArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line {
+        number: u64,
+        first_seq: u64,
+        events: u64,
+        lost: u64,
+        from: Option<String>,
+        to: Option<String>,
+        raw_bytes: u64,
+        stored_bytes: u64,
+        ratio: Option<f64>,
+        state: &'static str,
+    }
+
+    let segments = place::snapshot(global)?.segments();
+    let mut out = Out::paged(global);
+    if !global.json {
+        let heading = out.paint(draw::BOLD, text::cut(HEADING, out.columns())).to_string();
+        writeln!(out, "{heading}")?;
+    }
+    for segment in &segments {
+        if global.json {
+            out.json(&Line {
+                number: segment.number,
+                first_seq: segment.first_seq,
+                events: segment.events,
+                lost: segment.lost,
+                from: segment.from_ns.map(time::rfc3339),
+                to: segment.to_ns.map(time::rfc3339),
+                raw_bytes: segment.raw_bytes,
+                stored_bytes: segment.stored_bytes,
+                ratio: ratio(segment),
+                state: segment.state.as_str(),
+            })?;
+        } else {
+            let line = row(segment);
+            writeln!(out, "{}", text::cut(&line, out.columns()))?;
+        }
+    }
+    out.finish()?;
+    Ok(())
+}
+
+fn row(segment: &SegmentInfo) -> String {
+    let at = |ns: Option<i64>| ns.map_or_else(|| "-".to_owned(), time::clock);
+    let ratio = ratio(segment).map_or_else(String::new, |ratio| format!("{ratio:.1}x"));
+    let lost = match segment.lost {
+        0 => String::new(),
+        lost => format!(", {} lost", text::thousands(lost)),
+    };
+    format!(
+        "{:>6}  {:>11}  {:<19}  {:<19}  {:>9}  {:>9}  {ratio:>6}  {}{lost}",
+        segment.number,
+        text::thousands(segment.events),
+        at(segment.from_ns),
+        at(segment.to_ns),
+        text::bytes(segment.raw_bytes),
+        text::bytes(segment.stored_bytes),
+        segment.state.as_str(),
+    )
+}
+
+/// How many times fewer bytes it takes than its log did.
+fn ratio(segment: &SegmentInfo) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    let ratio = segment.raw_bytes as f64 / segment.stored_bytes as f64;
+    (segment.raw_bytes > 0 && segment.stored_bytes > 0).then_some((ratio * 100.0).round() / 100.0)
+}
+
+const HEADING: &str = "number       events  from                 to                         log     \
+                       stored   ratio  state";

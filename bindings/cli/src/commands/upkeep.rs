@@ -1,0 +1,184 @@
+//! `forebear verify`, `rebuild` and `backup`: is all as it was written, and copies.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome};
+use crate::output::{Out, draw, text};
+use crate::place;
+
+/// Check every file against its digests and against all others
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Checks each page and block, that blocks follow each other from the first segment to the
+last, that the spine says what the records say, and that each index and filter holds just
+that. Prints what is not as it was written, and exits 1 if there is any.
+With --json: {\"file\", \"reason\"} for each finding, and last {\"segments\", \"expired\",
+\"blocks\", \"events\", \"bytes\", \"findings\"}.
+
+Example:
+  forebear verify && echo all is well")]
+pub(crate) struct VerifyArgs {}
+
+/// Make indexes that are missing or damaged again, from the segments
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: {\"segments\", \"made\", \"failed\"}: how many segments there are, the files that
+were written anew, and {\"file\", \"reason\"} for each segment that is damaged itself.
+Exits 1 if there is any.
+
+Example:
+  forebear rebuild")]
+pub(crate) struct RebuildArgs {}
+
+/// Copy the store to an empty folder, while it is in use
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The copy is a store of its own, as it was at one moment. Sealed files are linked where the
+file system can (they never change), so that a backup to the same disk takes next to no
+room; one to another disk is a copy in full.
+With --json: {\"segments\", \"events\", \"bytes\"}.
+
+Example:
+  forebear backup /backup/events-2026-03-01.forebear")]
+pub(crate) struct BackupArgs {
+    /// The folder, which is made if it is missing
+    folder: PathBuf,
+}
+
+#[derive(Serialize)]
+struct FindingLine {
+    file: String,
+    reason: String,
+}
+
+pub(crate) fn verify(_: &VerifyArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Summary {
+        segments: u64,
+        expired: u64,
+        blocks: u64,
+        events: u64,
+        bytes: u64,
+        findings: u64,
+    }
+
+    let snapshot = place::snapshot(global)?;
+    let mut out = Out::paged(global);
+    let mut written: io::Result<()> = Ok(());
+    let verified = snapshot.verify(&mut |finding| {
+        if written.is_ok() {
+            written = if global.json {
+                out.json(&FindingLine { file: finding.file, reason: finding.reason })
+            } else {
+                draw::plain(&mut out, &finding.to_string(), HANG)
+            };
+        }
+    })?;
+    written?;
+    if global.json {
+        out.json(&Summary {
+            segments: verified.segments,
+            expired: verified.expired,
+            blocks: verified.blocks,
+            events: verified.events,
+            bytes: verified.bytes,
+            findings: verified.findings,
+        })?;
+    } else if verified.is_sound() {
+        writeln!(
+            out,
+            "sound: {}, {}, {}, {}",
+            text::counted(verified.segments, "sealed segment", "sealed segments"),
+            text::counted(verified.blocks, "block", "blocks"),
+            text::counted(verified.events, "event", "events"),
+            text::bytes(verified.bytes)
+        )?;
+    }
+    out.finish()?;
+    match verified.findings {
+        0 => Ok(()),
+        findings => Err(Failure::Failed(format!(
+            "found {} not as written",
+            text::counted(findings, "thing", "things")
+        ))),
+    }
+}
+
+pub(crate) fn rebuild(_: &RebuildArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line {
+        segments: u64,
+        made: Vec<String>,
+        failed: Vec<FindingLine>,
+    }
+
+    let store = place::open_existing(global)?;
+    let rebuilt = store.rebuild()?;
+    store.close()?;
+    let failed = rebuilt.failed.len() as u64;
+    let mut out = Out::new();
+    if global.json {
+        out.json(&Line {
+            segments: rebuilt.segments,
+            made: rebuilt.made,
+            failed: rebuilt
+                .failed
+                .into_iter()
+                .map(|finding| FindingLine { file: finding.file, reason: finding.reason })
+                .collect(),
+        })?;
+    } else {
+        for name in &rebuilt.made {
+            draw::plain(&mut out, &format!("made again: {name}"), HANG)?;
+        }
+        for finding in &rebuilt.failed {
+            draw::plain(&mut out, &finding.to_string(), HANG)?;
+        }
+        let made = text::counted(rebuilt.made.len() as u64, "file", "files");
+        let segments = text::counted(rebuilt.segments, "segment", "segments");
+        writeln!(out, "{segments}, {made} made again")?;
+    }
+    out.finish()?;
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::Failed(format!(
+            "{} damaged; `forebear verify` says where",
+            text::counted(failed, "segment is", "segments are")
+        ))),
+    }
+}
+
+pub(crate) fn backup(args: &BackupArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line {
+        segments: u64,
+        events: u64,
+        bytes: u64,
+    }
+
+    let backup = place::snapshot(global)?.backup(&args.folder)?;
+    let mut out = Out::new();
+    if global.json {
+        let forebear::Backup { segments, events, bytes } = backup;
+        out.json(&Line { segments, events, bytes })?;
+    } else {
+        let line = format!(
+            "copied to {}: {}, {}, {}",
+            args.folder.display(),
+            text::counted(backup.segments, "segment", "segments"),
+            text::counted(backup.events, "event", "events"),
+            text::bytes(backup.bytes)
+        );
+        writeln!(out, "{}", text::clean(&line))?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// Columns before what a line goes on with.
+const HANG: usize = 2;

@@ -1,0 +1,111 @@
+//! Sealing, dropping, archiving, checking, mending and copying a store.
+
+mod common;
+
+use std::fs;
+
+use common::{Place, ids};
+use serde_json::json;
+
+/// A store with so many sealed segments of an event each.
+fn with_segments(count: usize) -> Place {
+    let place = Place::new();
+    for at in 0..count {
+        let event = json!({"kind": "tick", "id": format!("tick {at}"), "time": at});
+        assert_eq!(place.run_with(&["append", "--json"], event.to_string()).code, 0);
+        assert_eq!(place.run(&["seal"]).code, 0);
+    }
+    place
+}
+
+#[test]
+fn seal_says_what_is_sealed_and_segments_lists_it() {
+    let place = Place::with_three_events();
+    let sealed = place.json(&["seal"]);
+    assert_eq!((&sealed[0]["segments"], &sealed[0]["events"]), (&json!(1), &json!(3)));
+    let segments = place.json(&["segments"]);
+    assert_eq!(segments.len(), 2);
+    assert_eq!(segments[0]["state"], "sealed");
+    assert_eq!((&segments[0]["events"], &segments[0]["lost"]), (&json!(3), &json!(0)));
+    assert_eq!(segments[0]["from"], "2026-03-01T12:00:00Z");
+    assert!(segments[0]["raw_bytes"].as_u64() > Some(0) && segments[0]["ratio"].is_number());
+    assert_eq!((&segments[1]["state"], &segments[1]["from"]), (&json!("active"), &json!(null)));
+    let said = place.run(&["segments"]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!((said.code, lines.len()), (0, 3), "{said:?}");
+    assert!(lines[0].starts_with("number") && lines[1].contains("sealed"), "{said:?}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 100), "{said:?}");
+    assert!(place.run(&["seal"]).out.starts_with("sealed: 1 segment, 3 events, "));
+}
+
+#[test]
+fn retain_drops_or_archives_the_oldest() {
+    let place = with_segments(4);
+    let archive = place.path().join("old.forebear");
+    let archive = archive.to_str().expect("is text");
+    let said = place.json(&["retain", "--max-events", "3", "--dry-run"]);
+    assert_eq!(said[0]["segments"], 1);
+    assert_eq!(said[0]["dry_run"], true);
+    assert_eq!(ids(&place.json(&["events"])).len(), 4, "a dry run drops nothing");
+    let said = place.json(&["retain", "--max-events", "3", "--archive", archive]);
+    assert_eq!((&said[0]["segments"], &said[0]["events"]), (&json!(1), &json!(1)));
+    assert!(fs::exists(format!("{archive}/0000000001.seg")).expect("asks"));
+    assert!(!fs::exists(place.store().join("0000000001.seg")).expect("asks"));
+    let said = place.run(&["retain", "--max-age", "1d", "--archive", archive]);
+    assert!(said.code == 0 && said.out.starts_with("archived: 3 segments, 3 events, "), "{said:?}");
+
+    assert_eq!(place.run(&["retain"]).code, 2, "it has to be told what to keep");
+    assert_eq!(place.run(&["retain", "--max-bytes", "much"]).code, 2);
+    assert_eq!(place.run(&["retain", "--max-bytes", "1GiB", "--keep-policy"]).code, 0);
+    let manifest = fs::read_to_string(place.store().join("MANIFEST")).expect("is there");
+    assert!(manifest.contains("retention max_bytes=1073741824"), "{manifest}");
+    assert_eq!(place.run(&["retain", "--forget-policy"]).code, 0);
+    let manifest = fs::read_to_string(place.store().join("MANIFEST")).expect("is there");
+    assert!(!manifest.contains("retention"), "{manifest}");
+}
+
+#[test]
+fn verify_finds_damage_and_rebuild_mends_indexes() {
+    let place = with_segments(2);
+    let said = place.run(&["verify"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("sound: 2 sealed segments, "), "{said:?}");
+    assert_eq!(place.json(&["verify"])[0]["findings"], 0);
+
+    let index = place.store().join("0000000002.idx");
+    let sound = fs::read(&index).expect("is there");
+    fs::write(&index, &sound[..100]).expect("writes");
+    let said = place.run(&["verify", "--json"]);
+    let lines = said.lines();
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(lines[0]["file"], "0000000002.idx");
+    assert!(lines.last().is_some_and(|line| line["findings"].as_u64() > Some(0)));
+    assert!(said.err.contains("not as written"), "{said:?}");
+    assert_eq!(place.json(&["rebuild"])[0]["made"], json!(["0000000002.idx"]));
+    assert_eq!(fs::read(&index).expect("is there"), sound);
+    assert_eq!(place.run(&["rebuild"]).out, "2 segments, 0 files made again\n");
+
+    let segment = place.store().join("0000000001.seg");
+    let mut bytes = fs::read(&segment).expect("is there");
+    bytes[50] ^= 1;
+    fs::remove_file(&segment).expect("removes");
+    fs::write(&segment, bytes).expect("writes");
+    let said = place.run(&["verify"]);
+    assert!(said.code == 1 && said.out.contains("0000000001.seg: chunk 0"), "{said:?}");
+    let said = place.run(&["rebuild"]);
+    assert!(said.code == 1 && said.err.contains("1 segment is damaged"), "{said:?}");
+}
+
+#[test]
+fn a_backup_is_a_store_of_its_own() {
+    let place = with_segments(2);
+    assert_eq!(place.run_with(&["append", "--json"], r#"{"kind":"tick","id":"last"}"#).code, 0);
+    let copy = place.path().join("copy.forebear");
+    let copy = copy.to_str().expect("is text");
+    let said = place.json(&["backup", copy]);
+    assert_eq!((&said[0]["segments"], &said[0]["events"]), (&json!(3), &json!(3)));
+    assert_eq!(ids(&place.json(&["events", "--store", copy])), ids(&place.json(&["events"])));
+    assert_eq!(place.run(&["verify", "--store", copy]).code, 0);
+    let said = place.run(&["backup", copy]);
+    assert!(said.code == 1 && said.err.contains("expected an empty folder"), "{said:?}");
+}

@@ -1,0 +1,96 @@
+//! `forebear tail`, and reading while another process writes.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use common::{Place, ids};
+use forebear::{Event, Store};
+
+#[test]
+fn commands_read_a_store_that_is_open_for_writing() {
+    let place = Place::with_three_events();
+    let store = Store::open(place.store()).expect("opens");
+    store.append(Event::new("late").id("late").parent("failure")).expect("appends");
+    assert_eq!(ids(&place.json(&["chain", "late"])), ["late", "failure", "call", "ask"]);
+    for command in [
+        &["events"][..],
+        &["recent"],
+        &["show", "late"],
+        &["tree", "ask"],
+        &["children", "call"],
+        &["siblings", "late"],
+        &["common", "late", "call"],
+        &["roots"],
+        &["missing"],
+        &["links"],
+        &["count", "kind"],
+        &["timeline"],
+        &["export"],
+        &["quarantine"],
+        &["stats"],
+        &["tail"],
+    ] {
+        let said = place.run(command);
+        assert_eq!(said.code, 0, "{command:?}: {said:?}");
+    }
+    let said = place.run(&["link", "late", "ask"]);
+    assert_eq!(said.code, 1, "one writer at a time: {said:?}");
+    drop(store);
+}
+
+#[test]
+fn tail_shows_what_is_stored_from_where_it_is_told() {
+    let place = Place::with_three_events();
+    assert_eq!(ids(&place.json(&["tail"])), ["ask", "call", "failure"]);
+    assert_eq!(ids(&place.json(&["tail", "--from", "2"])), ["call", "failure"]);
+    let from = ["tail", "--from", "2026-03-01T12:00:04Z"];
+    assert_eq!(ids(&place.json(&from)), ["failure"]);
+    assert_eq!(ids(&place.json(&["tail", "--kind", "tool_use"])), ["call"]);
+    assert_eq!(ids(&place.json(&["tail", "--durable"])), ["ask", "call", "failure"]);
+    assert_eq!(place.run(&["tail", "--from", "now"]).code, 3);
+    assert_eq!(place.run(&["tail", "--from", "yesteryear"]).code, 2);
+}
+
+#[test]
+fn tail_follows_and_ends_cleanly() {
+    let place = Place::with_three_events();
+    let store = Store::open(place.store()).expect("opens");
+    let mut tail = place
+        .command(&["tail", "-f", "--json", "--from", "3"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(tail.stdout.take().expect("is piped")).lines();
+    let mut next = || lines.next().expect("goes on").expect("is text");
+    assert!(next().contains(r#""id":"failure""#));
+    let mut delays = Vec::new();
+    for n in 0..20 {
+        let id = format!("later {n}");
+        store.append(Event::new("step").id(id.as_str())).expect("appends");
+        let begun = Instant::now();
+        assert!(next().contains(&id));
+        delays.push(begun.elapsed());
+    }
+    delays.sort_unstable();
+    println!("shown after {:?}, at most {:?}", delays[10], delays[19]);
+    // The best of them: the machine may be busy with other things.
+    assert!(delays[0] < Duration::from_millis(100), "{delays:?}");
+    interrupt(&mut tail);
+    assert!(tail.wait().expect("ends").success());
+    std::io::stdout().flush().expect("flushes");
+}
+
+#[cfg(unix)]
+fn interrupt(child: &mut std::process::Child) {
+    let pid = child.id().to_string();
+    let kill = std::process::Command::new("kill").args(["-INT", &pid]).status();
+    assert!(kill.expect("kill runs").success());
+}
+
+#[cfg(not(unix))]
+fn interrupt(child: &mut std::process::Child) {
+    child.kill().expect("ends");
+}
