@@ -32,6 +32,12 @@ bench *names:
 ratios:
     cargo run --release -p forebear-benches --bin ratios
 
+# Everything at 10 million events and at 1 million, beside SQLite and the machine
+# itself: some tens of minutes, 15 GB of disk. `just bench-scale --events 200000`
+# for a minute's worth, `--help` for the rest.
+bench-scale *args:
+    cargo run --release -p forebear-benches --bin scale -- {{args}}
+
 # A fuzz target (open_log, import_transcript) for so many seconds.
 fuzz target seconds="60":
     mkdir -p fuzz/corpus/{{target}}
@@ -44,6 +50,10 @@ model cases="200000" seed="1":
 # Kills a writing process so many times and checks what it had acknowledged.
 kill-loop rounds="500":
     FOREBEAR_KILL_ROUNDS={{rounds}} cargo test --release -p forebear --test kill9 -- --nocapture
+
+# One writer and eight reading processes, checking each other's every answer, for an hour.
+soak seconds="3600":
+    FOREBEAR_SOAK_SECONDS={{seconds}} cargo test --release -p forebear --test soak -- --nocapture
 
 # Peak memory of importing a file of about 120 MB.
 import-memory:

@@ -4,5 +4,7 @@
 pub mod data;
 pub mod ours;
 pub mod pair;
+pub mod process;
 pub mod ratios;
+pub mod scale;
 pub mod sqlite;

@@ -16,12 +16,9 @@ pub struct Sqlite {
 impl Sqlite {
     /// An empty database in this folder.
     pub fn open(folder: &Path) -> Result<Self> {
-        let connection = Connection::open(folder.join("events.sqlite"))?;
+        let connection = connect(folder)?;
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = NORMAL;
-             PRAGMA cache_size = -65536;
-             CREATE TABLE events (
+            "CREATE TABLE events (
                  seq INTEGER PRIMARY KEY,
                  uuid BLOB NOT NULL,
                  parent BLOB,
@@ -81,4 +78,15 @@ impl Sqlite {
         }
         Ok(sum)
     }
+}
+
+/// Opens the database in this folder, making it if there is none.
+pub fn connect(folder: &Path) -> Result<Connection> {
+    let connection = Connection::open(folder.join("events.sqlite"))?;
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = NORMAL;
+         PRAGMA cache_size = -65536;",
+    )?;
+    Ok(connection)
 }

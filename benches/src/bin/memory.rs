@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use forebear::{Batch, Durability, Event, EventId, Store};
+use forebear_benches::process::anonymous_bytes;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let events = std::env::args().nth(1).map_or(Ok(400_000), |count| count.parse())?;
@@ -58,17 +59,9 @@ fn open(folder: &std::path::Path, events: usize) -> Result<(), Box<dyn Error>> {
     let bytes = anonymous_bytes()?.saturating_sub(before);
     println!(
         "  {} bytes an event in memory, {} ns an event to open",
-        bytes / events,
+        bytes as usize / events,
         took.as_nanos() / events as u128
     );
     drop(store);
     Ok(())
-}
-
-/// Memory of this process that is not a file's, in bytes. Linux alone tells.
-fn anonymous_bytes() -> Result<usize, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next());
-    Ok(kibibytes.ok_or("expected a line RssAnon, found none")?.parse::<usize>()? * 1024)
 }

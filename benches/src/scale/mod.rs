@@ -1,0 +1,87 @@
+//! The whole engine at size, beside SQLite on the same data in the same run and
+//! beside what the machine itself does.
+//!
+//! Whatever must have a process of its own, for its memory or its caches, runs in
+//! a child: this program again, with `--child`.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "figures have three digits that count, and none is negative"
+)]
+
+mod arrivals;
+mod cgroup;
+mod child;
+mod disk;
+mod engine;
+mod figures;
+mod history;
+mod machine;
+mod open;
+mod options;
+mod ours;
+mod read;
+mod report;
+mod retain;
+mod segments;
+mod side;
+mod sqlite;
+mod table;
+mod text;
+mod timed;
+mod transcripts;
+mod walks;
+mod write;
+
+use std::error::Error;
+use std::fs;
+
+use clap::Parser;
+
+use figures::Figures;
+use options::{Options, Part};
+
+/// All that can go wrong ends the program.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Runs what the command line asks for.
+pub fn run() -> Result<()> {
+    let options = Options::parse();
+    match options.child() {
+        Some(task) => child::serve(&options, task),
+        None => measure(&options),
+    }
+}
+
+/// Runs all parts, one after the other, and prints what came of them.
+fn measure(options: &Options) -> Result<()> {
+    fs::create_dir_all(options.dir())?;
+    report::heading(options);
+    let measured = disk::check(options).and_then(|()| run_parts(options));
+    if !options.keep() {
+        disk::remove_all(options)?;
+    }
+    measured.map(|figures| report::print(options, &figures))
+}
+
+fn run_parts(options: &Options) -> Result<Figures> {
+    let mut figures = Figures::default();
+    for part in Part::ALL.into_iter().filter(|&part| options.has(part)) {
+        eprintln!("{}: begun", part.name());
+        let run = match part {
+            Part::Machine => machine::run,
+            Part::Write => write::run,
+            Part::Sqlite => sqlite::run,
+            Part::Open => open::run,
+            Part::Read => read::run,
+            Part::Walks => walks::run,
+            Part::Disk => disk::run,
+            Part::Transcripts => transcripts::run,
+            Part::Segments => segments::run,
+            Part::Retain => retain::run,
+        };
+        run(options, &mut figures)?;
+    }
+    Ok(figures)
+}

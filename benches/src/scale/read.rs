@@ -1,0 +1,102 @@
+//! All questions, asked in turn of forebear at both sizes and of SQLite, so that
+//! what else the machine does hits all alike. The first round is not counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::data::Random;
+use crate::scale::figures::Figures;
+use crate::scale::history::History;
+use crate::scale::options::{Options, Size};
+use crate::scale::ours::Ours;
+use crate::scale::side::{Question, Side, Topic};
+use crate::scale::sqlite::Sqlite;
+use crate::scale::text::Texts;
+use crate::scale::{Result, child};
+
+pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+    figures.take("", child::run(options, "read")?);
+    Ok(())
+}
+
+/// Asks forebear at both sizes, and SQLite where there is a database.
+pub(crate) fn measure(options: &Options) -> Result<Figures> {
+    let mut sides = Vec::new();
+    for size in Size::ALL {
+        let ours = Ours::open(&options.store(size))?;
+        sides.push(Asked::new(size.name(), Box::new(ours), options.history(size), options));
+    }
+    if options.database().exists() {
+        let sqlite = Sqlite::open(options)?;
+        sides.push(Asked::new("sqlite", Box::new(sqlite), options.sqlite_history(), options));
+    }
+    ask(&sides)
+}
+
+/// Asks forebear alone, at the big size.
+pub(crate) fn measure_ours(options: &Options) -> Result<Figures> {
+    let ours = Ours::open(&options.store(Size::Big))?;
+    ask(&[Asked::new("big", Box::new(ours), options.history(Size::Big), options)])
+}
+
+/// Where the events end that are sealed for certain, in order of time.
+pub(crate) fn sealed_end(history: History, options: &Options) -> u64 {
+    // Of the last two segments the late ones of the third may still be missing.
+    let unsealed = 3 * u64::from(options.segment_events());
+    history.events.saturating_sub(unsealed).max(history.events / 2)
+}
+
+/// A side and what it is asked about.
+struct Asked {
+    name: &'static str,
+    side: Box<dyn Side>,
+    history: History,
+    end: u64,
+}
+
+impl Asked {
+    fn new(name: &'static str, side: Box<dyn Side>, history: History, options: &Options) -> Self {
+        Self { name, side, history, end: sealed_end(history, options) }
+    }
+
+    /// How many questions of a topic make a round.
+    fn questions(&self, topic: Topic, round: usize) -> usize {
+        match topic {
+            // Millions of steps each.
+            Topic::CommonCause if self.name == "sqlite" => usize::from((1..=3).contains(&round)),
+            Topic::Chain => 50,
+            Topic::ChainPayloads | Topic::CommonCause => 25,
+            Topic::Newest => 10,
+            _ => 100,
+        }
+    }
+}
+
+fn ask(sides: &[Asked]) -> Result<Figures> {
+    let texts = Texts::new();
+    let mut random = Random::new(1);
+    let mut times: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+    for round in 0..ROUNDS {
+        for topic in Topic::ALL {
+            for asked in sides {
+                let questions: Vec<Question> = (0..asked.questions(topic, round))
+                    .map(|_| Question::draw(topic, asked.history, asked.end, &texts, &mut random))
+                    .collect();
+                let times = times.entry(format!("{}.{}", asked.name, topic.name())).or_default();
+                for question in questions {
+                    let took = question.ask(asked.side.as_ref())?;
+                    if round > 0 {
+                        times.push(took);
+                    }
+                }
+            }
+        }
+    }
+    let mut figures = Figures::default();
+    for (name, times) in times {
+        figures.spread(&name, times);
+    }
+    Ok(figures)
+}
+
+const ROUNDS: usize = 21;

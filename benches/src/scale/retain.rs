@@ -1,0 +1,37 @@
+//! Dropping the oldest segments, one by one, and how much of it is syncing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use forebear::storage::Disk;
+
+use crate::scale::Result;
+use crate::scale::engine;
+use crate::scale::figures::Figures;
+use crate::scale::options::{Options, Size};
+use crate::scale::timed::Timed;
+
+pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+    for size in Size::ALL {
+        let disk = Arc::new(Timed::new(Disk::open(options.store(size))?));
+        let store = engine::open_on(Arc::clone(&disk) as _, options.segment_events())?;
+        let (mut beside, mut all) = (Vec::new(), Vec::new());
+        for _ in 0..DROPS {
+            let synced = disk.syncing();
+            let begun = Instant::now();
+            if !engine::drop_oldest(&store)? {
+                break;
+            }
+            let took = begun.elapsed();
+            all.push(took);
+            beside.push((took + synced).saturating_sub(disk.syncing()));
+        }
+        store.close()?;
+        figures.spread(&format!("{}.drop", size.name()), beside);
+        figures.spread(&format!("{}.drop_synced", size.name()), all);
+    }
+    Ok(())
+}
+
+/// The small store has hardly more segments.
+const DROPS: usize = 5;
