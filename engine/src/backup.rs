@@ -107,10 +107,8 @@ fn sealed(parts: &Parts, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
     let mut groups = Vec::new();
     for sealed in &*parts.sealed {
         let name = seg_name(sealed.segment);
-        from.link_to(&name, to).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::expired(sealed.first_seq),
-            _ => Error::io("copy", &name, error),
-        })?;
+        from.link_to(&name, to)
+            .map_err(|error| parts.segments.explain(Error::io("copy", &name, error), sealed))?;
         groups.push(group_name(group_of(sealed.segment)));
         // Without it the index is made again.
         optional(from, to, &idx_name(sealed.segment))?;

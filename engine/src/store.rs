@@ -572,6 +572,25 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets how much memory the store is to make do with: 64 MiB unless set. Three
+    /// eighths each go to the index of the active log, which bounds how much one
+    /// segment holds, and to decoded bytes kept for reading; an eighth to the write
+    /// queue. What else there is has to do with the rest; sealing takes about as much
+    /// as the index again while it runs. Mapped files are the system's, and not
+    /// counted.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().memory_budget(16 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.rotation.index_bytes = bytes / 8 * 3;
+        self.cache_bytes(bytes / 8 * 3).queue_bytes(bytes / 8)
+    }
+
     /// Sets how many bytes of sealed files may stay mapped in memory: 1 GiB unless
     /// set. Beyond that those used longest ago are given back to the system, which
     /// reads them again when they are asked for; what is being read at the moment can

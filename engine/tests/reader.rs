@@ -270,6 +270,82 @@ fn a_log_that_is_lost_is_told_and_not_read_as_empty() {
     assert!(error.is_damaged() && error.to_string().contains(".log"), "{error}");
 }
 
+#[test]
+fn an_index_that_is_lost_is_made_in_memory_where_the_store_is_only_read() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.seal().expect("seals");
+    drop(store);
+    let damages: [fn(&SimulatedDisk); 2] = [
+        |disk| disk.remove("0000000001.idx").expect("removes"),
+        |disk| disk.flip_bit("0000000001.idx", 5000, 1).expect("flips"),
+    ];
+    for damage in damages {
+        let damaged = disk.kill();
+        damage(&damaged);
+        let before = damaged.list().expect("lists");
+        let reader = Reader::open_on(Arc::new(damaged.clone())).expect("opens");
+        let recent = reader.ask(|snapshot| snapshot.recent("instance 1", 100)).expect("answers");
+        assert_eq!(recent.len(), 40);
+        let notes = reader.take_notes();
+        assert!(notes.iter().any(|note| note.contains("0000000001.idx")), "{notes:?}");
+        assert_eq!(damaged.list().expect("lists"), before);
+        assert_eq!(damaged.operations(), 0, "nothing is written");
+    }
+}
+
+/// A map of what is cut off would kill the process: logs are read, and sealed files
+/// mapped once they are known to be as long as they should be.
+#[test]
+fn files_that_are_cut_under_a_reader_are_errors_and_kill_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::builder().segment_events(50).open(&path).expect("opens");
+    store.append_batch((0..50).map(event)).expect("appends");
+    store.seal().expect("seals");
+    store.append_batch((50..90).map(event)).expect("appends");
+    let reader = Reader::open(&path).expect("opens");
+    let snapshot = reader.snapshot().expect("reads");
+    store.close().expect("closes");
+    let cut = |name: &str, length: u64| {
+        let file = std::fs::File::options().write(true).open(path.join(name)).expect("opens");
+        file.set_len(length).expect("cuts");
+    };
+    cut("0000000002.log", 300);
+    for n in 50..90 {
+        let found = snapshot.get(format!("event {n}"));
+        assert!(found.is_err_and(|error| error.is_damaged() || error.io_kind().is_some()), "{n}");
+    }
+    assert_eq!(count(&reader), 50, "it is read anew");
+    let reader = Reader::open(&path).expect("opens");
+    cut("0000000001.idx", 100);
+    assert!(reader.ask(|snapshot| snapshot.contains("event 7")).expect("is made again"));
+    let reader = Reader::open(&path).expect("opens");
+    cut("0000000001.seg", 5000);
+    let error = reader.ask(|snapshot| snapshot.contains("event 7")).expect_err("it is cut");
+    assert!(error.is_damaged() && error.to_string().contains("0000000001.seg"), "{error}");
+}
+
+#[test]
+fn a_segment_that_is_lost_is_told_with_what_to_do() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.append(event(120)).expect("appends");
+    store.seal().expect("seals");
+    drop(store);
+    let lost = disk.kill();
+    lost.remove("0000000001.seg").expect("removes");
+    let reader = Reader::open_on(Arc::new(lost.clone())).expect("opens");
+    let error = reader.ask(|snapshot| snapshot.contains("none")).expect_err("it is not known");
+    assert!(error.is_damaged() && error.to_string().contains("0000000001.seg"), "{error}");
+    assert!(error.to_string().contains("restore it from a copy"), "{error}");
+    let store = store_on(&lost);
+    store.retain(&Retention::new().max_events(0)).expect("drops what is lost");
+    store.append(event(7)).expect("goes on");
+}
+
 /// Bytes of maps of such files that are in memory, as the kernel counts them.
 #[cfg(target_os = "linux")]
 fn mapped_bytes(of: impl Fn(&str) -> bool) -> u64 {

@@ -129,6 +129,30 @@ fn tail_follows_and_ends_cleanly() {
     std::io::stdout().flush().expect("flushes");
 }
 
+#[test]
+fn tail_follows_what_a_filter_takes_and_if_durable_what_is_on_disk() {
+    let place = Place::with_three_events();
+    let store = Store::open(place.store()).expect("opens");
+    let mut tail = place
+        .command(&["tail", "-f", "--json", "--errors", "--durable", "--from", "start"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(tail.stdout.take().expect("is piped")).lines();
+    let mut next = || lines.next().expect("goes on").expect("is text");
+    assert!(next().contains(r#""id":"failure""#));
+    for n in 0..5 {
+        store.append(Event::new("step").id(format!("step {n}"))).expect("appends");
+        let id = format!("error {n}");
+        store.append(Event::new("error").id(id.as_str())).expect("appends");
+        // Each block says of those before it that they are on disk.
+        store.append(Event::new("step").id(format!("after {n}"))).expect("appends");
+        assert!(next().contains(&id));
+    }
+    interrupt(&mut tail);
+    assert!(tail.wait().expect("ends").success());
+}
+
 #[cfg(unix)]
 fn interrupt(child: &mut std::process::Child) {
     let pid = child.id().to_string();

@@ -88,6 +88,13 @@ impl GroupView<FileBytes> {
         self.checked.resident_bytes()
     }
 
+    /// Has the processor fetch what a probe reads first.
+    pub(crate) fn prefetch(&self, probe: Probe) {
+        for slot in probe.slots {
+            self.bytes.prefetch_line(PAGE_BYTES + slot * SLOT_BYTES);
+        }
+    }
+
     /// Gives the memory of the map back to the system. Pages are checked again.
     pub(crate) fn release(&self) {
         self.checked.clear();
@@ -124,6 +131,10 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         (0..file_pages(self.geometry)).find(|&page| !self.is_sound(page))
     }
 
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
     /// The segments that the group speaks for.
     pub(crate) fn members(&self) -> u64 {
         self.members
@@ -133,7 +144,11 @@ impl<B: AsRef<[u8]>> GroupView<B> {
     /// a page is not as it was written. Three reads of a cache line, and three more
     /// where those do not rule out all.
     pub(crate) fn probe(&self, key: u64) -> Option<u64> {
-        let Probe { slots, fingerprint } = self.geometry.probe(key);
+        self.probe_at(self.geometry.probe(key))
+    }
+
+    /// The same for a key whose place in filters of this geometry is known.
+    pub(crate) fn probe_at(&self, Probe { slots, fingerprint }: Probe) -> Option<u64> {
         let mut left = self.members;
         for plane in 0..PLANES {
             left &= self.equal_in(plane, slots, fingerprint >> (plane * PLANE_BITS))?;

@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::segment::file::SegFile;
-use crate::segment::filter::{FilterView, filter_key};
+use crate::segment::filter::{FilterView, Geometry, Probe, filter_key};
 use crate::segment::filter_group::{self, GROUP_SEGMENTS, GroupView};
 use crate::segment::manifest::seg_name;
 use crate::segment::pages::FileBytes;
@@ -56,6 +56,20 @@ impl Filters {
         let key = filter_key(&id.key());
         loop {
             let known = self.groups.read();
+            // Most of them have the key in one place, and the reads of all go on at the
+            // same time.
+            let mut place: Option<(Geometry, Probe)> = None;
+            let mut probe = |view: &GroupView<FileBytes>| match place {
+                Some((geometry, probe)) if geometry == view.geometry() => probe,
+                _ => {
+                    let probe = view.geometry().probe(key);
+                    place = Some((view.geometry(), probe));
+                    probe
+                }
+            };
+            for view in known.range(groups.clone()).filter_map(|(_, view)| view.as_ref()) {
+                view.prefetch(probe(view));
+            }
             let mut views = known.range(groups.clone());
             let mut found = Vec::new();
             let missing = groups.clone().step_by(GROUP_SEGMENTS).find(|&group| {
@@ -64,7 +78,8 @@ impl Filters {
                 };
                 let (maybe, members) = view.as_ref().map_or((0, 0), |view| {
                     // One that is damaged speaks for none.
-                    view.probe(key).map_or((0, 0), |maybe| (maybe, view.members()))
+                    let maybe = view.probe_at(probe(view));
+                    maybe.map_or((0, 0), |maybe| (maybe, view.members()))
                 });
                 // For those that the group does not speak for, their own filters do.
                 let mut asked = maybe | !members;

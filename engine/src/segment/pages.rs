@@ -95,6 +95,15 @@ impl FileBytes {
     }
 }
 
+impl FileBytes {
+    /// Has the processor fetch the cache line that `at` lies in, where it is mapped.
+    pub(crate) fn prefetch_line(&self, at: usize) {
+        if let Self::Mapped(map) = self {
+            map.prefetch_line(at);
+        }
+    }
+}
+
 impl AsRef<[u8]> for FileBytes {
     fn as_ref(&self) -> &[u8] {
         self

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
-use crate::segment::manifest::{Manifest, Read};
+use crate::segment::manifest::{self, Manifest, Read, seg_name};
 use crate::segment::sealed::{Sealed, Segment};
 use crate::storage::Storage;
 
@@ -181,8 +181,9 @@ impl Segments {
         std::mem::take(&mut self.notes.lock())
     }
 
-    /// A file that is gone because its segment is says that.
-    fn explain(&self, error: Error, sealed: &Sealed) -> Error {
+    /// A file that is gone because its segment is says that, and one that should be
+    /// there what to do.
+    pub(crate) fn explain(&self, error: Error, sealed: &Sealed) -> Error {
         if error.io_kind() != Some(ErrorKind::NotFound) {
             return error;
         }
@@ -190,7 +191,15 @@ impl Segments {
             Ok(Read::Sound(manifest)) => {
                 let listed =
                     manifest.sealed.binary_search_by_key(&sealed.segment, |other| other.segment);
-                if listed.is_ok() { error } else { Error::expired(sealed.first_seq) }
+                if listed.is_err() {
+                    return Error::expired(sealed.first_seq);
+                }
+                Error::damaged(format!(
+                    "expected the segment {}, which {} names, found no such file; restore it from \
+                     a copy, or drop it and all before it with `retain`",
+                    seg_name(sealed.segment),
+                    manifest::NAME
+                ))
             }
             _ => error,
         }
