@@ -17,9 +17,7 @@ use std::env;
 use std::ops::RangeInclusive;
 
 use forebear::storage::{Fault, SimulatedDisk};
-use forebear::{
-    Batch, Durability, Event, Reader, Result, Retention, Snapshot, Store, StoredEvent,
-};
+use forebear::{Batch, Durability, Event, Reader, Result, Retention, Snapshot, Store, StoredEvent};
 use support::listing::events;
 use support::random::Random;
 use support::script::{Script, on};

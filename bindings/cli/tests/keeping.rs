@@ -102,7 +102,8 @@ fn verify_finds_damage_and_rebuild_mends_indexes() {
 fn every_command_that_reads_works_on_a_read_only_mount() {
     let place = with_segments(2);
     assert_eq!(place.run_with(&["append", "--json"], r#"{"kind":"tick","id":"last"}"#).code, 0);
-    let script = "mount --bind \"$STORE\" \"$STORE\" && mount -o remount,bind,ro \"$STORE\" || exit 77
+    let script =
+        "mount --bind \"$STORE\" \"$STORE\" && mount -o remount,bind,ro \"$STORE\" || exit 77
         touch \"$STORE/file\" 2> /dev/null && exit 78
         for command in events recent 'show last' roots stats segments verify tail 'count kind'; do
             \"$PROGRAM\" $command > /dev/null 2> \"$SAID\" || { cat \"$SAID\" >&2; exit 1; }

@@ -62,7 +62,8 @@ impl Map {
         let _ = at;
     }
 
-    /// Has the processor fetch the cache line that `at` lies in. A hint, as above.
+    /// Has the processor fetch the cache line at `at`. A hint, as above.
+    #[inline]
     pub(crate) fn prefetch_line(&self, at: usize) {
         #[cfg(target_arch = "x86_64")]
         if let Some(byte) = self.0.get(at) {
