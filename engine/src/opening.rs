@@ -17,6 +17,7 @@ use crate::segment::filters::group_of;
 use crate::segment::manifest::{self, FullLog, LogStart, Manifest, Read, log_name, segment_of};
 use crate::segment::segments::Segments;
 use crate::shared::Shared;
+use crate::spool;
 use crate::storage::{LockGuard, LockOutcome, Storage, StorageFile};
 
 /// A store that was opened and recovered.
@@ -133,7 +134,7 @@ fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let manifest = names.iter().any(|name| name == manifest::NAME)
         && (files || Manifest::looks_ours(storage)?);
     let ours = |name: &String| {
-        matches!(name.as_str(), LOCK | manifest::NEXT)
+        matches!(name.as_str(), LOCK | manifest::NEXT | spool::FOLDER)
             || is_file(name)
             || (manifest && name == manifest::NAME)
     };
