@@ -148,25 +148,32 @@ impl Segment {
             return Ok((StoredParent::None, kind));
         }
         let parent = match entry.parent {
-            0 => StoredParent::Awaited(self.parent_id(row)?),
+            0 => StoredParent::Awaited,
             parent if entry.flags.has(Flags::CLOSING) => StoredParent::Closing(parent),
-            parent if parent < self.first_seq() => {
-                StoredParent::Row(parent, Some(self.parent_id(row)?))
-            }
-            parent => StoredParent::Row(parent, None),
+            parent => StoredParent::Row(parent),
         };
         Ok((parent, kind))
     }
 
     pub(crate) fn below(&self, row: u32) -> Result<Below> {
         let Entry { anchor, depth, .. } = self.entry(row)?;
-        let anchor_id = if anchor < self.first_seq() {
-            let id = self.file.anchor_id(anchor)?;
-            Some(id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))?)
-        } else {
-            None
-        };
-        Ok(Below { anchor, anchor_id, depth })
+        Ok(Below { anchor, depth })
+    }
+
+    pub(crate) fn anchor_id(&self, row: u32) -> Result<EventId> {
+        let anchor = self.entry(row)?.anchor;
+        match anchor.checked_sub(self.first_seq()) {
+            Some(row) => self.id(row as u32),
+            None => {
+                let id = self.file.anchor_id(anchor)?;
+                id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))
+            }
+        }
+    }
+
+    pub(crate) fn outside_parent_id(&self, row: u32) -> Result<EventId> {
+        let id = self.file.parent_id(row)?;
+        id.ok_or_else(|| self.damaged(&format!("the parent that row {row} names")))
     }
 
     pub(crate) fn jump(&self, row: u32) -> Result<Option<(u64, u32)>> {
@@ -416,11 +423,6 @@ impl Segment {
     fn as_claim(&self, kept: KeptLink) -> Claim {
         let before_seq = self.first_seq() + u64::from(kept.made.rows);
         Claim { link: kept.link, before_seq, number: kept.made.claims }
-    }
-
-    fn parent_id(&self, row: u32) -> Result<EventId> {
-        let id = self.file.parent_id(row)?;
-        id.ok_or_else(|| self.damaged(&format!("the parent that row {row} names")))
     }
 
     fn damaged(&self, what: &str) -> Error {

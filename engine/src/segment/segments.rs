@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 
 use crate::error::{Error, Result};
 use crate::id::EventId;
+use crate::parts::joins::Joins;
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
 use crate::segment::manifest::{Manifest, Read};
@@ -22,8 +23,7 @@ pub(crate) struct Segments {
     open: Cache<u64, Arc<Segment>>,
     filters: Filters,
     chunks: Arc<ChunkCache>,
-    /// Parents that were stored after the events that name them, by sequence numbers.
-    late: Cache<u64, u64>,
+    joins: Joins,
     /// How many bytes of maps may be in memory before they are given back.
     map_budget: u64,
     /// Whether indexes that are made again may be written.
@@ -40,7 +40,7 @@ impl Segments {
             open: Cache::new(OPEN_MAX),
             filters: Filters::default(),
             chunks: Arc::new(ChunkCache::new(cache_bytes)),
-            late: Cache::new(LATE_MAX),
+            joins: Joins::new(),
             map_budget: MAP_BUDGET_BYTES,
             writable,
             notes: Mutex::new(Vec::new()),
@@ -94,18 +94,9 @@ impl Segments {
         self.filters.candidates(&*self.storage, sealed, id).into_iter()
     }
 
-    /// The parent of an event that was found late before.
-    pub(crate) fn late_parent(&self, child: u64) -> Option<u64> {
-        self.late.get(&child)
-    }
-
-    /// Forgets them, since sequence numbers were given anew.
-    pub(crate) fn forget_late_parents(&self) {
-        self.late.clear();
-    }
-
-    pub(crate) fn remember_late_parent(&self, child: u64, parent: u64) {
-        self.late.insert(child, parent);
+    /// What is known of the links between pieces.
+    pub(crate) fn joins(&self) -> &Joins {
+        &self.joins
     }
 
     /// Closes segments that have expired; returns the names of the files that were
@@ -165,7 +156,5 @@ impl Segments {
 const NOTES_MAX: usize = 1000;
 /// Most segments that are open at a time: some 100 KiB of memory each.
 const OPEN_MAX: usize = 256;
-/// Most parents found late that are remembered: some 50 bytes each.
-const LATE_MAX: usize = 65_536;
 /// Bytes of maps that may be in memory before they are given back to the system.
 const MAP_BUDGET_BYTES: u64 = 1 << 30;
