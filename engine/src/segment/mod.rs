@@ -12,6 +12,7 @@ pub(crate) mod filter;
 pub(crate) mod filter_group;
 pub(crate) mod filters;
 pub(crate) mod footer;
+pub(crate) mod gather;
 pub(crate) mod heap;
 pub(crate) mod id_table;
 pub(crate) mod index;
@@ -27,6 +28,7 @@ pub(crate) mod segments;
 pub(crate) mod slim;
 pub(crate) mod spine;
 pub(crate) mod strings;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod measure;
