@@ -131,9 +131,9 @@ impl Chunk {
 }
 
 impl ChunkWriter {
-    /// Compresses at this level.
-    pub(crate) fn new(level: i32) -> Result<Self> {
-        let mut compressor = Compressor::new(level).map_err(failed)?;
+    /// Compresses at this level, with what is known from the dictionary.
+    pub(crate) fn new(level: i32, dictionary: &[u8]) -> Result<Self> {
+        let mut compressor = Compressor::with_dictionary(level, dictionary).map_err(failed)?;
         // The table has the lengths and digests of its own.
         for parameter in [CParameter::ContentSizeFlag(false), CParameter::ChecksumFlag(false)] {
             compressor.set_parameter(parameter).map_err(failed)?;

@@ -6,6 +6,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod chunks;
+pub(crate) mod dictionary;
 pub(crate) mod entries;
 pub(crate) mod file;
 pub(crate) mod filter;
@@ -21,6 +22,7 @@ pub(crate) mod open_index;
 pub(crate) mod output;
 pub(crate) mod pages;
 pub(crate) mod rebuild;
+mod scout;
 pub(crate) mod seal;
 pub(crate) mod seal_log;
 pub(crate) mod sealed;

@@ -14,15 +14,15 @@ use crate::segment::blocks::BlockList;
 use crate::segment::chunks::ChunkWriter;
 use crate::segment::entries::{Earlier, Spine, outside_parent};
 use crate::segment::footer::{
-    ANCHORS, BLOCKS, CHUNKS, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS, PARENTS, SPINE,
-    STRINGS, Section, TEXT_IDS,
+    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS,
+    PARENTS, SPINE, STRINGS, Section, TEXT_IDS,
 };
 use crate::segment::gather::{Events, Gatherer};
 use crate::segment::output::Output;
 use crate::segment::pages::PageDigest;
 use crate::segment::spine::Entry;
 use crate::segment::window::Window;
-use crate::segment::{id_table, strings};
+use crate::segment::{dictionary, id_table, strings};
 use crate::storage::{Storage, StorageFile};
 
 /// A log that is to be sealed. Nothing is added to it or to its index any more.
@@ -44,6 +44,8 @@ pub(crate) struct Packing {
     pub(crate) level: i32,
     /// Bytes of a chunk before compression, about.
     pub(crate) chunk_bytes: usize,
+    /// Bytes of the dictionary, at most.
+    pub(crate) dictionary_bytes: usize,
 }
 
 /// What the index file and the filter are made from.
@@ -242,9 +244,10 @@ fn write_heap(
     footer: &mut Footer,
     out: &mut Output,
 ) -> Result<Vec<(u64, u32)>> {
+    let dictionary = dictionary::of_log(log, packing.dictionary_bytes, scanned.log_bytes)?;
     let mut gatherer = Gatherer {
         window: Window::new(log.file, log.name),
-        chunks: ChunkWriter::new(packing.level)?,
+        chunks: ChunkWriter::new(packing.level, &dictionary)?,
         out,
         chunk_bytes: packing.chunk_bytes,
     };
@@ -264,6 +267,7 @@ fn write_heap(
     write_section(CHUNKS, footer, out, |out| {
         chunks.table().iter().try_for_each(|entry| out.write(&entry.to_bytes()))
     })?;
+    write_section(DICTIONARY, footer, out, |out| out.write(&dictionary))?;
     Ok(others)
 }
 

@@ -17,8 +17,8 @@ use crate::segment::heap::ChunkCache;
 use crate::segment::index::{
     Dim, KeptLink, LinkEnd, SegmentIndex, Standing, Values, content_digest,
 };
-use crate::segment::open_index;
 use crate::segment::spine::Entry;
+use crate::segment::{open_index, scout};
 use crate::storage::Storage;
 use crate::stored::{Columns, Names};
 
@@ -181,6 +181,11 @@ impl Segment {
         Ok((entry.jump != 0).then_some((entry.jump, entry.depth)))
     }
 
+    /// Has the entries of a row's nearest ancestors at hand, at most so many.
+    pub(crate) fn fetch_chain(&self, row: u32, edges: u32) {
+        scout::fetch_chain(&self.file, row, edges);
+    }
+
     pub(crate) fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
         if self.index.links_len(Standing::Stands) == 0 {
             return Ok(None);
@@ -250,7 +255,7 @@ impl Segment {
         let first = self.rows_of(id, 1)?;
         let versions = self.index.versions_with(&key, digest, |row| self.file.key(row))?;
         for row in first.into_iter().chain(versions) {
-            match self.record(u64::from(self.entry(row)?.record), true) {
+            match self.file.whole_record(self.entry(row)?.record, &self.cache) {
                 Ok(record) if same_content(&record, fields, payload) => return Ok(Some(row)),
                 Ok(_) => {}
                 // What can't be compared is kept beside it: nothing is lost.
