@@ -1,19 +1,18 @@
 //! Reading records from a sealed segment's heap.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rkyv::util::AlignedVec;
-use zstd::zstd_safe::DCtx;
 
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
+use crate::segment::decoder;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, HEAP};
 use crate::segment::pages::{Marks, PAGE_BYTES, page_digest};
@@ -373,10 +372,7 @@ impl SegFile {
             to.copy_from_slice(stored);
             return Ok(());
         }
-        let dictionary = self.dictionary()?;
-        let decoded = DECODER
-            .with_borrow_mut(|decoder| decoder.decompress_using_dict(to, stored, dictionary));
-        match decoded {
+        match decoder::decode(stored, to, self.dictionary()?, &self.footer().pages) {
             Ok(length) if length == to.len() => Ok(()),
             _ => Err(self.damaged(&format!(
                 "expected chunk {} at byte {offset} to decode to {} bytes, found something else; \
@@ -400,11 +396,6 @@ impl Weighter<ChunkKey, Chunk> for ChunkWeight {
     fn weight(&self, _: &ChunkKey, chunk: &Chunk) -> u64 {
         chunk.capacity() as u64 + CHUNK_OVERHEAD_BYTES
     }
-}
-
-thread_local! {
-    /// Making one takes longer than decoding a chunk.
-    static DECODER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
 /// What most chunks take in memory.

@@ -6,6 +6,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod chunks;
+mod decoder;
 pub(crate) mod dictionary;
 pub(crate) mod entries;
 pub(crate) mod file;

@@ -73,7 +73,7 @@ fn jump_length(mut depth: u32) -> u32 {
 }
 
 /// How many go ahead at a time: as many lines as a processor waits for at once.
-const SCOUTS: usize = 8;
+const SCOUTS: usize = 16;
 
 #[cfg(test)]
 mod tests {
