@@ -8,15 +8,17 @@ use rkyv::api::high::{HighSerializer, to_bytes_in};
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::index::Outside;
 use crate::log::record::{
-    ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, FRAME_BYTES, IdMeta, LinkMeta, NO_PAYLOAD,
-    QuarantineMeta, RecordKind, access, link_number, padded,
+    ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, CarriedMeta, FRAME_BYTES, Frame, IdMeta,
+    LinkMeta, NO_PAYLOAD, QuarantineMeta, RecordKind, StateFields, StateMeta, access, link_number,
+    padded, state_fields,
 };
+use crate::state::Family;
 
 /// A record as it stands in a block, but for the choice between an event and a
 /// version of one, which the writer makes.
@@ -34,6 +36,15 @@ struct Place {
     record: Range<usize>,
     meta_len: usize,
     payload_len: Option<usize>,
+}
+
+/// The records of a batch, ready for the writer.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedBatch {
+    pub(crate) events: Vec<Encoded>,
+    pub(crate) links: Vec<Encoded>,
+    pub(crate) quarantined: Vec<Encoded>,
+    pub(crate) state: Vec<Encoded>,
 }
 
 /// Encodes the events of a batch, many to a piece of memory.
@@ -81,7 +92,45 @@ impl Encoder {
     }
 }
 
+impl EncodedBatch {
+    /// All records in the order in which they apply.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Encoded> {
+        [&self.events, &self.links, &self.quarantined, &self.state].into_iter().flatten()
+    }
+
+    /// Bytes that the records take in a block's body.
+    pub(crate) fn bytes(&self) -> usize {
+        self.records().map(Encoded::len).sum()
+    }
+}
+
 impl Encoded {
+    /// The records of a body, as they stand in it.
+    pub(crate) fn read_all(body: &[u8]) -> Result<Vec<Self>> {
+        let mut bytes = AlignedVec::with_capacity(body.len());
+        bytes.extend_from_slice(body);
+        let bytes = Arc::new(bytes);
+        let mut at = 0;
+        let mut records = Vec::new();
+        while at < bytes.len() {
+            let frame = Frame::parse(&bytes[at..], (bytes.len() - at) as u64)?;
+            let record = at..at + frame.len();
+            at = record.end;
+            let place = Place { record, meta_len: frame.meta_len, payload_len: frame.payload_len };
+            records.push(Self { bytes: Arc::clone(&bytes), place });
+        }
+        Ok(records)
+    }
+
+    /// What the record is, where no byte of its frame is set that says nothing.
+    pub(crate) fn kind(&self) -> Result<RecordKind> {
+        let record = self.record();
+        if record[1..4] != [0; 3] {
+            return Err(Error::damaged("expected zeros in a record's frame, found other bytes"));
+        }
+        Ok(Frame::parse(record, record.len() as u64)?.kind)
+    }
+
     pub(crate) fn link(link: &Link) -> Self {
         Self::of_link(RecordKind::Link, link)
     }
@@ -112,6 +161,22 @@ impl Encoded {
         Self::alone(RecordKind::Quarantined, &meta, Some(&input.bytes))
     }
 
+    /// What is said of a key.
+    pub(crate) fn state(family: Family, key: String, value: &[u8]) -> Self {
+        let kind = match family {
+            Family::Session => RecordKind::Session,
+            Family::Relationship => RecordKind::Relationship,
+            Family::Checkpoint => RecordKind::Checkpoint,
+        };
+        Self::alone(kind, &StateMeta { key }, Some(value))
+    }
+
+    /// What a segment and those before it said of a key.
+    pub(crate) fn carried(segment: u64, family: Family, key: String, value: &[u8]) -> Self {
+        let meta = CarriedMeta { segment, family: family as u8, key };
+        Self::alone(RecordKind::Carried, &meta, Some(value))
+    }
+
     /// Bytes that the record takes in a block's body.
     pub(crate) fn len(&self) -> usize {
         self.place.record.len()
@@ -130,6 +195,12 @@ impl Encoded {
     /// The fields of quarantined input.
     pub(crate) fn as_quarantined(&self) -> Result<&ArchivedQuarantineMeta> {
         access(self.meta())
+    }
+
+    /// What a record of state is about.
+    pub(crate) fn as_state(&self) -> Result<Option<StateFields<'_>>> {
+        let frame = Frame::parse(self.record(), self.record().len() as u64)?;
+        state_fields(frame.kind, self.meta())
     }
 
     pub(crate) fn payload(&self) -> Option<&[u8]> {
@@ -167,7 +238,8 @@ impl Encoded {
         Self { bytes: Arc::new(bytes), place }
     }
 
-    fn record(&self) -> &[u8] {
+    /// The bytes of the record.
+    pub(crate) fn record(&self) -> &[u8] {
         &self.bytes[self.place.record.clone()]
     }
 

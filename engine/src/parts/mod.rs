@@ -6,6 +6,7 @@ pub(crate) mod log;
 mod lookup;
 pub(crate) mod near;
 pub(crate) mod part;
+mod state;
 
 use std::sync::Arc;
 

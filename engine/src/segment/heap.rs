@@ -10,7 +10,7 @@ use rkyv::util::AlignedVec;
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
 use crate::log::reader::LogBytes;
-use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined};
+use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
 use crate::segment::decoder;
 use crate::segment::file::SegFile;
@@ -91,7 +91,7 @@ impl Heap {
     /// Bytes of the pages read since the last release.
     pub(crate) fn resident_bytes(&self) -> usize {
         match &self.bytes {
-            HeapBytes::Mapped(_) => self.touched.count() * PAGE_BYTES,
+            HeapBytes::Mapped(_) => self.touched.resident_bytes(),
             HeapBytes::File(_) => 0,
         }
     }
@@ -173,6 +173,12 @@ impl SegFile {
     pub(crate) fn quarantined(&self, record: u32, cache: &ChunkCache) -> Result<Quarantined> {
         let HeapRecord { bytes, start, frame } = self.find(record, true, LeftOut::Stay, cache)?;
         quarantined(&bytes[start..], frame).map_err(|error| self.located(record, &error))
+    }
+
+    /// The value of the record of state with this address.
+    pub(crate) fn state_value(&self, record: u32, cache: &ChunkCache) -> Result<Vec<u8>> {
+        let HeapRecord { bytes, start, frame } = self.find(record, true, LeftOut::Stay, cache)?;
+        state_value(&bytes[start..], frame).map_err(|error| self.located(record, &error))
     }
 
     /// The records that are neither events nor versions, in the order of the log:

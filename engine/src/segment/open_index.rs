@@ -15,17 +15,18 @@ use crate::segment::spine::Entry;
 use crate::storage::Storage;
 
 /// Opens the index of a segment. One that is missing or damaged is made again from
-/// the segment: O(its events). Where the store can be written, so is the file.
+/// the segment: O(its events). Where the store can be written, so is the file. Returns
+/// the pages of the file too, where they are what is read.
 pub(crate) fn open(
     storage: &dyn Storage,
     file: &SegFile,
     cache: &ChunkCache,
     writable: bool,
     tell: &dyn Fn(String),
-) -> Result<SegmentIndex> {
+) -> Result<(SegmentIndex, Option<Arc<Pages>>)> {
     let name = idx_name(file.footer().segment);
     let reason = match open_file(storage, file, &name) {
-        Ok(index) => return Ok(index),
+        Ok((index, pages)) => return Ok((index, Some(pages))),
         Err(error) if error.io_kind().is_some_and(|kind| kind != io::ErrorKind::NotFound) => {
             return Err(error);
         }
@@ -38,7 +39,8 @@ pub(crate) fn open(
     }
     tell(note);
     let footer = file.footer();
-    SegmentIndex::open(&name, Bytes(Arc::new(bytes)), footer.first_seq, footer.rows)
+    let bytes = Bytes(Arc::new(bytes));
+    Ok((SegmentIndex::open(&name, bytes, footer.first_seq, footer.rows)?, None))
 }
 
 /// The bytes of a segment's index, made from the segment.
@@ -63,7 +65,9 @@ pub(crate) fn made_of(
         Ok(index::content_digest(record.fields(), record.payload()))
     };
     let first_seq = file.footer().first_seq;
-    build(&replayed.index, entries, first_seq, &replayed.others, digest)
+    let others = &replayed.others;
+    let value = |offset| file.state_value(in_heap(others, offset)?, cache);
+    build(&replayed.index, entries, first_seq, others, digest, &value)
 }
 
 /// All bytes of an index file that should have so many; what is beyond twice as many
@@ -79,13 +83,14 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
 
 /// The bytes of the index of a log. `others` says where in the log and where in the
 /// heap each record lies that is no event; `digest` gives that of a version's
-/// content.
+/// content, `state_value` the value of the record of state at an offset of the log.
 pub(crate) fn build(
     index: &Index,
     entries: &[Entry],
     first_seq: u64,
     others: &[(u64, u32)],
     digest: impl Fn(u32) -> Result<ContentDigest>,
+    state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
     let mut versions = Vec::new();
     for (row, entry) in (0..).zip(entries) {
@@ -95,11 +100,19 @@ pub(crate) fn build(
     }
     let mut quarantined = Vec::new();
     for &(offset, _) in index.quarantined(NOW) {
-        let found = others.binary_search_by_key(&offset, |&(offset, _)| offset);
-        let at = found.map_err(|_| Error::damaged("expected quarantined input in the heap"))?;
-        quarantined.push(u64::from(others[at].1));
+        quarantined.push(u64::from(in_heap(others, offset)?));
     }
-    index::build(index, entries, first_seq, Extra { versions, quarantined: &quarantined })
+    let extra = Extra { versions, quarantined: &quarantined };
+    index::build(index, entries, first_seq, extra, state_value)
+}
+
+/// Where in the heap a record lies that is no event, by where in the log it does.
+fn in_heap(others: &[(u64, u32)], offset: u64) -> Result<u32> {
+    let found = others.binary_search_by_key(&offset, |&(offset, _)| offset);
+    let at = found.map_err(|_| {
+        Error::damaged(format!("expected the record at byte {offset} of the log in the heap"))
+    })?;
+    Ok(others[at].1)
 }
 
 /// Writes an index file beside and gives it its name.
@@ -112,16 +125,22 @@ pub(crate) fn write(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<(
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", name, error))
 }
 
-fn open_file(storage: &dyn Storage, file: &SegFile, name: &str) -> Result<SegmentIndex> {
+fn open_file(
+    storage: &dyn Storage,
+    file: &SegFile,
+    name: &str,
+) -> Result<(SegmentIndex, Arc<Pages>)> {
     let footer = file.footer();
     let opened = storage.open(name).map_err(|error| Error::io("open", name, error))?;
     let pages = Pages::open(&*opened, name, footer.index_bytes, file.index_digests()?)?;
-    SegmentIndex::open(name, IndexPages(pages), footer.first_seq, footer.rows)
+    let pages = Arc::new(pages);
+    let bytes = IndexPages(Arc::clone(&pages));
+    Ok((SegmentIndex::open(name, bytes, footer.first_seq, footer.rows)?, pages))
 }
 
 /// An index file whose pages are checked as they are read.
 #[derive(Debug)]
-struct IndexPages(Pages);
+struct IndexPages(Arc<Pages>);
 
 impl IndexBytes for IndexPages {
     fn len(&self) -> u64 {
