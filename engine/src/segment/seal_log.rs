@@ -99,12 +99,15 @@ impl Companions for Beside<'_> {
     }
 }
 
-/// How a log is packed: about a hundred records to a chunk, since a chain's records
-/// are read together.
+/// How a log is packed. A chain's records are read together: about thirty small ones
+/// to a chunk, or a hundred large ones, whose chunks take longer to get going.
 fn packing(full: &LogView) -> Packing {
     let record_bytes = full.visible.log_end / u64::from(full.visible.rows.max(1));
-    let chunk_bytes = if record_bytes < LARGE_RECORD_BYTES { 64 << 10 } else { 256 << 10 };
-    Packing { level: 3, chunk_bytes }
+    if record_bytes < LARGE_RECORD_BYTES {
+        Packing { level: 3, chunk_bytes: 16 << 10, dictionary_bytes: 64 << 10 }
+    } else {
+        Packing { level: 3, chunk_bytes: 256 << 10, dictionary_bytes: 256 << 10 }
+    }
 }
 
 /// Records that are larger on average go into larger chunks.
