@@ -71,3 +71,33 @@ thread_local! {
 /// Copies that a thread keeps, of half a MiB at most: a chain is mostly in one
 /// segment, and what came late in the next.
 const COPIES: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use zstd::bulk::Compressor;
+
+    use super::*;
+
+    #[test]
+    fn each_chunk_is_decoded_with_its_own_dictionary_whatever_was_decoded_before() {
+        let chunks: Vec<_> = (0..COPIES as u8 + 2)
+            .map(|number| {
+                let word = [b'a' + number; 7];
+                // One has no dictionary, and they differ in length.
+                let dictionary = word.repeat(100 * usize::from(number));
+                let raw = [word.as_slice(), b", and on"].concat().repeat(50);
+                let mut compressor = Compressor::with_dictionary(3, &dictionary).expect("makes");
+                let stored = compressor.compress(&raw).expect("compresses");
+                ([number; 32], dictionary, raw, stored)
+            })
+            .collect();
+        for at in [0, 1, 2, 1, 3, 3, 2, 0, 1, 2, 3, 1] {
+            let (of, dictionary, raw, stored) = &chunks[at];
+            let mut decoded = vec![0; raw.len()];
+            assert_eq!(decode(stored, &mut decoded, dictionary, of), Ok(raw.len()));
+            assert_eq!(decoded, *raw);
+            // With less room than it takes, it fails and harms nothing.
+            assert!(decode(stored, &mut decoded[..40], dictionary, of).is_err());
+        }
+    }
+}
