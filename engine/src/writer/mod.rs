@@ -4,8 +4,10 @@
 //! writes it, syncs as asked, publishes it and acknowledges.
 
 mod earlier;
+mod pace;
 pub(crate) mod queue;
 pub(crate) mod receipt;
+mod remove;
 mod resolve;
 mod retain;
 pub(crate) mod rotate;
@@ -22,8 +24,10 @@ use crate::log::block::BlockBuilder;
 use crate::options::Durability;
 use crate::parts::{Log, LogView, Parts, Visible};
 use crate::shared::Shared;
+use crate::writer::pace::Pace;
 use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
+use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
 
 /// Owns the end of the log.
@@ -41,6 +45,8 @@ pub(crate) struct Writer {
     generation: Option<u64>,
     rotation: Rotation,
     sealing: Sealing,
+    pace: Pace,
+    removals: Removals,
     jobs: Jobs,
     /// The block that is being filled.
     block: BlockBuilder,
@@ -75,6 +81,8 @@ impl Writer {
             generation: None,
             rotation,
             sealing: Sealing::default(),
+            pace: Pace::new(),
+            removals: Removals::default(),
             jobs,
             block: BlockBuilder::new(),
             published,
@@ -247,6 +255,7 @@ impl Writer {
             return Err(Error::poisoned(poison));
         }
         self.wait_for_sealing()?;
+        self.removals.wait();
         self.log.close(self.next_seq())
     }
 
