@@ -5,8 +5,10 @@ use crate::event::{Event, Link, Quarantined};
 use crate::id::EventId;
 use crate::limits;
 use crate::options::{Durability, WhenFull};
+use crate::state::Family;
+use crate::state::checkpoint::Checkpoint;
 
-/// Events, links and quarantined input that are written as one: after a crash
+/// Events, links, quarantined input and checkpoints that are written as one: after a crash
 /// either all of them are there or none.
 ///
 /// At most [`MAX_BATCH_RECORDS`](limits::MAX_BATCH_RECORDS) records and
@@ -32,8 +34,17 @@ pub struct Batch {
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<Link>,
     pub(crate) quarantined: Vec<Quarantined>,
+    pub(crate) state: Vec<StateUpdate>,
     pub(crate) durability: Option<Durability>,
     pub(crate) when_full: Option<WhenFull>,
+}
+
+/// Something new that is known of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StateUpdate {
+    pub(crate) family: Family,
+    pub(crate) key: String,
+    pub(crate) value: Vec<u8>,
 }
 
 impl Batch {
@@ -94,6 +105,26 @@ impl Batch {
         self
     }
 
+    /// Adds how far a source has been read once this batch is written; see
+    /// [`Checkpoint`]. Of several for one source, the last counts.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// for line in ["first", "second"] {
+    ///     store.write(Batch::from(Event::new(line)).checkpoint("app.log", line))?;
+    /// }
+    /// assert_eq!(store.snapshot().checkpoint("app.log")?, Some(b"second".to_vec()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn checkpoint(mut self, source: impl Into<String>, position: impl Into<Vec<u8>>) -> Self {
+        let (key, value) = (source.into(), position.into());
+        self.state.push(StateUpdate { family: Family::Checkpoint, key, value });
+        self
+    }
+
     /// Sets what the acknowledgement means, for this batch only.
     ///
     /// ```
@@ -137,7 +168,7 @@ impl Batch {
     /// assert_eq!(Batch::new().event(Event::new("tick")).len(), 1);
     /// ```
     pub fn len(&self) -> usize {
-        self.events.len() + self.links.len() + self.quarantined.len()
+        self.events.len() + self.links.len() + self.quarantined.len() + self.state.len()
     }
 
     /// Whether the batch holds nothing.
@@ -156,7 +187,17 @@ impl Batch {
         }
         self.events.iter().try_for_each(|event| event.validate(max_payload))?;
         self.links.iter().try_for_each(Link::validate)?;
-        self.quarantined.iter().try_for_each(|input| input.validate(max_payload))
+        self.quarantined.iter().try_for_each(|input| input.validate(max_payload))?;
+        self.state.iter().try_for_each(StateUpdate::validate)
+    }
+}
+
+impl StateUpdate {
+    fn validate(&self) -> Result<()> {
+        match self.family {
+            Family::Checkpoint => Checkpoint::validate(&self.key, &self.value),
+            Family::Session | Family::Relationship => Ok(()),
+        }
     }
 }
 

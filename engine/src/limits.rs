@@ -87,6 +87,12 @@ pub const DEFAULT_MAX_DEPTH: u64 = 1000;
 /// Longest source or reason of quarantined input, in bytes.
 pub const MAX_SOURCE_BYTES: usize = 8192;
 
+/// Longest source of a checkpoint, in bytes.
+pub const MAX_CHECKPOINT_SOURCE_BYTES: usize = 4096;
+
+/// Longest position of a checkpoint, in bytes.
+pub const MAX_CHECKPOINT_BYTES: usize = 4096;
+
 /// How long a write at [`Durability::Buffered`](crate::Durability::Buffered)
 /// may stay in the process's memory.
 pub const BUFFER_TIME: std::time::Duration = std::time::Duration::from_millis(10);

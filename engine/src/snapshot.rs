@@ -23,6 +23,8 @@ use crate::query::missing;
 use crate::query::page::{Cursor, Page};
 use crate::query::segments::{self, SegmentInfo};
 use crate::query::stats::{self, Stats};
+use crate::state::Family;
+use crate::state::checkpoint::{self, Checkpoint};
 use crate::stored::{Content, Detail, Found, Lineage, StoredEvent};
 use crate::verify::{self, Finding, Verified};
 
@@ -471,6 +473,39 @@ impl Snapshot {
     /// ```
     pub fn quarantined(&self, after: Option<Cursor>) -> Result<Page<Quarantined>> {
         listings::quarantined(self, after)
+    }
+
+    /// How far a source has been read: the position of its newest
+    /// [`Checkpoint`]. O(log n), one record read.
+    ///
+    /// ```
+    /// use forebear::{Batch, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.write(Batch::new().checkpoint("app.log", "120"))?;
+    /// assert_eq!(store.snapshot().checkpoint("app.log")?, Some(b"120".to_vec()));
+    /// assert_eq!(store.snapshot().checkpoint("other.log")?, None);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn checkpoint(&self, source: &str) -> Result<Option<Vec<u8>>> {
+        self.parts.state(Family::Checkpoint, source)
+    }
+
+    /// The newest checkpoint of each source, in order of sources.
+    /// O(segments that have any, for each page).
+    ///
+    /// ```
+    /// use forebear::{Batch, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.write(Batch::new().checkpoint("b.log", "7").checkpoint("a.log", "3"))?;
+    /// let page = store.snapshot().checkpoints(None)?;
+    /// let sources: Vec<_> = page.items.iter().map(|read| read.source.as_str()).collect();
+    /// assert_eq!(sources, ["a.log", "b.log"]);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn checkpoints(&self, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
+        checkpoint::list(&self.parts, after)
     }
 
     /// Figures of the whole snapshot. O(events of the active log).

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::batch::{Appended, Batch, Linked, Written};
+use crate::batch::{Appended, Batch, Linked, StateUpdate, Written};
 use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind};
 use crate::id::EventId;
@@ -218,7 +218,13 @@ impl Store {
         let events = encoder.finish();
         let links: Vec<_> = batch.links.iter().map(Encoded::link).collect();
         let quarantined: Vec<_> = batch.quarantined.into_iter().map(Encoded::quarantined).collect();
-        let bytes = [&events, &links, &quarantined].into_iter().flatten().map(Encoded::len).sum();
+        let encode = |update: StateUpdate| {
+            let StateUpdate { family, key, value } = update;
+            Encoded::state(family, key, &value)
+        };
+        let state: Vec<_> = batch.state.into_iter().map(encode).collect();
+        let all = [&events, &links, &quarantined, &state];
+        let bytes = all.into_iter().flatten().map(Encoded::len).sum();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
             return Err(Error::limit("batch", limits::MAX_BATCH_BYTES, bytes));
         }
@@ -227,6 +233,7 @@ impl Store {
             events,
             links,
             quarantined,
+            state,
             durability: batch.durability.unwrap_or(options.durability),
             answer,
             bytes,
@@ -421,6 +428,7 @@ impl Store {
             events: Vec::new(),
             links: Vec::new(),
             quarantined: Vec::new(),
+            state: Vec::new(),
             durability: Durability::Sync,
             answer,
             bytes: 0,

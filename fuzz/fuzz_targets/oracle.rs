@@ -169,7 +169,7 @@ impl<'de> Deserialize<'de> for Text {
                 let mut rest = bytes;
                 while let [first, tail @ ..] = rest {
                     // How serde_json writes a lone surrogate: three bytes, ED A0..BF xx.
-                    if let [0xed, high @ 0xa0.., low, after @ ..] = rest {
+                    if let [0xed, high @ 0xa0..=0xff, low, after @ ..] = rest {
                         let unit = 0xd000 | u16::from(high & 0x3f) << 6 | u16::from(low & 0x3f);
                         text.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
                         rest = after;

@@ -10,13 +10,11 @@ use std::time::SystemTime;
 use crate::batch::{AppendStatus, Batch, Linked, Written};
 use crate::error::Result;
 use crate::event::{Link, Quarantined, system_time_ns};
-use crate::ingest::claude::{ReadEvent, Transcript};
-use crate::ingest::fields::Fields;
 use crate::ingest::files::{FileToRead, Files};
+use crate::ingest::formats::claude::spawn::Clues;
+use crate::ingest::formats::{Adapter, Format, ReadEvent};
 use crate::ingest::lines::{Line, LineContent, Lines};
 use crate::ingest::objects::{PieceContent, Pieces};
-use crate::ingest::sidechain::Sidechains;
-use crate::ingest::spawn::Clues;
 use crate::ingest::{ImportOptions, ImportProgress, ImportReport};
 use crate::limits;
 use crate::options::{Durability, WhenFull};
@@ -108,8 +106,7 @@ struct InFlight {
 struct Source {
     /// Its path, as quarantined input names it.
     name: String,
-    transcript: Transcript,
-    sidechains: Sidechains,
+    adapter: Box<dyn Adapter>,
 }
 
 impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
@@ -142,7 +139,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
                 flow = self.tell();
             }
         }
-        self.link_sidechains(source.sidechains)?;
+        self.link(source.adapter.as_mut())?;
         if flow.is_continue() {
             flow = self.tell();
         }
@@ -168,7 +165,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
             let (bytes, reason) = match piece.content {
                 PieceContent::Object(object) => {
                     objects += 1;
-                    match source.event(object) {
+                    match source.adapter.event(object) {
                         Ok(read) => {
                             self.event(read)?;
                             continue;
@@ -282,11 +279,11 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
         report.quarantined += written.quarantined.iter().filter(|new| **new).count() as u64;
     }
 
-    /// Links the agents without ids of a file that was read.
-    fn link_sidechains(&mut self, sidechains: Sidechains) -> Result<()> {
-        if !sidechains.is_empty() {
+    /// Adds the links that follow from a file that was read.
+    fn link(&mut self, adapter: &mut dyn Adapter) -> Result<()> {
+        if adapter.has_links() {
             self.settle_all()?;
-            let links = sidechains.resolve(&self.store.snapshot())?;
+            let links = adapter.links(&self.store.snapshot())?;
             self.send_links(&links)?;
         }
         Ok(())
@@ -314,18 +311,7 @@ impl Source {
     fn new(path: &Path, modified: SystemTime) -> Self {
         let mut name = path.to_string_lossy().into_owned();
         name.truncate(name.floor_char_boundary(limits::MAX_SOURCE_BYTES));
-        Self {
-            name,
-            transcript: Transcript::new(path, system_time_ns(modified)),
-            sidechains: Sidechains::default(),
-        }
-    }
-
-    fn event(&mut self, object: &str) -> std::result::Result<ReadEvent, String> {
-        let fields = Fields::read(object);
-        let read = self.transcript.event(&fields, object)?;
-        self.sidechains.note(&fields, &read.event);
-        Ok(read)
+        Self { name, adapter: Format::ClaudeCode.adapter(path, system_time_ns(modified)) }
     }
 
     fn quarantined(&self, line: &Line<'_>, at: usize, bytes: &[u8], reason: String) -> Quarantined {

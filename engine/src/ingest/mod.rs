@@ -27,21 +27,18 @@
 //! An id seen before with the same bytes is a repeat; with others, a version.
 //! What is not a JSON object is quarantined with the place it came from.
 
-mod claude;
-mod fields;
 mod files;
+mod formats;
 mod import;
 mod json;
-mod labels;
 mod lines;
 mod objects;
-mod sidechain;
-mod spawn;
 
 use std::path::PathBuf;
 
 use crate::options::Durability;
 
+pub use formats::Format;
 pub use import::import;
 
 /// What to import, and how.

@@ -173,7 +173,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::ingest::fields::Fields;
+    use crate::ingest::formats::claude::fields::Fields;
     use crate::ingest::json::JsonStr;
 
     /// Each piece's place and bytes, and whether it is an object.

@@ -14,9 +14,11 @@ use crate::id::EventId;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::index::Outside;
 use crate::log::record::{
-    ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, FRAME_BYTES, IdMeta, LinkMeta, NO_PAYLOAD,
-    QuarantineMeta, RecordKind, access, link_number, padded,
+    ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, CarriedMeta, FRAME_BYTES, Frame, IdMeta,
+    LinkMeta, NO_PAYLOAD, QuarantineMeta, RecordKind, StateFields, StateMeta, access, link_number,
+    padded, state_fields,
 };
+use crate::state::Family;
 
 /// A record as it stands in a block, but for the choice between an event and a
 /// version of one, which the writer makes.
@@ -112,6 +114,22 @@ impl Encoded {
         Self::alone(RecordKind::Quarantined, &meta, Some(&input.bytes))
     }
 
+    /// What is said of a key.
+    pub(crate) fn state(family: Family, key: String, value: &[u8]) -> Self {
+        let kind = match family {
+            Family::Session => RecordKind::Session,
+            Family::Relationship => RecordKind::Relationship,
+            Family::Checkpoint => RecordKind::Checkpoint,
+        };
+        Self::alone(kind, &StateMeta { key }, Some(value))
+    }
+
+    /// What a segment and those before it said of a key.
+    pub(crate) fn carried(segment: u64, family: Family, key: String, value: &[u8]) -> Self {
+        let meta = CarriedMeta { segment, family: family as u8, key };
+        Self::alone(RecordKind::Carried, &meta, Some(value))
+    }
+
     /// Bytes that the record takes in a block's body.
     pub(crate) fn len(&self) -> usize {
         self.place.record.len()
@@ -130,6 +148,12 @@ impl Encoded {
     /// The fields of quarantined input.
     pub(crate) fn as_quarantined(&self) -> Result<&ArchivedQuarantineMeta> {
         access(self.meta())
+    }
+
+    /// What a record of state is about.
+    pub(crate) fn as_state(&self) -> Result<Option<StateFields<'_>>> {
+        let frame = Frame::parse(self.record(), self.record().len() as u64)?;
+        state_fields(frame.kind, self.meta())
     }
 
     pub(crate) fn payload(&self) -> Option<&[u8]> {

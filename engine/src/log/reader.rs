@@ -10,7 +10,7 @@ use rkyv::util::AlignedVec;
 
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
-use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined};
+use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
 use crate::log::windows::{LastWindow, Windows};
 use crate::storage::{Map, StorageFile};
 
@@ -103,6 +103,12 @@ impl LogReader {
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
         let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
         quarantined(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
+    }
+
+    /// The value of the record of state that begins at `offset`.
+    pub(crate) fn state_value(&self, offset: u64, end: u64) -> Result<Vec<u8>> {
+        let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
+        state_value(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
     }
 
     /// The record at `offset`: all of it, or what comes before its payload.

@@ -14,6 +14,7 @@ use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::reader::LogBytes;
+use crate::state::Family;
 
 /// Records begin at multiples of this.
 pub(crate) const ALIGN: usize = 16;
@@ -24,13 +25,20 @@ pub(super) const NO_PAYLOAD: u64 = u64::MAX;
 /// More bytes than the fields of any record within the limits can take.
 const MAX_META_BYTES: usize = 1 << 20;
 
-/// What a record is. The numbers are those on disk; 4 to 7 are kept for session
-/// updates, relationships, ingest checkpoints and carried state.
+/// What a record is. The numbers are those on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordKind {
     Event = 1,
     Version = 2,
     Link = 3,
+    /// Says something new of a session.
+    Session = 4,
+    /// Says something new of how two sessions belong together.
+    Relationship = 5,
+    /// Says how far a source was read.
+    Checkpoint = 6,
+    /// State that outlives the segments that it was said in.
+    Carried = 7,
     Quarantined = 8,
     /// What earlier segments say about the event or version that comes next.
     Outside = 9,
@@ -91,6 +99,30 @@ pub(crate) struct QuarantineMeta {
     pub(crate) reason: String,
 }
 
+/// The fields of a record of state on disk; its value is the payload.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct StateMeta {
+    pub(crate) key: String,
+}
+
+/// The fields of carried state on disk; its value is the payload.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct CarriedMeta {
+    /// The last segment that the value speaks for, with all before it.
+    pub(crate) segment: u64,
+    pub(crate) family: u8,
+    pub(crate) key: String,
+}
+
+/// What a record of state is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StateFields<'a> {
+    pub(crate) family: Family,
+    pub(crate) key: &'a str,
+    /// Of carried state, the last segment that it speaks for.
+    pub(crate) carried_for: Option<u64>,
+}
+
 /// Where the parts of a record lie, relative to the record's first byte.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
@@ -113,13 +145,17 @@ impl Frame {
             1 => RecordKind::Event,
             2 => RecordKind::Version,
             3 => RecordKind::Link,
+            4 => RecordKind::Session,
+            5 => RecordKind::Relationship,
+            6 => RecordKind::Checkpoint,
+            7 => RecordKind::Carried,
             8 => RecordKind::Quarantined,
             9 => RecordKind::Outside,
             10 => RecordKind::Closing,
             11 => RecordKind::RefusedLink,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1 to 3 or 8 to 11, found {other}"
+                    "expected a record of kind 1 to 11, found {other}"
                 )));
             }
         };
@@ -280,6 +316,41 @@ pub(crate) fn quarantined(bytes: &[u8], frame: Frame) -> Result<Quarantined> {
         reason: fields.reason.as_str().to_owned(),
         bytes: bytes[payload..payload + frame.payload_len.unwrap_or(0)].to_vec(),
     })
+}
+
+/// What a record of state with these encoded fields is about; none where the kind is
+/// another.
+pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<StateFields<'_>>> {
+    let family = match kind {
+        RecordKind::Session => Family::Session,
+        RecordKind::Relationship => Family::Relationship,
+        RecordKind::Checkpoint => Family::Checkpoint,
+        RecordKind::Carried => {
+            let fields = access::<ArchivedCarriedMeta>(meta)?;
+            return Ok(Some(StateFields {
+                family: Family::from_number(fields.family)?,
+                key: fields.key.as_str(),
+                carried_for: Some(fields.segment.to_native()),
+            }));
+        }
+        _ => return Ok(None),
+    };
+    let key = access::<ArchivedStateMeta>(meta)?.key.as_str();
+    Ok(Some(StateFields { family, key, carried_for: None }))
+}
+
+/// The value of the record of state that begins with `bytes`, its payload whole.
+pub(crate) fn state_value(bytes: &[u8], frame: Frame) -> Result<Vec<u8>> {
+    use RecordKind::{Carried, Checkpoint, Relationship, Session};
+    match (frame.kind, frame.payload_len) {
+        (Session | Relationship | Checkpoint | Carried, Some(length)) => {
+            let start = frame.payload_start();
+            Ok(bytes[start..start + length].to_vec())
+        }
+        (kind, _) => Err(Error::damaged(format!(
+            "expected a record of state with a value, found one of kind {kind:?}"
+        ))),
+    }
 }
 
 /// What tells one piece of quarantined input from another: its place and bytes.

@@ -7,7 +7,8 @@ use crate::log::block::{HEADER_BYTES, Header, Records};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Dictionary, Entered, Index, LookUp, Outside, Seen};
 use crate::log::record::{
-    ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, access, quarantine_key,
+    ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, StateFields, access, quarantine_key,
+    state_fields,
 };
 
 /// An index in the making.
@@ -151,6 +152,14 @@ impl Replay {
             RecordKind::Quarantined => {
                 let key = quarantine_key(access(meta)?, payload.unwrap_or_default());
                 self.index.add_quarantined(key, entered);
+            }
+            kind @ (RecordKind::Session
+            | RecordKind::Relationship
+            | RecordKind::Checkpoint
+            | RecordKind::Carried) => {
+                if let Some(StateFields { family, key, carried_for }) = state_fields(kind, meta)? {
+                    self.index.add_state(family, key, carried_for, entered);
+                }
             }
         }
         Ok(())

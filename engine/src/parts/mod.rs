@@ -5,6 +5,7 @@ pub(crate) mod log;
 mod lookup;
 pub(crate) mod near;
 pub(crate) mod part;
+mod state;
 
 use std::sync::Arc;
 

@@ -89,6 +89,17 @@ impl Cursor {
     pub(crate) fn at(at: u64) -> Self {
         Self { time_ns: 0, at }
     }
+
+    /// Leads behind a key, which is found again by its digest.
+    pub(crate) fn of_key(digest: [u8; 16]) -> Self {
+        let number = u128::from_le_bytes(digest);
+        Self { time_ns: ((number >> 64) as u64).cast_signed(), at: number as u64 }
+    }
+
+    /// The digest of the key that it leads behind.
+    pub(crate) fn key(self) -> [u8; 16] {
+        (u128::from(self.time_ns.cast_unsigned()) << 64 | u128::from(self.at)).to_le_bytes()
+    }
 }
 
 impl fmt::Display for Cursor {

@@ -9,6 +9,7 @@
 use crate::log::index::{Index, NOW, StoredLink};
 use crate::segment::index::kept_links;
 use crate::segment::spine::Entry;
+use crate::state::{self, Family};
 
 /// Where the slots of a key lie, and which seed the keys are hashed with. Filters
 /// in which these are the same can be merged.
@@ -44,7 +45,8 @@ pub(crate) fn filter_key(key: &[u8; 16]) -> u64 {
 }
 
 /// The keys of all ids that a segment has to do with: those it holds, parents and
-/// anchors elsewhere, and both ends of links that were claimed. Sorted, each once.
+/// anchors elsewhere, both ends of links that were claimed, and keys of state. Sorted,
+/// each once.
 pub(crate) fn keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
     let mut keys: Vec<u64> = entries.iter().map(|entry| filter_key(&entry.key)).collect();
     for row in 0..index.rows().len() as u32 {
@@ -59,9 +61,18 @@ pub(crate) fn keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
         keys.push(filter_key(&kept.link.child.key()));
         keys.push(filter_key(&kept.link.parent.key()));
     }
+    keys.extend(state_keys(index).map(|digest| filter_key(&digest)));
     keys.sort_unstable();
     keys.dedup();
     keys
+}
+
+/// What state is found by: its keys, and for each family that there are any.
+fn state_keys(index: &Index) -> impl Iterator<Item = [u8; 16]> {
+    let states = index.states();
+    let families = Family::ALL.into_iter().filter(|&family| states.has(family));
+    let keys = states.all().map(|(family, key, _)| state::digest(family, key));
+    families.map(state::family_digest).chain(keys)
 }
 
 /// The bytes of a filter that has these keys, each given once; none where it can't

@@ -12,7 +12,7 @@ use zstd::zstd_safe::DCtx;
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
 use crate::log::reader::LogBytes;
-use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined};
+use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, HEAP};
@@ -150,6 +150,12 @@ impl SegFile {
     pub(crate) fn quarantined(&self, record: u32, cache: &ChunkCache) -> Result<Quarantined> {
         let HeapRecord { bytes, start, frame } = self.find(record, true, cache)?;
         quarantined(&bytes[start..], frame).map_err(|error| self.located(record, &error))
+    }
+
+    /// The value of the record of state with this address.
+    pub(crate) fn state_value(&self, record: u32, cache: &ChunkCache) -> Result<Vec<u8>> {
+        let HeapRecord { bytes, start, frame } = self.find(record, true, cache)?;
+        state_value(&bytes[start..], frame).map_err(|error| self.located(record, &error))
     }
 
     /// The records that are neither events nor versions, in the order of the log:

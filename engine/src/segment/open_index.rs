@@ -63,7 +63,9 @@ pub(crate) fn made_of(
         Ok(index::content_digest(record.fields(), record.payload()))
     };
     let first_seq = file.footer().first_seq;
-    build(&replayed.index, entries, first_seq, &replayed.others, digest)
+    let others = &replayed.others;
+    let value = |offset| file.state_value(in_heap(others, offset)?, cache);
+    build(&replayed.index, entries, first_seq, others, digest, &value)
 }
 
 /// All bytes of an index file that should have so many; what is beyond twice as many
@@ -79,13 +81,14 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
 
 /// The bytes of the index of a log. `others` says where in the log and where in the
 /// heap each record lies that is no event; `digest` gives that of a version's
-/// content.
+/// content, `state_value` the value of the record of state at an offset of the log.
 pub(crate) fn build(
     index: &Index,
     entries: &[Entry],
     first_seq: u64,
     others: &[(u64, u32)],
     digest: impl Fn(u32) -> Result<ContentDigest>,
+    state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
     let mut versions = Vec::new();
     for (row, entry) in (0..).zip(entries) {
@@ -95,11 +98,19 @@ pub(crate) fn build(
     }
     let mut quarantined = Vec::new();
     for &(offset, _) in index.quarantined(NOW) {
-        let found = others.binary_search_by_key(&offset, |&(offset, _)| offset);
-        let at = found.map_err(|_| Error::damaged("expected quarantined input in the heap"))?;
-        quarantined.push(u64::from(others[at].1));
+        quarantined.push(u64::from(in_heap(others, offset)?));
     }
-    index::build(index, entries, first_seq, Extra { versions, quarantined: &quarantined })
+    let extra = Extra { versions, quarantined: &quarantined };
+    index::build(index, entries, first_seq, extra, state_value)
+}
+
+/// Where in the heap a record lies that is no event, by where in the log it does.
+fn in_heap(others: &[(u64, u32)], offset: u64) -> Result<u32> {
+    let found = others.binary_search_by_key(&offset, |&(offset, _)| offset);
+    let at = found.map_err(|_| {
+        Error::damaged(format!("expected the record at byte {offset} of the log in the heap"))
+    })?;
+    Ok(others[at].1)
 }
 
 /// Writes an index file beside and gives it its name.

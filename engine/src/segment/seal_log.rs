@@ -93,8 +93,10 @@ impl Companions for Beside<'_> {
             let record = self.full.log.reader.event(offset, end, true, Via::Reads)?;
             Ok(content_digest(record.fields(), record.payload()))
         };
-        let bytes =
-            open_index::build(made.index, made.entries, made.first_seq, made.others, digest)?;
+        let log = self.full;
+        let value = |offset| log.log.reader.state_value(offset, log.visible.log_end);
+        let Made { index, first_seq, entries, others } = made;
+        let bytes = open_index::build(index, entries, first_seq, others, digest, &value)?;
         open_index::write(self.storage, self.idx, &bytes)?;
         Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
     }

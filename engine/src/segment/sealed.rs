@@ -1,5 +1,6 @@
 //! A sealed segment, opened: its files, and what can be asked of it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -19,6 +20,7 @@ use crate::segment::index::{
 };
 use crate::segment::open_index;
 use crate::segment::spine::Entry;
+use crate::state::{Family, Kept};
 use crate::storage::Storage;
 use crate::stored::{Columns, Names};
 
@@ -387,6 +389,19 @@ impl Segment {
 
     pub(crate) fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
         self.index.knows_quarantined(key)
+    }
+
+    pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
+        self.index.state(family, key)
+    }
+
+    pub(crate) fn state_names(
+        &self,
+        family: Family,
+        after: Option<&str>,
+        show: impl FnMut(&str) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.index.state_names(family, after, show)
     }
 
     fn rows_of(&self, id: &EventId, at_most: usize) -> Result<Vec<u32>> {

@@ -19,6 +19,7 @@ pub(crate) struct Job {
     pub(crate) events: Vec<Encoded>,
     pub(crate) links: Vec<Encoded>,
     pub(crate) quarantined: Vec<Encoded>,
+    pub(crate) state: Vec<Encoded>,
     pub(crate) durability: Durability,
     pub(crate) answer: Answer,
     /// Encoded bytes of all records.

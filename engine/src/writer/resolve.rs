@@ -1,14 +1,14 @@
 //! Deciding what each record of a batch comes to: new, known, or another version.
 
 use crate::batch::{AppendStatus, Appended, Linked, Written};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::log::block::HEADER_BYTES;
 use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Entered, same_fields};
 use crate::log::reader::Via;
-use crate::log::record::{ALIGN, FRAME_BYTES, Frame, link_kind, quarantine_key};
+use crate::log::record::{ALIGN, FRAME_BYTES, Frame, StateFields, link_kind, quarantine_key};
 use crate::writer::Writer;
 
 impl Writer {
@@ -19,6 +19,7 @@ impl Writer {
         events: Vec<Encoded>,
         links: Vec<Encoded>,
         quarantined: Vec<Encoded>,
+        state: Vec<Encoded>,
     ) -> Result<Written> {
         let mut written = Written::default();
         written.events.reserve_exact(events.len());
@@ -30,6 +31,9 @@ impl Writer {
         }
         for input in quarantined {
             written.quarantined.push(self.resolve_quarantined(&input)?);
+        }
+        for record in state {
+            self.push_state(&record)?;
         }
         Ok(written)
     }
@@ -93,6 +97,16 @@ impl Writer {
         }
         let entered = self.push(input);
         Ok(self.active.index.write().add_quarantined(key, entered))
+    }
+
+    /// Adds a record of state to the block and the index.
+    pub(super) fn push_state(&mut self, record: &Encoded) -> Result<()> {
+        let Some(StateFields { family, key, carried_for }) = record.as_state()? else {
+            return Err(Error::damaged("expected a record of state, found another"));
+        };
+        let entered = self.push(record);
+        self.active.index.write().add_state(family, key, carried_for, entered);
+        Ok(())
     }
 
     /// Adds a record to the block.

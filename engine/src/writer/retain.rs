@@ -16,6 +16,7 @@ impl Writer {
         let due = due(&parts, retention);
         if !due.is_empty() && !retention.is_dry_run() {
             self.archive(retention, due)?;
+            self.carry(&parts, due.len())?;
             self.drop_oldest(&parts, due)?;
         }
         Ok(Retained {
@@ -26,7 +27,7 @@ impl Writer {
     }
 
     /// Drops what the policy that is kept with the store does not keep. While its
-    /// archive can't be written nothing goes, and appends go on.
+    /// archive can't be written or their state not read, nothing goes, and appends go on.
     pub(super) fn apply_retention(&mut self) -> Result<()> {
         let Some(retention) = self.catalog.manifest().retention else { return Ok(()) };
         let parts = self.shared.parts();
@@ -34,12 +35,14 @@ impl Writer {
         if due.is_empty() {
             return Ok(());
         }
-        match self.archive(&retention, due) {
+        let kept = self.archive(&retention, due).and_then(|()| self.carry(&parts, due.len()));
+        match kept {
             Ok(()) => self.drop_oldest(&parts, due),
-            Err(error) => {
+            Err(error) if self.poison.is_none() => {
                 parts.segments.note(format!("nothing was dropped: {error}"));
                 Ok(())
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -52,7 +55,8 @@ impl Writer {
         archive(&**storage, &*folder, path, self.log.store, due)
     }
 
-    /// Drops the oldest segments: from the manifest first, then their files.
+    /// Drops the oldest segments, whose state was carried: from the manifest first, then
+    /// their files.
     fn drop_oldest(&mut self, parts: &Parts, going: &[Sealed]) -> Result<()> {
         let count = going.len();
         self.catalog.change(|manifest| drop(manifest.sealed.drain(..count)))?;

@@ -201,7 +201,11 @@ fn plan(random: &mut Random, events: &mut Events, usual: Durability) -> Planned 
                 .strength(random.below(3) as u8),
             ),
             15..20 => batch.quarantine(quarantined(random)),
-            20..28 => match events.any(random) {
+            20..24 => {
+                let source = format!("source {}", random.below(5));
+                batch.checkpoint(source, format!("{}", random.below(1000)))
+            }
+            24..28 => match events.any(random) {
                 Some(repeated) => batch.event(repeated.clone()),
                 None => batch,
             },

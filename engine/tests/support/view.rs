@@ -22,6 +22,7 @@ pub(crate) fn view(snapshot: &Snapshot) -> Vec<String> {
     list("refused", pages(|after| debug(snapshot.refused_links(after))));
     list("closing", pages(|after| debug(snapshot.closing_links(after))));
     list("quarantined", pages(|after| debug(snapshot.quarantined(after))));
+    list("checkpoint", pages(|after| debug(snapshot.checkpoints(after))));
     let stats = Stats { segments: 0, bytes: 0, ..snapshot.stats().expect("counts") };
     lines.push(format!("{stats:?}"));
     lines

@@ -13,6 +13,7 @@ mod missing;
 mod outside;
 mod postings;
 mod rows;
+mod state;
 mod strings;
 
 use std::collections::{HashMap, HashSet};
@@ -26,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::event::Link;
 use crate::id::EventId;
 use crate::log::fields::ArchivedEventMeta;
+use crate::state::Family;
 
 pub(crate) use claims::{Made, Refused, Verdict, weigh};
 pub(crate) use dictionary::{Dictionary, Dimension, Seen};
@@ -35,6 +37,7 @@ pub(crate) use missing::Entry as MissingEntry;
 pub(crate) use outside::{Mark, Outside, VersionOf};
 pub(crate) use postings::{Place, Postings};
 pub(crate) use rows::{Flags, NONE, NOW, Row};
+pub(crate) use state::States;
 
 /// The index of one log.
 #[derive(Debug, Default)]
@@ -73,6 +76,7 @@ pub(crate) struct Index {
     /// Where quarantined input lies in the log, and since which commit.
     quarantined: Vec<(u64, u32)>,
     quarantined_before: HashSet<[u8; 16], RandomState>,
+    states: States,
     /// Events and versions that were lost to damage.
     lost: u32,
     hasher: RandomState,
@@ -271,6 +275,22 @@ impl Index {
         &self.quarantined[..self.quarantined.partition_point(|&(_, since)| since <= at)]
     }
 
+    /// State that the log's records say something of.
+    pub(crate) fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// Books a record of state; `carried_for` is the segment that it was carried for.
+    pub(crate) fn add_state(
+        &mut self,
+        family: Family,
+        key: &str,
+        carried_for: Option<u64>,
+        entered: Entered,
+    ) {
+        self.states.add(family, key, carried_for, entered);
+    }
+
     /// What earlier segments know of a row.
     pub(crate) fn outside(&self, row: u32) -> Option<&Outside> {
         self.outside.get(&row)
@@ -387,6 +407,7 @@ impl Index {
             + self.dictionary.memory_bytes()
             + self.outside.len() * TEXT_BYTES
             + self.missing.entries().len() * TEXT_BYTES
+            + self.states.memory_bytes()
     }
 
     /// Events and versions that were lost to damage.

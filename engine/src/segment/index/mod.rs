@@ -13,6 +13,7 @@ mod lists;
 pub(crate) mod measure;
 mod packing;
 mod sequences;
+mod state;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -54,12 +55,14 @@ pub(crate) struct SegmentIndex {
     links: [u32; 4],
 }
 
-/// The bytes of the `.idx` of a frozen log. Equal input gives equal bytes.
+/// The bytes of the `.idx` of a frozen log. Equal input gives equal bytes. `state_value`
+/// reads the value of the record of state at an offset of the log.
 pub(crate) fn build(
     index: &Index,
     entries: &[Entry],
     first_seq: u64,
     extra: Extra<'_>,
+    state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
     let children = Children::of(index);
     let links = claims::of(index);
@@ -84,7 +87,8 @@ pub(crate) fn build(
         sequences::write_numbers(Table::Quarantined, extra.quarantined, table)?;
         let mut keys: Vec<[u8; 16]> = index.quarantine_keys().copied().collect();
         sequences::write_keys(Table::QuarantineKeys, &mut keys, table)?;
-        ids::write_versions(entries, extra.versions.into_iter(), table)
+        ids::write_versions(entries, extra.versions.into_iter(), table)?;
+        state::write(index.states(), state_value, table)
     })
 }
 

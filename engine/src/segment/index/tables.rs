@@ -26,6 +26,8 @@ pub(super) enum Table {
     QuarantineKeys,
     /// Rows of versions by id and content.
     Versions,
+    /// What is said of keys, folded.
+    State,
 }
 
 impl Table {

@@ -77,8 +77,10 @@ impl Sealed {
             .filter(|&row| self.entries[row as usize].flags.has(Flags::VERSION))
             .map(|row| (row, [row as u8; 8]))
             .collect();
-        build(&self.index, &self.entries, FIRST_SEQ, Extra { versions, quarantined })
-            .expect("builds")
+        build(&self.index, &self.entries, FIRST_SEQ, Extra { versions, quarantined }, &|at| {
+            Ok(at.to_be_bytes().to_vec())
+        })
+        .expect("builds")
     }
 
     pub(crate) fn open(&self, bytes: Vec<u8>) -> Result<SegmentIndex> {

@@ -1,22 +1,37 @@
 //! From an object of a Claude Code transcript to an event.
 
+pub(crate) mod fields;
+mod sidechain;
+pub(crate) mod spawn;
+
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::event::{Event, LinkKind};
-use crate::id::EventId;
-use crate::ingest::fields::Fields;
-use crate::ingest::json::JsonStr;
-use crate::ingest::labels::{
+use self::fields::Fields;
+use self::sidechain::Sidechains;
+use crate::error;
+use crate::event::{Event, Link, LinkKind};
+use crate::ingest::formats::labels::{
     AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_CALLS,
     MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
     numbered,
 };
+use crate::ingest::formats::values::{cut, id, is, label_value, parse_time, text};
+use crate::ingest::formats::{Adapter, ReadEvent};
+use crate::ingest::json::JsonStr;
 use crate::limits;
+use crate::snapshot::Snapshot;
+
+/// The lines of one file, and what they say of agents without ids.
+#[derive(Debug)]
+pub(crate) struct ClaudeCode {
+    transcript: Transcript,
+    sidechains: Sidechains,
+}
 
 /// What the objects of one file have in common, and the time of the last.
 #[derive(Debug)]
-pub(crate) struct Transcript {
+struct Transcript {
     /// The file's name, for lines that do not name their session.
     session: String,
     project: Option<String>,
@@ -24,16 +39,31 @@ pub(crate) struct Transcript {
     last_time_ns: i64,
 }
 
-/// An event as it was read.
-#[derive(Debug)]
-pub(crate) struct ReadEvent {
-    pub(crate) event: Event,
-    /// Whether the object bears no time of its own.
-    pub(crate) time_made_up: bool,
+impl ClaudeCode {
+    pub(crate) fn new(path: &Path, modified_ns: i64) -> Self {
+        Self { transcript: Transcript::new(path, modified_ns), sidechains: Sidechains::default() }
+    }
+}
+
+impl Adapter for ClaudeCode {
+    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+        let fields = Fields::read(object);
+        let read = self.transcript.event(&fields, object)?;
+        self.sidechains.note(&fields, &read.event);
+        Ok(read)
+    }
+
+    fn has_links(&self) -> bool {
+        !self.sidechains.is_empty()
+    }
+
+    fn links(&mut self, snapshot: &Snapshot) -> error::Result<Vec<Link>> {
+        std::mem::take(&mut self.sidechains).resolve(snapshot)
+    }
 }
 
 impl Transcript {
-    pub(crate) fn new(path: &Path, modified_ns: i64) -> Self {
+    fn new(path: &Path, modified_ns: i64) -> Self {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         Self {
             session: cut(name, limits::MAX_NAME_BYTES),
@@ -44,7 +74,7 @@ impl Transcript {
 
     /// The event that an object stands for. Values that are too long are cut,
     /// except ids: with one of those the object is no event, and the error says so.
-    pub(crate) fn event(&mut self, fields: &Fields<'_>, object: &str) -> Result<ReadEvent, String> {
+    fn event(&mut self, fields: &Fields<'_>, object: &str) -> Result<ReadEvent, String> {
         let mut event = Event::new(kind(fields)).payload(object);
         if let Some(uuid) = fields.uuid {
             event = event.id(id("uuid", uuid)?);
@@ -188,44 +218,6 @@ fn project(path: &Path) -> Option<Cow<'_, str>> {
         None => folder,
     };
     Some(project.file_name()?.to_string_lossy())
-}
-
-/// A time as nanoseconds since the Unix epoch; none if they don't fit 64 bits.
-fn parse_time(text: JsonStr<'_>) -> Option<i64> {
-    let time: jiff::Timestamp = text.decode().parse().ok()?;
-    i64::try_from(time.as_nanosecond()).ok()
-}
-
-fn id(field: &str, text: JsonStr<'_>) -> Result<EventId, String> {
-    let id = EventId::from(&*text.decode_exactly());
-    let length = id.text_len();
-    if length > limits::MAX_ID_BYTES {
-        return Err(format!(
-            "expected a {field} of at most {} bytes, found one of {length}",
-            limits::MAX_ID_BYTES
-        ));
-    }
-    Ok(id)
-}
-
-fn is(text: Option<JsonStr<'_>>, expected: &str) -> bool {
-    text.is_some_and(|text| text.decode() == expected)
-}
-
-/// The value of a label.
-fn label_value(value: JsonStr<'_>) -> String {
-    text(value, limits::MAX_LABEL_VALUE_BYTES)
-}
-
-fn text(value: JsonStr<'_>, max_bytes: usize) -> String {
-    cut(value.decode(), max_bytes)
-}
-
-/// A text cut to so many bytes, not within a character.
-fn cut(text: Cow<'_, str>, max_bytes: usize) -> String {
-    let mut text = text.into_owned();
-    text.truncate(text.floor_char_boundary(max_bytes));
-    text
 }
 
 /// Keeps the ids of objects without one apart from other derived ids.

@@ -2,7 +2,7 @@
 //!
 //! A transcript says so in several places, any of which may come first, in any
 //! file, in this import or another. What matters is therefore kept in the store,
-//! as labels (see [`labels`](super::labels)): each time one of the ends or a
+//! as labels (see [`labels`](crate::ingest::formats::labels)): each time one of the ends or a
 //! piece of evidence has been stored, what is known about its agent is looked up
 //! and the best claim made. Nothing is remembered from one batch to the next.
 
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::event::{Event, Link, LinkKind};
 use crate::id::EventId;
-use crate::ingest::labels::{
+use crate::ingest::formats::labels::{
     AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, MAX_CALLS, SOURCE_CALL, TOOL,
     TOOL_USE_ID, is_numbered, numbered,
 };

@@ -6,8 +6,8 @@ use std::cmp::Reverse;
 use crate::error::Result;
 use crate::event::{Event, Link};
 use crate::id::EventId;
-use crate::ingest::fields::Fields;
-use crate::ingest::spawn::{Claim, claim_order};
+use crate::ingest::formats::claude::fields::Fields;
+use crate::ingest::formats::claude::spawn::{Claim, claim_order};
 use crate::snapshot::Snapshot;
 
 /// What was seen in one file: a few words for each call that has a prompt and

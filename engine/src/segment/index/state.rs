@@ -1,0 +1,154 @@
+//! State of the segment, folded: what its own records say of each key, and what was
+//! carried into it.
+//!
+//! Keys stand sorted within their family, several to an entry, which stands under its
+//! last key. All that there is of a key is in one entry.
+
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::log::index::States;
+use crate::segment::index::SegmentIndex;
+use crate::segment::index::packing::{Input, put_number};
+use crate::segment::index::store::Appender;
+use crate::segment::index::tables::Table;
+use crate::state::{Family, Kept, fold};
+
+/// Writes the state of a log; `value` reads the value of the record at an offset.
+pub(super) fn write(
+    states: &States,
+    value: &dyn Fn(u64) -> Result<Vec<u8>>,
+    table: &mut Appender<'_>,
+) -> Result<()> {
+    let (mut group, mut last) = (Vec::new(), None);
+    for (family, key, places) in states.all() {
+        if let Some((of, last)) = last
+            && (of != family || group.len() >= GROUP_BYTES)
+        {
+            table.put(&state_key(of, last), &group)?;
+            group.clear();
+        }
+        put_bytes(&mut group, key.as_bytes());
+        let mut own = None;
+        for &place in &places.own {
+            own = Some(fold(family, own.as_deref(), &value(place)?)?);
+        }
+        group.push(u8::from(own.is_some()));
+        if let Some(own) = own {
+            put_bytes(&mut group, &own);
+        }
+        put_number(&mut group, places.carried.len() as u64);
+        for (segment, place) in places.carried {
+            put_number(&mut group, segment);
+            put_bytes(&mut group, &value(place)?);
+        }
+        last = Some((family, key));
+    }
+    if let Some((family, key)) = last {
+        table.put(&state_key(family, key), &group)?;
+    }
+    Ok(())
+}
+
+impl SegmentIndex {
+    /// What the segment has of a key.
+    pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
+        let mut found = None;
+        self.walk_state(family, Some(key), |other, entry| {
+            if other == key {
+                found = Some(entry.to_kept());
+            }
+            Ok(if other < key { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// Shows the keys of a family behind one, in order, until `show` breaks off.
+    pub(crate) fn state_names(
+        &self,
+        family: Family,
+        after: Option<&str>,
+        mut show: impl FnMut(&str) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.walk_state(family, after, |key, _| {
+            if after.is_some_and(|after| key <= after) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            show(key)
+        })
+    }
+
+    /// Shows the keys of the group that `from` is in or would be, and on from there.
+    fn walk_state(
+        &self,
+        family: Family,
+        from: Option<&str>,
+        mut show: impl FnMut(&str, &Entry<'_>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let begin = state_key(family, from.unwrap_or_default());
+        self.tree.walk(&begin, |last, value| {
+            if Table::State.rest(last).and_then(<[u8]>::first) != Some(&(family as u8)) {
+                return Ok(ControlFlow::Break(()));
+            }
+            let mut input = Input(value);
+            while !input.is_empty() {
+                let read = Entry::read_on(&mut input);
+                let (key, entry) = read.map_err(|error| self.damaged("state", &error))?;
+                if show(key, &entry)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+/// What stands behind a key.
+struct Entry<'a> {
+    own: Option<&'a [u8]>,
+    carried: Vec<(u64, &'a [u8])>,
+}
+
+impl<'a> Entry<'a> {
+    /// A key and what stands behind it.
+    fn read_on(input: &mut Input<'a>) -> Result<(&'a str, Self)> {
+        let key = std::str::from_utf8(bytes(input)?)
+            .map_err(|_| Error::damaged("expected the text of a key, found other bytes"))?;
+        let own = match input.byte()? {
+            0 => None,
+            1 => Some(bytes(input)?),
+            other => {
+                return Err(Error::damaged(format!("expected a byte of 0 or 1, found {other}")));
+            }
+        };
+        let count = input.number()?;
+        let mut carried = Vec::new();
+        for _ in 0..count {
+            // Fails at the end of the bytes, which bounds the loop.
+            carried.push((input.number()?, bytes(input)?));
+        }
+        Ok((key, Self { own, carried }))
+    }
+
+    fn to_kept(&self) -> Kept {
+        let carried = self.carried.iter().map(|&(segment, value)| (segment, value.to_vec()));
+        Kept { own: self.own.map(<[u8]>::to_vec), carried: carried.collect() }
+    }
+}
+
+fn state_key(family: Family, key: &str) -> Vec<u8> {
+    Table::State.key(&[&[family as u8], key.as_bytes()])
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn bytes<'a>(input: &mut Input<'a>) -> Result<&'a [u8]> {
+    let length = input.number_up_to(u64::from(u32::MAX))?;
+    input.bytes(length as usize)
+}
+
+/// An entry ends behind the key that brings it to so many bytes.
+const GROUP_BYTES: usize = 2 << 10;

@@ -1,0 +1,63 @@
+//! Checkpoints: how far a source of events has been read.
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::parts::Parts;
+use crate::query::page::{Cursor, Page};
+use crate::state::{self, Family};
+
+/// How far a source of events has been read, as of the batch that the newest checkpoint
+/// of the source came with.
+///
+/// Put into a [`Batch`](crate::Batch) with the events that it accounts for, it makes
+/// taking them in exactly-once: after a crash both are there or neither. It outlives
+/// the events, also where retention drops them.
+///
+/// ```
+/// use forebear::{Batch, Checkpoint, Event, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.write(Batch::from(Event::new("line")).checkpoint("app.log", "line 1"))?;
+/// let read = Checkpoint { source: "app.log".into(), position: b"line 1".to_vec() };
+/// assert_eq!(store.snapshot().checkpoints(None)?.items, [read]);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Checkpoint {
+    /// What is read, such as a file's path: 1 to 4096 bytes.
+    pub source: String,
+    /// Where to go on: at most 4096 bytes that mean something to whoever reads the
+    /// source, and nothing to the store.
+    pub position: Vec<u8>,
+}
+
+impl Checkpoint {
+    pub(crate) fn validate(source: &str, position: &[u8]) -> Result<()> {
+        let most = limits::MAX_CHECKPOINT_SOURCE_BYTES;
+        if source.is_empty() {
+            return Err(Error::invalid(format!(
+                "expected the source of a checkpoint to have 1 to {most} bytes, found an empty one"
+            )));
+        }
+        if source.len() > most {
+            return Err(Error::limit("source of a checkpoint", most, source.len()));
+        }
+        let most = limits::MAX_CHECKPOINT_BYTES;
+        if position.len() > most {
+            return Err(Error::limit("position of a checkpoint", most, position.len()));
+        }
+        Ok(())
+    }
+}
+
+/// The newest checkpoint of each source, in order of sources.
+pub(crate) fn list(parts: &Parts, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
+    let after = after.map(|cursor| parts.state_key_at(Family::Checkpoint, cursor)).transpose()?;
+    let mut found = parts.state_keys(Family::Checkpoint, after.as_deref(), limits::MAX_PAGE + 1)?;
+    let more = found.len() > limits::MAX_PAGE;
+    found.truncate(limits::MAX_PAGE);
+    let last = found.last().filter(|_| more);
+    let next = last.map(|(source, _)| Cursor::of_key(state::digest(Family::Checkpoint, source)));
+    let checkpoint = |(source, position)| Checkpoint { source, position };
+    Ok(Page { items: found.into_iter().map(checkpoint).collect(), next })
+}

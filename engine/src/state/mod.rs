@@ -1,0 +1,99 @@
+//! State: what is known of a thing by name, made of records that say something new of
+//! it. Events stay as they were; state is what is true now.
+//!
+//! A record of state has a family, a key and a value. All records of a key are folded,
+//! oldest first: within a log as it is read, within a sealed segment in its index, and
+//! over all parts when it is asked for. What segments say that are dropped is carried:
+//! written once more, folded, before they go.
+
+pub(crate) mod checkpoint;
+
+use std::sync::LazyLock;
+
+use crate::error::{Error, Result};
+use crate::id::EventId;
+
+/// What kind of state a record is about. The numbers are those on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    /// What is said of a session.
+    Session = 4,
+    /// How one session came out of another.
+    Relationship = 5,
+    /// How far a source of events has been read.
+    Checkpoint = 6,
+}
+
+/// What one part has of a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// What the part itself says, folded.
+    pub(crate) own: Option<Vec<u8>>,
+    /// What was carried into it: the number of the last segment that the value speaks
+    /// for, and the value. Ascending, each number once.
+    pub(crate) carried: Vec<(u64, Vec<u8>)>,
+}
+
+impl Family {
+    pub(crate) const ALL: [Self; 3] = [Self::Session, Self::Relationship, Self::Checkpoint];
+
+    /// The family with this number on disk.
+    pub(crate) fn from_number(number: u8) -> Result<Self> {
+        Self::ALL.into_iter().find(|&family| family as u8 == number).ok_or_else(|| {
+            Error::damaged(format!("expected a family of state of 4 to 6, found {number}"))
+        })
+    }
+
+    /// Its place in lists that have one entry a family.
+    pub(crate) fn place(self) -> usize {
+        self as usize - Self::Session as usize
+    }
+
+    /// Whether a newer value says all, so that older ones need not be read.
+    pub(crate) fn replaces(self) -> bool {
+        match self {
+            Self::Session | Self::Relationship | Self::Checkpoint => true,
+        }
+    }
+}
+
+/// What an older and a newer value of a key come to. Folding is associative: values can
+/// be folded in groups, as long as they stay in order.
+///
+/// In every family the newer value takes the place of the older one.
+#[expect(clippy::unnecessary_wraps, reason = "a value from disk may be none of its family")]
+pub(crate) fn fold(family: Family, older: Option<&[u8]>, newer: &[u8]) -> Result<Vec<u8>> {
+    match (family, older) {
+        (Family::Session | Family::Relationship | Family::Checkpoint, _) => Ok(newer.to_vec()),
+    }
+}
+
+/// The 128 bits by which filters know a key.
+pub(crate) fn digest(family: Family, key: &str) -> [u8; 16] {
+    digest_of(&[&[family as u8, 1], key.as_bytes()])
+}
+
+/// The 128 bits by which filters know that there is any key of a family.
+pub(crate) fn family_digest(family: Family) -> [u8; 16] {
+    digest_of(&[&[family as u8, 0]])
+}
+
+/// What parts are asked for in place of the id of an event.
+pub(crate) fn filter_id(digest: [u8; 16]) -> EventId {
+    EventId::from_uuid_bytes(digest)
+}
+
+fn digest_of(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = HASHER.clone();
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest
+}
+
+static HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key(STATE_KEYS));
+/// The domain of the digests of keys of state.
+const STATE_KEYS: &str = "forebear 2026 keys of state";

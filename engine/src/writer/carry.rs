@@ -1,0 +1,80 @@
+//! Carrying state: what segments say that are about to be dropped is written to the
+//! active log once more, folded.
+
+use crate::error::{Error, Result};
+use crate::log::encoded::Encoded;
+use crate::parts::Parts;
+use crate::state::Family;
+use crate::writer::{BLOCK_TARGET_BYTES, Writer};
+
+impl Writer {
+    /// Writes down what the oldest segments, so many, say of keys and what was carried
+    /// into them, unless it is superseded. It is durable when this returns. Nobody
+    /// counts it while they are there: a crash before they go changes nothing, and
+    /// neither does doing it again.
+    ///
+    /// State that can't be read, since its segment is damaged, is left out with a note:
+    /// it must not pin a segment for ever.
+    pub(super) fn carry(&mut self, parts: &Parts, count: usize) -> Result<()> {
+        let outcome = Family::ALL.iter().try_for_each(|&family| {
+            let carried = self.carry_family(parts, count, family);
+            unless_damaged(parts, carried).map(drop)
+        });
+        // Also where it failed: what is in the index has to be in the log.
+        if !self.block.is_empty() {
+            self.write_carried()?;
+        }
+        outcome?;
+        self.log.sync().inspect_err(|error| self.poison = Some(error.clone()))
+    }
+
+    fn carry_family(&mut self, parts: &Parts, count: usize, family: Family) -> Result<()> {
+        let mut after = None;
+        loop {
+            let names = parts.state_names(family, after.as_deref(), NAMES, 0..count)?;
+            let Some(last) = names.last().cloned() else { return Ok(()) };
+            for name in names {
+                let carried = carried(parts, count, family, name);
+                if let Some(record) = unless_damaged(parts, carried)?.flatten() {
+                    self.push_state(&record)?;
+                }
+                if self.block.body_len() >= BLOCK_TARGET_BYTES {
+                    self.write_carried()?;
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    /// Writes the block. After a failure the log can't be gone on from.
+    fn write_carried(&mut self) -> Result<()> {
+        let outcome = self.write_block();
+        self.block.clear();
+        outcome.inspect_err(|error: &Error| self.poison = Some(error.clone()))
+    }
+}
+
+/// What was asked for; none, with a note, where it is damaged.
+fn unless_damaged<T>(parts: &Parts, outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Err(error) if error.is_damaged() => {
+            parts.segments.note(format!("state of segments that were dropped is lost: {error}"));
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
+}
+
+/// The record that carries what the oldest parts say of a key; none where nothing
+/// does or newer ones say otherwise.
+fn carried(parts: &Parts, count: usize, family: Family, key: String) -> Result<Option<Encoded>> {
+    if family.replaces() && parts.says_from(family, &key, count)? {
+        return Ok(None);
+    }
+    let folded = parts.folded(family, &key, 0..count)?;
+    let Some(value) = folded.value.filter(|_| folded.from_them) else { return Ok(None) };
+    Ok(Some(Encoded::carried(parts.segment(count - 1), family, key, &value)))
+}
+
+/// Keys that are looked at together.
+const NAMES: usize = 1000;
