@@ -71,26 +71,25 @@ impl Filters {
         found
     }
 
-    /// Merges the filters of a group of segments once it is complete, and writes
-    /// them. `sealed` is every sealed segment.
+    /// Merges the filters of a group of segments once it is complete, and at some steps
+    /// before, and writes them. `sealed` is every sealed segment.
     pub(crate) fn merge_last(&self, storage: &dyn Storage, sealed: &[Sealed]) -> Result<()> {
         let Some(last) = sealed.last().map(|sealed| sealed.segment) else { return Ok(()) };
         let group = group_of(last);
-        if last + 1 != group + GROUP_SEGMENTS as u64 {
+        if !(last + 1 - group).is_multiple_of(MERGED_STEP) {
             return Ok(());
         }
         self.merge(storage, sealed, group)
     }
 
-    /// Merges the filters of a group where all of its segments are there.
+    /// Merges the filters of those segments of a group that are there.
     fn merge(&self, storage: &dyn Storage, sealed: &[Sealed], group: u64) -> Result<()> {
-        let members: Vec<&Sealed> =
-            sealed.iter().filter(|sealed| group_of(sealed.segment) == group).collect();
-        if members.len() < GROUP_SEGMENTS {
-            return Ok(());
-        }
-        let singles: Vec<_> =
-            members.iter().map(|sealed| self.single(storage, sealed).ok()).collect();
+        // By their places in the group: the first may have expired, the last not be yet.
+        let member = |segment: u64| {
+            let at = sealed.binary_search_by_key(&segment, |sealed| sealed.segment).ok()?;
+            self.single(storage, &sealed[at]).ok()
+        };
+        let singles: Vec<_> = (group..group + GROUP_SEGMENTS as u64).map(member).collect();
         let views: Vec<_> =
             singles.iter().map(|single| single.as_ref().and_then(|single| single.view())).collect();
         let (name, mut at) = (group_name(group), 0);
@@ -147,9 +146,10 @@ impl Filters {
         groups.step_by(GROUP_SEGMENTS).map(group_name).collect()
     }
 
-    /// Looks again for files of groups that were not there.
+    /// Looks again for files of groups that were not there or not complete.
     pub(crate) fn look_again(&self) {
-        self.groups.write().retain(|_, view| view.is_some());
+        let is_complete = |view: &Arc<GroupView<FileBytes>>| view.members() == u64::MAX;
+        self.groups.write().retain(|_, view| view.as_ref().is_some_and(is_complete));
     }
 
     /// The file of a segment, opened once for its filter and all else in it.
@@ -228,6 +228,9 @@ pub(crate) fn open_group(storage: &dyn Storage, name: &str) -> Option<GroupView<
     GroupView::open(FileBytes::load(&*file, name, 0, length).ok()?)
 }
 
+/// A group's filters are merged each time that so many segments have come: few are left
+/// to be asked one by one, and what is written is small beside the segments.
+const MERGED_STEP: u64 = 16;
 /// Segments kept open for their filters alone. Two groups' worth are always.
 const SINGLES_MAX: usize = 1024;
 /// More bytes than a group has.
