@@ -235,3 +235,52 @@ const MERGED_STEP: u64 = 16;
 const SINGLES_MAX: usize = 1024;
 /// More bytes than a group has.
 const GROUP_BYTES_MAX: usize = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::manifest::{Manifest, Read};
+    use crate::storage::SimulatedDisk;
+    use crate::{Event, Retention, Store};
+
+    fn sealed(disk: &SimulatedDisk) -> Vec<Sealed> {
+        match Manifest::read(disk) {
+            Ok(Read::Sound(manifest)) => manifest.sealed,
+            other => panic!("expected a manifest, found {other:?}"),
+        }
+    }
+
+    fn id(number: u64) -> EventId {
+        EventId::derived("filters", &number.to_le_bytes())
+    }
+
+    #[test]
+    fn a_group_speaks_for_the_segments_that_were_merged_and_the_others_for_themselves() {
+        let disk = SimulatedDisk::new();
+        let store = Store::builder()
+            .seal_in_background(false)
+            .open_on(Arc::new(disk.clone()))
+            .expect("opens");
+        let write = |numbers: Range<u64>| {
+            for number in numbers {
+                store.append(Event::new("tick").id(id(number))).expect("appends");
+                store.seal().expect("seals");
+            }
+        };
+        write(1..20);
+        let members = || open_group(&disk, &group_name(1)).expect("a group").members();
+        assert_eq!(members(), 0xffff);
+        store.retain(&Retention::new().max_events(14)).expect("drops");
+        write(20..34);
+        assert_eq!(members(), 0xffff_ffff & !0x1f, "the first have gone");
+        let (filters, sealed) = (Filters::default(), sealed(&disk));
+        assert_eq!(sealed.first().map(|first| first.segment), Some(6));
+        for (at, segment) in (0..).zip(&sealed) {
+            let found = filters.candidates(&disk, &sealed, &id(segment.segment));
+            assert!(found.contains(&at), "segment {}", segment.segment);
+        }
+        let found: usize =
+            (100..1100).map(|number| filters.candidates(&disk, &sealed, &id(number)).len()).sum();
+        assert!(found < 10, "{found} of unknown ids");
+    }
+}

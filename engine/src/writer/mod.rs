@@ -237,6 +237,8 @@ impl Writer {
         }
         if self.sync_wanted {
             self.log.sync()?;
+        } else if self.rotation.in_background {
+            self.log.sync_early()?;
         }
         if !self.block.is_empty() {
             self.published = Visible {

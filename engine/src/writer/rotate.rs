@@ -66,11 +66,12 @@ impl Writer {
         if self.sealing.is_running() {
             self.pace.fall_behind();
         }
+        // While the log before is being sealed still, if it is.
+        self.log.sync()?;
         self.wait_for_sealing()?;
         if self.log.end == 0 {
             return Ok(());
         }
-        self.log.sync()?;
         let storage = Arc::clone(self.catalog.storage());
         let start = LogStart {
             segment: self.log.segment + 1,
