@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(early.go_on(&file, 0, EARLY_BYTES).expect("begins"), 0);
         assert_eq!(early.finish().expect("synced"), EARLY_BYTES);
         assert_eq!(early.finish().expect("none goes on"), 0);
-        disk.fail_at(disk.operations(), Fault::Io);
+        disk.fail_at(disk.operations() + 1, Fault::Io);
         early.go_on(&file, EARLY_BYTES, 2 * EARLY_BYTES).expect("begins");
         assert!(early.finish().is_err(), "the one that syncs next must know");
     }
