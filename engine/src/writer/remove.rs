@@ -21,13 +21,13 @@ impl Removals {
         &mut self,
         storage: &Arc<dyn Storage>,
         segments: &Arc<Segments>,
-        names: Vec<String>,
+        names: &[String],
         in_background: bool,
     ) -> Result<()> {
         self.0.retain(|thread| !thread.is_finished());
         let work = {
             let (storage, segments) = (Arc::clone(storage), Arc::clone(segments));
-            let names = names.clone();
+            let names = names.to_vec();
             move || {
                 if let Err(error) = remove_all(&*storage, &names) {
                     segments.note(format!("{error}; it is removed when the store is next opened"));
@@ -40,7 +40,7 @@ impl Removals {
                 self.0.push(thread);
                 Ok(())
             }
-            Some(Err(_)) | None => remove_all(&**storage, &names),
+            Some(Err(_)) | None => remove_all(&**storage, names),
         }
     }
 

@@ -72,7 +72,7 @@ impl Writer {
         for sealed in going {
             names.extend([idx_name(sealed.segment), seg_name(sealed.segment)]);
         }
-        self.removals.remove(storage, &parts.segments, names, self.rotation.in_background)
+        self.removals.remove(storage, &parts.segments, &names, self.rotation.in_background)
     }
 }
 
