@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -95,6 +95,7 @@ impl Writer {
             first_seq: start.first_seq,
             index: RwLock::new(Index::with_room(self.published.rows as usize)),
             reader,
+            sessions: Mutex::default(),
         });
         self.log = LogWriter::new(file, name, self.log.store, start);
         self.published = Visible::default();
