@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use forebear::{EventId, Reader, RecoveryReport, Resolved, Snapshot, Store};
+use forebear::{EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, Ticket};
 
 use crate::args::Global;
 use crate::failure::{Failure, note};
@@ -21,6 +22,52 @@ const MAX_LISTED: usize = 20;
 /// Hexadecimal digits from which on the name of an event that is to be linked
 /// is taken for the beginning of an id, too.
 const MIN_PREFIX: usize = 4;
+
+/// What events are written to.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// The store.
+    Store(Store),
+    /// The spool of a store that another process has open.
+    Spool(Spool),
+}
+
+impl Target {
+    /// The store as it is now.
+    pub(crate) fn snapshot(&self, global: &Global) -> Result<Snapshot, Failure> {
+        match self {
+            Target::Store(store) => Ok(store.snapshot()),
+            Target::Spool(_) => snapshot(global),
+        }
+    }
+}
+
+/// Opens the store to write to it as [`open_or_make`] does, and where another process
+/// has it open, its spool; that is said.
+pub(crate) fn open_or_hand_in(global: &Global) -> Result<Target, Failure> {
+    match open_or_make_unless_held(global)? {
+        Ok(store) => Ok(Target::Store(store)),
+        Err(held) => {
+            note(&format!("forebear: {held}; handing in through its spool"));
+            Ok(Target::Spool(Spool::open(store_path(global)?)?))
+        }
+    }
+}
+
+/// Ends handing in. The last of the batches that were handed in is waited for if that
+/// is wanted: all before it have been taken in then, too.
+pub(crate) fn finish_handing_in(
+    spool: &Spool,
+    last: Option<&Ticket>,
+    wait: bool,
+) -> Result<(), Failure> {
+    match last {
+        Some(ticket) if wait => while !ticket.wait(Duration::from_mins(1))? {},
+        // The other process may have ended meanwhile.
+        _ => drop(spool.drain_if_free()?),
+    }
+    Ok(())
+}
 
 /// Opens a store that is there to write to it. It is never made.
 pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
@@ -50,6 +97,11 @@ pub(crate) fn report_notes(reader: &Reader) {
 /// Opens the store to write to it, making it if there is none, and says so: a
 /// path that is mistyped should not go unnoticed.
 pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
+    open_or_make_unless_held(global)?.map_err(Failure::from)
+}
+
+/// The store, or why it is held by another process.
+fn open_or_make_unless_held(global: &Global) -> Result<Result<Store, forebear::Error>, Failure> {
     let path = store_path(global)?;
     if global.store.is_none()
         && let Some(parent) = path.parent()
@@ -59,11 +111,15 @@ pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
         })?;
     }
     let is_new = !holds_store(&path);
-    let store = open(&path)?;
+    let store = match Store::open(&path) {
+        Err(error) if error.is_locked() => return Ok(Err(error)),
+        store => store?,
+    };
+    report_recovery(store.recovery());
     if is_new {
         note(&format!("forebear: made a new store at {}", path.display()));
     }
-    Ok(store)
+    Ok(Ok(store))
 }
 
 /// The one event that `text` names or begins.
