@@ -65,7 +65,7 @@ pub use query::listings::{ClosingLink, MissingParent, RefusedLink, Resolved};
 pub use query::page::{Cursor, Page};
 pub use query::segments::{SegmentInfo, SegmentState};
 pub use query::stats::Stats;
-pub use reader::Reader;
+pub use reader::{Reader, ReaderBuilder};
 pub use rebuild::Rebuilt;
 pub use recovery::{Damage, RecoveryReport};
 pub use retention::{Retained, Retention};

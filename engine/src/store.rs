@@ -479,6 +479,7 @@ pub struct StoreBuilder {
     max_payload_bytes: Option<usize>,
     queue_bytes: Option<usize>,
     cache_bytes: Option<usize>,
+    map_budget: Option<u64>,
     rotation: Rotation,
 }
 
@@ -569,6 +570,42 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets how much memory the store is to make do with: 64 MiB unless set. Three
+    /// eighths each go to the index of the active log, which bounds how much one
+    /// segment holds, and to decoded bytes kept for reading; an eighth to the write
+    /// queue. What else there is has to do with the rest; sealing takes about as much
+    /// as the index again while it runs. Mapped files are the system's, and not
+    /// counted.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().memory_budget(16 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.rotation.index_bytes = bytes / 8 * 3;
+        self.cache_bytes(bytes / 8 * 3).queue_bytes(bytes / 8)
+    }
+
+    /// Sets how many bytes of sealed files may stay mapped in memory: 1 GiB unless
+    /// set. Beyond that those used longest ago are given back to the system, which
+    /// reads them again when they are asked for; what is being read at the moment can
+    /// be above it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().map_budget(32 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn map_budget(mut self, bytes: u64) -> Self {
+        self.map_budget = Some(bytes);
+        self
+    }
+
     /// Sets at how many bytes of log a segment is full: 64 MiB unless set.
     ///
     /// ```
@@ -649,7 +686,8 @@ impl StoreBuilder {
             return Err(Error::limit("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
         }
         let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
-        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, true));
+        let map_budget = self.map_budget.unwrap_or(limits::DEFAULT_MAP_BYTES);
+        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_budget, true));
         let opened = opening::open(&storage, cache_bytes, segments)?;
         let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
         let (queue, jobs) = queue(self.queue_bytes.unwrap_or(limits::DEFAULT_QUEUE_BYTES));
