@@ -2,7 +2,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -78,9 +78,25 @@ pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
     open(&existing(global)?)
 }
 
+/// The spool of the store, both made if they are missing.
+pub(crate) fn spool(global: &Global) -> Result<Spool, Failure> {
+    let path = store_path(global)?;
+    if global.store.is_none() {
+        make_folder_above(&path)?;
+    }
+    Ok(Spool::open(path)?)
+}
+
 /// Opens a store that is there for reading, which takes no lock: another process may
-/// be writing to it.
+/// be writing to it. What waits in its spool while nobody does is taken in first.
 pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
+    let path = store_path(global)?;
+    let waits = |mut entries: fs::ReadDir| entries.any(|entry| entry.is_ok());
+    if path.join("spool").read_dir().is_ok_and(waits)
+        && let Err(error) = Spool::open(&path).and_then(|spool| spool.drain_if_free())
+    {
+        note(&format!("forebear: what waits in the spool can't be taken in: {error}"));
+    }
     let reader = Reader::open(existing(global)?)?;
     report_notes(&reader);
     Ok(reader)
@@ -143,12 +159,8 @@ pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
 /// The store, or why it is held by another process.
 fn open_or_make_unless_held(global: &Global) -> Result<Result<Store, forebear::Error>, Failure> {
     let path = store_path(global)?;
-    if global.store.is_none()
-        && let Some(parent) = path.parent()
-    {
-        make_folder(parent).map_err(|error| {
-            Failure::Failed(format!("making the folder {}: {error}", parent.display()))
-        })?;
+    if global.store.is_none() {
+        make_folder_above(&path)?;
     }
     let is_new = !holds_store(&path);
     let store = match Store::open(&path) {
@@ -251,6 +263,13 @@ fn report_recovery(report: &RecoveryReport) {
     for mended in &report.notes {
         note(&format!("forebear: {mended}"));
     }
+}
+
+fn make_folder_above(path: &Path) -> Result<(), Failure> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    make_folder(parent).map_err(|error| {
+        Failure::Failed(format!("making the folder {}: {error}", parent.display()))
+    })
 }
 
 /// The data folder's own folders are private: transcripts hold secrets.

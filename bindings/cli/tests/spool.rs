@@ -116,3 +116,46 @@ fn answers_come_line_by_line_also_through_the_spool() {
     second.end();
     holder.end();
 }
+
+#[test]
+fn hooks_are_handed_in_whatever_happens() {
+    let place = Place::new();
+    let hook = |input: &str| place.run_with(&["hook"], input);
+    let payload = |name: &str, more: &str| {
+        format!("{{\"session_id\":\"s\",\"hook_event_name\":\"{name}\"{more}}}")
+    };
+    let call = r#","tool_name":"Bash","tool_use_id":"t""#;
+    // Nobody has the store open, there is none as yet.
+    for name in ["SessionStart", "UserPromptSubmit"] {
+        let said = hook(&payload(name, ""));
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""));
+    }
+    // Whoever looks takes in what waits.
+    assert_eq!(place.json(&["events"]).len(), 2);
+    let holder = Holder::of(&place);
+    for name in ["PreToolUse", "PostToolUse", "Stop"] {
+        assert_eq!(hook(&payload(name, if name == "Stop" { "" } else { call })).code, 0);
+    }
+    holder.end();
+    let found = place.json(&["events", "--session", "s", "--oldest-first", "--payload"]);
+    let kinds: Vec<_> = each(&found, "kind");
+    assert_eq!(kinds, ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"]);
+    let parents: Vec<_> = found[1..].iter().map(|event| event["parent"].as_str()).collect();
+    let expected: Vec<_> = found[..4].iter().map(|event| event["id"].as_str()).collect();
+    assert_eq!(parents, expected);
+    assert_eq!(found[2]["payload"]["tool_name"], "Bash");
+
+    // What is none is quarantined, and what is wrong is no concern of the caller's.
+    let said = hook("no object");
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    let listed = place.run(&["quarantine"]);
+    assert!(listed.out.contains("hook"), "{listed:?}");
+    let said = place.run_with(&["hook", "--no-such-option"], "{}");
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert!(!said.err.is_empty());
+    std::fs::remove_dir_all(place.store()).expect("removes");
+    std::fs::write(place.store(), "a file in the way").expect("writes");
+    let said = hook(&payload("Stop", ""));
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert!(said.err.contains("events.forebear"), "{said:?}");
+}
