@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use forebear::{Cursor, Filter, Snapshot};
 
 use crate::commands::{
-    append, chain, common, counts, demo, export, generate, import, link, listings, quarantine,
-    retain, segments, show, stats, tail, tree, upkeep,
+    append, chain, common, counts, demo, export, generate, hook, import, link, listings,
+    quarantine, retain, segments, show, stats, tail, tree, upkeep,
 };
 use crate::failure::Failure;
 use crate::output::time;
@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Import(import::ImportArgs),
     Append(append::AppendArgs),
+    Hook(hook::HookArgs),
     Link(link::LinkArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),

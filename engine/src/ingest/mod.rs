@@ -51,6 +51,7 @@ use std::path::PathBuf;
 
 use crate::options::Durability;
 
+pub(crate) use formats::hook_event;
 pub use formats::{Format, Mapping, append_hook};
 pub use import::import;
 

@@ -8,6 +8,7 @@ pub(crate) mod counts;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod hook;
 pub(crate) mod import;
 pub(crate) mod link;
 pub(crate) mod listings;
@@ -42,6 +43,7 @@ fn run_once(cli: &Cli) -> Outcome {
         Command::Demo(args) => demo::run(args, global),
         Command::Import(args) => import::run(args, global),
         Command::Append(args) => append::run(args, global),
+        Command::Hook(_) => hook::run(global),
         Command::Link(args) => link::run(args, global),
         Command::Show(args) => show::run(args, global),
         Command::Chain(args) => chain::run(args, global),

@@ -21,6 +21,7 @@ use crate::event::{Event, Link};
 use crate::snapshot::Snapshot;
 
 pub use hook::append_hook;
+pub(crate) use hook::hook_event;
 pub use mapping::Mapping;
 pub(crate) use recognise::{Recognised, read_head, recognise};
 
