@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Link, Quarantined};
 use crate::id::EventId;
 use crate::limits;
+use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::options::{Durability, WhenFull};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::{self, Relationship};
@@ -235,6 +236,19 @@ impl Batch {
         self.len() == 0
     }
 
+    /// Encodes all records. One event after the other is freed.
+    pub(crate) fn encode(self) -> EncodedBatch {
+        let mut encoder = Encoder::new(self.events.len());
+        self.events.into_iter().for_each(|event| encoder.event(&event));
+        let state = |update: StateUpdate| Encoded::state(update.family, update.key, &update.value);
+        EncodedBatch {
+            events: encoder.finish(),
+            links: self.links.iter().map(Encoded::link).collect(),
+            quarantined: self.quarantined.into_iter().map(Encoded::quarantined).collect(),
+            state: self.state.into_iter().map(state).collect(),
+        }
+    }
+
     /// Checks the number of records and every field.
     pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
         if let Some(error) = &self.refused {
@@ -251,7 +265,7 @@ impl Batch {
 }
 
 impl StateUpdate {
-    fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         match self.family {
             Family::Checkpoint => Checkpoint::validate(&self.key, &self.value),
             // Checked when they were put together.

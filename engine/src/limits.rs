@@ -64,6 +64,11 @@ pub const QUEUE_BATCHES: usize = 4096;
 /// with another limit: 24 MiB.
 pub const DEFAULT_CACHE_BYTES: usize = 24 << 20;
 
+/// Bytes of sealed files that may stay mapped in memory unless the store was opened
+/// with another limit: 1 GiB. They are the system's to take back at any time; beyond
+/// this they are given back.
+pub const DEFAULT_MAP_BYTES: u64 = 1 << 30;
+
 /// Bytes of log at which a segment is full, unless the store was opened with
 /// another limit: 64 MiB.
 pub const SEGMENT_BYTES: u64 = 64 << 20;

@@ -115,6 +115,21 @@ pub(crate) enum Command {
     Man(generate::ManArgs),
 }
 
+impl Command {
+    /// Whether it may write to the store, or take what can be read once.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(
+            self,
+            Command::Append(_)
+                | Command::Import(_)
+                | Command::Link(_)
+                | Command::Seal(_)
+                | Command::Retain(_)
+                | Command::Rebuild(_)
+        )
+    }
+}
+
 /// Which events a command is about.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which events")]
@@ -134,6 +149,10 @@ pub(crate) struct FilterArgs {
     /// With this label; given several times, with all of them
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     label: Vec<(String, String)>,
+
+    /// Of this task, as its source or its target
+    #[arg(long, value_name = "ID")]
+    task: Option<String>,
 
     /// That go back to this root (an id or its beginning)
     #[arg(long, value_name = "ID")]
@@ -171,6 +190,9 @@ impl FilterArgs {
         }
         for (key, value) in &self.label {
             filter = filter.label(key, value);
+        }
+        if let Some(task) = &self.task {
+            filter = filter.label_of_any(["source_task", "target_task"], task);
         }
         if let Some(root) = &self.root {
             filter = filter.root(place::find(snapshot, root)?);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::event::{Link, Quarantined, system_time_ns};
 use crate::ingest::files::{FileToRead, Files};
 use crate::ingest::formats::claude::spawn::Clues;
-use crate::ingest::formats::{Adapter, Format, ReadEvent};
+use crate::ingest::formats::{Adapter, ReadEvent, Recognised, read_head, recognise};
 use crate::ingest::lines::{Line, LineContent, Lines};
 use crate::ingest::objects::{PieceContent, Pieces};
 use crate::ingest::{ImportOptions, ImportProgress, ImportReport};
@@ -48,6 +48,7 @@ pub fn import(
     let files = Files::find(&options.paths)?;
     let mut import = Import {
         store,
+        options,
         // Agents are linked to their calls as snapshots show them.
         durability: options.durability.max(Durability::Flush),
         on_progress: progress,
@@ -75,6 +76,7 @@ pub fn import(
 
 struct Import<'s, P> {
     store: &'s Store,
+    options: &'s ImportOptions,
     durability: Durability,
     on_progress: P,
     progress: ImportProgress,
@@ -111,14 +113,13 @@ struct Source {
 
 impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
     fn file(&mut self, file: &FileToRead) -> Result<ControlFlow<()>> {
-        let (opened, modified) = match open(&file.path) {
+        let (opened, mut source) = match self.open(&file.path) {
             Ok(opened) => opened,
             Err(error) => {
                 self.failed(&file.path, &error);
                 return Ok(ControlFlow::Continue(()));
             }
         };
-        let mut source = Source::new(&file.path, modified);
         let mut lines = Lines::new(opened, self.store.max_payload_bytes());
         let bytes_before = self.progress.bytes;
         let mut flow = ControlFlow::Continue(());
@@ -146,6 +147,26 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
         Ok(flow)
     }
 
+    /// Opens a file and finds out what reads it.
+    fn open(&self, path: &Path) -> io::Result<(File, Source)> {
+        let mut file = File::open(path)?;
+        let modified = file.metadata()?.modified().unwrap_or_else(|_| SystemTime::now());
+        let recognised = match self.options.format {
+            Some(format) => Recognised::Lines(format),
+            None => recognise(path, &read_head(&mut file)?),
+        };
+        file.seek(SeekFrom::Start(0))?;
+        let format = match recognised {
+            Recognised::Lines(format) => format,
+            Recognised::Document(reason) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            }
+        };
+        let modified_ns = system_time_ns(modified);
+        let adapter = format.adapter(path, modified_ns, &self.options.mapping);
+        Ok((file, Source::new(path, adapter)))
+    }
+
     fn line(&mut self, source: &mut Source, line: &Line<'_>) -> Result<()> {
         let bytes = match line.content {
             LineContent::Bytes(bytes) => bytes,
@@ -167,7 +188,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
                     objects += 1;
                     match source.adapter.event(object) {
                         Ok(read) => {
-                            self.event(read)?;
+                            self.event(read, source.adapter.has_clues())?;
                             continue;
                         }
                         Err(reason) => (object.as_bytes(), reason),
@@ -184,10 +205,12 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
         Ok(())
     }
 
-    fn event(&mut self, read: ReadEvent) -> Result<()> {
+    fn event(&mut self, read: ReadEvent, has_clues: bool) -> Result<()> {
         self.report.times_made_up += u64::from(read.time_made_up);
         self.make_room(read.event.payload.as_ref().map_or(0, Vec::len))?;
-        self.filling.clues.note(&read.event);
+        if has_clues {
+            self.filling.clues.note(&read.event);
+        }
         self.filling.batch.events.push(read.event);
         Ok(())
     }
@@ -308,10 +331,10 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<'_, P> {
 }
 
 impl Source {
-    fn new(path: &Path, modified: SystemTime) -> Self {
+    fn new(path: &Path, adapter: Box<dyn Adapter>) -> Self {
         let mut name = path.to_string_lossy().into_owned();
         name.truncate(name.floor_char_boundary(limits::MAX_SOURCE_BYTES));
-        Self { name, adapter: Format::ClaudeCode.adapter(path, system_time_ns(modified)) }
+        Self { name, adapter }
     }
 
     fn quarantined(&self, line: &Line<'_>, at: usize, bytes: &[u8], reason: String) -> Quarantined {
@@ -324,12 +347,6 @@ impl Source {
             bytes: bytes.to_vec(),
         }
     }
-}
-
-fn open(path: &Path) -> io::Result<(File, SystemTime)> {
-    let file = File::open(path)?;
-    let modified = file.metadata()?.modified().unwrap_or_else(|_| SystemTime::now());
-    Ok((file, modified))
 }
 
 /// A batch is one block of the log: large enough that its header and the answer

@@ -11,6 +11,7 @@ use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
 use crate::parts::StoredParent;
+use crate::state;
 use crate::writer::Writer;
 use crate::writer::resolve::Known;
 
@@ -196,7 +197,7 @@ impl Writer {
     }
 
     pub(super) fn earlier_knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
-        for number in (0..self.earlier.len()).rev() {
+        for number in self.that_know(&state::filter_id(*key)) {
             if self.earlier.part(number)?.knows_quarantined(key)? {
                 return Ok(true);
             }
