@@ -268,8 +268,9 @@ impl StateUpdate {
     pub(crate) fn validate(&self) -> Result<()> {
         match self.family {
             Family::Checkpoint => Checkpoint::validate(&self.key, &self.value),
-            // Checked when they were put together.
-            Family::Session | Family::Relationship => Ok(()),
+            // What was put together here fits; what was handed in may not.
+            Family::Session => state::session::check_patch(&self.key, &self.value),
+            Family::Relationship => relationship::check(&self.key, &self.value),
         }
     }
 }

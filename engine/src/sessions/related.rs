@@ -132,9 +132,7 @@ pub(super) fn head(parts: &Parts, name: &str) -> Result<Option<Head>> {
 }
 
 fn read(value: &[u8]) -> Result<state::Fields> {
-    let text = std::str::from_utf8(value)
-        .map_err(|_| Error::damaged("expected the text of a relationship, found other bytes"))?;
-    state::fields(text)
+    state::fields(states::text(value)?)
 }
 
 /// Why an agent was started and when, by the event that spawned its first.
