@@ -45,8 +45,8 @@ pub(crate) fn filter_key(key: &[u8; 16]) -> u64 {
 }
 
 /// The keys of all ids that a segment has to do with: those it holds, parents and
-/// anchors elsewhere, both ends of links that were claimed, and keys of state, names of
-/// sessions among them, and of quarantined input. Sorted, each once.
+/// anchors elsewhere, both ends of links that were claimed, and keys of state (names
+/// of sessions among them) and of quarantined input. Sorted, each once.
 pub(crate) fn keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
     let mut keys: Vec<u64> = entries.iter().map(|entry| filter_key(&entry.key)).collect();
     for row in 0..index.rows().len() as u32 {
