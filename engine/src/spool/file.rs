@@ -161,6 +161,7 @@ fn check_event(record: &Encoded, max_payload: usize) -> Result<()> {
         .instance(fields.instance());
     event.parent = fields.parent_id();
     event.session = fields.session().map(str::to_owned);
+    event.usage = fields.usage();
     let mut before = None;
     for (key, value) in fields.labels() {
         if before.is_some_and(|before| before >= key) {

@@ -15,6 +15,8 @@ pub(crate) mod listings;
 pub(crate) mod quarantine;
 pub(crate) mod retain;
 pub(crate) mod segments;
+pub(crate) mod session_tree;
+pub(crate) mod sessions;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod tail;
@@ -63,6 +65,11 @@ fn run_once(cli: &Cli) -> Outcome {
         Command::Quarantine(args) => quarantine::run(args, global),
         Command::Stats(args) => stats::run(args, global),
         Command::Segments(args) => segments::run(args, global),
+        Command::Sessions(args) => sessions::sessions(args, global),
+        Command::Session(args) => sessions::session(args, global),
+        Command::SessionTree(args) => session_tree::run(args, global),
+        Command::Waves(args) => sessions::waves(args, global),
+        Command::Relate(args) => sessions::relate(args, global),
         Command::Seal(args) => retain::seal(args, global),
         Command::Retain(args) => retain::retain(args, global),
         Command::Verify(args) => upkeep::verify(args, global),
