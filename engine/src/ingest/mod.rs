@@ -28,16 +28,20 @@
 //! What is not a JSON object is quarantined with the place it came from.
 
 mod files;
+mod follow;
 mod formats;
 mod import;
+mod intake;
 mod json;
 mod lines;
 mod objects;
+mod trail;
 
 use std::path::PathBuf;
 
 use crate::options::Durability;
 
+pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
 pub use formats::Format;
 pub use import::import;
 
@@ -53,6 +57,7 @@ pub use import::import;
 pub struct ImportOptions {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) durability: Durability,
+    pub(crate) again: bool,
 }
 
 impl ImportOptions {
@@ -70,7 +75,37 @@ impl ImportOptions {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        Self { paths: paths.into_iter().map(Into::into).collect(), durability: Durability::Flush }
+        Self {
+            paths: paths.into_iter().map(Into::into).collect(),
+            durability: Durability::Flush,
+            again: false,
+        }
+    }
+
+    /// Sets whether files are read from their start, wherever an earlier import or a
+    /// follower left them. What is known already are repeats; what retention has
+    /// removed since comes back.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use forebear::ingest::{ImportOptions, import};
+    ///
+    /// # let store = forebear::Store::in_memory()?;
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let file = folder.path().join("session.jsonl");
+    /// std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
+    /// let options = ImportOptions::new([file]);
+    /// import(&store, &options, |_| ControlFlow::Continue(()))?;
+    /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
+    /// assert_eq!((report.unchanged_files, report.repeats), (1, 0));
+    /// let report = import(&store, &options.again(true), |_| ControlFlow::Continue(()))?;
+    /// assert_eq!((report.unchanged_files, report.repeats), (0, 1));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
+        self
     }
 
     /// Sets what each batch has reached before the next but one is read;
@@ -106,7 +141,7 @@ pub struct ImportProgress {
     pub files: u64,
     /// Files there are.
     pub files_total: u64,
-    /// Bytes read.
+    /// Bytes read, now or before.
     pub bytes: u64,
     /// Bytes there were when the import began.
     pub bytes_total: u64,
@@ -129,14 +164,16 @@ pub struct ImportProgress {
 /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!((report.lines, report.events, report.bad_lines), (2, 1, 1));
 /// let again = import(&store, &options, |_| ControlFlow::Continue(()))?;
-/// assert_eq!((again.events, again.repeats, again.quarantined), (0, 1, 0));
+/// assert_eq!((again.files, again.unchanged_files), (0, 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportReport {
-    /// Files read.
+    /// Files read to their end, in which there was something new to read.
     pub files: u64,
-    /// Bytes read.
+    /// Files in which there was nothing new since they were read last.
+    pub unchanged_files: u64,
+    /// Bytes read that were not read before.
     pub bytes: u64,
     /// Lines read; blank ones do not count.
     pub lines: u64,

@@ -32,7 +32,7 @@ pub enum Format {
 ///
 /// What it keeps from one object to the next follows from the objects before it
 /// alone: whoever goes on in the middle of a file shows it those again.
-pub(crate) trait Adapter: fmt::Debug {
+pub(crate) trait Adapter: fmt::Debug + Send {
     /// The event that an object stands for, or why it stands for none.
     fn event(&mut self, object: &str) -> std::result::Result<ReadEvent, String>;
 
@@ -41,8 +41,8 @@ pub(crate) trait Adapter: fmt::Debug {
         false
     }
 
-    /// Links that follow from all that was read and are not stored yet. The
-    /// snapshot must show all events read.
+    /// Links that follow from what was read since this was last asked, and are not
+    /// stored yet. The snapshot must show all events read.
     fn links(&mut self, _snapshot: &Snapshot) -> Result<Vec<Link>> {
         Ok(Vec::new())
     }
