@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support {
+    pub(crate) mod random;
+}
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -17,6 +21,7 @@ use forebear::ingest::{
 };
 use forebear::{EventId, Filter, LinkKind, Quarantined, Snapshot, Store};
 use serde_json::Value;
+use support::random::Random;
 
 #[test]
 fn a_file_that_grows_ends_as_one_import_of_it_does() {
@@ -32,8 +37,9 @@ fn a_file_that_grows_ends_as_one_import_of_it_does() {
     grow(&place, &session, &cuts, |_| assert!(!follower.poll_once().unwrap().more));
     assert_eq!(place.contents(), expected, "at its nine cuts");
 
-    let mut random = Random(7);
-    let mut cuts: Vec<usize> = (0..200).map(|_| random.below(session.len())).collect();
+    let mut random = Random::new(7);
+    let mut cuts: Vec<usize> =
+        (0..200).map(|_| random.below(session.len() as u64) as usize).collect();
     cuts.push(session.len());
     cuts.sort_unstable();
     let place = Place::new();
@@ -83,7 +89,7 @@ fn agents_are_linked_to_their_calls_whatever_the_order_of_files_and_lines() {
     let Some(transcripts) = transcripts() else { return };
     let expected = fs::read_to_string(transcripts.join("expected.json")).unwrap();
     let expected: BTreeMap<String, Value> = serde_json::from_str(&expected).unwrap();
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for (name, expected) in expected {
         let spawned = expected["parents_by_field"]["spawned"].as_u64().unwrap_or(0);
         if spawned == 0 {
@@ -94,12 +100,12 @@ fn agents_are_linked_to_their_calls_whatever_the_order_of_files_and_lines() {
         jsonl_files(&folder, &mut files);
         for round in 0..4 {
             let place = Place::new();
-            random.shuffle(&mut files);
+            shuffle(&mut random, &mut files);
             for file in &files {
                 let mut lines: Vec<Vec<u8>> =
                     fs::read(file).unwrap().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
                 if round % 2 == 1 {
-                    random.shuffle(&mut lines);
+                    shuffle(&mut random, &mut lines);
                 }
                 let copy = place.folder.path().join("p").join(file.strip_prefix(&folder).unwrap());
                 fs::create_dir_all(copy.parent().unwrap()).unwrap();
@@ -437,19 +443,8 @@ fn transcripts() -> Option<PathBuf> {
     Some(root)
 }
 
-/// Numbers that look random and are the same each time.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % end
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for at in (1..items.len()).rev() {
-            items.swap(at, self.below(at + 1));
-        }
+fn shuffle<T>(random: &mut Random, items: &mut [T]) {
+    for at in (1..items.len()).rev() {
+        items.swap(at, random.below(at as u64 + 1) as usize);
     }
 }

@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support {
+    pub(crate) mod random;
+}
+
 use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -15,6 +19,7 @@ use forebear::ingest::{FollowOptions, Follower};
 use forebear::storage::SimulatedDisk;
 use forebear::{Filter, Store};
 use serde_json::value::RawValue;
+use support::random::Random;
 
 #[test]
 fn whatever_happens_to_files_each_complete_object_is_stored_once() {
@@ -61,7 +66,7 @@ impl Game {
         let store = Store::builder().open_on(Arc::new(disk.clone())).unwrap();
         let follower = Follower::new(&store, FollowOptions::new([folder.path()]));
         Self {
-            random: Random(seed),
+            random: Random::new(seed),
             seed,
             folder,
             disk,
@@ -74,20 +79,20 @@ impl Game {
 
     fn play(mut self, totals: &mut Totals) {
         let mut history = Vec::new();
-        for _ in 0..self.random.below(40) + 10 {
+        for _ in 0..self.below(40) + 10 {
             history.push(self.mutate());
             for file in self.files() {
                 self.expected.extend(complete_objects(&fs::read(file).unwrap()));
             }
-            let crashes = self.random.below(10) == 0;
+            let crashes = self.below(10) == 0;
             if crashes {
-                let operation = self.disk.operations() + 1 + self.random.below(4) as u64;
+                let operation = self.disk.operations() + 1 + self.below(4) as u64;
                 self.disk.crash_at(operation);
                 history.push(format!("crash at operation {operation}"));
             }
             let polled = self.follower.poll_once();
             assert!(polled.is_ok() || crashes, "seed {}: {polled:?}: {history:#?}", self.seed);
-            if crashes || self.random.below(6) == 0 {
+            if crashes || self.below(6) == 0 {
                 self.restart(crashes);
                 history.push("restart".to_owned());
                 totals.kills += 1;
@@ -110,7 +115,7 @@ impl Game {
 
     /// Starts anew, after a kill or in good order.
     fn restart(&mut self, killed: bool) {
-        if killed || self.random.below(2) == 0 {
+        if killed || self.below(2) == 0 {
             self.disk = self.disk.kill();
         } else {
             self.follower =
@@ -157,7 +162,7 @@ impl Game {
         };
         let content = fs::read(&file).unwrap();
         let name = file.strip_prefix(self.folder.path()).unwrap().display().to_string();
-        match self.random.below(15) {
+        match self.below(15) {
             0 => self.create(),
             1..=4 => {
                 let new = self.lines();
@@ -167,12 +172,12 @@ impl Game {
             5 => {
                 // A piece of a line, and at some other time the rest.
                 let line = self.line();
-                let cut = self.random.below(line.len());
+                let cut = self.below(line.len());
                 append(&file, &line.as_bytes()[..cut]);
                 format!("append part of a line to {name}")
             }
             6 => {
-                let length = self.random.below(content.len() + 1);
+                let length = self.below(content.len() + 1);
                 let file = OpenOptions::new().write(true).open(&file).unwrap();
                 file.set_len(length as u64).unwrap();
                 format!("cut {name} to {length}")
@@ -185,8 +190,7 @@ impl Game {
             8 => {
                 let beside = file.with_extension("beside");
                 // Of the same length, every other time.
-                let new =
-                    if self.random.below(2) == 0 { self.lines() } else { renumbered(&content) };
+                let new = if self.below(2) == 0 { self.lines() } else { renumbered(&content) };
                 fs::write(&beside, new).unwrap();
                 fs::rename(&beside, &file).unwrap();
                 format!("replace {name}")
@@ -208,8 +212,8 @@ impl Game {
                 format!("swap {name} and {}", other.display())
             }
             11 if !content.is_empty() => {
-                let at = self.random.below(content.len());
-                let byte = b"x\"{}\n,: 7"[self.random.below(9)];
+                let at = self.below(content.len());
+                let byte = b"x\"{}\n,: 7"[self.below(9)];
                 let mut file = OpenOptions::new().write(true).open(&file).unwrap();
                 file.seek(SeekFrom::Start(at as u64)).unwrap();
                 file.write_all(&[byte]).unwrap();
@@ -239,19 +243,23 @@ impl Game {
     }
 
     fn new_path(&mut self) -> PathBuf {
-        let folder = if self.random.below(2) == 0 { "" } else { "sub" };
-        let name = format!("{}.jsonl", self.random.below(6));
+        let folder = if self.below(2) == 0 { "" } else { "sub" };
+        let name = format!("{}.jsonl", self.below(6));
         self.folder.path().join(folder).join(name)
     }
 
+    fn below(&mut self, end: usize) -> usize {
+        self.random.below(end.max(1) as u64) as usize
+    }
+
     fn pick(&mut self, files: &[PathBuf]) -> Option<PathBuf> {
-        if files.is_empty() { None } else { Some(files[self.random.below(files.len())].clone()) }
+        if files.is_empty() { None } else { Some(files[self.below(files.len())].clone()) }
     }
 
     /// Some lines, the last of them not always with an end.
     fn lines(&mut self) -> Vec<u8> {
-        let lines: String = (0..self.random.below(9)).map(|_| self.line()).collect();
-        let keep_end = self.random.below(3) > 0;
+        let lines: String = (0..self.below(9)).map(|_| self.line()).collect();
+        let keep_end = self.below(3) > 0;
         let lines = if keep_end { lines.as_str() } else { lines.trim_end_matches('\n') };
         lines.as_bytes().to_vec()
     }
@@ -259,8 +267,8 @@ impl Game {
     fn line(&mut self) -> String {
         self.made += 1;
         let n = self.made;
-        let filler = "y".repeat(if self.random.below(8) == 0 { 3000 } else { 20 });
-        match self.random.below(8) {
+        let filler = "y".repeat(if self.below(8) == 0 { 3000 } else { 20 });
+        match self.below(8) {
             0 => format!("{{\"type\":\"summary\",\"n\":{n:06}}}\n"),
             1 => format!("{{\"uuid\":\"{n}\",\"n\":{n:06}}}{{\"uuid\":\"{n}b\"}}\n"),
             2 => format!("rubbish {n}\n"),
@@ -319,16 +327,4 @@ fn difference(a: &[Vec<u8>], b: &[Vec<u8>]) -> Vec<String> {
         None => true,
     });
     more.map(|item| String::from_utf8_lossy(item).into_owned()).collect()
-}
-
-/// Numbers that look random and are the same for each seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end.max(1) as u64) as usize
-    }
 }

@@ -7,7 +7,7 @@ use forebear::{Cursor, Filter, Snapshot};
 
 use crate::commands::{
     append, chain, common, counts, demo, export, generate, import, link, listings, quarantine,
-    retain, segments, show, stats, tail, tree, upkeep,
+    retain, segments, show, stats, status, tail, tree, upkeep, watch,
 };
 use crate::failure::Failure;
 use crate::output::time;
@@ -81,6 +81,8 @@ impl Color {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Import(import::ImportArgs),
+    Watch(watch::WatchArgs),
+    Status(status::StatusArgs),
     Append(append::AppendArgs),
     Link(link::LinkArgs),
     Show(show::ShowArgs),
@@ -240,7 +242,8 @@ Exit codes:
 What finds nothing: `chain`, `children`, `common`, `show`, `siblings`, `tree` and --root
 exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
 `export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `show --raw` where there is no
-payload and `quarantine show` where there is nothing of that number. `children`, `links`,
+payload, `quarantine show` and `quarantine retry` where there is nothing of that number, and
+`status` where nothing was ever imported or followed. `children`, `links`,
 `missing`, `quarantine`, `roots`, `siblings` and `tree` list what there is, be it nothing,
 and exit 0.
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
+use forebear::Store;
 use forebear::ingest::{self, ImportOptions, ImportProgress, ImportReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -23,13 +24,14 @@ use crate::place;
 ///
 /// Reads `*.jsonl` files, also those in folders below the ones named. Without a
 /// path it takes the usual folder: `projects` in the folder that
-/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the
-/// same files again changes nothing. Ctrl-C stops it cleanly, and the next import
-/// goes on.
+/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. How far each
+/// file was read is kept in the store: importing again reads what is new, and a file
+/// that was rewritten from its start. Ctrl-C stops it cleanly, and the next import
+/// goes on. `forebear watch` goes on by itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, one object in the end: files, bytes, lines, events and versions (newly
-stored), repeats (known already), without_id (objects that name no id, new or not),
+With --json, one object in the end: files, unchanged_files (with nothing new since they
+were read last), bytes, lines, events and versions (newly stored), repeats (known already), without_id (objects that name no id, new or not),
 glued_lines, bad_lines, quarantined, times_made_up, links, seconds, interrupted,
 failed_files. Stopped or with files that can't be read the exit code is 1.
 
@@ -40,19 +42,28 @@ pub(crate) struct ImportArgs {
     /// Files, and folders with `*.jsonl` files
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Read files from their start, wherever they were left; what `forebear retain` has
+    /// dropped of them comes back
+    #[arg(long)]
+    again: bool,
 }
 
 pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
-    let paths = if args.paths.is_empty() { usual_folders()? } else { args.paths.clone() };
+    let paths = if args.paths.is_empty() { found_folders()? } else { args.paths.clone() };
     for path in &paths {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
     }
     let store = place::open_or_make(global)?;
+    import(store, &ImportOptions::new(paths).again(args.again), global)
+}
+
+/// Imports, shows how far it is and says what came of it.
+pub(crate) fn import(store: Store, options: &ImportOptions, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();
-    let imported = ingest::import(&store, &ImportOptions::new(paths), |progress| {
+    let imported = ingest::import(&store, options, |progress| {
         show_progress(&bar, progress);
         if stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())
@@ -114,6 +125,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
             "versions",
             "newly stored, of events known with other content",
         ),
+        (report.unchanged_files, "file", "files", "unchanged since they were read last"),
         (report.repeats, "repeat", "repeats", "of what was known already"),
         (report.without_id, "object", "objects", "without an id; they are kept too"),
         (report.links, "link", "links", "between agents and the calls that started them"),
@@ -137,6 +149,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
 #[derive(Serialize)]
 pub(crate) struct Figures {
     files: u64,
+    unchanged_files: u64,
     bytes: u64,
     lines: u64,
     events: u64,
@@ -164,6 +177,7 @@ impl Figures {
     pub(crate) fn new(report: &ImportReport, took: Duration) -> Self {
         Self {
             files: report.files,
+            unchanged_files: report.unchanged_files,
             bytes: report.bytes,
             lines: report.lines,
             events: report.events,
@@ -189,8 +203,8 @@ impl Figures {
     }
 }
 
-/// The folders in which transcripts usually lie.
-fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
+/// The folders in which transcripts usually lie, be they there or not.
+pub(crate) fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
     if let Some(config) = env::var_os("CLAUDE_CONFIG_DIR").filter(|config| !config.is_empty()) {
         return Ok(vec![PathBuf::from(config).join("projects")]);
     }
@@ -199,13 +213,21 @@ fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
             "there is no home folder to look for transcripts in; name a path".to_owned(),
         )
     })?;
-    let usual = [home.join(".config/claude/projects"), home.join(".claude/projects")];
+    Ok(vec![home.join(".config/claude/projects"), home.join(".claude/projects")])
+}
+
+/// Those of the usual folders that are there.
+fn found_folders() -> Result<Vec<PathBuf>, Failure> {
+    let usual = usual_folders()?;
+    if let [only] = &usual[..] {
+        return Ok(vec![only.clone()]);
+    }
     let found: Vec<_> = usual.iter().filter(|folder| folder.is_dir()).cloned().collect();
     if found.is_empty() {
+        let usual: Vec<_> = usual.iter().map(|folder| folder.display().to_string()).collect();
         return Err(Failure::Failed(format!(
-            "there are no transcripts in {} or {}; name a path, or see `forebear demo`",
-            usual[0].display(),
-            usual[1].display()
+            "there are no transcripts in {}; name a path, or see `forebear demo`",
+            usual.join(" or ")
         )));
     }
     Ok(found)

@@ -16,9 +16,11 @@ pub(crate) mod retain;
 pub(crate) mod segments;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod tree;
 pub(crate) mod upkeep;
+pub(crate) mod watch;
 
 use crate::args::{Cli, Command};
 use crate::failure::Outcome;
@@ -29,6 +31,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Demo(args) => demo::run(args, global),
         Command::Import(args) => import::run(args, global),
+        Command::Watch(args) => watch::run(args, global),
+        Command::Status(args) => status::run(args, global),
         Command::Append(args) => append::run(args, global),
         Command::Link(args) => link::run(args, global),
         Command::Show(args) => show::run(args, global),
