@@ -38,7 +38,11 @@ ratios:
 bench-scale *args:
     cargo run --release -p forebear-benches --bin scale -- {{args}}
 
-# A fuzz target (open_log, import_transcript) for so many seconds.
+# Importing a gigabyte of transcripts, beside SQLite. `--bytes 100000000` for less.
+bench-import *args:
+    cargo run --release -p forebear-benches --bin import -- {{args}}
+
+# A fuzz target (open_log, import_transcript, import_formats) for so many seconds.
 fuzz target seconds="60":
     mkdir -p fuzz/corpus/{{target}}
     cargo +nightly fuzz run {{target}} fuzz/corpus/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}}

@@ -2,6 +2,7 @@
 //! same questions to both, and a table of how they compare.
 
 pub mod data;
+pub mod import;
 pub mod ours;
 pub mod pair;
 pub mod process;

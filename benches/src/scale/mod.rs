@@ -13,7 +13,7 @@
 mod arrivals;
 mod cgroup;
 mod child;
-mod disk;
+pub(crate) mod disk;
 mod engine;
 mod figures;
 mod history;

@@ -132,6 +132,10 @@ pub(crate) struct FilterArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     label: Vec<(String, String)>,
 
+    /// Of this task, as its source or its target
+    #[arg(long, value_name = "ID")]
+    task: Option<String>,
+
     /// That go back to this root (an id or its beginning)
     #[arg(long, value_name = "ID")]
     root: Option<String>,
@@ -168,6 +172,9 @@ impl FilterArgs {
         }
         for (key, value) in &self.label {
             filter = filter.label(key, value);
+        }
+        if let Some(task) = &self.task {
+            filter = filter.label_of_any(["source_task", "target_task"], task);
         }
         if let Some(root) = &self.root {
             filter = filter.root(place::find(snapshot, root)?);

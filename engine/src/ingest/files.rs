@@ -26,7 +26,8 @@ pub(crate) struct FileToRead {
 }
 
 impl Files {
-    /// Finds the files named and the `*.jsonl` files under the folders named.
+    /// Finds the files named and the `*.jsonl` and `*.ndjson` files under the
+    /// folders named.
     /// An error if one of the paths is not there.
     pub(crate) fn find(paths: &[PathBuf]) -> Result<Self> {
         let mut search = Search::default();
@@ -142,7 +143,7 @@ impl Search {
 }
 
 pub(crate) fn is_transcript(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "jsonl")
+    path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
 }
 
 fn bytes(path: &Path) -> &[u8] {

@@ -51,7 +51,7 @@ pub fn import(
     let files = Files::find(&options.paths)?;
     let snapshot = store.snapshot();
     let mut import = Import {
-        intake: Intake::new(store.clone(), options.durability),
+        intake: Intake::new(store.clone(), options.durability, options.choice.clone()),
         on_progress: progress,
         progress: ImportProgress {
             files_total: files.found.len() as u64,
@@ -151,9 +151,8 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
         file: &mut File,
     ) -> Result<io::Result<ControlFlow<()>>> {
         let bytes_before = self.progress.bytes;
-        let max_line_bytes = self.intake.store().max_payload_bytes();
         loop {
-            let mut lines = match source.lines(&mut *file, max_line_bytes) {
+            let mut lines = match source.lines(&mut *file, &self.intake) {
                 Ok(lines) => lines,
                 Err(error) => return Ok(Err(error)),
             };

@@ -9,7 +9,7 @@ use crate::event::{Link, Quarantined};
 use crate::ingest::ImportReport;
 use crate::ingest::follow::position::Position;
 use crate::ingest::formats::claude::spawn::Clues;
-use crate::ingest::formats::{Adapter, ReadEvent};
+use crate::ingest::formats::{Adapter, Choice, ReadEvent};
 use crate::options::{Durability, WhenFull};
 use crate::store::Store;
 use crate::writer::receipt::Receipt;
@@ -23,6 +23,7 @@ use crate::writer::receipt::Receipt;
 pub(crate) struct Intake {
     store: Store,
     durability: Durability,
+    choice: Choice,
     /// What was found and done so far.
     pub(crate) report: ImportReport,
     /// Events and versions stored so far, those without an id among them.
@@ -53,11 +54,12 @@ struct InFlight {
 }
 
 impl Intake {
-    pub(crate) fn new(store: Store, durability: Durability) -> Self {
+    pub(crate) fn new(store: Store, durability: Durability, choice: Choice) -> Self {
         Self {
             store,
             // Agents are linked to their calls as snapshots show them.
             durability: durability.max(Durability::Flush),
+            choice,
             report: ImportReport::default(),
             stored: 0,
             filling: Filling::default(),
@@ -70,11 +72,16 @@ impl Intake {
         &self.store
     }
 
-    /// Takes an event; returns whether links may follow from it.
-    pub(crate) fn event(&mut self, read: ReadEvent) -> Result<bool> {
+    pub(crate) fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// Takes an event, whose labels may say something about agents; returns whether
+    /// links may follow from it.
+    pub(crate) fn event(&mut self, read: ReadEvent, has_clues: bool) -> Result<bool> {
         self.report.times_made_up += u64::from(read.time_made_up);
         self.make_room(read.event.payload.as_ref().map_or(0, Vec::len))?;
-        let says_something = self.filling.clues.note(&read.event);
+        let says_something = has_clues && self.filling.clues.note(&read.event);
         self.filling.batch.events.push(read.event);
         Ok(says_something)
     }

@@ -18,6 +18,15 @@ pub(crate) struct Cursor<'t> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JsonStr<'t>(&'t str);
 
+/// A value that is neither an object nor an array nor null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar<'t> {
+    Text(JsonStr<'t>),
+    /// As it stands there.
+    Number(&'t str),
+    Bool(bool),
+}
+
 impl<'t> Cursor<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         let mut cursor = Self { text, at: 0 };
@@ -69,6 +78,42 @@ impl<'t> Cursor<'t> {
         let end = self.at.saturating_sub(1).max(start);
         self.skip_space();
         self.text.get(start..end).map(JsonStr)
+    }
+
+    /// The string here, unless it is empty.
+    pub(crate) fn text(&mut self) -> Option<JsonStr<'t>> {
+        self.string().filter(|text| !text.is_empty())
+    }
+
+    /// The string, number or truth value here; none, and nothing read, if it is
+    /// something else.
+    pub(crate) fn scalar(&mut self) -> Option<Scalar<'t>> {
+        let kind = self.peek()?;
+        if kind == b'"' {
+            return self.string().map(Scalar::Text);
+        }
+        if !matches!(kind, b't' | b'f' | b'-' | b'0'..=b'9') {
+            return None;
+        }
+        let start = self.at;
+        self.skip_scalar();
+        let text = self.text.get(start..self.at)?;
+        self.skip_space();
+        Some(match kind {
+            b't' => Scalar::Bool(true),
+            b'f' => Scalar::Bool(false),
+            _ => Scalar::Number(text),
+        })
+    }
+
+    /// Whether an object is here.
+    pub(crate) fn is_object(&self) -> bool {
+        self.peek() == Some(b'{')
+    }
+
+    /// Whether `false` is here.
+    pub(crate) fn is_false(&self) -> bool {
+        self.rest().starts_with(b"false")
     }
 
     /// Whether `true` is here.
@@ -162,6 +207,11 @@ impl<'t> Cursor<'t> {
 }
 
 impl<'t> JsonStr<'t> {
+    /// A text without quotes or backslashes, as a string that says the same.
+    pub(crate) fn plain(text: &'t str) -> Self {
+        Self(text)
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.0.is_empty()
     }

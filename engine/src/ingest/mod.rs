@@ -1,7 +1,20 @@
-//! Reading transcripts into a store. The only place that knows their formats.
+//! Reading transcripts and logs into a store. The only place that knows their formats.
 //!
-//! A transcript of Claude Code is a `*.jsonl` file: an object a line, or several
-//! glued together. Each object becomes an event, its bytes the payload:
+//! All are files of lines with an object each, or several glued together. Each object
+//! becomes an event, its bytes the payload. Which [`Format`] a file has is known by
+//! how it begins; a file that is one JSON document and not lines is passed over and
+//! reported.
+//!
+//! | format | ids | parents |
+//! |---|---|---|
+//! | `claude-code` | the lines' | as they name them; agents hang on their calls |
+//! | `codex` (rollouts of the Codex CLI) | of session, bytes and number among equal lines | the line before; of a call's output the call |
+//! | `copilot` (event logs of the Copilot CLI) | the lines' | as they name them |
+//! | `hook` (payloads of Claude Code's hooks) | of the call, or as `codex` | of a call's result the call, of an agent's start its call, else the last event |
+//! | `engram` (the folder of an Engram store) | the lines'; of edges their ends and kind | the task |
+//! | `ndjson` (anything else) | a field, else as `codex` | a field; see [`Mapping`] |
+//!
+//! Of a transcript of Claude Code,
 //!
 //! | of the event | is, of the object |
 //! |---|---|
@@ -39,10 +52,11 @@ mod trail;
 
 use std::path::PathBuf;
 
+use crate::ingest::formats::Choice;
 use crate::options::Durability;
 
 pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
-pub use formats::Format;
+pub use formats::{Format, Mapping, append_hook};
 pub use import::import;
 
 /// What to import, and how.
@@ -58,10 +72,11 @@ pub struct ImportOptions {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) again: bool,
+    pub(crate) choice: Choice,
 }
 
 impl ImportOptions {
-    /// Imports these files, and the `*.jsonl` files under these folders.
+    /// Imports these files, and the `*.jsonl` and `*.ndjson` files under these folders.
     ///
     /// A path that is not there is an error of the import, before anything is read.
     ///
@@ -79,6 +94,7 @@ impl ImportOptions {
             paths: paths.into_iter().map(Into::into).collect(),
             durability: Durability::Flush,
             again: false,
+            choice: Choice::default(),
         }
     }
 
@@ -105,6 +121,52 @@ impl ImportOptions {
     #[must_use]
     pub fn again(mut self, again: bool) -> Self {
         self.again = again;
+        self
+    }
+
+    /// Reads all files as of this format, whatever they look like. Unless set, each
+    /// file is known by how it begins, and one that is a single JSON document, not
+    /// lines, is passed over and reported.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use forebear::ingest::{Format, ImportOptions, import};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let file = folder.path().join("log.jsonl");
+    /// std::fs::write(&file, "{\"id\":\"a\"}\n{\"id\":\"b\",\"caused_by\":\"a\"}\n").expect("writes");
+    /// let store = forebear::Store::in_memory()?;
+    /// let options = ImportOptions::new([&file]).format(Format::Ndjson);
+    /// import(&store, &options, |_| ControlFlow::Continue(()))?;
+    /// assert_eq!(store.snapshot().root("b")?, Some("a".into()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.choice.format = Some(format);
+        self
+    }
+
+    /// Reads all files as lines of JSON whose fields this mapping names, whatever
+    /// they look like.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use forebear::ingest::{ImportOptions, Mapping, import};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let file = folder.path().join("log.jsonl");
+    /// std::fs::write(&file, "{\"key\":\"a\"}\n{\"key\":\"b\",\"why\":{\"key\":\"a\"}}\n").expect("writes");
+    /// let store = forebear::Store::in_memory()?;
+    /// let mapping: Mapping = r#"{"id": "key", "parent": "why.key"}"#.parse()?;
+    /// let options = ImportOptions::new([&file]).mapping(mapping);
+    /// import(&store, &options, |_| ControlFlow::Continue(()))?;
+    /// assert_eq!(store.snapshot().root("b")?, Some("a".into()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.choice = Choice { format: Some(Format::Ndjson), mapping };
         self
     }
 

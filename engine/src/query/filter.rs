@@ -26,7 +26,8 @@ pub struct Filter {
     pub(crate) instance: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) kinds: Vec<String>,
-    pub(crate) labels: Vec<(String, String)>,
+    /// Labels: of each entry any of the keys, with the value.
+    pub(crate) labels: Vec<(Vec<String>, String)>,
     pub(crate) root: Option<EventId>,
     pub(crate) errors: bool,
     /// From this time on, in nanoseconds since the Unix epoch.
@@ -148,7 +149,31 @@ impl Filter {
     /// ```
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.labels.push((key.into(), value.into()));
+        self.labels.push((vec![key.into()], value.into()));
+        self
+    }
+
+    /// Takes the events and versions of which any of these labels has the value;
+    /// asked again, of which each time one has.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started").label("source_task", "t1"))?;
+    /// store.append(Event::new("nudged").label("source_task", "t2").label("target_task", "t1"))?;
+    /// store.append(Event::new("started").label("source_task", "t2"))?;
+    /// let of_the_task = Filter::new().label_of_any(["source_task", "target_task"], "t1");
+    /// assert_eq!(store.snapshot().events(&of_the_task)?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn label_of_any(
+        mut self,
+        keys: impl IntoIterator<Item = impl Into<String>>,
+        value: impl Into<String>,
+    ) -> Self {
+        self.labels.push((keys.into_iter().map(Into::into).collect(), value.into()));
         self
     }
 

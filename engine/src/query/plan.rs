@@ -30,8 +30,8 @@ pub(crate) struct Facts {
 /// What a filter asks of one part.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The list that is read; the other conditions are checked.
-    driver: ListOf,
+    /// The lists that are read, as one; the other conditions are checked.
+    driver: Vec<ListOf>,
     checks: Vec<Check>,
     /// Any of these kinds, where there are several.
     kinds: Vec<u32>,
@@ -43,7 +43,8 @@ enum Check {
     Kind(u32),
     Instance(u32),
     Session(u32),
-    Label(String, String),
+    /// Any of these lists.
+    Lists(Vec<ListOf>),
 }
 
 impl Plan {
@@ -54,19 +55,20 @@ impl Plan {
         if let Some(instance) = &filter.instance {
             let list = ListOf::Instance(instance.clone());
             let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
-            wanted.push((list, Check::Instance(number)));
+            wanted.push((vec![list], Check::Instance(number)));
         }
         if let Some(session) = &filter.session {
             let list = ListOf::Session(session.clone());
             let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
-            wanted.push((list, Check::Session(number)));
+            wanted.push((vec![list], Check::Session(number)));
         }
-        for (key, value) in &filter.labels {
-            let (key, value) = (key.clone(), value.clone());
-            wanted.push((ListOf::Label(key.clone(), value.clone()), Check::Label(key, value)));
+        for (keys, value) in &filter.labels {
+            let lists = keys.iter().map(|key| ListOf::Label(key.clone(), value.clone()));
+            let lists: Vec<_> = lists.collect();
+            wanted.push((lists.clone(), Check::Lists(lists)));
         }
         if filter.errors {
-            wanted.push((ListOf::Errors, Check::Errors));
+            wanted.push((vec![ListOf::Errors], Check::Errors));
         }
         for kind in &filter.kinds {
             if let Some(number) = part.number_of_list(&ListOf::Kind(kind.clone()))? {
@@ -77,14 +79,17 @@ impl Plan {
             return Ok(None);
         }
         if let [(kind, number)] = kinds[..] {
-            wanted.push((ListOf::Kind(kind.clone()), Check::Kind(number)));
+            wanted.push((vec![ListOf::Kind(kind.clone())], Check::Kind(number)));
             kinds.clear();
         }
-        let mut driver = (ListOf::All, part.list_len(&ListOf::All)?, None);
-        for (at, (list, _)) in wanted.iter().enumerate() {
-            let length = part.list_len(list)?;
+        let mut driver = (vec![ListOf::All], part.list_len(&ListOf::All)?, None);
+        for (at, (lists, _)) in wanted.iter().enumerate() {
+            let mut length = 0;
+            for list in lists {
+                length += part.list_len(list)?;
+            }
             if length < driver.1 || driver.2.is_none() {
-                driver = (list.clone(), length, Some(at));
+                driver = (lists.clone(), length, Some(at));
             }
         }
         let (driver, length, at) = driver;
@@ -105,7 +110,21 @@ impl Plan {
         backwards: bool,
         at_most: usize,
     ) -> Result<Vec<Place>> {
-        part.list(&self.driver, from, backwards, at_most)
+        if let [list] = &self.driver[..] {
+            return part.list(list, from, backwards, at_most);
+        }
+        let mut places = Vec::new();
+        for list in &self.driver {
+            places.extend(part.list(list, from, backwards, at_most)?);
+        }
+        places.sort_unstable();
+        if backwards {
+            places.reverse();
+        }
+        // A row may be in several of them.
+        places.dedup();
+        places.truncate(at_most);
+        Ok(places)
     }
 
     /// Whether a row of the driver's list meets the other conditions, its root
@@ -131,9 +150,9 @@ impl Plan {
 
     /// Whether a row of any list meets all conditions, its root aside.
     pub(crate) fn takes_any(&self, part: &Part<'_>, filter: &Filter, row: u32) -> Result<bool> {
-        let driven = match &self.driver {
-            ListOf::All => true,
-            list => part.lists(list, row)?,
+        let driven = match &self.driver[..] {
+            [ListOf::All] => true,
+            lists => in_any(part, row, lists)?,
         };
         Ok(driven && self.takes(part, filter, row)?)
     }
@@ -145,6 +164,15 @@ fn has(part: &Part<'_>, row: u32, facts: &Facts, check: &Check) -> Result<bool> 
         Check::Kind(kind) => facts.kind == *kind,
         Check::Instance(instance) => facts.instance == *instance,
         Check::Session(session) => facts.session == *session,
-        Check::Label(key, value) => part.lists(&ListOf::Label(key.clone(), value.clone()), row)?,
+        Check::Lists(lists) => in_any(part, row, lists)?,
     })
+}
+
+fn in_any(part: &Part<'_>, row: u32, lists: &[ListOf]) -> Result<bool> {
+    for list in lists {
+        if part.lists(list, row)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

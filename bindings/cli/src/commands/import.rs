@@ -1,8 +1,10 @@
-//! `forebear import`: transcripts into the store.
+//! `forebear import`: transcripts and logs into the store.
 
 use std::env;
+use std::fmt::Display;
+use std::fs;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 use clap::Args;
 use forebear::Store;
-use forebear::ingest::{self, ImportOptions, ImportProgress, ImportReport};
+use forebear::ingest::{self, Format, ImportOptions, ImportProgress, ImportReport, Mapping};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -20,10 +22,13 @@ use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text, time};
 use crate::place;
 
-/// Import Claude Code transcripts
+/// Import transcripts and logs
 ///
-/// Reads `*.jsonl` files, also those in folders below the ones named. Without a
-/// path it takes the usual folder: `projects` in the folder that
+/// Reads `*.jsonl` and `*.ndjson` files, also those in folders below the ones named:
+/// transcripts of Claude Code, rollouts of the Codex CLI, event logs of the Copilot CLI,
+/// payloads of Claude Code's hooks, the folder of an Engram store, and any other lines
+/// of JSON. Which it is shows in how a file begins. Without a path it takes the usual
+/// folder of Claude Code: `projects` in the folder that
 /// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. How far each
 /// file was read is kept in the store: importing again reads what is new, and a file
 /// that was rewritten from its start. Ctrl-C stops it cleanly, and the next import
@@ -31,21 +36,37 @@ use crate::place;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json, one object in the end: files, unchanged_files (with nothing new since they
-were read last), bytes, lines, events and versions (newly stored), repeats (known already), without_id (objects that name no id, new or not),
-glued_lines, bad_lines, quarantined, times_made_up, links, seconds, interrupted,
-failed_files. Stopped or with files that can't be read the exit code is 1.
+were read last), bytes, lines, events and versions (newly stored), repeats (known
+already), without_id (objects that name no id, new or not), glued_lines, bad_lines,
+quarantined, times_made_up, links, seconds, interrupted, failed_files. Stopped or with files that can't be read the exit code is 1.
+
+A mapping is a JSON object: id, parent, kind, time, instance and session name a field
+each, or several in an array of which the first that is there counts; time_unit is s,
+ms, us or ns; labels is an object of fields by the labels' keys. A path with dots names
+a field inside others. What it leaves out has its usual names (id, parent_id, type,
+timestamp, agent, session_id and their like).
 
 Examples:
   forebear import
-  forebear import ~/.claude/projects/my-project session.jsonl")]
+  forebear import ~/.claude/projects/my-project session.jsonl
+  forebear import ~/.codex/sessions ~/.copilot/session-state .engram
+  forebear import --mapping spans.json traces.ndjson")]
 pub(crate) struct ImportArgs {
-    /// Files, and folders with `*.jsonl` files
+    /// Files, and folders with `*.jsonl` and `*.ndjson` files
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Read files from their start, wherever they were left; what `forebear retain` has
     /// dropped of them comes back
     #[arg(long)]
     again: bool,
+
+    /// What all files are: claude-code, codex, copilot, hook, engram or ndjson [default: as each begins]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<Format>,
+
+    /// Which fields of any other lines of JSON are what; means --format ndjson
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
@@ -54,8 +75,9 @@ pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
     }
+    let options = with_format(ImportOptions::new(paths), args)?;
     let store = place::open_or_make(global)?;
-    import(store, &ImportOptions::new(paths).again(args.again), global)
+    import(store, &options.again(args.again), global)
 }
 
 /// Imports, shows how far it is and says what came of it.
@@ -107,6 +129,40 @@ pub(crate) fn import(store: Store, options: &ImportOptions, global: &Global) -> 
     }
     Ok(())
 }
+
+/// The options, with the format and the mapping that the command line names.
+fn with_format(options: ImportOptions, args: &ImportArgs) -> Result<ImportOptions, Failure> {
+    match (args.format, &args.mapping) {
+        (Some(format), Some(_)) if format != Format::Ndjson => Err(Failure::Usage(format!(
+            "a mapping is for lines of JSON in no format of their own: leave out --mapping, or \
+             --format {format}"
+        ))),
+        (_, Some(file)) => Ok(options.mapping(mapping(file)?)),
+        (Some(format), None) => Ok(options.format(format)),
+        (None, None) => Ok(options),
+    }
+}
+
+fn mapping(file: &Path) -> Result<Mapping, Failure> {
+    let failed = |error: &dyn Display| {
+        Failure::Failed(format!("reading the mapping {}: {error}", file.display()))
+    };
+    let length = fs::metadata(file).map_err(|error| failed(&error))?.len();
+    if length > MAX_MAPPING_BYTES {
+        let error = format!("expected at most {MAX_MAPPING_BYTES} bytes, found {length}");
+        return Err(failed(&error));
+    }
+    let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+    text.parse().map_err(|error: forebear::Error| failed(&error))
+}
+
+/// Reads the name of a format.
+fn format(name: &str) -> Result<Format, String> {
+    name.parse().map_err(|error: forebear::Error| error.to_string())
+}
+
+/// No mapping is nearly as long.
+const MAX_MAPPING_BYTES: u64 = 1 << 20;
 
 /// Prints what an import found and did.
 pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> Outcome {

@@ -19,6 +19,7 @@ use crate::ingest::follow::source::{LastLine, Source, Turn};
 use crate::ingest::follow::status::{FollowStatus, Rate, STATUS_SOURCE, memory_bytes};
 use crate::ingest::follow::tracked::Tracked;
 use crate::ingest::follow::watch::Watch;
+use crate::ingest::formats::Choice;
 use crate::ingest::import::open;
 use crate::ingest::intake::Intake;
 use crate::snapshot::Snapshot;
@@ -100,7 +101,7 @@ impl Follower {
     /// ```
     pub fn new(store: &Store, options: FollowOptions) -> Self {
         Self {
-            intake: Intake::new(store.clone(), options.durability),
+            intake: Intake::new(store.clone(), options.durability, Choice::default()),
             options,
             signal: Arc::default(),
             files: BTreeMap::new(),
@@ -473,7 +474,7 @@ impl Follower {
             Ok(false) => {}
             Err(error) => return Ok(Err(error)),
         }
-        let mut lines = match source.lines(file, self.intake.store().max_payload_bytes()) {
+        let mut lines = match source.lines(file, &self.intake) {
             Ok(lines) => lines,
             Err(error) => return Ok(Err(error)),
         };

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::Quarantined;
 use crate::ingest::follow::position::{Position, source_name};
 use crate::ingest::follow::seen::Seen;
-use crate::ingest::formats::{Adapter, Format};
+use crate::ingest::formats::{Adapter, Choice, Format, read_head};
 use crate::ingest::intake::Intake;
 use crate::ingest::lines::{Line, LineContent, LineStart, Lines};
 use crate::ingest::objects::{PieceContent, Pieces};
@@ -28,8 +28,9 @@ pub(crate) struct Source {
     key: String,
     /// Its path, as quarantined input names it.
     name: String,
-    adapter: Box<dyn Adapter>,
-    format: Format,
+    /// What reads it, and what that is called; none before it is looked at.
+    adapter: Option<Box<dyn Adapter>>,
+    format: Option<Format>,
     /// Of all before `line`.
     trail: Trail,
     line: LineStart,
@@ -86,8 +87,8 @@ impl Source {
             path: path.to_owned(),
             key: source_name(path),
             name,
-            adapter: Format::ClaudeCode.adapter(path, seen.modified_ns),
-            format: Format::ClaudeCode,
+            adapter: None,
+            format: None,
             trail: Trail::default(),
             line: LineStart::default(),
             fed: 0,
@@ -164,15 +165,43 @@ impl Source {
         }
     }
 
-    /// Begins to read on where it was left.
+    /// Begins to read on where it was left. A file of which nothing was taken yet is
+    /// looked at anew to know its format, since that may show only now.
     pub(crate) fn lines<F: Read + Seek>(
         &mut self,
         mut file: F,
-        max_line_bytes: usize,
+        intake: &Intake,
     ) -> io::Result<Lines<F>> {
+        if self.fed == 0 {
+            file.seek(SeekFrom::Start(0))?;
+            let choice = intake.choice();
+            let format = match self.format_before(choice) {
+                Some(format) => format,
+                None => choice.format_of(&self.path, &read_head(&mut file)?)?,
+            };
+            self.adapter = Some(format.adapter(&self.path, self.seen.modified_ns, &choice.mapping));
+            self.format = Some(format);
+        }
         file.seek(SeekFrom::Start(self.line.offset))?;
         let trail = std::mem::take(&mut self.trail);
-        Ok(Lines::new(file, max_line_bytes, self.line, trail))
+        Ok(Lines::new(file, intake.store().max_payload_bytes(), self.line, trail))
+    }
+
+    /// The format that it was read as before, up to the position it is to hold. Where
+    /// another one is named now, it is read from its start.
+    fn format_before(&mut self, choice: &Choice) -> Option<Format> {
+        loop {
+            let goal = self.goal.as_ref()?;
+            let before = goal.format.parse().ok();
+            let is_wanted = choice.format.is_none() || choice.format == before;
+            if goal.taken == 0 {
+                return None;
+            }
+            if before.is_some() && is_wanted {
+                return before;
+            }
+            self.set_goal();
+        }
     }
 
     /// Reads some more, at least a line and not many more than so many bytes.
@@ -248,7 +277,7 @@ impl Source {
             taken: self.taken,
             linked: if self.said { self.linked } else { self.taken },
             digest: self.digest,
-            format: self.format.to_string(),
+            format: self.format.map(|format| format.to_string()).unwrap_or_default(),
         };
         let says_more = self.stored.as_ref().is_none_or(|stored| {
             let reached = |position: &Position| (position.taken, position.linked);
@@ -268,7 +297,7 @@ impl Source {
 
     /// Adds the links that follow from all that was read.
     pub(crate) fn link(&mut self, intake: &mut Intake) -> Result<()> {
-        intake.link(self.adapter.as_mut())
+        self.adapter.as_deref_mut().map_or(Ok(()), |adapter| intake.link(adapter))
     }
 
     /// Notes that all links up to the position given last are stored.
@@ -400,6 +429,21 @@ impl Source {
                 return Ok(());
             }
         };
+        let Some(mut adapter) = self.adapter.take() else {
+            return Ok(());
+        };
+        let read = self.pieces(intake, line, bytes, adapter.as_mut());
+        self.adapter = Some(adapter);
+        read
+    }
+
+    fn pieces(
+        &mut self,
+        intake: &mut Intake,
+        line: &Line<'_>,
+        bytes: &[u8],
+        adapter: &mut dyn Adapter,
+    ) -> Result<()> {
         let (mut objects, mut bad, mut new) = (0, 0, false);
         for piece in Pieces::new(bytes) {
             let (bytes, reason) = match piece.content {
@@ -410,18 +454,19 @@ impl Source {
                         continue;
                     }
                     self.fed = end;
-                    let read = self.adapter.event(object);
+                    let read = adapter.event(object);
                     let known = end <= self.taken;
                     new |= !known;
                     match read {
                         Ok(_) if known && end <= self.linked => continue,
                         Ok(read) => {
+                            let has_clues = adapter.has_clues();
                             let says_something = if known {
-                                intake.note_again(&read)
+                                has_clues && intake.note_again(&read)
                             } else {
-                                intake.event(read)?
+                                intake.event(read, has_clues)?
                             };
-                            self.said |= says_something || self.adapter.has_links();
+                            self.said |= says_something || adapter.has_links();
                             continue;
                         }
                         Err(_) if known => continue,

@@ -18,6 +18,24 @@ pub(crate) const SIDECHAIN: &str = "sidechain";
 /// `true` on results of calls that failed.
 pub(crate) const IS_ERROR: &str = "is_error";
 
+/// The session that a forked one or an agent's goes back to.
+pub(crate) const FORKED_FROM: &str = "forked_from";
+/// The hook that was called.
+pub(crate) const HOOK: &str = "hook";
+/// What kind of agent a call starts, or an event is of.
+pub(crate) const AGENT_TYPE: &str = "agent_type";
+
+/// The task that an event comes from, or that it is.
+pub(crate) const SOURCE_TASK: &str = "source_task";
+/// The task that an event is for.
+pub(crate) const TARGET_TASK: &str = "target_task";
+/// What two tasks have to do with each other: `blocks`, `parent_child`, `related`.
+pub(crate) const EDGE: &str = "edge";
+pub(crate) const STATUS: &str = "status";
+pub(crate) const PRIORITY: &str = "priority";
+/// `true` on what a tombstone says is no more.
+pub(crate) const REMOVED: &str = "removed";
+
 /// The tool that is called; on calls alone, and on each event that holds one.
 /// Numbered, up to [`MAX_TOOLS`].
 pub(crate) const TOOL: &str = "tool";

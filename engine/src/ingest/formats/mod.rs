@@ -1,16 +1,30 @@
 //! What the objects of each format mean: one adapter each.
 
 pub(crate) mod claude;
+mod codex;
+mod copilot;
+mod engram;
+mod equal;
+mod hook;
 pub(crate) mod labels;
+mod mapping;
+mod ndjson;
+mod recognise;
 mod values;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::event::{Event, Link};
 use crate::snapshot::Snapshot;
+
+pub use hook::append_hook;
+pub use mapping::Mapping;
+pub(crate) use recognise::read_head;
+use recognise::{Recognised, recognise};
 
 /// A format that files are imported from.
 ///
@@ -26,6 +40,36 @@ use crate::snapshot::Snapshot;
 pub enum Format {
     /// Transcripts of Claude Code, `claude-code`.
     ClaudeCode,
+    /// Lines of JSON in no format of their own, read by a [`Mapping`], `ndjson`.
+    Ndjson,
+    /// Rollouts of the Codex CLI, `codex`.
+    Codex,
+    /// Event logs of the Copilot CLI, `copilot`.
+    Copilot,
+    /// Payloads of Claude Code's hooks, `hook`.
+    Hook,
+    /// The files of an Engram folder, `engram`.
+    Engram,
+}
+
+/// How it is decided what reads a file: by how it begins, unless a format is named.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) format: Option<Format>,
+    pub(crate) mapping: Mapping,
+}
+
+impl Choice {
+    /// The format of a file with this name that begins so; an error if it is none.
+    pub(crate) fn format_of(&self, path: &Path, head: &[u8]) -> io::Result<Format> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        match recognise(path, head) {
+            Recognised::Lines(format) => Ok(format),
+            Recognised::Document(reason) => Err(io::Error::new(io::ErrorKind::InvalidData, reason)),
+        }
+    }
 }
 
 /// From the objects of one file, in order, to events.
@@ -35,6 +79,11 @@ pub enum Format {
 pub(crate) trait Adapter: fmt::Debug + Send {
     /// The event that an object stands for, or why it stands for none.
     fn event(&mut self, object: &str) -> std::result::Result<ReadEvent, String>;
+
+    /// Whether labels of its events say which calls started which agents.
+    fn has_clues(&self) -> bool {
+        false
+    }
 
     /// Whether [`links`](Self::links) may have something to say.
     fn has_links(&self) -> bool {
@@ -58,9 +107,16 @@ pub(crate) struct ReadEvent {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 1] = [Format::ClaudeCode];
+    pub const ALL: [Format; 6] = [
+        Format::ClaudeCode,
+        Format::Ndjson,
+        Format::Codex,
+        Format::Copilot,
+        Format::Hook,
+        Format::Engram,
+    ];
 
-    /// The format's name: `claude-code`.
+    /// The format's name, as each has it.
     ///
     /// ```
     /// use forebear::ingest::Format;
@@ -70,13 +126,28 @@ impl Format {
     pub fn as_str(self) -> &'static str {
         match self {
             Format::ClaudeCode => "claude-code",
+            Format::Ndjson => "ndjson",
+            Format::Codex => "codex",
+            Format::Copilot => "copilot",
+            Format::Hook => "hook",
+            Format::Engram => "engram",
         }
     }
 
     /// What reads a file of this format, which was last modified then.
-    pub(crate) fn adapter(self, path: &Path, modified_ns: i64) -> Box<dyn Adapter> {
+    pub(crate) fn adapter(
+        self,
+        path: &Path,
+        modified_ns: i64,
+        mapping: &Mapping,
+    ) -> Box<dyn Adapter> {
         match self {
             Format::ClaudeCode => Box::new(claude::ClaudeCode::new(path, modified_ns)),
+            Format::Ndjson => Box::new(ndjson::Ndjson::new(mapping.clone(), modified_ns)),
+            Format::Codex => Box::new(codex::Codex::new(path, modified_ns)),
+            Format::Copilot => Box::new(copilot::Copilot::new(path, modified_ns)),
+            Format::Hook => Box::new(hook::Hooks::new(modified_ns)),
+            Format::Engram => Box::new(engram::Engram::new(modified_ns)),
         }
     }
 }

@@ -77,22 +77,22 @@ impl<'t> Fields<'t> {
     pub(crate) fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
         Cursor::new(object).object(|key, value| match key {
-            "uuid" => fields.uuid = text(value),
-            "parentUuid" => fields.parent = text(value),
-            "logicalParentUuid" => fields.logical_parent = text(value),
-            "leafUuid" => fields.leaf = text(value),
-            "messageId" => fields.message_id = text(value),
-            "type" => fields.line_type = text(value),
-            "subtype" => fields.subtype = text(value),
-            "sessionId" => fields.session = text(value),
-            "agentId" => fields.agent = text(value),
-            "timestamp" => fields.timestamp = text(value),
-            "version" => fields.version = text(value),
-            "gitBranch" => fields.branch = text(value),
+            "uuid" => fields.uuid = value.text(),
+            "parentUuid" => fields.parent = value.text(),
+            "logicalParentUuid" => fields.logical_parent = value.text(),
+            "leafUuid" => fields.leaf = value.text(),
+            "messageId" => fields.message_id = value.text(),
+            "type" => fields.line_type = value.text(),
+            "subtype" => fields.subtype = value.text(),
+            "sessionId" => fields.session = value.text(),
+            "agentId" => fields.agent = value.text(),
+            "timestamp" => fields.timestamp = value.text(),
+            "version" => fields.version = value.text(),
+            "gitBranch" => fields.branch = value.text(),
             "isSidechain" => fields.sidechain = value.is_true(),
             "isApiErrorMessage" => fields.api_error = value.is_true(),
-            "sourceToolAssistantUUID" => fields.source_call = text(value),
-            "parentToolUseID" => fields.parent_tool_use = text(value),
+            "sourceToolAssistantUUID" => fields.source_call = value.text(),
+            "parentToolUseID" => fields.parent_tool_use = value.text(),
             "toolUseResult" => fields.result_agent = agent_id(value),
             "data" => fields.progress_agent = agent_id(value),
             "snapshot" => fields.snapshot = SnapshotFields::read(value),
@@ -107,8 +107,8 @@ impl<'t> SnapshotFields<'t> {
     fn read(cursor: &mut Cursor<'t>) -> Self {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
-            "messageId" => fields.message_id = text(value),
-            "timestamp" => fields.timestamp = text(value),
+            "messageId" => fields.message_id = value.text(),
+            "timestamp" => fields.timestamp = value.text(),
             _ => {}
         });
         fields
@@ -119,7 +119,7 @@ impl<'t> MessageFields<'t> {
     fn read(cursor: &mut Cursor<'t>) -> Self {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
-            "model" => fields.model = text(value),
+            "model" => fields.model = value.text(),
             "content" => {
                 let model = fields.model;
                 fields = Self { model, ..Self::default() };
@@ -144,12 +144,12 @@ impl<'t> MessageFields<'t> {
         let (mut block_text, mut name, mut prompt) = (None, None, None);
         let (mut id, mut tool_use_id, mut is_error) = (None, None, false);
         cursor.object(|key, value| match key {
-            "type" => block_type = text(value),
+            "type" => block_type = value.text(),
             "text" => block_text = value.string(),
-            "id" => id = text(value),
-            "name" => name = text(value),
+            "id" => id = value.text(),
+            "name" => name = value.text(),
             "input" => prompt = read_prompt(value),
-            "tool_use_id" => tool_use_id = text(value),
+            "tool_use_id" => tool_use_id = value.text(),
             "is_error" => is_error = value.is_true(),
             _ => {}
         });
@@ -166,17 +166,12 @@ impl<'t> MessageFields<'t> {
     }
 }
 
-/// The string here, unless it is empty.
-fn text<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
-    cursor.string().filter(|text| !text.is_empty())
-}
-
 /// The `agentId` of the object here.
 fn agent_id<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
     let mut agent = None;
     cursor.object(|key, value| {
         if key == "agentId" {
-            agent = text(value);
+            agent = value.text();
         }
     });
     agent

@@ -53,6 +53,10 @@ impl Adapter for ClaudeCode {
         Ok(read)
     }
 
+    fn has_clues(&self) -> bool {
+        true
+    }
+
     fn has_links(&self) -> bool {
         !self.sidechains.is_empty()
     }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::event::{Event, Link, LinkKind};
 use crate::id::EventId;
 use crate::ingest::formats::labels::{
-    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, MAX_CALLS, SOURCE_CALL, TOOL,
+    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, TOOL,
     TOOL_USE_ID, is_numbered, numbered,
 };
 use crate::limits;
@@ -252,8 +252,9 @@ fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Be
     let mut best = Best::default();
     for n in 0..MAX_CALLS {
         each_in_session(snapshot, session, &numbered(TOOL_USE_ID, n), call, |event| {
-            // Results carry the call's id too, but only calls name their tool.
-            if event.label(TOOL).is_none() {
+            // Results carry the call's id too, but only calls name their tool. Hooks
+            // tell of a call that the transcript has.
+            if event.label(TOOL).is_none() || event.label(HOOK).is_some() {
                 return ControlFlow::Continue(());
             }
             let call = event.id().clone();

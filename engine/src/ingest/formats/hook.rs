@@ -1,0 +1,371 @@
+//! Payloads of Claude Code's hooks: one object for each call of a hook, which has
+//! no id, no time and names no cause.
+//!
+//! | of the event | is |
+//! |---|---|
+//! | id | of `PreToolUse` a `UUIDv8` of session, `tool_use_id` and the hook's name; of others of the bytes and when or how often they came |
+//! | parent | of what a call came to its `PreToolUse`; of `SubagentStart` the oldest call of an agent that waits (`spawned`); else the last event of the agent or of the session |
+//! | kind | `hook_event_name` |
+//! | session, instance | `session_id`; `agent_id`, else the session |
+
+use std::collections::VecDeque;
+
+use serde::de::IgnoredAny;
+
+use crate::batch::Appended;
+use crate::error::{self, Error};
+use crate::event::{Event, LinkKind};
+use crate::id::EventId;
+use crate::ingest::formats::equal::{EqualOnes, content};
+use crate::ingest::formats::labels::{
+    AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
+};
+use crate::ingest::formats::values::{cut, is, label_value, last_name, scalar_time, text};
+use crate::ingest::formats::{Adapter, ReadEvent};
+use crate::ingest::json::{Cursor, JsonStr, Scalar};
+use crate::limits;
+use crate::query::filter::Filter;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::stored::Detail;
+
+/// What happened in a session before: enough to say what caused the next event.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Past {
+    /// The last event of each agent, and under the session's name of the session.
+    last: VecDeque<(String, EventId)>,
+    /// Calls that start an agent and have neither an agent nor a result: the
+    /// agent's type, the call's id and its event.
+    calls: VecDeque<(String, String, EventId)>,
+}
+
+/// Reads a file of payloads, a line each.
+#[derive(Debug)]
+pub(crate) struct Hooks {
+    /// The sessions met last, the newest at the end.
+    sessions: VecDeque<(String, Past)>,
+    equal: EqualOnes,
+    last_time_ns: i64,
+}
+
+/// What was found in a payload.
+#[derive(Debug, Default)]
+struct Fields<'t> {
+    session: Option<JsonStr<'t>>,
+    hook: Option<JsonStr<'t>>,
+    tool: Option<JsonStr<'t>>,
+    tool_use_id: Option<JsonStr<'t>>,
+    agent: Option<JsonStr<'t>>,
+    agent_type: Option<JsonStr<'t>>,
+    /// Of a call that starts an agent.
+    subagent_type: Option<JsonStr<'t>>,
+    cwd: Option<JsonStr<'t>>,
+    model: Option<JsonStr<'t>>,
+    timestamp: Option<Scalar<'t>>,
+}
+
+/// Appends the payload of a hook of Claude Code, which came at this time (in
+/// nanoseconds since the Unix epoch). It hangs on what the store knows of the
+/// session: the result of a call on the call, an agent's start on the call that
+/// started it, anything else on the last event.
+///
+/// The same payload with the same time is a repeat. An error if it is not an
+/// object with `session_id` and `hook_event_name`. O(1): it looks at the newest
+/// events of the session.
+///
+/// ```
+/// use forebear::{EventId, Store, ingest};
+///
+/// let store = Store::in_memory()?;
+/// let asked = r#"{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"go"}"#;
+/// let before = r#"{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"Bash","tool_use_id":"t"}"#;
+/// let after = r#"{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"t"}"#;
+/// let asked = ingest::append_hook(&store, asked, 1)?;
+/// let before = ingest::append_hook(&store, before, 2)?;
+/// let after = ingest::append_hook(&store, after, 3)?;
+/// let snapshot = store.snapshot();
+/// let parent = |id: &EventId| snapshot.get(id).map(|e| e.and_then(|e| e.parent().cloned()));
+/// assert_eq!(parent(&after.id)?, Some(before.id.clone()));
+/// assert_eq!(parent(&before.id)?, Some(asked.id));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> error::Result<Appended> {
+    // The reader of fields takes what is well formed for granted.
+    let well_formed = serde_json::from_str::<IgnoredAny>(payload);
+    well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
+    let event = event(payload, time_ns, |session| Past::of(&store.snapshot(), session))?;
+    store.append(event)
+}
+
+/// The event that a payload which came at this time stands for, in a session with
+/// this past.
+pub(crate) fn event(
+    object: &str,
+    time_ns: i64,
+    past: impl FnOnce(&str) -> error::Result<Past>,
+) -> error::Result<Event> {
+    let fields = Fields::read(object);
+    let session = fields.session_name().map_err(Error::invalid)?;
+    let past = past(&session)?;
+    // Told apart from others with the same bytes by when it came.
+    Ok(fields.event(object, session, time_ns, time_ns.cast_unsigned(), &past))
+}
+
+impl Past {
+    /// What a store knows of a session: its newest events, as far as they matter.
+    pub(crate) fn of(snapshot: &Snapshot, session: &str) -> error::Result<Self> {
+        let filter = Filter::new().session(session).detail(Detail::Labels).limit(PAST_EVENTS);
+        let page = snapshot.events(&filter)?;
+        let mut past = Self::default();
+        for event in page.items.iter().rev() {
+            let label = |key| event.label(key).map(str::to_owned);
+            past.note(&Seen {
+                id: event.id(),
+                instance: event.instance(),
+                session,
+                hook: label(HOOK).as_deref(),
+                agent_type: label(AGENT_TYPE).as_deref(),
+                tool_use_id: label(TOOL_USE_ID).as_deref(),
+                tool: label(TOOL).as_deref(),
+            });
+        }
+        Ok(past)
+    }
+
+    fn note_event(&mut self, event: &Event, session: &str) {
+        let label = |wanted: &str| {
+            let label = event.labels.iter().find(|(key, _)| key == wanted);
+            label.map(|(_, value)| value.as_str())
+        };
+        self.note(&Seen {
+            id: &event.id,
+            instance: &event.instance,
+            session,
+            hook: label(HOOK),
+            agent_type: label(AGENT_TYPE),
+            tool_use_id: label(TOOL_USE_ID),
+            tool: label(TOOL),
+        });
+    }
+
+    fn note(&mut self, seen: &Seen<'_>) {
+        for name in [seen.instance, seen.session] {
+            self.last.retain(|(known, _)| known != name);
+            self.last.push_back((name.to_owned(), seen.id.clone()));
+        }
+        while self.last.len() > MAX_AGENTS {
+            self.last.pop_front();
+        }
+        let tool_use_id = seen.tool_use_id.unwrap_or_default();
+        match seen.hook {
+            Some(PRE_TOOL_USE) if seen.tool.is_some_and(starts_agents) => {
+                if self.calls.len() == MAX_AGENTS {
+                    self.calls.pop_front();
+                }
+                let agent_type = seen.agent_type.unwrap_or_default().to_owned();
+                self.calls.push_back((agent_type, tool_use_id.to_owned(), seen.id.clone()));
+            }
+            Some(POST_TOOL_USE | POST_TOOL_USE_FAILURE | "PermissionDenied") => {
+                self.calls.retain(|(_, id, _)| id != tool_use_id);
+            }
+            Some(SUBAGENT_START) => {
+                if let Some(at) = self.waiting_call(seen.agent_type.unwrap_or_default()) {
+                    self.calls.remove(at);
+                }
+            }
+            // The turn is over: no call waits any more.
+            Some("UserPromptSubmit" | "Stop" | "SessionStart" | "SessionEnd")
+                if seen.instance == seen.session =>
+            {
+                self.calls.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// The oldest call of an agent of this type that waits, else of any.
+    fn waiting_call(&self, agent_type: &str) -> Option<usize> {
+        let same = self.calls.iter().position(|(known, ..)| known == agent_type);
+        same.or_else(|| (!self.calls.is_empty()).then_some(0))
+    }
+
+    fn last_of(&self, name: &str) -> Option<&EventId> {
+        self.last.iter().find(|(known, _)| known == name).map(|(_, event)| event)
+    }
+}
+
+/// What the past remembers of an event.
+struct Seen<'e> {
+    id: &'e EventId,
+    instance: &'e str,
+    session: &'e str,
+    hook: Option<&'e str>,
+    agent_type: Option<&'e str>,
+    tool_use_id: Option<&'e str>,
+    tool: Option<&'e str>,
+}
+
+impl Hooks {
+    pub(crate) fn new(modified_ns: i64) -> Self {
+        Self { sessions: VecDeque::new(), equal: EqualOnes::default(), last_time_ns: modified_ns }
+    }
+
+    /// The past of a session, taken out.
+    fn take(&mut self, session: &str) -> Past {
+        let at = self.sessions.iter().position(|(known, _)| known == session);
+        at.and_then(|at| self.sessions.remove(at)).map(|(_, past)| past).unwrap_or_default()
+    }
+}
+
+impl Adapter for Hooks {
+    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+        let fields = Fields::read(object);
+        let session = fields.session_name()?;
+        let mut past = self.take(&session);
+        let number = u64::from(self.equal.number(object.as_bytes()));
+        let event = fields.event(object, session.clone(), self.last_time_ns, number, &past);
+        self.last_time_ns = event.time_ns;
+        past.note_event(&event, &session);
+        if self.sessions.len() == MAX_SESSIONS {
+            self.sessions.pop_front();
+        }
+        self.sessions.push_back((session, past));
+        Ok(ReadEvent { event, time_made_up: fields.time_ns().is_none() })
+    }
+}
+
+impl<'t> Fields<'t> {
+    fn read(object: &'t str) -> Self {
+        let mut fields = Self::default();
+        Cursor::new(object).object(|key, value| match key {
+            "session_id" => fields.session = value.text(),
+            "hook_event_name" => fields.hook = value.text(),
+            "tool_name" => fields.tool = value.text(),
+            "tool_use_id" => fields.tool_use_id = value.text(),
+            "agent_id" => fields.agent = value.text(),
+            "agent_type" => fields.agent_type = value.text(),
+            "cwd" => fields.cwd = value.text(),
+            "model" => fields.model = value.text(),
+            "timestamp" => fields.timestamp = value.scalar(),
+            "tool_input" => value.object(|key, value| {
+                if key == "subagent_type" {
+                    fields.subagent_type = value.text();
+                }
+            }),
+            _ => {}
+        });
+        fields
+    }
+
+    fn session_name(&self) -> Result<String, String> {
+        match (self.session, self.hook) {
+            (Some(session), Some(_)) => Ok(text(session, limits::MAX_NAME_BYTES)),
+            _ => Err("expected a hook's payload with session_id and hook_event_name".to_owned()),
+        }
+    }
+
+    fn time_ns(&self) -> Option<i64> {
+        self.timestamp.and_then(|value| scalar_time(value, None))
+    }
+
+    fn event(
+        &self,
+        object: &str,
+        session: String,
+        time_ns: i64,
+        number: u64,
+        past: &Past,
+    ) -> Event {
+        let hook = self.hook.map_or_else(String::new, |hook| text(hook, limits::MAX_KIND_BYTES));
+        let agent = self.agent.map(|agent| text(agent, limits::MAX_NAME_BYTES));
+        let instance = agent.unwrap_or_else(|| session.clone());
+        let tool_use_id = self.tool_use_id.map(label_value);
+        let mut event = Event::new(hook.as_str()).payload(object);
+        event = match &tool_use_id {
+            Some(call) if is_of_a_call(&hook) => {
+                event.derived_id(CALL_DOMAIN, &of_call(&session, call, &hook))
+            }
+            _ => event.derived_id(
+                ID_DOMAIN,
+                &content(&[session.as_bytes(), object.as_bytes(), &number.to_le_bytes()]),
+            ),
+        };
+        let pre = tool_use_id
+            .as_ref()
+            .map(|call| EventId::derived(CALL_DOMAIN, &of_call(&session, call, PRE_TOOL_USE)));
+        let agent_type =
+            if is(self.hook, PRE_TOOL_USE) { self.subagent_type } else { self.agent_type };
+        let waiting = || {
+            let agent_type = agent_type.map(label_value).unwrap_or_default();
+            past.waiting_call(&agent_type).map(|at| past.calls[at].2.clone())
+        };
+        let last = || past.last_of(&instance).or_else(|| past.last_of(&session)).cloned();
+        let parent = match hook.as_str() {
+            PRE_TOOL_USE => last(),
+            SUBAGENT_START => {
+                event = event.link(LinkKind::Spawned);
+                pre.or_else(waiting).or_else(last)
+            }
+            _ => pre.or_else(last),
+        };
+        if let Some(parent) = parent
+            && parent != event.id
+        {
+            event = event.parent(parent);
+        }
+        for (key, value) in [
+            (HOOK, self.hook),
+            (TOOL, self.tool),
+            (TOOL_USE_ID, self.tool_use_id),
+            (AGENT, self.agent),
+            (AGENT_TYPE, agent_type),
+            (MODEL, self.model),
+        ] {
+            if let Some(value) = value {
+                event = event.label(key, label_value(value));
+            }
+        }
+        if hook == POST_TOOL_USE_FAILURE || hook == "StopFailure" {
+            event = event.label(IS_ERROR, "true");
+        }
+        if let Some(project) = self.cwd.and_then(|cwd| last_name(&cwd.decode())) {
+            event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
+        }
+        event
+            .label(TYPE, HOOK)
+            .time_ns(self.time_ns().unwrap_or(time_ns))
+            .instance(instance)
+            .session(session)
+    }
+}
+
+/// Whether a call has one such event, so that its id follows from the call.
+fn is_of_a_call(hook: &str) -> bool {
+    matches!(hook, PRE_TOOL_USE | POST_TOOL_USE | POST_TOOL_USE_FAILURE)
+}
+
+fn of_call(session: &str, tool_use_id: &str, hook: &str) -> Vec<u8> {
+    content(&[session.as_bytes(), tool_use_id.as_bytes(), hook.as_bytes()])
+}
+
+/// Whether a tool starts agents, under its name of today or the one before.
+fn starts_agents(tool: &str) -> bool {
+    matches!(tool, "Task" | "Agent")
+}
+
+const PRE_TOOL_USE: &str = "PreToolUse";
+const POST_TOOL_USE: &str = "PostToolUse";
+const POST_TOOL_USE_FAILURE: &str = "PostToolUseFailure";
+const SUBAGENT_START: &str = "SubagentStart";
+
+/// Events of a session that are looked at to say what caused the next.
+const PAST_EVENTS: usize = 200;
+/// Agents of a session, and calls that start one, that are remembered.
+const MAX_AGENTS: usize = 64;
+/// Sessions of a file that are remembered.
+const MAX_SESSIONS: usize = 256;
+
+/// Keeps the ids of calls' events apart from other derived ids.
+const CALL_DOMAIN: &str = "forebear hook call v1";
+/// Keeps the ids of all other hooks apart from other derived ids.
+const ID_DOMAIN: &str = "forebear hook payload v1";

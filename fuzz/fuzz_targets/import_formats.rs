@@ -1,0 +1,72 @@
+//! Imports arbitrary bytes as each of the formats, and as the one they look like.
+//! Every object must come in or be in quarantine, and importing again must change
+//! nothing. The first byte says which format.
+
+#![no_main]
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use forebear::Store;
+use forebear::ingest::{Format, ImportOptions, ImportReport, Mapping, import};
+use forebear::storage::SimulatedDisk;
+use libfuzzer_sys::fuzz_target;
+
+mod oracle;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((choice, input)) = input.split_first() else { return };
+    fs::write(&FILE.1, input).expect("the temporary folder can be written");
+    let mut options = ImportOptions::new([FILE.1.as_path()]);
+    match usize::from(choice % 8) {
+        6 => {}
+        7 => options = options.mapping(mapping()),
+        format => options = options.format(Format::ALL[format]),
+    }
+    let store = Store::builder()
+        .max_payload_bytes(LINE_BYTES_MAX)
+        .open_on(Arc::new(SimulatedDisk::new()))
+        .expect("an empty disk");
+    let report = run(&store, &options);
+    if !report.failed_files.is_empty() {
+        assert_eq!(choice % 8, 6, "only what is not told is looked at: {report:?}");
+        return;
+    }
+    let objects = oracle::read(input, LINE_BYTES_MAX).objects.len() as u64;
+    let came_in = stored(&report);
+    assert!(came_in <= objects, "{came_in} of {objects} objects");
+    assert!(objects - came_in <= report.bad_lines * 64 + report.quarantined, "{report:?}");
+
+    let stats = store.snapshot().stats().expect("a store in memory");
+    assert_eq!((stats.events, stats.versions), (report.events, report.versions));
+    let again = run(&store, &options);
+    assert_eq!((again.events, again.versions, again.quarantined, again.links), (0, 0, 0, 0));
+    assert_eq!(stored(&again), came_in);
+    assert_eq!(store.snapshot().stats().expect("a store in memory"), stats);
+});
+
+fn stored(report: &ImportReport) -> u64 {
+    report.events + report.repeats + report.versions + report.without_id
+}
+
+fn mapping() -> Mapping {
+    let json = r#"{"id":"a.b","parent":["p","a.p"],"kind":"k","time":"t","time_unit":"us",
+        "labels":{"l":"x.y.z"}}"#;
+    json.parse().expect("a sound mapping")
+}
+
+fn run(store: &Store, options: &ImportOptions) -> ImportReport {
+    import(store, options, |_| ControlFlow::Continue(())).expect("it can be read")
+}
+
+/// The file's folder, which goes when the process ends, and its path.
+static FILE: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("file.jsonl");
+    (folder, path)
+});
+
+/// A line of more bytes is not loaded.
+const LINE_BYTES_MAX: usize = 4096;
