@@ -42,6 +42,10 @@ bench-scale *args:
 bench-import *args:
     cargo run --release -p forebear-benches --bin import -- {{args}}
 
+# Looking ids up, opening and rotating at 10 to 10,000 segments: some minutes.
+bench-lookups *args:
+    cargo run --release -p forebear-benches --bin lookups -- {{args}}
+
 # A fuzz target (open_log, import_transcript, import_formats) for so many seconds.
 fuzz target seconds="60":
     mkdir -p fuzz/corpus/{{target}}

@@ -10,9 +10,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::log::block::StoreId;
-use crate::segment::manifest::{
-    self, LogStart, Manifest, Read, idx_name, log_name, seg_name, segment_of,
-};
+use crate::segment::manifest::{self, LogStart, Manifest, Read, idx_name, seg_name, segment_of};
 use crate::segment::sealed::Sealed;
 use crate::storage::Storage;
 
@@ -38,10 +36,11 @@ pub(crate) fn archive(
                 first_seq: first.first_seq,
                 previous: before(from, first)?,
             },
+            archive: true,
             ..Manifest::new(store)
         },
     };
-    check(to, path, store, &manifest, going)?;
+    check(path, store, &manifest, going)?;
     let new: Vec<&Sealed> =
         going.iter().filter(|sealed| sealed.segment >= manifest.active.segment).collect();
     let (Some(begin), Some(last)) = (new.first(), new.last()) else { return Ok(()) };
@@ -106,20 +105,14 @@ fn read(to: &dyn Storage, path: &Path) -> Result<Option<Manifest>> {
 }
 
 /// Refuses what is no archive of this store, or does not go up to these segments.
-fn check(
-    to: &dyn Storage,
-    path: &Path,
-    store: StoreId,
-    archive: &Manifest,
-    going: &[Sealed],
-) -> Result<()> {
+fn check(path: &Path, store: StoreId, archive: &Manifest, going: &[Sealed]) -> Result<()> {
     let refused = |what: String| {
         Err(Error::foreign(format!("the folder {}: {what}; choose another folder", path.display())))
     };
     if archive.store != store {
         return refused("expected an archive of this store, found one of another".to_owned());
     }
-    if archive.full.is_some() || to.open(&log_name(archive.active.segment)).is_ok() {
+    if !archive.archive {
         return refused("expected an archive, found a store that is written to".to_owned());
     }
     let next = archive.active;

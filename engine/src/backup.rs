@@ -57,23 +57,12 @@ pub(crate) fn backup(parts: &Parts, path: &Path) -> Result<Backup> {
             path.display()
         )));
     }
-    sealed(parts, from, &*to)?;
-    let mut starts = Vec::new();
-    for view in parts.logs() {
-        let start = start_of(view, &manifest, parts.sealed.last())?;
-        let name = log_name(start.segment);
-        copy(view.log.reader.file(), view.visible.log_end, &*to, &name)
-            .map_err(|error| Error::io("copy", &name, error))?;
-        starts.push((start, view.visible.log_end));
+    let copied = copy_all(parts, &manifest, from, &*to, path);
+    if copied.is_err() {
+        // It can be asked for again. What can't be removed is told then.
+        let _ = clear(&*to);
     }
-    to.sync_dir().map_err(|error| Error::io("sync the folder", path, error))?;
-    let Some((active, _)) = starts.pop() else {
-        return Err(Error::damaged("expected a log that is appended to, found none"));
-    };
-    let full = starts.pop().map(|(start, length)| FullLog { start, length });
-    let retention = manifest.retention;
-    Manifest { store: manifest.store, sealed: parts.sealed.to_vec(), full, active, retention }
-        .write(&*to)?;
+    copied?;
     Ok(Backup {
         segments: parts.len() as u64,
         events: parts.end_seq() - parts.first_seq(),
@@ -81,15 +70,45 @@ pub(crate) fn backup(parts: &Parts, path: &Path) -> Result<Backup> {
     })
 }
 
+fn copy_all(
+    parts: &Parts,
+    manifest: &Manifest,
+    from: &dyn Storage,
+    to: &dyn Storage,
+    path: &Path,
+) -> Result<()> {
+    sealed(parts, from, to)?;
+    let mut starts = Vec::new();
+    for view in parts.logs() {
+        let start = start_of(view, manifest, parts.sealed.last())?;
+        let name = log_name(start.segment);
+        copy(view.log.reader.file(), view.visible.log_end, to, &name)
+            .map_err(|error| Error::io("copy", &name, error))?;
+        starts.push((start, view.visible.log_end));
+    }
+    to.sync_dir().map_err(|error| Error::io("sync the folder", path, error))?;
+    let active = match starts.pop() {
+        Some((active, _)) => active,
+        None if manifest.archive => manifest.active,
+        None => return Err(Error::damaged("expected a log that is appended to, found none")),
+    };
+    let full = starts.pop().map(|(start, length)| FullLog { start, length });
+    let copy = Manifest { sealed: parts.sealed.to_vec(), full, active, ..manifest.clone() };
+    copy.write(to)
+}
+
+/// Removes what a copy that failed has left in a folder that was empty.
+fn clear(to: &dyn Storage) -> std::io::Result<()> {
+    to.list()?.iter().try_for_each(|name| to.unlink(name))
+}
+
 /// Links or copies the files of sealed segments.
 fn sealed(parts: &Parts, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
     let mut groups = Vec::new();
     for sealed in &*parts.sealed {
         let name = seg_name(sealed.segment);
-        from.link_to(&name, to).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::expired(sealed.first_seq),
-            _ => Error::io("copy", &name, error),
-        })?;
+        from.link_to(&name, to)
+            .map_err(|error| parts.segments.explain(Error::io("copy", &name, error), sealed))?;
         groups.push(group_name(group_of(sealed.segment)));
         // Without it the index is made again.
         optional(from, to, &idx_name(sealed.segment))?;

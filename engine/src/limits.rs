@@ -64,6 +64,11 @@ pub const QUEUE_BATCHES: usize = 4096;
 /// with another limit: 24 MiB.
 pub const DEFAULT_CACHE_BYTES: usize = 24 << 20;
 
+/// Bytes of sealed files that may stay mapped in memory unless the store was opened
+/// with another limit: 1 GiB. They are the system's to take back at any time; beyond
+/// this they are given back.
+pub const DEFAULT_MAP_BYTES: u64 = 1 << 30;
+
 /// Bytes of log at which a segment is full, unless the store was opened with
 /// another limit: 64 MiB.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
@@ -92,6 +97,20 @@ pub const MAX_CHECKPOINT_SOURCE_BYTES: usize = 4096;
 
 /// Longest position of a checkpoint, in bytes.
 pub const MAX_CHECKPOINT_BYTES: usize = 4096;
+
+/// Longest name of a session, in bytes: that of an agent's has the name of its
+/// session and that of its instance.
+pub const MAX_SESSION_BYTES: usize = 2 * MAX_NAME_BYTES + 1;
+
+/// Longest value of a field of a session's patch or of a relationship, such as its
+/// metadata, in bytes.
+pub const MAX_METADATA_BYTES: usize = 64 << 10;
+
+/// Sessions above a session that are counted.
+pub const MAX_SESSION_DEPTH: usize = 4096;
+
+/// Most sessions of one tree that are shown and counted.
+pub const MAX_SESSION_TREE: usize = 65_536;
 
 /// How long a write at [`Durability::Buffered`](crate::Durability::Buffered)
 /// may stay in the process's memory.

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::segment::filters::group_of;
 use crate::segment::manifest::{self, FullLog, LogStart, Manifest, Read, log_name, segment_of};
 use crate::segment::segments::Segments;
 use crate::shared::Shared;
+use crate::spool;
 use crate::storage::{LockGuard, LockOutcome, Storage, StorageFile};
 
 /// A store that was opened and recovered.
@@ -36,6 +37,7 @@ pub(crate) fn open(
 ) -> Result<Opened> {
     // Before the lock is taken, which writes to the folder.
     refuse_foreign(&**storage)?;
+    refuse_archive(&**storage)?;
     let lock = lock(&**storage)?;
     let mut recovery = RecoveryReport::default();
     let manifest = match Manifest::read(&**storage)? {
@@ -91,6 +93,7 @@ fn open_log(
         first_seq: start.first_seq,
         index: RwLock::new(index),
         reader,
+        sessions: Mutex::default(),
     };
     Ok((LogView { log: Arc::new(opened), visible }, log))
 }
@@ -105,7 +108,10 @@ fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
     };
     for name in list(storage)? {
         let is_ours = |ending: &str| segment_of(&name, ending);
-        let gone = |group: u64| !manifest.sealed.iter().any(|s| group_of(s.segment) == group);
+        let gone = |group: u64| {
+            let at = manifest.sealed.partition_point(|sealed| sealed.segment < group);
+            manifest.sealed.get(at).is_none_or(|sealed| group_of(sealed.segment) != group)
+        };
         let leftover = match (is_ours(".log"), is_ours(".seg").or(is_ours(".idx"))) {
             (Some(log), _) => log != active && Some(log) != full && log < active,
             (_, Some(segment)) => !sealed(segment),
@@ -129,7 +135,7 @@ fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let manifest = names.iter().any(|name| name == manifest::NAME)
         && (files || Manifest::looks_ours(storage)?);
     let ours = |name: &String| {
-        matches!(name.as_str(), LOCK | manifest::NEXT)
+        matches!(name.as_str(), LOCK | manifest::NEXT | spool::FOLDER)
             || is_file(name)
             || (manifest && name == manifest::NAME)
     };
@@ -138,6 +144,18 @@ fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
         Some(other) if !known => Err(Error::foreign(format!(
             "expected a store or an empty folder{}, found one with other files in it, such as \
              {other:?}; choose another folder",
+            storage.path().map(|path| format!(" at {}", path.display())).unwrap_or_default()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses an archive, which is read alone.
+fn refuse_archive(storage: &dyn Storage) -> Result<()> {
+    match Manifest::read(storage)? {
+        Read::Sound(manifest) if manifest.archive => Err(Error::foreign(format!(
+            "expected a store to write to{}, found an archive, which is only read; open it with \
+             `Reader::open`",
             storage.path().map(|path| format!(" at {}", path.display())).unwrap_or_default()
         ))),
         _ => Ok(()),
@@ -237,8 +255,8 @@ fn open_file(storage: &dyn Storage, name: &str) -> Result<Arc<dyn StorageFile>> 
     match storage.open(name) {
         Ok(file) => Ok(Arc::from(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::damaged(format!(
-            "expected the log {name}, which the manifest names, found no such file; an archive \
-             has none and can only be read, else restore it from a copy"
+            "expected the log {name}, which the manifest names, found no such file; restore it \
+             from a copy"
         ))),
         Err(error) => Err(Error::io("open", name, error)),
     }

@@ -63,6 +63,8 @@ struct State {
 struct Seen {
     mark: Mark,
     manifest: Manifest,
+    /// Whether the one with this mark can't be used, and this is the one before it.
+    stale: bool,
 }
 
 /// What a snapshot sees, and how much of it is known to be on disk.
@@ -87,9 +89,22 @@ impl Reader {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let disk = Disk::open_read_only(path).map_err(|error| Error::io("open", path, error))?;
-        Self::open_on(Arc::new(disk))
+        Self::builder().open(path)
+    }
+
+    /// Options for opening a store for reading.
+    ///
+    /// ```
+    /// use forebear::{Reader, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let reader = Reader::builder().cache_bytes(4 << 20).map_budget(64 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn builder() -> ReaderBuilder {
+        ReaderBuilder::default()
     }
 
     /// Opens the store on a storage of your own. Nothing in it is changed.
@@ -105,12 +120,7 @@ impl Reader {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn open_on(storage: Arc<dyn Storage>) -> Result<Self> {
-        let cache_bytes = limits::DEFAULT_CACHE_BYTES;
-        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, false));
-        let state = Mutex::new(State::default());
-        let reader = Self(Arc::new(Inner { storage, segments, cache_bytes, state }));
-        reader.refresh()?;
-        Ok(reader)
+        Self::builder().open_on(storage)
     }
 
     /// The store as it is now: every write that returned before this was called is
@@ -231,10 +241,14 @@ impl Reader {
     pub(crate) fn view(&self) -> Result<View> {
         let mut state = self.0.state.lock();
         for turn in 0..TURNS_MAX {
-            if let Some(view) = self.0.look(&mut state)? {
-                return Ok(view);
+            match self.0.look(&mut state, turn >= DAMAGED_TURNS_MAX) {
+                Ok(Some(view)) => return Ok(view),
+                // The files went away between reading the manifest and opening them.
+                Ok(None) => {}
+                // It may be written at this moment, by what replaces it bit by bit.
+                Err(error) if error.is_damaged() && turn < DAMAGED_TURNS_MAX => {}
+                Err(error) => return Err(error),
             }
-            // The files went away between reading the manifest and opening them.
             thread::sleep(Duration::from_millis(turn.min(10)));
         }
         Err(Error::damaged(format!(
@@ -251,13 +265,29 @@ impl Inner {
     ///
     /// The manifest need not be read again afterwards: whatever was written before
     /// it was read is in the files that it names, and what they say holds even where
-    /// they were sealed meanwhile.
-    fn look(&self, state: &mut State) -> Result<Option<View>> {
+    /// they were sealed meanwhile. One that can't be used is an error, or if that is
+    /// `tolerated`, what the one before it said goes on to hold.
+    fn look(&self, state: &mut State, tolerated: bool) -> Result<Option<View>> {
         // In this order, so that at worst an unchanged manifest is read again.
         let Some(mark) = Mark::read(&*self.storage)? else { return Err(self.no_store()) };
         let changed = state.seen.as_ref().is_none_or(|seen| seen.mark != mark);
         if changed {
-            let manifest = self.read_manifest()?;
+            let (manifest, stale) = match (self.read_manifest(), state.seen.take()) {
+                (Ok(manifest), before) => {
+                    state.seen = before;
+                    (manifest, false)
+                }
+                (Err(error), Some(before)) if error.is_damaged() && tolerated => {
+                    if !before.stale {
+                        state.notes.push(format!("{error}; what it said before goes on to hold"));
+                    }
+                    (before.manifest, true)
+                }
+                (Err(error), before) => {
+                    state.seen = before;
+                    return Err(error);
+                }
+            };
             self.segments.look_again();
             if let Some(Seen { manifest: before, .. }) = &state.seen {
                 if before.store != manifest.store {
@@ -268,9 +298,10 @@ impl Inner {
                 }
                 self.forget_expired(before, &manifest);
             }
-            state.seen = Some(Seen { mark, manifest });
+            state.seen = Some(Seen { mark, manifest, stale });
         }
-        let State { seen: Some(Seen { manifest, .. }), full, active, view, notes } = state else {
+        let State { seen: Some(Seen { manifest, stale, .. }), full, active, view, notes } = state
+        else {
             return Ok(None);
         };
         if let Some(old) = active.take_if(|active| !active.is_of(manifest.store, manifest.active)) {
@@ -289,7 +320,15 @@ impl Inner {
         }
         let start = manifest.active;
         let found = self.follow(active, manifest.store, start, notes, Follower::follow)?;
-        if !found && !self.is_unchanged(mark)? {
+        if !found && !manifest.archive {
+            if *stale || self.is_unchanged(mark)? {
+                let name = log_name(start.segment);
+                return Err(Error::damaged(format!(
+                    "expected the log {name}, which {} names, found no such file; restore it from \
+                     a copy",
+                    manifest::NAME
+                )));
+            }
             state.seen = None;
             return Ok(None);
         }
@@ -392,9 +431,77 @@ impl Inner {
     }
 }
 
+/// How to open a store for reading.
+///
+/// An example is at [`Reader::builder`].
+#[derive(Clone, Debug)]
+pub struct ReaderBuilder {
+    cache_bytes: usize,
+    map_budget: u64,
+}
+
+impl Default for ReaderBuilder {
+    fn default() -> Self {
+        Self { cache_bytes: limits::DEFAULT_CACHE_BYTES, map_budget: limits::DEFAULT_MAP_BYTES }
+    }
+}
+
+impl ReaderBuilder {
+    /// Sets how many decoded bytes are kept in memory: 24 MiB unless set.
+    ///
+    /// An example is at [`Reader::builder`].
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Sets how many bytes of sealed files may stay mapped in memory: 1 GiB unless
+    /// set. As for [`StoreBuilder::map_budget`](crate::StoreBuilder::map_budget).
+    ///
+    /// An example is at [`Reader::builder`].
+    #[must_use]
+    pub fn map_budget(mut self, bytes: u64) -> Self {
+        self.map_budget = bytes;
+        self
+    }
+
+    /// Opens the store in a folder, as [`Reader::open`].
+    ///
+    /// An example is at [`Reader::builder`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Reader> {
+        let path = path.as_ref();
+        let disk = Disk::open_read_only(path).map_err(|error| Error::io("open", path, error))?;
+        self.open_on(Arc::new(disk))
+    }
+
+    /// Opens the store on a storage of your own, as [`Reader::open_on`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::{Reader, Store, storage::SimulatedDisk};
+    ///
+    /// let disk = Arc::new(SimulatedDisk::new());
+    /// let store = Store::builder().open_on(disk.clone())?;
+    /// let reader = Reader::builder().cache_bytes(4 << 20).open_on(disk)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn open_on(self, storage: Arc<dyn Storage>) -> Result<Reader> {
+        let Self { cache_bytes, map_budget } = self;
+        let segments =
+            Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_budget, false));
+        let state = Mutex::new(State::default());
+        let reader = Reader(Arc::new(Inner { storage, segments, cache_bytes, state }));
+        reader.refresh()?;
+        Ok(reader)
+    }
+}
+
 /// How often a question is asked where what it needs expires meanwhile.
 const ASKED_MAX: usize = 4;
 /// How often a manifest is read that names files which are gone when they are opened.
 const TURNS_MAX: u64 = 100;
+/// How often a manifest is read that can't be used: 45 milliseconds.
+const DAMAGED_TURNS_MAX: u64 = 10;
 /// How often a log is followed from its beginning at one time.
 const REPLACED_MAX: usize = 3;

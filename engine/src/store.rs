@@ -6,20 +6,23 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::batch::{Appended, Batch, Linked, StateUpdate, Written};
+use crate::batch::{Appended, Batch, Linked, Written};
 use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind};
 use crate::id::EventId;
 use crate::limits;
-use crate::log::encoded::{Encoded, Encoder};
+use crate::log::encoded::EncodedBatch;
 use crate::opening;
 use crate::options::{Durability, WhenFull};
 use crate::rebuild::{self, Rebuilt};
 use crate::recovery::RecoveryReport;
 use crate::retention::{Retained, Retention};
 use crate::segment::segments::Segments;
+use crate::sessions::patch::SessionPatch;
+use crate::sessions::relationship::Relationship;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
+use crate::spool::drain::Drain;
 use crate::storage::{Disk, LockGuard, SimulatedDisk, Storage};
 use crate::writer::Writer;
 use crate::writer::queue::{Command, Job, Queue, queue};
@@ -52,6 +55,8 @@ struct Inner {
     /// Taken when the store is dropped, which ends the writer.
     queue: Option<Queue>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// Taken when the store is dropped, too: it has the queue as well.
+    drain: Mutex<Option<Drain>>,
     options: StoreBuilder,
     recovery: RecoveryReport,
     storage: Arc<dyn Storage>,
@@ -169,6 +174,20 @@ impl Store {
         written.links.pop().ok_or_else(Error::closed)
     }
 
+    /// Says something of a session; what is not said stays as it is.
+    ///
+    /// An example is at [`SessionPatch`].
+    pub fn upsert_session(&self, patch: SessionPatch) -> Result<()> {
+        self.write(Batch::new().session(patch)).map(drop)
+    }
+
+    /// Says how two sessions belong together; said again, it is changed.
+    ///
+    /// An example is at [`Relationship`].
+    pub fn relate(&self, relationship: Relationship) -> Result<()> {
+        self.write(Batch::new().relate(relationship)).map(drop)
+    }
+
     /// Writes a batch and waits until it is as durable as it asks for.
     ///
     /// ```
@@ -212,34 +231,15 @@ impl Store {
         let options = &self.0.options;
         batch.validate(options.max_payload())?;
         let records = batch.len();
-        let mut encoder = Encoder::new(batch.events.len());
-        // One after the other is freed.
-        batch.events.into_iter().for_each(|event| encoder.event(&event));
-        let events = encoder.finish();
-        let links: Vec<_> = batch.links.iter().map(Encoded::link).collect();
-        let quarantined: Vec<_> = batch.quarantined.into_iter().map(Encoded::quarantined).collect();
-        let encode = |update: StateUpdate| {
-            let StateUpdate { family, key, value } = update;
-            Encoded::state(family, key, &value)
-        };
-        let state: Vec<_> = batch.state.into_iter().map(encode).collect();
-        let all = [&events, &links, &quarantined, &state];
-        let bytes = all.into_iter().flatten().map(Encoded::len).sum();
+        let durability = batch.durability.unwrap_or(options.durability);
+        let when_full = batch.when_full.unwrap_or(options.when_full);
+        let encoded = batch.encode();
+        let bytes = encoded.bytes();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
             return Err(Error::limit("batch", limits::MAX_BATCH_BYTES, bytes));
         }
         let (receipt, answer) = Receipt::pair();
-        let job = Job {
-            events,
-            links,
-            quarantined,
-            state,
-            durability: batch.durability.unwrap_or(options.durability),
-            answer,
-            bytes,
-            command: None,
-        };
-        self.send(job, batch.when_full.unwrap_or(options.when_full))?;
+        self.send(Job::of(encoded, durability, answer), when_full)?;
         Ok(receipt)
     }
 
@@ -358,6 +358,23 @@ impl Store {
         self.0.shared.parts().segments.take_notes()
     }
 
+    /// Takes in what other processes handed in through a [`Spool`](crate::Spool) now;
+    /// returns how many batches. On a real disk the store does it by itself.
+    ///
+    /// ```
+    /// use forebear::{Event, Spool, Store, storage::SimulatedDisk};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let store = Store::builder().open_on(std::sync::Arc::new(disk.clone()))?;
+    /// Spool::open_on(&disk)?.submit(Event::new("note").id("handed in"))?;
+    /// assert_eq!(store.drain_spool()?, 1);
+    /// assert!(store.snapshot().contains("handed in")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn drain_spool(&self) -> Result<u64> {
+        self.0.drain.lock().as_ref().map_or(Ok(0), Drain::now)
+    }
+
     /// Writes what was accepted, syncs it and closes the store for all handles.
     /// Snapshots can still be read.
     ///
@@ -371,6 +388,9 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn close(self) -> Result<()> {
+        if let Some(drain) = self.0.drain.lock().as_mut() {
+            drain.stop(true);
+        }
         let outcome = self.command(Command::Close);
         // The lock is free once the writer is gone.
         if let Some(writer) = self.0.writer.lock().take() {
@@ -424,17 +444,8 @@ impl Store {
     /// Has the writer do what is no write, after all that was asked before.
     fn command(&self, command: Command) -> Result<()> {
         let (receipt, answer) = Receipt::pair();
-        let job = Job {
-            events: Vec::new(),
-            links: Vec::new(),
-            quarantined: Vec::new(),
-            state: Vec::new(),
-            durability: Durability::Sync,
-            answer,
-            bytes: 0,
-            command: Some(command),
-        };
-        self.send(job, WhenFull::Block)?;
+        let job = Job::of(EncodedBatch::default(), Durability::Sync, answer);
+        self.send(Job { command: Some(command), ..job }, WhenFull::Block)?;
         receipt.wait().map(drop)
     }
 
@@ -446,12 +457,15 @@ impl Store {
 impl Drop for Inner {
     /// Ends the writer, which writes what was accepted first, and waits for it.
     fn drop(&mut self) {
-        self.queue = None;
         // A waker may have dropped the last handle on the writer's own thread, which
         // goes on after it and writes what was accepted.
-        if let Some(writer) = self.writer.get_mut().take()
-            && writer.thread().id() != std::thread::current().id()
-        {
+        let writer = self.writer.get_mut().take();
+        let writer = writer.filter(|writer| writer.thread().id() != std::thread::current().id());
+        if let Some(mut drain) = self.drain.get_mut().take() {
+            drain.stop(writer.is_some());
+        }
+        self.queue = None;
+        if let Some(writer) = writer {
             let _ = writer.join();
         }
     }
@@ -481,6 +495,7 @@ pub struct StoreBuilder {
     max_payload_bytes: Option<usize>,
     queue_bytes: Option<usize>,
     cache_bytes: Option<usize>,
+    map_budget: Option<u64>,
     rotation: Rotation,
 }
 
@@ -571,6 +586,42 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets how much memory the store is to make do with: 64 MiB unless set. Three
+    /// eighths each go to the index of the active log, which bounds how much one
+    /// segment holds, and to decoded bytes kept for reading; an eighth to the write
+    /// queue. What else there is has to do with the rest; sealing takes about as much
+    /// as the index again while it runs. Mapped files are the system's, and not
+    /// counted.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().memory_budget(16 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.rotation.index_bytes = bytes / 8 * 3;
+        self.cache_bytes(bytes / 8 * 3).queue_bytes(bytes / 8)
+    }
+
+    /// Sets how many bytes of sealed files may stay mapped in memory: 1 GiB unless
+    /// set. Beyond that those used longest ago are given back to the system, which
+    /// reads them again when they are asked for; what is being read at the moment can
+    /// be above it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = forebear::Store::builder().map_budget(32 << 20).open(&path)?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn map_budget(mut self, bytes: u64) -> Self {
+        self.map_budget = Some(bytes);
+        self
+    }
+
     /// Sets at how many bytes of log a segment is full: 64 MiB unless set.
     ///
     /// ```
@@ -651,7 +702,8 @@ impl StoreBuilder {
             return Err(Error::limit("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
         }
         let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
-        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, true));
+        let map_budget = self.map_budget.unwrap_or(limits::DEFAULT_MAP_BYTES);
+        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_budget, true));
         let opened = opening::open(&storage, cache_bytes, segments)?;
         let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
         let (queue, jobs) = queue(self.queue_bytes.unwrap_or(limits::DEFAULT_QUEUE_BYTES));
@@ -663,8 +715,10 @@ impl StoreBuilder {
             .name("forebear-writer".to_owned())
             .spawn(move || run(writer, lock))
             .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
+        let drain = Drain::start(&*storage, Arc::clone(&shared), queue.clone(), self.max_payload());
         Ok(Store(Arc::new(Inner {
             shared,
+            drain: Mutex::new(drain),
             queue: Some(queue),
             writer: Mutex::new(Some(thread)),
             storage,

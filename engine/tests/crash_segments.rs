@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ops::RangeInclusive;
 
-use forebear::storage::{Fault, SimulatedDisk, Storage};
-use forebear::{Batch, Durability, Event, Result, Retention, Store, StoredEvent};
+use forebear::storage::{Fault, SimulatedDisk};
+use forebear::{Batch, Durability, Event, Reader, Result, Retention, Snapshot, Store, StoredEvent};
 use support::listing::events;
 use support::random::Random;
 use support::script::{Script, on};
@@ -225,7 +225,7 @@ impl History {
     fn assert_all_there(&self, disk: &SimulatedDisk, store: &Store, at: usize, context: &str) {
         let mut found: BTreeMap<u64, String> = BTreeMap::new();
         if let Some(archive) = open_archive(disk) {
-            let archived = events(&archive.snapshot());
+            let archived = events(&archive);
             found.extend(archived.iter().map(|event| (event.seq(), content(event))));
         }
         for event in events(&store.snapshot()) {
@@ -281,16 +281,10 @@ fn recover(disk: &SimulatedDisk) -> Result<()> {
     store.close()
 }
 
-/// The archive as a store, if there is one; it gets a log of its own in a copy.
-fn open_archive(disk: &SimulatedDisk) -> Option<Store> {
+/// The archive as it is read, if there is one.
+fn open_archive(disk: &SimulatedDisk) -> Option<Snapshot> {
     let archive = disk.in_folder(ARCHIVE);
-    let manifest = String::from_utf8(archive.read("MANIFEST").ok()?).expect("is text");
-    let copy = SimulatedDisk::new();
-    for name in archive.list().expect("lists") {
-        copy.write(&name, archive.read(&name).expect("reads"));
-    }
-    let active = manifest.lines().find_map(|line| line.strip_prefix("active "));
-    let number: u64 = active?.split(' ').next()?.parse().expect("is a number");
-    copy.write(&format!("{number:010}.log"), "");
-    Some(Store::builder().open_on(on(&copy)).expect("an archive opens"))
+    archive.read("MANIFEST").ok()?;
+    let reader = Reader::open_on(on(&archive)).expect("an archive opens");
+    Some(reader.snapshot().expect("an archive is read"))
 }

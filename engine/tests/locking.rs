@@ -149,8 +149,9 @@ fn assert_private(path: &Path) {
     let mut files = 0;
     for entry in std::fs::read_dir(path).expect("lists") {
         let file = entry.expect("lists").path();
-        assert_eq!(mode(&file), 0o600, "{}", file.display());
+        let expected = if file.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&file), expected, "{}", file.display());
         files += 1;
     }
-    assert!(files >= 3, "the lock, the manifest and the log");
+    assert!(files >= 4, "the lock, the manifest, the log and the spool");
 }

@@ -216,6 +216,195 @@ fn durable_events_are_those_that_a_later_block_calls_so() {
     assert_eq!(event.seq(), 3);
 }
 
+#[test]
+fn a_manifest_that_can_not_be_read_stops_no_reader_that_has_read_one_before() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.append(event(120)).expect("appends");
+    store.seal().expect("seals");
+    let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
+    assert_eq!(count(&reader), 121);
+    let sound = disk.read("MANIFEST").expect("is there");
+    for damaged in [&sound[..100], b"", b"something else"] {
+        disk.write("MANIFEST", damaged);
+        store.append(event(count(&reader))).expect("appends");
+        assert_eq!(reader.take_notes().len(), 1, "it is told once");
+        let rows = count(&reader);
+        assert!(reader.ask(|snapshot| snapshot.contains("event 5")).expect("answers"));
+        assert!(reader.take_notes().is_empty());
+        let error = Reader::open_on(Arc::new(disk.clone())).expect_err("it has read none");
+        assert!(error.is_damaged() || error.is_foreign(), "{error}");
+        assert_eq!(disk.read("MANIFEST").expect("is there"), damaged, "nothing is written");
+        disk.write("MANIFEST", &*sound);
+        assert_eq!(count(&reader), rows);
+    }
+    // It is sound again a moment later: nobody hears of it.
+    disk.write("MANIFEST", &sound[..200]);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(10));
+            disk.write("MANIFEST", &*sound);
+        });
+        Reader::open_on(Arc::new(disk.clone())).expect("waits for it");
+    });
+    // The next rotation writes another.
+    disk.write("MANIFEST", &sound[..200]);
+    store.seal().expect("seals");
+    store.append(event(500)).expect("appends");
+    assert!(reader.ask(|snapshot| snapshot.contains("event 500")).expect("answers"));
+}
+
+#[test]
+fn a_log_that_is_lost_is_told_and_not_read_as_empty() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.seal().expect("seals");
+    store.append(event(120)).expect("appends");
+    drop(store);
+    let log = disk.list().expect("lists").into_iter().rfind(|name| name.contains(".log"));
+    let lost = disk.kill();
+    lost.remove(&log.expect("there is one")).expect("removes");
+    let error = Reader::open_on(Arc::new(lost)).expect_err("a part of it is gone");
+    assert!(error.is_damaged() && error.to_string().contains(".log"), "{error}");
+}
+
+#[test]
+fn an_index_that_is_lost_is_made_in_memory_where_the_store_is_only_read() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.seal().expect("seals");
+    drop(store);
+    let damages: [fn(&SimulatedDisk); 2] = [
+        |disk| disk.remove("0000000001.idx").expect("removes"),
+        |disk| disk.flip_bit("0000000001.idx", 5000, 1).expect("flips"),
+    ];
+    for damage in damages {
+        let damaged = disk.kill();
+        damage(&damaged);
+        let before = damaged.list().expect("lists");
+        let reader = Reader::open_on(Arc::new(damaged.clone())).expect("opens");
+        let recent = reader.ask(|snapshot| snapshot.recent("instance 1", 100)).expect("answers");
+        assert_eq!(recent.len(), 40);
+        let notes = reader.take_notes();
+        assert!(notes.iter().any(|note| note.contains("0000000001.idx")), "{notes:?}");
+        assert_eq!(damaged.list().expect("lists"), before);
+        assert_eq!(damaged.operations(), 0, "nothing is written");
+    }
+}
+
+/// A map of what is cut off would kill the process: logs are read, and sealed files
+/// mapped once they are known to be as long as they should be.
+#[test]
+fn files_that_are_cut_under_a_reader_are_errors_and_kill_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::builder().segment_events(50).open(&path).expect("opens");
+    store.append_batch((0..50).map(event)).expect("appends");
+    store.seal().expect("seals");
+    store.append_batch((50..90).map(event)).expect("appends");
+    let reader = Reader::open(&path).expect("opens");
+    let snapshot = reader.snapshot().expect("reads");
+    store.close().expect("closes");
+    let cut = |name: &str, length: u64| {
+        let file = std::fs::File::options().write(true).open(path.join(name)).expect("opens");
+        file.set_len(length).expect("cuts");
+    };
+    cut("0000000002.log", 300);
+    for n in 50..90 {
+        let found = snapshot.get(format!("event {n}"));
+        assert!(found.is_err_and(|error| error.is_damaged() || error.io_kind().is_some()), "{n}");
+    }
+    assert_eq!(count(&reader), 50, "it is read anew");
+    let reader = Reader::open(&path).expect("opens");
+    cut("0000000001.idx", 100);
+    assert!(reader.ask(|snapshot| snapshot.contains("event 7")).expect("is made again"));
+    let reader = Reader::open(&path).expect("opens");
+    cut("0000000001.seg", 5000);
+    let error = reader.ask(|snapshot| snapshot.contains("event 7")).expect_err("it is cut");
+    assert!(error.is_damaged() && error.to_string().contains("0000000001.seg"), "{error}");
+}
+
+#[test]
+fn a_segment_that_is_lost_is_told_with_what_to_do() {
+    let disk = SimulatedDisk::new();
+    let store = store_on(&disk);
+    store.append_batch((0..120).map(event)).expect("appends");
+    store.append(event(120)).expect("appends");
+    store.seal().expect("seals");
+    drop(store);
+    let lost = disk.kill();
+    lost.remove("0000000001.seg").expect("removes");
+    let reader = Reader::open_on(Arc::new(lost.clone())).expect("opens");
+    let error = reader.ask(|snapshot| snapshot.contains("none")).expect_err("it is not known");
+    assert!(error.is_damaged() && error.to_string().contains("0000000001.seg"), "{error}");
+    assert!(error.to_string().contains("restore it from a copy"), "{error}");
+    let store = store_on(&lost);
+    store.retain(&Retention::new().max_events(0)).expect("drops what is lost");
+    store.append(event(7)).expect("goes on");
+}
+
+/// Bytes of maps of such files that are in memory, as the kernel counts them.
+#[cfg(target_os = "linux")]
+fn mapped_bytes(of: impl Fn(&str) -> bool) -> u64 {
+    let maps = std::fs::read_to_string("/proc/self/smaps").expect("reads");
+    let (mut ours, mut bytes) = (false, 0);
+    for line in maps.lines() {
+        let name = line.rsplit(' ').next().unwrap_or_default();
+        if line.split(' ').next().is_some_and(|range| range.contains('-')) {
+            ours = of(name);
+        } else if ours && let Some(rest) = line.strip_prefix("Rss:") {
+            let kib = rest.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+            bytes += kib * 1024;
+        }
+    }
+    bytes
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn mapped_pages_stay_within_the_budget_and_those_used_last_stay_longest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::builder().segment_events(500).open(&path).expect("opens");
+    let mut random = Random::new(3);
+    let mut noise = |n: u64| {
+        let bytes: Vec<u8> = (0..1000).map(|_| random.next() as u8).collect();
+        event(n).payload(bytes)
+    };
+    for n in 0..40 {
+        store.append_batch((n * 500..n * 500 + 500).map(&mut noise)).expect("appends");
+    }
+    store.seal().expect("seals");
+    store.close().expect("closes");
+    let folder_name = path.to_str().expect("is text").to_owned();
+    let read_all = |reader: &Reader| {
+        let mut most = 0;
+        for n in (0..20_000).step_by(3) {
+            let id = format!("event {n}");
+            let found = reader.ask(|snapshot| snapshot.get(&id)).expect("answers");
+            assert_eq!(found.expect("is there").seq(), n + 1);
+            if n % 300 == 0 {
+                most = most.max(mapped_bytes(|name| name.starts_with(&folder_name)));
+            }
+        }
+        most
+    };
+    let free = read_all(&Reader::open(&path).expect("opens"));
+    assert!(free > 16 << 20, "all of it is in memory, not {free} bytes");
+    let budget = 4 << 20;
+    let reader = Reader::builder().map_budget(budget).open(&path).expect("opens");
+    let most = read_all(&reader);
+    println!("{free} bytes at most without a budget, {most} with one of {budget}");
+    // Between two looks at it 64 segments are asked for.
+    assert!(most < budget + (4 << 20), "{most} of {budget} bytes");
+    let of = |file: &str| mapped_bytes(|name| name == format!("{folder_name}/{file}"));
+    assert_eq!(of("0000000001.idx"), 0, "used longest ago");
+    assert!(of("0000000040.idx") > 0, "used last");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_store_that_can_not_be_written_is_read_and_left_as_it_is() {

@@ -1,14 +1,15 @@
-//! One process writes, rotates, seals and retains while eight others read, each
-//! checking every answer against the rule that generated the data.
+//! One process writes, rotates, seals, archives and drops while eight others read the
+//! store and its archive, each checking every answer against the rule that generated
+//! the data.
 //!
-//! `FOREBEAR_SOAK_SECONDS` sets for how long; 20 unless set.
+//! `FOREBEAR_SOAK_SECONDS` sets for how long; a minute unless set.
 
 mod support {
     pub(crate) mod random;
 }
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use support::random::Random;
 const FOLDER: &str = "FOREBEAR_SOAK_FOLDER";
 const SEED: &str = "FOREBEAR_SOAK_SEED";
 const SECONDS: &str = "FOREBEAR_SOAK_SECONDS";
-const DEFAULT_SECONDS: u64 = 20;
+const DEFAULT_SECONDS: u64 = 60;
 const READERS: u64 = 8;
 /// Events in a segment, and events that retention leaves.
 const SEGMENT_EVENTS: u32 = 50;
@@ -37,6 +38,7 @@ fn readers_in_other_processes_see_what_the_rule_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store");
     let store = Store::builder().segment_events(SEGMENT_EVENTS).open(&path).expect("opens");
+    let retention = Retention::new().max_events(KEPT_EVENTS).archive(archive_of(&path));
     let readers: Vec<_> = (0..READERS).map(|seed| start_reader(&path, seed)).collect();
     let (begun, mut random, mut number) = (Instant::now(), Random::new(7), 0);
     while begun.elapsed() < length {
@@ -48,7 +50,6 @@ fn readers_in_other_processes_see_what_the_rule_says() {
         match random.below(200) {
             0 => store.seal().expect("seals"),
             1 => {
-                let retention = Retention::new().max_events(KEPT_EVENTS);
                 store.retain(&retention).expect("retains");
             }
             2..20 => thread::sleep(Duration::from_millis(random.below(30))),
@@ -59,9 +60,13 @@ fn readers_in_other_processes_see_what_the_rule_says() {
     for mut reader in readers {
         assert!(reader.wait().expect("ends").success(), "a reader found something wrong");
     }
-    println!("{number} events in {:?}", begun.elapsed());
+    let archived = check_archive(&archive_of(&path), 1);
+    println!("{number} events in {:?}, {archived} of them archived", begun.elapsed());
     let snapshot = Reader::open(&path).expect("opens").snapshot().expect("reads");
     assert!(snapshot.contains(id(number - 1)).expect("answers"));
+    let first = snapshot.events(&Filter::new().oldest_first().limit(1)).expect("lists").items;
+    assert_eq!(first.first().map(|event| event.seq() - 1), Some(archived), "each is in one");
+    snapshot.verify(&mut |finding| panic!("{finding}")).expect("reads");
 }
 
 /// Runs in a process of its own.
@@ -110,6 +115,7 @@ fn ask(folder: &str, mut reading: Reader, seed: u64, since: Instant, length: Dur
     while since.elapsed() < length {
         if random.below(100) == 0 {
             reading = Reader::open(folder).expect("opens");
+            check_archive(&archive_of(folder.as_ref()), random.next());
         }
         let choice = random.next();
         let rows = reading.ask(|snapshot| check(snapshot, choice)).expect("answers");
@@ -161,6 +167,29 @@ fn check(snapshot: &Snapshot, choice: u64) -> Result<u64> {
     }
     assert!(snapshot.get(id(last + 1))?.is_none(), "nothing later shows");
     Ok(last + 1)
+}
+
+/// Asks an archive a few things, where it has come to be; returns how many events it
+/// holds, which are all from the first on.
+fn check_archive(archive: &Path, choice: u64) -> u64 {
+    if !archive.join("MANIFEST").exists() {
+        return 0;
+    }
+    let snapshot = Reader::open(archive).expect("opens").snapshot().expect("reads");
+    let newest = snapshot.events(&Filter::new().limit(1)).expect("lists").items;
+    let count = newest.first().expect("it has some").seq();
+    let number = Random::new(choice).below(count);
+    let found = snapshot.get(id(number)).expect("answers").expect("it was archived");
+    assert_eq!(found.seq(), number + 1);
+    assert_eq!(found.payload(), Some(payload(number).as_bytes()));
+    assert_eq!(found.depth(), number % CHAIN_EVENTS);
+    let chain = snapshot.chain(id(number), &ChainOptions::new()).expect("answers");
+    assert_eq!(chain.expect("it is there").count() as u64, number % CHAIN_EVENTS + 1);
+    count
+}
+
+fn archive_of(store: &Path) -> PathBuf {
+    store.with_extension("archive")
 }
 
 fn start_reader(path: &Path, seed: u64) -> Child {

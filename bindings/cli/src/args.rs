@@ -112,6 +112,21 @@ pub(crate) enum Command {
     Man(generate::ManArgs),
 }
 
+impl Command {
+    /// Whether it may write to the store, or take what can be read once.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(
+            self,
+            Command::Append(_)
+                | Command::Import(_)
+                | Command::Link(_)
+                | Command::Seal(_)
+                | Command::Retain(_)
+                | Command::Rebuild(_)
+        )
+    }
+}
+
 /// Which events a command is about.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which events")]

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// There is nothing of the kind: exit code 3.
     NothingFound(String),
+    /// What was asked of has expired meanwhile: exit code 1, unless it is asked again.
+    Expired(String),
     /// The output could not be written. Where its reader has gone (`| head`)
     /// nobody wants the rest: exit code 0, without a word. Otherwise 1.
     Output(io::Error),
@@ -26,7 +28,7 @@ impl Failure {
     /// Says on stderr what is wrong and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let (code, message) = match self {
-            Failure::Failed(message) => (1, message),
+            Failure::Failed(message) | Failure::Expired(message) => (1, message),
             Failure::Usage(message) => (2, message),
             Failure::NothingFound(message) => (3, message),
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
@@ -43,6 +45,8 @@ impl From<forebear::Error> for Failure {
     fn from(error: forebear::Error) -> Self {
         if error.is_invalid() {
             Failure::Usage(error.to_string())
+        } else if error.is_expired() {
+            Failure::Expired(error.to_string())
         } else {
             Failure::Failed(error.to_string())
         }

@@ -22,7 +22,10 @@ fn main() -> ExitCode {
     cli.global.color.write_global();
     match commands::run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            output::let_go();
+            failure.report()
+        }
     }
 }
 

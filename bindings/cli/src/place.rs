@@ -1,5 +1,6 @@
 //! Where the store is, opening it, and finding events by what people type.
 
+use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
 use std::fs::DirBuilder;
 use std::io;
@@ -22,6 +23,9 @@ const MAX_LISTED: usize = 20;
 /// is taken for the beginning of an id, too.
 const MIN_PREFIX: usize = 4;
 
+/// How often a page is asked for that needs what expires meanwhile.
+const ASKED_MAX: usize = 5;
+
 /// Opens a store that is there to write to it. It is never made.
 pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
     open(&existing(global)?)
@@ -33,6 +37,42 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
     let reader = Reader::open(existing(global)?)?;
     report_notes(&reader);
     Ok(reader)
+}
+
+/// A store that is there, for what is listed page by page.
+pub(crate) fn pages(global: &Global) -> Result<Pages, Failure> {
+    let reader = reader(global)?;
+    let snapshot = RefCell::new(reader.snapshot()?);
+    Ok(Pages { reader, snapshot })
+}
+
+/// The store as of one moment, moved on to a later one only where a page needs what
+/// has expired since.
+pub(crate) struct Pages {
+    reader: Reader,
+    snapshot: RefCell<Snapshot>,
+}
+
+impl Pages {
+    /// The moment that is asked now.
+    pub(crate) fn now(&self) -> Ref<'_, Snapshot> {
+        self.snapshot.borrow()
+    }
+
+    /// Asks for a page.
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl Fn(&Snapshot) -> forebear::Result<T>,
+    ) -> forebear::Result<T> {
+        for _ in 1..ASKED_MAX {
+            match question(&self.now()) {
+                Err(error) if error.is_expired() => {}
+                answer => return answer,
+            }
+            self.snapshot.replace(self.reader.snapshot()?);
+        }
+        question(&self.now())
+    }
 }
 
 /// A store that is there, as it is now.

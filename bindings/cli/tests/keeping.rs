@@ -96,6 +96,47 @@ fn verify_finds_damage_and_rebuild_mends_indexes() {
     assert!(said.code == 1 && said.err.contains("1 segment is damaged"), "{said:?}");
 }
 
+/// On a mount that is read-only, where this machine lets one be made.
+#[cfg(target_os = "linux")]
+#[test]
+fn every_command_that_reads_works_on_a_read_only_mount() {
+    let place = with_segments(2);
+    assert_eq!(place.run_with(&["append", "--json"], r#"{"kind":"tick","id":"last"}"#).code, 0);
+    let script =
+        "mount --bind \"$STORE\" \"$STORE\" && mount -o remount,bind,ro \"$STORE\" || exit 77
+        touch \"$STORE/file\" 2> /dev/null && exit 78
+        for command in events recent 'show last' roots stats segments verify tail 'count kind'; do
+            \"$PROGRAM\" $command > /dev/null 2> \"$SAID\" || { cat \"$SAID\" >&2; exit 1; }
+        done
+        \"$PROGRAM\" backup \"$COPY\" && ! \"$PROGRAM\" seal 2> /dev/null";
+    let before = names(&place.store());
+    let said = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .env("STORE", place.store())
+        .env("FOREBEAR_STORE", place.store())
+        .env("COPY", place.path().join("copy"))
+        .env("SAID", place.path().join("said"))
+        .env("PROGRAM", env!("CARGO_BIN_EXE_forebear"))
+        .output();
+    let Ok(said) = said else { return println!("skipped: there is no unshare") };
+    let err = String::from_utf8_lossy(&said.stderr);
+    match said.status.code() {
+        Some(0) => {}
+        Some(1) if err.contains("unshare") => return println!("skipped: {err}"),
+        Some(77) => return println!("skipped: {err}"),
+        code => panic!("{code:?}: {err}"),
+    }
+    assert_eq!(names(&place.store()), before);
+}
+
+#[cfg(target_os = "linux")]
+fn names(folder: &std::path::Path) -> Vec<std::ffi::OsString> {
+    let entries = fs::read_dir(folder).expect("lists");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("lists").file_name()).collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn a_backup_is_a_store_of_its_own() {
     let place = with_segments(2);

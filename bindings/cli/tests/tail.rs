@@ -4,10 +4,11 @@ mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Place, ids};
-use forebear::{Event, Store};
+use forebear::{Event, Retention, Store};
 
 #[test]
 fn commands_read_a_store_that_is_open_for_writing() {
@@ -39,6 +40,51 @@ fn commands_read_a_store_that_is_open_for_writing() {
     let said = place.run(&["link", "late", "ask"]);
     assert_eq!(said.code, 1, "one writer at a time: {said:?}");
     drop(store);
+}
+
+#[test]
+fn commands_answer_while_segments_expire_under_them() {
+    let place = Place::new();
+    let store = Store::builder().segment_events(20).open(place.store()).expect("opens");
+    let event = |n: u64| {
+        let event = Event::new("step").id(format!("event {n}")).payload(vec![b'x'; 400]);
+        event.parent(format!("event {}", n.saturating_sub(1)))
+    };
+    store.append_batch((0..2000).map(event)).expect("appends");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let policy = Retention::new().max_events(500);
+            for n in (2000..).step_by(20) {
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                store.append_batch((n..n + 20).map(event)).expect("appends");
+                store.retain(&policy).expect("drops");
+            }
+        });
+        for _ in 0..10 {
+            for command in [
+                &["events", "--all", "--oldest-first", "--json"][..],
+                &["export"],
+                &["roots", "--all"],
+                &["missing"],
+                &["stats"],
+                &["count", "kind"],
+                &["timeline"],
+                &["tail"],
+                &["segments"],
+                &["verify"],
+            ] {
+                let said = place.run(command);
+                assert_eq!(said.code, 0, "{command:?}: {}", said.err);
+            }
+            let copy = tempfile::tempdir().expect("a folder");
+            let said = place.run(&["backup", copy.path().to_str().expect("is text")]);
+            assert_eq!(said.code, 0, "{}", said.err);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]
@@ -81,6 +127,30 @@ fn tail_follows_and_ends_cleanly() {
     interrupt(&mut tail);
     assert!(tail.wait().expect("ends").success());
     std::io::stdout().flush().expect("flushes");
+}
+
+#[test]
+fn tail_follows_what_a_filter_takes_and_if_durable_what_is_on_disk() {
+    let place = Place::with_three_events();
+    let store = Store::open(place.store()).expect("opens");
+    let mut tail = place
+        .command(&["tail", "-f", "--json", "--errors", "--durable", "--from", "start"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut lines = BufReader::new(tail.stdout.take().expect("is piped")).lines();
+    let mut next = || lines.next().expect("goes on").expect("is text");
+    assert!(next().contains(r#""id":"failure""#));
+    for n in 0..5 {
+        store.append(Event::new("step").id(format!("step {n}"))).expect("appends");
+        let id = format!("error {n}");
+        store.append(Event::new("error").id(id.as_str())).expect("appends");
+        // Each block says of those before it that they are on disk.
+        store.append(Event::new("step").id(format!("after {n}"))).expect("appends");
+        assert!(next().contains(&id));
+    }
+    interrupt(&mut tail);
+    assert!(tail.wait().expect("ends").success());
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use rkyv::api::high::{HighSerializer, to_bytes_in};
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
@@ -36,6 +36,15 @@ struct Place {
     record: Range<usize>,
     meta_len: usize,
     payload_len: Option<usize>,
+}
+
+/// The records of a batch, ready for the writer.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedBatch {
+    pub(crate) events: Vec<Encoded>,
+    pub(crate) links: Vec<Encoded>,
+    pub(crate) quarantined: Vec<Encoded>,
+    pub(crate) state: Vec<Encoded>,
 }
 
 /// Encodes the events of a batch, many to a piece of memory.
@@ -83,7 +92,45 @@ impl Encoder {
     }
 }
 
+impl EncodedBatch {
+    /// All records in the order in which they apply.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Encoded> {
+        [&self.events, &self.links, &self.quarantined, &self.state].into_iter().flatten()
+    }
+
+    /// Bytes that the records take in a block's body.
+    pub(crate) fn bytes(&self) -> usize {
+        self.records().map(Encoded::len).sum()
+    }
+}
+
 impl Encoded {
+    /// The records of a body, as they stand in it.
+    pub(crate) fn read_all(body: &[u8]) -> Result<Vec<Self>> {
+        let mut bytes = AlignedVec::with_capacity(body.len());
+        bytes.extend_from_slice(body);
+        let bytes = Arc::new(bytes);
+        let mut at = 0;
+        let mut records = Vec::new();
+        while at < bytes.len() {
+            let frame = Frame::parse(&bytes[at..], (bytes.len() - at) as u64)?;
+            let record = at..at + frame.len();
+            at = record.end;
+            let place = Place { record, meta_len: frame.meta_len, payload_len: frame.payload_len };
+            records.push(Self { bytes: Arc::clone(&bytes), place });
+        }
+        Ok(records)
+    }
+
+    /// What the record is, where no byte of its frame is set that says nothing.
+    pub(crate) fn kind(&self) -> Result<RecordKind> {
+        let record = self.record();
+        if record[1..4] != [0; 3] {
+            return Err(Error::damaged("expected zeros in a record's frame, found other bytes"));
+        }
+        Ok(Frame::parse(record, record.len() as u64)?.kind)
+    }
+
     pub(crate) fn link(link: &Link) -> Self {
         Self::of_link(RecordKind::Link, link)
     }
@@ -191,7 +238,8 @@ impl Encoded {
         Self { bytes: Arc::new(bytes), place }
     }
 
-    fn record(&self) -> &[u8] {
+    /// The bytes of the record.
+    pub(crate) fn record(&self) -> &[u8] {
         &self.bytes[self.place.record.clone()]
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::segment::file::SegFile;
-use crate::segment::filter::{FilterView, filter_key};
+use crate::segment::filter::{FilterView, Geometry, Probe, filter_key};
 use crate::segment::filter_group::{self, GROUP_SEGMENTS, GroupView};
 use crate::segment::manifest::seg_name;
 use crate::segment::pages::FileBytes;
@@ -49,26 +49,57 @@ impl Filters {
         sealed: &[Sealed],
         id: &EventId,
     ) -> Vec<usize> {
-        let Some(first) = sealed.first().map(|sealed| sealed.segment) else {
+        let (Some(first), Some(last)) = (sealed.first(), sealed.last()) else {
             return Vec::new();
         };
+        let (first, groups) = (first.segment, group_of(first.segment)..=group_of(last.segment));
         let key = filter_key(&id.key());
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at < sealed.len() {
-            let group = group_of(sealed[at].segment);
-            let end = ((group + GROUP_SEGMENTS as u64 - first) as usize).min(sealed.len());
-            let view = self.group(storage, group);
-            // The group keeps half of each fingerprint, and may not speak for all: the
-            // segment's own filter tells.
-            let maybe = view.map_or(u64::MAX, |view| view.probe(key) | !view.members());
-            found.extend((at..end).filter(|&number| {
-                let sealed = &sealed[number];
-                maybe & 1 << (sealed.segment - group) != 0 && self.may_have(storage, sealed, key)
-            }));
-            at = end;
+        loop {
+            let known = self.groups.read();
+            // Most of them have the key in one place, and the reads of all go on at the
+            // same time.
+            let mut place: Option<(Geometry, Probe)> = None;
+            let mut probe = |view: &GroupView<FileBytes>| match place {
+                Some((geometry, probe)) if geometry == view.geometry() => probe,
+                _ => {
+                    let probe = view.geometry().probe(key);
+                    place = Some((view.geometry(), probe));
+                    probe
+                }
+            };
+            for view in known.range(groups.clone()).filter_map(|(_, view)| view.as_ref()) {
+                view.prefetch(probe(view));
+            }
+            let mut views = known.range(groups.clone());
+            let mut found = Vec::new();
+            let missing = groups.clone().step_by(GROUP_SEGMENTS).find(|&group| {
+                let Some((_, view)) = views.next().filter(|(known, _)| **known == group) else {
+                    return true;
+                };
+                let (maybe, members) = view.as_ref().map_or((0, 0), |view| {
+                    // One that is damaged speaks for none.
+                    let maybe = view.probe_at(probe(view));
+                    maybe.map_or((0, 0), |maybe| (maybe, view.members()))
+                });
+                // For those that the group does not speak for, their own filters do.
+                let mut asked = maybe | !members;
+                while asked != 0 {
+                    let bit = u64::from(asked.trailing_zeros());
+                    asked &= asked - 1;
+                    let Some(number) = (group + bit).checked_sub(first) else { continue };
+                    let Some(of) = sealed.get(number as usize) else { break };
+                    if members >> bit & 1 == 1 || self.may_have(storage, of, key) {
+                        found.push(number as usize);
+                    }
+                }
+                false
+            });
+            drop(known);
+            match missing {
+                None => return found,
+                Some(group) => self.open_groups(storage, group..=*groups.end()),
+            }
         }
-        found
     }
 
     /// Merges the filters of a group of segments once it is complete, and writes
@@ -152,6 +183,23 @@ impl Filters {
         self.groups.write().retain(|_, view| view.is_some());
     }
 
+    /// Bytes of maps that are in memory for the sake of filters alone, about: those of
+    /// groups, and of segments that `counted` does not hold for.
+    pub(crate) fn resident_bytes(&self, counted: impl Fn(u64) -> bool) -> usize {
+        let groups = self.groups.read();
+        let groups = groups.values().flatten().map(|view| view.resident_bytes());
+        let single = self.single.read();
+        let single = single.iter().filter(|&(&segment, _)| !counted(segment));
+        groups.sum::<usize>()
+            + single.map(|(_, single)| single.file.resident_bytes()).sum::<usize>()
+    }
+
+    /// Gives the memory of these maps back to the system.
+    pub(crate) fn release(&self) {
+        self.groups.read().values().flatten().for_each(|view| view.release());
+        self.single.read().values().for_each(|single| single.file.release());
+    }
+
     /// The file of a segment, opened once for its filter and all else in it.
     pub(crate) fn file(&self, storage: &dyn Storage, sealed: &Sealed) -> Result<Arc<SegFile>> {
         Ok(Arc::clone(&self.single(storage, sealed)?.file))
@@ -179,13 +227,14 @@ impl Filters {
         Ok(single)
     }
 
-    fn group(&self, storage: &dyn Storage, group: u64) -> Option<Arc<GroupView<FileBytes>>> {
-        if let Some(view) = self.groups.read().get(&group) {
-            return view.clone();
+    /// Opens the files of groups that are not open.
+    fn open_groups(&self, storage: &dyn Storage, groups: RangeInclusive<u64>) {
+        for group in groups.step_by(GROUP_SEGMENTS) {
+            if !self.groups.read().contains_key(&group) {
+                let view = open_group(storage, &group_name(group)).map(Arc::new);
+                self.groups.write().insert(group, view);
+            }
         }
-        let view = open_group(storage, &group_name(group)).map(Arc::new);
-        self.groups.write().insert(group, view.clone());
-        view
     }
 }
 

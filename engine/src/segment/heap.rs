@@ -80,7 +80,7 @@ impl Heap {
     /// Bytes of the pages read since the last release.
     pub(crate) fn resident_bytes(&self) -> usize {
         match &self.bytes {
-            HeapBytes::Mapped(_) => self.touched.count() * PAGE_BYTES,
+            HeapBytes::Mapped(_) => self.touched.resident_bytes(),
             HeapBytes::File(_) => 0,
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Manifest {
     pub(crate) active: LogStart,
     /// The policy by which old segments go.
     pub(crate) retention: Option<Retention>,
+    /// Whether it is an archive, which has no log.
+    pub(crate) archive: bool,
 }
 
 /// A log, and what it goes on from.
@@ -128,7 +130,14 @@ impl Manifest {
 
     /// A new store's.
     pub(crate) fn new(store: StoreId) -> Self {
-        Self { store, sealed: Vec::new(), full: None, active: LogStart::FIRST, retention: None }
+        Self {
+            store,
+            sealed: Vec::new(),
+            full: None,
+            active: LogStart::FIRST,
+            retention: None,
+            archive: false,
+        }
     }
 
     /// Whether the file of that name begins as a manifest does.
@@ -179,6 +188,9 @@ impl Manifest {
         if let Some(retention) = &self.retention {
             let _ = writeln!(text, "retention {}", retention.to_text());
         }
+        if self.archive {
+            let _ = writeln!(text, "{ARCHIVE_LINE}");
+        }
         let digest = blake3::hash(text.as_bytes()).to_hex();
         let _ = writeln!(text, "{DIGEST_WORD}{digest}");
         text
@@ -222,6 +234,10 @@ impl Manifest {
         let (mut store, mut active) = (None, None);
         let mut manifest = Self::new([0; 16]);
         for line in content.lines().skip(1) {
+            if line == ARCHIVE_LINE {
+                manifest.archive = true;
+                continue;
+            }
             let (word, rest) = line.split_once(' ')?;
             match word {
                 "store" => store = Some(from_hex(rest)?),
@@ -266,20 +282,25 @@ impl LogStart {
 }
 
 impl Sealed {
+    /// Takes the words in the order in which they are written: there are thousands
+    /// of these lines, and a reader goes through them whenever a segment came.
     fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let segment = words.next()?.parse().ok()?;
+        let mut next = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
         Some(Self {
-            segment: text.split(' ').next()?.parse().ok()?,
-            first_seq: value(text, "first")?.parse().ok()?,
-            rows: value(text, "rows")?.parse().ok()?,
-            lost: value(text, "lost")?.parse().ok()?,
-            min_time_ns: value(text, "from")?.parse().ok()?,
-            max_time_ns: value(text, "to")?.parse().ok()?,
-            written_ns: value(text, "written")?.parse().ok()?,
-            raw_bytes: value(text, "raw")?.parse().ok()?,
-            seg_bytes: value(text, "seg")?.parse().ok()?,
-            idx_bytes: value(text, "idx")?.parse().ok()?,
-            footer: from_hex(value(text, "footer")?)?,
-            last: from_hex(value(text, "last")?)?,
+            segment,
+            first_seq: next("first")?.parse().ok()?,
+            rows: next("rows")?.parse().ok()?,
+            lost: next("lost")?.parse().ok()?,
+            min_time_ns: next("from")?.parse().ok()?,
+            max_time_ns: next("to")?.parse().ok()?,
+            written_ns: next("written")?.parse().ok()?,
+            raw_bytes: next("raw")?.parse().ok()?,
+            seg_bytes: next("seg")?.parse().ok()?,
+            idx_bytes: next("idx")?.parse().ok()?,
+            footer: from_hex(next("footer")?)?,
+            last: from_hex(next("last")?)?,
         })
     }
 }
@@ -290,26 +311,36 @@ pub(crate) fn value<'t>(line: &'t str, key: &str) -> Option<&'t str> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
 }
 
 fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    from_hex_bytes(text)?.try_into().ok()
+    let mut bytes = [0; N];
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    if pairs.len() != N || !rest.is_empty() {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = from_digits(*pair)?;
+    }
+    Some(bytes)
 }
 
 pub(crate) fn from_hex_bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let byte = |pair: &[u8]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
-    digits.len().is_multiple_of(2).then(|| digits.chunks_exact(2).map(byte).collect())?
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    rest.is_empty().then(|| pairs.iter().map(|&pair| from_digits(pair)).collect())?
 }
 
+fn from_digits([high, low]: [u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    Some((digit(high)? * 16 + digit(low)?) as u8)
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
+const ARCHIVE_LINE: &str = "archive";
 /// Bytes of the last line.
 const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
 /// More bytes than a manifest has.
@@ -341,6 +372,7 @@ mod tests {
             full: Some(FullLog { start: start(2, 6), length: 700 }),
             active: start(3, 8),
             retention: Some(Retention::new().max_events(10)),
+            archive: true,
         };
         let text = manifest.to_text();
         assert!(

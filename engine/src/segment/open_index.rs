@@ -15,17 +15,18 @@ use crate::segment::spine::Entry;
 use crate::storage::Storage;
 
 /// Opens the index of a segment. One that is missing or damaged is made again from
-/// the segment: O(its events). Where the store can be written, so is the file.
+/// the segment: O(its events). Where the store can be written, so is the file. Returns
+/// the pages of the file too, where they are what is read.
 pub(crate) fn open(
     storage: &dyn Storage,
     file: &SegFile,
     cache: &ChunkCache,
     writable: bool,
     tell: &dyn Fn(String),
-) -> Result<SegmentIndex> {
+) -> Result<(SegmentIndex, Option<Arc<Pages>>)> {
     let name = idx_name(file.footer().segment);
     let reason = match open_file(storage, file, &name) {
-        Ok(index) => return Ok(index),
+        Ok((index, pages)) => return Ok((index, Some(pages))),
         Err(error) if error.io_kind().is_some_and(|kind| kind != io::ErrorKind::NotFound) => {
             return Err(error);
         }
@@ -38,7 +39,8 @@ pub(crate) fn open(
     }
     tell(note);
     let footer = file.footer();
-    SegmentIndex::open(&name, Bytes(Arc::new(bytes)), footer.first_seq, footer.rows)
+    let bytes = Bytes(Arc::new(bytes));
+    Ok((SegmentIndex::open(&name, bytes, footer.first_seq, footer.rows)?, None))
 }
 
 /// The bytes of a segment's index, made from the segment.
@@ -123,16 +125,22 @@ pub(crate) fn write(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<(
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", name, error))
 }
 
-fn open_file(storage: &dyn Storage, file: &SegFile, name: &str) -> Result<SegmentIndex> {
+fn open_file(
+    storage: &dyn Storage,
+    file: &SegFile,
+    name: &str,
+) -> Result<(SegmentIndex, Arc<Pages>)> {
     let footer = file.footer();
     let opened = storage.open(name).map_err(|error| Error::io("open", name, error))?;
     let pages = Pages::open(&*opened, name, footer.index_bytes, file.index_digests()?)?;
-    SegmentIndex::open(name, IndexPages(pages), footer.first_seq, footer.rows)
+    let pages = Arc::new(pages);
+    let bytes = IndexPages(Arc::clone(&pages));
+    Ok((SegmentIndex::open(name, bytes, footer.first_seq, footer.rows)?, pages))
 }
 
 /// An index file whose pages are checked as they are read.
 #[derive(Debug)]
-struct IndexPages(Pages);
+struct IndexPages(Arc<Pages>);
 
 impl IndexBytes for IndexPages {
     fn len(&self) -> u64 {

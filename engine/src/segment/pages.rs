@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 use crate::storage::{Map, StorageFile};
@@ -56,7 +56,11 @@ pub(crate) struct Pages {
 }
 
 /// A bit for each page.
-pub(crate) struct Marks(Box<[AtomicU64]>);
+pub(crate) struct Marks {
+    words: Box<[AtomicU64]>,
+    /// Runs of 16 that have a mark.
+    runs: AtomicUsize,
+}
 
 impl FileBytes {
     /// Maps a stretch of a file, or reads it where there are no maps.
@@ -87,6 +91,15 @@ impl FileBytes {
     pub(crate) fn release(&self) {
         if let Self::Mapped(map) = self {
             map.release();
+        }
+    }
+}
+
+impl FileBytes {
+    /// Has the processor fetch the cache line that `at` lies in, where it is mapped.
+    pub(crate) fn prefetch_line(&self, at: usize) {
+        if let Self::Mapped(map) = self {
+            map.prefetch_line(at);
         }
     }
 }
@@ -208,7 +221,7 @@ impl Pages {
     /// Bytes of the pages read since the last release: about what of the map is
     /// in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.checked.count() * PAGE_BYTES
+        self.checked.resident_bytes().min(self.length)
     }
 
     /// Gives the memory back to the system. Pages are checked again when they are
@@ -254,28 +267,49 @@ impl fmt::Debug for Pages {
 
 impl Marks {
     pub(crate) fn new(count: usize) -> Self {
-        Self((0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+        let words = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Self { words, runs: AtomicUsize::new(0) }
     }
 
     #[inline]
     pub(crate) fn has(&self, at: usize) -> bool {
-        self.0.get(at / 64).is_some_and(|word| word.load(Ordering::Acquire) & (1 << (at % 64)) != 0)
+        let word = self.words.get(at / 64);
+        word.is_some_and(|word| word.load(Ordering::Acquire) & (1 << (at % 64)) != 0)
     }
 
     pub(crate) fn set(&self, at: usize) {
-        if let Some(word) = self.0.get(at / 64) {
-            word.fetch_or(1 << (at % 64), Ordering::AcqRel);
+        if let Some(word) = self.words.get(at / 64) {
+            let before = word.fetch_or(1 << (at % 64), Ordering::AcqRel);
+            if before >> (at % 64 / RUN_PAGES * RUN_PAGES) & RUN == 0 {
+                self.runs.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.0.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+        self.words.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
+    }
+
+    /// Bytes of a map that are in memory where these pages of it were read, about:
+    /// the system brings in the pages around one too.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        self.runs.load(Ordering::Relaxed) * RUN_PAGES * PAGE_BYTES
     }
 
     pub(crate) fn clear(&self) {
-        self.0.iter().for_each(|word| word.store(0, Ordering::Release));
+        for word in &self.words {
+            let before = word.swap(0, Ordering::AcqRel);
+            let marked = |run: &usize| before >> (run * RUN_PAGES) & RUN != 0;
+            let runs = (0..64 / RUN_PAGES).filter(marked).count();
+            self.runs.fetch_sub(runs, Ordering::Relaxed);
+        }
     }
 }
+
+/// Pages that Linux brings in with one of them, where it has them at hand.
+const RUN_PAGES: usize = 16;
+/// The marks of a run.
+const RUN: u64 = 0xffff;
 
 impl fmt::Debug for Marks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -310,7 +344,7 @@ mod tests {
         for storage in [&disk as &dyn Storage, &simulated] {
             let pages = open(storage, &bytes);
             assert_eq!(pages.bytes(4000..4200).expect("sound"), &bytes[4000..4200]);
-            assert_eq!(pages.resident_bytes(), 2 * PAGE_BYTES);
+            assert_eq!(pages.resident_bytes(), bytes.len(), "the pages around them too");
             pages.release();
             assert_eq!(pages.resident_bytes(), 0);
             assert_eq!(pages.bytes(0..bytes.len()).expect("sound"), bytes);

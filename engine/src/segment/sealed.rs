@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::event::{Link, LinkKind, Quarantined};
@@ -19,6 +20,7 @@ use crate::segment::index::{
     Dim, KeptLink, LinkEnd, SegmentIndex, Standing, Values, content_digest,
 };
 use crate::segment::open_index;
+use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
 use crate::state::{Family, Kept};
 use crate::storage::Storage;
@@ -66,7 +68,11 @@ pub(crate) struct Segment {
     sealed: Sealed,
     file: Arc<SegFile>,
     index: SegmentIndex,
+    /// The pages of the index, where they are those of its file.
+    index_pages: Option<Arc<Pages>>,
     cache: Arc<ChunkCache>,
+    /// When it was asked for last, as its store counts.
+    used: AtomicU64,
 }
 
 impl Segment {
@@ -80,8 +86,32 @@ impl Segment {
         writable: bool,
         tell: &dyn Fn(String),
     ) -> Result<Self> {
-        let index = open_index::open(storage, &file, cache, writable, tell)?;
-        Ok(Self { sealed: sealed.clone(), file, index, cache: Arc::clone(cache) })
+        let (index, index_pages) = open_index::open(storage, &file, cache, writable, tell)?;
+        let (sealed, cache, used) = (sealed.clone(), Arc::clone(cache), AtomicU64::new(0));
+        Ok(Self { sealed, file, index, index_pages, cache, used })
+    }
+
+    /// Notes that it is used now.
+    pub(crate) fn note_used(&self, now: u64) {
+        self.used.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of its maps that are in memory, about.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let index = self.index_pages.as_ref().map_or(0, |pages| pages.resident_bytes());
+        self.file.resident_bytes() + index
+    }
+
+    /// Gives the memory of its maps back to the system.
+    pub(crate) fn release(&self) {
+        self.file.release();
+        if let Some(pages) = &self.index_pages {
+            pages.release();
+        }
     }
 
     pub(crate) fn first_seq(&self) -> u64 {
@@ -90,10 +120,6 @@ impl Segment {
 
     pub(crate) fn rows(&self) -> u32 {
         self.sealed.rows
-    }
-
-    pub(crate) fn file(&self) -> &SegFile {
-        &self.file
     }
 
     pub(crate) fn entry(&self, row: u32) -> Result<Entry> {
@@ -402,6 +428,14 @@ impl Segment {
         show: impl FnMut(&str) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         self.index.state_names(family, after, show)
+    }
+
+    pub(crate) fn state_values(
+        &self,
+        family: Family,
+        show: impl FnMut(&str, Option<&[u8]>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.index.state_values(family, show)
     }
 
     fn rows_of(&self, id: &EventId, at_most: usize) -> Result<Vec<u32>> {

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
-use crate::segment::manifest::{Manifest, Read};
+use crate::segment::manifest::{self, Manifest, Read, seg_name};
 use crate::segment::sealed::{Sealed, Segment};
 use crate::storage::Storage;
 
@@ -26,6 +27,8 @@ pub(crate) struct Segments {
     late: Cache<u64, u64>,
     /// How many bytes of maps may be in memory before they are given back.
     map_budget: u64,
+    /// Counts how often segments were asked for.
+    clock: AtomicU64,
     /// Whether indexes that are made again may be written.
     writable: bool,
     /// What was mended, a sentence each.
@@ -33,15 +36,22 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// `cache_bytes` is how many decoded bytes are kept for reading.
-    pub(crate) fn new(storage: Arc<dyn Storage>, cache_bytes: usize, writable: bool) -> Self {
+    /// `cache_bytes` is how many decoded bytes are kept for reading, and `map_budget`
+    /// how many bytes of maps may be in memory.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        cache_bytes: usize,
+        map_budget: u64,
+        writable: bool,
+    ) -> Self {
         Self {
             storage,
             open: Cache::new(OPEN_MAX),
             filters: Filters::default(),
             chunks: Arc::new(ChunkCache::new(cache_bytes)),
             late: Cache::new(LATE_MAX),
-            map_budget: MAP_BUDGET_BYTES,
+            map_budget,
+            clock: AtomicU64::new(0),
             writable,
             notes: Mutex::new(Vec::new()),
         }
@@ -53,10 +63,14 @@ impl Segments {
 
     /// The segment, opened if it is not.
     pub(crate) fn open(&self, sealed: &Sealed) -> Result<Arc<Segment>> {
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        if now.is_multiple_of(BUDGET_TURNS) {
+            self.release_over_budget();
+        }
         if let Some(segment) = self.open.get(&sealed.segment) {
+            segment.note_used(now);
             return Ok(segment);
         }
-        self.release_over_budget();
         self.open.get_or_insert_with(&sealed.segment, || {
             let tell = |note| self.note(note);
             let storage = &*self.storage;
@@ -65,18 +79,40 @@ impl Segments {
                 .and_then(|file| {
                     Segment::open(storage, sealed, file, &self.chunks, self.writable, &tell)
                 })
-                .map(Arc::new)
+                .map(|segment| {
+                    segment.note_used(now);
+                    Arc::new(segment)
+                })
                 .map_err(|error| self.explain(error, sealed))
         })
     }
 
     /// Gives the memory of maps back to the system once they have more than the
-    /// budget. Called when a segment is opened.
+    /// budget: of the segments that were not used for longest, until a quarter of it is
+    /// free. Filters, of which every look-up uses some of all, go last.
     fn release_over_budget(&self) {
-        let resident: usize =
-            self.open.iter().map(|(_, segment)| segment.file().resident_bytes()).sum();
-        if resident as u64 > self.map_budget {
-            self.open.iter().for_each(|(_, segment)| segment.file().release());
+        let mut segments: Vec<_> = self
+            .open
+            .iter()
+            .map(|(_, segment)| (segment.last_used(), segment.resident_bytes() as u64, segment))
+            .collect();
+        let filters = self.filters.resident_bytes(|segment| self.open.contains_key(&segment));
+        let mut resident =
+            filters as u64 + segments.iter().map(|&(_, bytes, _)| bytes).sum::<u64>();
+        if resident <= self.map_budget {
+            return;
+        }
+        let wanted = self.map_budget - self.map_budget / 4;
+        segments.sort_unstable_by_key(|&(used, ..)| used);
+        for (_, bytes, segment) in segments {
+            if resident <= wanted {
+                return;
+            }
+            segment.release();
+            resident -= bytes;
+        }
+        if resident > wanted {
+            self.filters.release();
         }
     }
 
@@ -145,8 +181,9 @@ impl Segments {
         std::mem::take(&mut self.notes.lock())
     }
 
-    /// A file that is gone because its segment is says that.
-    fn explain(&self, error: Error, sealed: &Sealed) -> Error {
+    /// A file that is gone because its segment is says that, and one that should be
+    /// there what to do.
+    pub(crate) fn explain(&self, error: Error, sealed: &Sealed) -> Error {
         if error.io_kind() != Some(ErrorKind::NotFound) {
             return error;
         }
@@ -154,7 +191,15 @@ impl Segments {
             Ok(Read::Sound(manifest)) => {
                 let listed =
                     manifest.sealed.binary_search_by_key(&sealed.segment, |other| other.segment);
-                if listed.is_ok() { error } else { Error::expired(sealed.first_seq) }
+                if listed.is_err() {
+                    return Error::expired(sealed.first_seq);
+                }
+                Error::damaged(format!(
+                    "expected the segment {}, which {} names, found no such file; restore it from \
+                     a copy, or drop it and all before it with `retain`",
+                    seg_name(sealed.segment),
+                    manifest::NAME
+                ))
             }
             _ => error,
         }
@@ -167,5 +212,5 @@ const NOTES_MAX: usize = 1000;
 const OPEN_MAX: usize = 256;
 /// Most parents found late that are remembered: some 50 bytes each.
 const LATE_MAX: usize = 65_536;
-/// Bytes of maps that may be in memory before they are given back to the system.
-const MAP_BUDGET_BYTES: u64 = 1 << 30;
+/// How many times segments are asked for between two looks at what is in memory.
+const BUDGET_TURNS: u64 = 64;

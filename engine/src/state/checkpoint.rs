@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
+use crate::spool;
 use crate::state::{self, Family};
 
 /// How far a source of events has been read, as of the batch that the newest checkpoint
@@ -24,7 +25,8 @@ use crate::state::{self, Family};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Checkpoint {
-    /// What is read, such as a file's path: 1 to 4096 bytes.
+    /// What is read, such as a file's path: 1 to 4096 bytes. The store itself has one,
+    /// `spool:`, for what was handed in through a [`Spool`](crate::Spool).
     pub source: String,
     /// Where to go on: at most 4096 bytes that mean something to whoever reads the
     /// source, and nothing to the store.
@@ -37,6 +39,11 @@ impl Checkpoint {
         if source.is_empty() {
             return Err(Error::invalid(format!(
                 "expected the source of a checkpoint to have 1 to {most} bytes, found an empty one"
+            )));
+        }
+        if source == spool::CHECKPOINT {
+            return Err(Error::invalid(format!(
+                "expected another source of a checkpoint than {source:?}, which is the store's own"
             )));
         }
         if source.len() > most {

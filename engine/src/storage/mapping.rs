@@ -62,6 +62,19 @@ impl Map {
         let _ = at;
     }
 
+    /// Has the processor fetch the cache line at `at`. A hint, as above.
+    #[inline]
+    pub(crate) fn prefetch_line(&self, at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(byte) = self.0.get(at) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = at;
+    }
+
     /// Tells the system that reads jump about, so that it reads nothing ahead. A
     /// hint: it does nothing where there is no such call.
     pub(crate) fn expect_jumps(&self) {

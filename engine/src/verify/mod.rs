@@ -9,7 +9,6 @@ mod segment;
 mod spine;
 
 use std::fmt;
-use std::io::ErrorKind;
 
 use crate::error::{Error, Result};
 use crate::log::block::{Digest, StoreId};
@@ -126,7 +125,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether an error is one of the files, not of reading them.
+/// Whether an error is one of a file: it is damaged, gone or can't be read.
 fn is_finding(error: &Error) -> bool {
-    error.is_damaged() || error.io_kind() == Some(ErrorKind::NotFound)
+    error.is_damaged() || error.io_kind().is_some()
 }

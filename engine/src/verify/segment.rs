@@ -159,7 +159,10 @@ impl Check<'_> {
         debug_assert!(segment - group < GROUP_SEGMENTS as u64, "it is of the group");
         let bit = 1 << (segment - group);
         if view.members() & bit != 0 {
-            let missing = keys.iter().filter(|&&key| view.probe(key) & bit == 0).count();
+            let missing = keys
+                .iter()
+                .filter(|&&key| view.probe(key).is_some_and(|maybe| maybe & bit == 0))
+                .count();
             if missing > 0 {
                 self.found(&name, format!("the filters lack {missing} keys of segment {segment}"));
             }

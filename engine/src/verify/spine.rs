@@ -122,7 +122,7 @@ impl<'c> Above<'c> {
                 entry.depth, entry.anchor, above.depth, above.anchor
             ));
         }
-        let (jump, may_be_parent) = self.jump(parent_seq, above);
+        let (jump, may_be_parent) = self.jump(parent_seq, above)?;
         let fits = entry.jump == jump
             || (may_be_parent && entry.jump == parent_seq)
             || (entry.jump != 0 && entry.jump < self.parts.first_seq());
@@ -131,25 +131,28 @@ impl<'c> Above<'c> {
 
     /// Where the jump of an entry with this parent leads, and whether it may lead to
     /// the parent instead: what comes into it may have expired before it was sealed.
-    fn jump(&mut self, parent_seq: u64, parent: Known) -> (u64, bool) {
+    /// None where that can't be told, since what it goes by can't be read.
+    fn jump(&mut self, parent_seq: u64, parent: Known) -> Option<(u64, bool)> {
+        let gone = |seq: u64, to: u64| (seq < self.parts.first_seq()).then_some((to, true));
         let (Known::Here(above) | Known::Earlier(above)) = parent else {
-            return (parent_seq, true);
+            return gone(parent_seq, parent_seq);
         };
         if above.jump == 0 {
-            return (parent_seq, false);
+            return Some((parent_seq, false));
         }
+        let expired = gone(above.jump, parent_seq);
         let middle = self.at(above.jump);
         let (Known::Here(half) | Known::Earlier(half)) = middle else {
-            return (parent_seq, true);
+            return expired;
         };
         let far_seq = if half.jump == 0 { above.jump } else { half.jump };
         let end = self.at(far_seq);
         let (Known::Here(far) | Known::Earlier(far)) = end else {
-            return (far_seq, true);
+            return (far_seq < self.parts.first_seq()).then_some((far_seq, true));
         };
         let earlier = [parent, middle, end].iter().any(|known| matches!(known, Known::Earlier(_)));
         let even = above.depth.checked_sub(half.depth) == half.depth.checked_sub(far.depth);
-        (if even { far_seq } else { parent_seq }, earlier)
+        Some((if even { far_seq } else { parent_seq }, earlier))
     }
 
     fn at(&mut self, seq: u64) -> Known {

@@ -11,6 +11,7 @@ use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
 use crate::parts::StoredParent;
+use crate::state;
 use crate::writer::Writer;
 use crate::writer::resolve::Known;
 
@@ -59,12 +60,14 @@ impl Writer {
         let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
         let below = part.below(row)?;
         let anchor_id = part.anchor_id(&below)?;
+        let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
         Ok(Some(Outside {
             parent: seq,
             parent_id: Some(parent.clone()),
             anchor: below.anchor,
             anchor_id,
             depth: below.depth + 1,
+            session,
             version_of: None,
         }))
     }
@@ -81,9 +84,10 @@ impl Writer {
         let parent_id = self.named_id(stored)?;
         let below = part.below(row)?;
         let anchor_id = part.anchor_id(&below)?;
+        let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
         let version_of = Some(VersionOf { seq, link });
         let (anchor, depth) = (below.anchor, below.depth);
-        Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, version_of }))
+        Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, session, version_of }))
     }
 
     /// Marks the link that a new event closes a cycle with: that of the event at the
@@ -193,7 +197,7 @@ impl Writer {
     }
 
     pub(super) fn earlier_knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
-        for number in (0..self.earlier.len()).rev() {
+        for number in self.that_know(&state::filter_id(*key)) {
             if self.earlier.part(number)?.knows_quarantined(key)? {
                 return Ok(true);
             }

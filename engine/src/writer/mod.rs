@@ -147,7 +147,7 @@ impl Writer {
 
     /// Puts a job's records into the block.
     fn take(&mut self, job: Job) {
-        let Job { events, links, quarantined, state, durability, answer, bytes, .. } = job;
+        let Job { records, durability, answer, bytes, .. } = job;
         if self.block.body_len() + bytes > limits::MAX_BATCH_BYTES && !self.block.is_empty() {
             self.commit();
         }
@@ -159,7 +159,7 @@ impl Writer {
         }
         self.look_anew();
         let records_before = self.block.records();
-        let resolved = self.resolve(events, links, quarantined, state);
+        let resolved = self.resolve(records);
         self.jobs.done(bytes);
         match resolved {
             Ok(written) if durability == Durability::Buffered => answer.send(Ok(written)),

@@ -8,7 +8,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::log::encoded::Encoded;
+use crate::log::encoded::EncodedBatch;
 use crate::options::{Durability, WhenFull};
 use crate::retention::{Retained, Retention};
 use crate::writer::receipt::Answer;
@@ -16,16 +16,21 @@ use crate::writer::receipt::Answer;
 /// A batch on its way to the log.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) events: Vec<Encoded>,
-    pub(crate) links: Vec<Encoded>,
-    pub(crate) quarantined: Vec<Encoded>,
-    pub(crate) state: Vec<Encoded>,
+    pub(crate) records: EncodedBatch,
     pub(crate) durability: Durability,
     pub(crate) answer: Answer,
     /// Encoded bytes of all records.
     pub(crate) bytes: usize,
     /// What is to be done instead of writing.
     pub(crate) command: Option<Command>,
+}
+
+impl Job {
+    /// A batch that is to be written.
+    pub(crate) fn of(records: EncodedBatch, durability: Durability, answer: Answer) -> Self {
+        let bytes = records.bytes();
+        Self { records, durability, answer, bytes, command: None }
+    }
 }
 
 /// What the writer is asked for besides writing.

@@ -4,7 +4,7 @@ use crate::batch::{AppendStatus, Appended, Linked, Written};
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::log::block::HEADER_BYTES;
-use crate::log::encoded::Encoded;
+use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Entered, same_fields};
 use crate::log::reader::Via;
@@ -14,13 +14,8 @@ use crate::writer::Writer;
 impl Writer {
     /// Puts the records that say something new into the block and the index,
     /// where no snapshot sees them until the block is published.
-    pub(super) fn resolve(
-        &mut self,
-        events: Vec<Encoded>,
-        links: Vec<Encoded>,
-        quarantined: Vec<Encoded>,
-        state: Vec<Encoded>,
-    ) -> Result<Written> {
+    pub(super) fn resolve(&mut self, records: EncodedBatch) -> Result<Written> {
+        let EncodedBatch { events, links, quarantined, state } = records;
         let mut written = Written::default();
         written.events.reserve_exact(events.len());
         for event in events {
@@ -62,7 +57,9 @@ impl Writer {
             } else {
                 outside = self.outside_event(&id)?;
             }
-            if let Some(outside) = &outside {
+            if let Some(outside) = &mut outside {
+                let own = fields.session().unwrap_or_default();
+                outside.session.take_if(|session| *session == own);
                 self.push(&Encoded::outside(outside));
             }
         }

@@ -14,6 +14,10 @@ use crate::writer::Writer;
 impl Writer {
     /// Drops the segments that are due, or tells which would be.
     pub(super) fn retain(&mut self, retention: &Retention) -> Result<Retained> {
+        if !retention.is_dry_run() {
+            // On a full disk it takes the room in which the manifest is written.
+            self.pause_sealing();
+        }
         let parts = self.shared.parts();
         let due = due(&parts, retention);
         if !due.is_empty() && !retention.is_dry_run() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -12,9 +12,10 @@ use crate::log::append::LogWriter;
 use crate::log::index::{Index, NOW};
 use crate::log::reader::LogReader;
 use crate::parts::{Log, LogView, Visible};
-use crate::segment::manifest::{FullLog, LogStart, log_name};
+use crate::segment::manifest::{FullLog, LogStart, idx_name, log_name, seg_name};
 use crate::segment::seal_log::seal_log;
 use crate::shared::Shared;
+use crate::storage::Storage;
 use crate::writer::Writer;
 
 /// When a log is full, and how it is sealed.
@@ -83,6 +84,7 @@ impl Writer {
             first_seq: start.first_seq,
             index: RwLock::new(Index::default()),
             reader,
+            sessions: Mutex::default(),
         });
         self.log = LogWriter::new(file, name, self.log.store, start);
         self.published = Visible::default();
@@ -91,6 +93,12 @@ impl Writer {
         self.look_anew();
         self.start_sealing();
         self.apply_retention()
+    }
+
+    /// Waits until the thread that seals has ended, well or not.
+    pub(super) fn pause_sealing(&mut self) {
+        // What went wrong, the next rotation tells.
+        let _ = self.sealing.wait();
     }
 
     /// Has the full log sealed, if there is one.
@@ -143,7 +151,8 @@ fn seal_and_swap(full: &LogView, shared: &Shared, catalog: &Catalog) -> Result<(
     let parts = shared.parts();
     let manifest = catalog.manifest();
     let Some(start) = manifest.full.map(|full| full.start) else { return Ok(()) };
-    let sealed = seal_log(full, start, manifest.store, &parts, storage)?;
+    let sealed = seal_log(full, start, manifest.store, &parts, storage)
+        .inspect_err(|_| remove_unsealed(storage, start.segment))?;
     let entry = sealed.clone();
     catalog.change(|manifest| {
         manifest.full = None;
@@ -159,6 +168,16 @@ fn seal_and_swap(full: &LogView, shared: &Shared, catalog: &Catalog) -> Result<(
     let name = log_name(full.log.segment);
     storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))
+}
+
+/// Removes what a sealing that failed left of its files: on a full disk that is the
+/// room in which segments can be dropped.
+fn remove_unsealed(storage: &dyn Storage, segment: u64) {
+    let (seg, idx) = (seg_name(segment), idx_name(segment));
+    for name in [format!("{seg}.next"), format!("{idx}.next"), seg, idx] {
+        // The next opening removes what can't be removed now.
+        let _ = storage.unlink(&name);
+    }
 }
 
 impl Default for Rotation {

@@ -106,15 +106,15 @@ pub(crate) fn count(args: &CountArgs, global: &Global) -> Outcome {
 }
 
 pub(crate) fn timeline(args: &TimelineArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let mut filter = args.filter.filter(&snapshot)?;
+    let pages = place::pages(global)?;
+    let mut filter = args.filter.filter(&pages.now())?;
     if let Some(after) = args.page.after {
         filter = filter.after(after);
     }
     let mut out = Out::paged(global);
     let mut last = None;
     loop {
-        let page = snapshot.timeline(args.bucket, &filter)?;
+        let page = pages.ask(|snapshot| snapshot.timeline(args.bucket, &filter))?;
         let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
         for bucket in &page.items {
             if global.json {

@@ -5,12 +5,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forebear::{Filter, Snapshot};
+use forebear::Filter;
 
 use crate::args::{FilterArgs, Global};
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, page_size, text};
-use crate::place;
+use crate::place::{self, Pages};
 
 /// Write the payloads of events out again, byte for byte, a line each
 ///
@@ -34,13 +34,13 @@ pub(crate) struct ExportArgs {
 }
 
 pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let filter = args.filter.filter(&snapshot)?.oldest_first();
+    let pages = place::pages(global)?;
+    let filter = args.filter.filter(&pages.now())?.oldest_first();
     let counts = if let Some(path) = &args.output {
-        export_to(path, &snapshot, filter)?
+        export_to(path, &pages, filter)?
     } else {
         let mut out = Out::paged(global);
-        let counts = export(&snapshot, filter, |payload| out.raw(payload).map_err(Failure::from))?;
+        let counts = export(&pages, filter, |payload| out.raw(payload).map_err(Failure::from))?;
         out.finish()?;
         counts
     };
@@ -54,10 +54,10 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
     Ok(())
 }
 
-fn export_to(path: &Path, snapshot: &Snapshot, filter: Filter) -> Result<Counts, Failure> {
+fn export_to(path: &Path, pages: &Pages, filter: Filter) -> Result<Counts, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
     let mut file = BufWriter::new(create(path).map_err(failed)?);
-    let counts = export(snapshot, filter, |payload| file.write_all(payload).map_err(failed))?;
+    let counts = export(pages, filter, |payload| file.write_all(payload).map_err(failed))?;
     file.into_inner()
         .map_err(io::IntoInnerError::into_error)
         .and_then(|file| file.sync_all())
@@ -72,14 +72,14 @@ struct Counts {
 }
 
 fn export(
-    snapshot: &Snapshot,
+    pages: &Pages,
     filter: Filter,
     mut write: impl FnMut(&[u8]) -> Outcome,
 ) -> Result<Counts, Failure> {
     let mut filter = filter.limit(page_size::FIRST);
     let mut counts = Counts::default();
     loop {
-        let page = snapshot.events(&filter)?;
+        let page = pages.ask(|snapshot| snapshot.events(&filter))?;
         filter = filter.limit(page_size::next(page.items.iter()));
         for event in page.items {
             let Some(payload) = event.payload() else {

@@ -154,18 +154,19 @@ fn relatives(
     nothing: &str,
     list: impl Fn(&Snapshot, &EventId, Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
 ) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let id = place::find(&snapshot, &args.id)?;
+    let pages = place::pages(global)?;
+    let id = place::find(&pages.now(), &args.id)?;
     let mut listing = Listing::new(global, args.payload);
-    let listed = listing.pages(args.page, |after| list(&snapshot, &id, after))?;
+    let listed =
+        listing.pages(args.page, |after| pages.ask(|snapshot| list(snapshot, &id, after)))?;
     listing.finish(listed, nothing)
 }
 
 pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
+    let pages = place::pages(global)?;
     let mut listing = Listing::new(global, args.payload);
     let listed = listing.pages(args.page, |after| {
-        let mut page = snapshot.roots(after)?;
+        let mut page = pages.ask(|snapshot| snapshot.roots(after))?;
         page.items.retain(|event| args.derived || !event.has_derived_id());
         Ok(page)
     })?;
@@ -177,15 +178,16 @@ pub(crate) fn recent(args: &RecentArgs, global: &Global) -> Outcome {
     if let Some(instance) = &args.instance {
         filter = filter.instance(instance);
     }
-    let snapshot = place::snapshot(global)?;
+    let pages = place::pages(global)?;
     let mut listing = Listing::new(global, args.payload);
-    let (listed, _) = listing.filtered(&filter, args.number, |filter| snapshot.events(filter))?;
+    let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
+    let (listed, _) = listing.filtered(&filter, args.number, fetch)?;
     listing.found(listed, "no events, or no instance of this name")
 }
 
 pub(crate) fn events(args: &EventsArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let mut filter = args.filter.filter(&snapshot)?;
+    let pages = place::pages(global)?;
+    let mut filter = args.filter.filter(&pages.now())?;
     if args.oldest_first {
         filter = filter.oldest_first();
     }
@@ -194,7 +196,8 @@ pub(crate) fn events(args: &EventsArgs, global: &Global) -> Outcome {
     }
     let limit = if args.page.all { usize::MAX } else { args.limit };
     let mut listing = Listing::new(global, args.payload);
-    let (listed, next) = listing.filtered(&filter, limit, |filter| snapshot.events(filter))?;
+    let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
+    let (listed, next) = listing.filtered(&filter, limit, fetch)?;
     listing.next(next)?;
     listing.found(listed, "no event matches")
 }
@@ -207,23 +210,24 @@ pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
         first_child: String,
     }
 
-    let snapshot = place::snapshot(global)?;
+    let pages = place::pages(global)?;
     let mut listing = Listing::new(global, false);
+    let fetch = |snapshot: &Snapshot, after| {
+        let mut page = snapshot.missing_parents(after)?;
+        if !args.derived {
+            let mut items = Vec::new();
+            for missing in page.items {
+                if named_by_event(snapshot, &missing)? {
+                    items.push(missing);
+                }
+            }
+            page.items = items;
+        }
+        Ok(page)
+    };
     let listed = listing.any_pages(
         args.page,
-        |after| {
-            let mut page = snapshot.missing_parents(after)?;
-            if !args.derived {
-                let mut items = Vec::new();
-                for missing in page.items {
-                    if named_by_event(&snapshot, &missing)? {
-                        items.push(missing);
-                    }
-                }
-                page.items = items;
-            }
-            Ok(page)
-        },
+        |after| pages.ask(|snapshot| fetch(snapshot, after)),
         |listing, missing| {
             if global.json {
                 listing.out.json(&Line {
@@ -247,13 +251,13 @@ pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
 }
 
 pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
+    let pages = place::pages(global)?;
     let mut listing = Listing::new(global, false);
     let mut listed = 0;
     if !args.closing {
         listed += listing.any_pages(
             args.page,
-            |after| snapshot.refused_links(after),
+            |after| pages.ask(|snapshot| snapshot.refused_links(after)),
             |listing, refused| {
                 let link = &refused.link;
                 listing.link(
@@ -269,7 +273,7 @@ pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
     if !args.refused {
         listed += listing.any_pages(
             args.page,
-            |after| snapshot.closing_links(after),
+            |after| pages.ask(|snapshot| snapshot.closing_links(after)),
             |listing, closing| {
                 listing.link("closing", &closing.child, &closing.parent, closing.kind, None)
             },

@@ -23,10 +23,22 @@ pub(crate) mod upkeep;
 pub(crate) mod watch;
 
 use crate::args::{Cli, Command};
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::output;
 
-/// Does what was asked.
+/// Does what was asked. What only reads begins anew where a segment expired under
+/// it, unless something of the answer was seen already.
 pub(crate) fn run(cli: &Cli) -> Outcome {
+    for _ in 1..TRIES_MAX {
+        match run_once(cli) {
+            Err(Failure::Expired(_)) if !cli.command.writes() && output::take_back() => {}
+            outcome => return outcome,
+        }
+    }
+    run_once(cli)
+}
+
+fn run_once(cli: &Cli) -> Outcome {
     let global = &cli.global;
     match &cli.command {
         Command::Demo(args) => demo::run(args, global),
@@ -62,3 +74,6 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Command::Man(args) => generate::man(args),
     }
 }
+
+/// How often a command is tried that needs what expires meanwhile.
+const TRIES_MAX: usize = 5;

@@ -12,7 +12,10 @@ pub(crate) mod time;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anstyle::Style;
 use serde::Serialize;
@@ -26,12 +29,30 @@ const DEFAULT_COLUMNS: usize = 120;
 /// Columns below which a picture makes no sense.
 const MIN_COLUMNS: usize = 40;
 
+/// Bytes that are held back at most. What was not passed on when a command fails
+/// can be taken back, and the command tried again.
+const HELD_BYTES: usize = 64 << 10;
+
+/// Whether anything was passed on to where the output goes.
+static PASSED_ON: AtomicBool = AtomicBool::new(false);
+
+/// What a command that failed had printed, where none of it was passed on.
+static HELD: Mutex<Option<(Vec<u8>, Sink)>> = Mutex::new(None);
+
 /// Where a command prints: the terminal, its pager, a pipe or a file.
 pub(crate) struct Out {
-    writer: BufWriter<Box<dyn Write + Send>>,
+    buffer: Vec<u8>,
+    sink: Sink,
     color: bool,
     terminal: bool,
     columns: usize,
+}
+
+/// Where output goes to, opened with the first of it.
+#[derive(Default)]
+struct Sink {
+    paged: bool,
+    open: Option<Box<dyn Write + Send>>,
 }
 
 impl Out {
@@ -39,22 +60,18 @@ impl Out {
     pub(crate) fn new() -> Self {
         let stdout = io::stdout();
         Self {
+            buffer: Vec::new(),
+            sink: Sink::default(),
             color: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
             terminal: stdout.is_terminal(),
             columns: columns(),
-            writer: BufWriter::new(Box::new(stdout)),
         }
     }
 
     /// Standard output through the pager, where a person looks at a terminal.
     pub(crate) fn paged(global: &Global) -> Self {
         let mut out = Self::new();
-        if out.terminal
-            && !global.no_pager
-            && let Some(pager) = Pager::start()
-        {
-            out.writer = BufWriter::new(Box::new(pager));
-        }
+        out.sink.paged = out.terminal && !global.no_pager;
         out
     }
 
@@ -77,10 +94,10 @@ impl Out {
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         if self.terminal {
             let line = serde_json::to_string(value).map_err(io::Error::from)?;
-            writeln!(self.writer, "{}", json_text::shown(&line))
+            writeln!(self, "{}", json_text::shown(&line))
         } else {
-            serde_json::to_writer(&mut self.writer, value).map_err(io::Error::from)?;
-            self.writer.write_all(b"\n")
+            serde_json::to_writer(&mut *self, value).map_err(io::Error::from)?;
+            self.write_all(b"\n")
         }
     }
 
@@ -88,26 +105,84 @@ impl Out {
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.terminal {
             let shown: Cow<'_, str> = String::from_utf8_lossy(bytes);
-            self.writer.write_all(text::clean_lines(&shown).as_bytes())
+            self.write_all(text::clean_lines(&shown).as_bytes())
         } else {
-            self.writer.write_all(bytes)
+            self.write_all(bytes)
         }
     }
 
-    /// Writes what is buffered and waits until the pager is closed. Dropping
-    /// does the same, but keeps quiet about errors.
+    /// Writes what is buffered and waits until the pager is closed. Dropping holds
+    /// back what nobody has seen yet.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.flush()
     }
 }
 
 impl Write for Out {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.writer.write(buffer)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > HELD_BYTES {
+            self.pass_on()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.pass_on()?;
+        self.sink.flush()
+    }
+}
+
+impl Out {
+    fn pass_on(&mut self) -> io::Result<()> {
+        // What can't be written is not tried again when this is dropped.
+        self.sink.write_all(&mem::take(&mut self.buffer))
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        if self.sink.open.is_some() {
+            // The command has failed, and says of what.
+            let _ = self.flush();
+            return;
+        }
+        let held = (mem::take(&mut self.buffer), mem::take(&mut self.sink));
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    }
+}
+
+/// Takes back what a command that failed had printed; whether all of it could be.
+pub(crate) fn take_back() -> bool {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    !PASSED_ON.load(Ordering::Relaxed)
+}
+
+/// Prints what a command that failed had printed and held back.
+pub(crate) fn let_go() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((bytes, mut sink)) = held {
+        // The command has failed, and says of what.
+        let _ = sink.write_all(&bytes).and_then(|()| sink.flush());
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        PASSED_ON.store(true, Ordering::Relaxed);
+        let paged = self.paged;
+        let open = self.open.get_or_insert_with(|| match paged.then(Pager::start).flatten() {
+            Some(pager) => Box::new(pager),
+            None => Box::new(io::stdout()),
+        });
+        open.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open.as_mut().map_or(Ok(()), |open| open.flush())
     }
 }
 

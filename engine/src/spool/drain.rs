@@ -1,0 +1,321 @@
+//! Taking in what was handed in, by whoever has the store open for writing.
+//!
+//! Files are taken in group by group, in order of their names. With each batch goes a
+//! checkpoint that names the files of its group so far; once the group is durable its
+//! files are removed, durably, and only then the next one begins. So a file that is
+//! still there after a crash and that the checkpoint names was taken in, and one that it
+//! doesn't name was not: one checkpoint is enough for all files there ever are.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, Result};
+use crate::event::{Quarantined, now_ns};
+use crate::limits;
+use crate::log::encoded::{Encoded, EncodedBatch};
+use crate::options::{Durability, WhenFull};
+use crate::shared::Shared;
+use crate::spool::{CHECKPOINT, FOLDER, REFUSED, UNFINISHED, file, folder_of, is_file_name};
+use crate::state::Family;
+use crate::storage::Storage;
+use crate::writer::queue::{Job, Queue};
+use crate::writer::receipt::Receipt;
+
+/// Drains the spool of an open store.
+#[derive(Debug)]
+pub(crate) struct Drain {
+    drainer: Arc<Mutex<Drainer>>,
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Drainer {
+    folder: Arc<dyn Storage>,
+    shared: Arc<Shared>,
+    queue: Queue,
+    max_payload: usize,
+    /// The file that could not be read the last time, and how often.
+    unreadable: Option<(String, u32)>,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    wanted: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Drain {
+    /// Drains what is there, and on a real disk goes on doing so on a thread of its
+    /// own. None where the storage has no folders.
+    pub(crate) fn start(
+        storage: &dyn Storage,
+        shared: Arc<Shared>,
+        queue: Queue,
+        max_payload: usize,
+    ) -> Option<Self> {
+        let folder = match folder_of(storage) {
+            Ok(folder) => folder,
+            Err(error) => {
+                if error.kind() != ErrorKind::Unsupported {
+                    note(&shared, &Error::io("open", FOLDER, error));
+                }
+                return None;
+            }
+        };
+        let drainer = Drainer { folder, shared, queue, max_payload, unreadable: None };
+        let drainer = Arc::new(Mutex::new(drainer));
+        let stop = Arc::new(Stop::default());
+        let mut drain = Self { drainer, stop, thread: None };
+        let thread = storage.path().map(|_| {
+            let (drainer, stop) = (Arc::clone(&drain.drainer), Arc::clone(&drain.stop));
+            let name = "forebear-spool".to_owned();
+            std::thread::Builder::new().name(name).spawn(move || run(&drainer, &stop))
+        });
+        match thread {
+            Some(Ok(thread)) => drain.thread = Some(thread),
+            // Once at least.
+            _ => drain.drainer.lock().drain_or_note(),
+        }
+        Some(drain)
+    }
+
+    /// Takes in what is there now; returns how many files.
+    pub(crate) fn now(&self) -> Result<u64> {
+        self.drainer.lock().drain()
+    }
+
+    /// Ends the thread, which goes through the folder once first if it has not yet.
+    /// Called on the writer's own thread it does not wait for that.
+    pub(crate) fn stop(&mut self, wait: bool) {
+        *self.stop.wanted.lock() = true;
+        self.stop.told.notify_all();
+        if let Some(thread) = self.thread.take().filter(|_| wait) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread.
+fn run(drainer: &Mutex<Drainer>, stop: &Stop) {
+    let mut failures = 0;
+    loop {
+        let closed = match drainer.lock().drain() {
+            Ok(_) => {
+                failures = 0;
+                false
+            }
+            Err(error) => {
+                // The first of many says enough.
+                if failures == 0 && !error.is_closed() {
+                    note(&drainer.lock().shared, &error);
+                }
+                failures += 1;
+                error.is_closed()
+            }
+        };
+        let mut wanted = stop.wanted.lock();
+        if !*wanted && !closed {
+            let wait = POLL_TIME * (1 << failures.min(MAX_BACKOFF));
+            let _ = stop.told.wait_for(&mut wanted, wait);
+        }
+        if *wanted || closed {
+            return;
+        }
+    }
+}
+
+impl Drainer {
+    fn drain_or_note(&mut self) {
+        if let Err(error) = self.drain() {
+            note(&self.shared, &error);
+        }
+    }
+
+    /// Takes in all files that are there; returns how many.
+    fn drain(&mut self) -> Result<u64> {
+        let names = self.list()?;
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let (done, mut names) = self.split_off_done(names)?;
+        if !done.is_empty() {
+            self.remove(&done)?;
+        }
+        let mut count = 0;
+        while !names.is_empty() {
+            let group = self.take_group(&mut names)?;
+            count += group.len() as u64;
+            self.remove(&group)?;
+        }
+        Ok(count)
+    }
+
+    /// The names of the files that are whole, in order. What a process left behind
+    /// that died while it wrote is removed after an hour.
+    fn list(&self) -> Result<Vec<String>> {
+        let names = self.folder.list().map_err(|error| Error::io("list", FOLDER, error))?;
+        let mut whole = Vec::new();
+        for name in names {
+            if is_file_name(&name) {
+                whole.push(name);
+            } else if is_stale(&name) {
+                self.unlink(&name)?;
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Tells the files that were taken in before a crash from the others.
+    fn split_off_done(&self, names: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
+        let parts = self.shared.parts();
+        let done = parts.state(Family::Checkpoint, CHECKPOINT)?.unwrap_or_default();
+        let done = String::from_utf8_lossy(&done);
+        Ok(names.into_iter().partition(|name| done.lines().any(|done| done == name)))
+    }
+
+    /// Takes in the first files; returns their names once they are durable.
+    fn take_group(&mut self, names: &mut Vec<String>) -> Result<Vec<String>> {
+        let (mut group, mut bytes, mut so_far) = (Vec::new(), 0, String::new());
+        let mut outcome = Ok(());
+        while outcome.is_ok() && group.len() < GROUP_FILES && bytes < GROUP_BYTES {
+            let Some(name) = names.first().cloned() else { break };
+            outcome = self.read(&name).and_then(|batch| {
+                names.remove(0);
+                // None where it was refused, or is gone.
+                let Some(mut batch) = batch else { return Ok(()) };
+                bytes += batch.bytes();
+                so_far = format!("{so_far}{name}\n");
+                let checkpoint = CHECKPOINT.to_owned();
+                batch.state.push(Encoded::state(Family::Checkpoint, checkpoint, so_far.as_bytes()));
+                // One after the other: what comes behind must not name one that failed.
+                self.write(batch, Durability::Flush)?;
+                group.push(name);
+                Ok(())
+            });
+        }
+        if !group.is_empty() {
+            self.write(EncodedBatch::default(), Durability::Sync)?;
+        }
+        // What was taken in is removed also where the next one failed.
+        if let Err(error) = outcome {
+            self.remove(&group)?;
+            return Err(error);
+        }
+        Ok(group)
+    }
+
+    /// The batch in a file; none where it was refused, or is gone.
+    fn read(&mut self, name: &str) -> Result<Option<EncodedBatch>> {
+        let bytes = match self.read_bytes(name) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                let before = self.unreadable.take().filter(|(known, _)| known == name);
+                let times = before.map_or(0, |(_, times)| times) + 1;
+                if times < TRIES {
+                    self.unreadable = Some((name.to_owned(), times));
+                    return Err(Error::io("read", format!("{FOLDER}/{name}"), error));
+                }
+                let error = Error::io("read", format!("{FOLDER}/{name}"), error);
+                return self.refuse(name, &[], &error).map(|()| None);
+            }
+        };
+        match file::decode(&bytes, self.max_payload) {
+            Ok(batch) => Ok(Some(batch)),
+            Err(error) => self.refuse(name, &bytes, &error).map(|()| None),
+        }
+    }
+
+    /// The bytes of a file, of one that is too long no more than the limit and one.
+    fn read_bytes(&self, name: &str) -> std::io::Result<Vec<u8>> {
+        let file = self.folder.open(name)?;
+        let length = file.len()?.min(file::MAX_FILE_BYTES + 1);
+        let mut bytes = vec![0; length as usize];
+        let read = file.read_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Keeps a file that can't be taken in under another name, and lists it among the
+    /// quarantined input. Done twice, it is listed once.
+    fn refuse(&mut self, name: &str, bytes: &[u8], why: &Error) -> Result<()> {
+        let kept = bytes.len() <= KEPT_BYTES.min(self.max_payload);
+        let input = Quarantined {
+            source: format!("{FOLDER}/{name}{REFUSED}"),
+            line: 1,
+            offset: 0,
+            length: bytes.len() as u64,
+            reason: why.to_string(),
+            bytes: if kept { bytes.to_vec() } else { Vec::new() },
+        };
+        let quarantined = vec![Encoded::quarantined(input)];
+        let batch = EncodedBatch { quarantined, ..EncodedBatch::default() };
+        self.write(batch, Durability::Sync)?;
+        let refused = format!("{name}{REFUSED}");
+        self.folder
+            .rename(name, &refused)
+            .and_then(|()| self.folder.sync_dir())
+            .map_err(|error| Error::io("rename", format!("{FOLDER}/{name}"), error))
+    }
+
+    /// Has the writer write a batch, and waits for it.
+    fn write(&self, batch: EncodedBatch, durability: Durability) -> Result<()> {
+        let (receipt, answer) = Receipt::pair();
+        self.queue.send(Job::of(batch, durability, answer), WhenFull::Block)?;
+        receipt.wait().map(drop)
+    }
+
+    /// Removes files, durably.
+    fn remove(&self, names: &[String]) -> Result<()> {
+        names.iter().try_for_each(|name| self.unlink(name))?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.folder.sync_dir().map_err(|error| Error::io("sync the folder", FOLDER, error))
+    }
+
+    fn unlink(&self, name: &str) -> Result<()> {
+        match self.folder.unlink(name) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::io("remove", format!("{FOLDER}/{name}"), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a name is that of a file that was begun long ago and never finished.
+fn is_stale(name: &str) -> bool {
+    let Some(whole) = name.strip_suffix(UNFINISHED).filter(|name| is_file_name(name)) else {
+        return false;
+    };
+    let begun = whole.get(..16).and_then(|time| u64::from_str_radix(time, 16).ok());
+    let age_ns = begun.map(|begun| now_ns().cast_unsigned().saturating_sub(begun));
+    age_ns.is_some_and(|age_ns| u128::from(age_ns) > STALE_TIME.as_nanos())
+}
+
+fn note(shared: &Shared, error: &Error) {
+    let told = format!("what was handed in through {FOLDER}/ was not all taken in: {error}");
+    shared.parts().segments.note(told);
+}
+
+/// How often the folder is looked at.
+const POLL_TIME: Duration = Duration::from_millis(50);
+/// After failures it is looked at less often, down to every 2^this times that.
+const MAX_BACKOFF: u32 = 6;
+/// Files that are taken in with one sync, and about how many bytes. Their names fit in
+/// one checkpoint.
+const GROUP_FILES: usize = 48;
+const GROUP_BYTES: usize = 4 << 20;
+const _: () = assert!(GROUP_FILES * 64 <= limits::MAX_CHECKPOINT_BYTES);
+/// How often reading a file is tried before it is refused.
+const TRIES: u32 = 3;
+/// A file that is refused stands whole in the quarantined input up to so many bytes.
+const KEPT_BYTES: usize = 1 << 20;
+/// After so long a file that was begun is not going to be finished.
+const STALE_TIME: Duration = Duration::from_hours(1);
