@@ -309,6 +309,59 @@ fn a_run_follows_what_is_written_until_it_is_stopped() {
     }
 }
 
+/// Takes half a minute, and says something only where nothing else runs.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a measurement, see docs/testing.md"]
+fn following_5000_files_of_which_5_move_takes_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |n: usize| folder.path().join(format!("p/{}/{n}.jsonl", n % 100));
+    for n in 0..5000 {
+        fs::create_dir_all(file(n).parent().unwrap()).unwrap();
+        let lines =
+            (0..10).map(|line| format!("{{\"uuid\":\"{n}-{line}\",\"x\":\"{line:0500}\"}}\n"));
+        fs::write(file(n), lines.collect::<String>()).unwrap();
+    }
+    let store = Store::open(folder.path().join("events.forebear")).unwrap();
+    let mut follower = Follower::new(&store, FollowOptions::new([folder.path().join("p")]));
+    let stop = follower.stop_handle();
+    let running = thread::spawn(move || {
+        follower.run(|_| {}).unwrap();
+        follower.status()
+    });
+    while store.snapshot().stats().unwrap().events < 50_000 {
+        thread::sleep(Duration::from_millis(100));
+    }
+    thread::sleep(Duration::from_secs(3));
+    // Of this thread little is counted: it sleeps, and writes five lines a second.
+    let (begun, before) = (Instant::now(), cpu_time());
+    for second in 0..30 {
+        for n in 0..5 {
+            let mut file = OpenOptions::new().append(true).open(file(n * 1000)).unwrap();
+            writeln!(file, "{{\"uuid\":\"new-{n}-{second}\",\"x\":\"{:0500}\"}}", n).unwrap();
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+    let share = (cpu_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    assert_eq!(store.snapshot().stats().unwrap().events, 50_150);
+    stop.stop();
+    let status = running.join().unwrap();
+    let megabytes = status.memory_bytes.unwrap() / 1_000_000;
+    println!("{:.2} % of a core, {megabytes} MB, {} files", share * 100.0, status.files);
+    assert!(share < 0.01 && megabytes < 60);
+}
+
+/// What all threads of this process have run so far.
+#[cfg(target_os = "linux")]
+fn cpu_time() -> Duration {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let nanoseconds = tasks.map(|task| {
+        let ran = fs::read_to_string(task.join("schedstat")).unwrap();
+        ran.split_whitespace().next().unwrap().parse::<u64>().unwrap()
+    });
+    Duration::from_nanos(nanoseconds.sum())
+}
+
 /// A folder with a file `session.jsonl` to be, and a store.
 struct Place {
     folder: tempfile::TempDir,

@@ -28,7 +28,6 @@ fn watch_stores_what_is_written_and_ends_within_a_second_of_sigterm() {
     assert_eq!(status[0]["running"], true, "{status:?}");
     assert_eq!((&status[0]["process"], &status[0]["files"]), (&watch.id().into(), &1.into()));
     assert_eq!(status[1]["path"], file.canonicalize().unwrap().to_str().unwrap());
-    assert!(place.run(&["import", "--json"]).code != 0 || cfg!(not(unix)), "the store is held");
 
     let begun = Instant::now();
     terminate(&watch);

@@ -44,6 +44,13 @@ impl FollowOptions {
 
     /// Sets what each batch has reached once a poll ends; [`Durability::Flush`] unless
     /// set, and at least that. Whatever a power loss takes is read again.
+    ///
+    /// ```
+    /// use forebear::Durability;
+    /// use forebear::ingest::FollowOptions;
+    ///
+    /// let options = FollowOptions::new(["/home/me/.claude/projects"]).durability(Durability::Sync);
+    /// ```
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
@@ -52,6 +59,13 @@ impl FollowOptions {
 
     /// Sets how often all files are looked at where the system does not tell of
     /// changes: every two seconds unless set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use forebear::ingest::FollowOptions;
+    ///
+    /// let options = FollowOptions::new(["/home/me/.claude/projects"]).poll_every(Duration::from_secs(10));
+    /// ```
     #[must_use]
     pub fn poll_every(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
@@ -60,6 +74,12 @@ impl FollowOptions {
 
     /// Sets whether files are looked at in turn even where the system would tell of
     /// changes, which it may not do for files that another machine writes.
+    ///
+    /// ```
+    /// use forebear::ingest::FollowOptions;
+    ///
+    /// let options = FollowOptions::new(["/home/me/.claude/projects"]).poll_only(true);
+    /// ```
     #[must_use]
     pub fn poll_only(mut self, poll_only: bool) -> Self {
         self.poll_only = poll_only;
