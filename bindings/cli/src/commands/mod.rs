@@ -19,9 +19,11 @@ pub(crate) mod session_tree;
 pub(crate) mod sessions;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod tree;
 pub(crate) mod upkeep;
+pub(crate) mod watch;
 
 use crate::args::{Cli, Command};
 use crate::failure::{Failure, Outcome};
@@ -44,6 +46,8 @@ fn run_once(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Demo(args) => demo::run(args, global),
         Command::Import(args) => import::run(args, global),
+        Command::Watch(args) => watch::run(args, global),
+        Command::Status(args) => status::run(args, global),
         Command::Append(args) => append::run(args, global),
         Command::Hook(_) => hook::run(global),
         Command::Link(args) => link::run(args, global),
