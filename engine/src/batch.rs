@@ -8,8 +8,8 @@ use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::options::{Durability, WhenFull};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::{self, Relationship};
-use crate::state::{self, Family};
 use crate::state::checkpoint::Checkpoint;
+use crate::state::{self, Family};
 
 /// Events, links, quarantined input and checkpoints that are written as one: after a crash
 /// either all of them are there or none.

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::event::LinkKind;
 use crate::limits;
 use crate::log::index::{Head, OriginKind};
-use crate::query::page::{Cursor, Page};
 use crate::parts::Parts;
+use crate::query::page::{Cursor, Page};
 use crate::sessions::fields::named;
 use crate::sessions::kinds::{RelationshipType, SpawnReason};
 use crate::sessions::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
@@ -65,8 +65,7 @@ pub(crate) fn relationship(
     let [key, _] = keys(parent, child);
     if let Some(value) = parts.state(Family::Relationship, &key)? {
         let kind = RelationshipType::ParentChild;
-        let mut both =
-            found.unwrap_or_else(|| StoredRelationship::derived(parent, child, kind));
+        let mut both = found.unwrap_or_else(|| StoredRelationship::derived(parent, child, kind));
         both.state(&read(&value)?);
         found = Some(both);
     }

@@ -11,8 +11,8 @@ use crate::log::index::Tokens;
 use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::sessions::kinds::RelationshipType;
-use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::related::{child_names, relationship};
+use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};
 use crate::snapshot::Snapshot;
 

@@ -96,9 +96,7 @@ fn depth_and_paths_end_in_circles_and_siblings_lead_nowhere() {
     store.upsert_session(SessionPatch::new("y").parent("x")).expect("writes");
     store.upsert_session(SessionPatch::new("x").parent("r")).expect("writes");
     let problems = store.snapshot().session_problems(None).expect("reads").items;
-    let duplicate = |problem: &SessionProblem| {
-        matches!(problem, SessionProblem::DuplicatePath { path, .. } if path == "r.x.y")
-    };
+    let duplicate = |problem: &SessionProblem| matches!(problem, SessionProblem::DuplicatePath { path, .. } if path == "r.x.y");
     assert!(problems.iter().any(duplicate), "{problems:?}");
 }
 
