@@ -10,6 +10,7 @@ use crate::id::EventId;
 use crate::limits;
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::record::{RecordKind, link_kind};
+use crate::state::fold;
 
 /// Size of what stands in front of the records.
 pub(super) const HEADER_BYTES: usize = 64;
@@ -132,6 +133,8 @@ fn check(record: &Encoded, max_payload: usize) -> Result<RecordKind> {
                 let value = record.payload().ok_or_else(|| {
                     Error::damaged("expected a record of state with a value, found none")
                 })?;
+                // What can't be folded with itself would make every later fold fail.
+                fold(fields.family, Some(value), value)?;
                 let (key, value) = (fields.key.to_owned(), value.to_vec());
                 StateUpdate { family: fields.family, key, value }.validate()?;
             }
