@@ -6,7 +6,9 @@ use crate::id::EventId;
 use crate::limits;
 use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::options::{Durability, WhenFull};
-use crate::state::Family;
+use crate::sessions::patch::SessionPatch;
+use crate::sessions::relationship::{self, Relationship};
+use crate::state::{self, Family};
 use crate::state::checkpoint::Checkpoint;
 
 /// Events, links, quarantined input and checkpoints that are written as one: after a crash
@@ -36,6 +38,8 @@ pub struct Batch {
     pub(crate) links: Vec<Link>,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) state: Vec<StateUpdate>,
+    /// What was wrong with a patch or a relationship.
+    pub(crate) refused: Option<Error>,
     pub(crate) durability: Option<Durability>,
     pub(crate) when_full: Option<WhenFull>,
 }
@@ -126,6 +130,57 @@ impl Batch {
         self
     }
 
+    /// Adds what is said of a session.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event, SessionPatch, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let batch = Batch::from(Event::new("start").session("s"));
+    /// store.write(batch.session(SessionPatch::new("s").project("forebear")))?;
+    /// let session = store.snapshot().session("s")?.expect("it has events");
+    /// assert_eq!(session.project.as_deref(), Some("forebear"));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn session(mut self, patch: SessionPatch) -> Self {
+        match patch.fields().and_then(state::session::of_patch) {
+            Ok(value) => {
+                let (family, key) = (Family::Session, patch.id.clone());
+                self.state.push(StateUpdate { family, key, value });
+            }
+            Err(error) => self.refused = Some(error),
+        }
+        match patch.relationship() {
+            Some(relationship) => self.relate(relationship),
+            None => self,
+        }
+    }
+
+    /// Adds how two sessions belong together.
+    ///
+    /// ```
+    /// use forebear::{Batch, Relationship, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.write(Batch::new().relate(Relationship::new("a", "b")))?;
+    /// assert_eq!(store.snapshot().session_parents("b", None)?.items[0].parent, "a");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn relate(mut self, relationship: Relationship) -> Self {
+        match relationship.fields().and_then(state::session::object) {
+            Ok(value) => {
+                let family = Family::Relationship;
+                for key in relationship::keys(&relationship.parent, &relationship.child) {
+                    self.state.push(StateUpdate { family, key, value: value.clone().into() });
+                }
+            }
+            Err(error) => self.refused = Some(error),
+        }
+        self
+    }
+
     /// Sets what the acknowledgement means, for this batch only.
     ///
     /// ```
@@ -196,6 +251,9 @@ impl Batch {
 
     /// Checks the number of records and every field.
     pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
         if self.len() > limits::MAX_BATCH_RECORDS {
             return Err(Error::limit("batch records", limits::MAX_BATCH_RECORDS, self.len()));
         }
@@ -210,6 +268,7 @@ impl StateUpdate {
     pub(crate) fn validate(&self) -> Result<()> {
         match self.family {
             Family::Checkpoint => Checkpoint::validate(&self.key, &self.value),
+            // Checked when they were put together.
             Family::Session | Family::Relationship => Ok(()),
         }
     }

@@ -101,6 +101,37 @@ pub struct Event {
     /// Sorted by key, each key once.
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) usage: Option<Usage>,
+}
+
+/// The tokens that a message took, as one event reports them.
+///
+/// Several events may report on one message, the early ones less: within a session
+/// the maximum of each field counts, once for each message.
+///
+/// ```
+/// use forebear::{Event, Store, Usage};
+///
+/// let store = Store::in_memory()?;
+/// let usage = |output| Usage { message: "m1".into(), input: 20, output, ..Usage::default() };
+/// store.append(Event::new("thinking").session("s").usage(usage(3)))?;
+/// store.append(Event::new("tool_use").session("s").usage(usage(80)))?;
+/// let session = store.snapshot().session("s")?.expect("it has events");
+/// assert_eq!((session.tokens.input, session.tokens.output), (20, 80));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Usage {
+    /// The message's id. Where it is empty the event counts by itself.
+    pub message: String,
+    /// Tokens read anew.
+    pub input: u64,
+    /// Tokens written by the model.
+    pub output: u64,
+    /// Tokens read from a cache.
+    pub cache_read: u64,
+    /// Tokens written to a cache.
+    pub cache_written: u64,
 }
 
 impl Event {
@@ -129,6 +160,7 @@ impl Event {
             session: None,
             labels: Vec::new(),
             payload: None,
+            usage: None,
         }
     }
 
@@ -303,6 +335,15 @@ impl Event {
         self
     }
 
+    /// Says how many tokens the event's message took.
+    ///
+    /// An example is at [`Usage`].
+    #[must_use]
+    pub fn usage(mut self, usage: Usage) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
     /// The id.
     ///
     /// ```
@@ -349,6 +390,9 @@ impl Event {
                     value.len(),
                 ));
             }
+        }
+        if let Some(usage) = &self.usage {
+            check_len("usage message", usage.message.len(), limits::MAX_NAME_BYTES)?;
         }
         if let Some(payload) = &self.payload {
             check_len("payload", payload.len(), max_payload)?;

@@ -39,6 +39,7 @@ mod rebuild;
 mod recovery;
 mod retention;
 mod segment;
+mod sessions;
 mod shared;
 mod snapshot;
 mod spool;
@@ -53,11 +54,12 @@ mod writer;
 pub use backup::Backup;
 pub use batch::{AppendStatus, Appended, Batch, Linked, Written};
 pub use error::{Error, Result};
-pub use event::{Event, Link, LinkKind, Quarantined};
+pub use event::{Event, Link, LinkKind, Quarantined, Usage};
 pub use id::EventId;
 pub use lineage::chain::{Chain, ChainEnd, ChainOptions, RootFirst};
 pub use lineage::common::CommonCause;
 pub use lineage::tree::{Descendant, TreeOptions, TreeOrder};
+pub use log::index::Tokens;
 pub use options::{Durability, WhenFull};
 pub use query::counts::{Bucket, Count, CountBy};
 pub use query::filter::Filter;
@@ -69,6 +71,19 @@ pub use reader::{Reader, ReaderBuilder};
 pub use rebuild::Rebuilt;
 pub use recovery::{Damage, RecoveryReport};
 pub use retention::{Retained, Retention};
+pub use sessions::filter::SessionFilter;
+pub use sessions::integrity::{SessionCorrelation, SessionProblem};
+pub use sessions::kinds::{
+    DelegationType, RelationshipType, SessionStatus, SessionType, SpawnReason,
+};
+pub use sessions::patch::SessionPatch;
+pub use sessions::relationship::{Relationship, StoredRelationship};
+pub use sessions::session::{Liveness, Session};
+pub use sessions::timeline::TimelineEntry;
+pub use sessions::tree::{
+    SessionMetrics, SessionNode, SessionPlace, SessionTotal, SessionTreeOptions,
+};
+pub use sessions::waves::Wave;
 pub use snapshot::Snapshot;
 pub use spool::{Spool, Ticket};
 pub use state::checkpoint::Checkpoint;

@@ -98,6 +98,20 @@ pub const MAX_CHECKPOINT_SOURCE_BYTES: usize = 4096;
 /// Longest position of a checkpoint, in bytes.
 pub const MAX_CHECKPOINT_BYTES: usize = 4096;
 
+/// Longest name of a session, in bytes: that of an agent's has the name of its
+/// session and that of its instance.
+pub const MAX_SESSION_BYTES: usize = 2 * MAX_NAME_BYTES + 1;
+
+/// Longest value of a field of a session's patch or of a relationship, such as its
+/// metadata, in bytes.
+pub const MAX_METADATA_BYTES: usize = 64 << 10;
+
+/// Sessions above a session that are counted.
+pub const MAX_SESSION_DEPTH: usize = 4096;
+
+/// Most sessions of one tree that are shown and counted.
+pub const MAX_SESSION_TREE: usize = 65_536;
+
 /// How long a write at [`Durability::Buffered`](crate::Durability::Buffered)
 /// may stay in the process's memory.
 pub const BUFFER_TIME: std::time::Duration = std::time::Duration::from_millis(10);

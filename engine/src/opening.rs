@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -93,6 +93,7 @@ fn open_log(
         first_seq: start.first_seq,
         index: RwLock::new(index),
         reader,
+        sessions: Mutex::default(),
     };
     Ok((LogView { log: Arc::new(opened), visible }, log))
 }

@@ -23,6 +23,16 @@ use crate::query::missing;
 use crate::query::page::{Cursor, Page};
 use crate::query::segments::{self, SegmentInfo};
 use crate::query::stats::{self, Stats};
+use crate::sessions::filter::SessionFilter;
+use crate::sessions::integrity::{self, SessionCorrelation, SessionProblem};
+use crate::sessions::list;
+use crate::sessions::related;
+use crate::sessions::relationship::StoredRelationship;
+use crate::sessions::session::{self, Liveness, Session};
+use crate::sessions::timeline::TimelineEntry;
+use crate::sessions::tree::{SessionMetrics, SessionNode, SessionPlace, SessionTreeOptions};
+use crate::sessions::waves::Wave;
+use crate::sessions;
 use crate::state::Family;
 use crate::state::checkpoint::{self, Checkpoint};
 use crate::stored::{Content, Detail, Found, Lineage, StoredEvent};
@@ -473,6 +483,124 @@ impl Snapshot {
     /// ```
     pub fn quarantined(&self, after: Option<Cursor>) -> Result<Page<Quarantined>> {
         listings::quarantined(self, after)
+    }
+
+    /// The session with this name, as of now. O(parts that know it).
+    ///
+    /// An example is at [`Session`].
+    pub fn session(&self, id: &str) -> Result<Option<Session>> {
+        self.session_as_of(id, Liveness::default())
+    }
+
+    /// The session with this name; `liveness` says when it counts as active.
+    ///
+    /// An example is at [`Liveness`].
+    pub fn session_as_of(&self, id: &str, liveness: Liveness) -> Result<Option<Session>> {
+        Ok(session::find(&self.parts, id, liveness)?.map(|known| known.session))
+    }
+
+    /// The sessions that the filter takes, those that something was stored of last
+    /// first; behind them, by name, those of which no event is there.
+    ///
+    /// An example is at [`SessionFilter`].
+    pub fn sessions(&self, filter: &SessionFilter) -> Result<Page<Session>> {
+        list::sessions(&self.parts, filter)
+    }
+
+    /// The relationships of a session with those that come from it, by their names.
+    ///
+    /// An example is at [`Relationship`](crate::Relationship).
+    pub fn session_children(
+        &self,
+        id: &str,
+        after: Option<Cursor>,
+    ) -> Result<Page<StoredRelationship>> {
+        related::children(self, id, after)
+    }
+
+    /// The relationships of a session with those that it comes from, by their names.
+    ///
+    /// ```
+    /// use forebear::{Event, RelationshipType, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("note").id("n").session("first").payload("1"))?;
+    /// store.append(Event::new("note").id("n").session("fork").payload("2"))?;
+    /// let parents = store.snapshot().session_parents("fork", None)?.items;
+    /// assert_eq!(parents[0].parent, "first");
+    /// assert_eq!(parents[0].relationship_type, RelationshipType::Continuation);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn session_parents(
+        &self,
+        id: &str,
+        after: Option<Cursor>,
+    ) -> Result<Page<StoredRelationship>> {
+        related::parents(self, id, after)
+    }
+
+    /// A session and all below it, each before those below it in turn. O(sessions of
+    /// the tree), each page.
+    ///
+    /// An example is at [`SessionTreeOptions`].
+    pub fn session_tree(
+        &self,
+        id: &str,
+        options: &SessionTreeOptions,
+    ) -> Result<Page<SessionNode>> {
+        sessions::tree::tree(self, id, options)
+    }
+
+    /// How far below its root a session is, and the way there. O(depth).
+    ///
+    /// An example is at [`SessionPlace`].
+    pub fn session_place(&self, id: &str) -> Result<SessionPlace> {
+        sessions::tree::place(&self.parts, id)
+    }
+
+    /// What each session took that the filter takes, as [`sessions`](Self::sessions).
+    ///
+    /// An example is at [`SessionMetrics`].
+    pub fn session_metrics(&self, filter: &SessionFilter) -> Result<Page<SessionMetrics>> {
+        let Page { items, next } = self.sessions(filter)?;
+        let metrics = |session| sessions::tree::metrics(&self.parts, session);
+        Ok(Page { items: items.into_iter().map(metrics).collect::<Result<_>>()?, next })
+    }
+
+    /// How soon the children of a session came and how long they took, as
+    /// [`session_children`](Self::session_children).
+    ///
+    /// An example is at [`SessionCorrelation`].
+    pub fn session_correlations(
+        &self,
+        id: &str,
+        after: Option<Cursor>,
+    ) -> Result<Page<SessionCorrelation>> {
+        integrity::correlations(self, id, after)
+    }
+
+    /// The events of a session and of its agents that the filter takes, each with its
+    /// session.
+    ///
+    /// An example is at [`TimelineEntry`].
+    pub fn session_timeline(&self, id: &str, filter: &Filter) -> Result<Page<TimelineEntry>> {
+        sessions::timeline::timeline(self, id, filter, Liveness::default())
+    }
+
+    /// What is wrong with how sessions belong together. O(sessions and relationships),
+    /// each page.
+    ///
+    /// An example is at [`SessionProblem`].
+    pub fn session_problems(&self, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
+        integrity::problems(self, after)
+    }
+
+    /// Sessions that work together, by the wave that they name, those that began last
+    /// first. O(sessions), each page.
+    ///
+    /// An example is at [`Wave`].
+    pub fn waves(&self, after: Option<Cursor>) -> Result<Page<Wave>> {
+        sessions::waves::waves(&self.parts, after)
     }
 
     /// How far a source has been read: the position of its newest

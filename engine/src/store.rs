@@ -18,6 +18,8 @@ use crate::rebuild::{self, Rebuilt};
 use crate::recovery::RecoveryReport;
 use crate::retention::{Retained, Retention};
 use crate::segment::segments::Segments;
+use crate::sessions::patch::SessionPatch;
+use crate::sessions::relationship::Relationship;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::spool::drain::Drain;
@@ -170,6 +172,20 @@ impl Store {
     ) -> Result<Linked> {
         let mut written = self.write(Link::new(child, parent, kind))?;
         written.links.pop().ok_or_else(Error::closed)
+    }
+
+    /// Says something of a session; what is not said stays as it is.
+    ///
+    /// An example is at [`SessionPatch`].
+    pub fn upsert_session(&self, patch: SessionPatch) -> Result<()> {
+        self.write(Batch::new().session(patch)).map(drop)
+    }
+
+    /// Says how two sessions belong together; said again, it is changed.
+    ///
+    /// An example is at [`Relationship`].
+    pub fn relate(&self, relationship: Relationship) -> Result<()> {
+        self.write(Batch::new().relate(relationship)).map(drop)
     }
 
     /// Writes a batch and waits until it is as durable as it asks for.

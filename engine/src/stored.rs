@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::LinkKind;
+use crate::event::{LinkKind, Usage};
 use crate::id::EventId;
 use crate::log::RecordView;
 use crate::log::index::NONE;
@@ -126,7 +126,7 @@ impl Names {
         }
     }
 
-    fn session(&self) -> Option<&str> {
+    pub(crate) fn session(&self) -> Option<&str> {
         match self {
             Names::Log { session, .. } => session.as_deref(),
             Names::Sealed { session: NONE, .. } => None,
@@ -257,6 +257,23 @@ impl StoredEvent {
     /// ```
     pub fn label(&self, key: &str) -> Option<&str> {
         self.labels().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    /// The tokens that its message took, where the event says; as
+    /// [`labels`](Self::labels).
+    ///
+    /// ```
+    /// use forebear::{Event, Store, Usage};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let usage = Usage { message: "m1".into(), output: 80, ..Usage::default() };
+    /// store.append(Event::new("tool_use").id("call").usage(usage.clone()))?;
+    /// let event = store.snapshot().get("call")?.expect("it is stored");
+    /// assert_eq!(event.usage(), Some(usage));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn usage(&self) -> Option<Usage> {
+        self.record().and_then(|record| record.fields().usage())
     }
 
     /// The payload, byte for byte as it came in. None where it had none, or

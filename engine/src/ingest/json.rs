@@ -121,6 +121,16 @@ impl<'t> Cursor<'t> {
         self.rest().starts_with(b"true")
     }
 
+    /// The whole number here, 0 or more; none if it is something else.
+    pub(crate) fn number(&self) -> Option<u64> {
+        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, behind) = self.rest().split_at(digits);
+        if matches!(behind.first(), Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
     fn read_or_skip(&mut self, read: impl FnOnce(&mut Self)) {
         let before = self.at;
         read(self);

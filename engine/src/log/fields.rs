@@ -4,7 +4,7 @@ use rkyv::primitive::ArchivedU16;
 use rkyv::{Archive, Serialize};
 
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Event, Usage};
 use crate::id::EventId;
 use crate::log::record::{ALIGN, IdMeta, access, link_number};
 
@@ -25,6 +25,18 @@ pub(crate) struct EventMeta {
     session_len: Option<u16>,
     label_lens: Vec<u16>,
     texts: String,
+    /// Apart, so that events without one have an empty pointer alone.
+    usage: Option<Box<UsageMeta>>,
+}
+
+/// The tokens that an event's message took.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct UsageMeta {
+    message: String,
+    input: u64,
+    output: u64,
+    cache_read: u64,
+    cache_written: u64,
 }
 
 impl EventMeta {
@@ -47,6 +59,7 @@ impl EventMeta {
             self.label_lens.push(text.len() as u16);
             self.texts.push_str(text);
         }
+        self.usage = event.usage.as_ref().map(|usage| Box::new(UsageMeta::from(usage)));
     }
 
     /// About how many bytes the fields take once they are encoded.
@@ -56,7 +69,22 @@ impl EventMeta {
             IdMeta::Text(text) => text.len(),
         };
         let ids = id(&self.id) + self.parent.as_ref().map_or(0, id);
-        ids + self.texts.len() + 2 * self.label_lens.len() + size_of::<ArchivedEventMeta>() + ALIGN
+        let usage = |usage: &UsageMeta| usage.message.len() + size_of::<ArchivedUsageMeta>();
+        let usage = self.usage.as_deref().map_or(0, usage);
+        let texts = self.texts.len() + 2 * self.label_lens.len();
+        ids + usage + texts + size_of::<ArchivedEventMeta>() + ALIGN
+    }
+}
+
+impl From<&Usage> for UsageMeta {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            message: usage.message.clone(),
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_written: usage.cache_written,
+        }
     }
 }
 
@@ -73,6 +101,7 @@ impl Default for EventMeta {
             session_len: None,
             label_lens: Vec::new(),
             texts: String::new(),
+            usage: None,
         }
     }
 }
@@ -116,6 +145,17 @@ impl ArchivedEventMeta {
             text
         };
         self.label_lens.chunks_exact(2).map(move |lens| (next(lens[0]), next(lens[1])))
+    }
+
+    /// The tokens that the event's message took.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.usage.as_deref().map(|usage| Usage {
+            message: usage.message.as_str().to_owned(),
+            input: usage.input.to_native(),
+            output: usage.output.to_native(),
+            cache_read: usage.cache_read.to_native(),
+            cache_written: usage.cache_written.to_native(),
+        })
     }
 
     pub(crate) fn parent_id(&self) -> Option<EventId> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
 use crate::log::ahead::apply_ahead;
@@ -84,6 +84,7 @@ impl Follower {
             first_seq: start.first_seq,
             index: RwLock::new(Index::default()),
             reader,
+            sessions: Mutex::default(),
         };
         Self {
             log: Arc::new(log),

@@ -76,6 +76,9 @@ pub(crate) struct OutsideMeta {
     pub(crate) anchor_id: IdMeta,
     /// Stored links between the event and its anchor.
     pub(crate) depth: u32,
+    /// The session of the parent, or of a version's event, where it is another one
+    /// than the record's own; empty where it has none.
+    pub(crate) session: Option<String>,
     /// Of a version: the event's sequence number and the link that it has.
     pub(crate) version_of: Option<VersionOfMeta>,
 }

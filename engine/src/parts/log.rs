@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
-use crate::log::index::Index;
+use crate::log::index::{Extent, Index, Tallies, fold_sessions};
 use crate::log::reader::LogReader;
 
 /// A log and what was learnt from it. The writer adds to the last one and readers
@@ -18,6 +18,8 @@ pub(crate) struct Log {
     pub(crate) first_seq: u64,
     pub(crate) index: RwLock<Index>,
     pub(crate) reader: LogReader,
+    /// What its sessions came to when somebody last asked, and as of when.
+    pub(crate) sessions: Mutex<Option<(Visible, Arc<Tallies>)>>,
 }
 
 /// How far a snapshot sees into a log.
@@ -54,6 +56,24 @@ impl LogView {
     /// The commit as of which the index is asked.
     pub(crate) fn at(&self) -> u32 {
         self.visible.commit
+    }
+
+    /// What the events of each session come to. O(rows seen), unless nothing was
+    /// written since somebody last asked.
+    pub(crate) fn sessions(&self) -> Arc<Tallies> {
+        if let Some((visible, sessions)) = &*self.log.sessions.lock()
+            && *visible == self.visible
+        {
+            return Arc::clone(sessions);
+        }
+        let Visible { rows, commit, .. } = self.visible;
+        let extent = Extent { first_seq: self.first_seq(), rows, at: commit };
+        let sessions = Arc::new(fold_sessions(&|show| show(&self.index()), extent));
+        let mut kept = self.log.sessions.lock();
+        if kept.as_ref().is_none_or(|(visible, _)| visible.commit <= commit) {
+            *kept = Some((self.visible, Arc::clone(&sessions)));
+        }
+        sessions
     }
 
     pub(crate) fn sees(&self, row: u32) -> bool {

@@ -1,12 +1,13 @@
 //! State over all parts: folded from what was carried, the segments and the logs.
 
 use std::collections::BTreeSet;
-use std::ops::{ControlFlow, Range};
+use std::ops::{Bound, ControlFlow, Range};
 
 use crate::error::{Error, Result};
+use crate::log::index::{Head, Tallies};
 use crate::parts::{LogView, Part, Parts};
 use crate::query::page::Cursor;
-use crate::state::{self, Family, Kept, fold};
+use crate::state::{self, Family, Kept, fold, session};
 
 /// What some parts say of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,6 +127,27 @@ impl Parts {
         Ok(names)
     }
 
+    /// The keys of a family that begin with `prefix`, in order. Only parts are looked at
+    /// that have to do with `known`, a text of the family that filters know.
+    pub(crate) fn state_names_below(
+        &self,
+        family: Family,
+        known: &str,
+        prefix: &str,
+    ) -> Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for number in self.candidates(&state::filter_id(state::digest(family, known))) {
+            self.part(number)?.state_names(family, Some(prefix), LOG_KEYS, |name| {
+                if !name.starts_with(prefix) {
+                    return Ok(ControlFlow::Break(()));
+                }
+                names.insert(name.to_owned());
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        Ok(names)
+    }
+
     /// The key that a cursor leads behind. O(keys of the parts that may have it).
     pub(crate) fn state_key_at(&self, family: Family, cursor: Cursor) -> Result<String> {
         let digest = cursor.key();
@@ -164,6 +186,32 @@ impl Part<'_> {
         }
     }
 
+    /// Shows the sessions that this part has events of, each with what those come to,
+    /// until `show` breaks off.
+    pub(crate) fn session_heads(
+        &self,
+        mut show: impl FnMut(&str, Head) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        match self {
+            Part::Sealed(segment) => {
+                segment.state_values(Family::Session, |name, value| {
+                    match value.map(session::read_head).transpose()?.flatten() {
+                        Some(head) => show(name, head),
+                        None => Ok(ControlFlow::Continue(())),
+                    }
+                })
+            }
+            Part::Log(view) => {
+                for (name, tally) in &*view.sessions() {
+                    if show(name, tally.head.clone())?.is_break() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Shows the keys of a family behind one, in order, until `show` breaks off. At a
     /// time it looks at `at_once`.
     fn state_names(
@@ -180,7 +228,11 @@ impl Part<'_> {
         let mut after = after.map(str::to_owned);
         loop {
             let at_once = at_once.clamp(1, LOG_KEYS);
-            let found = view.index().states().after(family, after.as_deref(), view.at(), at_once);
+            let mut found =
+                view.index().states().after(family, after.as_deref(), view.at(), at_once);
+            if family == Family::Session {
+                found = with_sessions(found, &view.sessions(), after.as_deref(), at_once);
+            }
             let done = found.len() < at_once;
             for name in found {
                 if show(&name)?.is_break() {
@@ -195,10 +247,31 @@ impl Part<'_> {
     }
 }
 
+/// The least of names and of those of sessions behind one, at most so many.
+fn with_sessions(
+    names: Vec<String>,
+    sessions: &Tallies,
+    after: Option<&str>,
+    at_most: usize,
+) -> Vec<String> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let sessions = sessions.range::<str, _>((from, Bound::Unbounded)).take(at_most);
+    let mut all: BTreeSet<String> = sessions.map(|(name, _)| name.clone()).collect();
+    all.extend(names);
+    all.into_iter().take(at_most).collect()
+}
+
 fn log_state(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
     // The values are read without holding the index.
     let places = view.index().states().places(family, key, view.at());
-    let Some(places) = places else { return Ok(None) };
+    let events = match family {
+        Family::Session => view.sessions().get(key).map(session::of_tally),
+        Family::Relationship | Family::Checkpoint => None,
+    };
+    if places.is_none() && events.is_none() {
+        return Ok(None);
+    }
+    let places = places.unwrap_or_default();
     let value = |place| view.log.reader.state_value(place, view.visible.log_end);
     let mut kept = Kept::default();
     for place in places.own {
@@ -206,6 +279,9 @@ fn log_state(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> 
     }
     for (segment, place) in places.carried {
         kept.carried.push((segment, value(place)?));
+    }
+    if let Some(tally) = &events {
+        kept.own = Some(fold(family, kept.own.as_deref(), tally)?);
     }
     Ok(Some(kept))
 }

@@ -6,7 +6,7 @@
 //! nearly all the same seed, so that many can be merged: see
 //! [`filter_group`](crate::segment::filter_group).
 
-use crate::log::index::{Index, NOW, StoredLink};
+use crate::log::index::{Index, NOW, StoredLink, session_names};
 use crate::segment::index::kept_links;
 use crate::segment::spine::Entry;
 use crate::state::{self, Family};
@@ -45,8 +45,8 @@ pub(crate) fn filter_key(key: &[u8; 16]) -> u64 {
 }
 
 /// The keys of all ids that a segment has to do with: those it holds, parents and
-/// anchors elsewhere, both ends of links that were claimed, and keys of state and of
-/// quarantined input. Sorted, each once.
+/// anchors elsewhere, both ends of links that were claimed, and keys of state (names
+/// of sessions among them) and of quarantined input. Sorted, each once.
 pub(crate) fn keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
     let mut keys: Vec<u64> = entries.iter().map(|entry| filter_key(&entry.key)).collect();
     for row in 0..index.rows().len() as u32 {
@@ -71,9 +71,16 @@ pub(crate) fn keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
 /// What state is found by: its keys, and for each family that there are any.
 fn state_keys(index: &Index) -> impl Iterator<Item = [u8; 16]> {
     let states = index.states();
-    let families = Family::ALL.into_iter().filter(|&family| states.has(family));
+    let sessions = session_names(index);
+    let events = !sessions.is_empty();
+    let has = move |&family: &Family| states.has(family) || (events && family == Family::Session);
+    let families = Family::ALL.into_iter().filter(has);
     let keys = states.all().map(|(family, key, _)| state::digest(family, key));
-    families.map(state::family_digest).chain(keys)
+    let fronts = states.all().filter_map(|(family, key, _)| {
+        state::front(family, key).map(|front| state::digest(family, front))
+    });
+    let names = sessions.into_iter().map(|name| state::digest(Family::Session, &name));
+    families.map(state::family_digest).chain(keys).chain(fronts).chain(names)
 }
 
 /// The bytes of a filter that has these keys, each given once; none where it can't

@@ -442,6 +442,14 @@ impl Segment {
         self.index.state_names(family, after, show)
     }
 
+    pub(crate) fn state_values(
+        &self,
+        family: Family,
+        show: impl FnMut(&str, Option<&[u8]>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.index.state_values(family, show)
+    }
+
     fn rows_of(&self, id: &EventId, at_most: usize) -> Result<Vec<u32>> {
         self.index.rows_of(&id.key(), None, at_most, |row| self.file.key(row))
     }

@@ -7,6 +7,7 @@
 //! written once more, folded, before they go.
 
 pub(crate) mod checkpoint;
+pub(crate) mod session;
 
 use std::sync::LazyLock;
 
@@ -52,7 +53,8 @@ impl Family {
     /// Whether a newer value says all, so that older ones need not be read.
     pub(crate) fn replaces(self) -> bool {
         match self {
-            Self::Session | Self::Relationship | Self::Checkpoint => true,
+            Self::Checkpoint => true,
+            Self::Session | Self::Relationship => false,
         }
     }
 }
@@ -60,11 +62,38 @@ impl Family {
 /// What an older and a newer value of a key come to. Folding is associative: values can
 /// be folded in groups, as long as they stay in order.
 ///
-/// In every family the newer value takes the place of the older one.
-#[expect(clippy::unnecessary_wraps, reason = "a value from disk may be none of its family")]
+/// A newer checkpoint takes the place of the older one; of sessions and relationships
+/// the newer fields do, and what the events of a session come to is added up.
 pub(crate) fn fold(family: Family, older: Option<&[u8]>, newer: &[u8]) -> Result<Vec<u8>> {
     match (family, older) {
-        (Family::Session | Family::Relationship | Family::Checkpoint, _) => Ok(newer.to_vec()),
+        (Family::Checkpoint, _) | (_, None) => Ok(newer.to_vec()),
+        (Family::Session, Some(older)) => session::fold(older, newer),
+        (Family::Relationship, Some(older)) => {
+            session::fold_objects(text(older)?, text(newer)?).map(String::into_bytes)
+        }
+    }
+}
+
+/// What is kept of a value when the segments are dropped that it is from.
+pub(crate) fn carried(family: Family, value: Vec<u8>) -> Result<Vec<u8>> {
+    match family {
+        Family::Session => session::carried(&value),
+        Family::Relationship | Family::Checkpoint => Ok(value),
+    }
+}
+
+/// The text of a value that is one.
+pub(crate) fn text(value: &[u8]) -> Result<&str> {
+    std::str::from_utf8(value)
+        .map_err(|_| Error::damaged("expected the text of a value, found other bytes"))
+}
+
+/// What of a key filters know beside the whole of it: of a relationship's the end that
+/// it begins with, so that all relationships of a session are found.
+pub(crate) fn front(family: Family, key: &str) -> Option<&str> {
+    match family {
+        Family::Relationship => key.find('\0').map(|end| &key[..=end]),
+        Family::Session | Family::Checkpoint => None,
     }
 }
 

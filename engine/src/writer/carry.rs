@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::log::encoded::Encoded;
 use crate::parts::Parts;
-use crate::state::Family;
+use crate::state::{self, Family};
 use crate::writer::{BLOCK_TARGET_BYTES, Writer};
 
 impl Writer {
@@ -73,6 +73,7 @@ fn carried(parts: &Parts, count: usize, family: Family, key: String) -> Result<O
     }
     let folded = parts.folded(family, &key, 0..count)?;
     let Some(value) = folded.value.filter(|_| folded.from_them) else { return Ok(None) };
+    let value = state::carried(family, value)?;
     Ok(Some(Encoded::carried(parts.segment(count - 1), family, key, &value)))
 }
 

@@ -60,12 +60,14 @@ impl Writer {
         let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
         let below = part.below(row)?;
         let anchor_id = part.anchor_id(row)?;
+        let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
         Ok(Some(Outside {
             parent: seq,
             parent_id: Some(parent.clone()),
             anchor: below.anchor,
             anchor_id,
             depth: below.depth + 1,
+            session,
             version_of: None,
         }))
     }
@@ -82,9 +84,10 @@ impl Writer {
         let parent_id = self.named_id(&part, row, stored)?;
         let below = part.below(row)?;
         let anchor_id = part.anchor_id(row)?;
+        let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
         let version_of = Some(VersionOf { seq, link });
         let (anchor, depth) = (below.anchor, below.depth);
-        Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, version_of }))
+        Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, session, version_of }))
     }
 
     /// Marks the link that a new event closes a cycle with: that of the event at the

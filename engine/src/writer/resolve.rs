@@ -57,7 +57,9 @@ impl Writer {
             } else {
                 outside = self.outside_event(&id)?;
             }
-            if let Some(outside) = &outside {
+            if let Some(outside) = &mut outside {
+                let own = fields.session().unwrap_or_default();
+                outside.session.take_if(|session| *session == own);
                 self.push(&Encoded::outside(outside));
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -84,6 +84,7 @@ impl Writer {
             first_seq: start.first_seq,
             index: RwLock::new(Index::default()),
             reader,
+            sessions: Mutex::default(),
         });
         self.log = LogWriter::new(file, name, self.log.store, start);
         self.published = Visible::default();

@@ -8,11 +8,12 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::error::Result;
-use crate::event::LinkKind;
+use crate::event::{LinkKind, Usage};
 use crate::id::EventId;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::rows::NONE;
 use crate::log::index::strings::Strings;
+use crate::log::index::tally::{MESSAGE, OWN_MESSAGE, Tokens, digest};
 use crate::log::record::link_kind;
 
 /// What rows can be listed by. Texts are given by their numbers.
@@ -60,6 +61,15 @@ pub(crate) struct Seen {
     pub(super) link: LinkKind,
     pub(super) derived: bool,
     pub(super) error: bool,
+    /// Few events have one: kept apart.
+    pub(super) usage: Option<Box<SeenUsage>>,
+}
+
+/// The tokens of an event's message, and what the message is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SeenUsage {
+    pub(crate) message: u64,
+    pub(crate) tokens: Tokens,
 }
 
 /// The texts by which a list is found; tells kinds, instances, sessions and
@@ -103,6 +113,7 @@ impl Dictionary {
             link,
             derived: fields.derived_id,
             error,
+            usage: fields.usage().map(|usage| Box::new(seen_usage(fields, &usage))),
         })
     }
 
@@ -169,6 +180,14 @@ impl Dictionary {
         });
         list
     }
+}
+
+fn seen_usage(fields: &ArchivedEventMeta, usage: &Usage) -> SeenUsage {
+    let message = match usage.message.as_str() {
+        "" => digest(&OWN_MESSAGE, &EventId::from(&fields.id).to_string()),
+        message => digest(&MESSAGE, message),
+    };
+    SeenUsage { message, tokens: Tokens::from(usage) }
 }
 
 impl Dimension {

@@ -13,8 +13,10 @@ mod missing;
 mod outside;
 mod postings;
 mod rows;
+mod sessions;
 mod state;
 mod strings;
+mod tally;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -30,14 +32,19 @@ use crate::log::fields::ArchivedEventMeta;
 use crate::state::Family;
 
 pub(crate) use claims::{Made, Refused, Verdict, weigh};
-pub(crate) use dictionary::{Dictionary, Dimension, Seen};
+pub(crate) use dictionary::{Dictionary, Dimension, Seen, SeenUsage};
 pub(crate) use forest::Position;
 pub(crate) use links::{Anchor, FirmPosition, Parent, StoredLink};
 pub(crate) use missing::Entry as MissingEntry;
 pub(crate) use outside::{Mark, Outside, VersionOf};
 pub(crate) use postings::{Place, Postings};
 pub(crate) use rows::{Flags, NONE, NOW, Row};
-pub(crate) use state::States;
+pub(crate) use sessions::{
+    Extent, Tallies, fold as fold_sessions, names as session_names, session_of,
+};
+pub(crate) use state::{StatePlaces, States};
+pub use tally::Tokens;
+pub(crate) use tally::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally};
 
 /// The index of one log.
 #[derive(Debug, Default)]
@@ -77,6 +84,8 @@ pub(crate) struct Index {
     quarantined: Vec<(u64, u32)>,
     quarantined_before: HashSet<[u8; 16], RandomState>,
     states: States,
+    /// The tokens that rows report, in order of rows.
+    usages: Vec<(u32, SeenUsage)>,
     /// Events and versions that were lost to damage.
     lost: u32,
     hasher: RandomState,
@@ -196,6 +205,9 @@ impl Index {
             flags,
         });
         self.post(row, lists, *error);
+        if let Some(usage) = &seen.usage {
+            self.usages.push((row, **usage));
+        }
         if let (Some(first), Some((fields, payload))) = (first, content) {
             let fingerprint = self.fingerprint(fields, payload);
             self.versions.entry(first).or_default().push(row);
@@ -282,6 +294,11 @@ impl Index {
         entered: Entered,
     ) {
         self.states.add(family, key, carried_for, entered);
+    }
+
+    /// The tokens that rows report, in order of rows.
+    pub(crate) fn usages(&self) -> &[(u32, SeenUsage)] {
+        &self.usages
     }
 
     /// What earlier segments know of a row.
@@ -401,6 +418,7 @@ impl Index {
             + self.outside.len() * TEXT_BYTES
             + self.missing.entries().len() * TEXT_BYTES
             + self.states.memory_bytes()
+            + self.usages.len() * size_of::<(u32, SeenUsage)>()
     }
 
     /// Events and versions that were lost to damage.
@@ -491,6 +509,7 @@ pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool 
         && a.instance() == b.instance()
         && a.session() == b.session()
         && a.parent_id() == b.parent_id()
+        && a.usage() == b.usage()
         && a.labels().eq(b.labels())
 }
 
@@ -501,6 +520,7 @@ fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
     fields.instance().hash(hasher);
     fields.session().hash(hasher);
     fields.parent_id().hash(hasher);
+    fields.usage().hash(hasher);
     fields.labels().for_each(|label| label.hash(hasher));
 }
 

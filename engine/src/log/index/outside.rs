@@ -25,6 +25,9 @@ pub(crate) struct Outside {
     pub(crate) anchor_id: EventId,
     /// Stored links between the event and the anchor.
     pub(crate) depth: u32,
+    /// The session of the parent, or of a version's event, where it is another one
+    /// than the row's own; empty where it has none.
+    pub(crate) session: Option<String>,
     pub(crate) version_of: Option<VersionOf>,
 }
 
@@ -54,6 +57,7 @@ impl Outside {
             anchor: self.anchor,
             anchor_id: IdMeta::from(&self.anchor_id),
             depth: self.depth,
+            session: self.session.clone(),
             version_of: self.version_of.as_ref().map(|of| VersionOfMeta {
                 seq: of.seq,
                 parent_id: self.parent_id.as_ref().map(IdMeta::from),
@@ -75,6 +79,7 @@ impl Outside {
             anchor: meta.anchor.to_native(),
             anchor_id: EventId::from(&meta.anchor_id),
             depth: meta.depth.to_native(),
+            session: meta.session.as_ref().map(|session| session.as_str().to_owned()),
             version_of,
         })
     }

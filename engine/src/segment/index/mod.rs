@@ -11,7 +11,7 @@ mod ids;
 mod lists;
 #[cfg(test)]
 pub(crate) mod measure;
-mod packing;
+pub(crate) mod packing;
 mod sequences;
 mod state;
 mod store;
@@ -20,8 +20,9 @@ mod tables;
 pub(crate) mod tests;
 
 use crate::error::{Error, Result};
+use crate::event::Usage;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::Index;
+use crate::log::index::{Extent, Index, NOW, fold_sessions};
 use crate::segment::spine::Entry;
 
 use children::Children;
@@ -66,6 +67,8 @@ pub(crate) fn build(
 ) -> Result<Vec<u8>> {
     let children = Children::of(index);
     let links = claims::of(index);
+    let extent = Extent { first_seq, rows: index.rows().len() as u32, at: NOW };
+    let sessions = fold_sessions(&|show| show(index), extent);
     store::build(|table| {
         let mut head = vec![VERSION];
         put_number(&mut head, first_seq);
@@ -88,7 +91,7 @@ pub(crate) fn build(
         let mut keys: Vec<[u8; 16]> = index.quarantine_keys().copied().collect();
         sequences::write_keys(Table::QuarantineKeys, &mut keys, table)?;
         ids::write_versions(entries, extra.versions.into_iter(), table)?;
-        state::write(index.states(), state_value, table)
+        state::write(index.states(), &sessions, state_value, table)
     })
 }
 
@@ -120,6 +123,14 @@ pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>)
         bytes.push(u8::from(fields.parent_id().is_some()));
         if let Some(parent) = fields.parent_id() {
             packing::put_id(&mut bytes, &parent);
+        }
+        if let Some(usage) = fields.usage() {
+            put_number(&mut bytes, usage.message.len() as u64);
+            bytes.extend_from_slice(usage.message.as_bytes());
+            let Usage { input, output, cache_read, cache_written, .. } = usage;
+            for number in [input, output, cache_read, cache_written] {
+                put_number(&mut bytes, number);
+            }
         }
         hasher.update(&bytes);
     }

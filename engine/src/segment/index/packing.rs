@@ -9,7 +9,7 @@ use crate::log::record::{link_kind, link_number};
 pub(super) const MAX_PACKED: usize = 128;
 
 /// Appends a number of 7 bits a byte, the lowest first.
-pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -52,6 +52,18 @@ pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
     }
 }
 
+/// Appends a number of either sign, small for those near 0.
+pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
+    put_number(out, zigzag(number));
+}
+
+/// Appends a text that may be missing: 0, or one more than its length and the text.
+pub(crate) fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+    let Some(text) = text else { return out.push(0) };
+    put_number(out, text.len() as u64 + 1);
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// Appends an id in full.
 pub(super) fn put_id(out: &mut Vec<u8>, id: &EventId) {
     if let Some(uuid) = id.as_uuid() {
@@ -68,25 +80,25 @@ pub(super) fn put_id(out: &mut Vec<u8>, id: &EventId) {
 /// Appends a link in full.
 pub(super) fn put_link(out: &mut Vec<u8>, link: &Link) {
     out.extend_from_slice(&[link_number(link.kind), link.strength]);
-    put_number(out, zigzag(link.order));
+    put_signed(out, link.order);
     put_id(out, &link.child);
     put_id(out, &link.parent);
 }
 
 /// Bytes that are read from their beginning on.
 #[derive(Debug)]
-pub(super) struct Input<'a>(pub(super) &'a [u8]);
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8> {
+    pub(crate) fn byte(&mut self) -> Result<u8> {
         Ok(self.bytes(1)?[0])
     }
 
-    pub(super) fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(|| {
             Error::damaged(format!("expected {length} more bytes, found {}", self.0.len()))
         })?;
@@ -94,13 +106,13 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
         Ok(array)
     }
 
-    pub(super) fn number(&mut self) -> Result<u64> {
+    pub(crate) fn number(&mut self) -> Result<u64> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -112,8 +124,19 @@ impl<'a> Input<'a> {
         Err(Error::damaged("expected a number of at most 10 bytes, found a longer one"))
     }
 
+    pub(crate) fn signed(&mut self) -> Result<i64> {
+        self.number().map(from_zigzag)
+    }
+
+    /// What [`put_text`] wrote.
+    pub(crate) fn text(&mut self) -> Result<Option<&'a str>> {
+        let Some(length) = self.number()?.checked_sub(1) else { return Ok(None) };
+        let text = std::str::from_utf8(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?);
+        text.map(Some).map_err(|_| Error::damaged("expected a text, found other bytes"))
+    }
+
     /// A number that is at most `max`.
-    pub(super) fn number_up_to(&mut self, max: u64) -> Result<u32> {
+    pub(crate) fn number_up_to(&mut self, max: u64) -> Result<u32> {
         let number = self.number()?;
         let max = max.min(u64::from(u32::MAX));
         if number > max {
@@ -167,7 +190,7 @@ impl<'a> Input<'a> {
     pub(super) fn link(&mut self) -> Result<Link> {
         let kind: LinkKind = link_kind(self.byte()?)?;
         let strength = self.byte()?;
-        let order = from_zigzag(self.number()?);
+        let order = self.signed()?;
         Ok(Link { child: self.id()?, parent: self.id()?, kind, strength, order })
     }
 }

@@ -4,24 +4,30 @@
 //! Keys stand sorted within their family, several to an entry, which stands under its
 //! last key. All that there is of a key is in one entry.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::log::index::States;
+use crate::log::index::{StatePlaces, States, Tallies};
 use crate::segment::index::SegmentIndex;
 use crate::segment::index::packing::{Input, put_number};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
-use crate::state::{Family, Kept, fold};
+use crate::state::{Family, Kept, fold, session};
 
-/// Writes the state of a log; `value` reads the value of the record at an offset.
+/// Writes the state of a log, to which belongs what the events of each session come
+/// to; `value` reads the value of the record at an offset.
 pub(super) fn write(
     states: &States,
+    sessions: &Tallies,
     value: &dyn Fn(u64) -> Result<Vec<u8>>,
     table: &mut Appender<'_>,
 ) -> Result<()> {
     let (mut group, mut last) = (Vec::new(), None);
-    for (family, key, places) in states.all() {
+    let mut keys: BTreeMap<(Family, &str), StatePlaces> = BTreeMap::new();
+    keys.extend(sessions.keys().map(|name| ((Family::Session, &**name), StatePlaces::default())));
+    keys.extend(states.all().map(|(family, key, places)| ((family, key), places)));
+    for ((family, key), places) in keys {
         if let Some((of, last)) = last
             && (of != family || group.len() >= GROUP_BYTES)
         {
@@ -32,6 +38,9 @@ pub(super) fn write(
         let mut own = None;
         for &place in &places.own {
             own = Some(fold(family, own.as_deref(), &value(place)?)?);
+        }
+        if let Some(tally) = sessions.get(key).filter(|_| family == Family::Session) {
+            own = Some(fold(family, own.as_deref(), &session::of_tally(tally))?);
         }
         group.push(u8::from(own.is_some()));
         if let Some(own) = own {
@@ -76,6 +85,16 @@ impl SegmentIndex {
             }
             show(key)
         })
+    }
+
+    /// Shows the keys of a family, with what the segment itself says of them, in order,
+    /// until `show` breaks off.
+    pub(crate) fn state_values(
+        &self,
+        family: Family,
+        mut show: impl FnMut(&str, Option<&[u8]>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        self.walk_state(family, None, |key, entry| show(key, entry.own))
     }
 
     /// Shows the keys of the group that `from` is in or would be, and on from there.

@@ -160,6 +160,7 @@ fn mixed(count: u32) -> Sealed {
             anchor: 3,
             anchor_id: "far".into(),
             depth: 4,
+            session: None,
             version_of: None,
         });
         let event = if outside.is_some() { event.parent("elsewhere") } else { event };

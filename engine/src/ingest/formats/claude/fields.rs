@@ -46,6 +46,8 @@ pub(crate) struct SnapshotFields<'t> {
 /// What was said, and the blocks it consists of.
 #[derive(Debug, Default)]
 pub(crate) struct MessageFields<'t> {
+    pub(crate) id: Option<JsonStr<'t>>,
+    pub(crate) usage: Option<TokensUsed>,
     pub(crate) model: Option<JsonStr<'t>>,
     /// The content where it is a string, else its first block of text.
     pub(crate) text: Option<JsonStr<'t>>,
@@ -53,6 +55,15 @@ pub(crate) struct MessageFields<'t> {
     pub(crate) has_thinking: bool,
     pub(crate) tool_uses: Vec<ToolUse<'t>>,
     pub(crate) tool_results: Vec<ToolResult<'t>>,
+}
+
+/// The tokens that a message took so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokensUsed {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    pub(crate) cache_read: u64,
+    pub(crate) cache_written: u64,
 }
 
 /// A call of a tool.
@@ -119,10 +130,12 @@ impl<'t> MessageFields<'t> {
     fn read(cursor: &mut Cursor<'t>) -> Self {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
+            "id" => fields.id = value.text(),
+            "usage" => fields.usage = TokensUsed::read(value),
             "model" => fields.model = value.text(),
             "content" => {
-                let model = fields.model;
-                fields = Self { model, ..Self::default() };
+                let Self { id, usage, model, .. } = fields;
+                fields = Self { id, usage, model, ..Self::default() };
                 fields.read_content(value);
             }
             _ => {}
@@ -163,6 +176,26 @@ impl<'t> MessageFields<'t> {
             Some("tool_result") => self.tool_results.push(ToolResult { id: tool_use_id, is_error }),
             _ => {}
         }
+    }
+}
+
+impl TokensUsed {
+    /// None where there is no object with a number that is known.
+    fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let (mut used, mut found) = (Self::default(), false);
+        cursor.object(|key, value| {
+            let field = match key {
+                "input_tokens" => &mut used.input,
+                "output_tokens" => &mut used.output,
+                "cache_read_input_tokens" => &mut used.cache_read,
+                "cache_creation_input_tokens" => &mut used.cache_written,
+                _ => return,
+            };
+            if let Some(number) = value.number() {
+                (*field, found) = (number, true);
+            }
+        });
+        found.then_some(used)
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use self::fields::Fields;
 use self::sidechain::Sidechains;
 use crate::error;
-use crate::event::{Event, Link, LinkKind};
+use crate::event::{Event, Link, LinkKind, Usage};
 use crate::ingest::formats::labels::{
     AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_CALLS,
     MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
@@ -106,6 +106,15 @@ impl Transcript {
             .map_or_else(|| self.session.clone(), |name| text(name, limits::MAX_NAME_BYTES));
         let instance =
             fields.agent.map_or_else(|| session.clone(), |name| text(name, limits::MAX_NAME_BYTES));
+        if let (Some(message), Some(used)) = (fields.message.id, fields.message.usage) {
+            event = event.usage(Usage {
+                message: text(message, limits::MAX_NAME_BYTES),
+                input: used.input,
+                output: used.output,
+                cache_read: used.cache_read,
+                cache_written: used.cache_written,
+            });
+        }
         let event = self
             .labelled(event, fields)
             .time_ns(self.last_time_ns)

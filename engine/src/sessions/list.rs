@@ -1,0 +1,109 @@
+//! All sessions: those that live parts have events of, the newest first, then those
+//! that are known by what was said of them or carried.
+
+use std::ops::ControlFlow;
+
+use crate::error::Result;
+use crate::parts::{Part, Parts};
+use crate::query::page::{Cursor, Page};
+use crate::sessions::filter::SessionFilter;
+use crate::sessions::session::{Known, Liveness, Session, find};
+use crate::state::{self, Family};
+
+pub(crate) fn sessions(parts: &Parts, filter: &SessionFilter) -> Result<Page<Session>> {
+    let mut page = Page { items: Vec::new(), next: None };
+    if filter.limit == 0 {
+        return Ok(page);
+    }
+    let mut last = None;
+    scan(parts, filter.liveness, filter.after, |known, cursor| {
+        if !filter.takes(&known.session) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if page.items.len() == filter.limit {
+            page.next = last;
+            return Ok(ControlFlow::Break(()));
+        }
+        page.items.push(known.session);
+        last = Some(cursor);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(page)
+}
+
+/// Shows every session, until `visit` breaks off. In memory are the names of one part
+/// at a time.
+pub(super) fn scan(
+    parts: &Parts,
+    liveness: Liveness,
+    after: Option<Cursor>,
+    mut visit: impl FnMut(Known, Cursor) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    // How many sessions were listed with the row that the cursor leads behind.
+    let behind = after.filter(|cursor| (0..RANKS).contains(&cursor.time_ns));
+    if after.is_none() || behind.is_some() {
+        for number in (0..parts.len()).rev() {
+            let part = parts.part(number)?;
+            if behind.is_some_and(|behind| part.first_seq() > behind.at) {
+                continue;
+            }
+            for (rank, touched, name) in newest(&part)? {
+                let cursor = Cursor { time_ns: rank, at: touched };
+                let listed = |behind: Cursor| {
+                    touched > behind.at || (touched == behind.at && rank <= behind.time_ns)
+                };
+                if behind.is_some_and(listed) {
+                    continue;
+                }
+                let Some(known) = find(parts, &name, liveness)? else { continue };
+                // Otherwise it comes with the newer part.
+                if known.head.touched == touched && visit(known, cursor)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    let mut after = match after.filter(|_| behind.is_none()) {
+        Some(cursor) => Some(parts.state_key_at(Family::Session, cursor)?),
+        None => None,
+    };
+    loop {
+        let names =
+            parts.state_names(Family::Session, after.as_deref(), NAMES, 0..parts.len())?;
+        let Some(last) = names.last().cloned() else { return Ok(()) };
+        for name in names {
+            let Some(known) = find(parts, &name, liveness)? else { continue };
+            let cursor = Cursor::of_key(state::digest(Family::Session, &name));
+            let listed = known.head.touched >= parts.first_seq();
+            if !listed && visit(known, cursor)?.is_break() {
+                return Ok(());
+            }
+        }
+        after = Some(last);
+    }
+}
+
+/// The sessions of a part by the last row that has to do with them, the newest
+/// first; those of one row are numbered.
+fn newest(part: &Part<'_>) -> Result<Vec<(i64, u64, String)>> {
+    let mut found = Vec::new();
+    part.session_heads(|name, head| {
+        if head.touched > 0 {
+            found.push((head.touched, name.to_owned()));
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let mut before = (0, 0);
+    let numbered = found.into_iter().map(|(touched, name)| {
+        before = if before.1 == touched { (before.0 + 1, touched) } else { (0, touched) };
+        (before.0, touched, name)
+    });
+    Ok(numbered.collect())
+}
+
+/// A row has to do with a session and with that of an agent: cursors behind it have
+/// a rank below this. All others lead behind a key.
+const RANKS: i64 = 4;
+/// Names that are looked at together.
+const NAMES: usize = 1000;

@@ -1,0 +1,267 @@
+//! A session as it is known: what its events come to, and what was said of it.
+
+use std::time::Duration;
+
+use crate::error::Result;
+use crate::event::now_ns;
+use crate::log::index::{Head, OriginKind, Tokens};
+use crate::parts::Parts;
+use crate::sessions::fields::{json, named, number, text};
+use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
+use crate::sessions::patch::{
+    AGENTS, END, METADATA, MODEL, PARENT, PROJECT, SOURCE_APP, START, STATUS, TOKENS, TYPE, WAVE,
+};
+use crate::sessions::related;
+use crate::state::Family;
+use crate::state::session::{self as state, Fields};
+
+/// A session. An event belongs to the session that it names, or where its instance
+/// is another one, to the session of that agent: `SESSION/INSTANCE`.
+///
+/// ```
+/// use forebear::{Event, SessionType, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").session("s").time_ns(10))?;
+/// store.append(Event::new("error").session("s").instance("agent").time_ns(30))?;
+/// let session = store.snapshot().session("s")?.expect("it has events");
+/// assert_eq!((session.events, session.agents, session.errors), (1, 1, 0));
+/// let agent = store.snapshot().session("s/agent")?.expect("it has events");
+/// assert_eq!((agent.session_type, agent.parent.as_deref()), (SessionType::Subagent, Some("s")));
+/// assert_eq!((agent.errors, agent.start_ns), (1, Some(30)));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Session {
+    /// Its name.
+    pub id: String,
+    /// The program that it is of.
+    pub source_app: Option<String>,
+    /// What it is.
+    pub session_type: SessionType,
+    /// The session that it comes from.
+    pub parent: Option<String>,
+    /// The time of its first event, unless something else was said.
+    pub start_ns: Option<i64>,
+    /// The time of its last event, unless something else was said.
+    pub end_ns: Option<i64>,
+    /// How it is doing.
+    pub status: SessionStatus,
+    /// How many agents of its own it has.
+    pub agents: u64,
+    /// What its messages took, those of its agents left out.
+    pub tokens: Tokens,
+    /// What else was said of it, as JSON.
+    pub metadata: Option<String>,
+    /// The model that it used last.
+    pub model: Option<String>,
+    /// The project that it is about.
+    pub project: Option<String>,
+    /// The wave that it is one of.
+    pub wave_id: Option<String>,
+    /// Its events, versions among them; those of its agents are theirs.
+    pub events: u64,
+    /// How many of them are errors.
+    pub errors: u64,
+    /// Tool calls that have no result.
+    pub open_calls: u64,
+}
+
+/// As of when, and how long after its last event, a session counts as active.
+///
+/// ```
+/// use std::time::Duration;
+/// use forebear::{Event, Liveness, SessionStatus, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").session("s").time_ns(0))?;
+/// let soon = Liveness::as_of(1_000_000_000).active_for(Duration::from_mins(1));
+/// let status = |liveness| store.snapshot().session_as_of("s", liveness).map(|s| s.map(|s| s.status));
+/// assert_eq!(status(soon)?, Some(SessionStatus::Active));
+/// assert_eq!(status(Liveness::default())?, Some(SessionStatus::Completed));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Liveness {
+    now_ns: i64,
+    active_for: Duration,
+}
+
+impl Liveness {
+    /// As of this time, in nanoseconds since the Unix epoch.
+    pub fn as_of(now_ns: i64) -> Self {
+        Self { now_ns, active_for: ACTIVE_FOR }
+    }
+
+    /// Sets how long after its last event a session counts as active; ten minutes
+    /// unless set.
+    #[must_use]
+    pub fn active_for(mut self, active_for: Duration) -> Self {
+        self.active_for = active_for;
+        self
+    }
+
+    fn is_active(self, last_ns: i64) -> bool {
+        let age = i128::from(self.now_ns) - i128::from(last_ns);
+        age < i128::try_from(self.active_for.as_nanos()).unwrap_or(i128::MAX)
+    }
+}
+
+impl Default for Liveness {
+    /// As of now.
+    fn default() -> Self {
+        Self::as_of(now_ns())
+    }
+}
+
+impl Session {
+    /// One of which nothing is known but its name.
+    pub(super) fn unknown(name: &str) -> Self {
+        Self {
+            id: name.to_owned(),
+            source_app: None,
+            session_type: SessionType::Main,
+            parent: None,
+            start_ns: None,
+            end_ns: None,
+            status: SessionStatus::Completed,
+            agents: 0,
+            tokens: Tokens::default(),
+            metadata: None,
+            model: None,
+            project: None,
+            wave_id: None,
+            events: 0,
+            errors: 0,
+            open_calls: 0,
+        }
+    }
+
+    /// From its start to its end; none where either is not known.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch([10, 40].map(|ns| Event::new("tick").session("s").time_ns(ns)))?;
+    /// let session = store.snapshot().session("s")?.expect("it has events");
+    /// assert_eq!(session.duration(), Some(Duration::from_nanos(30)));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn duration(&self) -> Option<Duration> {
+        let length = i128::from(self.end_ns?) - i128::from(self.start_ns?);
+        Some(Duration::from_nanos(u64::try_from(length.max(0)).unwrap_or(u64::MAX)))
+    }
+}
+
+/// A session that was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) session: Session,
+    pub(crate) head: Head,
+}
+
+/// The session with this name. O(parts that have it).
+pub(crate) fn find(parts: &Parts, name: &str, liveness: Liveness) -> Result<Option<Known>> {
+    let Some(value) = parts.state(Family::Session, name)? else { return Ok(None) };
+    let (fields, head) = state::read(&value)?;
+    let head = head.unwrap_or_default();
+    let session = session(parts, name, &fields, &head, liveness)?;
+    Ok(Some(Known { session, head }))
+}
+
+fn session(
+    parts: &Parts,
+    name: &str,
+    fields: &Fields,
+    head: &Head,
+    liveness: Liveness,
+) -> Result<Session> {
+    let metadata = json(fields, METADATA);
+    let tokens = number::<[u64; 4]>(fields, TOKENS)
+        .map(|[input, output, cache_read, cache_written]| Tokens {
+            input,
+            output,
+            cache_read,
+            cache_written,
+        })
+        .unwrap_or(head.tokens);
+    let wave_id = text(fields, WAVE)
+        .or_else(|| wave_in(metadata.as_deref()?))
+        .or_else(|| head.wave.clone());
+    Ok(Session {
+        id: name.to_owned(),
+        source_app: text(fields, SOURCE_APP).or_else(|| head.source_app.clone()),
+        session_type: named(fields, TYPE).unwrap_or_else(|| derived_type(head)),
+        parent: parent(parts, name, fields, head)?,
+        start_ns: number(fields, START).or(head.first.map(|first| first.time_ns)),
+        end_ns: number(fields, END).or(head.last.map(|last| last.time_ns)),
+        status: named(fields, STATUS).unwrap_or_else(|| derived_status(head, liveness)),
+        agents: number(fields, AGENTS).unwrap_or(head.agents),
+        tokens,
+        metadata,
+        model: text(fields, MODEL).or_else(|| head.model.clone()),
+        project: text(fields, PROJECT).or_else(|| head.project.clone()),
+        wave_id,
+        events: head.rows,
+        errors: head.errors,
+        open_calls: head.open_calls,
+    })
+}
+
+fn derived_type(head: &Head) -> SessionType {
+    let continues = |head: &Head| {
+        head.origins.iter().any(|origin| origin.kind == OriginKind::Continues)
+    };
+    match head {
+        head if head.parent_len > 0 => SessionType::Subagent,
+        head if continues(head) => SessionType::Continuation,
+        _ => SessionType::Main,
+    }
+}
+
+fn derived_status(head: &Head, liveness: Liveness) -> SessionStatus {
+    match head.last {
+        Some(last) if liveness.is_active(last.time_ns) => SessionStatus::Active,
+        Some(_) if head.last_is_error => SessionStatus::Failed,
+        Some(_) if head.open_calls > 0 => SessionStatus::Timeout,
+        _ => SessionStatus::Completed,
+    }
+}
+
+/// The one session that a session comes from, of several the first in this order:
+/// what a patch says; the session that an agent belongs to; what relationships say
+/// that were stated; the call that spawned it; what it goes on from.
+fn parent(parts: &Parts, name: &str, fields: &Fields, head: &Head) -> Result<Option<String>> {
+    if let Some(parent) = text(fields, PARENT) {
+        return Ok(Some(parent));
+    }
+    if head.parent_len > 0 {
+        return Ok(name.get(..head.parent_len).map(str::to_owned));
+    }
+    if let Some(parent) = stated_parent(parts, name)? {
+        return Ok(Some(parent));
+    }
+    let origin = |kind| head.origins.iter().filter(move |origin| origin.kind == kind);
+    let mut origins = origin(OriginKind::Spawned).chain(origin(OriginKind::Continues));
+    Ok(origins.next().map(|origin| origin.session.clone()))
+}
+
+/// The session above one by the relationships that were stated: those of a parent and
+/// a child first, then by name.
+pub(super) fn stated_parent(parts: &Parts, name: &str) -> Result<Option<String>> {
+    let stated = related::stated_parents(parts, name)?.into_iter();
+    let above = stated.filter(|(_, kind)| *kind != RelationshipType::Sibling);
+    Ok(above.map(|(parent, kind)| (kind, parent)).min().map(|(_, parent)| parent))
+}
+
+/// The wave that metadata names.
+fn wave_in(metadata: &str) -> Option<String> {
+    text(&state::fields(metadata).ok()?, WAVE)
+}
+
+/// How long after its last event a session counts as active unless it is said
+/// otherwise: longer than most calls of tools take.
+const ACTIVE_FOR: Duration = Duration::from_mins(10);

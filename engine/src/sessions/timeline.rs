@@ -1,0 +1,87 @@
+//! The events of a session and of its agents, each with the session that it belongs
+//! to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::error::Result;
+use crate::log::index::session_of;
+use crate::query::filter::Filter;
+use crate::query::page::Page;
+use crate::sessions::related::{head, relationship};
+use crate::sessions::relationship::StoredRelationship;
+use crate::sessions::session::{Liveness, Session, find};
+use crate::snapshot::Snapshot;
+use crate::stored::StoredEvent;
+
+/// An event, the session that it belongs to, and how that belongs to the one above it.
+///
+/// ```
+/// use forebear::{Event, Filter, RelationshipType, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").session("s").time_ns(1))?;
+/// store.append(Event::new("thinking").session("s").instance("agent").time_ns(2))?;
+/// let timeline = store.snapshot().session_timeline("s", &Filter::new().oldest_first())?.items;
+/// assert_eq!(timeline[0].session.id, "s");
+/// let relationship = timeline[1].relationship.as_ref().expect("an agent has one");
+/// assert_eq!(relationship.relationship_type, RelationshipType::ParentChild);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TimelineEntry {
+    /// The event.
+    pub event: StoredEvent,
+    /// The session that it belongs to.
+    pub session: Arc<Session>,
+    /// How that session belongs to the one that it comes from.
+    pub relationship: Option<Arc<StoredRelationship>>,
+}
+
+/// The events that a filter takes of a session and, unless it is an agent's, of its
+/// agents.
+pub(crate) fn timeline(
+    snapshot: &Snapshot,
+    name: &str,
+    filter: &Filter,
+    liveness: Liveness,
+) -> Result<Page<TimelineEntry>> {
+    let agent = head(&snapshot.parts, name)?.filter(|head| head.parent_len > 0);
+    let filter = match agent.and_then(|head| name.split_at_checked(head.parent_len)) {
+        Some((session, agent)) => {
+            filter.clone().session(session).instance(agent.strip_prefix('/').unwrap_or(agent))
+        }
+        None => filter.clone().session(name),
+    };
+    let events = snapshot.events(&filter)?;
+    let mut known: HashMap<String, Option<Joined>, RandomState> = HashMap::default();
+    let mut page = Page { items: Vec::with_capacity(events.items.len()), next: events.next };
+    for event in events.items {
+        let session = event.session().unwrap_or_default();
+        let Some((name, _)) = session_of(session, event.instance()) else { continue };
+        if !known.contains_key(&name) {
+            let joined = join(snapshot, &name, liveness)?;
+            known.insert(name.clone(), joined);
+        }
+        if let Some(Some((session, relationship))) = known.get(&name) {
+            let (session, relationship) = (Arc::clone(session), relationship.clone());
+            page.items.push(TimelineEntry { event, session, relationship });
+        }
+    }
+    Ok(page)
+}
+
+/// What an event is joined with.
+type Joined = (Arc<Session>, Option<Arc<StoredRelationship>>);
+
+fn join(snapshot: &Snapshot, name: &str, liveness: Liveness) -> Result<Option<Joined>> {
+    let Some(known) = find(&snapshot.parts, name, liveness)? else { return Ok(None) };
+    let relationship = match &known.session.parent {
+        Some(parent) => relationship(snapshot, parent, name)?,
+        None => None,
+    };
+    Ok(Some((Arc::new(known.session), relationship.map(Arc::new))))
+}

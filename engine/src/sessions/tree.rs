@@ -1,0 +1,318 @@
+//! Sessions below sessions.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+
+use crate::error::Result;
+use crate::limits;
+use crate::log::index::Tokens;
+use crate::parts::Parts;
+use crate::query::page::{Cursor, Page};
+use crate::sessions::kinds::RelationshipType;
+use crate::sessions::relationship::StoredRelationship;
+use crate::sessions::related::{child_names, relationship};
+use crate::sessions::session::{Liveness, Session, find};
+use crate::snapshot::Snapshot;
+
+/// How much of a tree of sessions to show.
+///
+/// ```
+/// use forebear::{Event, SessionTreeOptions, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("user_message").session("s"))?;
+/// store.append(Event::new("user_message").session("s").instance("agent"))?;
+/// let tree = store.snapshot().session_tree("s", &SessionTreeOptions::new())?.items;
+/// assert_eq!((tree[0].total.sessions, tree[0].total.events), (2, 2));
+/// assert_eq!((tree[1].below, tree[1].path.as_str()), (1, "s.s/agent"));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SessionTreeOptions {
+    max_depth: u64,
+    limit: usize,
+    after: Option<Cursor>,
+    liveness: Liveness,
+}
+
+/// A session and where in the tree it is.
+///
+/// An example is at [`SessionTreeOptions`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionNode {
+    /// The session.
+    pub session: Session,
+    /// How it belongs to the one above it; none for the one asked for.
+    pub relationship: Option<StoredRelationship>,
+    /// Sessions between it and the one asked for, itself counted.
+    pub below: u64,
+    /// The names of the sessions from its root down to it, with points between them.
+    pub path: String,
+    /// What it and all below it come to.
+    pub total: SessionTotal,
+}
+
+/// What several sessions come to.
+///
+/// An example is at [`SessionTreeOptions`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionTotal {
+    /// How many there are.
+    pub sessions: u64,
+    /// Their events.
+    pub events: u64,
+    /// How many of those are errors.
+    pub errors: u64,
+    /// What their messages took.
+    pub tokens: Tokens,
+}
+
+/// How far below its root a session is.
+///
+/// ```
+/// use forebear::{Relationship, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.relate(Relationship::new("root", "child"))?;
+/// store.relate(Relationship::new("child", "grandchild"))?;
+/// let place = store.snapshot().session_place("grandchild")?;
+/// assert_eq!((place.depth, place.path.as_str()), (2, "root.child.grandchild"));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionPlace {
+    /// Sessions above it.
+    pub depth: u64,
+    /// Their names from the root down, and its own, with points between them.
+    pub path: String,
+    /// Whether the way up leads in a circle; then it counts as far as it goes without
+    /// meeting a session again.
+    pub cycle: bool,
+}
+
+/// What one session took.
+///
+/// ```
+/// use forebear::{Event, SessionFilter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("error").session("s").instance("agent"))?;
+/// let metrics = store.snapshot().session_metrics(&SessionFilter::new())?.items;
+/// assert_eq!((metrics[1].id.as_str(), metrics[1].depth, metrics[1].errors), ("s/agent", 1, 1));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionMetrics {
+    /// The session.
+    pub id: String,
+    /// From its start to its end.
+    pub duration: Option<Duration>,
+    /// Agents of its own.
+    pub agents: u64,
+    /// What its messages took.
+    pub tokens: Tokens,
+    /// Its events.
+    pub events: u64,
+    /// How many of them are errors.
+    pub errors: u64,
+    /// Sessions above it.
+    pub depth: u64,
+    /// As [`SessionPlace::path`].
+    pub path: String,
+}
+
+impl Default for SessionTreeOptions {
+    fn default() -> Self {
+        Self {
+            max_depth: u64::MAX,
+            limit: limits::MAX_PAGE,
+            after: None,
+            liveness: Liveness::default(),
+        }
+    }
+}
+
+impl SessionTreeOptions {
+    /// All of it, at most 1000 sessions a page.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Shows at most so many levels below the session asked for; totals count all.
+    #[must_use]
+    pub fn max_depth(mut self, max_depth: u64) -> Self {
+        self.max_depth = max_depth;
+        self
+    }
+
+    /// Lists at most so many on a page, at most 1000.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.min(limits::MAX_PAGE);
+        self
+    }
+
+    /// Goes on where an earlier page ended.
+    #[must_use]
+    pub fn after(mut self, cursor: Cursor) -> Self {
+        self.after = Some(cursor);
+        self
+    }
+
+    /// Sets when a session counts as active.
+    #[must_use]
+    pub fn liveness(mut self, liveness: Liveness) -> Self {
+        self.liveness = liveness;
+        self
+    }
+}
+
+/// A session, then those below it, each before those below it in turn. One that is
+/// below several is shown below the first; siblings are not below each other. Each
+/// page walks the tree anew, as far as [`limits::MAX_SESSION_TREE`] sessions.
+pub(crate) fn tree(
+    snapshot: &Snapshot,
+    root: &str,
+    options: &SessionTreeOptions,
+) -> Result<Page<SessionNode>> {
+    let found = walk(snapshot, root)?;
+    let mut page = Page { items: Vec::new(), next: None };
+    let from = options.after.map_or(0, |cursor| cursor.at as usize);
+    let above = place(&snapshot.parts, root)?.path;
+    let mut path = Vec::new();
+    let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
+    let mut sessions = Vec::with_capacity(found.len());
+    for below in &found {
+        sessions.push(find(&snapshot.parts, &below.name, options.liveness)?);
+    }
+    for at in (0..found.len()).rev() {
+        if let Some(known) = &sessions[at] {
+            totals[at].add(SessionTotal {
+                sessions: 1,
+                events: known.session.events,
+                errors: known.session.errors,
+                tokens: known.session.tokens,
+            });
+        }
+        if let Some(parent) = found[at].parent {
+            let own = totals[at];
+            totals[parent].add(own);
+        }
+    }
+    for (at, (below, known)) in found.into_iter().zip(sessions).enumerate() {
+        path.truncate(below.below as usize);
+        path.push(if at == 0 { above.clone() } else { below.name.clone() });
+        if at < from || below.below > options.max_depth {
+            continue;
+        }
+        if page.items.len() == options.limit {
+            page.next = Some(Cursor::at(at as u64));
+            break;
+        }
+        let relationship = match &below.above {
+            Some(parent) => relationship(snapshot, parent, &below.name)?,
+            None => None,
+        };
+        let session = match known {
+            Some(known) => known.session,
+            // It is named, and nothing is known of it.
+            None if relationship.is_some() => Session::unknown(&below.name),
+            None => continue,
+        };
+        page.items.push(SessionNode {
+            session,
+            relationship,
+            below: below.below,
+            path: path.join("."),
+            total: totals[at],
+        });
+    }
+    Ok(page)
+}
+
+/// How far below its root a session is.
+pub(crate) fn place(parts: &Parts, name: &str) -> Result<SessionPlace> {
+    let mut names = vec![name.to_owned()];
+    let mut seen: HashSet<String, RandomState> = HashSet::from_iter(names.iter().cloned());
+    let mut cycle = false;
+    let liveness = Liveness::as_of(0);
+    while names.len() <= limits::MAX_SESSION_DEPTH
+        && let Some(last) = names.last()
+    {
+        let parent = find(parts, last, liveness)?.and_then(|known| known.session.parent);
+        let parent = match parent {
+            Some(parent) => parent,
+            // Nothing is known of it but relationships.
+            None => match crate::sessions::session::stated_parent(parts, last)? {
+                Some(parent) => parent,
+                None => break,
+            },
+        };
+        if !seen.insert(parent.clone()) {
+            cycle = true;
+            break;
+        }
+        names.push(parent);
+    }
+    let depth = names.len() as u64 - 1;
+    names.reverse();
+    Ok(SessionPlace { depth, path: names.join("."), cycle })
+}
+
+/// What sessions took, a page as the filter says.
+pub(crate) fn metrics(parts: &Parts, session: Session) -> Result<SessionMetrics> {
+    let SessionPlace { depth, path, .. } = place(parts, &session.id)?;
+    let duration = session.duration();
+    let Session { id, agents, tokens, events, errors, .. } = session;
+    Ok(SessionMetrics { id, duration, agents, tokens, events, errors, depth, path })
+}
+
+impl SessionTotal {
+    fn add(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.events += other.events;
+        self.errors += other.errors;
+        self.tokens = self.tokens.plus(other.tokens);
+    }
+}
+
+/// A session that was found below another.
+struct Below {
+    name: String,
+    above: Option<String>,
+    /// Where in the list the one above is.
+    parent: Option<usize>,
+    below: u64,
+}
+
+/// The sessions of a tree in the order in which they are shown.
+fn walk(snapshot: &Snapshot, root: &str) -> Result<Vec<Below>> {
+    let mut found: Vec<Below> = Vec::new();
+    let mut seen: HashSet<String, RandomState> = HashSet::default();
+    seen.insert(root.to_owned());
+    let mut open = vec![Below { name: root.to_owned(), above: None, parent: None, below: 0 }];
+    while let Some(next) = open.pop() {
+        let at = found.len();
+        if at == limits::MAX_SESSION_TREE {
+            break;
+        }
+        let (name, below) = (next.name.clone(), next.below + 1);
+        found.push(next);
+        for child in child_names(&snapshot.parts, &name)?.into_iter().rev() {
+            let kind = relationship(snapshot, &name, &child)?;
+            let sibling = RelationshipType::Sibling;
+            if kind.is_none_or(|kind| kind.relationship_type == sibling) || seen.contains(&child) {
+                continue;
+            }
+            seen.insert(child.clone());
+            open.push(Below { name: child, above: Some(name.clone()), parent: Some(at), below });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,79 @@
+//! Waves: sessions that work together, by the wave that they name.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::parts::Parts;
+use crate::query::page::{Cursor, Page};
+use crate::sessions::list::scan;
+use crate::sessions::session::Liveness;
+use crate::state::{self, Family};
+
+/// What the sessions of a wave come to.
+///
+/// ```
+/// use forebear::{Event, SessionPatch, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("start").session("a").label("wave_id", "w1").time_ns(5))?;
+/// store.upsert_session(SessionPatch::new("b").wave("w1"))?;
+/// let waves = store.snapshot().waves(None)?.items;
+/// assert_eq!((waves[0].id.as_str(), waves[0].sessions, waves[0].events), ("w1", 2, 1));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Wave {
+    /// The `wave_id` that its sessions have.
+    pub id: String,
+    /// How many they are.
+    pub sessions: u64,
+    /// Their events.
+    pub events: u64,
+    /// When the first of them began.
+    pub start_ns: Option<i64>,
+    /// When the last of them ended.
+    pub end_ns: Option<i64>,
+}
+
+/// All waves, those that began last first. O(sessions) each page.
+pub(crate) fn waves(parts: &Parts, after: Option<Cursor>) -> Result<Page<Wave>> {
+    let mut waves: BTreeMap<String, Wave> = BTreeMap::new();
+    scan(parts, Liveness::as_of(0), None, |known, _| {
+        let session = known.session;
+        let Some(id) = session.wave_id else { return Ok(ControlFlow::Continue(())) };
+        let wave = waves.entry(id.clone()).or_insert(Wave {
+            id,
+            sessions: 0,
+            events: 0,
+            start_ns: None,
+            end_ns: None,
+        });
+        wave.sessions += 1;
+        wave.events += session.events;
+        wave.start_ns = match (wave.start_ns, session.start_ns) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        wave.end_ns = wave.end_ns.max(session.end_ns);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut waves: Vec<Wave> = waves.into_values().collect();
+    // Stable: those that began together stay in order of their ids.
+    waves.sort_by_key(|wave| std::cmp::Reverse(wave.start_ns));
+    let cursor = |wave: &Wave| Cursor::of_key(state::digest(Family::Session, &wave.id));
+    let from = match after {
+        Some(after) => waves.iter().position(|wave| cursor(wave) == after).map(|at| at + 1),
+        None => Some(0),
+    };
+    let from = from.ok_or_else(|| {
+        Error::invalid("expected a cursor that an earlier page gave, found another")
+    })?;
+    let mut items = waves.split_off(from);
+    let more = items.len() > limits::MAX_PAGE;
+    items.truncate(limits::MAX_PAGE);
+    let next = items.last().filter(|_| more).map(cursor);
+    Ok(Page { items, next })
+}

@@ -1,0 +1,298 @@
+//! The state of a session: what patches say of it, and what its events come to.
+//!
+//! A value is one byte for its version, the patches as a JSON object, and the tally.
+//! A record that a patch makes has no tally; what segments have of a session, and
+//! what is carried, may have both.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+use crate::log::index::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally, Tokens};
+use crate::segment::index::packing::{Input, put_number, put_signed, put_text};
+
+/// The fields of a JSON object, each as it was written.
+pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
+
+/// The value that a patch comes to.
+pub(crate) fn of_patch(fields: &Fields) -> Result<Vec<u8>> {
+    to_bytes(Some(&object(fields)?), None)
+}
+
+/// The value that the events of a session come to.
+pub(crate) fn of_tally(tally: &Tally) -> Vec<u8> {
+    to_bytes(None, Some(tally)).unwrap_or_default()
+}
+
+/// What an older and a newer value come to: of patches the newer fields, of tallies
+/// the sum.
+pub(crate) fn fold(older: &[u8], newer: &[u8]) -> Result<Vec<u8>> {
+    let (mut older, mut newer) = (Value::read(older)?, Value::read(newer)?);
+    let patch = match (older.patch, newer.patch) {
+        (Some(older), Some(newer)) => Some(fold_objects(older, newer)?),
+        (older, newer) => older.or(newer).map(str::to_owned),
+    };
+    let tally = match (older.tally()?, newer.tally()?) {
+        (Some(mut older), Some(newer)) => {
+            older.add(newer);
+            Some(older)
+        }
+        (older, newer) => older.or(newer),
+    };
+    to_bytes(patch.as_deref(), tally.as_ref())
+}
+
+/// What of a value is kept once its segment is dropped.
+pub(crate) fn carried(value: &[u8]) -> Result<Vec<u8>> {
+    let mut value = Value::read(value)?;
+    let tally = value.tally()?.map(Tally::carried);
+    to_bytes(value.patch, tally.as_ref())
+}
+
+/// The fields of patches, and of the tally all that tells of the session.
+pub(crate) fn read(value: &[u8]) -> Result<(Fields, Option<Head>)> {
+    let mut value = Value::read(value)?;
+    let fields = value.patch.map(fields).transpose()?.unwrap_or_default();
+    Ok((fields, value.head.take()))
+}
+
+/// The tally's head alone.
+pub(crate) fn read_head(value: &[u8]) -> Result<Option<Head>> {
+    Ok(Value::read(value)?.head)
+}
+
+/// The fields of an object.
+pub(crate) fn fields(object: &str) -> Result<Fields> {
+    serde_json::from_str(object).map_err(|error| {
+        Error::damaged(format!("expected the fields of a session or relationship: {error}"))
+    })
+}
+
+/// The object with these fields.
+pub(crate) fn object(fields: &Fields) -> Result<String> {
+    serde_json::to_string(fields)
+        .map_err(|error| Error::invalid(format!("expected fields that are JSON: {error}")))
+}
+
+/// The fields of both, the newer ones where both have them. What this version of the
+/// program does not know is kept like all else.
+pub(crate) fn fold_objects(older: &str, newer: &str) -> Result<String> {
+    let mut both = fields(older)?;
+    both.extend(fields(newer)?);
+    object(&both)
+}
+
+/// A value whose tally is read as far as its head.
+struct Value<'a> {
+    patch: Option<&'a str>,
+    head: Option<Head>,
+    rest: Input<'a>,
+}
+
+impl<'a> Value<'a> {
+    fn read(value: &'a [u8]) -> Result<Self> {
+        let mut input = Input(value);
+        match input.byte()? {
+            VERSION => {}
+            other => {
+                return Err(Error::damaged(format!(
+                    "expected the state of a session in version {VERSION}, found {other}"
+                )));
+            }
+        }
+        let patch = input.text()?;
+        let head = if input.is_empty() { None } else { Some(read_head_of(&mut input)?) };
+        Ok(Self { patch, head, rest: input })
+    }
+
+    fn tally(&mut self) -> Result<Option<Tally>> {
+        self.head.take().map(|head| read_rest(head, &mut self.rest)).transpose()
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "callers go on with a result")]
+fn to_bytes(patch: Option<&str>, tally: Option<&Tally>) -> Result<Vec<u8>> {
+    let mut bytes = vec![VERSION];
+    put_text(&mut bytes, patch);
+    if let Some(tally) = tally {
+        put_head(&mut bytes, &tally.head);
+        put_rest(&mut bytes, tally);
+    }
+    Ok(bytes)
+}
+
+fn put_head(out: &mut Vec<u8>, head: &Head) {
+    let flags = [head.last_is_error, head.first.is_some(), head.last.is_some()];
+    out.push((0..).zip(flags).map(|(bit, on)| u8::from(on) << bit).sum());
+    for number in [head.parent_len as u64, head.rows, head.errors, head.touched] {
+        put_number(out, number);
+    }
+    for edge in [head.first, head.last].into_iter().flatten() {
+        put_signed(out, edge.time_ns);
+        put_number(out, edge.seq);
+    }
+    for text in [&head.model, &head.project, &head.source_app, &head.wave] {
+        put_text(out, text.as_deref());
+    }
+    for origins in [&head.origins, &head.offspring] {
+        put_number(out, origins.len() as u64);
+        for origin in origins {
+            out.push(origin.kind as u8);
+            put_text(out, Some(&origin.session));
+        }
+    }
+    put_tokens(out, head.tokens);
+    put_tokens(out, head.settled);
+    put_number(out, head.open_calls);
+    for number in [head.settled_calls, head.agents, head.settled_agents] {
+        put_number(out, number);
+    }
+}
+
+fn read_head_of(input: &mut Input<'_>) -> Result<Head> {
+    let flags = input.byte()?;
+    let parent_len = input.number_up_to(u64::from(u32::MAX))? as usize;
+    let [rows, errors, touched] = [input.number()?, input.number()?, input.number()?];
+    let mut edge = |bit: u8| -> Result<Option<Edge>> {
+        let on = flags & (1 << bit) != 0;
+        on.then(|| Ok(Edge { time_ns: input.signed()?, seq: input.number()? })).transpose()
+    };
+    let (first, last) = (edge(1)?, edge(2)?);
+    let mut text = || Ok::<_, Error>(input.text()?.map(str::to_owned));
+    let [model, project, source_app, wave] = [text()?, text()?, text()?, text()?];
+    let origins = read_origins(input)?;
+    let offspring = read_origins(input)?;
+    Ok(Head {
+        parent_len,
+        rows,
+        errors,
+        touched,
+        first,
+        last,
+        last_is_error: flags & 1 != 0,
+        model,
+        project,
+        source_app,
+        wave,
+        origins,
+        offspring,
+        tokens: read_tokens(input)?,
+        settled: read_tokens(input)?,
+        open_calls: input.number()?,
+        settled_calls: input.number()?,
+        agents: input.number()?,
+        settled_agents: input.number()?,
+    })
+}
+
+fn read_origins(input: &mut Input<'_>) -> Result<Vec<Origin>> {
+    let mut origins = Vec::new();
+    for _ in 0..input.number_up_to(MAX_ORIGINS as u64)? {
+        let kind = match input.byte()? {
+            0 => OriginKind::Continues,
+            1 => OriginKind::Spawned,
+            other => {
+                return Err(Error::damaged(format!(
+                    "expected how a session comes from another, 0 or 1, found {other}"
+                )));
+            }
+        };
+        let session = input.text()?.unwrap_or_default().to_owned();
+        origins.push(Origin { kind, session });
+    }
+    Ok(origins)
+}
+
+fn put_rest(out: &mut Vec<u8>, tally: &Tally) {
+    put_number(out, tally.messages.len() as u64);
+    for &(digest, tokens) in &tally.messages {
+        out.extend_from_slice(&digest.to_le_bytes());
+        put_tokens(out, tokens);
+    }
+    for digests in [&tally.calls, &tally.agents] {
+        put_number(out, digests.len() as u64);
+        digests.iter().for_each(|digest| out.extend_from_slice(&digest.to_le_bytes()));
+    }
+}
+
+fn read_rest(head: Head, input: &mut Input<'_>) -> Result<Tally> {
+    // Each takes bytes of its own, so that a count that is too large fails.
+    let mut tally = Tally { head, ..Tally::default() };
+    for _ in 0..input.number()? {
+        let digest = u64::from_le_bytes(input.array()?);
+        tally.messages.push((digest, read_tokens(input)?));
+    }
+    for digests in [&mut tally.calls, &mut tally.agents] {
+        for _ in 0..input.number()? {
+            digests.push(u64::from_le_bytes(input.array()?));
+        }
+    }
+    Ok(tally.summed_up())
+}
+
+fn put_tokens(out: &mut Vec<u8>, tokens: Tokens) {
+    let Tokens { input, output, cache_read, cache_written } = tokens;
+    for number in [input, output, cache_read, cache_written] {
+        put_number(out, number);
+    }
+}
+
+fn read_tokens(input: &mut Input<'_>) -> Result<Tokens> {
+    Ok(Tokens {
+        input: input.number()?,
+        output: input.number()?,
+        cache_read: input.number()?,
+        cache_written: input.number()?,
+    })
+}
+
+/// The version of the format of values.
+const VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally() -> Tally {
+        let head = Head {
+            parent_len: 3,
+            rows: 9,
+            errors: 2,
+            touched: 77,
+            first: Some(Edge { time_ns: -5, seq: 3 }),
+            last: Some(Edge { time_ns: i64::MAX, seq: 4 }),
+            last_is_error: true,
+            model: Some("m".into()),
+            wave: Some(String::new()),
+            origins: vec![Origin { kind: OriginKind::Spawned, session: "other".into() }],
+            ..Head::default()
+        };
+        let messages = vec![(1, Tokens { output: 5, ..Tokens::default() })];
+        Tally { head, messages, calls: vec![9], agents: vec![7] }.summed_up()
+    }
+
+    #[test]
+    fn a_value_reads_as_it_was_written_and_cut_off_it_does_not() {
+        let bytes = to_bytes(Some("{}"), Some(&tally())).expect("encodes");
+        let read = |bytes: &[u8]| Value::read(bytes).and_then(|mut value| value.tally());
+        assert_eq!(read(&bytes).expect("reads"), Some(tally()));
+        // Cut off behind the patch it is a value without a tally.
+        let patch_only = 1 + 1 + 2;
+        for length in (0..bytes.len()).filter(|&length| length != patch_only) {
+            assert!(read(&bytes[..length]).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn newer_fields_win_and_unknown_ones_stay() {
+        let patch = |object: &str| of_patch(&fields(object).expect("JSON")).expect("encodes");
+        let older = patch(r#"{"status":"active","future":{"x": 1.50}}"#);
+        let folded = fold(&older, &patch(r#"{"status":"failed","model":"m"}"#)).expect("folds");
+        let folded = fold(&folded, &of_tally(&tally())).expect("folds");
+        let (fields, head) = read(&folded).expect("reads");
+        let expected = r#"{"future":{"x": 1.50},"model":"m","status":"failed"}"#;
+        assert_eq!(object(&fields).expect("encodes"), expected);
+        assert_eq!(head.map(|head| head.rows), Some(9));
+    }
+}
