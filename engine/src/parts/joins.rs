@@ -39,7 +39,8 @@ pub(crate) struct Join {
 /// Joins by the sequence numbers of anchors, bounded.
 #[derive(Debug)]
 pub(crate) struct Joins {
-    joins: Cache<u64, Join>,
+    /// Those that were crossed, by their anchors.
+    crossed: Cache<u64, Join>,
     /// Parents that are in a log, or were when they were found, by their children.
     late: Cache<u64, u64>,
     /// For events whose parent was looked for in vain: the last segment looked at.
@@ -83,7 +84,7 @@ impl Join {
 impl Joins {
     pub(crate) fn new() -> Self {
         Self {
-            joins: Cache::new(JOINS_MAX),
+            crossed: Cache::new(JOINS_MAX),
             late: Cache::new(LATE_MAX),
             parentless: Cache::new(PARENTLESS_MAX),
         }
@@ -91,25 +92,25 @@ impl Joins {
 
     /// The join above an anchor, if it was remembered.
     pub(crate) fn get(&self, anchor: u64) -> Option<Join> {
-        self.joins.get(&anchor)
+        self.crossed.get(&anchor)
     }
 
     /// Remembers a join of sealed segments that stays; that of the piece above first,
     /// since leaps are made of those above, by the rule of the spine's jumps.
     pub(crate) fn insert(&self, anchor: u64, mut join: Join) {
-        if let Some(above) = self.joins.get(&join.above) {
+        if let Some(above) = self.crossed.get(&join.above) {
             let next = above.leap;
-            let far = self.joins.get(&next.to).map(|far| far.leap);
+            let far = self.crossed.get(&next.to).map(|far| far.leap);
             if let Some(far) = far.filter(|far| far.joins == next.joins) {
                 join.leap = join.leap.and(next).and(far);
             }
         }
-        self.joins.insert(anchor, join);
+        self.crossed.insert(anchor, join);
     }
 
     /// The parent that an event names and that was found after it.
     pub(crate) fn late_parent(&self, child: u64) -> Option<u64> {
-        self.late.get(&child).or_else(|| Some(self.joins.get(&child)?.parent))
+        self.late.get(&child).or_else(|| Some(self.crossed.get(&child)?.parent))
     }
 
     pub(crate) fn remember_late_parent(&self, child: u64, parent: u64) {
@@ -128,7 +129,7 @@ impl Joins {
 
     /// Forgets everything, since sequence numbers were given anew.
     pub(crate) fn clear(&self) {
-        self.joins.clear();
+        self.crossed.clear();
         self.late.clear();
         self.parentless.clear();
     }

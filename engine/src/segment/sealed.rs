@@ -190,13 +190,11 @@ impl Segment {
 
     pub(crate) fn anchor_id(&self, row: u32) -> Result<EventId> {
         let anchor = self.entry(row)?.anchor;
-        match anchor.checked_sub(self.first_seq()) {
-            Some(row) => self.id(row as u32),
-            None => {
-                let id = self.file.anchor_id(anchor)?;
-                id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))
-            }
+        if let Some(row) = anchor.checked_sub(self.first_seq()) {
+            return self.id(row as u32);
         }
+        let id = self.file.anchor_id(anchor)?;
+        id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))
     }
 
     pub(crate) fn outside_parent_id(&self, row: u32) -> Result<EventId> {
