@@ -54,11 +54,11 @@ impl Gatherer<'_, '_> {
 
     /// Writes records that no row has, in order; returns where in the log and where in
     /// the heap each lies.
-    pub(crate) fn others(&mut self, places: &[(u64, u32)]) -> Result<Vec<(u64, u32)>> {
-        let mut placed: Vec<(u64, u32)> = places.iter().map(|&(offset, _)| (offset, 0)).collect();
+    pub(crate) fn others(&mut self, in_log: &[(u64, u32)]) -> Result<Vec<(u64, u32)>> {
+        let mut placed: Vec<(u64, u32)> = in_log.iter().map(|&(offset, _)| (offset, 0)).collect();
         let mut chunk = Chunk::new(self.chunk_bytes);
-        for (at, &(offset, length)) in places.iter().enumerate() {
-            let ahead = places[at + 1..].iter().copied();
+        for (at, &(offset, length)) in in_log.iter().enumerate() {
+            let ahead = in_log[at + 1..].iter().copied();
             let until = self.window.worth_reading(offset, length, ahead);
             self.add(&mut chunk, at as u32, (offset, length), until, &mut placed)?;
         }
