@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use forebear::{Stats, Store};
 use forebear::ingest::{Format, ImportOptions, ImportReport, Mapping, import};
 use forebear::storage::SimulatedDisk;
+use forebear::{Stats, Store};
 use libfuzzer_sys::fuzz_target;
 
 mod oracle;
