@@ -497,8 +497,9 @@ fn files(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
+/// Imports a folder's files from their start, wherever they were left.
 fn imported(store: &Store, folder: &TempDir) -> ImportReport {
-    let report = imported_with(store, ImportOptions::new([folder.path()]));
+    let report = imported_with(store, ImportOptions::new([folder.path()]).again(true));
     assert_eq!(report.failed_files, []);
     report
 }

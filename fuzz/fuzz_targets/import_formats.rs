@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use forebear::Store;
 use forebear::ingest::{Format, ImportOptions, ImportReport, Mapping, import};
 use forebear::storage::SimulatedDisk;
+use forebear::{Stats, Store};
 use libfuzzer_sys::fuzz_target;
 
 mod oracle;
@@ -41,10 +41,12 @@ fuzz_target!(|input: &[u8]| {
 
     let stats = store.snapshot().stats().expect("a store in memory");
     assert_eq!((stats.events, stats.versions), (report.events, report.versions));
-    let again = run(&store, &options);
+    let again = run(&store, &options.again(true));
     assert_eq!((again.events, again.versions, again.quarantined, again.links), (0, 0, 0, 0));
     assert_eq!(stored(&again), came_in);
-    assert_eq!(store.snapshot().stats().expect("a store in memory"), stats);
+    let now = store.snapshot().stats().expect("a store in memory");
+    // Of bytes there are some more: how far the file was read.
+    assert_eq!(now, Stats { bytes: now.bytes, ..stats });
 });
 
 fn stored(report: &ImportReport) -> u64 {
