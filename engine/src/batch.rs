@@ -8,8 +8,8 @@ use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::options::{Durability, WhenFull};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::{self, Relationship};
-use crate::state::{self, Family};
 use crate::state::checkpoint::Checkpoint;
+use crate::state::{self, Family};
 
 /// Events, links, quarantined input and checkpoints that are written as one: after a crash
 /// either all of them are there or none.
@@ -268,8 +268,9 @@ impl StateUpdate {
     pub(crate) fn validate(&self) -> Result<()> {
         match self.family {
             Family::Checkpoint => Checkpoint::validate(&self.key, &self.value),
-            // Checked when they were put together.
-            Family::Session | Family::Relationship => Ok(()),
+            // What was put together here fits; what was handed in may not.
+            Family::Session => state::session::check_patch(&self.key, &self.value),
+            Family::Relationship => relationship::check(&self.key, &self.value),
         }
     }
 }

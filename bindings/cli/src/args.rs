@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use forebear::{Cursor, Filter, Snapshot};
 
 use crate::commands::{
-    append, chain, common, counts, demo, export, generate, import, link, listings, quarantine,
-    retain, segments, show, stats, tail, tree, upkeep,
+    append, chain, common, counts, demo, export, generate, hook, import, link, listings,
+    quarantine, retain, segments, session_tree, sessions, show, stats, status, tail, tree,
+    upkeep, watch,
 };
 use crate::failure::Failure;
 use crate::output::time;
@@ -81,7 +82,10 @@ impl Color {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Import(import::ImportArgs),
+    Watch(watch::WatchArgs),
+    Status(status::StatusArgs),
     Append(append::AppendArgs),
+    Hook(hook::HookArgs),
     Link(link::LinkArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
@@ -100,6 +104,11 @@ pub(crate) enum Command {
     Export(export::ExportArgs),
     Quarantine(quarantine::QuarantineArgs),
     Stats(stats::StatsArgs),
+    Sessions(sessions::SessionsArgs),
+    Session(sessions::SessionArgs),
+    SessionTree(session_tree::SessionTreeArgs),
+    Waves(sessions::WavesArgs),
+    Relate(sessions::RelateArgs),
     Segments(segments::SegmentsArgs),
     Seal(retain::SealArgs),
     Retain(retain::RetainArgs),
@@ -261,9 +270,11 @@ Exit codes:
 
 What finds nothing: `chain`, `children`, `common`, `show`, `siblings`, `tree` and --root
 exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
-`export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `show --raw` where there is no
-payload and `quarantine show` where there is nothing of that number. `children`, `links`,
-`missing`, `quarantine`, `roots`, `siblings` and `tree` list what there is, be it nothing,
+`export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `session`,
+`session-tree` and `sessions` where there is no such session, `show --raw` where there is no
+payload, `quarantine show` and `quarantine retry` where there is nothing of that number, and
+`status` where nothing was ever imported or followed. `children`, `links`, `missing`,
+`quarantine`, `roots`, `siblings`, `tree` and `waves` list what there is, be it nothing,
 and exit 0.
 
 Examples:

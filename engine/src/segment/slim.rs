@@ -100,8 +100,8 @@ const LEFT_OUT_AT: usize = 1;
 /// Where the bytes of a UUID begin, counted back from the end of the fields: of the
 /// event's id and of its parent's. Part of the format; should the encoding of fields
 /// ever put them elsewhere, nothing is left out, and all is read as before.
-const ID_BACK: usize = 87;
-const PARENT_BACK: usize = 63;
+const ID_BACK: usize = 95;
+const PARENT_BACK: usize = 71;
 
 #[cfg(test)]
 mod tests {

@@ -118,16 +118,13 @@ impl SessionFilter {
     }
 
     pub(super) fn takes(&self, session: &Session) -> bool {
-        let is = |wanted: &Option<String>, found: &Option<String>| {
-            wanted.is_none() || wanted == found
-        };
+        let is =
+            |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         self.status.is_none_or(|status| session.status == status)
             && self.session_type.is_none_or(|wanted| session.session_type == wanted)
             && is(&self.source_app, &session.source_app)
             && is(&self.wave_id, &session.wave_id)
             && self.since_ns.is_none_or(|since| session.end_ns.is_some_and(|end| end >= since))
-            && self.until_ns.is_none_or(|until| {
-                session.start_ns.is_some_and(|start| start < until)
-            })
+            && self.until_ns.is_none_or(|until| session.start_ns.is_some_and(|start| start < until))
     }
 }

@@ -112,10 +112,7 @@ pub(crate) fn correlations(
 
 /// All that is wrong, in order. O(sessions and relationships) each page, and in
 /// memory a digest of the path of each session.
-pub(crate) fn problems(
-    snapshot: &Snapshot,
-    after: Option<Cursor>,
-) -> Result<Page<SessionProblem>> {
+pub(crate) fn problems(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
     let mut found = of_relationships(snapshot)?;
     found.extend(of_paths(snapshot)?);
     found.sort_unstable();

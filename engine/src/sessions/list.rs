@@ -68,8 +68,7 @@ pub(super) fn scan(
         None => None,
     };
     loop {
-        let names =
-            parts.state_names(Family::Session, after.as_deref(), NAMES, 0..parts.len())?;
+        let names = parts.state_names(Family::Session, after.as_deref(), NAMES, 0..parts.len())?;
         let Some(last) = names.last().cloned() else { return Ok(()) };
         for name in names {
             let Some(known) = find(parts, &name, liveness)? else { continue };

@@ -138,9 +138,7 @@ impl SessionPatch {
     pub(crate) fn relationship(&self) -> Option<Relationship> {
         let relationship = Relationship::new(self.parent.as_deref()?, &*self.id);
         Some(match self.session_type {
-            Some(SessionType::Wave) => {
-                relationship.relationship_type(RelationshipType::WaveMember)
-            }
+            Some(SessionType::Wave) => relationship.relationship_type(RelationshipType::WaveMember),
             Some(SessionType::Continuation) => {
                 relationship.relationship_type(RelationshipType::Continuation)
             }

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::event::LinkKind;
 use crate::limits;
 use crate::log::index::{Head, OriginKind};
-use crate::query::page::{Cursor, Page};
 use crate::parts::Parts;
+use crate::query::page::{Cursor, Page};
 use crate::sessions::fields::named;
 use crate::sessions::kinds::{RelationshipType, SpawnReason};
 use crate::sessions::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
@@ -65,8 +65,7 @@ pub(crate) fn relationship(
     let [key, _] = keys(parent, child);
     if let Some(value) = parts.state(Family::Relationship, &key)? {
         let kind = RelationshipType::ParentChild;
-        let mut both =
-            found.unwrap_or_else(|| StoredRelationship::derived(parent, child, kind));
+        let mut both = found.unwrap_or_else(|| StoredRelationship::derived(parent, child, kind));
         both.state(&read(&value)?);
         found = Some(both);
     }
@@ -133,9 +132,7 @@ pub(super) fn head(parts: &Parts, name: &str) -> Result<Option<Head>> {
 }
 
 fn read(value: &[u8]) -> Result<state::Fields> {
-    let text = std::str::from_utf8(value)
-        .map_err(|_| Error::damaged("expected the text of a relationship, found other bytes"))?;
-    state::fields(text)
+    state::fields(states::text(value)?)
 }
 
 /// Why an agent was started and when, by the event that spawned its first.

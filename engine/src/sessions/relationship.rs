@@ -1,8 +1,9 @@
 //! How two sessions belong together.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sessions::fields::{Put, check_name, json, named, number};
 use crate::sessions::kinds::{DelegationType, RelationshipType, SpawnReason};
+use crate::state;
 use crate::state::session::Fields;
 
 /// A relationship between two sessions. There is one for each pair; saying it again
@@ -139,6 +140,19 @@ impl StoredRelationship {
         self.created_ns = number(fields, CREATED).or(self.created_ns);
         self.completed_ns = number(fields, COMPLETED).or(self.completed_ns);
     }
+}
+
+/// Checks a relationship as it is stored.
+pub(crate) fn check(key: &str, value: &[u8]) -> Result<()> {
+    let ends = key.strip_prefix([BELOW, ABOVE]).and_then(|ends| ends.split_once('\0'));
+    let Some((one, other)) = ends else {
+        return Err(Error::invalid(format!(
+            "expected the two ends of a relationship, found {key:?}"
+        )));
+    };
+    check_name("session", one)?;
+    check_name("session", other)?;
+    state::session::check_fields(&state::session::fields(state::text(value)?)?)
 }
 
 /// The keys under which a relationship is found from either end.

@@ -188,9 +188,8 @@ fn session(
             cache_written,
         })
         .unwrap_or(head.tokens);
-    let wave_id = text(fields, WAVE)
-        .or_else(|| wave_in(metadata.as_deref()?))
-        .or_else(|| head.wave.clone());
+    let wave_id =
+        text(fields, WAVE).or_else(|| wave_in(metadata.as_deref()?)).or_else(|| head.wave.clone());
     Ok(Session {
         id: name.to_owned(),
         source_app: text(fields, SOURCE_APP).or_else(|| head.source_app.clone()),
@@ -212,9 +211,8 @@ fn session(
 }
 
 fn derived_type(head: &Head) -> SessionType {
-    let continues = |head: &Head| {
-        head.origins.iter().any(|origin| origin.kind == OriginKind::Continues)
-    };
+    let continues =
+        |head: &Head| head.origins.iter().any(|origin| origin.kind == OriginKind::Continues);
     match head {
         head if head.parent_len > 0 => SessionType::Subagent,
         head if continues(head) => SessionType::Continuation,

@@ -11,8 +11,8 @@ use crate::log::index::Tokens;
 use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::sessions::kinds::RelationshipType;
-use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::related::{child_names, relationship};
+use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};
 use crate::snapshot::Snapshot;
 
@@ -88,6 +88,8 @@ pub struct SessionTotal {
 pub struct SessionPlace {
     /// Sessions above it.
     pub depth: u64,
+    /// The topmost of them; its own name where there is none.
+    pub root: String,
     /// Their names from the root down, and its own, with points between them.
     pub path: String,
     /// Whether the way up leads in a circle; then it counts as far as it goes without
@@ -182,6 +184,7 @@ pub(crate) fn tree(
     options: &SessionTreeOptions,
 ) -> Result<Page<SessionNode>> {
     let found = walk(snapshot, root)?;
+    let leads_on = found.len() > 1;
     let mut page = Page { items: Vec::new(), next: None };
     let from = options.after.map_or(0, |cursor| cursor.at as usize);
     let above = place(&snapshot.parts, root)?.path;
@@ -222,7 +225,7 @@ pub(crate) fn tree(
         let session = match known {
             Some(known) => known.session,
             // It is named, and nothing is known of it.
-            None if relationship.is_some() => Session::unknown(&below.name),
+            None if relationship.is_some() || leads_on => Session::unknown(&below.name),
             None => continue,
         };
         page.items.push(SessionNode {
@@ -262,7 +265,8 @@ pub(crate) fn place(parts: &Parts, name: &str) -> Result<SessionPlace> {
     }
     let depth = names.len() as u64 - 1;
     names.reverse();
-    Ok(SessionPlace { depth, path: names.join("."), cycle })
+    let root = names.first().cloned().unwrap_or_default();
+    Ok(SessionPlace { depth, root, path: names.join("."), cycle })
 }
 
 /// What sessions took, a page as the filter says.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::log::index::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally, Tokens};
 use crate::segment::index::packing::{Input, put_number, put_signed, put_text};
 
@@ -18,6 +19,27 @@ pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
 /// The value that a patch comes to.
 pub(crate) fn of_patch(fields: &Fields) -> Result<Vec<u8>> {
     to_bytes(Some(&object(fields)?), None)
+}
+
+/// Checks what is said of a session: it has fields within their limits and no tally.
+pub(crate) fn check_patch(name: &str, value: &[u8]) -> Result<()> {
+    let value = Value::read(value)?;
+    if name.is_empty() || name.len() > limits::MAX_SESSION_BYTES || value.head.is_some() {
+        return Err(Error::invalid(format!(
+            "expected a patch of a session with a name of 1 to {} bytes, found another value",
+            limits::MAX_SESSION_BYTES
+        )));
+    }
+    check_fields(&value.patch.map(fields).transpose()?.unwrap_or_default())
+}
+
+/// Checks fields against their limit.
+pub(crate) fn check_fields(fields: &Fields) -> Result<()> {
+    let most = limits::MAX_METADATA_BYTES;
+    match fields.iter().find(|(key, value)| key.len().max(value.get().len()) > most) {
+        Some((_, value)) => Err(Error::limit("field", most, value.get().len())),
+        None => Ok(()),
+    }
 }
 
 /// The value that the events of a session come to.

@@ -1,7 +1,7 @@
 //! Random histories, written to the store and to SQLite alike.
 
 use forebear::{
-    Event, Liveness, LinkKind, Relationship, RelationshipType, SessionPatch, SessionStatus, Store,
+    Event, LinkKind, Liveness, Relationship, RelationshipType, SessionPatch, SessionStatus, Store,
     Tokens, Usage,
 };
 use rusqlite::params;

@@ -144,19 +144,19 @@ impl Sql {
     /// Sessions that come from themselves, relationships with children that nothing is
     /// known of, sessions in circles.
     pub(crate) fn problems(&self) -> (BTreeSet<String>, BTreeSet<String>, BTreeSet<String>) {
-        let selves = self.list("SELECT child FROM relationships WHERE parent = child", [], |row| {
-            row.get(0)
-        });
+        let selves =
+            self.list("SELECT child FROM relationships WHERE parent = child", [], |row| row.get(0));
         let unknown = self.list(
             "SELECT parent || ' ' || child FROM relationships
              WHERE child NOT IN (SELECT name FROM session)",
             [],
             |row| row.get(0),
         );
-        let all: Vec<String> =
-            self.list("SELECT name FROM session UNION SELECT child FROM relationships", [], |row| {
-                row.get(0)
-            });
+        let all: Vec<String> = self.list(
+            "SELECT name FROM session UNION SELECT child FROM relationships",
+            [],
+            |row| row.get(0),
+        );
         let cycles = all.into_iter().filter(|name| self.place(name).2);
         let cycles = cycles.collect();
         (selves.into_iter().collect(), unknown.into_iter().collect(), cycles)

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &TailArgs, global: &Global) -> Outcome {
 }
 
 /// A flag that Ctrl-C and the signals to end set.
-fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+pub(crate) fn stop_on_ctrl_c() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     // Where no handler can be set, the signal ends the process, which holds nothing.

@@ -216,7 +216,7 @@ pub(crate) fn beside(
 
 /// Prints pieces of a line, as many as there is room for: the last one that fits
 /// is cut.
-fn line(out: &mut Out, pieces: &[(Style, &str)]) -> io::Result<()> {
+pub(crate) fn line(out: &mut Out, pieces: &[(Style, &str)]) -> io::Result<()> {
     let mut room = out.columns();
     let mut line = String::new();
     for (style, piece) in pieces {

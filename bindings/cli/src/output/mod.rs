@@ -7,6 +7,7 @@ pub(crate) mod json_scan;
 pub(crate) mod json_text;
 pub(crate) mod page_size;
 pub(crate) mod pager;
+pub(crate) mod session;
 pub(crate) mod text;
 pub(crate) mod time;
 

@@ -8,7 +8,8 @@ use foldhash::fast::RandomState;
 
 use crate::event::LinkKind;
 use crate::log::index::tally::{
-    AGENT, ANSWERED, CALL, CALLED, Edge, Head, MET, Origin, OriginKind, Tally, Tokens, add_origin, digest,
+    AGENT, ANSWERED, CALL, CALLED, Edge, Head, MET, Origin, OriginKind, Tally, Tokens, add_origin,
+    digest,
 };
 use crate::log::index::{Dimension, Flags, Index, NONE, NOW, Parent, Place};
 

@@ -44,10 +44,10 @@ pub(crate) struct Clues {
 }
 
 impl Clues {
-    /// Notes what an event says, by its labels.
-    pub(crate) fn note(&mut self, event: &Event) {
+    /// Notes what an event says, by its labels; returns whether that is anything.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
         let Some(session) = &event.session else {
-            return;
+            return false;
         };
         let labels = || event.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
@@ -60,6 +60,7 @@ impl Clues {
             let ids = labels().filter(|(key, _)| is_numbered(key, TOOL_USE_ID));
             self.calls.extend(ids.map(|(_, id)| (session.clone(), id.to_owned())));
         }
+        [AGENT_ROOT, AGENT_RESULT, AGENT_PROGRESS, TOOL].into_iter().any(|key| label(key).is_some())
     }
 
     /// Notes which calls a result or a report of progress speaks of.

@@ -1,0 +1,355 @@
+//! `forebear sessions`, `session`, `waves` and `relate`.
+
+use std::io::Write;
+
+use anstyle::Style;
+use clap::Args;
+use forebear::{
+    Cursor, DelegationType, Relationship, RelationshipType, Session, SessionFilter, SessionPlace,
+    SessionStatus, SessionType, SpawnReason, StoredRelationship, Wave,
+};
+use serde::Serialize;
+
+use crate::args::{Global, PageArgs};
+use crate::failure::{Failure, Outcome};
+use crate::output::json::NextLine;
+use crate::output::session::{SessionLine, figures, short_name, status_style};
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// List sessions, those that something was stored of last first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: objects with `id`, `type`, `status`, `parent`, `source_app`, `start`, `end`,
+`duration_ms`, `agents`, `tokens`, `events`, `errors`, `open_calls`, `model`, `project`,
+`wave_id` and `metadata`; then {\"next\": CURSOR} if there are more than 1000.
+
+Examples:
+  forebear sessions --since 1d
+  forebear sessions --status failed --json | jq -r .id")]
+pub(crate) struct SessionsArgs {
+    /// With this status: active, completed, failed, timeout or cancelled
+    #[arg(long, value_name = "STATUS")]
+    status: Option<SessionStatus>,
+    /// Of this type: main, subagent, wave, continuation, isolated or task
+    #[arg(long = "type", value_name = "TYPE")]
+    session_type: Option<SessionType>,
+    /// Of this program
+    #[arg(long, value_name = "NAME")]
+    app: Option<String>,
+    /// Of this wave
+    #[arg(long, value_name = "ID")]
+    wave: Option<String>,
+    /// That ended at this time or later: as for `forebear events`
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
+    since: Option<i64>,
+    /// That began before this time
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
+    until: Option<i64>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Show a session: what it took, where it comes from and what came of it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json: the object that `forebear sessions` prints, with `depth`, `path`, `parents`
+and `children` (at most 1000), which are objects with `parent`, `child`, `type`,
+`spawn_reason`, `delegation_type`, `created`, `completed` and `metadata`.
+
+Example:
+  forebear session 0fae0449-64d3-4788-8622-d3a47d82c14b")]
+pub(crate) struct SessionArgs {
+    /// The session's name; an agent's is SESSION/AGENT
+    id: String,
+}
+
+/// List waves: sessions that work together, by their `wave_id`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Those that began last come first. With --json: objects with `id`, `sessions`, `events`,
+`start` and `end`; then {\"next\": CURSOR} if there are more than 1000.
+
+Example:
+  forebear waves --json | jq -r .id")]
+pub(crate) struct WavesArgs {
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Say how two sessions belong together
+///
+/// Said again of the same two, it changes what is given and keeps the rest.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  forebear relate lead worker --reason wave_orchestration --delegation parallel
+  forebear relate monday tuesday --type continuation")]
+pub(crate) struct RelateArgs {
+    /// The session that the other one comes from
+    parent: String,
+    /// The other one
+    child: String,
+    /// How: parent/child, sibling, continuation or `wave_member`
+    #[arg(long = "type", value_name = "TYPE")]
+    relationship_type: Option<RelationshipType>,
+    /// Why: `subagent_delegation`, `wave_orchestration`, `task_tool` or continuation
+    #[arg(long, value_name = "REASON")]
+    reason: Option<SpawnReason>,
+    /// How the work was given: parallel, sequential or isolated
+    #[arg(long, value_name = "HOW")]
+    delegation: Option<DelegationType>,
+    /// What else there is to say, as JSON
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
+}
+
+pub(crate) fn sessions(args: &SessionsArgs, global: &Global) -> Outcome {
+    let snapshot = place::snapshot(global)?;
+    let mut filter = SessionFilter::new().limit(forebear::limits::MAX_PAGE);
+    if let Some(status) = args.status {
+        filter = filter.status(status);
+    }
+    if let Some(session_type) = args.session_type {
+        filter = filter.session_type(session_type);
+    }
+    if let Some(app) = &args.app {
+        filter = filter.source_app(app);
+    }
+    if let Some(wave) = &args.wave {
+        filter = filter.wave(wave);
+    }
+    if let Some(since) = args.since {
+        filter = filter.since_ns(since);
+    }
+    if let Some(until) = args.until {
+        filter = filter.until_ns(until);
+    }
+    if let Some(after) = args.page.after {
+        filter = filter.after(after);
+    }
+    let mut out = Out::paged(global);
+    let mut found = false;
+    loop {
+        let page = snapshot.sessions(&filter)?;
+        for session in &page.items {
+            found = true;
+            if global.json {
+                out.json(&SessionLine::new(session))?;
+            } else {
+                draw_session(&mut out, session)?;
+            }
+        }
+        match page.next {
+            Some(cursor) if args.page.all => filter = filter.after(cursor),
+            next => {
+                finish(&mut out, next, global)?;
+                break;
+            }
+        }
+    }
+    out.finish()?;
+    if !found {
+        return Err(Failure::NothingFound("no session matches".to_owned()));
+    }
+    Ok(())
+}
+
+pub(crate) fn session(args: &SessionArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(flatten)]
+        session: SessionLine<'a>,
+        depth: u64,
+        path: &'a str,
+        parents: Vec<RelationshipLine<'a>>,
+        children: Vec<RelationshipLine<'a>>,
+    }
+
+    let snapshot = place::snapshot(global)?;
+    let session = snapshot.session(&args.id)?.ok_or_else(|| unknown(&args.id))?;
+    let SessionPlace { depth, path, .. } = snapshot.session_place(&args.id)?;
+    let parents = snapshot.session_parents(&args.id, None)?.items;
+    let children = snapshot.session_children(&args.id, None)?;
+    let mut out = Out::paged(global);
+    if global.json {
+        out.json(&Line {
+            session: SessionLine::new(&session),
+            depth,
+            path: &path,
+            parents: parents.iter().map(RelationshipLine::new).collect(),
+            children: children.items.iter().map(RelationshipLine::new).collect(),
+        })?;
+    } else {
+        draw_session(&mut out, &session)?;
+        let texts = [
+            ("path", Some(&path)),
+            ("app", session.source_app.as_ref()),
+            ("model", session.model.as_ref()),
+            ("project", session.project.as_ref()),
+            ("wave", session.wave_id.as_ref()),
+            ("metadata", session.metadata.as_ref()),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                draw::plain(&mut out, &format!("  {name:<10}{}", text::clean(text)), 12)?;
+            }
+        }
+        let tokens = session.tokens;
+        let tokens = format!(
+            "  {:<10}{} in, {} out, {} read from a cache, {} written to it",
+            "tokens",
+            text::thousands(tokens.input),
+            text::thousands(tokens.output),
+            text::thousands(tokens.cache_read),
+            text::thousands(tokens.cache_written),
+        );
+        draw::plain(&mut out, &tokens, 12)?;
+        for (word, found) in [("from", &parents), ("led to", &children.items)] {
+            for relationship in found {
+                let other = if word == "from" { &relationship.parent } else { &relationship.child };
+                let why = relationship.spawn_reason.map_or(String::new(), |why| format!(", {why}"));
+                let kind = relationship.relationship_type;
+                let line = format!("  {word:<10}{}  ({kind}{why})", text::clean(other));
+                draw::plain(&mut out, &line, 12)?;
+            }
+        }
+        if children.next.is_some() {
+            draw::remark(&mut out, "and more: see `forebear session-tree`")?;
+        }
+    }
+    out.finish()?;
+    Ok(())
+}
+
+pub(crate) fn waves(args: &WavesArgs, global: &Global) -> Outcome {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        id: &'a str,
+        sessions: u64,
+        events: u64,
+        start: Option<String>,
+        end: Option<String>,
+    }
+
+    let snapshot = place::snapshot(global)?;
+    let mut out = Out::paged(global);
+    let mut after = args.page.after;
+    loop {
+        let page = snapshot.waves(after)?;
+        for Wave { id, sessions, events, start_ns, end_ns, .. } in &page.items {
+            if global.json {
+                let (start, end) = (start_ns.map(time::rfc3339), end_ns.map(time::rfc3339));
+                out.json(&Line { id, sessions: *sessions, events: *events, start, end })?;
+            } else {
+                let when = start_ns.map_or("no time".to_owned(), time::clock);
+                let line = format!(
+                    "{when:<19}  {}  {}, {}",
+                    text::clean(id),
+                    text::counted(*sessions, "session", "sessions"),
+                    text::counted(*events, "event", "events"),
+                );
+                draw::plain(&mut out, &line, 0)?;
+            }
+        }
+        match page.next {
+            Some(cursor) if args.page.all => after = Some(cursor),
+            next => {
+                finish(&mut out, next, global)?;
+                break;
+            }
+        }
+    }
+    out.finish()?;
+    Ok(())
+}
+
+pub(crate) fn relate(args: &RelateArgs, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let mut relationship = Relationship::new(&args.parent, &args.child);
+    if let Some(kind) = args.relationship_type {
+        relationship = relationship.relationship_type(kind);
+    }
+    if let Some(reason) = args.reason {
+        relationship = relationship.reason(reason);
+    }
+    if let Some(delegation) = args.delegation {
+        relationship = relationship.delegation(delegation);
+    }
+    if let Some(metadata) = &args.metadata {
+        relationship = relationship.metadata(metadata);
+    }
+    store.relate(relationship)?;
+    let children = store.snapshot().session_children(&args.parent, None)?.items;
+    store.close()?;
+    let mut out = Out::new();
+    for stored in children.iter().filter(|stored| stored.child == args.child) {
+        if global.json {
+            out.json(&RelationshipLine::new(stored))?;
+        } else {
+            let line = format!("{} → {}: {}", args.parent, args.child, stored.relationship_type);
+            writeln!(out, "{}", text::clean(&line))?;
+        }
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// That there is no session with this name.
+pub(crate) fn unknown(id: &str) -> Failure {
+    Failure::NothingFound(format!("no session has the name {id}"))
+}
+
+fn draw_session(out: &mut Out, session: &Session) -> Outcome {
+    let when = session.start_ns.map_or("no time".to_owned(), time::clock);
+    draw::line(
+        out,
+        &[
+            (draw::DIM, &format!("{when:<19}  ")),
+            (status_style(session.status), &format!("{:<9}  ", session.status.as_str())),
+            (Style::new(), &short_name(&session.id, None)),
+            (draw::DIM, &format!("  {}", figures(session))),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Says where a listing goes on.
+fn finish(out: &mut Out, next: Option<Cursor>, global: &Global) -> Outcome {
+    let Some(cursor) = next else { return Ok(()) };
+    if global.json {
+        out.json(&NextLine::from(cursor))?;
+    } else {
+        draw::remark(out, &format!("there may be more: --after {cursor}, or --all"))?;
+    }
+    Ok(())
+}
+
+/// A relationship.
+#[derive(Serialize)]
+struct RelationshipLine<'a> {
+    parent: &'a str,
+    child: &'a str,
+    #[serde(rename = "type")]
+    relationship_type: &'static str,
+    spawn_reason: Option<&'static str>,
+    delegation_type: Option<&'static str>,
+    created: Option<String>,
+    completed: Option<String>,
+    metadata: Option<&'a serde_json::value::RawValue>,
+}
+
+impl<'a> RelationshipLine<'a> {
+    fn new(stored: &'a StoredRelationship) -> Self {
+        Self {
+            parent: &stored.parent,
+            child: &stored.child,
+            relationship_type: stored.relationship_type.as_str(),
+            spawn_reason: stored.spawn_reason.map(SpawnReason::as_str),
+            delegation_type: stored.delegation_type.map(DelegationType::as_str),
+            created: stored.created_ns.map(time::rfc3339),
+            completed: stored.completed_ns.map(time::rfc3339),
+            metadata: stored.metadata.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+        }
+    }
+}

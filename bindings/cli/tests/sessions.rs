@@ -1,0 +1,77 @@
+//! Sessions, their trees, waves and relationships, as people and scripts ask for them.
+
+mod common;
+
+use common::{Place, ids};
+use serde_json::json;
+
+/// A session with an agent, and one that goes on from it.
+fn with_sessions() -> Place {
+    let place = Place::new();
+    let events = [
+        json!({"kind": "tool_use", "id": "call", "time": 1_000_000_000, "session": "s",
+               "instance": "s", "labels": {"tool": "Task", "wave_id": "w1"}}),
+        json!({"kind": "error", "id": "agent", "parent": "call", "link": "spawned",
+               "time": 3_000_000_000_i64, "session": "s", "instance": "helper"}),
+        json!({"kind": "note", "id": "more", "parent": "call", "link": "continues",
+               "time": 5_000_000_000_i64, "session": "next"}),
+    ];
+    let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+    let said = place.run_with(&["append", "--json"], lines.join("\n"));
+    assert_eq!(said.code, 0, "{said:?}");
+    place
+}
+
+#[test]
+fn sessions_are_listed_by_what_they_are() {
+    let place = with_sessions();
+    let sessions = place.json(&["sessions"]);
+    assert_eq!(ids(&sessions), ["next", "s", "s/helper"]);
+    assert_eq!(sessions[0]["type"], "continuation");
+    assert_eq!((&sessions[1]["agents"], &sessions[1]["wave_id"]), (&json!(1), &json!("w1")));
+    assert_eq!(sessions[2]["status"], "failed");
+    assert_eq!(sessions[2]["start"], "1970-01-01T00:00:03Z");
+    assert_eq!(ids(&place.json(&["sessions", "--status", "failed"])), ["s/helper"]);
+    assert_eq!(ids(&place.json(&["sessions", "--type", "main"])), ["s"]);
+    assert_eq!(ids(&place.json(&["sessions", "--until", "2000000000"])), ["s"]);
+    assert_eq!(place.run(&["sessions", "--app", "none"]).code, 3);
+    assert_eq!(place.run(&["sessions", "--status", "asleep"]).code, 2);
+    let said = place.run(&["sessions"]);
+    assert!(said.out.lines().count() == 3 && said.out.contains("failed"), "{said:?}");
+    let waves = place.json(&["waves"]);
+    assert_eq!((&waves[0]["id"], &waves[0]["events"]), (&json!("w1"), &json!(1)));
+}
+
+#[test]
+fn a_session_says_where_it_comes_from_and_what_came_of_it() {
+    let place = with_sessions();
+    let session = &place.json(&["session", "s"])[0];
+    assert_eq!(session["children"][1]["child"], "s/helper");
+    assert_eq!(session["children"][1]["spawn_reason"], "task_tool");
+    assert_eq!(session["children"][1]["created"], "1970-01-01T00:00:01Z");
+    let session = &place.json(&["session", "s/helper"])[0];
+    assert_eq!((&session["depth"], &session["path"]), (&json!(1), &json!("s.s/helper")));
+    assert_eq!(place.run(&["session", "unknown"]).code, 3);
+    assert!(place.run(&["session", "next"]).out.contains("continuation"));
+}
+
+#[test]
+fn the_tree_is_drawn_and_relationships_grow_it() {
+    let place = with_sessions();
+    let related = &place.json(&["relate", "next", "last", "--reason", "wave_orchestration"])[0];
+    assert_eq!((&related["child"], &related["type"]), (&json!("last"), &json!("parent/child")));
+    let tree = place.json(&["session-tree", "s"]);
+    assert_eq!(ids(&tree), ["s", "next", "last", "s/helper"]);
+    assert_eq!(tree[0]["total"]["events"], 3);
+    assert_eq!(tree[2]["path"], "s.next.last");
+    let said = place.run(&["session-tree"]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines.len(), 5, "{said:?}");
+    assert!(lines[0].starts_with("● s  "), "{said:?}");
+    assert!(lines[1].starts_with("├─● next  ") && lines[1].contains("(continuation)"), "{said:?}");
+    assert!(lines[2].starts_with("│ └─● last  "), "{said:?}");
+    assert!(lines[3].starts_with("└─● helper  failed"), "{said:?}");
+    assert!(lines[4].contains("3 events, 1 error in all"), "{said:?}");
+    assert_eq!(place.run(&["session-tree", "unknown"]).code, 3);
+    assert_eq!(place.run(&["relate", "a", "b", "--metadata", "{"]).code, 1);
+}
