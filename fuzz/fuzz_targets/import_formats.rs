@@ -19,7 +19,7 @@ mod oracle;
 fuzz_target!(|input: &[u8]| {
     let Some((choice, input)) = input.split_first() else { return };
     fs::write(&FILE.1, input).expect("the temporary folder can be written");
-    let mut options = ImportOptions::new([FILE.1.as_path()]);
+    let mut options = ImportOptions::new([FILE.1.as_path()]).again(true);
     match usize::from(choice % 8) {
         6 => {}
         7 => options = options.mapping(mapping()),
