@@ -382,7 +382,7 @@ impl Inner {
                 *follower = Some(log);
                 return Ok(true);
             }
-            self.segments.forget_late_parents();
+            self.segments.joins().clear();
         }
         let name = log_name(start.segment);
         Err(Error::damaged(format!("expected {name} to grow, found it cut again and again")))

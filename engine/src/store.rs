@@ -291,7 +291,9 @@ impl Store {
         self.command(Command::Seal)
     }
 
-    /// Drops what a policy does not keep, now. O(segments dropped).
+    /// Drops what a policy does not keep, now. O(segments dropped). Nothing of it is
+    /// found any more when this returns; the system frees its files meanwhile, at the
+    /// latest before the store is closed.
     ///
     /// ```
     /// use forebear::{Event, Retention, Store};

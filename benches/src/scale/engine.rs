@@ -60,7 +60,11 @@ fn builder(segment_events: u32) -> StoreBuilder {
         .durability(Durability::Flush)
         .segment_events(segment_events)
         .segment_bytes(SEGMENT_BYTES)
+        .map_budget(MAP_BYTES)
 }
 
 /// Never reached, so that the number of events decides where a segment ends.
 const SEGMENT_BYTES: u64 = 1 << 30;
+/// What an ingesting process may have mapped of sealed files: the filters of a group of
+/// segments and the tables of the last ones.
+const MAP_BYTES: u64 = 48 << 20;

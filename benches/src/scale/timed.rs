@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use forebear::storage::{Disk, LockOutcome, Map, Storage, StorageFile};
 
+use crate::scale::write::WRITER;
+
 #[derive(Debug)]
 pub(crate) struct Timed {
     disk: Disk,
     syncing: Syncing,
 }
 
-/// Nanoseconds of all syncs so far.
+/// Nanoseconds of all syncs so far that the writer waited for.
 #[derive(Clone, Debug, Default)]
 struct Syncing(Arc<AtomicU64>);
 
@@ -29,7 +31,8 @@ impl Timed {
         Self { disk, syncing: Syncing::default() }
     }
 
-    /// How long all syncs took so far, of files and of the folder.
+    /// How long all syncs took so far, of files and of the folder, that the writer
+    /// waited for: the files of dropped segments are removed by another thread.
     pub(crate) fn syncing(&self) -> Duration {
         Duration::from_nanos(self.syncing.0.load(Ordering::Relaxed))
     }
@@ -43,7 +46,9 @@ impl Syncing {
     fn time<T>(&self, sync: impl FnOnce() -> T) -> T {
         let begun = Instant::now();
         let outcome = sync();
-        self.0.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        if std::thread::current().name() == Some(WRITER) {
+            self.0.fetch_add(begun.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        }
         outcome
     }
 }

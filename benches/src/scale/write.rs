@@ -202,7 +202,7 @@ fn make_ns(texts: &Texts) -> f64 {
 }
 
 /// The name of the engine's writer thread.
-const WRITER: &str = "forebear-writer";
+pub(crate) const WRITER: &str = "forebear-writer";
 /// Batches that are submitted and not yet acknowledged.
 const AHEAD: usize = 8;
 /// Batches after which memory is looked at.

@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use forebear::{Cursor, Filter, Snapshot};
 
 use crate::commands::{
-    append, chain, common, counts, demo, export, generate, import, link, listings, quarantine,
-    retain, segments, session_tree, sessions, show, stats, tail, tree, upkeep,
+    append, chain, common, counts, demo, export, generate, hook, import, link, listings,
+    quarantine, retain, segments, session_tree, sessions, show, stats, status, tail, tree,
+    upkeep, watch,
 };
 use crate::failure::Failure;
 use crate::output::time;
@@ -81,7 +82,10 @@ impl Color {
 pub(crate) enum Command {
     Demo(demo::DemoArgs),
     Import(import::ImportArgs),
+    Watch(watch::WatchArgs),
+    Status(status::StatusArgs),
     Append(append::AppendArgs),
+    Hook(hook::HookArgs),
     Link(link::LinkArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
@@ -268,8 +272,9 @@ What finds nothing: `chain`, `children`, `common`, `show`, `siblings`, `tree` an
 exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
 `export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `session`,
 `session-tree` and `sessions` where there is no such session, `show --raw` where there is no
-payload and `quarantine show` where there is nothing of that number. `children`, `links`,
-`missing`, `quarantine`, `roots`, `siblings`, `tree` and `waves` list what there is, be it nothing,
+payload, `quarantine show` and `quarantine retry` where there is nothing of that number, and
+`status` where nothing was ever imported or followed. `children`, `links`, `missing`,
+`quarantine`, `roots`, `siblings`, `tree` and `waves` list what there is, be it nothing,
 and exit 0.
 
 Examples:

@@ -12,11 +12,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Cli;
+use crate::commands::hook;
 use crate::output::text;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && hook::is_called() => return hook::misused(&error),
         Err(error) => return usage(&error),
     };
     cli.global.color.write_global();

@@ -2,12 +2,13 @@
 
 use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use forebear::{EventId, Reader, RecoveryReport, Resolved, Snapshot, Store};
+use forebear::{EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, Ticket};
 
 use crate::args::Global;
 use crate::failure::{Failure, note};
@@ -26,14 +27,76 @@ const MIN_PREFIX: usize = 4;
 /// How often a page is asked for that needs what expires meanwhile.
 const ASKED_MAX: usize = 5;
 
+/// What events are written to.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// The store.
+    Store(Store),
+    /// The spool of a store that another process has open.
+    Spool(Spool),
+}
+
+impl Target {
+    /// The store as it is now.
+    pub(crate) fn snapshot(&self, global: &Global) -> Result<Snapshot, Failure> {
+        match self {
+            Target::Store(store) => Ok(store.snapshot()),
+            Target::Spool(_) => snapshot(global),
+        }
+    }
+}
+
+/// Opens the store to write to it as [`open_or_make`] does, and where another process
+/// has it open, its spool; that is said.
+pub(crate) fn open_or_hand_in(global: &Global) -> Result<Target, Failure> {
+    match open_or_make_unless_held(global)? {
+        Ok(store) => Ok(Target::Store(store)),
+        Err(held) => {
+            note(&format!("forebear: {held}; handing in through its spool"));
+            Ok(Target::Spool(Spool::open(store_path(global)?)?))
+        }
+    }
+}
+
+/// Ends handing in. The last of the batches that were handed in is waited for if that
+/// is wanted: all before it have been taken in then, too.
+pub(crate) fn finish_handing_in(
+    spool: &Spool,
+    last: Option<&Ticket>,
+    wait: bool,
+) -> Result<(), Failure> {
+    match last {
+        Some(ticket) if wait => while !ticket.wait(Duration::from_mins(1))? {},
+        // The other process may have ended meanwhile.
+        _ => drop(spool.drain_if_free()?),
+    }
+    Ok(())
+}
+
 /// Opens a store that is there to write to it. It is never made.
 pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
     open(&existing(global)?)
 }
 
+/// The spool of the store, both made if they are missing.
+pub(crate) fn spool(global: &Global) -> Result<Spool, Failure> {
+    let path = store_path(global)?;
+    if global.store.is_none() {
+        make_folder_above(&path)?;
+    }
+    Ok(Spool::open(path)?)
+}
+
 /// Opens a store that is there for reading, which takes no lock: another process may
-/// be writing to it.
+/// be writing to it. What waits in its spool while nobody does is taken in first.
 pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
+    let path = store_path(global)?;
+    let waits = |mut entries: fs::ReadDir| entries.any(|entry| entry.is_ok());
+    if path.join("spool").read_dir().is_ok_and(waits)
+        && let Err(error) = Spool::open(&path).and_then(|spool| spool.drain_if_free())
+    {
+        note(&format!("forebear: what waits in the spool can't be taken in: {error}"));
+    }
     let reader = Reader::open(existing(global)?)?;
     report_notes(&reader);
     Ok(reader)
@@ -90,20 +153,25 @@ pub(crate) fn report_notes(reader: &Reader) {
 /// Opens the store to write to it, making it if there is none, and says so: a
 /// path that is mistyped should not go unnoticed.
 pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
+    open_or_make_unless_held(global)?.map_err(Failure::from)
+}
+
+/// The store, or why it is held by another process.
+fn open_or_make_unless_held(global: &Global) -> Result<Result<Store, forebear::Error>, Failure> {
     let path = store_path(global)?;
-    if global.store.is_none()
-        && let Some(parent) = path.parent()
-    {
-        make_folder(parent).map_err(|error| {
-            Failure::Failed(format!("making the folder {}: {error}", parent.display()))
-        })?;
+    if global.store.is_none() {
+        make_folder_above(&path)?;
     }
     let is_new = !holds_store(&path);
-    let store = open(&path)?;
+    let store = match Store::open(&path) {
+        Err(error) if error.is_locked() => return Ok(Err(error)),
+        store => store?,
+    };
+    report_recovery(store.recovery());
     if is_new {
         note(&format!("forebear: made a new store at {}", path.display()));
     }
-    Ok(store)
+    Ok(Ok(store))
 }
 
 /// The one event that `text` names or begins.
@@ -195,6 +263,13 @@ fn report_recovery(report: &RecoveryReport) {
     for mended in &report.notes {
         note(&format!("forebear: {mended}"));
     }
+}
+
+fn make_folder_above(path: &Path) -> Result<(), Failure> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    make_folder(parent).map_err(|error| {
+        Failure::Failed(format!("making the folder {}: {error}", parent.display()))
+    })
 }
 
 /// The data folder's own folders are private: transcripts hold secrets.

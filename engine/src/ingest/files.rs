@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::ingest::follow::seen::Seen;
 
 /// The files to import, each once, in byte order of their paths.
 #[derive(Debug, Default)]
@@ -20,8 +21,8 @@ pub(crate) struct Files {
 #[derive(Debug)]
 pub(crate) struct FileToRead {
     pub(crate) path: PathBuf,
-    /// Its length when it was found.
-    pub(crate) bytes: u64,
+    /// What the system said of it when it was found; nothing if it was gone by then.
+    pub(crate) seen: Seen,
 }
 
 impl Files {
@@ -46,6 +47,23 @@ impl Files {
             }
         }
         Ok(search.finish())
+    }
+
+    /// As [`find`](Self::find), for whoever looks again later: what is not there
+    /// is passed over, and what can't be looked at is among the failed.
+    pub(crate) fn find_present(paths: &[PathBuf]) -> Self {
+        let mut search = Search::default();
+        for path in paths {
+            let looked = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
+            match looked {
+                Ok((metadata, real)) if metadata.is_dir() => search.folder(real),
+                Ok((metadata, real)) if metadata.is_file() => _ = search.files.insert(real),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => search.failed.push((path.clone(), error)),
+            }
+        }
+        search.finish()
     }
 }
 
@@ -117,14 +135,14 @@ impl Search {
         let mut paths: Vec<_> = self.files.into_iter().collect();
         paths.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
         let found = paths.into_iter().map(|path| FileToRead {
-            bytes: fs::metadata(&path).map_or(0, |metadata| metadata.len()),
+            seen: fs::metadata(&path).map_or(Seen::default(), |metadata| Seen::of(&metadata)),
             path,
         });
         Files { found: found.collect(), failed: self.failed }
     }
 }
 
-fn is_transcript(path: &Path) -> bool {
+pub(crate) fn is_transcript(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
 }
 
@@ -165,7 +183,7 @@ mod tests {
             found(root.path(), &all),
             ["a.jsonl", "a/sub/x.jsonl", "a/y.jsonl", "b/named.log"]
         );
-        assert_eq!(Files::find(&all).unwrap().found[0].bytes, 5);
+        assert_eq!(Files::find(&all).unwrap().found[0].seen.size, 5);
     }
 
     #[cfg(unix)]

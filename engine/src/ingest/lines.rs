@@ -2,7 +2,10 @@
 
 use std::io::{self, ErrorKind, Read};
 
-/// Reads lines in memory bounded by the longest line that is let through.
+use crate::ingest::trail::Trail;
+
+/// Reads lines in memory bounded by the longest line that is let through, and keeps
+/// the trail of what was read.
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     reader: R,
@@ -16,6 +19,20 @@ pub(crate) struct Lines<R> {
     /// Where `chunk[start]` stands in the file.
     offset: u64,
     number: u64,
+    /// Of all bytes handed out but `chunk[trailed..start]`.
+    trail: Trail,
+    trailed: usize,
+    /// The trail up to the line that was handed out last, where that has no end.
+    before_unended: Option<Trail>,
+}
+
+/// Where a line begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LineStart {
+    /// In bytes from the beginning of the file.
+    pub(crate) offset: u64,
+    /// How many lines stand before it.
+    pub(crate) lines: u64,
 }
 
 /// A line without its line feed.
@@ -25,6 +42,8 @@ pub(crate) struct Line<'l> {
     pub(crate) number: u64,
     /// Where it begins in the file, in bytes.
     pub(crate) offset: u64,
+    /// Whether a line feed ends it. Only a file's last line may have none.
+    pub(crate) ended: bool,
     pub(crate) content: LineContent<'l>,
 }
 
@@ -36,9 +55,11 @@ pub(crate) enum LineContent<'l> {
 }
 
 impl<R: Read> Lines<R> {
-    /// Lines longer than `max_line_bytes` are read through and not kept.
-    pub(crate) fn new(reader: R, max_line_bytes: usize) -> Self {
-        Self::with_chunk(reader, max_line_bytes, CHUNK_BYTES)
+    /// Reads on from where a line begins, which is where the reader stands. Lines
+    /// longer than `max_line_bytes` are read through and not kept.
+    pub(crate) fn new(reader: R, max_line_bytes: usize, start: LineStart, trail: Trail) -> Self {
+        let lines = Self::with_chunk(reader, max_line_bytes, CHUNK_BYTES);
+        Self { offset: start.offset, number: start.lines, trail, ..lines }
     }
 
     fn with_chunk(reader: R, max_line_bytes: usize, chunk_bytes: usize) -> Self {
@@ -51,12 +72,36 @@ impl<R: Read> Lines<R> {
             joined: Vec::new(),
             offset: 0,
             number: 0,
+            trail: Trail::default(),
+            trailed: 0,
+            before_unended: None,
         }
+    }
+
+    /// Where the next line begins.
+    pub(crate) fn place(&self) -> LineStart {
+        LineStart { offset: self.offset, lines: self.number }
     }
 
     /// How many bytes were handed out, line feeds included.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// The trail of all that was handed out.
+    pub(crate) fn trail(&mut self) -> &Trail {
+        self.trail.add(&self.chunk[self.trailed..self.start]);
+        self.trailed = self.start;
+        &self.trail
+    }
+
+    /// After a line without end: the trail up to its beginning, and the one up to
+    /// so many of its bytes.
+    pub(crate) fn trails_of_unended(&mut self, bytes: usize) -> Option<(Trail, Trail)> {
+        let before = self.before_unended.take()?;
+        let mut after = before.clone();
+        after.add(&self.joined[..bytes.min(self.joined.len())]);
+        Some((before, after))
     }
 
     /// The next line; none at the end. A last line needs no line feed.
@@ -78,21 +123,24 @@ impl<R: Read> Lines<R> {
             return Ok(Some(Line {
                 number: self.number,
                 offset,
+                ended: true,
                 content: LineContent::Bytes(&self.chunk[start..start + length]),
             }));
         }
-        let length = self.join()?;
+        let before = self.trail().clone();
+        let (length, ended) = self.join()?;
+        self.before_unended = (!ended).then_some(before);
         let content = if length > self.max_line_bytes as u64 {
             LineContent::TooLong(length)
         } else {
             LineContent::Bytes(&self.joined)
         };
-        Ok(Some(Line { number: self.number, offset, content }))
+        Ok(Some(Line { number: self.number, offset, ended, content }))
     }
 
-    /// Gathers the chunks of a line and returns its length; keeps nothing of a
-    /// line that is too long.
-    fn join(&mut self) -> io::Result<u64> {
+    /// Gathers the chunks of a line and returns its length and whether it ended;
+    /// keeps nothing of a line that is too long.
+    fn join(&mut self) -> io::Result<(u64, bool)> {
         let mut length = 0;
         loop {
             let rest = &self.chunk[self.start..self.end];
@@ -107,11 +155,11 @@ impl<R: Read> Lines<R> {
             let part_length = part.len();
             if line_feed.is_some() {
                 self.consume(part_length + 1);
-                return Ok(length);
+                return Ok((length, true));
             }
             self.consume(part_length);
             if self.fill()? == 0 {
-                return Ok(length);
+                return Ok((length, false));
             }
         }
     }
@@ -123,10 +171,11 @@ impl<R: Read> Lines<R> {
 
     /// Reads the next chunk; 0 at the end of the file.
     fn fill(&mut self) -> io::Result<usize> {
+        self.trail();
         loop {
             match self.reader.read(&mut self.chunk) {
                 Ok(length) => {
-                    (self.start, self.end) = (0, length);
+                    (self.start, self.end, self.trailed) = (0, length, 0);
                     return Ok(length);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -153,7 +202,25 @@ mod tests {
             found.push((line.number, line.offset, content));
         }
         assert_eq!(lines.offset(), text.len() as u64);
+        assert_eq!(lines.trail().digest(), *blake3::hash(text).as_bytes());
         found
+    }
+
+    #[test]
+    fn a_line_without_end_can_be_taken_back() {
+        let text = b"one\ntwo two\nthree {";
+        for chunk in 1..30 {
+            let mut lines = Lines::with_chunk(&text[..], 100, chunk);
+            let mut ended = Vec::new();
+            while let Some(line) = lines.next().unwrap() {
+                ended.push(line.ended);
+            }
+            assert_eq!(ended, [true, true, false], "chunks of {chunk}");
+            let (before, after) = lines.trails_of_unended(5).unwrap();
+            assert_eq!(before.digest(), *blake3::hash(&text[..12]).as_bytes());
+            assert_eq!(after.digest(), *blake3::hash(&text[..17]).as_bytes());
+            assert_eq!(after.window(), &text[..17]);
+        }
     }
 
     #[test]

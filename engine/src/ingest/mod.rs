@@ -41,16 +41,22 @@
 //! What is not a JSON object is quarantined with the place it came from.
 
 mod files;
+mod follow;
 mod formats;
 mod import;
+mod intake;
 mod json;
 mod lines;
 mod objects;
+mod trail;
 
 use std::path::PathBuf;
 
+use crate::ingest::formats::Choice;
 use crate::options::Durability;
 
+pub(crate) use formats::hook_event;
+pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
 pub use formats::{Format, Mapping, append_hook};
 pub use import::import;
 
@@ -66,9 +72,8 @@ pub use import::import;
 pub struct ImportOptions {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) durability: Durability,
-    /// What all files are; none means that each is looked at.
-    pub(crate) format: Option<Format>,
-    pub(crate) mapping: Mapping,
+    pub(crate) again: bool,
+    pub(crate) choice: Choice,
 }
 
 impl ImportOptions {
@@ -89,9 +94,35 @@ impl ImportOptions {
         Self {
             paths: paths.into_iter().map(Into::into).collect(),
             durability: Durability::Flush,
-            format: None,
-            mapping: Mapping::default(),
+            again: false,
+            choice: Choice::default(),
         }
+    }
+
+    /// Sets whether files are read from their start, wherever an earlier import or a
+    /// follower left them. What is known already are repeats; what retention has
+    /// removed since comes back.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use forebear::ingest::{ImportOptions, import};
+    ///
+    /// # let store = forebear::Store::in_memory()?;
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let file = folder.path().join("session.jsonl");
+    /// std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
+    /// let options = ImportOptions::new([file]);
+    /// import(&store, &options, |_| ControlFlow::Continue(()))?;
+    /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
+    /// assert_eq!((report.unchanged_files, report.repeats), (1, 0));
+    /// let report = import(&store, &options.again(true), |_| ControlFlow::Continue(()))?;
+    /// assert_eq!((report.unchanged_files, report.repeats), (0, 1));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
+        self
     }
 
     /// Reads all files as of this format, whatever they look like. Unless set, each
@@ -113,7 +144,7 @@ impl ImportOptions {
     /// ```
     #[must_use]
     pub fn format(mut self, format: Format) -> Self {
-        self.format = Some(format);
+        self.choice.format = Some(format);
         self
     }
 
@@ -136,8 +167,7 @@ impl ImportOptions {
     /// ```
     #[must_use]
     pub fn mapping(mut self, mapping: Mapping) -> Self {
-        self.format = Some(Format::Ndjson);
-        self.mapping = mapping;
+        self.choice = Choice { format: Some(Format::Ndjson), mapping };
         self
     }
 
@@ -174,7 +204,7 @@ pub struct ImportProgress {
     pub files: u64,
     /// Files there are.
     pub files_total: u64,
-    /// Bytes read.
+    /// Bytes read, now or before.
     pub bytes: u64,
     /// Bytes there were when the import began.
     pub bytes_total: u64,
@@ -197,14 +227,16 @@ pub struct ImportProgress {
 /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!((report.lines, report.events, report.bad_lines), (2, 1, 1));
 /// let again = import(&store, &options, |_| ControlFlow::Continue(()))?;
-/// assert_eq!((again.events, again.repeats, again.quarantined), (0, 1, 0));
+/// assert_eq!((again.files, again.unchanged_files), (0, 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportReport {
-    /// Files read.
+    /// Files read to their end, in which there was something new to read.
     pub files: u64,
-    /// Bytes read.
+    /// Files in which there was nothing new since they were read last.
+    pub unchanged_files: u64,
+    /// Bytes read that were not read before.
     pub bytes: u64,
     /// Lines read; blank ones do not count.
     pub lines: u64,

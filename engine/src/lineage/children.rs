@@ -87,7 +87,7 @@ impl<'p> Children<'p> {
             let child = first + u64::from(row);
             let key = named_key(self.parent, child);
             let stored = part.stored_parent(row)?.0;
-            let follows = matches!(stored, StoredParent::Row(seq, _) if seq == self.parent)
+            let follows = matches!(stored, StoredParent::Row(seq) if seq == self.parent)
                 || matches!(self.parts.up_from(&part, row)?, Up::Known(up, _) if up == self.parent);
             if follows && self.after.is_none_or(|after| key > after) {
                 keys.push_back(key);

@@ -3,8 +3,10 @@
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::lineage::chain::ChainEnd;
-use crate::lineage::up::{Position, Up};
+use crate::lineage::pieces::{Above, Position};
+use crate::lineage::up::Up;
 use crate::parts::Parts;
+use crate::parts::joins::Join;
 use crate::parts::near::Near;
 use crate::snapshot::Snapshot;
 use crate::stored::StoredEvent;
@@ -87,9 +89,15 @@ pub(crate) fn common_cause(
     if place_a.root != place_b.root {
         return Ok(Some(unless_root(end_of(parts, &place_a)?, end_of(parts, &place_b)?)));
     }
-    let level = place_a.depth.min(place_b.depth);
-    let climbed =
-        (climb(parts, a, place_a.depth - level)?, climb(parts, b, place_b.depth - level)?);
+    let (mut depth_a, mut depth_b) = (place_a.depth, place_b.depth);
+    let (mut a, mut b) = (a, b);
+    if let (Some(joins_a), Some(joins_b)) = (place_a.joins, place_b.joins) {
+        [a, b] = meet_in_piece(parts, [a, b], [joins_a, joins_b])?;
+        // Within one piece what counts is how deep below its anchor they are.
+        (depth_a, depth_b) = (depth_within(parts, a)?, depth_within(parts, b)?);
+    }
+    let level = depth_a.min(depth_b);
+    let climbed = (climb(parts, a, depth_a - level)?, climb(parts, b, depth_b - level)?);
     match climbed {
         (Climbed::To(a), Climbed::To(b)) => match meet(parts, a, b)? {
             Met::At(seq) => snapshot.event(seq).map(|event| Some(CommonCause::Found(event))),
@@ -133,12 +141,30 @@ enum Climbed {
     End(ChainEnd),
 }
 
-/// The ancestor so many edges above a row: O(log edges) in sealed segments, and
-/// O(edges) in logs.
+/// The ancestor so many edges above a row: O(log edges + log joins) in sealed
+/// segments, and O(edges) in logs.
 fn climb(parts: &Parts, seq: u64, edges: u64) -> Result<Climbed> {
     let mut near = Near::new(parts);
     let (mut at, mut left) = (seq, edges);
     while left > 0 {
+        let (part, row) = near.locate(at)?;
+        let below = part.below(row)?;
+        let depth = u64::from(below.depth);
+        // What is beyond the anchor is reached from there.
+        if left >= depth && parts.holds(below.anchor) {
+            (at, left) = (below.anchor, left - depth);
+            if left == 0 {
+                break;
+            }
+            match parts.above(at)? {
+                Above::Known(Join { leap, .. }) if leap.edges <= left => {
+                    (at, left) = (leap.to, left - leap.edges);
+                }
+                Above::Known(join) | Above::New(join, _) => (at, left) = (join.parent, left - 1),
+                Above::Nothing => return Ok(Climbed::End(parts.end_at(parts.up(at)?)?)),
+            }
+            continue;
+        }
         if let Some((ancestor, length)) = jump(parts, &mut near, at)?.filter(|&(_, by)| by <= left)
         {
             (at, left) = (ancestor, left - length);
@@ -174,6 +200,71 @@ enum Met {
     At(u64),
     /// They end before they do.
     Ends(ChainEnd, ChainEnd),
+}
+
+/// Where the walks from two rows first come into one piece, by way of the pieces
+/// above, which are crossed as rows are by the spine's jumps. Gives back their rows
+/// there. `joins` are those that each has above it up to the root that both have.
+fn meet_in_piece(parts: &Parts, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
+    let [mut a, mut b] = rows;
+    let level = joins[0].min(joins[1]);
+    a = cross(parts, a, joins[0] - level)?;
+    b = cross(parts, b, joins[1] - level)?;
+    for _ in 0..level {
+        let (from_a, from_b) = (anchor(parts, a)?, anchor(parts, b)?);
+        if from_a == from_b {
+            break;
+        }
+        let (over_a, over_b) = (joined(parts, from_a)?, joined(parts, from_b)?);
+        // Leaps over as many joins to two pieces pass by no piece that both go back to.
+        if over_a.leap.joins == over_b.leap.joins && over_a.leap.to != over_b.leap.to {
+            (a, b) = (over_a.leap.to, over_b.leap.to);
+        } else {
+            (a, b) = (over_a.parent, over_b.parent);
+        }
+    }
+    Ok([a, b])
+}
+
+/// Where the walk from a row comes into the piece so many joins above.
+fn cross(parts: &Parts, seq: u64, joins: u64) -> Result<u64> {
+    let (mut at, mut left) = (seq, joins);
+    while left > 0 {
+        let join = joined(parts, anchor(parts, at)?)?;
+        // A leap leads to the anchor; the last join alone, to where it comes in.
+        if join.leap.joins < left {
+            (at, left) = (join.leap.to, left - join.leap.joins);
+        } else {
+            (at, left) = (join.parent, left - 1);
+        }
+    }
+    Ok(at)
+}
+
+/// How many links a row is below the anchor of its piece.
+fn depth_within(parts: &Parts, seq: u64) -> Result<u64> {
+    match parts.locate(seq)? {
+        Some((part, row)) => Ok(u64::from(part.below(row)?.depth)),
+        None => Err(Error::expired(seq)),
+    }
+}
+
+/// The anchor of a row's piece.
+fn anchor(parts: &Parts, seq: u64) -> Result<u64> {
+    match parts.locate(seq)? {
+        Some((part, row)) => Ok(part.below(row)?.anchor),
+        None => Err(Error::expired(seq)),
+    }
+}
+
+/// The join above an anchor that was crossed when the root was found.
+fn joined(parts: &Parts, anchor: u64) -> Result<Join> {
+    match parts.above(anchor)? {
+        Above::Known(join) | Above::New(join, _) => Ok(join),
+        Above::Nothing => Err(Error::damaged(format!(
+            "expected a link above event {anchor}, where there was one a moment ago"
+        ))),
+    }
 }
 
 fn meet(parts: &Parts, a: u64, b: u64) -> Result<Met> {

@@ -3,5 +3,6 @@
 pub(crate) mod chain;
 pub(crate) mod children;
 pub(crate) mod common;
+pub(crate) mod pieces;
 pub(crate) mod tree;
 pub(crate) mod up;

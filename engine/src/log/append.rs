@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::event::now_ns;
 use crate::log::block::{BlockBuilder, Digest, FORMAT_VERSION, Header, StoreId};
+use crate::log::early::EarlySync;
 use crate::segment::manifest::LogStart;
 use crate::storage::StorageFile;
 
@@ -23,6 +24,7 @@ pub(crate) struct LogWriter {
     pub(crate) previous: Digest,
     /// Whether the last block holds nothing: the mark of a clean close.
     pub(crate) closed: bool,
+    early: EarlySync,
 }
 
 impl LogWriter {
@@ -42,6 +44,7 @@ impl LogWriter {
             durable: 0,
             previous: start.previous,
             closed: false,
+            early: EarlySync::default(),
         }
     }
 
@@ -78,8 +81,16 @@ impl LogWriter {
         self.closed = header.records == 0;
     }
 
+    /// Has another thread sync what was written, once it is much.
+    pub(crate) fn sync_early(&mut self) -> Result<()> {
+        let synced = self.early.go_on(&self.file, self.durable, self.end);
+        self.note_early(synced)
+    }
+
     /// Syncs what was written, if any of it may not be on disk.
     pub(crate) fn sync(&mut self) -> Result<()> {
+        let synced = self.early.finish();
+        self.note_early(synced)?;
         if self.durable < self.end {
             self.file.sync().map_err(|error| Error::io("sync", &self.name, error))?;
             self.durable = self.end;
@@ -95,6 +106,12 @@ impl LogWriter {
             self.write(&mut BlockBuilder::new(), next_seq)?;
             self.sync()?;
         }
+        Ok(())
+    }
+
+    fn note_early(&mut self, synced: std::io::Result<u64>) -> Result<()> {
+        let synced = synced.map_err(|error| Error::io("sync", &self.name, error))?;
+        self.durable = self.durable.max(synced);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 mod ahead;
 pub(crate) mod append;
 pub(crate) mod block;
+pub(crate) mod early;
 pub(crate) mod encoded;
 pub(crate) mod fields;
 pub(crate) mod follow;

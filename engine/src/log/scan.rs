@@ -215,7 +215,7 @@ impl<'f> Scanner<'f> {
     /// the file ends before.
     fn digest_of(&mut self, front: &[u8; HEADER_BYTES], header: &Header) -> Result<Option<Digest>> {
         self.digested = header.body_len;
-        if self.passing && header.body_len > PASSING_BYTES as u64 {
+        if self.passing && header.body_len > PASSED_BODY_BYTES {
             return self.digest_passing(front, header);
         }
         // No more than the file holds, as `misfit` has checked.
@@ -360,6 +360,8 @@ const READ_AHEAD_BYTES: usize = 256 << 10;
 const KEPT_WINDOW_BYTES: usize = 4 << 20;
 /// How often the log's length may be digested in looking for blocks after damage.
 const SEARCH_FACTOR: u64 = 4;
+/// Bodies up to this size are kept also where large ones aren't: most blocks.
+const PASSED_BODY_BYTES: u64 = 2 << 20;
 /// Bytes of a body digested at a time where it isn't kept.
 const PASSING_BYTES: usize = 256 << 10;
 /// Bytes read at a time while looking for a block.

@@ -11,16 +11,30 @@ impl Parts {
         &'p self,
         id: &EventId,
     ) -> impl DoubleEndedIterator<Item = usize> + use<'p> {
-        let sealed = self.segments.candidates(&self.sealed, id);
+        self.candidates_from(0, id)
+    }
+
+    /// The same of the parts from this number on.
+    pub(crate) fn candidates_from<'p>(
+        &'p self,
+        first: usize,
+        id: &EventId,
+    ) -> impl DoubleEndedIterator<Item = usize> + use<'p> {
+        let sealed = self.segments.candidates(&self.sealed[first..], id);
         let logs = self.sealed.len()..self.len();
-        sealed.chain(logs).rev()
+        sealed.map(move |number| first + number).chain(logs).rev()
     }
 
     /// The sequence number of the event with this id, or where that has expired of
     /// its oldest version.
     pub(crate) fn find(&self, id: &EventId) -> Result<Option<u64>> {
+        self.find_from(0, id)
+    }
+
+    /// The same in the parts from this number on.
+    pub(crate) fn find_from(&self, first: usize, id: &EventId) -> Result<Option<u64>> {
         let mut version = None;
-        for number in self.candidates(id) {
+        for number in self.candidates_from(first, id) {
             let part = self.part(number)?;
             if let Some((row, is_version)) = part.head(id)? {
                 let seq = part.first_seq() + u64::from(row);

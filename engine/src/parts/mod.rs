@@ -1,6 +1,7 @@
 //! What a snapshot sees: sealed segments and logs, oldest first, as one sequence
 //! of rows.
 
+pub(crate) mod joins;
 pub(crate) mod log;
 mod lookup;
 pub(crate) mod near;
@@ -45,6 +46,11 @@ impl Parts {
     /// Whether the row is there and not expired.
     pub(crate) fn holds(&self, seq: u64) -> bool {
         (self.first_seq()..self.end_seq()).contains(&seq)
+    }
+
+    /// The sequence number behind the last row of a sealed segment.
+    pub(crate) fn sealed_end(&self) -> u64 {
+        self.sealed.last().map_or(0, Sealed::end_seq)
     }
 
     /// How many parts there are.

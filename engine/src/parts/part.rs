@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Link, LinkKind};
 use crate::id::EventId;
 use crate::log::RecordView;
@@ -23,25 +23,22 @@ pub(crate) enum Part<'p> {
 }
 
 /// What an event says of its parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoredParent {
     /// It names none.
     None,
-    /// A row of this part or an earlier one. The id is there where the row is not
-    /// in this part.
-    Row(u64, Option<EventId>),
+    /// A row of this part or an earlier one.
+    Row(u64),
     /// An event that was not stored when this part was written.
-    Awaited(EventId),
+    Awaited,
     /// A row of this part that goes back to the event itself.
     Closing(u64),
 }
 
 /// The anchor of a row's piece, and how far below it the row lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Below {
     pub(crate) anchor: u64,
-    /// The anchor's id, where it is not in this part.
-    pub(crate) anchor_id: Option<EventId>,
     pub(crate) depth: u32,
 }
 
@@ -158,6 +155,14 @@ impl Part<'_> {
         }
     }
 
+    /// Has the index entries of a row's nearest ancestors fetched, at most so many. A
+    /// hint: those of a log are at hand.
+    pub(crate) fn fetch_chain(&self, row: u32, edges: u32) {
+        if let Part::Sealed(segment) = self {
+            segment.fetch_chain(row, edges);
+        }
+    }
+
     /// What a row's event says of its parent, and how it follows from it. O(1).
     pub(crate) fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
         match self {
@@ -172,21 +177,42 @@ impl Part<'_> {
             Part::Sealed(segment) => segment.below(row),
             Part::Log(view) => {
                 let position = view.index().firm_position(row, view.at());
-                let (anchor, anchor_id) = match position.anchor {
-                    Anchor::Row(row) => (view.first_seq() + u64::from(row), None),
-                    Anchor::Outside(seq, id) => (seq, Some(id)),
+                let anchor = match position.anchor {
+                    Anchor::Row(row) => view.first_seq() + u64::from(row),
+                    Anchor::Outside(seq, _) => seq,
                 };
-                Ok(Below { anchor, anchor_id, depth: position.depth })
+                Ok(Below { anchor, depth: position.depth })
             }
         }
     }
 
-    /// The id of the anchor that a row of this part lies below.
-    pub(crate) fn anchor_id(&self, below: &Below) -> Result<EventId> {
-        match &below.anchor_id {
-            Some(id) => Ok(id.clone()),
-            None => self.id((below.anchor - self.first_seq()) as u32),
+    /// The id of the anchor that a row of this part lies below, wherever the anchor
+    /// is. O(log n).
+    pub(crate) fn anchor_id(&self, row: u32) -> Result<EventId> {
+        match self {
+            Part::Sealed(segment) => segment.anchor_id(row),
+            Part::Log(view) => {
+                let index = view.index();
+                match index.firm_position(row, view.at()).anchor {
+                    Anchor::Row(row) => Ok(index.id(row)),
+                    Anchor::Outside(_, id) => Ok(id),
+                }
+            }
         }
+    }
+
+    /// The id of the parent that a row's event names, which is no row of this part.
+    /// O(log n).
+    pub(crate) fn outside_parent_id(&self, row: u32) -> Result<EventId> {
+        let id = match self {
+            Part::Sealed(segment) => return segment.outside_parent_id(row),
+            Part::Log(view) => match view.index().stored_link(row, view.at()) {
+                StoredLink::Outside(_, id) | StoredLink::Awaited(id) => Some(id),
+                _ => None,
+            },
+        };
+        let seq = self.first_seq() + u64::from(row);
+        id.ok_or_else(|| Error::damaged(format!("expected event {seq} to name a parent elsewhere")))
     }
 
     /// An ancestor further up along stored links, and the row's own depth below its
@@ -336,9 +362,9 @@ pub(crate) fn log_parent(view: &LogView, index: &Index, row: u32) -> (StoredPare
     let seq = |row: u32| view.first_seq() + u64::from(row);
     let parent = match index.stored_link(row, view.at()) {
         StoredLink::None => StoredParent::None,
-        StoredLink::Row(parent) => StoredParent::Row(seq(parent), None),
-        StoredLink::Outside(parent, id) => StoredParent::Row(parent, Some(id)),
-        StoredLink::Awaited(id) => StoredParent::Awaited(id),
+        StoredLink::Row(parent) => StoredParent::Row(seq(parent)),
+        StoredLink::Outside(parent, _) => StoredParent::Row(parent),
+        StoredLink::Awaited(_) => StoredParent::Awaited,
         StoredLink::Closing(parent) => StoredParent::Closing(seq(parent)),
     };
     (parent, kind)

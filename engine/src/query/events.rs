@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::id::EventId;
 use crate::lineage::children::Children;
-use crate::lineage::up::Tops;
+use crate::lineage::pieces::Tops;
 use crate::log::index::Place;
 use crate::parts::{Part, Parts};
 use crate::query::filter::Filter;

@@ -26,8 +26,8 @@ pub struct Filter {
     pub(crate) instance: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) kinds: Vec<String>,
-    /// Labels: of each entry any of the keys, with the value.
-    pub(crate) labels: Vec<(Vec<String>, String)>,
+    /// Keys and values of labels: of each entry any.
+    pub(crate) labels: Vec<Vec<(String, String)>>,
     pub(crate) root: Option<EventId>,
     pub(crate) errors: bool,
     /// From this time on, in nanoseconds since the Unix epoch.
@@ -149,7 +149,7 @@ impl Filter {
     /// ```
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.labels.push((vec![key.into()], value.into()));
+        self.labels.push(vec![(key.into(), value.into())]);
         self
     }
 
@@ -173,7 +173,15 @@ impl Filter {
         keys: impl IntoIterator<Item = impl Into<String>>,
         value: impl Into<String>,
     ) -> Self {
-        self.labels.push((keys.into_iter().map(Into::into).collect(), value.into()));
+        let value = value.into();
+        let labels = keys.into_iter().map(|key| (key.into(), value.clone()));
+        self.labels.push(labels.collect());
+        self
+    }
+
+    /// Takes the events and versions that have any of these labels.
+    pub(crate) fn any_label(mut self, labels: Vec<(String, String)>) -> Self {
+        self.labels.push(labels);
         self
     }
 

@@ -62,8 +62,8 @@ impl Plan {
             let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
             wanted.push((vec![list], Check::Session(number)));
         }
-        for (keys, value) in &filter.labels {
-            let lists = keys.iter().map(|key| ListOf::Label(key.clone(), value.clone()));
+        for labels in &filter.labels {
+            let lists = labels.iter().map(|(key, value)| ListOf::Label(key.clone(), value.clone()));
             let lists: Vec<_> = lists.collect();
             wanted.push((lists.clone(), Check::Lists(lists)));
         }

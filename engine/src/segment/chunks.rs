@@ -30,17 +30,30 @@ pub(crate) struct ChunkEntry {
     pub(crate) digest: PageDigest,
 }
 
-/// Packs records into chunks and writes them.
+/// Records that are to be compressed together.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    raw: Vec<u8>,
+    /// The number that each record was given, and where it begins.
+    records: Vec<(u32, u32)>,
+    target_bytes: usize,
+}
+
+/// What is known of records by the numbers that they have in their chunks.
+pub(crate) trait Placed {
+    /// The ids that need not stand in a record, since the spine has them.
+    fn ids(&self, number: u32) -> Option<Ids>;
+    /// Takes notice of a record's address in the heap.
+    fn place(&mut self, number: u32, address: u32);
+}
+
+/// Compresses chunks and writes them.
 pub(crate) struct ChunkWriter {
     compressor: Compressor<'static>,
-    target_bytes: usize,
-    /// The chunk being filled, and where its bytes begin before compression.
-    raw: Vec<u8>,
+    /// Where the next chunk's bytes begin before compression.
     raw_at: u64,
     packed: Vec<u8>,
     table: Vec<ChunkEntry>,
-    /// The row of the chunk's last record whose id was left out.
-    row_before: u32,
 }
 
 impl ChunkEntry {
@@ -66,28 +79,18 @@ impl ChunkEntry {
     }
 }
 
-impl ChunkWriter {
-    /// Chunks of about `target_bytes` before compression.
-    pub(crate) fn new(level: i32, target_bytes: usize) -> Result<Self> {
-        let mut compressor = Compressor::new(level).map_err(failed)?;
-        // The table has the lengths and digests of its own.
-        for parameter in [CParameter::ContentSizeFlag(false), CParameter::ChecksumFlag(false)] {
-            compressor.set_parameter(parameter).map_err(failed)?;
-        }
-        Ok(Self {
-            compressor,
-            target_bytes: target_bytes.clamp(ALIGN, PIECE_BYTES),
-            raw: Vec::new(),
-            raw_at: 0,
-            packed: Vec::new(),
-            table: Vec::new(),
-            row_before: 0,
-        })
+impl Chunk {
+    /// Of about `target_bytes` before compression.
+    pub(crate) fn new(target_bytes: usize) -> Self {
+        let target_bytes = target_bytes.clamp(ALIGN, PIECE_BYTES);
+        Self { raw: Vec::new(), records: Vec::new(), target_bytes }
     }
 
-    /// Where the next byte goes, before compression.
-    pub(crate) fn position(&self) -> u64 {
-        self.raw_at + self.raw.len() as u64
+    /// With memory for so many bytes, or for as many as it may have.
+    pub(crate) fn with_room(target_bytes: usize, bytes: u64) -> Self {
+        let mut chunk = Self::new(target_bytes);
+        chunk.raw.reserve_exact(bytes.min(chunk.target_bytes as u64) as usize);
+        chunk
     }
 
     /// Whether a record of this length stands in chunks of its own.
@@ -95,60 +98,96 @@ impl ChunkWriter {
         length > self.target_bytes as u64
     }
 
-    /// Adds a record that is not large, or the front of one that is; returns its
-    /// address. `ids` are those that the spine has, too.
-    pub(crate) fn add(&mut self, record: &[u8], ids: Option<Ids>, out: &mut Output) -> Result<u32> {
+    /// Whether the chunk has to be written before a record of this length is added.
+    pub(crate) fn is_full_for(&self, length: usize) -> bool {
+        !self.raw.is_empty() && self.raw.len() + length > self.target_bytes
+    }
+
+    /// Adds a record, or the fields of one that is large. Whoever writes the chunk is
+    /// told by the number which it is.
+    pub(crate) fn add(&mut self, number: u32, record: &[u8]) -> Result<()> {
         if !is_free(record) {
             return Err(Error::damaged(
                 "expected a record whose frame ends its kind with zeros, found other bytes",
             ));
         }
-        if self.raw.len() + record.len() > self.target_bytes {
-            self.cut(false, out)?;
-        }
-        let address = self.address()?;
-        let begin = self.raw.len();
+        self.records.push((number, self.raw.len() as u32));
         self.raw.extend_from_slice(record);
-        if let Some(ids) = ids {
-            slim(&mut self.raw[begin..], &ids, &mut self.row_before)?;
-        }
-        Ok(address)
-    }
-
-    /// Adds the fields of a large record and ends the chunk with them, so that they
-    /// can be read without the payload; returns the record's address.
-    pub(crate) fn add_front(
-        &mut self,
-        front: &[u8],
-        ids: Option<Ids>,
-        out: &mut Output,
-    ) -> Result<u32> {
-        let address = self.add(front, ids, out)?;
-        self.cut(false, out)?;
-        Ok(address)
-    }
-
-    /// Adds a piece of a large record's payload.
-    pub(crate) fn add_piece(&mut self, piece: &[u8], out: &mut Output) -> Result<()> {
-        for piece in piece.chunks(PIECE_BYTES) {
-            self.raw.extend_from_slice(piece);
-            self.cut(true, out)?;
-        }
         Ok(())
     }
 
-    /// Ends the chunk and writes it.
-    pub(crate) fn cut(&mut self, piece: bool, out: &mut Output) -> Result<()> {
-        if self.raw.is_empty() {
+    /// The records, each with its number.
+    pub(crate) fn records(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.records.iter().enumerate().map(|(at, &(number, begin))| {
+            let end = self.records.get(at + 1).map_or(self.raw.len(), |&(_, end)| end as usize);
+            (number, &self.raw[begin as usize..end])
+        })
+    }
+
+    fn clear(&mut self) {
+        self.raw.clear();
+        self.records.clear();
+    }
+}
+
+impl ChunkWriter {
+    /// Compresses at this level, with what is known from the dictionary.
+    pub(crate) fn new(level: i32, dictionary: &[u8]) -> Result<Self> {
+        let mut compressor = Compressor::with_dictionary(level, dictionary).map_err(failed)?;
+        // The table has the lengths and digests of its own.
+        for parameter in [CParameter::ContentSizeFlag(false), CParameter::ChecksumFlag(false)] {
+            compressor.set_parameter(parameter).map_err(failed)?;
+        }
+        Ok(Self { compressor, raw_at: 0, packed: Vec::new(), table: Vec::new() })
+    }
+
+    /// Where the next chunk begins, before compression.
+    pub(crate) fn position(&self) -> u64 {
+        self.raw_at
+    }
+
+    /// Writes a chunk, if there is anything in it, and empties it.
+    pub(crate) fn write(
+        &mut self,
+        chunk: &mut Chunk,
+        out: &mut Output,
+        placed: &mut impl Placed,
+    ) -> Result<()> {
+        let mut row_before = 0;
+        for &(number, begin) in &chunk.records {
+            let at = self.raw_at + u64::from(begin);
+            placed.place(number, u32::try_from(at / ALIGN as u64).map_err(|_| too_much(at))?);
+            if let Some(ids) = placed.ids(number) {
+                slim(&mut chunk.raw[begin as usize..], &ids, &mut row_before)?;
+            }
+        }
+        self.put(&chunk.raw, false, out)?;
+        chunk.clear();
+        Ok(())
+    }
+
+    /// Writes a piece of a large record's payload, which follows the chunk that ends
+    /// with the record's fields, so that they can be read without the payload.
+    pub(crate) fn write_piece(&mut self, piece: &[u8], out: &mut Output) -> Result<()> {
+        piece.chunks(PIECE_BYTES).try_for_each(|piece| self.put(piece, true, out))
+    }
+
+    /// The chunks so far.
+    pub(crate) fn table(&self) -> &[ChunkEntry] {
+        &self.table
+    }
+
+    fn put(&mut self, bytes: &[u8], piece: bool, out: &mut Output) -> Result<()> {
+        if bytes.is_empty() {
             return Ok(());
         }
-        let raw = u32::try_from(self.raw_at / ALIGN as u64).map_err(|_| self.too_much())?;
+        let raw = u32::try_from(self.raw_at / ALIGN as u64).map_err(|_| too_much(self.raw_at))?;
         self.packed.clear();
-        self.packed.reserve(compress_bound(self.raw.len()));
-        let packed = self.compressor.compress_to_buffer(&self.raw, &mut self.packed);
+        self.packed.reserve(compress_bound(bytes.len()));
+        let packed = self.compressor.compress_to_buffer(bytes, &mut self.packed);
         let stored = match packed.map_err(failed)? {
-            length if length < self.raw.len() => &self.packed[..length],
-            _ => &self.raw[..],
+            length if length < bytes.len() => &self.packed[..length],
+            _ => bytes,
         };
         self.table.push(ChunkEntry {
             raw,
@@ -158,23 +197,8 @@ impl ChunkWriter {
             digest: page_digest(stored),
         });
         out.write(stored)?;
-        self.raw_at += self.raw.len() as u64;
-        self.raw.clear();
-        self.row_before = 0;
+        self.raw_at += bytes.len() as u64;
         Ok(())
-    }
-
-    /// The chunks so far.
-    pub(crate) fn table(&self) -> &[ChunkEntry] {
-        &self.table
-    }
-
-    fn address(&self) -> Result<u32> {
-        u32::try_from(self.position() / ALIGN as u64).map_err(|_| self.too_much())
-    }
-
-    fn too_much(&self) -> Error {
-        Error::limit("records of one segment", MAX_RAW_BYTES as usize, self.position() as usize)
     }
 }
 
@@ -182,6 +206,10 @@ impl std::fmt::Debug for ChunkWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ChunkWriter").field("position", &self.position()).finish_non_exhaustive()
     }
+}
+
+fn too_much(bytes: u64) -> Error {
+    Error::limit("records of one segment", MAX_RAW_BYTES as usize, bytes as usize)
 }
 
 fn failed(error: std::io::Error) -> Error {

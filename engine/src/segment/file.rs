@@ -8,8 +8,8 @@ use crate::id::EventId;
 use crate::log::block::Digest;
 use crate::log::index::Flags;
 use crate::segment::footer::{
-    ANCHORS, BLOCKS, CHUNKS, FILTER, FOOTER_BYTES, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS,
-    PARENTS, SECTIONS, SPINE, STRINGS, TEXT_IDS,
+    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, FOOTER_BYTES, Footer, HEAP, INDEX_DIGESTS,
+    PAGE_DIGESTS, PARENTS, SECTIONS, SPINE, STRINGS, TEXT_IDS,
 };
 use crate::segment::heap::Heap;
 use crate::segment::id_table::IdTable;
@@ -87,6 +87,12 @@ impl SegFile {
         self.entry_bytes(row).map(Entry::from_bytes)
     }
 
+    /// Has the processor fetch the spine entry of a row. A hint.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, row: u32) {
+        self.pages.prefetch_line(self.sections[SPINE].start + row as usize * ENTRY_BYTES);
+    }
+
     /// The 16 bytes that a row's id is found by.
     #[inline]
     pub(crate) fn key(&self, row: u32) -> Result<[u8; 16]> {
@@ -119,6 +125,11 @@ impl SegFile {
     pub(crate) fn text(&self, number: u32) -> Result<&str> {
         strings::text(&self.pages, &self.sections[STRINGS], self.footer.texts, number)
             .map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    /// What the heap's chunks are compressed with; may be empty.
+    pub(crate) fn dictionary(&self) -> Result<&[u8]> {
+        self.pages.bytes(self.sections[DICTIONARY].clone())
     }
 
     /// The filter; empty where there is none, which says "maybe" of everything.

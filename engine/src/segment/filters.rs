@@ -102,26 +102,25 @@ impl Filters {
         }
     }
 
-    /// Merges the filters of a group of segments once it is complete, and writes
-    /// them. `sealed` is every sealed segment.
+    /// Merges the filters of a group of segments once it is complete, and at some steps
+    /// before, and writes them. `sealed` is every sealed segment.
     pub(crate) fn merge_last(&self, storage: &dyn Storage, sealed: &[Sealed]) -> Result<()> {
         let Some(last) = sealed.last().map(|sealed| sealed.segment) else { return Ok(()) };
         let group = group_of(last);
-        if last + 1 != group + GROUP_SEGMENTS as u64 {
+        if !(last + 1 - group).is_multiple_of(MERGED_STEP) {
             return Ok(());
         }
         self.merge(storage, sealed, group)
     }
 
-    /// Merges the filters of a group where all of its segments are there.
+    /// Merges the filters of those segments of a group that are there.
     fn merge(&self, storage: &dyn Storage, sealed: &[Sealed], group: u64) -> Result<()> {
-        let members: Vec<&Sealed> =
-            sealed.iter().filter(|sealed| group_of(sealed.segment) == group).collect();
-        if members.len() < GROUP_SEGMENTS {
-            return Ok(());
-        }
-        let singles: Vec<_> =
-            members.iter().map(|sealed| self.single(storage, sealed).ok()).collect();
+        // By their places in the group: the first may have expired, the last not be yet.
+        let member = |segment: u64| {
+            let at = sealed.binary_search_by_key(&segment, |sealed| sealed.segment).ok()?;
+            self.single(storage, &sealed[at]).ok()
+        };
+        let singles: Vec<_> = (group..group + GROUP_SEGMENTS as u64).map(member).collect();
         let views: Vec<_> =
             singles.iter().map(|single| single.as_ref().and_then(|single| single.view())).collect();
         let (name, mut at) = (group_name(group), 0);
@@ -178,9 +177,10 @@ impl Filters {
         groups.step_by(GROUP_SEGMENTS).map(group_name).collect()
     }
 
-    /// Looks again for files of groups that were not there.
+    /// Looks again for files of groups that were not there or not complete.
     pub(crate) fn look_again(&self) {
-        self.groups.write().retain(|_, view| view.is_some());
+        let is_complete = |view: &Arc<GroupView<FileBytes>>| view.members() == u64::MAX;
+        self.groups.write().retain(|_, view| view.as_ref().is_some_and(is_complete));
     }
 
     /// Bytes of maps that are in memory for the sake of filters alone, about: those of
@@ -277,7 +277,59 @@ pub(crate) fn open_group(storage: &dyn Storage, name: &str) -> Option<GroupView<
     GroupView::open(FileBytes::load(&*file, name, 0, length).ok()?)
 }
 
+/// A group's filters are merged each time that so many segments have come: few are left
+/// to be asked one by one, and what is written is small beside the segments.
+const MERGED_STEP: u64 = 16;
 /// Segments kept open for their filters alone. Two groups' worth are always.
 const SINGLES_MAX: usize = 1024;
 /// More bytes than a group has.
 const GROUP_BYTES_MAX: usize = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::manifest::{Manifest, Read};
+    use crate::storage::SimulatedDisk;
+    use crate::{Event, Retention, Store};
+
+    fn sealed(disk: &SimulatedDisk) -> Vec<Sealed> {
+        match Manifest::read(disk) {
+            Ok(Read::Sound(manifest)) => manifest.sealed,
+            other => panic!("expected a manifest, found {other:?}"),
+        }
+    }
+
+    fn id(number: u64) -> EventId {
+        EventId::derived("filters", &number.to_le_bytes())
+    }
+
+    #[test]
+    fn a_group_speaks_for_the_segments_that_were_merged_and_the_others_for_themselves() {
+        let disk = SimulatedDisk::new();
+        let store = Store::builder()
+            .seal_in_background(false)
+            .open_on(Arc::new(disk.clone()))
+            .expect("opens");
+        let write = |numbers: Range<u64>| {
+            for number in numbers {
+                store.append(Event::new("tick").id(id(number))).expect("appends");
+                store.seal().expect("seals");
+            }
+        };
+        write(1..20);
+        let members = || open_group(&disk, &group_name(1)).expect("a group").members();
+        assert_eq!(members(), 0xffff);
+        store.retain(&Retention::new().max_events(14)).expect("drops");
+        write(20..34);
+        assert_eq!(members(), 0xffff_ffff & !0x1f, "the first have gone");
+        let (filters, sealed) = (Filters::default(), sealed(&disk));
+        assert_eq!(sealed.first().map(|first| first.segment), Some(6));
+        for (at, segment) in (0..).zip(&sealed) {
+            let found = filters.candidates(&disk, &sealed, &id(segment.segment));
+            assert!(found.contains(&at), "segment {}", segment.segment);
+        }
+        let found: usize =
+            (100..1100).map(|number| filters.candidates(&disk, &sealed, &id(number)).len()).sum();
+        assert!(found < 10, "{found} of unknown ids");
+    }
+}

@@ -55,16 +55,17 @@ pub(crate) struct Section {
 /// between the first and the last have their digests in the last.
 pub(crate) const HEAP: usize = 0;
 pub(crate) const CHUNKS: usize = 1;
-pub(crate) const SPINE: usize = 2;
-pub(crate) const PARENTS: usize = 3;
-pub(crate) const ANCHORS: usize = 4;
-pub(crate) const TEXT_IDS: usize = 5;
-pub(crate) const STRINGS: usize = 6;
-pub(crate) const BLOCKS: usize = 7;
-pub(crate) const FILTER: usize = 8;
-pub(crate) const INDEX_DIGESTS: usize = 9;
-pub(crate) const PAGE_DIGESTS: usize = 10;
-pub(crate) const SECTIONS: usize = 11;
+pub(crate) const DICTIONARY: usize = 2;
+pub(crate) const SPINE: usize = 3;
+pub(crate) const PARENTS: usize = 4;
+pub(crate) const ANCHORS: usize = 5;
+pub(crate) const TEXT_IDS: usize = 6;
+pub(crate) const STRINGS: usize = 7;
+pub(crate) const BLOCKS: usize = 8;
+pub(crate) const FILTER: usize = 9;
+pub(crate) const INDEX_DIGESTS: usize = 10;
+pub(crate) const PAGE_DIGESTS: usize = 11;
+pub(crate) const SECTIONS: usize = 12;
 
 impl Footer {
     /// The footer's bytes, its digest last.

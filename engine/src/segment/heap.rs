@@ -1,19 +1,18 @@
 //! Reading records from a sealed segment's heap.
 
-use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rkyv::util::AlignedVec;
-use zstd::zstd_safe::DCtx;
 
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
+use crate::segment::decoder;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, HEAP};
 use crate::segment::pages::{Marks, PAGE_BYTES, page_digest};
@@ -22,7 +21,19 @@ use crate::storage::{Map, Storage, StorageFile};
 
 /// Decoded chunks of all segments of a store, bounded in bytes.
 #[derive(Debug)]
-pub(crate) struct ChunkCache(Cache<(u64, u32), Chunk, ChunkWeight>);
+pub(crate) struct ChunkCache(Cache<ChunkKey, Chunk, ChunkWeight>);
+
+/// A segment, one of its chunks, and what its records have of their ids.
+type ChunkKey = (u64, u32, LeftOut);
+
+/// Whether records have the ids that the spine has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum LeftOut {
+    /// They are left out, which suffices for who knows the row.
+    Stay,
+    /// They were put back: the records are as they were in the log.
+    PutBack,
+}
 
 /// The bytes of a decoded chunk, shared by all records in it.
 type Chunk = Arc<AlignedVec<ALIGN>>;
@@ -127,14 +138,26 @@ impl SegFile {
         }
     }
 
-    /// The event or version with this address, with or without its payload.
+    /// The event or version with this address, with or without its payload. Ids that
+    /// the spine has may be left out of its fields.
     pub(crate) fn record(
         &self,
         record: u32,
         payload: bool,
         cache: &ChunkCache,
     ) -> Result<RecordView> {
-        let HeapRecord { bytes, start, frame } = self.find(record, payload, cache)?;
+        let found = self.find(record, payload, LeftOut::Stay, cache)?;
+        self.view(record, payload, found)
+    }
+
+    /// The event or version with this address, all of it as it was in the log.
+    pub(crate) fn whole_record(&self, record: u32, cache: &ChunkCache) -> Result<RecordView> {
+        let found = self.find(record, true, LeftOut::PutBack, cache)?;
+        self.view(record, true, found)
+    }
+
+    fn view(&self, record: u32, payload: bool, found: HeapRecord) -> Result<RecordView> {
+        let HeapRecord { bytes, start, frame } = found;
         match frame.kind {
             RecordKind::Event | RecordKind::Version => {
                 RecordView::event(bytes, start, frame, payload)
@@ -148,13 +171,13 @@ impl SegFile {
 
     /// The quarantined input with this address.
     pub(crate) fn quarantined(&self, record: u32, cache: &ChunkCache) -> Result<Quarantined> {
-        let HeapRecord { bytes, start, frame } = self.find(record, true, cache)?;
+        let HeapRecord { bytes, start, frame } = self.find(record, true, LeftOut::Stay, cache)?;
         quarantined(&bytes[start..], frame).map_err(|error| self.located(record, &error))
     }
 
     /// The value of the record of state with this address.
     pub(crate) fn state_value(&self, record: u32, cache: &ChunkCache) -> Result<Vec<u8>> {
-        let HeapRecord { bytes, start, frame } = self.find(record, true, cache)?;
+        let HeapRecord { bytes, start, frame } = self.find(record, true, LeftOut::Stay, cache)?;
         state_value(&bytes[start..], frame).map_err(|error| self.located(record, &error))
     }
 
@@ -172,7 +195,7 @@ impl SegFile {
                 return None;
             }
             let record = (at / ALIGN as u64) as u32;
-            let found = self.find(record, false, cache);
+            let found = self.find(record, false, LeftOut::PutBack, cache);
             // After damage there is no telling where the next one begins.
             at = match &found {
                 Ok(found) => at + found.frame.len() as u64,
@@ -190,7 +213,8 @@ impl SegFile {
         cache: &ChunkCache,
         to: &mut AlignedVec<ALIGN>,
     ) -> Result<Frame> {
-        let HeapRecord { bytes, start, frame } = self.find(record, false, cache)?;
+        let HeapRecord { bytes, start, frame } =
+            self.find(record, false, LeftOut::PutBack, cache)?;
         if frame.len() > room {
             let found = Error::damaged(format!(
                 "expected a record of at most {room} bytes, found one of {}",
@@ -201,17 +225,23 @@ impl SegFile {
         if let Some(whole) = bytes.get(start..start + frame.len()) {
             to.extend_from_slice(whole);
         } else {
-            let HeapRecord { bytes, .. } = self.find(record, true, cache)?;
+            let HeapRecord { bytes, .. } = self.find(record, true, LeftOut::PutBack, cache)?;
             to.extend_from_slice(&bytes[..frame.len()]);
         }
         Ok(frame)
     }
 
     /// The record with this address: all of it, or what comes before its payload.
-    fn find(&self, record: u32, payload: bool, cache: &ChunkCache) -> Result<HeapRecord> {
+    fn find(
+        &self,
+        record: u32,
+        payload: bool,
+        ids: LeftOut,
+        cache: &ChunkCache,
+    ) -> Result<HeapRecord> {
         let at = u64::from(record) * ALIGN as u64;
         let found = self.chunk_at(at)?;
-        let chunk = self.chunk(&found, cache)?;
+        let chunk = self.chunk(&found, ids, cache)?;
         let start = (at - found.raw.start) as usize;
         let front = chunk.get(start..).unwrap_or_default();
         let frame = Frame::parse(front, self.footer().raw_bytes - at)
@@ -290,8 +320,8 @@ impl SegFile {
     }
 
     /// A chunk decoded, from the cache if it is there.
-    fn chunk(&self, found: &Found, cache: &ChunkCache) -> Result<Chunk> {
-        let key = (self.footer().segment, found.number);
+    fn chunk(&self, found: &Found, ids: LeftOut, cache: &ChunkCache) -> Result<Chunk> {
+        let key = (self.footer().segment, found.number, ids);
         if let Some(chunk) = cache.0.get(&key) {
             return Ok(chunk);
         }
@@ -300,7 +330,8 @@ impl SegFile {
         let mut bytes = AlignedVec::with_capacity(length);
         bytes.resize(length, 0);
         self.decode(found, &mut bytes)?;
-        if !found.entry.piece {
+        // Looking up the ids of all records takes as long as decoding them.
+        if ids == LeftOut::PutBack && !found.entry.piece {
             restore(&mut bytes, self.footer().raw_bytes - found.raw.start, |row| self.key(row))
                 .map_err(|error| self.damaged(&format!("chunk {}: {error}", found.number)))?;
         }
@@ -347,7 +378,7 @@ impl SegFile {
             to.copy_from_slice(stored);
             return Ok(());
         }
-        match DECODER.with_borrow_mut(|decoder| decoder.decompress(to, stored)) {
+        match decoder::decode(stored, to, self.dictionary()?, &self.footer().pages) {
             Ok(length) if length == to.len() => Ok(()),
             _ => Err(self.damaged(&format!(
                 "expected chunk {} at byte {offset} to decode to {} bytes, found something else; \
@@ -367,18 +398,13 @@ impl SegFile {
 #[derive(Clone, Debug)]
 struct ChunkWeight;
 
-impl Weighter<(u64, u32), Chunk> for ChunkWeight {
-    fn weight(&self, _: &(u64, u32), chunk: &Chunk) -> u64 {
+impl Weighter<ChunkKey, Chunk> for ChunkWeight {
+    fn weight(&self, _: &ChunkKey, chunk: &Chunk) -> u64 {
         chunk.capacity() as u64 + CHUNK_OVERHEAD_BYTES
     }
 }
 
-thread_local! {
-    /// Making one takes longer than decoding a chunk.
-    static DECODER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
-}
-
 /// What most chunks take in memory.
-const CHUNK_ESTIMATE_BYTES: usize = 64 << 10;
+const CHUNK_ESTIMATE_BYTES: usize = 16 << 10;
 /// What the cache itself takes for a chunk, about.
 const CHUNK_OVERHEAD_BYTES: u64 = 96;

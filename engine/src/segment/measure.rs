@@ -76,10 +76,12 @@ fn report(what: &str, folder: &std::path::Path, raw: u64) {
     let log = Log::of(Arc::new(disk));
     let rows = log.index.rows().len();
     println!("== {what}: {rows} rows, {raw} bytes of input, log of {} bytes", log.end);
-    for chunk in [16, 32, 64, 128, 256] {
-        for level in [1, 3, 6, 9] {
+    for (chunk, dictionary) in PACKINGS {
+        for level in [1, 3, 6] {
             let (start, ran) = (Instant::now(), cpu());
-            let footer = log.seal("seg", Packing { level, chunk_bytes: chunk * KIB });
+            let packing =
+                Packing { level, chunk_bytes: chunk * KIB, dictionary_bytes: dictionary * KIB };
+            let footer = log.seal("seg", packing);
             let (took, ran) = (start.elapsed(), cpu() - ran);
             let segment = SegFile::open(&*log.disk, "seg", None).expect("opens");
             let total = log.disk.open("seg").and_then(|file| file.len()).expect("a length");
@@ -88,7 +90,7 @@ fn report(what: &str, folder: &std::path::Path, raw: u64) {
                     .map(|section| footer.sections[section].length);
             let (cold, warm) = chain(&segment);
             println!(
-                "{chunk:>4} KiB level {level}: {total} bytes, {:.3} of input with index, {:.1} an event; \
+                "{chunk:>4} KiB, dictionary {dictionary:>3} KiB, level {level}: {total} bytes, {:.3} of input with index, {:.1} an event; \
                  heap {:.1} chunks {:.1} spine {:.1} parents {:.1} texts {:.1} strings {strings} blocks {:.1}; \
                  {:.2} us an event to seal ({:.2} of processor time); chain of 100: {cold:.1} us cold, {warm:.1} us cached",
                 (total + 25 * rows as u64) as f64 / raw as f64,
@@ -105,6 +107,20 @@ fn report(what: &str, folder: &std::path::Path, raw: u64) {
         }
     }
 }
+
+/// Chunks and dictionaries that are tried, in KiB.
+const PACKINGS: [(usize, usize); 10] = [
+    (16, 0),
+    (16, 64),
+    (16, 256),
+    (32, 0),
+    (32, 64),
+    (64, 0),
+    (64, 64),
+    (256, 0),
+    (256, 64),
+    (256, 256),
+];
 
 /// Time of reading 100 records up a chain with payloads, with an
 /// empty cache and with one that has them, in microseconds:

@@ -6,12 +6,15 @@
 
 pub(crate) mod blocks;
 pub(crate) mod chunks;
+mod decoder;
+pub(crate) mod dictionary;
 pub(crate) mod entries;
 pub(crate) mod file;
 pub(crate) mod filter;
 pub(crate) mod filter_group;
 pub(crate) mod filters;
 pub(crate) mod footer;
+pub(crate) mod gather;
 pub(crate) mod heap;
 pub(crate) mod id_table;
 pub(crate) mod index;
@@ -20,6 +23,7 @@ pub(crate) mod open_index;
 pub(crate) mod output;
 pub(crate) mod pages;
 pub(crate) mod rebuild;
+mod scout;
 pub(crate) mod seal;
 pub(crate) mod seal_log;
 pub(crate) mod sealed;
@@ -27,6 +31,7 @@ pub(crate) mod segments;
 pub(crate) mod slim;
 pub(crate) mod spine;
 pub(crate) mod strings;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod measure;

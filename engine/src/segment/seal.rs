@@ -11,17 +11,18 @@ use crate::log::index::{Anchor, Flags, Index, NOW};
 use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
 use crate::log::scan::{Found, Scanner};
 use crate::segment::blocks::BlockList;
-use crate::segment::chunks::{ChunkWriter, PIECE_BYTES};
+use crate::segment::chunks::ChunkWriter;
 use crate::segment::entries::{Earlier, Spine, outside_parent};
 use crate::segment::footer::{
-    ANCHORS, BLOCKS, CHUNKS, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS, PARENTS, SPINE,
-    STRINGS, Section, TEXT_IDS,
+    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS,
+    PARENTS, SPINE, STRINGS, Section, TEXT_IDS,
 };
+use crate::segment::gather::{Events, Gatherer};
 use crate::segment::output::Output;
 use crate::segment::pages::PageDigest;
-use crate::segment::slim::Ids;
 use crate::segment::spine::Entry;
-use crate::segment::{id_table, strings};
+use crate::segment::window::Window;
+use crate::segment::{dictionary, id_table, strings};
 use crate::storage::{Storage, StorageFile};
 
 /// A log that is to be sealed. Nothing is added to it or to its index any more.
@@ -43,6 +44,8 @@ pub(crate) struct Packing {
     pub(crate) level: i32,
     /// Bytes of a chunk before compression, about.
     pub(crate) chunk_bytes: usize,
+    /// Bytes of the dictionary, at most.
+    pub(crate) dictionary_bytes: usize,
 }
 
 /// What the index file and the filter are made from.
@@ -140,10 +143,12 @@ fn read_through(log: &Frozen<'_>) -> Result<Scanned> {
         log_bytes: scanner.length(),
     };
     let mut next_row = 0;
-    let mut window = Window::new(log);
+    let mut window = Window::new(log.file, log.name);
     while let Some(found) = scanner.next()? {
         match found {
-            Found::Block(header) => seen.add(log, &header, &mut next_row, &mut window)?,
+            Found::Block(header) => {
+                seen.add(log, &header, scanner.body(), &mut next_row, &mut window)?;
+            }
             Found::Damage(range, _) => seen.blocks.add_gap(&range),
         }
     }
@@ -163,6 +168,7 @@ impl Scanned {
         &mut self,
         log: &Frozen<'_>,
         header: &Header,
+        body: &[u8],
         next_row: &mut usize,
         window: &mut Window<'_>,
     ) -> Result<()> {
@@ -181,11 +187,16 @@ impl Scanned {
         }
         *next_row = first_row.unwrap_or(*next_row);
         let mut runs: Vec<u32> = Vec::new();
-        let mut at = header.offset + HEADER_BYTES as u64;
+        let begin = header.offset + HEADER_BYTES as u64;
+        let mut at = begin;
         while at < header.end() {
-            let frame =
-                Frame::parse(window.read(at, FRAME_BYTES, header.end())?, header.end() - at)
-                    .map_err(|error| misfit(&error.to_string()))?;
+            let front = match body.get((at - begin) as usize..) {
+                Some(rest) if !rest.is_empty() => rest,
+                // The scanner keeps no large bodies.
+                _ => window.read(at, FRAME_BYTES, header.end())?,
+            };
+            let frame = Frame::parse(front, header.end() - at)
+                .map_err(|error| misfit(&error.to_string()))?;
             let length = u32::try_from(frame.len()).map_err(|_| misfit("too large a record"))?;
             let event = matches!(frame.kind, RecordKind::Event | RecordKind::Version);
             if runs.len() % 2 == usize::from(!event) || runs.is_empty() {
@@ -233,29 +244,22 @@ fn write_heap(
     footer: &mut Footer,
     out: &mut Output,
 ) -> Result<Vec<(u64, u32)>> {
-    let mut chunks = ChunkWriter::new(packing.level, packing.chunk_bytes)?;
-    let mut window = Window::new(log);
-    let rows = log.index.rows();
-    let mut order: Vec<u32> =
-        (0..rows.len() as u32).filter(|&row| !rows[row as usize].flags.has(Flags::LOST)).collect();
-    order.sort_by_key(|&row| spine.entries[row as usize].instance);
-    let place = |row: u32| (rows[row as usize].offset, scanned.lengths[row as usize]);
-    for (at, &row) in order.iter().enumerate() {
-        let (offset, length) = place(row);
-        let ahead = || order[at + 1..].iter().map(|&row| place(row));
-        let ids = ids(&spine.entries, row, log.first_seq);
-        spine.entries[row as usize].record =
-            add_record(offset, length, ids, ahead, &mut window, &mut chunks, out)?;
-    }
-    chunks.cut(false, out)?;
-    footer.others_at = chunks.position();
-    let mut others = Vec::with_capacity(scanned.others.len());
-    for (at, &(offset, length)) in scanned.others.iter().enumerate() {
-        let ahead = || scanned.others[at + 1..].iter().copied();
-        let record = add_record(offset, length, None, ahead, &mut window, &mut chunks, out)?;
-        others.push((offset, record));
-    }
-    chunks.cut(false, out)?;
+    let dictionary = dictionary::of_log(log, packing.dictionary_bytes, scanned.log_bytes)?;
+    let mut gatherer = Gatherer {
+        window: Window::new(log.file, log.name),
+        chunks: ChunkWriter::new(packing.level, &dictionary)?,
+        out,
+        chunk_bytes: packing.chunk_bytes,
+    };
+    gatherer.events(&mut Events {
+        rows: log.index.rows(),
+        lengths: &scanned.lengths,
+        entries: &mut spine.entries,
+        first_seq: log.first_seq,
+    })?;
+    footer.others_at = gatherer.chunks.position();
+    let others = gatherer.others(&scanned.others)?;
+    let Gatherer { chunks, out, .. } = gatherer;
     footer.raw_bytes = chunks.position();
     footer.chunks = chunks.table().len() as u32;
     footer.sections[HEAP] = Section { offset: 0, length: out.position() };
@@ -263,56 +267,8 @@ fn write_heap(
     write_section(CHUNKS, footer, out, |out| {
         chunks.table().iter().try_for_each(|entry| out.write(&entry.to_bytes()))
     })?;
+    write_section(DICTIONARY, footer, out, |out| out.write(&dictionary))?;
     Ok(others)
-}
-
-/// Adds one record to the heap; `ahead` are the places of those that follow.
-fn add_record<I: Iterator<Item = (u64, u32)>>(
-    offset: u64,
-    length: u32,
-    ids: Option<Ids>,
-    ahead: impl Fn() -> I,
-    window: &mut Window<'_>,
-    chunks: &mut ChunkWriter,
-    out: &mut Output,
-) -> Result<u32> {
-    let end = offset + u64::from(length);
-    if !chunks.is_large(u64::from(length)) {
-        let until = if window.holds(offset, length as usize) { end } else { run(end, ahead()) };
-        return chunks.add(window.read(offset, length as usize, until)?, ids, out);
-    }
-    let frame = Frame::parse(window.read(offset, FRAME_BYTES, end)?, u64::from(length))?;
-    let front = frame.payload_start();
-    let record = chunks.add_front(window.read(offset, front, end)?, ids, out)?;
-    let mut at = offset + front as u64;
-    while at < end {
-        let piece = (end - at).min(PIECE_BYTES as u64);
-        chunks.add_piece(window.read(at, piece as usize, end)?, out)?;
-        at += piece;
-    }
-    Ok(record)
-}
-
-/// The ids of a row that need not stand in its record.
-fn ids(entries: &[Entry], row: u32, first_seq: u64) -> Option<Ids> {
-    let entry = entries.get(row as usize).filter(|entry| !entry.flags.has(Flags::TEXT))?;
-    let parent = entry
-        .parent
-        .checked_sub(first_seq)
-        .and_then(|parent| Some((u32::try_from(parent).ok()?, entries.get(parent as usize)?.key)));
-    Some(Ids { row, key: entry.key, parent })
-}
-
-/// How far it is worth reading on: over records that are wanted next and lie close.
-fn run(mut end: u64, ahead: impl Iterator<Item = (u64, u32)>) -> u64 {
-    let limit = end + WINDOW_BYTES as u64;
-    for (offset, length) in ahead {
-        if offset < end || offset - end > NEAR_BYTES || offset > limit {
-            break;
-        }
-        end = offset + u64::from(length);
-    }
-    end
 }
 
 fn write_tables(
@@ -370,50 +326,3 @@ fn write_section(
     footer.sections[section] = Section { offset, length: out.position() - offset };
     Ok(())
 }
-
-/// A piece of the log in memory.
-struct Window<'l> {
-    file: &'l dyn StorageFile,
-    name: &'l str,
-    bytes: Vec<u8>,
-    at: u64,
-}
-
-impl<'l> Window<'l> {
-    fn new(log: &Frozen<'l>) -> Self {
-        Self { file: log.file, name: log.name, bytes: Vec::new(), at: 0 }
-    }
-
-    /// Whether these bytes are in memory.
-    fn holds(&self, at: u64, length: usize) -> bool {
-        at.checked_sub(self.at)
-            .is_some_and(|begin| begin + length as u64 <= self.bytes.len() as u64)
-    }
-
-    /// The bytes at `at`. Reads what follows up to `until`, too, if it must read.
-    fn read(&mut self, at: u64, length: usize, until: u64) -> Result<&[u8]> {
-        if !self.holds(at, length) {
-            let ahead = until.saturating_sub(at).min(WINDOW_BYTES as u64) as usize;
-            self.bytes.resize(length.max(ahead), 0);
-            self.at = at;
-            let read = self
-                .file
-                .read_at(&mut self.bytes, at)
-                .map_err(|error| Error::io("read", self.name, error))?;
-            self.bytes.truncate(read);
-            if read < length {
-                return Err(Error::damaged(format!(
-                    "{}: expected {length} bytes at byte {at}, found {read} before the end",
-                    self.name
-                )));
-            }
-        }
-        let begin = (at - self.at) as usize;
-        Ok(&self.bytes[begin..begin + length])
-    }
-}
-
-/// Bytes of the log that are read at a time.
-const WINDOW_BYTES: usize = 256 << 10;
-/// Reading so many bytes that aren't wanted is cheaper than another call.
-const NEAR_BYTES: u64 = 4 << 10;

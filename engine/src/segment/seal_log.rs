@@ -17,10 +17,12 @@ use crate::storage::Storage;
 
 /// Seals a log that nothing is added to any more. The files have their names and
 /// are durable when this returns; what the manifest is to say of them is returned.
+/// `level` is how hard to compress.
 pub(crate) fn seal_log(
     full: &LogView,
     start: LogStart,
     store: StoreId,
+    level: i32,
     parts: &Parts,
     storage: &dyn Storage,
 ) -> Result<Sealed> {
@@ -37,7 +39,8 @@ pub(crate) fn seal_log(
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");
     let mut beside = Beside { full, storage, idx: &idx };
-    let footer = seal(&frozen, &SealedBefore(parts), packing(full), &mut beside, storage, &next)?;
+    let footer =
+        seal(&frozen, &SealedBefore(parts), packing(full, level), &mut beside, storage, &next)?;
     storage.rename(&next, &seg).map_err(|error| Error::io("rename", &next, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &seg, error))?;
     let file = storage.open(&seg).map_err(|error| Error::io("open", &seg, error))?;
@@ -99,12 +102,15 @@ impl Companions for Beside<'_> {
     }
 }
 
-/// How a log is packed: about a hundred records to a chunk, since a chain's records
-/// are read together.
-fn packing(full: &LogView) -> Packing {
+/// How a log is packed. A chain's records are read together: about thirty small ones
+/// to a chunk, or a hundred large ones, whose chunks take longer to get going.
+fn packing(full: &LogView, level: i32) -> Packing {
     let record_bytes = full.visible.log_end / u64::from(full.visible.rows.max(1));
-    let chunk_bytes = if record_bytes < LARGE_RECORD_BYTES { 64 << 10 } else { 256 << 10 };
-    Packing { level: 3, chunk_bytes }
+    if record_bytes < LARGE_RECORD_BYTES {
+        Packing { level, chunk_bytes: 16 << 10, dictionary_bytes: 64 << 10 }
+    } else {
+        Packing { level, chunk_bytes: 256 << 10, dictionary_bytes: 256 << 10 }
+    }
 }
 
 /// Records that are larger on average go into larger chunks.

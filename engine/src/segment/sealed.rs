@@ -19,9 +19,9 @@ use crate::segment::heap::ChunkCache;
 use crate::segment::index::{
     Dim, KeptLink, LinkEnd, SegmentIndex, Standing, Values, content_digest,
 };
-use crate::segment::open_index;
 use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
+use crate::segment::{open_index, scout};
 use crate::state::{Family, Kept};
 use crate::storage::Storage;
 use crate::stored::{Columns, Names};
@@ -176,30 +176,42 @@ impl Segment {
             return Ok((StoredParent::None, kind));
         }
         let parent = match entry.parent {
-            0 => StoredParent::Awaited(self.parent_id(row)?),
+            0 => StoredParent::Awaited,
             parent if entry.flags.has(Flags::CLOSING) => StoredParent::Closing(parent),
-            parent if parent < self.first_seq() => {
-                StoredParent::Row(parent, Some(self.parent_id(row)?))
-            }
-            parent => StoredParent::Row(parent, None),
+            parent => StoredParent::Row(parent),
         };
         Ok((parent, kind))
     }
 
     pub(crate) fn below(&self, row: u32) -> Result<Below> {
         let Entry { anchor, depth, .. } = self.entry(row)?;
-        let anchor_id = if anchor < self.first_seq() {
-            let id = self.file.anchor_id(anchor)?;
-            Some(id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))?)
-        } else {
-            None
-        };
-        Ok(Below { anchor, anchor_id, depth })
+        Ok(Below { anchor, depth })
+    }
+
+    pub(crate) fn anchor_id(&self, row: u32) -> Result<EventId> {
+        let anchor = self.entry(row)?.anchor;
+        match anchor.checked_sub(self.first_seq()) {
+            Some(row) => self.id(row as u32),
+            None => {
+                let id = self.file.anchor_id(anchor)?;
+                id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))
+            }
+        }
+    }
+
+    pub(crate) fn outside_parent_id(&self, row: u32) -> Result<EventId> {
+        let id = self.file.parent_id(row)?;
+        id.ok_or_else(|| self.damaged(&format!("the parent that row {row} names")))
     }
 
     pub(crate) fn jump(&self, row: u32) -> Result<Option<(u64, u32)>> {
         let entry = self.entry(row)?;
         Ok((entry.jump != 0).then_some((entry.jump, entry.depth)))
+    }
+
+    /// Has the entries of a row's nearest ancestors at hand, at most so many.
+    pub(crate) fn fetch_chain(&self, row: u32, edges: u32) {
+        scout::fetch_chain(&self.file, row, edges);
     }
 
     pub(crate) fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
@@ -271,7 +283,7 @@ impl Segment {
         let first = self.rows_of(id, 1)?;
         let versions = self.index.versions_with(&key, digest, |row| self.file.key(row))?;
         for row in first.into_iter().chain(versions) {
-            match self.record(u64::from(self.entry(row)?.record), true) {
+            match self.file.whole_record(self.entry(row)?.record, &self.cache) {
                 Ok(record) if same_content(&record, fields, payload) => return Ok(Some(row)),
                 Ok(_) => {}
                 // What can't be compared is kept beside it: nothing is lost.
@@ -465,11 +477,6 @@ impl Segment {
     fn as_claim(&self, kept: KeptLink) -> Claim {
         let before_seq = self.first_seq() + u64::from(kept.made.rows);
         Claim { link: kept.link, before_seq, number: kept.made.claims }
-    }
-
-    fn parent_id(&self, row: u32) -> Result<EventId> {
-        let id = self.file.parent_id(row)?;
-        id.ok_or_else(|| self.damaged(&format!("the parent that row {row} names")))
     }
 
     fn damaged(&self, what: &str) -> Error {

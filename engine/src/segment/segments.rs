@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 
 use crate::error::{Error, Result};
 use crate::id::EventId;
+use crate::parts::joins::Joins;
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
 use crate::segment::manifest::{self, Manifest, Read, seg_name};
@@ -23,8 +24,7 @@ pub(crate) struct Segments {
     open: Cache<u64, Arc<Segment>>,
     filters: Filters,
     chunks: Arc<ChunkCache>,
-    /// Parents that were stored after the events that name them, by sequence numbers.
-    late: Cache<u64, u64>,
+    joins: Joins,
     /// How many bytes of maps may be in memory before they are given back.
     map_budget: u64,
     /// Counts how often segments were asked for.
@@ -49,7 +49,7 @@ impl Segments {
             open: Cache::new(OPEN_MAX),
             filters: Filters::default(),
             chunks: Arc::new(ChunkCache::new(cache_bytes)),
-            late: Cache::new(LATE_MAX),
+            joins: Joins::new(),
             map_budget,
             clock: AtomicU64::new(0),
             writable,
@@ -130,18 +130,9 @@ impl Segments {
         self.filters.candidates(&*self.storage, sealed, id).into_iter()
     }
 
-    /// The parent of an event that was found late before.
-    pub(crate) fn late_parent(&self, child: u64) -> Option<u64> {
-        self.late.get(&child)
-    }
-
-    /// Forgets them, since sequence numbers were given anew.
-    pub(crate) fn forget_late_parents(&self) {
-        self.late.clear();
-    }
-
-    pub(crate) fn remember_late_parent(&self, child: u64, parent: u64) {
-        self.late.insert(child, parent);
+    /// What is known of the links between pieces.
+    pub(crate) fn joins(&self) -> &Joins {
+        &self.joins
     }
 
     /// Closes segments that have expired; returns the names of the files that were
@@ -210,7 +201,5 @@ impl Segments {
 const NOTES_MAX: usize = 1000;
 /// Most segments that are open at a time: some 100 KiB of memory each.
 const OPEN_MAX: usize = 256;
-/// Most parents found late that are remembered: some 50 bytes each.
-const LATE_MAX: usize = 65_536;
 /// How many times segments are asked for between two looks at what is in memory.
 const BUDGET_TURNS: u64 = 64;

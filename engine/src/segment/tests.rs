@@ -29,7 +29,7 @@ pub(super) struct Log {
 }
 
 /// Many chunks of few records.
-const SMALL: Packing = Packing { level: 1, chunk_bytes: 4096 };
+const SMALL: Packing = Packing { level: 1, chunk_bytes: 4096, dictionary_bytes: 2048 };
 
 /// No segment is before this one.
 pub(super) struct Nothing;
@@ -188,9 +188,12 @@ fn a_sealed_log_says_what_the_log_said() {
             let logged = reader.event(own.offset, log.end, payload, Via::Reads).expect("a record");
             assert_eq!(sealed.payload(), logged.payload());
             assert!(sealed.labels().eq(logged.labels()));
-            assert_eq!(sealed.fields().parent_id(), logged.fields().parent_id());
-            assert_eq!(EventId::from(&sealed.fields().id), index.id(row));
         }
+        let whole = segment.whole_record(entry.record, &cache).expect("a record");
+        let logged = reader.event(own.offset, log.end, true, Via::Reads).expect("a record");
+        assert_eq!(whole.payload(), logged.payload());
+        assert_eq!(whole.fields().parent_id(), logged.fields().parent_id());
+        assert_eq!(EventId::from(&whole.fields().id), index.id(row));
     }
     let others: Vec<_> = segment.others(&cache).collect::<Result<_>>().expect("reads");
     assert_eq!(others.len(), 2);

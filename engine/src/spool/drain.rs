@@ -13,12 +13,16 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::event::{Quarantined, now_ns};
+use crate::ingest::hook_event;
 use crate::limits;
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::options::{Durability, WhenFull};
 use crate::shared::Shared;
+use crate::snapshot::Snapshot;
+use crate::spool::file::Contents;
 use crate::spool::{CHECKPOINT, FOLDER, REFUSED, UNFINISHED, file, folder_of, is_file_name};
 use crate::state::Family;
 use crate::storage::Storage;
@@ -225,10 +229,30 @@ impl Drainer {
                 return self.refuse(name, &[], &error).map(|()| None);
             }
         };
-        match file::decode(&bytes, self.max_payload) {
+        let batch =
+            file::decode(&bytes, self.max_payload).and_then(|(contents, batch)| match contents {
+                Contents::Batch => Ok(batch),
+                Contents::Hook => self.resolve_hook(&batch),
+            });
+        match batch {
             Ok(batch) => Ok(Some(batch)),
+            Err(error) if error.is_expired() || error.io_kind().is_some() => Err(error),
             Err(error) => self.refuse(name, &bytes, &error).map(|()| None),
         }
+    }
+
+    /// The event that the payload of a hook stands for, by what is stored.
+    fn resolve_hook(&self, batch: &EncodedBatch) -> Result<EncodedBatch> {
+        let mut resolved = Batch::new();
+        for record in &batch.events {
+            let time_ns = record.as_event()?.time_ns.to_native();
+            let payload = std::str::from_utf8(record.payload().unwrap_or_default())
+                .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
+            let snapshot = Snapshot::new(self.shared.parts());
+            resolved = resolved.event(hook_event(&snapshot, payload, time_ns)?);
+        }
+        resolved.validate(self.max_payload)?;
+        Ok(resolved.encode())
     }
 
     /// The bytes of a file, of one that is too long no more than the limit and one.

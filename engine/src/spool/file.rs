@@ -16,8 +16,18 @@ pub(super) const HEADER_BYTES: usize = 64;
 /// More bytes than any file has.
 pub(super) const MAX_FILE_BYTES: u64 = (HEADER_BYTES + limits::MAX_BATCH_BYTES) as u64;
 
+/// What the records of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// A batch as it is to be written.
+    Batch = 0,
+    /// The payload of a hook, as the payload of an event whose time is when it came.
+    /// What event it stands for is found out when it is taken in.
+    Hook = 1,
+}
+
 /// The bytes of a file with these records.
-pub(super) fn encode(batch: &EncodedBatch) -> Result<Vec<u8>> {
+pub(super) fn encode(batch: &EncodedBatch, contents: Contents) -> Result<Vec<u8>> {
     let body_len = batch.bytes();
     if body_len > limits::MAX_BATCH_BYTES {
         return Err(Error::limit("batch for the spool", limits::MAX_BATCH_BYTES, body_len));
@@ -33,13 +43,14 @@ pub(super) fn encode(batch: &EncodedBatch) -> Result<Vec<u8>> {
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
     bytes[12..16].copy_from_slice(&records.to_le_bytes());
     bytes[16..24].copy_from_slice(&(body_len as u64).to_le_bytes());
+    bytes[24..28].copy_from_slice(&(contents as u32).to_le_bytes());
     let digest = digest(&bytes);
     bytes[DIGEST_AT..HEADER_BYTES].copy_from_slice(&digest);
     Ok(bytes)
 }
 
-/// The batch in a file. `max_payload` is the longest payload that the store takes.
-pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<EncodedBatch> {
+/// What is in a file. `max_payload` is the longest payload that the store takes.
+pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<(Contents, EncodedBatch)> {
     let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
         return Err(Error::damaged(format!(
             "expected a header of {HEADER_BYTES} bytes, found {}",
@@ -60,6 +71,13 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<EncodedBatch> {
             number(8)
         )));
     }
+    let contents = match number(24) {
+        0 => Contents::Batch,
+        1 => Contents::Hook,
+        other => {
+            return Err(Error::damaged(format!("expected contents of 0 or 1, found {other}")));
+        }
+    };
     let mut batch = EncodedBatch::default();
     let mut records = 0;
     for record in Encoded::read_all(&bytes[HEADER_BYTES..])? {
@@ -79,7 +97,10 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<EncodedBatch> {
             limits::MAX_BATCH_RECORDS
         )));
     }
-    Ok(batch)
+    if contents == Contents::Hook && (batch.events.len(), records) != (1, 1) {
+        return Err(Error::damaged(format!("expected one payload of a hook, found {records}")));
+    }
+    Ok((contents, batch))
 }
 
 /// Checks all fields of a record that may be handed in; returns what it is.
@@ -198,23 +219,26 @@ mod tests {
             .link(Link::new("c", "d", LinkKind::Spawned))
             .quarantine(input)
             .checkpoint("file", "7");
-        encode(&batch.encode()).expect("encodes")
+        encode(&batch.encode(), Contents::Batch).expect("encodes")
     }
 
     /// The file with other records, and a digest that fits.
     fn with(records: &[Encoded]) -> Vec<u8> {
         let state = records.iter().map(|record| Encoded::read_all(record.record()).expect("reads"));
-        encode(&EncodedBatch { state: state.flatten().collect(), ..EncodedBatch::default() })
+        let state = state.flatten().collect();
+        encode(&EncodedBatch { state, ..EncodedBatch::default() }, Contents::Batch)
             .expect("encodes")
     }
 
     #[test]
     fn a_file_reads_as_it_was_written() {
         let bytes = whole();
-        let batch = decode(&bytes, 3).expect("is sound");
+        let (contents, batch) = decode(&bytes, 3).expect("is sound");
         assert_eq!((batch.events.len(), batch.links.len()), (2, 1));
         assert_eq!((batch.quarantined.len(), batch.state.len()), (1, 1));
-        assert_eq!(encode(&batch).expect("encodes"), bytes);
+        assert_eq!(encode(&batch, contents).expect("encodes"), bytes);
+        let hooks = encode(&batch, Contents::Hook).expect("encodes");
+        assert!(decode(&hooks, 3).is_err(), "more than a hook's payload");
         assert!(decode(&bytes, 2).is_err(), "a payload that the store doesn't take");
     }
 

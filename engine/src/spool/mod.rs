@@ -14,9 +14,10 @@ use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::event::now_ns;
+use crate::event::{Event, now_ns};
 use crate::id::EventId;
 use crate::limits;
+use crate::spool::file::Contents;
 use crate::storage::{Disk, Storage};
 use crate::store::Store;
 
@@ -145,7 +146,37 @@ impl Spool {
         let batch = batch.into();
         batch.validate(limits::MAX_BATCH_BYTES)?;
         let ids = batch.events.iter().map(|event| event.id.clone()).collect();
-        let bytes = file::encode(&batch.encode())?;
+        self.hand_in(batch, Contents::Batch, ids)
+    }
+
+    /// Hands in the payload of a hook of Claude Code, which came at this time (in
+    /// nanoseconds since the Unix epoch), as
+    /// [`append_hook`](crate::ingest::append_hook) takes it. What event it stands for
+    /// and what that hangs on is found out when it is taken in, by what the store knows
+    /// of the session then; a payload that is none is quarantined. Two syncs, and
+    /// nothing is read.
+    ///
+    /// ```
+    /// use forebear::{Filter, Spool, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let payload = r#"{"session_id":"s","hook_event_name":"SessionStart"}"#;
+    /// Spool::open(&path)?.submit_hook(payload, 1)?;
+    /// let store = Store::open(&path)?;
+    /// store.drain_spool()?;
+    /// let page = store.snapshot().events(&Filter::new().session("s"))?;
+    /// assert_eq!(page.items[0].kind(), "SessionStart");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn submit_hook(&self, payload: impl Into<Vec<u8>>, time_ns: i64) -> Result<Ticket> {
+        let batch = Batch::from(Event::new("hook").payload(payload).time_ns(time_ns));
+        batch.validate(limits::MAX_BATCH_BYTES)?;
+        self.hand_in(batch, Contents::Hook, Vec::new())
+    }
+
+    fn hand_in(&self, batch: Batch, contents: Contents, ids: Vec<EventId>) -> Result<Ticket> {
+        let bytes = file::encode(&batch.encode(), contents)?;
         let inner = &*self.0;
         // Under the lock, so that files appear in the order of their names.
         let mut last = inner.last.lock();
@@ -220,7 +251,8 @@ impl Inner {
 }
 
 impl Ticket {
-    /// The ids of the batch's events, in the order they were added.
+    /// The ids of the batch's events, in the order they were added; none of a hook's
+    /// payload.
     pub fn ids(&self) -> &[EventId] {
         &self.ids
     }

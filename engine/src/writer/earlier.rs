@@ -10,7 +10,7 @@ use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
-use crate::parts::StoredParent;
+use crate::parts::{Part, StoredParent};
 use crate::state;
 use crate::writer::Writer;
 use crate::writer::resolve::Known;
@@ -59,7 +59,7 @@ impl Writer {
         let Some(seq) = self.earlier.find(parent)? else { return Ok(None) };
         let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
         let below = part.below(row)?;
-        let anchor_id = part.anchor_id(&below)?;
+        let anchor_id = part.anchor_id(row)?;
         let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
         Ok(Some(Outside {
             parent: seq,
@@ -80,10 +80,10 @@ impl Writer {
         let Some(seq) = self.earlier.find(id)? else { return Ok(None) };
         let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
         let (stored, link) = part.stored_parent(row)?;
-        let parent = if let StoredParent::Row(parent, _) = stored { parent } else { 0 };
-        let parent_id = self.named_id(stored)?;
+        let parent = if let StoredParent::Row(parent) = stored { parent } else { 0 };
+        let parent_id = self.named_id(&part, row, stored)?;
         let below = part.below(row)?;
-        let anchor_id = part.anchor_id(&below)?;
+        let anchor_id = part.anchor_id(row)?;
         let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
         let version_of = Some(VersionOf { seq, link });
         let (anchor, depth) = (below.anchor, below.depth);
@@ -270,17 +270,18 @@ impl Writer {
         let Some(seq) = self.earlier.find(id)? else { return Ok(None) };
         let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
         let (parent, kind) = part.stored_parent(row)?;
-        Ok(self.named_id(parent)?.map(|id| (id, kind)))
+        Ok(self.named_id(&part, row, parent)?.map(|id| (id, kind)))
     }
 
     /// The id that an event of an earlier segment names as its parent.
-    fn named_id(&self, parent: StoredParent) -> Result<Option<EventId>> {
+    fn named_id(&self, part: &Part<'_>, row: u32, parent: StoredParent) -> Result<Option<EventId>> {
         match parent {
             StoredParent::None => Ok(None),
-            StoredParent::Row(_, Some(id)) | StoredParent::Awaited(id) => Ok(Some(id)),
-            StoredParent::Row(parent, None) | StoredParent::Closing(parent) => {
-                self.earlier.id(parent)
+            StoredParent::Row(parent) if parent < part.first_seq() => {
+                part.outside_parent_id(row).map(Some)
             }
+            StoredParent::Awaited => part.outside_parent_id(row).map(Some),
+            StoredParent::Row(parent) | StoredParent::Closing(parent) => self.earlier.id(parent),
         }
     }
 }

@@ -5,8 +5,10 @@
 
 mod carry;
 mod earlier;
+mod pace;
 pub(crate) mod queue;
 pub(crate) mod receipt;
+mod remove;
 mod resolve;
 mod retain;
 pub(crate) mod rotate;
@@ -23,8 +25,10 @@ use crate::log::block::BlockBuilder;
 use crate::options::Durability;
 use crate::parts::{Log, LogView, Parts, Visible};
 use crate::shared::Shared;
+use crate::writer::pace::Pace;
 use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
+use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
 
 /// Owns the end of the log.
@@ -42,6 +46,8 @@ pub(crate) struct Writer {
     generation: Option<u64>,
     rotation: Rotation,
     sealing: Sealing,
+    pace: Pace,
+    removals: Removals,
     jobs: Jobs,
     /// The block that is being filled.
     block: BlockBuilder,
@@ -76,6 +82,8 @@ impl Writer {
             generation: None,
             rotation,
             sealing: Sealing::default(),
+            pace: Pace::new(),
+            removals: Removals::default(),
             jobs,
             block: BlockBuilder::new(),
             published,
@@ -229,6 +237,8 @@ impl Writer {
         }
         if self.sync_wanted {
             self.log.sync()?;
+        } else if self.rotation.in_background {
+            self.log.sync_early()?;
         }
         if !self.block.is_empty() {
             self.published = Visible {
@@ -248,6 +258,7 @@ impl Writer {
             return Err(Error::poisoned(poison));
         }
         self.wait_for_sealing()?;
+        self.removals.wait();
         self.log.close(self.next_seq())
     }
 

@@ -1,7 +1,5 @@
 //! Dropping what a policy does not keep.
 
-use std::io::ErrorKind;
-
 use crate::archive::archive;
 use crate::error::{Error, Result};
 use crate::event::now_ns;
@@ -74,15 +72,7 @@ impl Writer {
         for sealed in going {
             names.extend([idx_name(sealed.segment), seg_name(sealed.segment)]);
         }
-        for name in names {
-            match storage.unlink(&name) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &name, error));
-                }
-                _ => {}
-            }
-        }
-        storage.sync_dir().map_err(|error| Error::io("sync the folder of", "the segments", error))
+        self.removals.remove(storage, &parts.segments, &names, self.rotation.in_background)
     }
 }
 

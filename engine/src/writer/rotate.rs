@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -17,6 +18,7 @@ use crate::segment::seal_log::seal_log;
 use crate::shared::Shared;
 use crate::storage::Storage;
 use crate::writer::Writer;
+use crate::writer::pace::USUAL_LEVEL;
 
 /// When a log is full, and how it is sealed.
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +33,19 @@ pub(crate) struct Rotation {
 
 /// The full log that is being sealed.
 #[derive(Debug, Default)]
-pub(crate) struct Sealing(Option<JoinHandle<Result<()>>>);
+pub(crate) struct Sealing(Option<JoinHandle<Result<Duration>>>);
 
 impl Sealing {
-    /// Waits until it is sealed.
-    fn wait(&mut self) -> Result<()> {
+    /// Whether it goes on.
+    fn is_running(&self) -> bool {
+        self.0.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Waits until it is sealed; returns how long that took, if it was sealed.
+    fn wait(&mut self) -> Result<Option<Duration>> {
         match self.0.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(error))) => Err(error),
+            None => Ok(None),
+            Some(Ok(outcome)) => outcome.map(Some),
             Some(Err(_)) => Err(Error::damaged("sealing a log panicked; please report it")),
         }
     }
@@ -57,11 +64,15 @@ impl Writer {
     /// Goes on to the next log and has this one sealed, unless it is empty. Waits
     /// while the log before is being sealed.
     pub(super) fn rotate(&mut self) -> Result<()> {
+        if self.sealing.is_running() {
+            self.pace.fall_behind();
+        }
+        // While the log before is being sealed still, if it is.
+        self.log.sync()?;
         self.wait_for_sealing()?;
         if self.log.end == 0 {
             return Ok(());
         }
-        self.log.sync()?;
         let storage = Arc::clone(self.catalog.storage());
         let start = LogStart {
             segment: self.log.segment + 1,
@@ -82,7 +93,7 @@ impl Writer {
         self.active = Arc::new(Log {
             segment: start.segment,
             first_seq: start.first_seq,
-            index: RwLock::new(Index::default()),
+            index: RwLock::new(Index::with_room(self.published.rows as usize)),
             reader,
             sessions: Mutex::default(),
         });
@@ -107,7 +118,12 @@ impl Writer {
         let [Some(full), Some(_)] = &parts.logs else { return };
         let (full, shared, catalog) =
             (full.clone(), Arc::clone(&self.shared), Arc::clone(&self.catalog));
-        let seal = move || seal_and_swap(&full, &shared, &catalog);
+        // Without another thread time plays no part: the same writes give the same bytes.
+        let level = if self.rotation.in_background { self.pace.next_level() } else { USUAL_LEVEL };
+        let seal = move || {
+            let begun = Instant::now();
+            seal_and_swap(&full, level, &shared, &catalog).map(|()| begun.elapsed())
+        };
         let thread = self.rotation.in_background.then(|| {
             std::thread::Builder::new().name("forebear-sealer".to_owned()).spawn(seal.clone())
         });
@@ -121,10 +137,12 @@ impl Writer {
     /// again.
     pub(super) fn wait_for_sealing(&mut self) -> Result<()> {
         // What went wrong, trying again tells.
-        let _ = self.sealing.wait();
+        if let Ok(Some(took)) = self.sealing.wait() {
+            self.pace.sealed_in(took);
+        }
         let parts = self.shared.parts();
         if let [Some(full), Some(_)] = &parts.logs {
-            seal_and_swap(full, &self.shared, &self.catalog)?;
+            seal_and_swap(full, USUAL_LEVEL, &self.shared, &self.catalog)?;
         }
         self.look_anew();
         Ok(())
@@ -146,12 +164,12 @@ impl Writer {
 }
 
 /// Seals a full log, and has the segment take its place.
-fn seal_and_swap(full: &LogView, shared: &Shared, catalog: &Catalog) -> Result<()> {
+fn seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Catalog) -> Result<()> {
     let storage = &**catalog.storage();
     let parts = shared.parts();
     let manifest = catalog.manifest();
     let Some(start) = manifest.full.map(|full| full.start) else { return Ok(()) };
-    let sealed = seal_log(full, start, manifest.store, &parts, storage)
+    let sealed = seal_log(full, start, manifest.store, level, &parts, storage)
         .inspect_err(|_| remove_unsealed(storage, start.segment))?;
     let entry = sealed.clone();
     catalog.change(|manifest| {

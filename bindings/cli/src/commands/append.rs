@@ -6,14 +6,16 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use clap::{Args, ValueEnum};
-use forebear::{Batch, Durability, Event, LinkKind, Receipt, Store};
+use forebear::{
+    Batch, Durability, Event, EventId, LinkKind, Receipt, Spool, Store, Ticket, limits,
+};
 use serde::Serialize;
 
 use crate::args::{Global, key_value};
 use crate::commands::append_line;
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, text, time};
-use crate::place;
+use crate::place::{self, Target};
 
 /// Events that may wait for their answers.
 const OUTSTANDING: usize = 1024;
@@ -21,6 +23,10 @@ const OUTSTANDING: usize = 1024;
 /// Bytes of a line beyond the payload's: all other fields at their limits, and
 /// escaped.
 const LINE_SLACK_BYTES: usize = 1 << 20;
+
+/// Lines that are handed in together, and bytes of them.
+const HANDED_IN_LINES: usize = 1000;
+const HANDED_IN_BYTES: usize = 1 << 20;
 
 /// Append an event, or with --json many
 ///
@@ -36,6 +42,10 @@ With --json a line is an object with the keys
 and its answer {\"id\", \"seq\", \"status\"}, status being new, repeat or version, or
 {\"error\", \"line\"}, lines counted from 1. After an error it goes on, and exits 1 in the end.
 Where nobody reads the answers any more it stops, and exits 1 as well.
+
+Where another process has the store open for writing, events are handed in through the
+store's spool, and that process takes them in, in order, within a moment. They survive a
+power loss by then; the status is handed_in and seq is null.
 
 A line without an id gets a new one each time: sent again, it is stored as another event.
 One with an id but without a time gets the time at which it is read: sent again, it is
@@ -91,6 +101,10 @@ pub(crate) struct AppendArgs {
     /// killed process (flush), or neither (buffered)
     #[arg(long, value_name = "LEVEL", default_value = "sync")]
     durability: Level,
+
+    /// Where another process has the store open: wait until it has taken the events in
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -117,13 +131,13 @@ pub(crate) fn run(args: &AppendArgs, global: &Global) -> Outcome {
 fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     // A payload that cannot be read must not leave an empty store behind.
     let payload = args.payload.as_deref().map(read_payload).transpose()?;
-    let store = place::open_or_make(global)?;
+    let target = place::open_or_hand_in(global)?;
     let mut event = Event::new(args.what.as_deref().unwrap_or_default());
     if let Some(id) = &args.id {
         event = event.id(id);
     }
     if let Some(parent) = &args.parent {
-        event = event.parent(place::find_or_name(&store.snapshot(), parent)?);
+        event = event.parent(place::find_or_name(&target.snapshot(global)?, parent)?);
     }
     if let Some(link) = args.link {
         event = event.link(link);
@@ -143,9 +157,21 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     if let Some(payload) = payload {
         event = event.payload(payload);
     }
+    let mut out = Out::new();
+    let store = match target {
+        Target::Store(store) => store,
+        Target::Spool(spool) => {
+            let ticket = spool.submit(event)?;
+            place::finish_handing_in(&spool, Some(&ticket), args.wait)?;
+            for id in ticket.ids() {
+                writeln!(out, "{}", text::clean(&id.to_string()))?;
+            }
+            out.finish()?;
+            return Ok(());
+        }
+    };
     let written = store.write(Batch::from(event).durability(args.durability.into()))?;
     store.close()?;
-    let mut out = Out::new();
     for appended in written.events {
         writeln!(out, "{}", text::clean(&appended.id.to_string()))?;
         match appended.status {
@@ -170,36 +196,55 @@ fn read_payload(argument: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// What becomes of a line: it was handed to the writer, or is no event.
-type Submitted = Result<Receipt, String>;
+type Submitted = Result<Answer, String>;
+
+/// What a line is answered from.
+enum Answer {
+    Written(Receipt),
+    HandedIn(EventId),
+}
 
 fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
     let source = args.what.as_deref().filter(|file| *file != "-");
-    let mut input: Box<dyn BufRead> = match source {
-        Some(file) => File::open(file)
-            .map(|file| Box::new(BufReader::with_capacity(1 << 16, file)))
-            .map_err(|error| {
-                Failure::Failed(format!(
-                    "opening {file}, as with --json events are read from a file: {error}"
-                ))
-            })?,
-        None => Box::new(BufReader::with_capacity(1 << 16, io::stdin())),
+    let input: Box<dyn Read> = match source {
+        Some(file) => Box::new(File::open(file).map_err(|error| {
+            Failure::Failed(format!(
+                "opening {file}, as with --json events are read from a file: {error}"
+            ))
+        })?),
+        None => Box::new(io::stdin()),
     };
-    let store = place::open_or_make(global)?;
+    let mut input = BufReader::with_capacity(1 << 16, input);
+    let target = place::open_or_hand_in(global)?;
     let (sender, receiver) = sync_channel(OUTSTANDING);
 
     // One thread reads and submits, the other waits and answers: so a writer
     // that waits for each answer gets it, and one that doesn't isn't held up.
     let (read, answered) = thread::scope(|scope| {
         let answers = scope.spawn(move || answer_all(&receiver, Out::new()));
-        let read = submit_all(&store, &mut *input, args.durability.into(), &sender);
+        let mut sink = match &target {
+            Target::Store(store) => Sink::Store(store, args.durability.into()),
+            Target::Spool(spool) => Sink::Spool(HandingIn::new(spool)),
+        };
+        let read = submit_all(&mut sink, &mut input, &sender);
         drop(sender);
-        (read, answers.join())
+        let last = match sink {
+            Sink::Store(..) => None,
+            Sink::Spool(handing_in) => handing_in.last,
+        };
+        (read.map(|lines| (lines, last)), answers.join())
     });
-    let closed = store.close();
-    let lines = read.map_err(|error| {
+    let closed = match &target {
+        Target::Store(store) => store.clone().close(),
+        Target::Spool(_) => Ok(()),
+    };
+    let (lines, last) = read.map_err(|error| {
         Failure::Failed(format!("reading {}: {error}", source.unwrap_or("standard input")))
     })?;
     closed?;
+    if let Target::Spool(spool) = &target {
+        place::finish_handing_in(spool, last.as_ref(), args.wait)?;
+    }
     let refused = answered
         .unwrap_or_else(|_| Err(Failure::Failed("the thread that answers has died".to_owned())))
         .map_err(|failure| match failure {
@@ -222,36 +267,134 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
 /// Hands each line's event to the writer. It ends with the input, or when nobody
 /// reads the answers any more, and says how many lines there were.
 fn submit_all(
-    store: &Store,
-    input: &mut dyn BufRead,
-    durability: Durability,
+    sink: &mut Sink<'_>,
+    input: &mut BufReader<Box<dyn Read>>,
     answers: &SyncSender<(u64, Submitted)>,
 ) -> io::Result<u64> {
-    let limit = store.max_payload_bytes() + LINE_SLACK_BYTES;
+    let limit = sink.max_payload_bytes() + LINE_SLACK_BYTES;
     let mut line = Vec::new();
     let mut number = 0;
     loop {
+        // Before it waits for the next line: whoever writes that may wait for answers.
+        if input.buffer().is_empty() && !sink.hand_in(answers) {
+            return Ok(number);
+        }
         let read = read_line(input, &mut line, limit)?;
         if read == Line::End {
+            sink.hand_in(answers);
             return Ok(number);
         }
         number += 1;
-        let submitted = if read == Line::TooLong {
+        let event = if read == Line::TooLong {
             Err(format!("expected a line of at most {limit} bytes, found a longer one"))
         } else if line.trim_ascii().is_empty() {
             continue;
         } else {
-            append_line::parse(&line).and_then(|event| {
-                store
-                    .submit(Batch::from(event).durability(durability))
-                    .map_err(|error| error.to_string())
-            })
+            append_line::parse(&line)
         };
-        if answers.send((number, submitted)).is_err() {
+        if !sink.take(number, line.len(), event, answers) {
             return Ok(number);
         }
         if line.capacity() > LINE_SLACK_BYTES {
             line = Vec::new();
+        }
+    }
+}
+
+/// Where the events of lines go.
+enum Sink<'s> {
+    Store(&'s Store, Durability),
+    Spool(HandingIn<'s>),
+}
+
+impl Sink<'_> {
+    fn max_payload_bytes(&self) -> usize {
+        match self {
+            Sink::Store(store, _) => store.max_payload_bytes(),
+            Sink::Spool(_) => limits::MAX_BATCH_BYTES,
+        }
+    }
+
+    /// Takes what came of a line; false where nobody reads the answers any more.
+    fn take(
+        &mut self,
+        line: u64,
+        bytes: usize,
+        event: Result<Event, String>,
+        answers: &SyncSender<(u64, Submitted)>,
+    ) -> bool {
+        match self {
+            Sink::Store(store, durability) => {
+                let submit = |event| store.submit(Batch::from(event).durability(*durability));
+                let submitted = event.and_then(|event| {
+                    submit(event).map(Answer::Written).map_err(|error| error.to_string())
+                });
+                answers.send((line, submitted)).is_ok()
+            }
+            Sink::Spool(handing_in) => {
+                handing_in.lines.push((line, event));
+                handing_in.bytes += bytes;
+                !handing_in.is_full() || handing_in.hand_in(answers)
+            }
+        }
+    }
+
+    /// Hands in what was collected; false where nobody reads the answers any more.
+    fn hand_in(&mut self, answers: &SyncSender<(u64, Submitted)>) -> bool {
+        match self {
+            Sink::Store(..) => true,
+            Sink::Spool(handing_in) => handing_in.hand_in(answers),
+        }
+    }
+}
+
+/// Lines that are collected for the spool: one file for many of them.
+struct HandingIn<'s> {
+    spool: &'s Spool,
+    lines: Vec<(u64, Result<Event, String>)>,
+    bytes: usize,
+    /// What was handed in last.
+    last: Option<Ticket>,
+}
+
+impl<'s> HandingIn<'s> {
+    fn new(spool: &'s Spool) -> Self {
+        Self { spool, lines: Vec::new(), bytes: 0, last: None }
+    }
+
+    fn is_full(&self) -> bool {
+        self.lines.len() >= HANDED_IN_LINES || self.bytes >= HANDED_IN_BYTES
+    }
+
+    /// Hands in what was collected and answers its lines; false where nobody reads the
+    /// answers any more.
+    fn hand_in(&mut self, answers: &SyncSender<(u64, Submitted)>) -> bool {
+        self.bytes = 0;
+        let lines = std::mem::take(&mut self.lines);
+        let events = lines.iter().filter_map(|(_, event)| event.as_ref().ok().cloned());
+        let mut submitted = self.submit(events.collect()).into_iter();
+        lines.into_iter().all(|(line, event)| {
+            let id = event.and_then(|_| submitted.next().unwrap_or_else(|| Err(String::new())));
+            answers.send((line, id.map(Answer::HandedIn))).is_ok()
+        })
+    }
+
+    /// Hands events in; returns the id of each, or why it was refused.
+    fn submit(&mut self, events: Vec<Event>) -> Vec<Result<EventId, String>> {
+        if events.is_empty() {
+            return Vec::new();
+        }
+        match self.spool.submit(events.clone()) {
+            Ok(ticket) => {
+                let ids = ticket.ids().iter().cloned().map(Ok).collect();
+                self.last = Some(ticket);
+                ids
+            }
+            // One of them is none that can be stored; the others are.
+            Err(error) if error.is_invalid() && events.len() > 1 => {
+                events.into_iter().flat_map(|event| self.submit(vec![event])).collect()
+            }
+            Err(error) => vec![Err(error.to_string()); events.len()],
         }
     }
 }
@@ -261,7 +404,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
     #[derive(Serialize)]
     struct Stored<'a> {
         id: String,
-        seq: u64,
+        seq: Option<u64>,
         status: &'a str,
     }
     #[derive(Serialize)]
@@ -285,7 +428,11 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
             }
         };
         let written = match submitted {
-            Ok(receipt) => {
+            Ok(Answer::HandedIn(id)) => {
+                out.json(&Stored { id: id.to_string(), seq: None, status: "handed_in" })?;
+                continue;
+            }
+            Ok(Answer::Written(receipt)) => {
                 if !receipt.is_ready() {
                     out.flush()?;
                 }
@@ -298,7 +445,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
                 for appended in written.events {
                     out.json(&Stored {
                         id: appended.id.to_string(),
-                        seq: appended.seq,
+                        seq: Some(appended.seq),
                         status: appended.status.as_str(),
                     })?;
                 }

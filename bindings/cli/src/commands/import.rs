@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
+use forebear::Store;
 use forebear::ingest::{self, Format, ImportOptions, ImportProgress, ImportReport, Mapping};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -28,15 +29,16 @@ use crate::place;
 /// payloads of Claude Code's hooks, the folder of an Engram store, and any other lines
 /// of JSON. Which it is shows in how a file begins. Without a path it takes the usual
 /// folder of Claude Code: `projects` in the folder that
-/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. Importing the
-/// same files again changes nothing. Ctrl-C stops it cleanly, and the next import
-/// goes on.
+/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. How far each
+/// file was read is kept in the store: importing again reads what is new, and a file
+/// that was rewritten from its start. Ctrl-C stops it cleanly, and the next import
+/// goes on. `forebear watch` goes on by itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, one object in the end: files, bytes, lines, events and versions (newly
-stored), repeats (known already), without_id (objects that name no id, new or not),
-glued_lines, bad_lines, quarantined, times_made_up, links, seconds, interrupted,
-failed_files. Stopped or with files that can't be read the exit code is 1.
+With --json, one object in the end: files, unchanged_files (with nothing new since they
+were read last), bytes, lines, events and versions (newly stored), repeats (known
+already), without_id (objects that name no id, new or not), glued_lines, bad_lines,
+quarantined, times_made_up, links, seconds, interrupted, failed_files. Stopped or with files that can't be read the exit code is 1.
 
 A mapping is a JSON object: id, parent, kind, time, instance and session name a field
 each, or several in an array of which the first that is there counts; time_unit is s,
@@ -53,6 +55,10 @@ pub(crate) struct ImportArgs {
     /// Files, and folders with `*.jsonl` and `*.ndjson` files
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// Read files from their start, wherever they were left; what `forebear retain` has
+    /// dropped of them comes back
+    #[arg(long)]
+    again: bool,
 
     /// What all files are: claude-code, codex, copilot, hook, engram or ndjson [default: as each begins]
     #[arg(long, value_name = "FORMAT", value_parser = format)]
@@ -64,17 +70,22 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
-    let paths = if args.paths.is_empty() { usual_folders()? } else { args.paths.clone() };
+    let paths = if args.paths.is_empty() { found_folders()? } else { args.paths.clone() };
     for path in &paths {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
     }
     let options = with_format(ImportOptions::new(paths), args)?;
     let store = place::open_or_make(global)?;
+    import(store, &options.again(args.again), global)
+}
+
+/// Imports, shows how far it is and says what came of it.
+pub(crate) fn import(store: Store, options: &ImportOptions, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();
-    let imported = ingest::import(&store, &options, |progress| {
+    let imported = ingest::import(&store, options, |progress| {
         show_progress(&bar, progress);
         if stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())
@@ -170,6 +181,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
             "versions",
             "newly stored, of events known with other content",
         ),
+        (report.unchanged_files, "file", "files", "unchanged since they were read last"),
         (report.repeats, "repeat", "repeats", "of what was known already"),
         (report.without_id, "object", "objects", "without an id; they are kept too"),
         (report.links, "link", "links", "between agents and the calls that started them"),
@@ -193,6 +205,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
 #[derive(Serialize)]
 pub(crate) struct Figures {
     files: u64,
+    unchanged_files: u64,
     bytes: u64,
     lines: u64,
     events: u64,
@@ -220,6 +233,7 @@ impl Figures {
     pub(crate) fn new(report: &ImportReport, took: Duration) -> Self {
         Self {
             files: report.files,
+            unchanged_files: report.unchanged_files,
             bytes: report.bytes,
             lines: report.lines,
             events: report.events,
@@ -245,8 +259,8 @@ impl Figures {
     }
 }
 
-/// The folders in which transcripts usually lie.
-fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
+/// The folders in which transcripts usually lie, be they there or not.
+pub(crate) fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
     if let Some(config) = env::var_os("CLAUDE_CONFIG_DIR").filter(|config| !config.is_empty()) {
         return Ok(vec![PathBuf::from(config).join("projects")]);
     }
@@ -255,13 +269,21 @@ fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
             "there is no home folder to look for transcripts in; name a path".to_owned(),
         )
     })?;
-    let usual = [home.join(".config/claude/projects"), home.join(".claude/projects")];
+    Ok(vec![home.join(".config/claude/projects"), home.join(".claude/projects")])
+}
+
+/// Those of the usual folders that are there.
+fn found_folders() -> Result<Vec<PathBuf>, Failure> {
+    let usual = usual_folders()?;
+    if let [only] = &usual[..] {
+        return Ok(vec![only.clone()]);
+    }
     let found: Vec<_> = usual.iter().filter(|folder| folder.is_dir()).cloned().collect();
     if found.is_empty() {
+        let usual: Vec<_> = usual.iter().map(|folder| folder.display().to_string()).collect();
         return Err(Failure::Failed(format!(
-            "there are no transcripts in {} or {}; name a path, or see `forebear demo`",
-            usual[0].display(),
-            usual[1].display()
+            "there are no transcripts in {}; name a path, or see `forebear demo`",
+            usual.join(" or ")
         )));
     }
     Ok(found)

@@ -8,6 +8,7 @@ pub(crate) mod counts;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod hook;
 pub(crate) mod import;
 pub(crate) mod link;
 pub(crate) mod listings;
@@ -18,9 +19,11 @@ pub(crate) mod session_tree;
 pub(crate) mod sessions;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod tail;
 pub(crate) mod tree;
 pub(crate) mod upkeep;
+pub(crate) mod watch;
 
 use crate::args::{Cli, Command};
 use crate::failure::{Failure, Outcome};
@@ -43,7 +46,10 @@ fn run_once(cli: &Cli) -> Outcome {
     match &cli.command {
         Command::Demo(args) => demo::run(args, global),
         Command::Import(args) => import::run(args, global),
+        Command::Watch(args) => watch::run(args, global),
+        Command::Status(args) => status::run(args, global),
         Command::Append(args) => append::run(args, global),
+        Command::Hook(_) => hook::run(global),
         Command::Link(args) => link::run(args, global),
         Command::Show(args) => show::run(args, global),
         Command::Chain(args) => chain::run(args, global),

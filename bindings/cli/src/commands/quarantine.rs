@@ -1,10 +1,15 @@
 //! `forebear quarantine`: input that could not be understood.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
+use forebear::ingest::ImportOptions;
 use forebear::{Quarantined, Snapshot};
 use serde::Serialize;
 
 use crate::args::Global;
+use crate::commands::import;
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -12,15 +17,16 @@ use crate::place;
 /// Columns before what is said of a piece.
 const INDENT: usize = 7;
 
-/// List input that could not be understood, or show what it was
+/// List input that could not be understood, show what it was, or read it again
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: objects with `n`, `source`, `line`, `offset`, `length`, `reason` and `kept`,
-which is false where the bytes were too many to be kept.
+which is false where the bytes were too many to be kept. `retry` prints what `import` does.
 
 Examples:
   forebear quarantine
-  forebear quarantine show 1 > line.txt")]
+  forebear quarantine show 1 > line.txt
+  forebear quarantine retry")]
 pub(crate) struct QuarantineArgs {
     #[command(subcommand)]
     command: Option<QuarantineCommand>,
@@ -28,19 +34,56 @@ pub(crate) struct QuarantineArgs {
 
 #[derive(Debug, Subcommand)]
 enum QuarantineCommand {
+    /// List them all, as without a command
+    List,
     /// Print the bytes as they came in
     Show {
         /// The number in the list
         n: u64,
     },
+    /// Read the files they came from again, from their start
+    ///
+    /// What can be understood by now, since the file was mended or forebear learnt to, is
+    /// stored; what is known already is not stored twice. The list stays as it is: it says
+    /// what was found when.
+    Retry {
+        /// Only the file that this one came from
+        n: Option<u64>,
+    },
 }
 
 pub(crate) fn run(args: &QuarantineArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
     match args.command {
-        Some(QuarantineCommand::Show { n }) => show(&snapshot, n, global),
-        None => list(&snapshot, global),
+        Some(QuarantineCommand::Show { n }) => show(&place::snapshot(global)?, n, global),
+        Some(QuarantineCommand::Retry { n }) => retry(n, global),
+        Some(QuarantineCommand::List) | None => list(&place::snapshot(global)?, global),
     }
+}
+
+fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
+    let store = place::open_existing(global)?;
+    let (mut files, mut gone) = (BTreeSet::new(), BTreeSet::new());
+    each(&store.snapshot(), |n, input| {
+        if wanted.is_none_or(|wanted| wanted == n) {
+            let path = PathBuf::from(input.source);
+            if path.is_file() {
+                files.insert(path)
+            } else {
+                gone.insert(path)
+            };
+        }
+        Ok(wanted != Some(n))
+    })?;
+    for path in &gone {
+        note(&format!("forebear: {} is not there any more", path.display()));
+    }
+    if files.is_empty() {
+        return Err(Failure::NothingFound(
+            "there is no file to read again; `forebear quarantine` lists where input came from"
+                .to_owned(),
+        ));
+    }
+    import::import(store, &ImportOptions::new(files).again(true), global)
 }
 
 fn list(snapshot: &Snapshot, global: &Global) -> Outcome {

@@ -90,11 +90,16 @@ struct Fields<'t> {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> error::Result<Appended> {
+    store.append(hook_event(&store.snapshot(), payload, time_ns)?)
+}
+
+/// The event that a payload which came at this time stands for, by what the store
+/// knows of its session.
+pub(crate) fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> error::Result<Event> {
     // The reader of fields takes what is well formed for granted.
     let well_formed = serde_json::from_str::<IgnoredAny>(payload);
     well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
-    let event = event(payload, time_ns, |session| Past::of(&store.snapshot(), session))?;
-    store.append(event)
+    event(payload, time_ns, |session| Past::of(snapshot, session))
 }
 
 /// The event that a payload which came at this time stands for, in a session with

@@ -13,6 +13,7 @@ mod recognise;
 mod values;
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -21,8 +22,10 @@ use crate::event::{Event, Link};
 use crate::snapshot::Snapshot;
 
 pub use hook::append_hook;
+pub(crate) use hook::hook_event;
 pub use mapping::Mapping;
-pub(crate) use recognise::{Recognised, read_head, recognise};
+pub(crate) use recognise::read_head;
+use recognise::{Recognised, recognise};
 
 /// A format that files are imported from.
 ///
@@ -50,11 +53,31 @@ pub enum Format {
     Engram,
 }
 
+/// How it is decided what reads a file: by how it begins, unless a format is named.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) format: Option<Format>,
+    pub(crate) mapping: Mapping,
+}
+
+impl Choice {
+    /// The format of a file with this name that begins so; an error if it is none.
+    pub(crate) fn format_of(&self, path: &Path, head: &[u8]) -> io::Result<Format> {
+        if let Some(format) = self.format {
+            return Ok(format);
+        }
+        match recognise(path, head) {
+            Recognised::Lines(format) => Ok(format),
+            Recognised::Document(reason) => Err(io::Error::new(io::ErrorKind::InvalidData, reason)),
+        }
+    }
+}
+
 /// From the objects of one file, in order, to events.
 ///
 /// What it keeps from one object to the next follows from the objects before it
 /// alone: whoever goes on in the middle of a file shows it those again.
-pub(crate) trait Adapter: fmt::Debug {
+pub(crate) trait Adapter: fmt::Debug + Send {
     /// The event that an object stands for, or why it stands for none.
     fn event(&mut self, object: &str) -> std::result::Result<ReadEvent, String>;
 
@@ -68,8 +91,8 @@ pub(crate) trait Adapter: fmt::Debug {
         false
     }
 
-    /// Links that follow from all that was read and are not stored yet. The
-    /// snapshot must show all events read.
+    /// Links that follow from what was read since this was last asked, and are not
+    /// stored yet. The snapshot must show all events read.
     fn links(&mut self, _snapshot: &Snapshot) -> Result<Vec<Link>> {
         Ok(Vec::new())
     }

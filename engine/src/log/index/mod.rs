@@ -127,6 +127,13 @@ pub(crate) struct Entered {
 }
 
 impl Index {
+    /// An empty index with room for so many events, so that its tables need not grow.
+    pub(crate) fn with_room(events: usize) -> Self {
+        let mut index = Self::default();
+        index.reserve(events);
+        index
+    }
+
     /// Makes room for so many more events.
     pub(crate) fn reserve(&mut self, events: usize) {
         self.rows.reserve(events);

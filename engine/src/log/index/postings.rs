@@ -66,10 +66,11 @@ impl Postings {
             self.runs.push(run);
             return;
         }
-        let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
+        // What comes late comes mostly a little late: looked for from the end.
+        let after = count_before(&self.runs, |run| Place::of(rows, run[0]) < place);
         let at = after.saturating_sub(1);
         let run = &mut self.runs[at];
-        let within = run.partition_point(|&other| Place::of(rows, other) < place);
+        let within = count_before(run, |&other| Place::of(rows, other) < place);
         if run.len() < RUN_MAX {
             run.insert(within, row);
             return;
@@ -135,6 +136,19 @@ impl Postings {
             None => &[],
         }
     }
+}
+
+/// How many of the first items are before something, as `partition_point` finds, but
+/// O(log n) in how many are not.
+fn count_before<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
+    let (mut end, mut step) = (items.len(), 1);
+    while let Some(at) = end.checked_sub(step) {
+        if is_before(&items[at]) {
+            return at + 1 + items[at + 1..end].partition_point(is_before);
+        }
+        (end, step) = (at, step * 2);
+    }
+    items[..end].partition_point(is_before)
 }
 
 /// Rows that a list holds without memory of its own.

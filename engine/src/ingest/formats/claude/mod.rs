@@ -62,7 +62,7 @@ impl Adapter for ClaudeCode {
     }
 
     fn links(&mut self, snapshot: &Snapshot) -> error::Result<Vec<Link>> {
-        std::mem::take(&mut self.sidechains).resolve(snapshot)
+        self.sidechains.resolve(snapshot)
     }
 }
 

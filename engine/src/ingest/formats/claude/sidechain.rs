@@ -2,6 +2,7 @@
 //! linked to the call that was given the agent's first message as its prompt.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::error::Result;
 use crate::event::{Event, Link};
@@ -16,6 +17,8 @@ use crate::snapshot::Snapshot;
 pub(crate) struct Sidechains {
     calls: Vec<Prompt>,
     roots: Vec<Prompt>,
+    /// The texts that were noted since links were last asked for.
+    news: BTreeSet<[u8; 16]>,
 }
 
 /// A text, and when which event said it.
@@ -46,23 +49,27 @@ impl Sidechains {
             return;
         }
         let prompts = fields.message.tool_uses.iter().filter_map(|tool_use| tool_use.prompt);
+        let (calls, roots) = (self.calls.len(), self.roots.len());
         self.calls.extend(prompts.map(|text| Prompt::new(&text.decode(), event)));
         if fields.sidechain && fields.agent.is_none() && event.parent.is_none() {
             self.roots.extend(fields.message.text.map(|text| Prompt::new(&text.decode(), event)));
         }
+        let noted = self.calls[calls..].iter().chain(&self.roots[roots..]);
+        self.news.extend(noted.map(|prompt| prompt.text));
     }
 
-    /// Whether there is nothing to link.
+    /// Whether nothing was noted that may be linked, since links were last asked for.
     pub(crate) fn is_empty(&self) -> bool {
-        self.roots.is_empty() || self.calls.is_empty()
+        self.roots.is_empty() || self.calls.is_empty() || self.news.is_empty()
     }
 
-    /// The links that follow and are not stored yet. The snapshot must show the
-    /// whole file.
-    pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+    /// The links that follow from what was noted since this was last asked, and are
+    /// not stored yet. The snapshot must show all that was noted.
+    pub(crate) fn resolve(&mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
         self.calls.sort_unstable();
+        let news = std::mem::take(&mut self.news);
         let mut links = Vec::new();
-        for root in &self.roots {
+        for root in self.roots.iter().filter(|root| news.contains(&root.text)) {
             if let Some(call) = self.latest_call(root) {
                 let claim = Claim {
                     call: call.id().clone(),

@@ -44,10 +44,10 @@ pub(crate) struct Clues {
 }
 
 impl Clues {
-    /// Notes what an event says, by its labels.
-    pub(crate) fn note(&mut self, event: &Event) {
+    /// Notes what an event says, by its labels; returns whether that is anything.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
         let Some(session) = &event.session else {
-            return;
+            return false;
         };
         let labels = || event.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
@@ -60,6 +60,7 @@ impl Clues {
             let ids = labels().filter(|(key, _)| is_numbered(key, TOOL_USE_ID));
             self.calls.extend(ids.map(|(_, id)| (session.clone(), id.to_owned())));
         }
+        [AGENT_ROOT, AGENT_RESULT, AGENT_PROGRESS, TOOL].into_iter().any(|key| label(key).is_some())
     }
 
     /// Notes which calls a result or a report of progress speaks of.
@@ -100,11 +101,15 @@ impl Clues {
     /// The links that follow from what is stored and are not stored yet. The
     /// snapshot must show the batch.
     pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
-        // What was said before of a call that came only now.
-        for (session, call) in std::mem::take(&mut self.calls) {
-            for n in 0..MAX_CALLS {
-                each_in_session(snapshot, &session, &numbered(AGENT_CALL, n), &call, |event| {
-                    self.note_stored(&session, event);
+        // What was said before of calls that came only now, in one question for many:
+        // each asks all segments for the session.
+        let calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        for of_session in calls.chunk_by(|(a, _), (b, _)| a == b) {
+            for calls in of_session.chunks(CALLS_ASKED_FOR) {
+                let session = &calls[0].0;
+                let labels = calls.iter().flat_map(|(_, call)| each_numbered(AGENT_CALL, call));
+                each_in_session(snapshot, session, labels.collect(), |event| {
+                    self.note_stored(session, event);
                     ControlFlow::Continue(())
                 })?;
             }
@@ -113,7 +118,8 @@ impl Clues {
         // What this batch says, to all first events of the agents.
         for (agent, best) in self.best(snapshot)? {
             let (session, id) = (&agent.session, &agent.id);
-            each_in_session(snapshot, session, AGENT_ROOT, id, |root| {
+            let label = vec![(AGENT_ROOT.to_owned(), id.clone())];
+            each_in_session(snapshot, session, label, |root| {
                 best.offer_to(root.id(), &mut links);
                 ControlFlow::Continue(())
             })?;
@@ -122,12 +128,11 @@ impl Clues {
         let mut said = Self::default();
         let agents: BTreeSet<&Agent> = self.roots.iter().map(|(agent, _)| agent).collect();
         for Agent { session, id } in agents {
-            for key in [AGENT_RESULT, AGENT_PROGRESS] {
-                each_in_session(snapshot, session, key, id, |event| {
-                    said.note_stored(session, event);
-                    ControlFlow::Continue(())
-                })?;
-            }
+            let labels = [AGENT_RESULT, AGENT_PROGRESS].map(|key| (key.to_owned(), id.clone()));
+            each_in_session(snapshot, session, labels.to_vec(), |event| {
+                said.note_stored(session, event);
+                ControlFlow::Continue(())
+            })?;
         }
         let best = said.best(snapshot)?;
         for (agent, root) in &self.roots {
@@ -249,35 +254,38 @@ impl Best {
 /// The earliest events of a session that hold this call.
 fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Best> {
     let mut best = Best::default();
-    for n in 0..MAX_CALLS {
-        each_in_session(snapshot, session, &numbered(TOOL_USE_ID, n), call, |event| {
-            // Results carry the call's id too, but only calls name their tool. Hooks
-            // tell of a call that the transcript has.
-            if event.label(TOOL).is_none() || event.label(HOOK).is_some() {
-                return ControlFlow::Continue(());
-            }
-            let call = event.id().clone();
-            let order = claim_order(event.time_ns().div_euclid(1000), &call);
-            let later = |known: &Claim| known.order.div_euclid(1024) < order.div_euclid(1024);
-            if best.0.len() == 2 && best.0.iter().all(later) {
-                return ControlFlow::Break(());
-            }
-            best.add(Claim { call, strength: 0, order });
-            ControlFlow::Continue(())
-        })?;
-    }
+    let labels = each_numbered(TOOL_USE_ID, call).collect();
+    each_in_session(snapshot, session, labels, |event| {
+        // Results carry the call's id too, but only calls name their tool. Hooks
+        // tell of a call that the transcript has.
+        if event.label(TOOL).is_none() || event.label(HOOK).is_some() {
+            return ControlFlow::Continue(());
+        }
+        let call = event.id().clone();
+        let order = claim_order(event.time_ns().div_euclid(1000), &call);
+        let later = |known: &Claim| known.order.div_euclid(1024) < order.div_euclid(1024);
+        if best.0.len() == 2 && best.0.iter().all(later) {
+            return ControlFlow::Break(());
+        }
+        best.add(Claim { call, strength: 0, order });
+        ControlFlow::Continue(())
+    })?;
     Ok(best)
 }
 
-/// Shows `visit` the events of a session with this label, the earliest first.
+/// The labels under whose numbered keys a call may stand.
+fn each_numbered(key: &'static str, call: &str) -> impl Iterator<Item = (String, String)> {
+    (0..MAX_CALLS).map(move |n| (numbered(key, n).into_owned(), call.to_owned()))
+}
+
+/// Shows `visit` the events of a session with any of these labels, the earliest first.
 fn each_in_session(
     snapshot: &Snapshot,
     session: &str,
-    key: &str,
-    value: &str,
+    labels: Vec<(String, String)>,
     mut visit: impl FnMut(&StoredEvent) -> ControlFlow<()>,
 ) -> Result<()> {
-    let filter = Filter::new().session(session).label(key, value);
+    let filter = Filter::new().session(session).any_label(labels);
     let mut filter = filter.detail(Detail::Labels).oldest_first().limit(limits::MAX_PAGE);
     loop {
         let page = snapshot.events(&filter)?;
@@ -288,6 +296,9 @@ fn each_in_session(
         filter = filter.after(next);
     }
 }
+
+/// Calls that are looked for in one question.
+const CALLS_ASKED_FOR: usize = 64;
 
 /// A tool result says which event started the agent.
 const NAMED_BY_RESULT: u8 = 40;

@@ -1,0 +1,69 @@
+//! `forebear hook`: the payload of a hook of Claude Code, from standard input.
+
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use forebear::limits;
+
+use crate::args::Global;
+use crate::failure::{Failure, Outcome, complain};
+use crate::place;
+
+/// Take the payload of a Claude Code hook from standard input
+///
+/// Made to be called by the hooks themselves: it hands the payload in through the
+/// store's spool, prints nothing to standard output and exits 0 whatever happens, so
+/// that it never blocks the tool that calls it. What is wrong, it says on standard error.
+/// Whoever has the store open for writing takes the payload in within a moment, else the
+/// next command that opens the store.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A PostToolUse hangs on its PreToolUse, a SubagentStart on the call that started it,
+everything else on the session's last event.
+
+In ~/.claude/settings.json, for each of PreToolUse, PostToolUse, SubagentStart and so on:
+  \"hooks\": {\"PreToolUse\": [{\"hooks\": [{\"type\": \"command\", \"command\": \"forebear hook\"}]}]}")]
+pub(crate) struct HookArgs {}
+
+/// Whether this is a call of a hook, also where nothing else of it is understood.
+pub(crate) fn is_called() -> bool {
+    let mut args = std::env::args_os().skip(1);
+    while let Some(arg) = args.next() {
+        if arg == "--store" || arg == "--color" {
+            args.next();
+        } else if !arg.to_string_lossy().starts_with('-') {
+            return arg == "hook";
+        }
+    }
+    false
+}
+
+/// Does it, and says what went wrong; it is never the caller's concern.
+pub(crate) fn run(global: &Global) -> Outcome {
+    // A panic has told of itself.
+    if let Ok(Err(failure)) = catch_unwind(AssertUnwindSafe(|| hand_in(global))) {
+        let _ = failure.report();
+    }
+    Ok(())
+}
+
+/// Says what is wrong with the command line, as no failure.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    complain(error.render().to_string().trim_end());
+    ExitCode::SUCCESS
+}
+
+fn hand_in(global: &Global) -> Outcome {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    let mut payload = Vec::new();
+    let most = limits::MAX_BATCH_BYTES as u64;
+    io::stdin().lock().take(most).read_to_end(&mut payload).map_err(|error| {
+        Failure::Failed(format!("reading the payload from standard input: {error}"))
+    })?;
+    place::spool(global)?.submit_hook(payload, time_ns)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `forebear watch`: transcripts into the store as they are written.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use forebear::ingest::{FollowOptions, FollowStatus, Follower};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::Global;
+use crate::commands::import::usual_folders;
+use crate::failure::{Outcome, note};
+use crate::output::{Out, draw, text, time};
+use crate::place;
+
+/// Follow transcripts and store what is written to them
+///
+/// Reads what is there and goes on with what comes, until Ctrl-C or SIGTERM, as
+/// `forebear import` would if it were called all the time. Without a path it follows the
+/// usual folders, which need not be there yet. `forebear status` says how far it is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json, one object in the end, as `forebear status --json` has it.
+
+Examples:
+  forebear watch
+  forebear watch /mnt/shared/projects --poll --interval 10s")]
+pub(crate) struct WatchArgs {
+    /// Files, and folders with `*.jsonl` files
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Look at all files in turn, instead of being told of changes by the system; it does so
+    /// by itself where the system can't tell, as on network file systems
+    #[arg(long)]
+    poll: bool,
+    /// How often all files are looked at where the system does not tell of changes
+    #[arg(long, value_name = "TIME", value_parser = time::parse_length, default_value = "2s")]
+    interval: Duration,
+}
+
+pub(crate) fn run(args: &WatchArgs, global: &Global) -> Outcome {
+    let paths = if args.paths.is_empty() { usual_folders()? } else { args.paths.clone() };
+    let store = place::open_or_make(global)?;
+    let options = FollowOptions::new(&paths).poll_only(args.poll).poll_every(args.interval);
+    let mut follower = Follower::new(&store, options);
+    let stop = follower.stop_handle();
+    let stopping = AtomicBool::new(false);
+    let set = ctrlc::set_handler(move || {
+        // The second time at once, which loses nothing that the next run would not find.
+        if stopping.swap(true, Ordering::Relaxed) {
+            process::exit(1);
+        }
+        stop.stop();
+    });
+    if let Err(error) = set {
+        note(&format!("forebear: Ctrl-C and SIGTERM will not end it cleanly: {error}"));
+    }
+    let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    note(&format!("forebear: following {}; Ctrl-C ends it", folders.join(", ")));
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{wide_msg:.dim}") {
+        bar.set_style(style);
+    }
+    let mut told = BTreeSet::new();
+    let run = follower.run(|status| {
+        bar.set_message(line(status));
+        for (path, why) in &status.failing {
+            if told.len() < MAX_TOLD && told.insert(path.clone()) {
+                bar.suspend(|| note(&format!("forebear: {}: {why}", path.display())));
+            }
+        }
+    });
+    bar.finish_and_clear();
+    let status = follower.status();
+    run?;
+    store.close()?;
+    let mut out = Out::new();
+    if global.json {
+        out.json(&status)?;
+    } else {
+        draw::plain(&mut out, &line(&status), 0)?;
+    }
+    out.finish()?;
+    Ok(())
+}
+
+/// How it is doing, in a line.
+pub(crate) fn line(status: &FollowStatus) -> String {
+    let mut line = format!(
+        "{}, {} stored, {:.0} a second",
+        text::counted(status.files, "file", "files"),
+        text::counted(status.events, "event", "events"),
+        status.events_per_second
+    );
+    if status.bytes_behind > 0 {
+        line.push_str(&format!(", {} to read", text::bytes(status.bytes_behind)));
+    }
+    if status.quarantined > 0 {
+        line.push_str(&format!(
+            ", {} quarantined",
+            text::counted(status.quarantined, "piece", "pieces")
+        ));
+    }
+    line
+}
+
+/// Files that can't be read are told of one by one up to so many.
+const MAX_TOLD: usize = 1000;

@@ -1,0 +1,161 @@
+//! While another process has the store open, what is written is handed in through the
+//! spool and stands in the store a moment later.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use common::{Place, Said, each, ids};
+use serde_json::Value;
+
+/// A process that has the store open until it is dropped.
+struct Holder {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Holder {
+    /// `append --json` holds the store as long as its input is open.
+    fn of(place: &Place) -> Self {
+        let mut child = place
+            .command(&["append", "--json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut holder = Self { child, input, output };
+        holder.append("holder");
+        holder
+    }
+
+    /// Has it append an event, and waits for the answer.
+    fn append(&mut self, id: &str) -> Value {
+        let input = self.input.as_mut().expect("is open");
+        writeln!(input, r#"{{"kind":"e","id":"{id}","time":1}}"#).expect("it reads");
+        let mut answer = String::new();
+        self.output.read_line(&mut answer).expect("it answers");
+        serde_json::from_str(&answer).expect("is JSON")
+    }
+
+    fn end(mut self) {
+        drop(self.input.take());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+fn assert_handed_in(said: &Said) {
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("handing in through its spool"), "{said:?}");
+}
+
+#[test]
+fn events_are_handed_in_while_the_store_is_held() {
+    let place = Place::new();
+    let mut holder = Holder::of(&place);
+    let said = place.run(&[
+        "append",
+        "tool_use",
+        "--id",
+        "one",
+        "--parent",
+        "holder",
+        "--payload",
+        "ls",
+        "--wait",
+    ]);
+    assert_handed_in(&said);
+    assert_eq!(said.out, "one\n");
+    let chain = place.json(&["chain", "one"]);
+    assert_eq!(ids(&chain), ["one", "holder"]);
+
+    let lines: String = (0..2500)
+        .map(|n| format!("{{\"kind\":\"e\",\"id\":\"line {n}\",\"time\":{n}}}\n"))
+        .collect();
+    let lines =
+        format!("{lines}no object\n{{\"kind\":\"\"}}\n{{\"kind\":\"last\",\"id\":\"last\"}}\n");
+    let said = place.run_with(&["append", "--json", "--wait"], &lines);
+    assert_eq!(said.code, 1, "two lines are refused: {}", said.err);
+    let answers = said.lines();
+    assert_eq!(answers.len(), 2503);
+    assert_eq!(ids(&answers).len(), 2501);
+    assert!(each(&answers, "status").iter().all(|status| *status == "handed_in"));
+    assert_eq!(each(&answers, "line"), [2501, 2502]);
+    let found = place.json(&["events", "--all", "--oldest-first"]);
+    assert_eq!(found.len(), 2503);
+    assert_eq!(place.json(&["show", "last"])[0]["kind"], "last");
+    // The holder was not held up, and goes on.
+    assert_eq!(holder.append("holder again")["status"], "new");
+    holder.end();
+}
+
+#[test]
+fn without_waiting_what_was_handed_in_is_there_once_the_holder_has_ended() {
+    let place = Place::new();
+    let holder = Holder::of(&place);
+    for id in ["a", "b", "c"] {
+        assert_handed_in(&place.run(&["append", "e", "--id", id]));
+    }
+    holder.end();
+    // It took them in, or the next one to open the store does.
+    assert_eq!(place.run(&["append", "e", "--id", "d"]).code, 0);
+    let found = place.json(&["events", "--all"]);
+    assert_eq!(found.len(), 5, "{found:?}");
+}
+
+#[test]
+fn answers_come_line_by_line_also_through_the_spool() {
+    let place = Place::new();
+    let holder = Holder::of(&place);
+    let mut second = Holder::of(&place);
+    assert_eq!(second.append("through the spool")["status"], "handed_in");
+    second.end();
+    holder.end();
+}
+
+#[test]
+fn hooks_are_handed_in_whatever_happens() {
+    let place = Place::new();
+    let hook = |input: &str| place.run_with(&["hook"], input);
+    let payload = |name: &str, more: &str| {
+        format!("{{\"session_id\":\"s\",\"hook_event_name\":\"{name}\"{more}}}")
+    };
+    let call = r#","tool_name":"Bash","tool_use_id":"t""#;
+    // Nobody has the store open, there is none as yet.
+    for name in ["SessionStart", "UserPromptSubmit"] {
+        let said = hook(&payload(name, ""));
+        assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "", ""));
+    }
+    // Whoever looks takes in what waits.
+    assert_eq!(place.json(&["events"]).len(), 2);
+    let holder = Holder::of(&place);
+    for name in ["PreToolUse", "PostToolUse", "Stop"] {
+        assert_eq!(hook(&payload(name, if name == "Stop" { "" } else { call })).code, 0);
+    }
+    holder.end();
+    let found = place.json(&["events", "--session", "s", "--oldest-first", "--payload"]);
+    let kinds: Vec<_> = each(&found, "kind");
+    assert_eq!(kinds, ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop"]);
+    let parents: Vec<_> = found[1..].iter().map(|event| event["parent"].as_str()).collect();
+    let expected: Vec<_> = found[..4].iter().map(|event| event["id"].as_str()).collect();
+    assert_eq!(parents, expected);
+    assert_eq!(found[2]["payload"]["tool_name"], "Bash");
+
+    // What is none is quarantined, and what is wrong is no concern of the caller's.
+    let said = hook("no object");
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    let listed = place.run(&["quarantine"]);
+    assert!(listed.out.contains("hook"), "{listed:?}");
+    let said = place.run_with(&["hook", "--no-such-option"], "{}");
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert!(!said.err.is_empty());
+    std::fs::remove_dir_all(place.store()).expect("removes");
+    std::fs::write(place.store(), "a file in the way").expect("writes");
+    let said = hook(&payload("Stop", ""));
+    assert_eq!((said.code, said.out.as_str()), (0, ""));
+    assert!(said.err.contains("events.forebear"), "{said:?}");
+}

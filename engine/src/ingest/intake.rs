@@ -1,0 +1,249 @@
+//! From what was read to the store: in batches, with the position they reach, and
+//! with the links that follow.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::batch::{AppendStatus, Batch, Linked, Written};
+use crate::error::Result;
+use crate::event::{Link, Quarantined};
+use crate::ingest::ImportReport;
+use crate::ingest::follow::position::Position;
+use crate::ingest::formats::claude::spawn::Clues;
+use crate::ingest::formats::{Adapter, Choice, ReadEvent};
+use crate::options::{Durability, WhenFull};
+use crate::store::Store;
+use crate::writer::receipt::Receipt;
+
+/// Fills batches, submits them, counts what became of them, and links agents.
+///
+/// A position goes into the batch that holds the last events before it. It says up
+/// to where links have been made as well, which are known only once the events are
+/// stored: whoever finds the two apart reads what is between them again.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    store: Store,
+    durability: Durability,
+    choice: Choice,
+    /// What was found and done so far.
+    pub(crate) report: ImportReport,
+    /// Events and versions stored so far, those without an id among them.
+    pub(crate) stored: u64,
+    filling: Filling,
+    /// Batches that were submitted, the oldest first.
+    in_flight: VecDeque<InFlight>,
+    /// The newest positions of sources whose links are not all stored.
+    unlinked: BTreeMap<String, Position>,
+}
+
+/// A batch that is being filled.
+#[derive(Debug, Default)]
+struct Filling {
+    batch: Batch,
+    bytes: usize,
+    clues: Clues,
+}
+
+/// A batch that was submitted.
+#[derive(Debug)]
+struct InFlight {
+    /// None if there was nothing to store, only clues.
+    receipt: Option<Receipt>,
+    /// For each of its events, whether its object has a uuid.
+    has_uuid: Vec<bool>,
+    clues: Clues,
+}
+
+impl Intake {
+    pub(crate) fn new(store: Store, durability: Durability, choice: Choice) -> Self {
+        Self {
+            store,
+            // Agents are linked to their calls as snapshots show them.
+            durability: durability.max(Durability::Flush),
+            choice,
+            report: ImportReport::default(),
+            stored: 0,
+            filling: Filling::default(),
+            in_flight: VecDeque::new(),
+            unlinked: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// Takes an event, whose labels may say something about agents; returns whether
+    /// links may follow from it.
+    pub(crate) fn event(&mut self, read: ReadEvent, has_clues: bool) -> Result<bool> {
+        self.report.times_made_up += u64::from(read.time_made_up);
+        self.make_room(read.event.payload.as_ref().map_or(0, Vec::len))?;
+        let says_something = has_clues && self.filling.clues.note(&read.event);
+        self.filling.batch.events.push(read.event);
+        Ok(says_something)
+    }
+
+    /// Notes what an event says that is stored already.
+    pub(crate) fn note_again(&mut self, read: &ReadEvent) -> bool {
+        self.filling.bytes += RECORD_BYTES;
+        self.filling.clues.note(&read.event)
+    }
+
+    pub(crate) fn quarantine(&mut self, input: Quarantined) -> Result<()> {
+        self.make_room(input.bytes.len())?;
+        self.filling.batch.quarantined.push(input);
+        Ok(())
+    }
+
+    /// Takes the position that was reached by what was taken so far.
+    pub(crate) fn position(&mut self, source: &str, position: Position) -> Result<()> {
+        self.note(source, position.encode())?;
+        if position.linked == position.taken {
+            self.unlinked.remove(source);
+        } else {
+            self.unlinked.insert(source.to_owned(), position);
+        }
+        Ok(())
+    }
+
+    /// Takes what is to be kept under this name.
+    pub(crate) fn note(&mut self, source: &str, bytes: Vec<u8>) -> Result<()> {
+        self.make_room(bytes.len())?;
+        let batch = std::mem::take(&mut self.filling.batch);
+        self.filling.batch = batch.checkpoint(source, bytes);
+        Ok(())
+    }
+
+    /// Whether the batch should go once the position is in it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.filling.bytes > BATCH_BYTES || self.filling.batch.len() >= BATCH_RECORDS
+    }
+
+    /// Whether so many sources wait for their links that it is time for them.
+    pub(crate) fn links_are_due(&self) -> bool {
+        self.unlinked.len() > MAX_UNLINKED
+    }
+
+    /// Submits the batch if a record with so many bytes would make it far too large.
+    fn make_room(&mut self, bytes: usize) -> Result<()> {
+        let bytes = bytes + RECORD_BYTES;
+        let filling = &self.filling;
+        let full = filling.batch.len() >= MAX_BATCH_RECORDS
+            || filling.bytes + bytes > MAX_BATCH_BYTES && !filling.batch.is_empty();
+        if full {
+            self.submit()?;
+        }
+        self.filling.bytes += bytes;
+        Ok(())
+    }
+
+    /// Submits the batch that is being filled, and settles the oldest ones until
+    /// few are left in flight.
+    pub(crate) fn submit(&mut self) -> Result<()> {
+        let Filling { batch, clues, .. } = std::mem::take(&mut self.filling);
+        if !batch.is_empty() || !clues.is_empty() {
+            self.send(batch, clues)?;
+        }
+        while self.in_flight.len() > MAX_IN_FLIGHT {
+            self.settle_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, batch: Batch, clues: Clues) -> Result<()> {
+        let has_uuid = batch.events.iter().map(|event| !event.derived_id).collect();
+        let batch = batch.durability(self.durability).when_full(WhenFull::Block);
+        let receipt = if batch.is_empty() { None } else { Some(self.store.submit(batch)?) };
+        self.in_flight.push_back(InFlight { receipt, has_uuid, clues });
+        Ok(())
+    }
+
+    fn send_links(&mut self, links: &[Link]) -> Result<()> {
+        for links in links.chunks(BATCH_RECORDS) {
+            let batch = Batch { links: links.to_vec(), ..Batch::default() };
+            self.send(batch, Clues::default())?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the oldest batch in flight, counts what became of it and links
+    /// the agents that it says something about.
+    fn settle_oldest(&mut self) -> Result<()> {
+        let Some(oldest) = self.in_flight.pop_front() else {
+            return Ok(());
+        };
+        if let Some(receipt) = oldest.receipt {
+            let written = receipt.wait()?;
+            self.count(&written, &oldest.has_uuid);
+        }
+        if oldest.clues.is_empty() {
+            return Ok(());
+        }
+        let links = oldest.clues.resolve(&self.store.snapshot())?;
+        self.send_links(&links)
+    }
+
+    /// Submits what there is and waits for all of it, the links that follow included.
+    pub(crate) fn settle_all(&mut self) -> Result<()> {
+        self.submit()?;
+        while !self.in_flight.is_empty() {
+            self.settle_oldest()?;
+        }
+        Ok(())
+    }
+
+    /// Settles all and stores, of each source whose links are there now, that they are.
+    pub(crate) fn settle_links(&mut self) -> Result<()> {
+        self.settle_all()?;
+        for (source, position) in std::mem::take(&mut self.unlinked) {
+            let linked = position.taken;
+            self.position(&source, Position { linked, ..position })?;
+        }
+        self.settle_all()
+    }
+
+    /// Adds the links that follow from a file that was read.
+    pub(crate) fn link(&mut self, adapter: &mut dyn Adapter) -> Result<()> {
+        if adapter.has_links() {
+            self.settle_all()?;
+            let links = adapter.links(&self.store.snapshot())?;
+            self.send_links(&links)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, written: &Written, has_uuid: &[bool]) {
+        let report = &mut self.report;
+        for (event, has_uuid) in written.events.iter().zip(has_uuid) {
+            match event.status {
+                _ if !has_uuid => report.without_id += 1,
+                AppendStatus::New => report.events += 1,
+                AppendStatus::Repeat => report.repeats += 1,
+                AppendStatus::Version => report.versions += 1,
+            }
+        }
+        let stored = written.events.iter().filter(|event| event.status != AppendStatus::Repeat);
+        self.stored += stored.count() as u64;
+        let new = |link: &&Linked| matches!(link, Linked::Accepted | Linked::Closing);
+        report.links += written.links.iter().filter(new).count() as u64;
+        report.quarantined += written.quarantined.iter().filter(|new| **new).count() as u64;
+    }
+}
+
+/// A batch is one block of the log: large enough that its header and the answer
+/// cost little, small enough that few bytes wait in memory.
+const BATCH_BYTES: usize = 512 << 10;
+const BATCH_RECORDS: usize = 1000;
+/// A batch ends after a line, so that the position in it is that of its events; a
+/// line that would make it larger than this goes in batches of its own.
+const MAX_BATCH_BYTES: usize = 1 << 20;
+const MAX_BATCH_RECORDS: usize = 2000;
+/// Roughly what a record takes beside its payload.
+const RECORD_BYTES: usize = 400;
+/// Batches that are written while the next one is read.
+const MAX_IN_FLIGHT: usize = 2;
+/// Sources whose links may be outstanding.
+const MAX_UNLINKED: usize = 256;

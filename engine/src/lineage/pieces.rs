@@ -1,0 +1,190 @@
+//! From piece to piece: where a row lies in its tree, and the way up from it over
+//! links that were learnt late.
+//!
+//! Within a piece the spine says all. The anchors of pieces are joined to pieces
+//! above by links that are looked up once and then remembered, together with leaps
+//! over several of them, so that the way up is O(log joins).
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::error::{Error, Result};
+use crate::id::EventId;
+use crate::lineage::up::Up;
+use crate::log::index::Flags;
+use crate::parts::Parts;
+use crate::parts::joins::Join;
+
+/// Where an event lies in its tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// The topmost known ancestor, which may have expired.
+    pub(crate) root: u64,
+    pub(crate) root_id: EventId,
+    /// Links between the event and its root.
+    pub(crate) depth: u64,
+    /// Those of them that join pieces; none where they lead round in a circle.
+    pub(crate) joins: Option<u64>,
+}
+
+/// Anchors and where they lie in their trees, as one snapshot sees them.
+#[derive(Debug, Default)]
+pub(crate) struct Tops(HashMap<u64, Position, RandomState>);
+
+/// What is above the anchor of a piece.
+#[derive(Debug)]
+pub(crate) enum Above {
+    /// Nothing that is known of, or nothing that is stored any more.
+    Nothing,
+    /// A piece that was come by before.
+    Known(Join),
+    /// A piece that was not, and whether the join may be remembered.
+    New(Join, bool),
+}
+
+impl Parts {
+    /// Where a row lies in its tree: its piece, and the pieces above. O(log joins)
+    /// once they were crossed.
+    pub(crate) fn position(&self, seq: u64) -> Result<Position> {
+        self.position_by(seq, &mut Tops::default())
+    }
+
+    /// The same for one of many rows: anchors that were come by are remembered.
+    pub(crate) fn position_by(&self, seq: u64, tops: &mut Tops) -> Result<Position> {
+        let Some((part, row)) = self.locate(seq)? else {
+            return Err(Error::damaged(format!(
+                "expected an event with sequence number {seq}, found none"
+            )));
+        };
+        let below = part.below(row)?;
+        let mut anchor = below.anchor;
+        let (mut depth, mut joins) = (u64::from(below.depth), 0);
+        // The anchors on the way, and how far above each the row is.
+        let mut way: Vec<(u64, u64, u64)> = Vec::new();
+        let mut learnt: Vec<(u64, Join)> = Vec::new();
+        // A row in the piece, whose part knows the anchor's id.
+        let mut inside = seq;
+        // Brent's: the turtle is moved on to where the hare is at powers of two.
+        let (mut turtle, mut power) = (anchor, 1);
+        let position = loop {
+            if let Some(top) = tops.0.get(&anchor) {
+                let joins = top.joins.map(|above| joins + above);
+                break Position { depth: depth + top.depth, joins, ..top.clone() };
+            }
+            way.push((anchor, depth, joins));
+            let join = match self.above(anchor)? {
+                Above::Nothing => {
+                    let root_id = self.anchor_id(anchor, inside)?;
+                    break Position { root: anchor, root_id, depth, joins: Some(joins) };
+                }
+                Above::Known(join) => join,
+                Above::New(join, stays) => {
+                    if stays {
+                        learnt.push((anchor, join));
+                    }
+                    join
+                }
+            };
+            inside = if join.leap.to == join.above { join.parent } else { join.leap.to };
+            anchor = join.leap.to;
+            (depth, joins) = (depth + join.leap.edges, joins + join.leap.joins);
+            if anchor == turtle {
+                return self.position_in_circle(seq, inside);
+            }
+            if way.len() == power {
+                (turtle, power) = (anchor, power * 2);
+            }
+        };
+        // From the top down, since each builds on those above.
+        for (anchor, join) in learnt.into_iter().rev() {
+            self.segments.joins().insert(anchor, join);
+        }
+        if tops.0.len() > TOPS_MAX {
+            tops.0.clear();
+        }
+        for (anchor, deeper, crossed) in way {
+            let joins = position.joins.map(|joins| joins - crossed);
+            let depth = position.depth - deeper;
+            tops.0.insert(anchor, Position { depth, joins, ..position.clone() });
+        }
+        Ok(position)
+    }
+
+    /// What is above an anchor, as this snapshot sees it. What was remembered takes
+    /// one look.
+    pub(crate) fn above(&self, anchor: u64) -> Result<Above> {
+        if !self.holds(anchor) {
+            return Ok(Above::Nothing);
+        }
+        let (first, end) = (self.first_seq(), self.sealed_end());
+        if let Some(join) = self.segments.joins().get(anchor) {
+            if join.leap.is_within(first, end) {
+                return Ok(Above::Known(join));
+            }
+            let alone = join.alone(anchor);
+            if alone.leap.is_within(first, end) {
+                return Ok(Above::Known(alone));
+            }
+        }
+        let Some((part, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
+        let Up::Known(parent, _) = self.up_from(&part, row)? else { return Ok(Above::Nothing) };
+        let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
+        let below = above.below(parent_row)?;
+        let join = Join::new(anchor, parent, below.anchor, below.depth);
+        // A claim may give way to a stronger one, and what a log says may change.
+        let stays = join.leap.is_within(first, end) && part.flags(row)?.has(Flags::NAMED);
+        Ok(Above::New(join, stays))
+    }
+
+    /// The id of an anchor, which the part of a row `inside` its piece knows even
+    /// where it has expired.
+    fn anchor_id(&self, anchor: u64, inside: u64) -> Result<EventId> {
+        if let Some(id) = self.id(anchor)? {
+            return Ok(id);
+        }
+        match self.locate(inside)? {
+            Some((part, row)) => part.anchor_id(row),
+            None => Err(Error::expired(anchor)),
+        }
+    }
+
+    /// The position of a row where links that were learnt late lead round in a
+    /// circle, to which the row `on` belongs. None of them is marked where the writer
+    /// could not see the others, since they had been dropped: in an archive they come
+    /// together again. The oldest anchor counts as the root.
+    fn position_in_circle(&self, seq: u64, on: u64) -> Result<Position> {
+        let step = |at: u64| match self.locate(at)? {
+            Some((part, row)) => {
+                let below = part.below(row)?;
+                match self.up(below.anchor)? {
+                    Up::Known(parent, _) => Ok((below, parent)),
+                    _ => Err(Error::damaged(format!("expected a link above event {at}"))),
+                }
+            }
+            None => Err(Error::damaged(format!("expected event {at}, found none"))),
+        };
+        let (first, mut at) = step(on)?;
+        let mut root = first.anchor;
+        loop {
+            let (below, parent) = step(at)?;
+            if below.anchor == first.anchor {
+                break;
+            }
+            (root, at) = (root.min(below.anchor), parent);
+        }
+        let (mut at, mut depth) = (seq, 0);
+        loop {
+            let (below, parent) = step(at)?;
+            depth += u64::from(below.depth);
+            if below.anchor == root {
+                let root_id = self.id(root)?.unwrap_or_default();
+                return Ok(Position { root, root_id, depth, joins: None });
+            }
+            (at, depth) = (parent, depth + 1);
+        }
+    }
+}
+
+/// Most anchors that are remembered: some 10 MiB.
+const TOPS_MAX: usize = 100_000;

@@ -1,0 +1,189 @@
+//! The records of a log, gathered by instance into the heap's chunks, so that those
+//! of a chain lie together.
+//!
+//! A log has its instances' records in turn. They are read in the log's order, each
+//! into a chunk of its instance, which is written once it is full: the log is read
+//! front to back and not record by record. Where the instances are so many that
+//! their chunks would take too much memory, some are gathered at a time.
+
+use crate::error::Result;
+use crate::log::index::{Flags, Row};
+use crate::log::record::{FRAME_BYTES, Frame};
+use crate::segment::chunks::{Chunk, ChunkWriter, PIECE_BYTES, Placed};
+use crate::segment::output::Output;
+use crate::segment::slim::Ids;
+use crate::segment::spine::Entry;
+use crate::segment::window::Window;
+
+/// Writes a heap.
+pub(crate) struct Gatherer<'l, 'o> {
+    pub(crate) window: Window<'l>,
+    pub(crate) chunks: ChunkWriter,
+    pub(crate) out: &'o mut Output,
+    /// Bytes of a chunk before compression, about.
+    pub(crate) chunk_bytes: usize,
+}
+
+/// The events and versions of a log, in its order.
+pub(crate) struct Events<'a> {
+    pub(crate) rows: &'a [Row],
+    /// The length of each record.
+    pub(crate) lengths: &'a [u32],
+    pub(crate) entries: &'a mut [Entry],
+    pub(crate) first_seq: u64,
+}
+
+impl Gatherer<'_, '_> {
+    /// Writes the records of all rows, and sets in the spine where they are. O(rows)
+    /// for each [`GATHERED_BYTES`] of what waits.
+    pub(crate) fn events(&mut self, events: &mut Events<'_>) -> Result<()> {
+        let bytes_of = events.bytes_by_instance();
+        let mut first = 0;
+        while first < bytes_of.len() {
+            let mut waiting = 0;
+            let fit = bytes_of[first..].iter().take_while(|&&bytes| {
+                waiting += bytes.min(self.chunk_bytes as u64);
+                waiting <= GATHERED_BYTES
+            });
+            let end = first + fit.count().max(1);
+            self.instances(first, &bytes_of[first..end], events)?;
+            first = end;
+        }
+        Ok(())
+    }
+
+    /// Writes records that no row has, in order; returns where in the log and where in
+    /// the heap each lies.
+    pub(crate) fn others(&mut self, places: &[(u64, u32)]) -> Result<Vec<(u64, u32)>> {
+        let mut placed: Vec<(u64, u32)> = places.iter().map(|&(offset, _)| (offset, 0)).collect();
+        let mut chunk = Chunk::new(self.chunk_bytes);
+        for (at, &(offset, length)) in places.iter().enumerate() {
+            let ahead = places[at + 1..].iter().copied();
+            let until = self.window.worth_reading(offset, length, ahead);
+            self.add(&mut chunk, at as u32, (offset, length), until, &mut placed)?;
+        }
+        self.chunks.write(&mut chunk, self.out, &mut placed)?;
+        Ok(placed)
+    }
+
+    /// Writes the records of some instances, from the `first` on; `bytes_of` says how
+    /// many bytes each has.
+    fn instances(&mut self, first: usize, bytes_of: &[u64], events: &mut Events<'_>) -> Result<()> {
+        let mut waiting: Vec<Option<Chunk>> = Vec::new();
+        waiting.resize_with(bytes_of.len(), || None);
+        let among = first..first + bytes_of.len();
+        for row in 0..events.rows.len() {
+            let Some(instance) = events.instance(row).filter(|at| among.contains(at)) else {
+                continue;
+            };
+            let chunk = waiting[instance - first].get_or_insert_with(|| {
+                Chunk::with_room(self.chunk_bytes, bytes_of[instance - first])
+            });
+            let (offset, length) = events.in_log(row);
+            let is_among =
+                |&row: &usize| events.instance(row).is_some_and(|at| among.contains(&at));
+            let ahead = (row + 1..events.rows.len()).filter(is_among).map(|row| events.in_log(row));
+            let until = self.window.worth_reading(offset, length, ahead);
+            self.add(chunk, row as u32, (offset, length), until, events)?;
+        }
+        // What is left of each is too little for a chunk of its own.
+        let mut rest = Chunk::new(self.chunk_bytes);
+        for chunk in waiting.into_iter().flatten() {
+            for (row, record) in chunk.records() {
+                if rest.is_full_for(record.len()) {
+                    self.chunks.write(&mut rest, self.out, events)?;
+                }
+                rest.add(row, record)?;
+            }
+        }
+        self.chunks.write(&mut rest, self.out, events)
+    }
+
+    /// Adds a record at a place in the log to a chunk, which is written before if it
+    /// is full. Reads on to `until` if it must read.
+    fn add(
+        &mut self,
+        chunk: &mut Chunk,
+        number: u32,
+        (offset, length): (u64, u32),
+        until: u64,
+        placed: &mut impl Placed,
+    ) -> Result<()> {
+        if !chunk.is_large(u64::from(length)) {
+            if chunk.is_full_for(length as usize) {
+                self.chunks.write(chunk, self.out, placed)?;
+            }
+            return chunk.add(number, self.window.read(offset, length as usize, until)?);
+        }
+        let end = offset + u64::from(length);
+        let frame = Frame::parse(self.window.read(offset, FRAME_BYTES, end)?, u64::from(length))?;
+        let front = frame.payload_start();
+        if chunk.is_full_for(front) {
+            self.chunks.write(chunk, self.out, placed)?;
+        }
+        chunk.add(number, self.window.read(offset, front, end)?)?;
+        self.chunks.write(chunk, self.out, placed)?;
+        let mut at = offset + front as u64;
+        while at < end {
+            let piece = (end - at).min(PIECE_BYTES as u64);
+            self.chunks.write_piece(self.window.read(at, piece as usize, end)?, self.out)?;
+            at += piece;
+        }
+        Ok(())
+    }
+}
+
+impl Events<'_> {
+    /// The number of a row's instance; none where the row was lost. Small numbers
+    /// alone: they count the segment's texts.
+    fn instance(&self, row: usize) -> Option<usize> {
+        let entry = &self.entries[row];
+        // What has no instance comes first.
+        (!entry.flags.has(Flags::LOST)).then(|| entry.instance.wrapping_add(1) as usize)
+    }
+
+    /// Where in the log a row's record lies, and how long it is.
+    fn in_log(&self, row: usize) -> (u64, u32) {
+        (self.rows[row].offset, self.lengths[row])
+    }
+
+    fn bytes_by_instance(&self) -> Vec<u64> {
+        let mut bytes_of = Vec::new();
+        for row in 0..self.rows.len() {
+            let Some(instance) = self.instance(row) else { continue };
+            if bytes_of.len() <= instance {
+                bytes_of.resize(instance + 1, 0);
+            }
+            bytes_of[instance] += u64::from(self.lengths[row]);
+        }
+        bytes_of
+    }
+}
+
+impl Placed for Events<'_> {
+    fn ids(&self, row: u32) -> Option<Ids> {
+        let entry = self.entries.get(row as usize).filter(|entry| !entry.flags.has(Flags::TEXT))?;
+        let parent = entry.parent.checked_sub(self.first_seq).and_then(|parent| {
+            Some((u32::try_from(parent).ok()?, self.entries.get(parent as usize)?.key))
+        });
+        Some(Ids { row, key: entry.key, parent })
+    }
+
+    fn place(&mut self, row: u32, address: u32) {
+        self.entries[row as usize].record = address;
+    }
+}
+
+/// Records that no row has: their ids stay.
+impl Placed for Vec<(u64, u32)> {
+    fn ids(&self, _: u32) -> Option<Ids> {
+        None
+    }
+
+    fn place(&mut self, number: u32, address: u32) {
+        self[number as usize].1 = address;
+    }
+}
+
+/// Bytes of chunks that wait to be filled at a time.
+const GATHERED_BYTES: u64 = 8 << 20;

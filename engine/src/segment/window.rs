@@ -1,0 +1,73 @@
+//! A piece of a log in memory while it is sealed.
+
+use crate::error::{Error, Result};
+use crate::storage::StorageFile;
+
+/// Reads records that are wanted in some order, some bytes ahead.
+pub(crate) struct Window<'l> {
+    file: &'l dyn StorageFile,
+    name: &'l str,
+    bytes: Vec<u8>,
+    at: u64,
+}
+
+impl<'l> Window<'l> {
+    pub(crate) fn new(file: &'l dyn StorageFile, name: &'l str) -> Self {
+        Self { file, name, bytes: Vec::new(), at: 0 }
+    }
+
+    /// How far it is worth reading on from a record, if it has to be read: over those
+    /// `ahead` that are wanted next and lie close.
+    pub(crate) fn worth_reading(
+        &self,
+        offset: u64,
+        length: u32,
+        ahead: impl Iterator<Item = (u64, u32)>,
+    ) -> u64 {
+        let mut end = offset + u64::from(length);
+        if self.holds(offset, length as usize) {
+            return end;
+        }
+        let limit = end + WINDOW_BYTES as u64;
+        for (offset, length) in ahead {
+            if offset < end || offset - end > NEAR_BYTES || offset > limit {
+                break;
+            }
+            end = offset + u64::from(length);
+        }
+        end
+    }
+
+    /// The bytes at `at`. Reads what follows up to `until`, too, if it must read.
+    pub(crate) fn read(&mut self, at: u64, length: usize, until: u64) -> Result<&[u8]> {
+        if !self.holds(at, length) {
+            let ahead = until.saturating_sub(at).min(WINDOW_BYTES as u64) as usize;
+            self.bytes.resize(length.max(ahead), 0);
+            self.at = at;
+            let read = self
+                .file
+                .read_at(&mut self.bytes, at)
+                .map_err(|error| Error::io("read", self.name, error))?;
+            self.bytes.truncate(read);
+            if read < length {
+                return Err(Error::damaged(format!(
+                    "{}: expected {length} bytes at byte {at}, found {read} before the end",
+                    self.name
+                )));
+            }
+        }
+        let begin = (at - self.at) as usize;
+        Ok(&self.bytes[begin..begin + length])
+    }
+
+    /// Whether these bytes are in memory.
+    fn holds(&self, at: u64, length: usize) -> bool {
+        at.checked_sub(self.at)
+            .is_some_and(|begin| begin + length as u64 <= self.bytes.len() as u64)
+    }
+}
+
+/// Bytes of the log that are read at a time.
+const WINDOW_BYTES: usize = 256 << 10;
+/// Reading so many bytes that aren't wanted is cheaper than another call.
+const NEAR_BYTES: u64 = 4 << 10;
