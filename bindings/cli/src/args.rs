@@ -7,8 +7,8 @@ use forebear::{Cursor, Filter, Snapshot};
 
 use crate::commands::{
     append, chain, common, counts, demo, export, generate, hook, import, link, listings,
-    quarantine, retain, segments, session_tree, sessions, show, stats, status, tail, tree,
-    upkeep, watch,
+    quarantine, retain, segments, session_tree, sessions, show, stats, status, tail, tree, upkeep,
+    watch,
 };
 use crate::failure::Failure;
 use crate::output::time;

@@ -73,5 +73,5 @@ fn the_tree_is_drawn_and_relationships_grow_it() {
     assert!(lines[3].starts_with("└─● helper  failed"), "{said:?}");
     assert!(lines[4].contains("3 events, 1 error in all"), "{said:?}");
     assert_eq!(place.run(&["session-tree", "unknown"]).code, 3);
-    assert_eq!(place.run(&["relate", "a", "b", "--metadata", "{"]).code, 1);
+    assert_eq!(place.run(&["relate", "a", "b", "--metadata", "{"]).code, 2);
 }

@@ -55,8 +55,8 @@ use std::path::PathBuf;
 use crate::ingest::formats::Choice;
 use crate::options::Durability;
 
-pub(crate) use formats::hook_event;
 pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
+pub(crate) use formats::hook_event;
 pub use formats::{Format, Mapping, append_hook};
 pub use import::import;
 

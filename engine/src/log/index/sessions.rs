@@ -16,6 +16,9 @@ use crate::log::index::{Dimension, Flags, Index, NONE, NOW, Parent, Place};
 /// The sessions of a log by their names.
 pub(crate) type Tallies = BTreeMap<String, Tally>;
 
+/// What shows the index to whoever is called.
+pub(crate) type Look<'a> = dyn Fn(&mut dyn FnMut(&Index)) + 'a;
+
 /// How far a log is folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
@@ -65,7 +68,7 @@ pub(crate) fn names(index: &Index) -> BTreeSet<String> {
 
 /// Folds the first rows of a log. O(rows and their labels). `look` shows the
 /// index, each time for a bounded number of steps.
-pub(crate) fn fold(look: &dyn Fn(&mut dyn FnMut(&Index)), extent: Extent) -> Tallies {
+pub(crate) fn fold(look: &Look<'_>, extent: Extent) -> Tallies {
     let mut fold = Fold {
         look,
         extent,
@@ -83,7 +86,7 @@ pub(crate) fn fold(look: &dyn Fn(&mut dyn FnMut(&Index)), extent: Extent) -> Tal
 
 /// A fold in the making.
 struct Fold<'a> {
-    look: &'a dyn Fn(&mut dyn FnMut(&Index)),
+    look: &'a Look<'a>,
     extent: Extent,
     groups: Vec<Group>,
     /// Groups by the numbers of session and instance.

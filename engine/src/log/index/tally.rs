@@ -244,8 +244,9 @@ pub(super) fn add_origin(origins: &mut Vec<Origin>, origin: Origin) {
 pub(super) fn digest(domain: &LazyLock<blake3::Hasher>, text: &str) -> u64 {
     let mut hasher = blake3::Hasher::clone(domain);
     let digest = hasher.update(text.as_bytes()).finalize();
-    let [a, b, c, d, e, f, g, h, ..] = *digest.as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest.as_bytes()[..8]);
+    u64::from_le_bytes(bytes)
 }
 
 /// Ids of messages.
