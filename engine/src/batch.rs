@@ -144,14 +144,15 @@ impl Batch {
     /// ```
     #[must_use]
     pub fn session(mut self, patch: SessionPatch) -> Self {
+        let relationship = patch.relationship();
         match patch.fields().and_then(state::session::of_patch) {
             Ok(value) => {
-                let (family, key) = (Family::Session, patch.id.clone());
+                let (family, key) = (Family::Session, patch.id);
                 self.state.push(StateUpdate { family, key, value });
             }
             Err(error) => self.refused = Some(error),
         }
-        match patch.relationship() {
+        match relationship {
             Some(relationship) => self.relate(relationship),
             None => self,
         }
@@ -168,6 +169,7 @@ impl Batch {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a batch takes what it is given")]
     pub fn relate(mut self, relationship: Relationship) -> Self {
         match relationship.fields().and_then(state::session::object) {
             Ok(value) => {

@@ -64,7 +64,7 @@ struct Seen {
     mark: Mark,
     manifest: Manifest,
     /// Whether the one with this mark can't be used, and this is the one before it.
-    stale: bool,
+    outdated: bool,
 }
 
 /// What a snapshot sees, and how much of it is known to be on disk.
@@ -272,13 +272,13 @@ impl Inner {
         let Some(mark) = Mark::read(&*self.storage)? else { return Err(self.no_store()) };
         let changed = state.seen.as_ref().is_none_or(|seen| seen.mark != mark);
         if changed {
-            let (manifest, stale) = match (self.read_manifest(), state.seen.take()) {
+            let (manifest, outdated) = match (self.read_manifest(), state.seen.take()) {
                 (Ok(manifest), before) => {
                     state.seen = before;
                     (manifest, false)
                 }
                 (Err(error), Some(before)) if error.is_damaged() && tolerated => {
-                    if !before.stale {
+                    if !before.outdated {
                         state.notes.push(format!("{error}; what it said before goes on to hold"));
                     }
                     (before.manifest, true)
@@ -298,9 +298,10 @@ impl Inner {
                 }
                 self.forget_expired(before, &manifest);
             }
-            state.seen = Some(Seen { mark, manifest, stale });
+            state.seen = Some(Seen { mark, manifest, outdated });
         }
-        let State { seen: Some(Seen { manifest, stale, .. }), full, active, view, notes } = state
+        let State { seen: Some(Seen { manifest, outdated, .. }), full, active, view, notes } =
+            state
         else {
             return Ok(None);
         };
@@ -321,7 +322,7 @@ impl Inner {
         let start = manifest.active;
         let found = self.follow(active, manifest.store, start, notes, Follower::follow)?;
         if !found && !manifest.archive {
-            if *stale || self.is_unchanged(mark)? {
+            if *outdated || self.is_unchanged(mark)? {
                 let name = log_name(start.segment);
                 return Err(Error::damaged(format!(
                     "expected the log {name}, which {} names, found no such file; restore it from \

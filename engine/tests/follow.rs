@@ -213,8 +213,9 @@ fn content_that_changes_is_found_though_the_size_does_not() {
     // Cut off, and written anew in another order.
     fs::write(place.file(), "{\"uuid\":\"c\"}\n").unwrap();
     assert_eq!(follower.poll_once().unwrap().events, 1);
-    let turned: String = lines(2).lines().rev().map(|line| format!("{line}\n")).collect();
-    fs::write(place.file(), turned + "{\"uuid\":\"d\"}\n").unwrap();
+    let both = lines(2);
+    let turned = both.lines().rev().collect::<Vec<_>>().join("\n");
+    fs::write(place.file(), turned + "\n{\"uuid\":\"d\"}\n").unwrap();
     assert_eq!(follower.poll_once().unwrap().events, 1);
     // Gone, and back.
     fs::remove_file(place.file()).unwrap();
@@ -338,11 +339,11 @@ fn following_5000_files_of_which_5_move_takes_little() {
     for second in 0..30 {
         for n in 0..5 {
             let mut file = OpenOptions::new().append(true).open(file(n * 1000)).unwrap();
-            writeln!(file, "{{\"uuid\":\"new-{n}-{second}\",\"x\":\"{:0500}\"}}", n).unwrap();
+            writeln!(file, "{{\"uuid\":\"new-{n}-{second}\",\"x\":\"{n:0500}\"}}").unwrap();
         }
         thread::sleep(Duration::from_secs(1));
     }
-    let share = (cpu_time() - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    let share = cpu_time().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64();
     assert_eq!(store.snapshot().stats().unwrap().events, 50_150);
     stop.stop();
     let status = running.join().unwrap();

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -270,8 +269,7 @@ const HOOKS: &[(&str, Option<usize>)] = &[
 
 #[test]
 fn hooks_hang_on_their_calls_and_on_what_came_before() {
-    let mut text = String::new();
-    HOOKS.iter().for_each(|(payload, _)| writeln!(text, "{payload}").unwrap());
+    let text = hook_lines();
     let folder = files(&[("hooks.jsonl", &text)]);
     let of_file = Store::in_memory().unwrap();
     assert_eq!(imported(&of_file, &folder).without_id as usize, HOOKS.len());
@@ -279,14 +277,20 @@ fn hooks_hang_on_their_calls_and_on_what_came_before() {
     check_hooks(&of_file);
 
     let one_by_one = Store::in_memory().unwrap();
-    for (n, (payload, _)) in HOOKS.iter().enumerate() {
-        append_hook(&one_by_one, payload, n as i64).unwrap();
+    for ((payload, _), time_ns) in HOOKS.iter().zip(0..) {
+        append_hook(&one_by_one, payload, time_ns).unwrap();
     }
-    for (n, (payload, _)) in HOOKS.iter().enumerate() {
-        let again = append_hook(&one_by_one, payload, n as i64).unwrap();
-        assert_eq!(again.seq, n as u64 + 1);
+    for ((payload, _), n) in HOOKS.iter().zip(0_u32..) {
+        let again = append_hook(&one_by_one, payload, i64::from(n)).unwrap();
+        assert_eq!(again.seq, u64::from(n) + 1);
     }
     check_hooks(&one_by_one);
+}
+
+/// The payloads, each on a line.
+fn hook_lines() -> String {
+    let lines: Vec<&str> = HOOKS.iter().map(|(payload, _)| *payload).collect();
+    lines.join("\n") + "\n"
 }
 
 fn check_hooks(store: &Store) {
@@ -382,7 +386,7 @@ fn the_events_of_a_task_are_found_as_source_and_as_target() {
 fn files_of_all_formats_come_in_together_each_as_its_own() {
     let claude = "{\"type\":\"user\",\"uuid\":\"u1\",\"sessionId\":\"c\",\"timestamp\":\"2026-01-01T00:00:00Z\"}\n\
                   {\"type\":\"assistant\",\"uuid\":\"u2\",\"parentUuid\":\"u1\",\"sessionId\":\"c\"}\n";
-    let hooks: String = HOOKS.iter().map(|(payload, _)| format!("{payload}\n")).collect();
+    let hooks = hook_lines();
     let all = [
         (".engram/events.jsonl", EVENTS),
         ("claude/c.jsonl", claude),

@@ -277,13 +277,13 @@ fn an_index_that_is_lost_is_made_in_memory_where_the_store_is_only_read() {
     store.append_batch((0..120).map(event)).expect("appends");
     store.seal().expect("seals");
     drop(store);
-    let damages: [fn(&SimulatedDisk); 2] = [
+    let harms: [fn(&SimulatedDisk); 2] = [
         |disk| disk.remove("0000000001.idx").expect("removes"),
         |disk| disk.flip_bit("0000000001.idx", 5000, 1).expect("flips"),
     ];
-    for damage in damages {
+    for harm in harms {
         let damaged = disk.kill();
-        damage(&damaged);
+        harm(&damaged);
         let before = damaged.list().expect("lists");
         let reader = Reader::open_on(Arc::new(damaged.clone())).expect("opens");
         let recent = reader.ask(|snapshot| snapshot.recent("instance 1", 100)).expect("answers");

@@ -5,6 +5,7 @@ mod support {
     pub(crate) mod hooked;
 }
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -73,7 +74,10 @@ fn one_full_log_waits_to_be_sealed_and_then_appends_wait() {
     (0..19).for_each(|number| write(&store, event(number)));
     let logs = || {
         let names = disk.list().expect("lists");
-        names.into_iter().filter(|name| name.ends_with(".log")).collect::<Vec<_>>()
+        names
+            .into_iter()
+            .filter(|name| Path::new(name).extension().is_some_and(|e| e == "log"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(logs(), ["0000000001.log", "0000000002.log"]);
     let states: Vec<_> = store.snapshot().segments().iter().map(|s| s.state).collect();

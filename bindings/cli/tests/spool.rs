@@ -73,11 +73,10 @@ fn events_are_handed_in_while_the_store_is_held() {
     let chain = place.json(&["chain", "one"]);
     assert_eq!(ids(&chain), ["one", "holder"]);
 
-    let lines: String = (0..2500)
-        .map(|n| format!("{{\"kind\":\"e\",\"id\":\"line {n}\",\"time\":{n}}}\n"))
-        .collect();
+    let line = |n| format!("{{\"kind\":\"e\",\"id\":\"line {n}\",\"time\":{n}}}");
+    let lines = (0..2500).map(line).collect::<Vec<_>>().join("\n");
     let lines =
-        format!("{lines}no object\n{{\"kind\":\"\"}}\n{{\"kind\":\"last\",\"id\":\"last\"}}\n");
+        format!("{lines}\nno object\n{{\"kind\":\"\"}}\n{{\"kind\":\"last\",\"id\":\"last\"}}\n");
     let said = place.run_with(&["append", "--json", "--wait"], &lines);
     assert_eq!(said.code, 1, "two lines are refused: {}", said.err);
     let answers = said.lines();

@@ -22,7 +22,7 @@ pub(crate) fn children(
     after: Option<Cursor>,
 ) -> Result<Page<StoredRelationship>> {
     let names = child_names(&snapshot.parts, parent)?;
-    page(snapshot, names, after, |child| (parent.to_owned(), child))
+    page(snapshot, &names, after, |child| (parent.to_owned(), child))
 }
 
 /// The relationships above a session, in order of the parents' names.
@@ -32,7 +32,7 @@ pub(crate) fn parents(
     after: Option<Cursor>,
 ) -> Result<Page<StoredRelationship>> {
     let names = parent_names(&snapshot.parts, child)?;
-    page(snapshot, names, after, |parent| (parent, child.to_owned()))
+    page(snapshot, &names, after, |parent| (parent, child.to_owned()))
 }
 
 /// How two sessions belong together; none where nothing says that they do.
@@ -162,7 +162,7 @@ fn spawned(snapshot: &Snapshot, head: &Head) -> Result<(SpawnReason, Option<i64>
 /// A page of relationships with the sessions of these names.
 fn page(
     snapshot: &Snapshot,
-    names: Vec<String>,
+    names: &[String],
     after: Option<Cursor>,
     ends: impl Fn(String) -> (String, String),
 ) -> Result<Page<StoredRelationship>> {

@@ -180,14 +180,15 @@ fn session(
     liveness: Liveness,
 ) -> Result<Session> {
     let metadata = json(fields, METADATA);
-    let tokens = number::<[u64; 4]>(fields, TOKENS)
-        .map(|[input, output, cache_read, cache_written]| Tokens {
+    let tokens = number::<[u64; 4]>(fields, TOKENS).map_or(
+        head.tokens,
+        |[input, output, cache_read, cache_written]| Tokens {
             input,
             output,
             cache_read,
             cache_written,
-        })
-        .unwrap_or(head.tokens);
+        },
+    );
     let wave_id =
         text(fields, WAVE).or_else(|| wave_in(metadata.as_deref()?)).or_else(|| head.wave.clone());
     Ok(Session {

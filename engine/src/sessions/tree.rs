@@ -209,9 +209,9 @@ pub(crate) fn tree(
         }
     }
     for (at, (below, known)) in found.into_iter().zip(sessions).enumerate() {
-        path.truncate(below.below as usize);
+        path.truncate(below.depth as usize);
         path.push(if at == 0 { above.clone() } else { below.name.clone() });
-        if at < from || below.below > options.max_depth {
+        if at < from || below.depth > options.max_depth {
             continue;
         }
         if page.items.len() == options.limit {
@@ -231,7 +231,7 @@ pub(crate) fn tree(
         page.items.push(SessionNode {
             session,
             relationship,
-            below: below.below,
+            below: below.depth,
             path: path.join("."),
             total: totals[at],
         });
@@ -242,7 +242,7 @@ pub(crate) fn tree(
 /// How far below its root a session is.
 pub(crate) fn place(parts: &Parts, name: &str) -> Result<SessionPlace> {
     let mut names = vec![name.to_owned()];
-    let mut seen: HashSet<String, RandomState> = HashSet::from_iter(names.iter().cloned());
+    let mut seen: HashSet<String, RandomState> = names.iter().cloned().collect();
     let mut cycle = false;
     let liveness = Liveness::as_of(0);
     while names.len() <= limits::MAX_SESSION_DEPTH
@@ -292,7 +292,7 @@ struct Below {
     above: Option<String>,
     /// Where in the list the one above is.
     parent: Option<usize>,
-    below: u64,
+    depth: u64,
 }
 
 /// The sessions of a tree in the order in which they are shown.
@@ -300,13 +300,13 @@ fn walk(snapshot: &Snapshot, root: &str) -> Result<Vec<Below>> {
     let mut found: Vec<Below> = Vec::new();
     let mut seen: HashSet<String, RandomState> = HashSet::default();
     seen.insert(root.to_owned());
-    let mut open = vec![Below { name: root.to_owned(), above: None, parent: None, below: 0 }];
+    let mut open = vec![Below { name: root.to_owned(), above: None, parent: None, depth: 0 }];
     while let Some(next) = open.pop() {
         let at = found.len();
         if at == limits::MAX_SESSION_TREE {
             break;
         }
-        let (name, below) = (next.name.clone(), next.below + 1);
+        let (name, depth) = (next.name.clone(), next.depth + 1);
         found.push(next);
         for child in child_names(&snapshot.parts, &name)?.into_iter().rev() {
             let kind = relationship(snapshot, &name, &child)?;
@@ -315,7 +315,7 @@ fn walk(snapshot: &Snapshot, root: &str) -> Result<Vec<Below>> {
                 continue;
             }
             seen.insert(child.clone());
-            open.push(Below { name: child, above: Some(name.clone()), parent: Some(at), below });
+            open.push(Below { name: child, above: Some(name.clone()), parent: Some(at), depth });
         }
     }
     Ok(found)

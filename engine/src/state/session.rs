@@ -234,7 +234,9 @@ fn put_rest(out: &mut Vec<u8>, tally: &Tally) {
     }
     for digests in [&tally.calls, &tally.agents] {
         put_number(out, digests.len() as u64);
-        digests.iter().for_each(|digest| out.extend_from_slice(&digest.to_le_bytes()));
+        for digest in digests {
+            out.extend_from_slice(&digest.to_le_bytes());
+        }
     }
 }
 

@@ -47,7 +47,7 @@ impl Writer {
             _ => format!("a{}", self.below(3)),
         };
         let kind = ["tool_use", "tool_result", "error", "note"][self.below(4) as usize];
-        let time_ns = self.below(NOW_NS as u64) as i64;
+        let time_ns = self.below(NOW_NS as u64).cast_signed();
         let mut event = Event::new(kind).time_ns(time_ns).instance(&instance);
         if !session.is_empty() {
             event = event.session(&session);
@@ -57,7 +57,7 @@ impl Writer {
             event = event.label("is_error", "true");
             error = true;
         }
-        let seq = self.events.len() as i64 + 1;
+        let seq = i64::try_from(self.events.len() + 1).expect("few events");
         for n in 0..self.below(3) {
             let call = format!("call{}", self.below(20));
             let key = if n == 0 { "tool_use_id".into() } else { format!("tool_use_id.{}", n + 1) };
@@ -83,10 +83,10 @@ impl Writer {
                 params![
                     seq,
                     if message.is_empty() { format!("own {seq}") } else { message.clone() },
-                    input as i64,
-                    output as i64,
-                    cache_read as i64,
-                    cache_written as i64
+                    input.cast_signed(),
+                    output.cast_signed(),
+                    cache_read.cast_signed(),
+                    cache_written.cast_signed()
                 ],
             );
             event = event.usage(Usage { message, input, output, cache_read, cache_written });

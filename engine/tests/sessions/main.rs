@@ -2,6 +2,12 @@
 //! from the same rows: random histories over many small segments, looked at while they
 //! grow, by old snapshots, when they were opened again and when segments were dropped.
 
+#![expect(
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "SQLite has no numbers without a sign, and those here are small"
+)]
+
 mod history;
 mod sql;
 mod transcripts;

@@ -44,6 +44,7 @@ impl Sql {
 
     /// The type of a relationship that was stated, where one was; none where nothing
     /// was stated at all.
+    #[expect(clippy::option_option, reason = "no row, or a row with or without a text")]
     pub(crate) fn stated(&self, parent: &str, child: &str) -> Option<Option<String>> {
         self.list(
             "SELECT kind FROM relationships WHERE parent = ? AND child = ?",

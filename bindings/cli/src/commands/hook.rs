@@ -42,12 +42,11 @@ pub(crate) fn is_called() -> bool {
 }
 
 /// Does it, and says what went wrong; it is never the caller's concern.
-pub(crate) fn run(global: &Global) -> Outcome {
+pub(crate) fn run(global: &Global) {
     // A panic has told of itself.
     if let Ok(Err(failure)) = catch_unwind(AssertUnwindSafe(|| hand_in(global))) {
         let _ = failure.report();
     }
-    Ok(())
 }
 
 /// Says what is wrong with the command line, as no failure.

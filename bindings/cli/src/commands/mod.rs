@@ -49,7 +49,10 @@ fn run_once(cli: &Cli) -> Outcome {
         Command::Watch(args) => watch::run(args, global),
         Command::Status(args) => status::run(args, global),
         Command::Append(args) => append::run(args, global),
-        Command::Hook(_) => hook::run(global),
+        Command::Hook(_) => {
+            hook::run(global);
+            Ok(())
+        }
         Command::Link(args) => link::run(args, global),
         Command::Show(args) => show::run(args, global),
         Command::Chain(args) => chain::run(args, global),

@@ -96,13 +96,11 @@ pub(crate) fn line(status: &FollowStatus) -> String {
         status.events_per_second
     );
     if status.bytes_behind > 0 {
-        line.push_str(&format!(", {} to read", text::bytes(status.bytes_behind)));
+        line = format!("{line}, {} to read", text::bytes(status.bytes_behind));
     }
     if status.quarantined > 0 {
-        line.push_str(&format!(
-            ", {} quarantined",
-            text::counted(status.quarantined, "piece", "pieces")
-        ));
+        let pieces = text::counted(status.quarantined, "piece", "pieces");
+        line = format!("{line}, {pieces} quarantined");
     }
     line
 }

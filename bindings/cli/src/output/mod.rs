@@ -174,8 +174,8 @@ pub(crate) fn let_go() {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         PASSED_ON.store(true, Ordering::Relaxed);
-        let paged = self.paged;
-        let open = self.open.get_or_insert_with(|| match paged.then(Pager::start).flatten() {
+        let may_page = self.paged;
+        let open = self.open.get_or_insert_with(|| match may_page.then(Pager::start).flatten() {
             Some(pager) => Box::new(pager),
             None => Box::new(io::stdout()),
         });
@@ -183,7 +183,7 @@ impl Write for Sink {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.open.as_mut().map_or(Ok(()), |open| open.flush())
+        self.open.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 

@@ -368,7 +368,9 @@ impl Follower {
                     Some(position) => Some(position),
                     None => Position::of(snapshot, &source_name(path))?,
                 };
-                position.into_iter().for_each(|position| moved.add(position));
+                if let Some(position) = position {
+                    moved.add(position);
+                }
             }
         }
         self.moved.merge(moved);

@@ -128,21 +128,20 @@ impl Fold<'_> {
         if entry.flags.has(Flags::LOST) || entry.session == NONE {
             return None;
         }
-        let group = match self.numbers.get(&(entry.session, entry.instance)) {
-            Some(&group) => group,
-            None => {
-                let session = index.text(entry.session);
-                let (name, parent_len) = session_of(session, index.text(entry.instance))?;
-                let parent = (parent_len > 0).then(|| self.group(session, 0));
-                let group = self.group(&name, parent_len);
-                if let Some(parent) = parent {
-                    let agent = digest(&AGENT, &name[parent_len..]);
-                    self.groups[parent as usize].agents.push(agent);
-                }
-                self.groups[group as usize].parent = parent;
-                self.numbers.insert((entry.session, entry.instance), group);
-                group
+        let group = if let Some(&group) = self.numbers.get(&(entry.session, entry.instance)) {
+            group
+        } else {
+            let session = index.text(entry.session);
+            let (name, parent_len) = session_of(session, index.text(entry.instance))?;
+            let parent = (parent_len > 0).then(|| self.group(session, 0));
+            let group = self.group(&name, parent_len);
+            if let Some(parent) = parent {
+                let agent = digest(&AGENT, &name[parent_len..]);
+                self.groups[parent as usize].agents.push(agent);
             }
+            self.groups[group as usize].parent = parent;
+            self.numbers.insert((entry.session, entry.instance), group);
+            group
         };
         let origin = origin(index, row, self.extent.at);
         let seq = self.extent.first_seq + u64::from(row);
