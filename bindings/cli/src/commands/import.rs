@@ -12,15 +12,16 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
-use forebear::Store;
-use forebear::ingest::{self, Format, ImportOptions, ImportProgress, ImportReport, Mapping};
+use forebear::ingest::{
+    self, Format, HandedIn, ImportOptions, ImportProgress, ImportReport, Mapping,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::Global;
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text, time};
-use crate::place;
+use crate::place::{self, Target};
 
 /// Import transcripts and logs
 ///
@@ -33,12 +34,19 @@ use crate::place;
 /// file was read is kept in the store: importing again reads what is new, and a file
 /// that was rewritten from its start. Ctrl-C stops it cleanly, and the next import
 /// goes on. `forebear watch` goes on by itself.
+///
+/// Where another process has the store open for writing, what is read is handed in
+/// through the store's spool, and each 4 MiB or so is waited for until that process has
+/// taken it in; where it has ended, the import goes on by itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json, one object in the end: files, unchanged_files (with nothing new since they
 were read last), bytes, lines, events and versions (newly stored), repeats (known
 already), without_id (objects that name no id, new or not), glued_lines, bad_lines,
-quarantined, times_made_up, links, seconds, interrupted, failed_files. Stopped or with files that can't be read the exit code is 1.
+quarantined, times_made_up, links, seconds, interrupted, failed_files, and handed_in: null, or where another process
+had the store open an object of events, without_id, links and quarantined that it took in,
+known before or not; of those, only without_id is counted above, too. Stopped or with files
+that can't be read the exit code is 1.
 
 A mapping is a JSON object: id, parent, kind, time, instance and session name a field
 each, or several in an array of which the first that is there counts; time_unit is s,
@@ -67,6 +75,11 @@ pub(crate) struct ImportArgs {
     /// Which fields of any other lines of JSON are what; means --format ndjson
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
+
+    /// Where another process has the store open: wait however long it takes nothing in; else the
+    /// import fails after a minute, and goes on from there when called again
+    #[arg(long)]
+    wait: bool,
 }
 
 pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
@@ -75,28 +88,36 @@ pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
     }
-    let options = with_format(ImportOptions::new(paths), args)?;
-    let store = place::open_or_make(global)?;
-    import(store, &options.again(args.again), global)
+    let mut options = with_format(ImportOptions::new(paths), args)?.again(args.again);
+    if args.wait {
+        options = options.patience(Duration::MAX);
+    }
+    import(place::open_or_hand_in(global)?, &options, global)
 }
 
 /// Imports, shows how far it is and says what came of it.
-pub(crate) fn import(store: Store, options: &ImportOptions, global: &Global) -> Outcome {
+pub(crate) fn import(target: Target, options: &ImportOptions, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();
-    let imported = ingest::import(&store, options, |progress| {
+    let on_progress = |progress: &ImportProgress| {
         show_progress(&bar, progress);
         if stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
-    });
+    };
+    let imported = match &target {
+        Target::Store(store) => ingest::import(store, options, on_progress),
+        Target::Spool(spool) => ingest::import_through(spool, options, on_progress),
+    };
     let seconds = begun.elapsed();
     bar.finish_and_clear();
     let report = imported?;
-    store.close()?;
+    if let Target::Store(store) = target {
+        store.close()?;
+    }
 
     let mut out = Out::new();
     if global.json {
@@ -173,8 +194,12 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
         time::took(took)
     );
     draw::plain(out, &head, 0)?;
+    let handed_in = report.handed_in.unwrap_or_default();
     let rows = [
         (report.events, "event", "events", "newly stored"),
+        (handed_in.events, "event", "events", "handed in and taken in, known before or not"),
+        (handed_in.links, "link", "links", "handed in, between agents and their calls"),
+        (handed_in.quarantined, "piece", "pieces", "handed in to be quarantined"),
         (
             report.versions,
             "version",
@@ -191,7 +216,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
         (report.quarantined, "piece", "pieces", "newly quarantined: `forebear quarantine`"),
     ];
     for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {
-        if figure > 0 || at == 0 {
+        if figure > 0 || at == 0 && report.handed_in.is_none() {
             let what = if figure == 1 { one } else { many };
             let lead = format!("{:>12}  {what:<8}  ", text::thousands(figure));
             let beneath = " ".repeat(text::width(&lead));
@@ -220,6 +245,22 @@ pub(crate) struct Figures {
     seconds: f64,
     interrupted: bool,
     failed_files: Vec<FailedFile>,
+    handed_in: Option<HandedInFigures>,
+}
+
+#[derive(Serialize)]
+struct HandedInFigures {
+    events: u64,
+    without_id: u64,
+    links: u64,
+    quarantined: u64,
+}
+
+impl From<HandedIn> for HandedInFigures {
+    fn from(handed_in: HandedIn) -> Self {
+        let HandedIn { events, without_id, links, quarantined } = handed_in;
+        Self { events, without_id, links, quarantined }
+    }
 }
 
 #[derive(Serialize)]
@@ -247,6 +288,7 @@ impl Figures {
             links: report.links,
             seconds: took.as_secs_f64(),
             interrupted: report.interrupted,
+            handed_in: report.handed_in.map(Into::into),
             failed_files: report
                 .failed_files
                 .iter()

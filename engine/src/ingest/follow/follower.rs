@@ -22,6 +22,7 @@ use crate::ingest::follow::watch::Watch;
 use crate::ingest::formats::Choice;
 use crate::ingest::import::open;
 use crate::ingest::intake::Intake;
+use crate::ingest::target::Target;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
@@ -50,6 +51,7 @@ use crate::store::Store;
 /// ```
 #[derive(Debug)]
 pub struct Follower {
+    store: Store,
     options: FollowOptions,
     intake: Intake,
     signal: Arc<Signal>,
@@ -101,7 +103,12 @@ impl Follower {
     /// ```
     pub fn new(store: &Store, options: FollowOptions) -> Self {
         Self {
-            intake: Intake::new(store.clone(), options.durability, Choice::default()),
+            intake: Intake::new(
+                Target::Store(store.clone()),
+                options.durability,
+                Choice::default(),
+            ),
+            store: store.clone(),
             options,
             signal: Arc::default(),
             files: BTreeMap::new(),
@@ -193,7 +200,7 @@ impl Follower {
         self.finish_links()?;
         self.keep(&FollowStatus { has_ended: true, ..self.status() })?;
         self.intake.settle_all()?;
-        self.intake.store().flush()
+        self.intake.flush()
     }
 
     /// What ends [`run`](Self::run), from another thread.
@@ -261,7 +268,7 @@ impl Follower {
             found.failed.iter().map(|(path, error)| (path.clone(), error.to_string())).collect();
         self.failed.truncate(MAX_FAILING);
         self.searches += 1;
-        let snapshot = self.intake.store().snapshot();
+        let snapshot = self.store.snapshot();
         let mut new = HashSet::new();
         for file in found.found {
             self.look(&snapshot, file, &mut new)?;
@@ -277,7 +284,7 @@ impl Follower {
     /// Looks at files of which the system says that they changed, and at those whose
     /// time has come to be tried again; returns whether to search for more.
     fn look_at(&mut self, paths: &BTreeSet<PathBuf>) -> Result<bool> {
-        let snapshot = self.intake.store().snapshot();
+        let snapshot = self.store.snapshot();
         let (mut new, mut search) = (HashSet::new(), false);
         let now = Instant::now();
         let due =
@@ -487,7 +494,7 @@ impl Follower {
     fn source(&self, path: &Path, seen: Seen, known: Option<Position>) -> Result<Box<Source>> {
         let own = match known {
             Some(known) => Some(known),
-            None => Position::of(&self.intake.store().snapshot(), &source_name(path))?,
+            None => Position::of(&self.store.snapshot(), &source_name(path))?,
         };
         Ok(Box::new(Source::new(path, seen, self.moved.positions(own, seen.file))))
     }
