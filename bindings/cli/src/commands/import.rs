@@ -1,10 +1,8 @@
 //! `forebear import`: transcripts and logs into the store.
 
 use std::env;
-use std::fmt::Display;
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +10,12 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
-use forebear::ingest::{
-    self, Format, HandedIn, ImportOptions, ImportProgress, ImportReport, Mapping,
-};
+use forebear::ingest::{self, HandedIn, ImportOptions, ImportProgress, ImportReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::Global;
+use crate::commands::format::{FormatArgs, Named};
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, Target};
@@ -68,13 +65,8 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     again: bool,
 
-    /// What all files are: claude-code, codex, copilot, hook, engram or ndjson [default: as each begins]
-    #[arg(long, value_name = "FORMAT", value_parser = format)]
-    format: Option<Format>,
-
-    /// Which fields of any other lines of JSON are what; means --format ndjson
-    #[arg(long, value_name = "FILE")]
-    mapping: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArgs,
 
     /// Where another process has the store open: wait however long it takes nothing in; else the
     /// import fails after a minute, and goes on from there when called again
@@ -88,7 +80,12 @@ pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
     }
-    let mut options = with_format(ImportOptions::new(paths), args)?.again(args.again);
+    let mut options = ImportOptions::new(paths).again(args.again);
+    options = match args.format.read()? {
+        Named::Nothing => options,
+        Named::Format(format) => options.format(format),
+        Named::Mapping(mapping) => options.mapping(mapping),
+    };
     if args.wait {
         options = options.patience(Duration::MAX);
     }
@@ -150,40 +147,6 @@ pub(crate) fn import(target: Target, options: &ImportOptions, global: &Global) -
     }
     Ok(())
 }
-
-/// The options, with the format and the mapping that the command line names.
-fn with_format(options: ImportOptions, args: &ImportArgs) -> Result<ImportOptions, Failure> {
-    match (args.format, &args.mapping) {
-        (Some(format), Some(_)) if format != Format::Ndjson => Err(Failure::Usage(format!(
-            "a mapping is for lines of JSON in no format of their own: leave out --mapping, or \
-             --format {format}"
-        ))),
-        (_, Some(file)) => Ok(options.mapping(mapping(file)?)),
-        (Some(format), None) => Ok(options.format(format)),
-        (None, None) => Ok(options),
-    }
-}
-
-fn mapping(file: &Path) -> Result<Mapping, Failure> {
-    let failed = |error: &dyn Display| {
-        Failure::Failed(format!("reading the mapping {}: {error}", file.display()))
-    };
-    let length = fs::metadata(file).map_err(|error| failed(&error))?.len();
-    if length > MAX_MAPPING_BYTES {
-        let error = format!("expected at most {MAX_MAPPING_BYTES} bytes, found {length}");
-        return Err(failed(&error));
-    }
-    let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
-    text.parse().map_err(|error: forebear::Error| failed(&error))
-}
-
-/// Reads the name of a format.
-fn format(name: &str) -> Result<Format, String> {
-    name.parse().map_err(|error: forebear::Error| error.to_string())
-}
-
-/// No mapping is nearly as long.
-const MAX_MAPPING_BYTES: u64 = 1 << 20;
 
 /// Prints what an import found and did.
 pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> Outcome {

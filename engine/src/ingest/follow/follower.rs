@@ -19,7 +19,6 @@ use crate::ingest::follow::source::{LastLine, Source, Turn};
 use crate::ingest::follow::status::{FollowStatus, Rate, STATUS_SOURCE, memory_bytes};
 use crate::ingest::follow::tracked::Tracked;
 use crate::ingest::follow::watch::Watch;
-use crate::ingest::formats::Choice;
 use crate::ingest::import::open;
 use crate::ingest::intake::Intake;
 use crate::ingest::target::Target;
@@ -106,7 +105,7 @@ impl Follower {
             intake: Intake::new(
                 Target::Store(store.clone()),
                 options.durability,
-                Choice::default(),
+                options.choice.clone(),
             ),
             store: store.clone(),
             options,
