@@ -439,13 +439,11 @@ fn a_document_is_refused_whole_and_not_line_by_line() {
 
 #[test]
 fn files_are_followed_as_they_are_imported() {
-    let spans: String = (0..40_u64)
-        .map(|n| {
-            let why = (n % 7 != 0).then(|| format!("span-{}", n - 1));
-            let span = json!({"key": format!("span-{n}"), "why": why, "at": n, "what": "span"});
-            format!("{span}\n")
-        })
-        .collect();
+    let span = |n: u64| {
+        let why = (!n.is_multiple_of(7)).then(|| format!("span-{}", n - 1));
+        json!({"key": format!("span-{n}"), "why": why, "at": n, "what": "span"}).to_string()
+    };
+    let spans = (0..40).map(span).collect::<Vec<_>>().join("\n") + "\n";
     let mapping: Mapping =
         r#"{"id":"key","parent":"why","time":"at","kind":"what"}"#.parse().unwrap();
     let spans_by = |options: FollowOptions| options.mapping(mapping.clone());
