@@ -167,7 +167,8 @@ impl Follower {
         while !self.signal.is_stopped() {
             let changes = self.signal.take_changes();
             let begun = Instant::now();
-            if begun >= search_at || changes.all {
+            let moved = watch.as_ref().is_some_and(|watch| watch.has_moved(&self.options.paths));
+            if begun >= search_at || changes.all || moved {
                 if let Some(watch) = &mut watch {
                     watch.ensure(&self.options.paths);
                     self.is_notified = watch.is_complete();
@@ -187,7 +188,9 @@ impl Follower {
                 // Several changes are read in one go.
                 self.signal.rest(GATHER_TIME);
                 let retry_at = self.files.values().filter_map(|file| Some(file.retry.as_ref()?.at));
-                self.signal.wait(retry_at.fold(search_at, Instant::min));
+                // What comes to be where nothing was, no one tells of.
+                let look_at = Instant::now() + self.options.poll_interval;
+                self.signal.wait(retry_at.fold(search_at.min(look_at), Instant::min));
             }
         }
         self.finish_links()?;
