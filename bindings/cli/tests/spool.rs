@@ -107,6 +107,17 @@ fn without_waiting_what_was_handed_in_is_there_once_the_holder_has_ended() {
 }
 
 #[test]
+fn relationships_are_handed_in_and_answered() {
+    let place = Place::new();
+    let holder = Holder::of(&place);
+    let said = place.run(&["relate", "a", "b", "--type", "continuation"]);
+    assert_handed_in(&said);
+    assert_eq!(said.out, "a → b: continuation\n");
+    assert_eq!(place.run(&["relate", "", "b"]).code, 2);
+    holder.end();
+}
+
+#[test]
 fn answers_come_line_by_line_also_through_the_spool() {
     let place = Place::new();
     let holder = Holder::of(&place);

@@ -173,7 +173,8 @@ impl Follower {
         while !self.signal.is_stopped() {
             let changes = self.signal.take_changes();
             let begun = Instant::now();
-            if begun >= search_at || changes.all {
+            let moved = watch.as_ref().is_some_and(|watch| watch.has_moved(&self.options.paths));
+            if begun >= search_at || changes.all || moved {
                 if let Some(watch) = &mut watch {
                     watch.ensure(&self.options.paths);
                     self.is_notified = watch.is_complete();
@@ -193,7 +194,9 @@ impl Follower {
                 // Several changes are read in one go.
                 self.signal.rest(GATHER_TIME);
                 let retry_at = self.files.values().filter_map(|file| Some(file.retry.as_ref()?.at));
-                self.signal.wait(retry_at.fold(search_at, Instant::min));
+                // What comes to be where nothing was, no one tells of.
+                let look_at = Instant::now() + self.options.poll_interval;
+                self.signal.wait(retry_at.fold(search_at.min(look_at), Instant::min));
             }
         }
         self.finish_links()?;
@@ -212,29 +215,36 @@ impl Follower {
     /// An example is at [`FollowStatus`].
     pub fn status(&self) -> FollowStatus {
         let time_ns = system_time_ns(SystemTime::now());
-        let behind = || self.files.values().filter(|file| file.behind() > 0 || file.unfinished);
-        let oldest_ns = behind().map(|file| file.seen.modified_ns).min().unwrap_or(time_ns);
-        let failing = self
-            .files
-            .iter()
-            .filter_map(|(path, file)| Some((path.clone(), file.retry.as_ref()?.error.clone())));
+        let (mut files_behind, mut bytes_behind, mut bytes_waiting) = (0, 0, 0);
+        let mut oldest_ns = time_ns;
+        let mut failing = self.failed.clone();
+        // All in one pass: it is made each time that something moves.
+        for (path, file) in &self.files {
+            bytes_waiting += file.looked.saturating_sub(file.taken);
+            if file.behind() > 0 || file.unfinished {
+                files_behind += 1;
+                bytes_behind += file.behind();
+                oldest_ns = oldest_ns.min(file.seen.modified_ns);
+            }
+            if let Some(retry) = &file.retry
+                && failing.len() < MAX_FAILING
+            {
+                failing.push((path.clone(), retry.error.clone()));
+            }
+        }
         FollowStatus {
             time_ns,
             process: std::process::id(),
             files: self.files.len() as u64,
-            files_behind: behind().count() as u64,
-            bytes_behind: behind().map(Tracked::behind).sum(),
+            files_behind,
+            bytes_behind,
             seconds_behind: seconds(time_ns.saturating_sub(oldest_ns)),
-            bytes_waiting: self
-                .files
-                .values()
-                .map(|file| file.looked.saturating_sub(file.taken))
-                .sum(),
+            bytes_waiting,
             events: self.intake.stored,
             events_per_second: self.rate.per_second(Instant::now(), self.intake.stored),
             quarantined: self.intake.report.quarantined,
             read_errors: self.read_errors,
-            failing: self.failed.iter().cloned().chain(failing).take(MAX_FAILING).collect(),
+            failing,
             memory_bytes: memory_bytes(),
             is_notified: self.is_notified,
             has_ended: false,
