@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support {
+    pub(crate) mod files;
+}
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
@@ -10,10 +14,7 @@ use forebear::ingest::{Format, ImportOptions, Mapping, append_hook, import};
 use forebear::{CountBy, EventId, Filter, LinkKind, Snapshot, Store};
 use serde_json::{Value, json};
 
-use files::{files, imported, imported_with};
-
-#[path = "support/files.rs"]
-mod files;
+use support::files::{files, imported, imported_with};
 
 #[test]
 fn lines_of_json_are_what_their_fields_say_in_any_order() {
