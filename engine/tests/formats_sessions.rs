@@ -84,11 +84,10 @@ impl Folder {
     }
 
     fn texts(&self) -> [(&'static str, String); 3] {
-        let text = |lines: &[Value]| lines.iter().map(|line| format!("{line}\n")).collect();
         [
-            (".engram/items.jsonl", text(&self.items)),
-            (".engram/edges.jsonl", text(&self.edges)),
-            (".engram/events.jsonl", text(&self.events)),
+            (".engram/items.jsonl", joined(&self.items)),
+            (".engram/edges.jsonl", joined(&self.edges)),
+            (".engram/events.jsonl", joined(&self.events)),
         ]
     }
 
@@ -178,9 +177,10 @@ fn check_tasks(snapshot: &Snapshot, folder: &Folder) {
         for found in snapshot.session_children(&parent, None).unwrap().items {
             let kinds = pairs.remove(&(parent.clone(), found.child.clone())).unwrap();
             let is_there = |kind: &str| kinds.get(kind).is_some_and(|edge| edge["deleted"] != true);
-            let expected = match is_there("parent_child") {
-                true => RelationshipType::ParentChild,
-                false => RelationshipType::Sibling,
+            let expected = if is_there("parent_child") {
+                RelationshipType::ParentChild
+            } else {
+                RelationshipType::Sibling
             };
             assert_eq!(found.relationship_type, expected);
             let gone = !kinds.keys().any(|kind| is_there(kind));
@@ -220,7 +220,7 @@ fn what_can_not_be_metadata_or_a_session_is_an_event_all_the_same() {
         json!({"from_id": "", "to_id": "eg-1", "kind": "blocks"}),
         json!({"from_id": "eg-1", "to_id": "eg-1", "kind": "unheard of"}),
     ];
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = joined(&lines);
     let store = Store::in_memory().unwrap();
     let report = imported(&store, &files(&[(".engram/items.jsonl", &text)]));
     // An edge that names no task is an event as any other, and has no id.
@@ -233,6 +233,10 @@ fn what_can_not_be_metadata_or_a_session_is_an_event_all_the_same() {
     let children = snapshot.session_children("eg-1", None).unwrap().items;
     assert_eq!(children.len(), 1);
     assert!(children[0].metadata.as_ref().unwrap().contains("unheard of"));
+}
+
+fn joined(lines: &[impl ToString]) -> String {
+    lines.iter().map(|line| line.to_string() + "\n").collect()
 }
 
 fn hook(name: &str, more: &str) -> String {
@@ -287,7 +291,7 @@ fn hooks_of_a_file_say_the_same_but_no_times_that_are_made_up() {
         hook("SubagentStop", r#","agent_id":"a""#),
         hook("SessionEnd", r#","reason":"clear","timestamp":"1970-01-02T00:00:00Z""#),
     ];
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = joined(&lines);
     let store = Store::in_memory().unwrap();
     let folder = files(&[("hooks.jsonl", &text)]);
     for _ in 0..2 {
@@ -355,7 +359,7 @@ fn rollout(session: &str, more: &str, turns: &[[u64; 3]]) -> String {
             }})
         };
         // Said again with other limits, it is the same turn.
-        text += &format!("{}\n{}\n", line(1), line(2));
+        text += &joined(&[line(1), line(2)]);
         text += "{\"type\":\"event_msg\",\"payload\":{\"type\":\"token_count\",\"info\":null}}\n";
     }
     text
