@@ -3,18 +3,22 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support {
+    pub(crate) mod files;
+}
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use forebear::ingest::{
-    FollowOptions, Follower, Format, ImportOptions, ImportReport, Mapping, append_hook, import,
+    FollowOptions, Follower, Format, ImportOptions, Mapping, append_hook, import,
 };
 use forebear::{CountBy, EventId, Filter, LinkKind, Snapshot, Store};
 use serde_json::{Value, json};
-use tempfile::TempDir;
+
+use support::files::{files, imported, imported_with};
 
 #[test]
 fn lines_of_json_are_what_their_fields_say_in_any_order() {
@@ -543,26 +547,4 @@ fn orders(lines: &[String]) -> [String; 3] {
     let odd = lines.iter().skip(1).step_by(2);
     let mixed: Vec<String> = odd.chain(lines.iter().step_by(2)).cloned().collect();
     [lines.to_vec(), reversed, mixed].map(|lines| lines.join("\n"))
-}
-
-fn files(files: &[(&str, &str)]) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        let path = folder.path().join(name);
-        fs::create_dir_all(path.parent().unwrap_or_else(|| Path::new(""))).unwrap();
-        fs::write(path, text).unwrap();
-    }
-    folder
-}
-
-/// Imports a folder's files from their start, wherever they were left.
-fn imported(store: &Store, folder: &TempDir) -> ImportReport {
-    let report = imported_with(store, ImportOptions::new([folder.path()]).again(true));
-    assert_eq!(report.failed_files, []);
-    report
-}
-
-fn imported_with(store: &Store, options: ImportOptions) -> ImportReport {
-    // From the start, where a second time would go on behind what was read.
-    import(store, &options.again(true), |_| ControlFlow::Continue(())).unwrap()
 }

@@ -91,9 +91,11 @@ impl Intake {
     /// links may follow from it.
     pub(crate) fn event(&mut self, read: ReadEvent, has_clues: bool) -> Result<bool> {
         self.report.times_made_up += u64::from(read.time_made_up);
-        self.make_room(read.event.payload.as_ref().map_or(0, Vec::len))?;
+        let (bytes, records) = read.size();
+        self.make_room(bytes + (records - 1) * RECORD_BYTES)?;
         let says_something = has_clues && self.filling.clues.note(&read.event);
-        self.filling.batch.events.push(read.event);
+        let batch = std::mem::take(&mut self.filling.batch);
+        self.filling.batch = read.add_to(batch);
         Ok(says_something)
     }
 

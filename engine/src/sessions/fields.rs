@@ -1,11 +1,13 @@
 //! Fields of patches and relationships as they are stored: JSON.
 
+use std::ops::Bound;
 use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::limits;
+use crate::state;
 use crate::state::session::Fields;
 
 /// Fields that are being put together. What can't be is told at the end.
@@ -27,6 +29,11 @@ impl Put {
     /// A value that is JSON already.
     pub(super) fn json(&mut self, key: &str, json: String) {
         self.value(key, RawValue::from_string(json));
+    }
+
+    /// A member of an object that is JSON; none takes it away.
+    pub(super) fn member(&mut self, name: &str, json: Option<String>) {
+        self.json(&format!("{MEMBER}{name}"), json.unwrap_or_else(|| "null".to_owned()));
     }
 
     /// The fields, checked: each name and text has its limit.
@@ -75,6 +82,27 @@ pub(super) fn json(fields: &Fields, key: &str) -> Option<String> {
     fields.get(key).map(|value| value.get().to_owned())
 }
 
+/// The metadata: what was said as a whole, and in it what was said of its members.
+pub(super) fn metadata(fields: &Fields) -> Option<String> {
+    let whole = json(fields, METADATA);
+    let members = fields.range::<str, _>((Bound::Included(MEMBER), Bound::Unbounded));
+    let members = members.map_while(|(key, value)| Some((key.strip_prefix(MEMBER)?, value)));
+    let mut members = members.filter(|(_, value)| value.get() != "null").peekable();
+    if members.peek().is_none() {
+        return whole;
+    }
+    let mut object = match &whole {
+        // What is no object has no members.
+        Some(json) => match state::session::fields(json) {
+            Ok(object) => object,
+            Err(_) => return whole,
+        },
+        None => Fields::new(),
+    };
+    object.extend(members.map(|(name, value)| (name.to_owned(), value.clone())));
+    state::session::object(&object).ok().or(whole)
+}
+
 /// Checks the name of a session.
 pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
     if name.is_empty() || name.contains('\0') {
@@ -88,3 +116,7 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
     }
     Ok(())
 }
+
+pub(super) const METADATA: &str = "metadata";
+/// What the keys of members of the metadata begin with.
+const MEMBER: &str = "metadata.";

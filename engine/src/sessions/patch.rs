@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::log::index::Tokens;
-use crate::sessions::fields::{Put, check_name};
+use crate::sessions::fields::{METADATA, Put, check_name};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::relationship::Relationship;
 use crate::state::session::Fields;
@@ -113,6 +113,25 @@ impl SessionPatch {
         self
     }
 
+    /// Sets a member of the metadata, which stays when the rest is set; none takes it
+    /// away.
+    pub(crate) fn metadata_member(mut self, name: &str, json: Option<String>) -> Self {
+        self.put.member(name, json);
+        self
+    }
+
+    /// Takes back when it ended: its last event says so.
+    pub(crate) fn without_end(mut self) -> Self {
+        self.put.number(END, None::<i64>);
+        self
+    }
+
+    /// Takes back how it is doing: its events say so.
+    pub(crate) fn without_status(mut self) -> Self {
+        self.put.number(STATUS, None::<i64>);
+        self
+    }
+
     /// Sets the model that it used.
     #[must_use]
     pub fn model(mut self, model: &str) -> Self {
@@ -164,7 +183,6 @@ pub(super) const END: &str = "end_ns";
 pub(super) const STATUS: &str = "status";
 pub(super) const AGENTS: &str = "agents";
 pub(super) const TOKENS: &str = "tokens";
-pub(super) const METADATA: &str = "metadata";
 pub(super) const MODEL: &str = "model";
 pub(super) const PROJECT: &str = "project";
 pub(super) const WAVE: &str = "wave_id";

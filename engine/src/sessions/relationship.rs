@@ -1,7 +1,7 @@
 //! How two sessions belong together.
 
 use crate::error::{Error, Result};
-use crate::sessions::fields::{Put, check_name, json, named, number};
+use crate::sessions::fields::{METADATA, Put, check_name, metadata, named, number};
 use crate::sessions::kinds::{DelegationType, RelationshipType, SpawnReason};
 use crate::state;
 use crate::state::session::Fields;
@@ -106,6 +106,19 @@ impl Relationship {
         self
     }
 
+    /// Sets a member of the metadata, which stays when the rest is set; none takes it
+    /// away.
+    pub(crate) fn metadata_member(mut self, name: &str, json: Option<String>) -> Self {
+        self.put.member(name, json);
+        self
+    }
+
+    /// Takes back when what was delegated was done.
+    pub(crate) fn without_completion(mut self) -> Self {
+        self.put.number(COMPLETED, None::<i64>);
+        self
+    }
+
     /// The fields, where all of them can be stored.
     pub(crate) fn fields(&self) -> Result<&Fields> {
         check_name("parent", &self.parent)?;
@@ -136,7 +149,7 @@ impl StoredRelationship {
         self.relationship_type = named(fields, TYPE).unwrap_or(self.relationship_type);
         self.spawn_reason = named(fields, REASON).or(self.spawn_reason);
         self.delegation_type = named(fields, DELEGATION).or(self.delegation_type);
-        self.metadata = json(fields, METADATA).or(self.metadata.take());
+        self.metadata = metadata(fields).or(self.metadata.take());
         self.created_ns = number(fields, CREATED).or(self.created_ns);
         self.completed_ns = number(fields, COMPLETED).or(self.completed_ns);
     }
@@ -163,7 +176,6 @@ pub(crate) fn keys(parent: &str, child: &str) -> [String; 2] {
 pub(super) const TYPE: &str = "type";
 const REASON: &str = "spawn_reason";
 const DELEGATION: &str = "delegation_type";
-const METADATA: &str = "metadata";
 const CREATED: &str = "created_ns";
 const COMPLETED: &str = "completed_ns";
 /// What keys from the parent's and from the child's end begin with.

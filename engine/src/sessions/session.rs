@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::event::now_ns;
 use crate::log::index::{Head, OriginKind, Tokens};
 use crate::parts::Parts;
-use crate::sessions::fields::{json, named, number, text};
+use crate::sessions::fields::{metadata, named, number, text};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::patch::{
-    AGENTS, END, METADATA, MODEL, PARENT, PROJECT, SOURCE_APP, START, STATUS, TOKENS, TYPE, WAVE,
+    AGENTS, END, MODEL, PARENT, PROJECT, SOURCE_APP, START, STATUS, TOKENS, TYPE, WAVE,
 };
 use crate::sessions::related;
 use crate::state::Family;
@@ -179,7 +179,7 @@ fn session(
     head: &Head,
     liveness: Liveness,
 ) -> Result<Session> {
-    let metadata = json(fields, METADATA);
+    let metadata = metadata(fields);
     let tokens = number::<[u64; 4]>(fields, TOKENS).map_or(
         head.tokens,
         |[input, output, cache_read, cache_written]| Tokens {

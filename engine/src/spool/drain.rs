@@ -249,7 +249,7 @@ impl Drainer {
             let payload = std::str::from_utf8(record.payload().unwrap_or_default())
                 .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
             let snapshot = Snapshot::new(self.shared.parts());
-            resolved = resolved.event(hook_event(&snapshot, payload, time_ns)?);
+            resolved = hook_event(&snapshot, payload, time_ns)?.add_to(resolved);
         }
         resolved.validate(self.max_payload)?;
         Ok(resolved.encode())

@@ -6,18 +6,24 @@
 //! before, or for what a call came to the call, by `call_id`.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::Path;
 
-use crate::event::{Event, LinkKind};
+use crate::event::{Event, LinkKind, Usage};
 use crate::id::EventId;
 use crate::ingest::formats::equal::EqualOnes;
 use crate::ingest::formats::labels::{
     BRANCH, FORKED_FROM, IS_ERROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
-use crate::ingest::formats::values::{cut, file_stem, label_value, last_name, parse_time, text};
+use crate::ingest::formats::values::{
+    cut, file_stem, is, label_value, last_name, parse_time, text,
+};
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::ingest::json::{Cursor, JsonStr};
 use crate::limits;
+use crate::sessions::kinds::{RelationshipType, SessionType, SpawnReason};
+use crate::sessions::patch::SessionPatch;
+use crate::sessions::relationship::Relationship;
 
 /// Reads the lines of one rollout, in order.
 #[derive(Debug)]
@@ -63,7 +69,20 @@ struct Payload<'t> {
     branch: Option<JsonStr<'t>>,
     forked_from: Option<JsonStr<'t>>,
     parent_thread: Option<JsonStr<'t>>,
+    /// The same of newer files' first line.
+    parent_of_meta: Option<JsonStr<'t>>,
     failed: bool,
+    /// Tokens of the turn, and of the session so far.
+    last_tokens: Option<Tokens>,
+    total_tokens: Option<Tokens>,
+}
+
+/// Tokens as a line counts them: what was read from the cache is input too.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tokens {
+    input: u64,
+    cached: u64,
+    output: u64,
 }
 
 impl Codex {
@@ -80,10 +99,12 @@ impl Codex {
         }
     }
 
-    /// Takes over what the line says of those that follow.
-    fn note(&mut self, kind: &str, payload: &Payload<'_>) {
+    /// Takes over what the line says of those that follow; returns whether it is the
+    /// one that says which session the file's is.
+    fn note(&mut self, kind: &str, payload: &Payload<'_>) -> bool {
+        let is_first = kind == SESSION_META && !self.session_known;
         // A forked session's file repeats the first line of the other session.
-        if kind == SESSION_META && !self.session_known {
+        if is_first {
             self.session_known = true;
             if let Some(id) = payload.id {
                 self.session = text(id, limits::MAX_NAME_BYTES);
@@ -98,6 +119,40 @@ impl Codex {
         {
             self.model = Some(label_value(model));
         }
+        is_first
+    }
+
+    /// Where the session comes from, as its first line says.
+    fn origin(&self, read: ReadEvent, payload: &Payload<'_>) -> ReadEvent {
+        let (session_type, kind, reason, from) =
+            match (payload.parent_thread.or(payload.parent_of_meta), payload.forked_from) {
+                (Some(parent), _) => (
+                    SessionType::Subagent,
+                    RelationshipType::ParentChild,
+                    SpawnReason::SubagentDelegation,
+                    parent,
+                ),
+                (None, Some(other)) => (
+                    SessionType::Continuation,
+                    RelationshipType::Continuation,
+                    SpawnReason::Continuation,
+                    other,
+                ),
+                (None, None) => return read,
+            };
+        let from = text(from, limits::MAX_NAME_BYTES);
+        if from == self.session {
+            return read;
+        }
+        let created_ns = read.event.time_ns;
+        let time_made_up = read.time_made_up;
+        let mut relationship =
+            Relationship::new(&*from, &*self.session).relationship_type(kind).reason(reason);
+        if !time_made_up {
+            relationship = relationship.created_ns(created_ns);
+        }
+        let patch = SessionPatch::new(&*self.session).session_type(session_type).parent(&from);
+        read.session(patch).relate(relationship)
     }
 
     fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {
@@ -142,7 +197,7 @@ impl Adapter for Codex {
     fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
         let fields = Fields::read(object);
         let kind = kind(&fields);
-        self.note(&kind, &fields.payload);
+        let is_first = self.note(&kind, &fields.payload);
         let time_ns = fields.timestamp.and_then(parse_time);
         self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
 
@@ -163,12 +218,16 @@ impl Adapter for Codex {
             self.calls.push_back((call_id, event.id.clone()));
         }
         self.last = Some(event.id.clone());
+        if let Some(usage) = fields.usage() {
+            event = event.usage(usage);
+        }
         let event = self
             .labelled(event, &fields)
             .time_ns(self.last_time_ns)
             .instance(self.session.as_str())
             .session(self.session.as_str());
-        Ok(ReadEvent { event, time_made_up: time_ns.is_none() })
+        let read = ReadEvent::new(event, time_ns.is_none());
+        Ok(if is_first { self.origin(read, &fields.payload) } else { read })
     }
 }
 
@@ -193,6 +252,26 @@ impl<'t> Fields<'t> {
         }
         fields
     }
+
+    /// The tokens of a turn. A line that says the same again, as one does whenever
+    /// limits are told, has the same total: it is the same message.
+    fn usage(&self) -> Option<Usage> {
+        if !is(self.payload.item_type, "token_count") {
+            return None;
+        }
+        let last = self.payload.last_tokens?;
+        let message = self
+            .payload
+            .total_tokens
+            .map_or_else(String::new, |total| format!("tokens {total}, the last {last}"));
+        Some(Usage {
+            message,
+            input: last.input.saturating_sub(last.cached),
+            output: last.output,
+            cache_read: last.cached,
+            cache_written: 0,
+        })
+    }
 }
 
 impl<'t> Payload<'t> {
@@ -207,6 +286,12 @@ impl<'t> Payload<'t> {
             "cwd" => self.cwd = value.text(),
             "model" => self.model = value.text(),
             "cli_version" => self.cli_version = value.text(),
+            "parent_thread_id" => self.parent_of_meta = value.text(),
+            "info" => value.object(|key, value| match key {
+                "last_token_usage" => self.last_tokens = Tokens::read(value),
+                "total_token_usage" => self.total_tokens = Tokens::read(value),
+                _ => {}
+            }),
             "forked_from_id" => self.forked_from = value.text(),
             "git" => value.object(|key, value| {
                 if key == "branch" {
@@ -235,6 +320,31 @@ impl<'t> Payload<'t> {
                 }
             });
         }
+    }
+}
+
+impl Tokens {
+    fn read(value: &mut Cursor<'_>) -> Option<Self> {
+        if !value.is_object() {
+            return None;
+        }
+        let mut tokens = Self::default();
+        value.object(|key, value| {
+            let place = match key {
+                "input_tokens" => &mut tokens.input,
+                "cached_input_tokens" => &mut tokens.cached,
+                "output_tokens" => &mut tokens.output,
+                _ => return,
+            };
+            *place = value.number().unwrap_or(0);
+        });
+        Some(tokens)
+    }
+}
+
+impl fmt::Display for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.input, self.cached, self.output)
     }
 }
 

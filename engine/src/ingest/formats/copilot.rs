@@ -108,7 +108,7 @@ impl Adapter for Copilot {
             .time_ns(self.last_time_ns)
             .instance(agent.unwrap_or_else(|| self.session.clone()))
             .session(self.session.as_str());
-        Ok(ReadEvent { event, time_made_up: time_ns.is_none() })
+        Ok(ReadEvent::new(event, time_ns.is_none()))
     }
 }
 

@@ -11,8 +11,9 @@
 use std::collections::VecDeque;
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
-use crate::batch::Appended;
+use crate::batch::{Appended, Batch};
 use crate::error::{self, Error};
 use crate::event::{Event, LinkKind};
 use crate::id::EventId;
@@ -21,10 +22,13 @@ use crate::ingest::formats::labels::{
     AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
 };
 use crate::ingest::formats::values::{cut, is, label_value, last_name, scalar_time, text};
-use crate::ingest::formats::{Adapter, ReadEvent};
+use crate::ingest::formats::{Adapter, Format, ReadEvent};
 use crate::ingest::json::{Cursor, JsonStr, Scalar};
 use crate::limits;
+use crate::log::index::session_of;
 use crate::query::filter::Filter;
+use crate::sessions::kinds::SessionStatus;
+use crate::sessions::patch::SessionPatch;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::stored::Detail;
@@ -59,6 +63,9 @@ struct Fields<'t> {
     agent_type: Option<JsonStr<'t>>,
     /// Of a call that starts an agent.
     subagent_type: Option<JsonStr<'t>>,
+    /// How a session began, and why one ended.
+    source: Option<JsonStr<'t>>,
+    reason: Option<JsonStr<'t>>,
     cwd: Option<JsonStr<'t>>,
     model: Option<JsonStr<'t>>,
     timestamp: Option<Scalar<'t>>,
@@ -90,16 +97,25 @@ struct Fields<'t> {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> error::Result<Appended> {
-    store.append(hook_event(&store.snapshot(), payload, time_ns)?)
+    let read = hook_event(&store.snapshot(), payload, time_ns)?;
+    let mut written = store.write(read.add_to(Batch::new()))?;
+    written.events.pop().ok_or_else(|| Error::invalid("expected the event of a hook, found none"))
 }
 
 /// The event that a payload which came at this time stands for, by what the store
-/// knows of its session.
-pub(crate) fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> error::Result<Event> {
+/// knows of its session, and what it says of that one.
+pub(crate) fn hook_event(
+    snapshot: &Snapshot,
+    payload: &str,
+    time_ns: i64,
+) -> error::Result<ReadEvent> {
     // The reader of fields takes what is well formed for granted.
     let well_formed = serde_json::from_str::<IgnoredAny>(payload);
     well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
-    event(payload, time_ns, |session| Past::of(snapshot, session))
+    let read = event(payload, time_ns, |session| Past::of(snapshot, session))?;
+    // What is said again was said before what came since.
+    let known = read.says_something() && snapshot.get(&read.event.id)?.is_some();
+    Ok(if known { read.unsaid() } else { read })
 }
 
 /// The event that a payload which came at this time stands for, in a session with
@@ -108,12 +124,22 @@ pub(crate) fn event(
     object: &str,
     time_ns: i64,
     past: impl FnOnce(&str) -> error::Result<Past>,
-) -> error::Result<Event> {
+) -> error::Result<ReadEvent> {
     let fields = Fields::read(object);
     let session = fields.session_name().map_err(Error::invalid)?;
     let past = past(&session)?;
     // Told apart from others with the same bytes by when it came.
-    Ok(fields.event(object, session, time_ns, time_ns.cast_unsigned(), &past))
+    let event = fields.event(object, session.clone(), time_ns, time_ns.cast_unsigned(), &past);
+    let instance = event.instance.clone();
+    let mut read = fields.says(ReadEvent::new(event, false));
+    let name = if instance == session { &session } else { &instance };
+    if past.last_of(name).is_none()
+        && let Some((name, _)) = session_of(&session, &instance)
+        && let Some(app) = Format::Hook.source_app()
+    {
+        read = read.session(SessionPatch::new(name).source_app(app));
+    }
+    Ok(read)
 }
 
 impl Past {
@@ -235,7 +261,7 @@ impl Adapter for Hooks {
             self.sessions.pop_front();
         }
         self.sessions.push_back((session, past));
-        Ok(ReadEvent { event, time_made_up: fields.time_ns().is_none() })
+        Ok(fields.says(ReadEvent::new(event, fields.time_ns().is_none())))
     }
 }
 
@@ -249,6 +275,8 @@ impl<'t> Fields<'t> {
             "tool_use_id" => fields.tool_use_id = value.text(),
             "agent_id" => fields.agent = value.text(),
             "agent_type" => fields.agent_type = value.text(),
+            "source" => fields.source = value.text(),
+            "reason" => fields.reason = value.text(),
             "cwd" => fields.cwd = value.text(),
             "model" => fields.model = value.text(),
             "timestamp" => fields.timestamp = value.scalar(),
@@ -271,6 +299,53 @@ impl<'t> Fields<'t> {
 
     fn time_ns(&self) -> Option<i64> {
         self.timestamp.and_then(|value| scalar_time(value, None))
+    }
+
+    /// What the hook says of the session or of its agent. `Stop` ends a turn, not the
+    /// session.
+    fn says(&self, read: ReadEvent) -> ReadEvent {
+        let event = &read.event;
+        let session = event.session.as_deref().unwrap_or_default();
+        let time_ns = (!read.time_made_up).then_some(event.time_ns);
+        let agent = || {
+            let (name, _) = session_of(session, &event.instance)?;
+            (name != session).then_some(name)
+        };
+        let ended = |name: String| {
+            let patch = SessionPatch::new(name).status(SessionStatus::Completed);
+            match time_ns {
+                Some(time_ns) => patch.end_ns(time_ns),
+                None => patch,
+            }
+        };
+        let patch = match event.kind.as_str() {
+            "SessionStart" => {
+                let patch = SessionPatch::new(session).status(SessionStatus::Active);
+                let patch = patch.without_end().metadata_member(END_REASON, None);
+                // One that is resumed or compacted began before.
+                let goes_on = is(self.source, "resume") || is(self.source, "compact");
+                match time_ns {
+                    Some(time_ns) if !goes_on => patch.start_ns(time_ns),
+                    _ => patch,
+                }
+            }
+            "SessionEnd" => {
+                let reason = self.reason.map(|reason| Value::String(label_value(reason)));
+                let reason = reason.map(|reason| reason.to_string());
+                ended(session.to_owned()).metadata_member(END_REASON, reason)
+            }
+            // It may have stopped before.
+            SUBAGENT_START => match agent() {
+                Some(name) => SessionPatch::new(name).without_status().without_end(),
+                None => return read,
+            },
+            "SubagentStop" => match agent() {
+                Some(name) => ended(name),
+                None => return read,
+            },
+            _ => return read,
+        };
+        read.session(patch)
     }
 
     fn event(
@@ -362,6 +437,9 @@ const PRE_TOOL_USE: &str = "PreToolUse";
 const POST_TOOL_USE: &str = "PostToolUse";
 const POST_TOOL_USE_FAILURE: &str = "PostToolUseFailure";
 const SUBAGENT_START: &str = "SubagentStart";
+
+/// Why a session ended, in its metadata.
+const END_REASON: &str = "end_reason";
 
 /// Events of a session that are looked at to say what caused the next.
 const PAST_EVENTS: usize = 200;

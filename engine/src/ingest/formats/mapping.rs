@@ -226,7 +226,7 @@ pub(crate) const TIMES: &[&str] =
     &["timestamp", "time", "ts", "@timestamp", "created_at", "startTimeUnixNano"];
 const INSTANCES: &[&str] = &["instance", "agent", "agent_id", "agentId", "worker", "worker_id"];
 const SESSIONS: &[&str] = &["session", "session_id", "sessionId", "trace_id", "traceId"];
-const LABELS: &[&str] = &["tool", "model", "level", "status", "is_error"];
+const LABELS: &[&str] = &["tool", "model", "level", "status", "is_error", "source_app"];
 
 /// Most names that one field is looked for under.
 const MAX_NAMES: usize = 32;

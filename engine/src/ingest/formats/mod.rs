@@ -1,5 +1,6 @@
 //! What the objects of each format mean: one adapter each.
 
+mod apps;
 pub(crate) mod claude;
 mod codex;
 mod copilot;
@@ -10,6 +11,7 @@ pub(crate) mod labels;
 mod mapping;
 mod ndjson;
 mod recognise;
+mod said;
 mod values;
 
 use std::fmt;
@@ -18,7 +20,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::event::{Event, Link};
+use crate::event::Link;
 use crate::snapshot::Snapshot;
 
 pub use hook::append_hook;
@@ -26,6 +28,7 @@ pub(crate) use hook::hook_event;
 pub use mapping::Mapping;
 pub(crate) use recognise::read_head;
 use recognise::{Recognised, recognise};
+pub(crate) use said::ReadEvent;
 
 /// A format that files are imported from.
 ///
@@ -98,14 +101,6 @@ pub(crate) trait Adapter: fmt::Debug + Send {
     }
 }
 
-/// An event as it was read.
-#[derive(Debug)]
-pub(crate) struct ReadEvent {
-    pub(crate) event: Event,
-    /// Whether the object bears no time of its own.
-    pub(crate) time_made_up: bool,
-}
-
 impl Format {
     /// All formats.
     pub const ALL: [Format; 6] = [
@@ -135,6 +130,17 @@ impl Format {
         }
     }
 
+    /// The program that files of this format are of, where it is one.
+    fn source_app(self) -> Option<&'static str> {
+        match self {
+            Format::ClaudeCode | Format::Hook => Some("claude-code"),
+            Format::Codex => Some("codex-cli"),
+            Format::Copilot => Some("copilot-cli"),
+            Format::Engram => Some("engram"),
+            Format::Ndjson => None,
+        }
+    }
+
     /// What reads a file of this format, which was last modified then.
     pub(crate) fn adapter(
         self,
@@ -142,13 +148,17 @@ impl Format {
         modified_ns: i64,
         mapping: &Mapping,
     ) -> Box<dyn Adapter> {
-        match self {
+        let adapter: Box<dyn Adapter> = match self {
             Format::ClaudeCode => Box::new(claude::ClaudeCode::new(path, modified_ns)),
             Format::Ndjson => Box::new(ndjson::Ndjson::new(mapping.clone(), modified_ns)),
             Format::Codex => Box::new(codex::Codex::new(path, modified_ns)),
             Format::Copilot => Box::new(copilot::Copilot::new(path, modified_ns)),
             Format::Hook => Box::new(hook::Hooks::new(modified_ns)),
             Format::Engram => Box::new(engram::Engram::new(modified_ns)),
+        };
+        match self.source_app() {
+            Some(app) => Box::new(apps::Apps::new(adapter, app)),
+            None => adapter,
         }
     }
 }

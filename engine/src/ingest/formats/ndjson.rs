@@ -77,7 +77,7 @@ impl Adapter for Ndjson {
             None => self.equal.identify(event, ID_DOMAIN, "", object),
         };
         let event = event.time_ns(self.last_time_ns);
-        Ok(ReadEvent { event, time_made_up: time_ns.is_none() })
+        Ok(ReadEvent::new(event, time_ns.is_none()))
     }
 }
 

@@ -120,7 +120,7 @@ impl Transcript {
             .time_ns(self.last_time_ns)
             .instance(instance)
             .session(session);
-        Ok(ReadEvent { event, time_made_up: time_ns.is_none() })
+        Ok(ReadEvent::new(event, time_ns.is_none()))
     }
 
     fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {

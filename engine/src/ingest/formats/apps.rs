@@ -1,0 +1,66 @@
+//! Which program the sessions of a file are of.
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
+use crate::error;
+use crate::event::Link;
+use crate::ingest::formats::{Adapter, ReadEvent};
+use crate::log::index::session_of;
+use crate::sessions::patch::SessionPatch;
+use crate::snapshot::Snapshot;
+
+/// Says with the first event of each session in a file which program it is of. A
+/// label would say so too, but with every event.
+#[derive(Debug)]
+pub(crate) struct Apps {
+    adapter: Box<dyn Adapter>,
+    app: &'static str,
+    /// The session and the instance of the event before.
+    last: (String, String),
+    met: HashSet<String, RandomState>,
+}
+
+impl Apps {
+    pub(crate) fn new(adapter: Box<dyn Adapter>, app: &'static str) -> Self {
+        Self { adapter, app, last: Default::default(), met: HashSet::default() }
+    }
+}
+
+impl Adapter for Apps {
+    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+        let read = self.adapter.event(object)?;
+        let session = read.event.session.as_deref().unwrap_or_default();
+        let instance = read.event.instance.as_str();
+        if self.last.0 == session && self.last.1 == instance {
+            return Ok(read);
+        }
+        self.last = (session.to_owned(), instance.to_owned());
+        let Some((name, _)) = session_of(session, instance) else {
+            return Ok(read);
+        };
+        if self.met.len() == MAX_MET {
+            self.met.clear();
+        }
+        if !self.met.insert(name.clone()) {
+            return Ok(read);
+        }
+        Ok(read.session(SessionPatch::new(name).source_app(self.app)))
+    }
+
+    fn has_clues(&self) -> bool {
+        self.adapter.has_clues()
+    }
+
+    fn has_links(&self) -> bool {
+        self.adapter.has_links()
+    }
+
+    fn links(&mut self, snapshot: &Snapshot) -> error::Result<Vec<Link>> {
+        self.adapter.links(snapshot)
+    }
+}
+
+/// Sessions of a file that are remembered; of those past it the same is said again.
+const MAX_MET: usize = 4096;
