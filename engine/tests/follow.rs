@@ -313,6 +313,44 @@ fn a_run_follows_what_is_written_until_it_is_stopped() {
 /// Takes half a minute, and says something only where nothing else runs.
 #[cfg(target_os = "linux")]
 #[test]
+fn a_folder_that_comes_later_or_anew_is_followed_at_once() {
+    let place = Place::new();
+    let other = place.folder.path().join("later");
+    let paths = [place.folder.path().join("p"), other.clone()];
+    let mut follower = Follower::new(
+        &place.store,
+        FollowOptions::new(paths).poll_every(Duration::from_millis(50)),
+    );
+    let stop = follower.stop_handle();
+    let running = thread::spawn(move || follower.run(|_| {}));
+    // Sooner than all is searched for where the system tells of changes.
+    let wait = |wanted: u64| {
+        let begun = Instant::now();
+        while place.store.snapshot().stats().unwrap().events < wanted {
+            assert!(begun.elapsed() < Duration::from_secs(15), "event {wanted}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    place.append("{\"uuid\":\"a\"}\n");
+    wait(1);
+    let mut events = 1;
+    for round in 0..3 {
+        fs::create_dir_all(other.join("deeper")).unwrap();
+        for line in 0..3 {
+            let path = other.join(format!("deeper/{round}.jsonl"));
+            let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+            writeln!(file, "{{\"uuid\":\"{round}-{line}\"}}").unwrap();
+            events += 1;
+            wait(events);
+        }
+        fs::remove_dir_all(&other).unwrap();
+        thread::sleep(Duration::from_millis(if round == 0 { 0 } else { 300 }));
+    }
+    stop.stop();
+    running.join().unwrap().unwrap();
+}
+
+#[test]
 #[ignore = "a measurement, see docs/testing.md"]
 fn following_5000_files_of_which_5_move_takes_little() {
     let folder = tempfile::tempdir().unwrap();
@@ -323,6 +361,9 @@ fn following_5000_files_of_which_5_move_takes_little() {
             (0..10).map(|line| format!("{{\"uuid\":\"{n}-{line}\",\"x\":\"{line:0500}\"}}\n"));
         fs::write(file(n), lines.collect::<String>()).unwrap();
     }
+    // At rest, as most files are: one that is read right after it was written is read
+    // once more later on, since a second change might not show.
+    thread::sleep(Duration::from_secs(3));
     let store = Store::open(folder.path().join("events.forebear")).unwrap();
     let mut follower = Follower::new(&store, FollowOptions::new([folder.path().join("p")]));
     let stop = follower.stop_handle();

@@ -4,11 +4,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use forebear::ingest::{Format, ImportOptions, ImportReport, Mapping, append_hook, import};
+use forebear::ingest::{
+    FollowOptions, Follower, Format, ImportOptions, ImportReport, Mapping, append_hook, import,
+};
 use forebear::{CountBy, EventId, Filter, LinkKind, Snapshot, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -432,6 +435,57 @@ fn a_document_is_refused_whole_and_not_line_by_line() {
     let options = ImportOptions::new([folder.path()]).format(Format::ClaudeCode);
     let report = imported_with(&store, options);
     assert_eq!(report.bad_lines as usize, object.lines().count());
+}
+
+#[test]
+fn files_are_followed_as_they_are_imported() {
+    let span = |n: u64| {
+        let why = (!n.is_multiple_of(7)).then(|| format!("span-{}", n - 1));
+        json!({"key": format!("span-{n}"), "why": why, "at": n, "what": "span"}).to_string()
+    };
+    let spans = (0..40).map(span).collect::<Vec<_>>().join("\n") + "\n";
+    let mapping: Mapping =
+        r#"{"id":"key","parent":"why","time":"at","kind":"what"}"#.parse().unwrap();
+    let spans_by = |options: FollowOptions| options.mapping(mapping.clone());
+    let import_spans = |options: ImportOptions| options.mapping(mapping.clone());
+    check_followed("spans.ndjson", &spans, spans_by, import_spans);
+    let name = "rollout-2026-03-01T10-00-00-x.jsonl";
+    check_followed(name, ROLLOUT, |options| options, |options| options);
+    check_followed(name, ROLLOUT, |o| o.format(Format::Codex), |o| o.format(Format::Codex));
+    // What is named goes before what it looks like, then as well.
+    check_followed(name, ROLLOUT, |o| o.format(Format::Ndjson), |o| o.format(Format::Ndjson));
+}
+
+/// Follows a file that grows by parts of lines, by a follower that goes on and by one
+/// that is begun anew each time.
+fn check_followed(
+    name: &str,
+    text: &str,
+    follow: impl Fn(FollowOptions) -> FollowOptions,
+    by_import: impl Fn(ImportOptions) -> ImportOptions,
+) {
+    // By the folder's name too, where lines name no session.
+    let folder = files(&[(name, text)]);
+    let store = Store::in_memory().unwrap();
+    imported_with(&store, by_import(ImportOptions::new([folder.path()])));
+    let expected = rows(&store);
+    assert!(expected.len() > 5);
+    for anew in [false, true] {
+        let file = folder.path().join(name);
+        fs::remove_file(&file).unwrap();
+        let store = Store::in_memory().unwrap();
+        let begin = || Follower::new(&store, follow(FollowOptions::new([folder.path()])));
+        let mut follower = begin();
+        for part in text.as_bytes().chunks(text.len() / 9 + 1) {
+            let mut file = OpenOptions::new().create(true).append(true).open(&file).unwrap();
+            file.write_all(part).unwrap();
+            if anew {
+                follower = begin();
+            }
+            while follower.poll_once().unwrap().more {}
+        }
+        assert_eq!(rows(&store), expected, "{name}, anew: {anew}");
+    }
 }
 
 fn count(snapshot: &Snapshot, filter: &Filter) -> u64 {

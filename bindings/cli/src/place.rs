@@ -58,6 +58,12 @@ pub(crate) fn open_or_hand_in(global: &Global) -> Result<Target, Failure> {
     }
 }
 
+/// As [`open_or_hand_in`], for a store that is there. It is never made.
+pub(crate) fn open_existing_or_hand_in(global: &Global) -> Result<Target, Failure> {
+    existing(global)?;
+    open_or_hand_in(global)
+}
+
 /// Ends handing in. The last of the batches that were handed in is waited for if that
 /// is wanted: all before it have been taken in then, too.
 pub(crate) fn finish_handing_in(

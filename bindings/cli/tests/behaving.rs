@@ -220,7 +220,7 @@ fn a_second_writer_is_told_who_has_the_store() {
     let mut answers = BufReader::new(child.stdout.take().unwrap());
     answers.read_line(&mut String::new()).unwrap();
 
-    let said = place.run(&["append", "k"]);
+    let said = place.run(&["seal"]);
     assert_eq!(said.code, 1);
     assert_eq!(place.run(&["stats"]).code, 0, "reading takes no lock");
     assert!(said.err.contains(&child.id().to_string()), "{}", said.err);

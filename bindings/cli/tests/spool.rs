@@ -107,6 +107,17 @@ fn without_waiting_what_was_handed_in_is_there_once_the_holder_has_ended() {
 }
 
 #[test]
+fn relationships_are_handed_in_and_answered() {
+    let place = Place::new();
+    let holder = Holder::of(&place);
+    let said = place.run(&["relate", "a", "b", "--type", "continuation"]);
+    assert_handed_in(&said);
+    assert_eq!(said.out, "a → b: continuation\n");
+    assert_eq!(place.run(&["relate", "", "b"]).code, 2);
+    holder.end();
+}
+
+#[test]
 fn answers_come_line_by_line_also_through_the_spool() {
     let place = Place::new();
     let holder = Holder::of(&place);
@@ -114,6 +125,49 @@ fn answers_come_line_by_line_also_through_the_spool() {
     assert_eq!(second.append("through the spool")["status"], "handed_in");
     second.end();
     holder.end();
+}
+
+#[test]
+fn an_import_is_handed_in_and_leaves_what_it_would_leave_by_itself() {
+    let (held, direct) = (Place::new(), Place::new());
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/demo");
+    let mut holder = Holder::of(&held);
+    let said = held.run(&["import", demo, "--json", "--wait"]);
+    assert_handed_in(&said);
+    let figures = said.lines().remove(0);
+    Holder::of(&direct).end();
+    let expected = direct.json(&["import", demo]).remove(0);
+    assert_eq!(expected["handed_in"], Value::Null);
+    for figure in ["events", "links", "quarantined"] {
+        assert_eq!(figures["handed_in"][figure], expected[figure], "{figure}");
+        assert_eq!(figures[figure], 0, "only the holder knows what was new");
+    }
+    for figure in ["files", "bytes", "lines", "without_id", "bad_lines"] {
+        assert_eq!(figures[figure], expected[figure], "{figure}");
+    }
+    let stats = |place: &Place| {
+        let mut stats = place.json(&["stats"]).remove(0);
+        stats.as_object_mut().expect("is an object").remove("bytes");
+        stats
+    };
+    assert_eq!(stats(&held), stats(&direct));
+    let failure = held.json(&["events", "--errors"]).remove(0);
+    let chain = ["chain", failure["id"].as_str().expect("has an id")];
+    assert_eq!(ids(&held.json(&chain)), ids(&direct.json(&chain)));
+    assert!(ids(&held.json(&chain)).len() > 5);
+
+    let again = held.run(&["import", demo]);
+    assert_handed_in(&again);
+    assert!(again.out.contains("unchanged"), "{again:?}");
+    let again = held.json(&["import", demo, "--again"]).remove(0);
+    assert_eq!(again["handed_in"]["events"], expected["events"]);
+    assert_eq!(stats(&held), stats(&direct), "they are repeats");
+    // The holder was not held up, and goes on.
+    assert_eq!(holder.append("holder again")["status"], "new");
+    holder.end();
+    let last = held.json(&["import", demo]).remove(0);
+    assert_eq!((&last["unchanged_files"], &last["lines"]), (&2.into(), &0.into()));
+    assert_eq!(last["handed_in"], Value::Null);
 }
 
 #[test]

@@ -63,6 +63,7 @@ fn commands_answer_while_segments_expire_under_them() {
                 store.retain(&policy).expect("drops");
             }
         });
+        let _over = Over(&done);
         for _ in 0..10 {
             for command in [
                 &["events", "--all", "--oldest-first", "--json"][..],
@@ -77,14 +78,22 @@ fn commands_answer_while_segments_expire_under_them() {
                 &["verify"],
             ] {
                 let said = place.run(command);
-                assert_eq!(said.code, 0, "{command:?}: {}", said.err);
+                assert_eq!(said.code, 0, "{command:?}: {}{}", said.out, said.err);
             }
             let copy = tempfile::tempdir().expect("a folder");
             let said = place.run(&["backup", copy.path().to_str().expect("is text")]);
             assert_eq!(said.code, 0, "{}", said.err);
         }
-        done.store(true, Ordering::Relaxed);
     });
+}
+
+/// Ends the writing thread, also where a command has failed.
+struct Over<'d>(&'d AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Place;
+use common::{Place, ids};
 
 #[test]
 fn watch_stores_what_is_written_and_ends_within_a_second_of_sigterm() {
@@ -67,6 +67,24 @@ fn a_watch_that_is_killed_goes_on_where_it_was() {
     place.json(&["import"]);
     let stats = place.json(&["stats"]).remove(0);
     assert_eq!((&stats["events"], &stats["versions"]), (&80.into(), &0.into()), "{stats:?}");
+}
+
+#[test]
+fn a_watch_reads_by_the_mapping_that_it_is_given() {
+    let place = Place::new();
+    let (file, mapping) = (transcript(&place), place.path().join("mapping.json"));
+    fs::write(&mapping, r#"{"id":"k","parent":"why.k"}"#).unwrap();
+    append(&file, "{\"k\":\"a\"}\n");
+    let mapping = mapping.to_str().unwrap();
+    let mut watch = start(&place, &["watch", "--poll", "--interval", "50ms", "--mapping", mapping]);
+    wait_for(&place, "a");
+    append(&file, "{\"k\":\"b\",\"why\":{\"k\":\"a\"}}\n");
+    wait_for(&place, "b");
+    terminate(&watch);
+    watch.wait().unwrap();
+    assert_eq!(ids(&place.json(&["chain", "b"])), ["b", "a"]);
+    let both = place.run(&["watch", "--mapping", mapping, "--format", "codex"]);
+    assert_eq!(both.code, 2, "{both:?}");
 }
 
 #[test]

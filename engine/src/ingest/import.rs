@@ -15,8 +15,10 @@ use crate::ingest::follow::position::{Position, source_name};
 use crate::ingest::follow::seen::Seen;
 use crate::ingest::follow::source::{LastLine, Source, Turn};
 use crate::ingest::intake::Intake;
+use crate::ingest::target::Target;
 use crate::ingest::{ImportOptions, ImportProgress, ImportReport};
 use crate::snapshot::Snapshot;
+use crate::spool::Spool;
 use crate::store::Store;
 
 /// Imports transcripts. `progress` is called at least after each file and each
@@ -49,9 +51,53 @@ pub fn import(
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
     let files = Files::find(&options.paths)?;
-    let snapshot = store.snapshot();
+    run(Target::Store(store.clone()), options, &files, progress)
+}
+
+/// As [`import`], into a store that another process has open for writing: what is read
+/// is handed in through the [`Spool`], some 4 MiB at a time, and each batch is waited for
+/// before the next one goes, so that the store has exactly what it would have from
+/// [`import`]. What of it was new only that process knows: see
+/// [`ImportReport::handed_in`].
+///
+/// If that process ends meanwhile, the store is opened here and the import goes on into
+/// it. An error if a batch is refused, as where the store takes only shorter payloads, or
+/// if that process takes nothing in for [`ImportOptions::patience`]; the next import goes
+/// on where this one ended. Only for a store on disk.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use forebear::ingest::{ImportOptions, import_through};
+/// use forebear::{Spool, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// # let file = folder.path().join("session.jsonl");
+/// # std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
+/// let store = Store::open(&path)?; // Mostly in another process.
+/// let options = ImportOptions::new([&file]);
+/// let report = import_through(&Spool::open(&path)?, &options, |_| ControlFlow::Continue(()))?;
+/// assert_eq!(report.handed_in.map(|handed_in| handed_in.events), Some(1));
+/// assert!(store.snapshot().contains("a")?);
+/// # Ok::<(), forebear::Error>(())
+/// ```
+pub fn import_through(
+    spool: &Spool,
+    options: &ImportOptions,
+    progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
+) -> Result<ImportReport> {
+    let files = Files::find(&options.paths)?;
+    run(Target::through(spool, options.patience)?, options, &files, progress)
+}
+
+fn run(
+    target: Target,
+    options: &ImportOptions,
+    files: &Files,
+    progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
+) -> Result<ImportReport> {
     let mut import = Import {
-        intake: Intake::new(store.clone(), options.durability, options.choice.clone()),
+        intake: Intake::new(target, options.durability, options.choice.clone()),
         on_progress: progress,
         progress: ImportProgress {
             files_total: files.found.len() as u64,
@@ -63,12 +109,17 @@ pub fn import(
     for (path, error) in &files.failed {
         import.failed(path, error);
     }
-    let moved = if options.again { Moved::default() } else { moved(&snapshot, &files.found)? };
+    let moved = if options.again {
+        Moved::default()
+    } else {
+        import.intake.ask(|snapshot| moved(snapshot, &files.found))?
+    };
     for file in &files.found {
         let positions = if options.again {
             Vec::new()
         } else {
-            let own = Position::of(&snapshot, &source_name(&file.path))?;
+            let name = source_name(&file.path);
+            let own = import.intake.ask(|snapshot| Position::of(snapshot, &name))?;
             moved.positions(own, file.seen.file)
         };
         if import.file(file, positions)?.is_break() {
@@ -195,7 +246,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
 
     fn finish(mut self) -> Result<ImportReport> {
         self.intake.settle_links()?;
-        self.intake.store().flush()?;
+        self.intake.flush()?;
         Ok(self.intake.report)
     }
 }

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::batch::{AppendStatus, Batch, Linked, Written};
 use crate::error::Result;
 use crate::event::{Link, Quarantined};
-use crate::ingest::ImportReport;
 use crate::ingest::follow::position::Position;
 use crate::ingest::formats::claude::spawn::Clues;
 use crate::ingest::formats::{Adapter, Choice, ReadEvent};
+use crate::ingest::target::{Outcome, Sent, Target};
+use crate::ingest::{HandedIn, ImportReport};
 use crate::options::{Durability, WhenFull};
-use crate::store::Store;
-use crate::writer::receipt::Receipt;
+use crate::snapshot::Snapshot;
 
 /// Fills batches, submits them, counts what became of them, and links agents.
 ///
@@ -21,7 +21,7 @@ use crate::writer::receipt::Receipt;
 /// stored: whoever finds the two apart reads what is between them again.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    store: Store,
+    target: Target,
     durability: Durability,
     choice: Choice,
     /// What was found and done so far.
@@ -47,16 +47,16 @@ struct Filling {
 #[derive(Debug)]
 struct InFlight {
     /// None if there was nothing to store, only clues.
-    receipt: Option<Receipt>,
+    sent: Option<Sent>,
     /// For each of its events, whether its object has a uuid.
     has_uuid: Vec<bool>,
     clues: Clues,
 }
 
 impl Intake {
-    pub(crate) fn new(store: Store, durability: Durability, choice: Choice) -> Self {
+    pub(crate) fn new(target: Target, durability: Durability, choice: Choice) -> Self {
         Self {
-            store,
+            target,
             // Agents are linked to their calls as snapshots show them.
             durability: durability.max(Durability::Flush),
             choice,
@@ -68,8 +68,19 @@ impl Intake {
         }
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
+    /// Longest payload that is taken, in bytes.
+    pub(crate) fn max_payload_bytes(&self) -> usize {
+        self.target.max_payload_bytes()
+    }
+
+    /// Asks the store, which shows what was settled.
+    pub(crate) fn ask<T>(&self, question: impl FnMut(&Snapshot) -> Result<T>) -> Result<T> {
+        self.target.ask(question)
+    }
+
+    /// Syncs what was settled.
+    pub(crate) fn flush(&self) -> Result<()> {
+        self.target.flush()
     }
 
     pub(crate) fn choice(&self) -> &Choice {
@@ -119,7 +130,15 @@ impl Intake {
 
     /// Whether the batch should go once the position is in it.
     pub(crate) fn is_full(&self) -> bool {
-        self.filling.bytes > BATCH_BYTES || self.filling.batch.len() >= BATCH_RECORDS
+        let times = self.times_larger();
+        let Filling { batch, bytes, .. } = &self.filling;
+        *bytes > BATCH_BYTES * times || batch.len() >= BATCH_RECORDS * times
+    }
+
+    /// How many times larger batches are: more for the spool, each of which waits until
+    /// somebody looks.
+    fn times_larger(&self) -> usize {
+        if self.target.is_held() { TIMES_LARGER_HELD } else { 1 }
     }
 
     /// Whether so many sources wait for their links that it is time for them.
@@ -130,9 +149,9 @@ impl Intake {
     /// Submits the batch if a record with so many bytes would make it far too large.
     fn make_room(&mut self, bytes: usize) -> Result<()> {
         let bytes = bytes + RECORD_BYTES;
-        let filling = &self.filling;
-        let full = filling.batch.len() >= MAX_BATCH_RECORDS
-            || filling.bytes + bytes > MAX_BATCH_BYTES && !filling.batch.is_empty();
+        let (filling, times) = (&self.filling, self.times_larger());
+        let full = filling.batch.len() >= MAX_BATCH_RECORDS * times
+            || filling.bytes + bytes > MAX_BATCH_BYTES * times && !filling.batch.is_empty();
         if full {
             self.submit()?;
         }
@@ -154,10 +173,14 @@ impl Intake {
     }
 
     fn send(&mut self, batch: Batch, clues: Clues) -> Result<()> {
+        // Each calls the next one no more than twice: links have no clues.
+        while self.target.is_held() && !self.in_flight.is_empty() {
+            self.settle_oldest()?;
+        }
         let has_uuid = batch.events.iter().map(|event| !event.derived_id).collect();
         let batch = batch.durability(self.durability).when_full(WhenFull::Block);
-        let receipt = if batch.is_empty() { None } else { Some(self.store.submit(batch)?) };
-        self.in_flight.push_back(InFlight { receipt, has_uuid, clues });
+        let sent = if batch.is_empty() { None } else { Some(self.target.send(batch)?) };
+        self.in_flight.push_back(InFlight { sent, has_uuid, clues });
         Ok(())
     }
 
@@ -175,14 +198,16 @@ impl Intake {
         let Some(oldest) = self.in_flight.pop_front() else {
             return Ok(());
         };
-        if let Some(receipt) = oldest.receipt {
-            let written = receipt.wait()?;
-            self.count(&written, &oldest.has_uuid);
+        if let Some(sent) = oldest.sent {
+            match self.target.wait(sent)? {
+                Outcome::Written(written) => self.count(&written, &oldest.has_uuid),
+                Outcome::TakenIn(handed_in) => self.count_handed_in(&handed_in),
+            }
         }
         if oldest.clues.is_empty() {
             return Ok(());
         }
-        let links = oldest.clues.resolve(&self.store.snapshot())?;
+        let links = self.ask(|snapshot| oldest.clues.clone().resolve(snapshot))?;
         self.send_links(&links)
     }
 
@@ -209,10 +234,20 @@ impl Intake {
     pub(crate) fn link(&mut self, adapter: &mut dyn Adapter) -> Result<()> {
         if adapter.has_links() {
             self.settle_all()?;
-            let links = adapter.links(&self.store.snapshot())?;
+            let links = self.ask(|snapshot| adapter.links(snapshot))?;
             self.send_links(&links)?;
         }
         Ok(())
+    }
+
+    fn count_handed_in(&mut self, new: &HandedIn) {
+        self.report.without_id += new.without_id;
+        let all = self.report.handed_in.get_or_insert_default();
+        all.events += new.events;
+        all.without_id += new.without_id;
+        all.links += new.links;
+        all.quarantined += new.quarantined;
+        self.stored += new.events + new.without_id;
     }
 
     fn count(&mut self, written: &Written, has_uuid: &[bool]) {
@@ -243,6 +278,8 @@ const MAX_BATCH_BYTES: usize = 1 << 20;
 const MAX_BATCH_RECORDS: usize = 2000;
 /// Roughly what a record takes beside its payload.
 const RECORD_BYTES: usize = 400;
+/// How many times larger a batch is for the spool: 4 MiB in what takes 50 ms or so.
+const TIMES_LARGER_HELD: usize = 8;
 /// Batches that are written while the next one is read.
 const MAX_IN_FLIGHT: usize = 2;
 /// Sources whose links may be outstanding.

@@ -106,13 +106,13 @@ impl<R: Read> Lines<R> {
 
     /// The next line; none at the end. A last line needs no line feed.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        if self.start == self.end && self.fill()? == 0 {
+            return Ok(None);
+        }
         if self.joined.capacity() > CHUNK_BYTES {
             self.joined = Vec::new();
         }
         self.joined.clear();
-        if self.start == self.end && self.fill()? == 0 {
-            return Ok(None);
-        }
         let offset = self.offset;
         self.number += 1;
         if let Some(length) = memchr::memchr(b'\n', &self.chunk[self.start..self.end])

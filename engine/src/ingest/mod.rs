@@ -48,9 +48,11 @@ mod intake;
 mod json;
 mod lines;
 mod objects;
+mod target;
 mod trail;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::ingest::formats::Choice;
 use crate::options::Durability;
@@ -58,7 +60,7 @@ use crate::options::Durability;
 pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
 pub(crate) use formats::hook_event;
 pub use formats::{Format, Mapping, append_hook};
-pub use import::import;
+pub use import::{import, import_through};
 
 /// What to import, and how.
 ///
@@ -74,6 +76,7 @@ pub struct ImportOptions {
     pub(crate) durability: Durability,
     pub(crate) again: bool,
     pub(crate) choice: Choice,
+    pub(crate) patience: Duration,
 }
 
 impl ImportOptions {
@@ -96,6 +99,7 @@ impl ImportOptions {
             durability: Durability::Flush,
             again: false,
             choice: Choice::default(),
+            patience: Duration::from_mins(1),
         }
     }
 
@@ -179,6 +183,21 @@ impl ImportOptions {
         self.durability = durability;
         self
     }
+
+    /// Sets how long [`import_through`] waits for a batch to be taken in before it gives
+    /// up: a minute unless set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use forebear::ingest::ImportOptions;
+    ///
+    /// let options = ImportOptions::new(["session.jsonl"]).patience(Duration::MAX);
+    /// ```
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
 }
 
 /// How far an import has come.
@@ -208,7 +227,7 @@ pub struct ImportProgress {
     pub bytes: u64,
     /// Bytes there were when the import began.
     pub bytes_total: u64,
-    /// Events stored so far.
+    /// Events stored so far; of those that were handed in, known ones too.
     pub events: u64,
 }
 
@@ -262,4 +281,23 @@ pub struct ImportReport {
     pub failed_files: Vec<(PathBuf, String)>,
     /// Whether the import was stopped before its end.
     pub interrupted: bool,
+    /// What [`import_through`] handed in, and the process that has the store open took
+    /// in. What of it was new that process alone knows, so that none of it is among
+    /// `events`, `repeats`, `versions`, `links` and `quarantined`. None if nothing was.
+    pub handed_in: Option<HandedIn>,
+}
+
+/// What was handed in and taken in, stored before or not.
+///
+/// An example is at [`import_through`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandedIn {
+    /// Objects with a uuid.
+    pub events: u64,
+    /// Objects without one.
+    pub without_id: u64,
+    /// Links between agents and the calls that started them.
+    pub links: u64,
+    /// Pieces of input that are no object.
+    pub quarantined: u64,
 }

@@ -184,7 +184,8 @@ pub(crate) fn tree(
     options: &SessionTreeOptions,
 ) -> Result<Page<SessionNode>> {
     let found = walk(snapshot, root)?;
-    let leads_on = found.len() > 1;
+    // To itself or a sibling too, which are not below it.
+    let leads_on = !child_names(&snapshot.parts, root)?.is_empty();
     let mut page = Page { items: Vec::new(), next: None };
     let from = options.after.map_or(0, |cursor| cursor.at as usize);
     let above = place(&snapshot.parts, root)?.path;

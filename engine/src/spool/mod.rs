@@ -205,16 +205,25 @@ impl Spool {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn drain_if_free(&self) -> Result<bool> {
-        let Some(path) = &self.0.store else { return Ok(false) };
+        let Some(store) = self.open_if_free()? else { return Ok(false) };
+        store.drain_spool()?;
+        store.close()?;
+        Ok(true)
+    }
+
+    /// The store, opened, if nobody has it open for writing.
+    pub(crate) fn open_if_free(&self) -> Result<Option<Store>> {
+        let Some(path) = &self.0.store else { return Ok(None) };
         match Store::open(path) {
-            Ok(store) => {
-                store.drain_spool()?;
-                store.close()?;
-                Ok(true)
-            }
-            Err(error) if error.is_locked() => Ok(false),
+            Ok(store) => Ok(Some(store)),
+            Err(error) if error.is_locked() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The store's folder; none where it is not on disk.
+    pub(crate) fn store_path(&self) -> Option<&Path> {
+        self.0.store.as_deref()
     }
 
     /// How many batches wait to be taken in.

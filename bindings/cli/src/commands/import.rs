@@ -1,10 +1,8 @@
 //! `forebear import`: transcripts and logs into the store.
 
 use std::env;
-use std::fmt::Display;
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
-use forebear::Store;
-use forebear::ingest::{self, Format, ImportOptions, ImportProgress, ImportReport, Mapping};
+use forebear::ingest::{self, HandedIn, ImportOptions, ImportProgress, ImportReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::Global;
+use crate::commands::format::{FormatArgs, Named};
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text, time};
-use crate::place;
+use crate::place::{self, Target};
 
 /// Import transcripts and logs
 ///
@@ -33,12 +31,19 @@ use crate::place;
 /// file was read is kept in the store: importing again reads what is new, and a file
 /// that was rewritten from its start. Ctrl-C stops it cleanly, and the next import
 /// goes on. `forebear watch` goes on by itself.
+///
+/// Where another process has the store open for writing, what is read is handed in
+/// through the store's spool, and each 4 MiB or so is waited for until that process has
+/// taken it in; where it has ended, the import goes on by itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json, one object in the end: files, unchanged_files (with nothing new since they
 were read last), bytes, lines, events and versions (newly stored), repeats (known
 already), without_id (objects that name no id, new or not), glued_lines, bad_lines,
-quarantined, times_made_up, links, seconds, interrupted, failed_files. Stopped or with files that can't be read the exit code is 1.
+quarantined, times_made_up, links, seconds, interrupted, failed_files, and handed_in: null, or where another process
+had the store open an object of events, without_id, links and quarantined that it took in,
+known before or not; of those, only without_id is counted above, too. Stopped or with files
+that can't be read the exit code is 1.
 
 A mapping is a JSON object: id, parent, kind, time, instance and session name a field
 each, or several in an array of which the first that is there counts; time_unit is s,
@@ -60,13 +65,13 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     again: bool,
 
-    /// What all files are: claude-code, codex, copilot, hook, engram or ndjson [default: as each begins]
-    #[arg(long, value_name = "FORMAT", value_parser = format)]
-    format: Option<Format>,
+    #[command(flatten)]
+    format: FormatArgs,
 
-    /// Which fields of any other lines of JSON are what; means --format ndjson
-    #[arg(long, value_name = "FILE")]
-    mapping: Option<PathBuf>,
+    /// Where another process has the store open: wait however long it takes nothing in; else the
+    /// import fails after a minute, and goes on from there when called again
+    #[arg(long)]
+    wait: bool,
 }
 
 pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
@@ -75,28 +80,41 @@ pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
         path.metadata()
             .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
     }
-    let options = with_format(ImportOptions::new(paths), args)?;
-    let store = place::open_or_make(global)?;
-    import(store, &options.again(args.again), global)
+    let mut options = ImportOptions::new(paths).again(args.again);
+    options = match args.format.read()? {
+        Named::Nothing => options,
+        Named::Format(format) => options.format(format),
+        Named::Mapping(mapping) => options.mapping(mapping),
+    };
+    if args.wait {
+        options = options.patience(Duration::MAX);
+    }
+    import(place::open_or_hand_in(global)?, &options, global)
 }
 
 /// Imports, shows how far it is and says what came of it.
-pub(crate) fn import(store: Store, options: &ImportOptions, global: &Global) -> Outcome {
+pub(crate) fn import(target: Target, options: &ImportOptions, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();
-    let imported = ingest::import(&store, options, |progress| {
+    let on_progress = |progress: &ImportProgress| {
         show_progress(&bar, progress);
         if stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
-    });
+    };
+    let imported = match &target {
+        Target::Store(store) => ingest::import(store, options, on_progress),
+        Target::Spool(spool) => ingest::import_through(spool, options, on_progress),
+    };
     let seconds = begun.elapsed();
     bar.finish_and_clear();
     let report = imported?;
-    store.close()?;
+    if let Target::Store(store) = target {
+        store.close()?;
+    }
 
     let mut out = Out::new();
     if global.json {
@@ -130,40 +148,6 @@ pub(crate) fn import(store: Store, options: &ImportOptions, global: &Global) -> 
     Ok(())
 }
 
-/// The options, with the format and the mapping that the command line names.
-fn with_format(options: ImportOptions, args: &ImportArgs) -> Result<ImportOptions, Failure> {
-    match (args.format, &args.mapping) {
-        (Some(format), Some(_)) if format != Format::Ndjson => Err(Failure::Usage(format!(
-            "a mapping is for lines of JSON in no format of their own: leave out --mapping, or \
-             --format {format}"
-        ))),
-        (_, Some(file)) => Ok(options.mapping(mapping(file)?)),
-        (Some(format), None) => Ok(options.format(format)),
-        (None, None) => Ok(options),
-    }
-}
-
-fn mapping(file: &Path) -> Result<Mapping, Failure> {
-    let failed = |error: &dyn Display| {
-        Failure::Failed(format!("reading the mapping {}: {error}", file.display()))
-    };
-    let length = fs::metadata(file).map_err(|error| failed(&error))?.len();
-    if length > MAX_MAPPING_BYTES {
-        let error = format!("expected at most {MAX_MAPPING_BYTES} bytes, found {length}");
-        return Err(failed(&error));
-    }
-    let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
-    text.parse().map_err(|error: forebear::Error| failed(&error))
-}
-
-/// Reads the name of a format.
-fn format(name: &str) -> Result<Format, String> {
-    name.parse().map_err(|error: forebear::Error| error.to_string())
-}
-
-/// No mapping is nearly as long.
-const MAX_MAPPING_BYTES: u64 = 1 << 20;
-
 /// Prints what an import found and did.
 pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> Outcome {
     let head = format!(
@@ -173,8 +157,12 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
         time::took(took)
     );
     draw::plain(out, &head, 0)?;
+    let handed_in = report.handed_in.unwrap_or_default();
     let rows = [
         (report.events, "event", "events", "newly stored"),
+        (handed_in.events, "event", "events", "handed in and taken in, known before or not"),
+        (handed_in.links, "link", "links", "handed in, between agents and their calls"),
+        (handed_in.quarantined, "piece", "pieces", "handed in to be quarantined"),
         (
             report.versions,
             "version",
@@ -191,7 +179,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
         (report.quarantined, "piece", "pieces", "newly quarantined: `forebear quarantine`"),
     ];
     for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {
-        if figure > 0 || at == 0 {
+        if figure > 0 || at == 0 && report.handed_in.is_none() {
             let what = if figure == 1 { one } else { many };
             let lead = format!("{:>12}  {what:<8}  ", text::thousands(figure));
             let beneath = " ".repeat(text::width(&lead));
@@ -220,6 +208,22 @@ pub(crate) struct Figures {
     seconds: f64,
     interrupted: bool,
     failed_files: Vec<FailedFile>,
+    handed_in: Option<HandedInFigures>,
+}
+
+#[derive(Serialize)]
+struct HandedInFigures {
+    events: u64,
+    without_id: u64,
+    links: u64,
+    quarantined: u64,
+}
+
+impl From<HandedIn> for HandedInFigures {
+    fn from(handed_in: HandedIn) -> Self {
+        let HandedIn { events, without_id, links, quarantined } = handed_in;
+        Self { events, without_id, links, quarantined }
+    }
 }
 
 #[derive(Serialize)]
@@ -247,6 +251,7 @@ impl Figures {
             links: report.links,
             seconds: took.as_secs_f64(),
             interrupted: report.interrupted,
+            handed_in: report.handed_in.map(Into::into),
             failed_files: report
                 .failed_files
                 .iter()

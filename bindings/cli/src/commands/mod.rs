@@ -7,6 +7,7 @@ pub(crate) mod common;
 pub(crate) mod counts;
 pub(crate) mod demo;
 pub(crate) mod export;
+pub(crate) mod format;
 pub(crate) mod generate;
 pub(crate) mod hook;
 pub(crate) mod import;

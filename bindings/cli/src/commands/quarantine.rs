@@ -12,7 +12,7 @@ use crate::args::Global;
 use crate::commands::import;
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text};
-use crate::place;
+use crate::place::{self, Target};
 
 /// Columns before what is said of a piece.
 const INDENT: usize = 7;
@@ -83,7 +83,7 @@ fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
                 .to_owned(),
         ));
     }
-    import::import(store, &ImportOptions::new(files).again(true), global)
+    import::import(Target::Store(store), &ImportOptions::new(files).again(true), global)
 }
 
 fn list(snapshot: &Snapshot, global: &Global) -> Outcome {

@@ -5,8 +5,8 @@ use std::io::Write;
 use anstyle::Style;
 use clap::Args;
 use forebear::{
-    Cursor, DelegationType, Relationship, RelationshipType, Session, SessionFilter, SessionPlace,
-    SessionStatus, SessionType, SpawnReason, StoredRelationship, Wave,
+    Batch, Cursor, DelegationType, Relationship, RelationshipType, Session, SessionFilter,
+    SessionPlace, SessionStatus, SessionType, Snapshot, SpawnReason, StoredRelationship, Wave,
 };
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::json::NextLine;
 use crate::output::session::{SessionLine, figures, short_name, status_style};
 use crate::output::{Out, draw, text, time};
-use crate::place;
+use crate::place::{self, Target};
 
 /// List sessions, those that something was stored of last first
 #[derive(Debug, Args)]
@@ -82,6 +82,9 @@ pub(crate) struct WavesArgs {
 /// Said again of the same two, it changes what is given and keeps the rest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+While another process has the store open, the relationship is handed in through the
+store's spool, and the command ends once that process has taken it in.
+
 Examples:
   forebear relate lead worker --reason wave_orchestration --delegation parallel
   forebear relate monday tuesday --type continuation")]
@@ -265,7 +268,6 @@ pub(crate) fn waves(args: &WavesArgs, global: &Global) -> Outcome {
 }
 
 pub(crate) fn relate(args: &RelateArgs, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
     let mut relationship = Relationship::new(&args.parent, &args.child);
     if let Some(kind) = args.relationship_type {
         relationship = relationship.relationship_type(kind);
@@ -279,13 +281,23 @@ pub(crate) fn relate(args: &RelateArgs, global: &Global) -> Outcome {
     if let Some(metadata) = &args.metadata {
         relationship = relationship.metadata(metadata);
     }
-    store.relate(relationship)?;
-    let children = store.snapshot().session_children(&args.parent, None)?.items;
-    store.close()?;
+    let target = place::open_existing_or_hand_in(global)?;
+    match &target {
+        Target::Store(store) => store.relate(relationship)?,
+        // What it came to shows once it is taken in.
+        Target::Spool(spool) => {
+            let ticket = spool.submit(Batch::new().relate(relationship))?;
+            place::finish_handing_in(spool, Some(&ticket), true)?;
+        }
+    }
+    let stored = related(&target.snapshot(global)?, &args.parent, &args.child)?;
+    if let Target::Store(store) = target {
+        store.close()?;
+    }
     let mut out = Out::new();
-    for stored in children.iter().filter(|stored| stored.child == args.child) {
+    if let Some(stored) = stored {
         if global.json {
-            out.json(&RelationshipLine::new(stored))?;
+            out.json(&RelationshipLine::new(&stored))?;
         } else {
             let line = format!("{} → {}: {}", args.parent, args.child, stored.relationship_type);
             writeln!(out, "{}", text::clean(&line))?;
@@ -293,6 +305,24 @@ pub(crate) fn relate(args: &RelateArgs, global: &Global) -> Outcome {
     }
     out.finish()?;
     Ok(())
+}
+
+/// How a session belongs to another. A session has fewer that it comes from than
+/// that come from it.
+fn related(
+    snapshot: &Snapshot,
+    parent: &str,
+    child: &str,
+) -> Result<Option<StoredRelationship>, Failure> {
+    let mut after = None;
+    loop {
+        let page = snapshot.session_parents(child, after)?;
+        let found = page.items.into_iter().find(|stored| stored.parent == parent);
+        after = page.next;
+        if found.is_some() || after.is_none() {
+            return Ok(found);
+        }
+    }
 }
 
 /// That there is no session with this name.

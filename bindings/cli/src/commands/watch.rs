@@ -11,6 +11,7 @@ use forebear::ingest::{FollowOptions, FollowStatus, Follower};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::Global;
+use crate::commands::format::{FormatArgs, Named};
 use crate::commands::import::usual_folders;
 use crate::failure::{Outcome, note};
 use crate::output::{Out, draw, text, time};
@@ -23,13 +24,15 @@ use crate::place;
 /// usual folders, which need not be there yet. `forebear status` says how far it is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, one object in the end, as `forebear status --json` has it.
+With --json, one object in the end, as `forebear status --json` has it. A mapping is as
+`forebear import --help` has it.
 
 Examples:
   forebear watch
-  forebear watch /mnt/shared/projects --poll --interval 10s")]
+  forebear watch /mnt/shared/projects --poll --interval 10s
+  forebear watch --mapping spans.json /var/log/spans")]
 pub(crate) struct WatchArgs {
-    /// Files, and folders with `*.jsonl` files
+    /// Files, and folders with `*.jsonl` and `*.ndjson` files
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Look at all files in turn, instead of being told of changes by the system; it does so
@@ -39,12 +42,20 @@ pub(crate) struct WatchArgs {
     /// How often all files are looked at where the system does not tell of changes
     #[arg(long, value_name = "TIME", value_parser = time::parse_length, default_value = "2s")]
     interval: Duration,
+
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 pub(crate) fn run(args: &WatchArgs, global: &Global) -> Outcome {
     let paths = if args.paths.is_empty() { usual_folders()? } else { args.paths.clone() };
+    let mut options = FollowOptions::new(&paths).poll_only(args.poll).poll_every(args.interval);
+    options = match args.format.read()? {
+        Named::Nothing => options,
+        Named::Format(format) => options.format(format),
+        Named::Mapping(mapping) => options.mapping(mapping),
+    };
     let store = place::open_or_make(global)?;
-    let options = FollowOptions::new(&paths).poll_only(args.poll).poll_every(args.interval);
     let mut follower = Follower::new(&store, options);
     let stop = follower.stop_handle();
     let stopping = AtomicBool::new(false);

@@ -19,9 +19,9 @@ use crate::ingest::follow::source::{LastLine, Source, Turn};
 use crate::ingest::follow::status::{FollowStatus, Rate, STATUS_SOURCE, memory_bytes};
 use crate::ingest::follow::tracked::Tracked;
 use crate::ingest::follow::watch::Watch;
-use crate::ingest::formats::Choice;
 use crate::ingest::import::open;
 use crate::ingest::intake::Intake;
+use crate::ingest::target::Target;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
@@ -50,6 +50,7 @@ use crate::store::Store;
 /// ```
 #[derive(Debug)]
 pub struct Follower {
+    store: Store,
     options: FollowOptions,
     intake: Intake,
     signal: Arc<Signal>,
@@ -101,7 +102,12 @@ impl Follower {
     /// ```
     pub fn new(store: &Store, options: FollowOptions) -> Self {
         Self {
-            intake: Intake::new(store.clone(), options.durability, Choice::default()),
+            intake: Intake::new(
+                Target::Store(store.clone()),
+                options.durability,
+                options.choice.clone(),
+            ),
+            store: store.clone(),
             options,
             signal: Arc::default(),
             files: BTreeMap::new(),
@@ -167,7 +173,8 @@ impl Follower {
         while !self.signal.is_stopped() {
             let changes = self.signal.take_changes();
             let begun = Instant::now();
-            if begun >= search_at || changes.all {
+            let moved = watch.as_ref().is_some_and(|watch| watch.has_moved(&self.options.paths));
+            if begun >= search_at || changes.all || moved {
                 if let Some(watch) = &mut watch {
                     watch.ensure(&self.options.paths);
                     self.is_notified = watch.is_complete();
@@ -187,13 +194,15 @@ impl Follower {
                 // Several changes are read in one go.
                 self.signal.rest(GATHER_TIME);
                 let retry_at = self.files.values().filter_map(|file| Some(file.retry.as_ref()?.at));
-                self.signal.wait(retry_at.fold(search_at, Instant::min));
+                // What comes to be where nothing was, no one tells of.
+                let look_at = Instant::now() + self.options.poll_interval;
+                self.signal.wait(retry_at.fold(search_at.min(look_at), Instant::min));
             }
         }
         self.finish_links()?;
         self.keep(&FollowStatus { has_ended: true, ..self.status() })?;
         self.intake.settle_all()?;
-        self.intake.store().flush()
+        self.intake.flush()
     }
 
     /// What ends [`run`](Self::run), from another thread.
@@ -206,29 +215,36 @@ impl Follower {
     /// An example is at [`FollowStatus`].
     pub fn status(&self) -> FollowStatus {
         let time_ns = system_time_ns(SystemTime::now());
-        let behind = || self.files.values().filter(|file| file.behind() > 0 || file.unfinished);
-        let oldest_ns = behind().map(|file| file.seen.modified_ns).min().unwrap_or(time_ns);
-        let failing = self
-            .files
-            .iter()
-            .filter_map(|(path, file)| Some((path.clone(), file.retry.as_ref()?.error.clone())));
+        let (mut files_behind, mut bytes_behind, mut bytes_waiting) = (0, 0, 0);
+        let mut oldest_ns = time_ns;
+        let mut failing = self.failed.clone();
+        // All in one pass: it is made each time that something moves.
+        for (path, file) in &self.files {
+            bytes_waiting += file.looked.saturating_sub(file.taken);
+            if file.behind() > 0 || file.unfinished {
+                files_behind += 1;
+                bytes_behind += file.behind();
+                oldest_ns = oldest_ns.min(file.seen.modified_ns);
+            }
+            if let Some(retry) = &file.retry
+                && failing.len() < MAX_FAILING
+            {
+                failing.push((path.clone(), retry.error.clone()));
+            }
+        }
         FollowStatus {
             time_ns,
             process: std::process::id(),
             files: self.files.len() as u64,
-            files_behind: behind().count() as u64,
-            bytes_behind: behind().map(Tracked::behind).sum(),
+            files_behind,
+            bytes_behind,
             seconds_behind: seconds(time_ns.saturating_sub(oldest_ns)),
-            bytes_waiting: self
-                .files
-                .values()
-                .map(|file| file.looked.saturating_sub(file.taken))
-                .sum(),
+            bytes_waiting,
             events: self.intake.stored,
             events_per_second: self.rate.per_second(Instant::now(), self.intake.stored),
             quarantined: self.intake.report.quarantined,
             read_errors: self.read_errors,
-            failing: self.failed.iter().cloned().chain(failing).take(MAX_FAILING).collect(),
+            failing,
             memory_bytes: memory_bytes(),
             is_notified: self.is_notified,
             has_ended: false,
@@ -261,7 +277,7 @@ impl Follower {
             found.failed.iter().map(|(path, error)| (path.clone(), error.to_string())).collect();
         self.failed.truncate(MAX_FAILING);
         self.searches += 1;
-        let snapshot = self.intake.store().snapshot();
+        let snapshot = self.store.snapshot();
         let mut new = HashSet::new();
         for file in found.found {
             self.look(&snapshot, file, &mut new)?;
@@ -277,7 +293,7 @@ impl Follower {
     /// Looks at files of which the system says that they changed, and at those whose
     /// time has come to be tried again; returns whether to search for more.
     fn look_at(&mut self, paths: &BTreeSet<PathBuf>) -> Result<bool> {
-        let snapshot = self.intake.store().snapshot();
+        let snapshot = self.store.snapshot();
         let (mut new, mut search) = (HashSet::new(), false);
         let now = Instant::now();
         let due =
@@ -487,7 +503,7 @@ impl Follower {
     fn source(&self, path: &Path, seen: Seen, known: Option<Position>) -> Result<Box<Source>> {
         let own = match known {
             Some(known) => Some(known),
-            None => Position::of(&self.intake.store().snapshot(), &source_name(path))?,
+            None => Position::of(&self.store.snapshot(), &source_name(path))?,
         };
         Ok(Box::new(Source::new(path, seen, self.moved.positions(own, seen.file))))
     }

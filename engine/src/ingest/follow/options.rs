@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ingest::formats::{Choice, Format, Mapping};
 use crate::options::Durability;
 
 /// What to follow, and how.
@@ -19,11 +20,12 @@ pub struct FollowOptions {
     pub(crate) durability: Durability,
     pub(crate) poll_interval: Duration,
     pub(crate) poll_only: bool,
+    pub(crate) choice: Choice,
 }
 
 impl FollowOptions {
-    /// Follows these files, and the `*.jsonl` files under these folders. What is not
-    /// there is followed once it is.
+    /// Follows these files, and the `*.jsonl` and `*.ndjson` files under these folders.
+    /// What is not there is followed once it is.
     ///
     /// ```
     /// use forebear::ingest::{FollowOptions, Follower};
@@ -39,6 +41,7 @@ impl FollowOptions {
             durability: Durability::Flush,
             poll_interval: Duration::from_secs(2),
             poll_only: false,
+            choice: Choice::default(),
         }
     }
 
@@ -83,6 +86,37 @@ impl FollowOptions {
     #[must_use]
     pub fn poll_only(mut self, poll_only: bool) -> Self {
         self.poll_only = poll_only;
+        self
+    }
+
+    /// Reads all files as of this format, whatever they look like; see
+    /// [`ImportOptions::format`](crate::ingest::ImportOptions::format). A file that was
+    /// read as of another is read from its start.
+    ///
+    /// ```
+    /// use forebear::ingest::{FollowOptions, Format};
+    ///
+    /// let options = FollowOptions::new(["/home/me/.codex/sessions"]).format(Format::Codex);
+    /// ```
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.choice.format = Some(format);
+        self
+    }
+
+    /// Reads all files as lines of JSON whose fields this mapping names, whatever they
+    /// look like; see [`ImportOptions::mapping`](crate::ingest::ImportOptions::mapping).
+    ///
+    /// ```
+    /// use forebear::ingest::{FollowOptions, Mapping};
+    ///
+    /// let mapping: Mapping = r#"{"id": "key", "parent": "why.key"}"#.parse()?;
+    /// let options = FollowOptions::new(["/var/log/spans"]).mapping(mapping);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn mapping(mut self, mapping: Mapping) -> Self {
+        self.choice = Choice { format: Some(Format::Ndjson), mapping };
         self
     }
 }

@@ -184,7 +184,7 @@ impl Source {
         }
         file.seek(SeekFrom::Start(self.line.offset))?;
         let trail = std::mem::take(&mut self.trail);
-        Ok(Lines::new(file, intake.store().max_payload_bytes(), self.line, trail))
+        Ok(Lines::new(file, intake.max_payload_bytes(), self.line, trail))
     }
 
     /// The format that it was read as before, up to the position it is to hold. Where
@@ -421,7 +421,7 @@ impl Source {
                 if line.offset + length > self.taken {
                     intake.report.lines += 1;
                     intake.report.bad_lines += 1;
-                    let max = intake.store().max_payload_bytes();
+                    let max = intake.max_payload_bytes();
                     let reason = format!("expected a line of at most {max} bytes, found {length}");
                     let input = self.quarantined(line, 0, &[], reason);
                     intake.quarantine(Quarantined { length, ..input })?;

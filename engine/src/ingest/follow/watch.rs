@@ -1,12 +1,14 @@
 //! Being told by the system which files change.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::ingest::follow::seen::{FileId, Seen};
 use crate::ingest::follow::signal::Signal;
 
 /// What is watched. Where the system can't watch something, or would tell of this
@@ -14,7 +16,11 @@ use crate::ingest::follow::signal::Signal;
 #[derive(Debug)]
 pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    /// The folders that are watched, and which folder each was: one that is made anew
+    /// under its name is another.
+    watched: BTreeMap<PathBuf, Place>,
+    /// What was at the paths when they were last watched.
+    found: Vec<Option<Place>>,
     /// Whether everything that is there is watched.
     complete: bool,
 }
@@ -28,11 +34,12 @@ impl Watch {
             Ok(_) | Err(_) => signal.changed(Vec::new()),
         };
         let watcher = notify::recommended_watcher(tell).ok();
-        Self { watcher, watched: BTreeSet::new(), complete: false }
+        Self { watcher, watched: BTreeMap::new(), found: Vec::new(), complete: false }
     }
 
     /// Watches what is there of these; whatever was not there before is tried anew.
     pub(crate) fn ensure(&mut self, paths: &[PathBuf]) {
+        self.found = paths.iter().map(|path| Place::at(path)).collect();
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -49,18 +56,48 @@ impl Watch {
             };
             if is_remote(folder) {
                 self.complete = false;
-            } else if !self.watched.contains(folder) {
-                match watcher.watch(folder, mode) {
-                    Ok(()) => _ = self.watched.insert(folder.to_owned()),
-                    Err(_) => self.complete = false,
-                }
+                continue;
+            }
+            let now = Place::at(folder);
+            if now.is_none() || self.watched.get(folder).copied() == now {
+                continue;
+            }
+            if self.watched.remove(folder).is_some() {
+                // What was watched under the name may be gone, and its watch with it.
+                let _ = watcher.unwatch(folder);
+            }
+            match watcher.watch(folder, mode) {
+                Ok(()) => self.watched.extend(now.map(|now| (folder.to_owned(), now))),
+                Err(_) => self.complete = false,
             }
         }
+    }
+
+    /// Whether something else is at the paths than when they were last watched: they
+    /// came, went or were replaced, of which nothing that is watched need tell.
+    pub(crate) fn has_moved(&self, paths: &[PathBuf]) -> bool {
+        !paths.iter().map(|path| Place::at(path)).eq(self.found.iter().copied())
     }
 
     /// Whether the system tells of all changes.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
+    }
+}
+
+/// What is at a path that is to be followed. Which file does not matter, since its
+/// folder tells; a folder may have the number of one that went, so its age counts too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    File,
+    Folder(FileId, Option<SystemTime>),
+}
+
+impl Place {
+    fn at(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        let folder = || Self::Folder(Seen::of(&metadata).file, metadata.created().ok());
+        Some(if metadata.is_dir() { folder() } else { Self::File })
     }
 }
 

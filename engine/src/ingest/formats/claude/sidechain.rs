@@ -67,9 +67,8 @@ impl Sidechains {
     /// not stored yet. The snapshot must show all that was noted.
     pub(crate) fn resolve(&mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
         self.calls.sort_unstable();
-        let news = std::mem::take(&mut self.news);
         let mut links = Vec::new();
-        for root in self.roots.iter().filter(|root| news.contains(&root.text)) {
+        for root in self.roots.iter().filter(|root| self.news.contains(&root.text)) {
             if let Some(call) = self.latest_call(root) {
                 let claim = Claim {
                     call: call.id().clone(),
@@ -80,6 +79,8 @@ impl Sidechains {
                 links.extend(claim.link(snapshot, root.id())?);
             }
         }
+        // Not before: whoever could not be answered asks again.
+        self.news.clear();
         Ok(links)
     }
 

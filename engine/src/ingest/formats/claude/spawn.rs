@@ -31,7 +31,7 @@ struct Agent {
 }
 
 /// What a batch says about agents, each thing once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Clues {
     /// First events of agents.
     roots: BTreeSet<(Agent, EventId)>,

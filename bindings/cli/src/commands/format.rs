@@ -1,0 +1,66 @@
+//! What files are read as, where the command line says it.
+
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use forebear::ingest::{Format, Mapping};
+
+use crate::failure::Failure;
+
+/// What all files are read as.
+#[derive(Debug, Args)]
+pub(crate) struct FormatArgs {
+    /// What all files are: claude-code, codex, copilot, hook, engram or ndjson [default: as each begins]
+    #[arg(long, value_name = "FORMAT", value_parser = format)]
+    format: Option<Format>,
+
+    /// Which fields of any other lines of JSON are what; means --format ndjson
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+}
+
+/// What was named.
+#[derive(Debug)]
+pub(crate) enum Named {
+    Nothing,
+    Format(Format),
+    Mapping(Mapping),
+}
+
+impl FormatArgs {
+    /// The format or the mapping that the command line names.
+    pub(crate) fn read(&self) -> Result<Named, Failure> {
+        match (self.format, &self.mapping) {
+            (Some(format), Some(_)) if format != Format::Ndjson => Err(Failure::Usage(format!(
+                "a mapping is for lines of JSON in no format of their own: leave out --mapping, \
+                 or --format {format}"
+            ))),
+            (_, Some(file)) => Ok(Named::Mapping(mapping(file)?)),
+            (Some(format), None) => Ok(Named::Format(format)),
+            (None, None) => Ok(Named::Nothing),
+        }
+    }
+}
+
+fn mapping(file: &Path) -> Result<Mapping, Failure> {
+    let failed = |error: &dyn Display| {
+        Failure::Failed(format!("reading the mapping {}: {error}", file.display()))
+    };
+    let length = fs::metadata(file).map_err(|error| failed(&error))?.len();
+    if length > MAX_MAPPING_BYTES {
+        let error = format!("expected at most {MAX_MAPPING_BYTES} bytes, found {length}");
+        return Err(failed(&error));
+    }
+    let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+    text.parse().map_err(|error: forebear::Error| failed(&error))
+}
+
+/// Reads the name of a format.
+fn format(name: &str) -> Result<Format, String> {
+    name.parse().map_err(|error: forebear::Error| error.to_string())
+}
+
+/// No mapping is nearly as long.
+const MAX_MAPPING_BYTES: u64 = 1 << 20;
