@@ -271,7 +271,8 @@ impl Subscription {
             return Ok(false);
         }
         if self.filter.root.is_some() {
-            return Ok(Some(parts.position(seq)?.root) == planned.root);
+            let position = parts.position(seq)?;
+            return Ok(planned.root.is_some_and(|root| position.leads_to(root)));
         }
         Ok(true)
     }

@@ -49,6 +49,10 @@ pub(crate) fn climb_to(parts: &Parts, below: u64, above: u64) -> Result<bool> {
     if high.root != low.root || high.depth >= low.depth {
         return Ok(false);
     }
+    if high.root == above {
+        // Also where events between the two have expired.
+        return Ok(true);
+    }
     Ok(climb(parts, below, low.depth - high.depth)? == Climbed::To(above))
 }
 
@@ -117,6 +121,9 @@ pub(crate) fn common_cause(
 
 /// How the walk up from an event ends.
 fn end_of(parts: &Parts, position: &Position) -> Result<ChainEnd> {
+    if let Some(gap) = &position.gap {
+        return Ok(ChainEnd::Expired(gap.clone()));
+    }
     if !parts.holds(position.root) {
         return Ok(ChainEnd::Expired(position.root_id.clone()));
     }

@@ -6,6 +6,7 @@
 //! over several of them, so that the way up is O(log joins).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -15,6 +16,8 @@ use crate::lineage::up::Up;
 use crate::log::index::Flags;
 use crate::parts::Parts;
 use crate::parts::joins::Join;
+use crate::state::Family;
+use crate::state::lineage::{self, Lineage};
 
 /// Where an event lies in its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +27,21 @@ pub(crate) struct Position {
     pub(crate) root_id: EventId,
     /// Links between the event and its root.
     pub(crate) depth: u64,
-    /// Those of them that join pieces; none where they lead round in a circle.
+    /// Those of them that join pieces; none where they lead round in a circle or by way
+    /// of events that have expired.
     pub(crate) joins: Option<u64>,
+    /// The anchor that has expired at which a walk ends, where it is known what was
+    /// above it.
+    pub(crate) gap: Option<EventId>,
+}
+
+/// The way up from a row, as far as it was found out.
+struct Ascent {
+    position: Position,
+    /// The anchors on the way, and how many links and joins above the row each is.
+    way: Vec<(u64, u64, u64)>,
+    /// Joins that may be remembered.
+    learnt: Vec<(u64, Join)>,
 }
 
 /// Anchors and where they lie in their trees, as one snapshot sees them.
@@ -43,6 +59,14 @@ pub(crate) enum Above {
     New(Join, bool),
 }
 
+impl Position {
+    /// Whether a walk from the event leads to this root, which is there: it does not
+    /// where events between the two have expired.
+    pub(crate) fn leads_to(&self, root: u64) -> bool {
+        self.root == root && self.gap.is_none()
+    }
+}
+
 impl Parts {
     /// Where a row lies in its tree: its piece, and the pieces above. O(log joins)
     /// once they were crossed.
@@ -52,53 +76,20 @@ impl Parts {
 
     /// The same for one of many rows: anchors that were come by are remembered.
     pub(crate) fn position_by(&self, seq: u64, tops: &mut Tops) -> Result<Position> {
-        let Some((part, row)) = self.locate(seq)? else {
-            return Err(Error::damaged(format!(
-                "expected an event with sequence number {seq}, found none"
-            )));
-        };
-        let below = part.below(row)?;
-        let mut anchor = below.anchor;
-        let (mut depth, mut joins) = (u64::from(below.depth), 0);
-        // The anchors on the way, and how far above each the row is.
-        let mut way: Vec<(u64, u64, u64)> = Vec::new();
-        let mut learnt: Vec<(u64, Join)> = Vec::new();
-        // A row in the piece, whose part knows the anchor's id.
-        let mut inside = seq;
-        // Brent's: the turtle is moved on to where the hare is at powers of two.
-        let (mut turtle, mut power) = (anchor, 1);
-        let position = loop {
-            if let Some(top) = tops.0.get(&anchor) {
-                let joins = top.joins.map(|above| joins + above);
-                break Position { depth: depth + top.depth, joins, ..top.clone() };
-            }
-            way.push((anchor, depth, joins));
-            let join = match self.above(anchor)? {
-                Above::Nothing => {
-                    let root_id = self.anchor_id(anchor, inside)?;
-                    break Position { root: anchor, root_id, depth, joins: Some(joins) };
-                }
-                Above::Known(join) => join,
-                Above::New(join, stays) => {
-                    if stays {
-                        learnt.push((anchor, join));
-                    }
-                    join
-                }
-            };
-            inside = if join.leap.to == join.above { join.parent } else { join.leap.to };
-            anchor = join.leap.to;
-            (depth, joins) = (depth + join.leap.edges, joins + join.leap.joins);
-            if anchor == turtle {
-                return self.position_in_circle(seq, inside);
-            }
-            if way.len() == power {
-                (turtle, power) = (anchor, power * 2);
-            }
+        let Ascent { position, way, learnt } = match self.ascend(seq, tops, true)? {
+            Ok(ascent) => ascent,
+            Err(_) => match self.ascend(seq, tops, false)? {
+                Ok(ascent) => ascent,
+                Err(on) => return self.position_in_circle(seq, on),
+            },
         };
         // From the top down, since each builds on those above.
         for (anchor, join) in learnt.into_iter().rev() {
             self.segments.joins().insert(anchor, join);
+        }
+        if position.gap.is_some() {
+            // Not all on the way are below the gap.
+            return Ok(position);
         }
         if tops.0.len() > TOPS_MAX {
             tops.0.clear();
@@ -109,6 +100,96 @@ impl Parts {
             tops.0.insert(anchor, Position { depth, joins, ..position.clone() });
         }
         Ok(position)
+    }
+
+    /// Goes up from a row, beyond events that have expired if `beyond`. Where that leads
+    /// round in a circle, a row of it instead: one through expired events is no circle
+    /// without what was written down of them.
+    fn ascend(
+        &self,
+        seq: u64,
+        tops: &Tops,
+        beyond: bool,
+    ) -> Result<std::result::Result<Ascent, u64>> {
+        let Some((part, row)) = self.locate(seq)? else {
+            return Err(Error::damaged(format!(
+                "expected an event with sequence number {seq}, found none"
+            )));
+        };
+        let below = part.below(row)?;
+        let mut anchor = below.anchor;
+        let (mut depth, mut joins) = (u64::from(below.depth), 0);
+        let mut way: Vec<(u64, u64, u64)> = Vec::new();
+        let mut learnt: Vec<(u64, Join)> = Vec::new();
+        // A row in the piece, whose part knows the anchor's id; or that id, where no row
+        // of the piece is there any more.
+        let mut inside = Ok(seq);
+        let mut gap: Option<EventId> = None;
+        // Brent's: the turtle is moved on to where the hare is at powers of two.
+        let (mut turtle, mut power) = (anchor, 1);
+        let mut position = loop {
+            if let Some(top) = tops.0.get(&anchor) {
+                let joins = top.joins.map(|above| joins + above);
+                break Position { depth: depth + top.depth, joins, ..top.clone() };
+            }
+            way.push((anchor, depth, joins));
+            match self.above(anchor)? {
+                Above::Known(join) | Above::New(join, false) => {
+                    (inside, anchor) = (Ok(join.inside()), join.leap.to);
+                    (depth, joins) = (depth + join.leap.edges, joins + join.leap.joins);
+                }
+                Above::New(join, true) => {
+                    learnt.push((anchor, join));
+                    (inside, anchor) = (Ok(join.inside()), join.leap.to);
+                    (depth, joins) = (depth + join.leap.edges, joins + join.leap.joins);
+                }
+                Above::Nothing => {
+                    let root_id = match &inside {
+                        Ok(inside) => self.anchor_id(anchor, *inside)?,
+                        Err(id) => EventId::clone(id),
+                    };
+                    let expired = if beyond { self.expired(anchor)? } else { None };
+                    let Some(expired) = expired else {
+                        let joins = Some(joins);
+                        break Position { root: anchor, root_id, depth, joins, gap: None };
+                    };
+                    gap.get_or_insert(root_id);
+                    depth += expired.edges;
+                    (inside, anchor) = (Err(expired.to_id.clone()), expired.to);
+                    if let Some((part, row)) = self.locate(expired.to)? {
+                        let below = part.below(row)?;
+                        (inside, anchor) = (Ok(expired.to), below.anchor);
+                        depth += u64::from(below.depth);
+                    }
+                }
+            }
+            if anchor == turtle {
+                return Ok(Err(inside.unwrap_or(seq)));
+            }
+            if way.len() == power {
+                (turtle, power) = (anchor, power * 2);
+            }
+        };
+        if gap.is_some() {
+            (position.joins, position.gap) = (None, gap);
+        }
+        Ok(Ok(Ascent { position, way, learnt }))
+    }
+
+    /// What was written down of what was above an event that has expired.
+    pub(crate) fn expired(&self, seq: u64) -> Result<Option<Arc<Lineage>>> {
+        // What is to come is not expired.
+        if seq >= self.first_seq() {
+            return Ok(None);
+        }
+        let joins = self.segments.joins();
+        if let Some(known) = joins.expired(seq, self.first_seq()) {
+            return Ok(known.0);
+        }
+        let value = self.state(Family::Lineage, &lineage::key(seq))?;
+        let found = value.map(|value| Lineage::from_bytes(&value)).transpose()?.map(Arc::new);
+        joins.remember_expired(seq, self.first_seq(), found.clone());
+        Ok(found)
     }
 
     /// What is above an anchor, as this snapshot sees it. What was remembered takes
@@ -179,7 +260,7 @@ impl Parts {
             depth += u64::from(below.depth);
             if below.anchor == root {
                 let root_id = self.id(root)?.unwrap_or_default();
-                return Ok(Position { root, root_id, depth, joins: None });
+                return Ok(Position { root, root_id, depth, joins: None, gap: None });
             }
             (at, depth) = (parent, depth + 1);
         }

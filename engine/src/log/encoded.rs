@@ -167,6 +167,7 @@ impl Encoded {
             Family::Session => RecordKind::Session,
             Family::Relationship => RecordKind::Relationship,
             Family::Checkpoint => RecordKind::Checkpoint,
+            Family::Lineage => RecordKind::Lineage,
         };
         Self::alone(kind, &StateMeta { key }, Some(value))
     }

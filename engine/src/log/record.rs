@@ -46,6 +46,8 @@ pub(crate) enum RecordKind {
     Closing = 10,
     /// A link that loses against one in an earlier segment.
     RefusedLink = 11,
+    /// What was above an event that has expired.
+    Lineage = 12,
 }
 
 /// An id on disk.
@@ -156,9 +158,10 @@ impl Frame {
             9 => RecordKind::Outside,
             10 => RecordKind::Closing,
             11 => RecordKind::RefusedLink,
+            12 => RecordKind::Lineage,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1 to 11, found {other}"
+                    "expected a record of kind 1 to 12, found {other}"
                 )));
             }
         };
@@ -328,6 +331,7 @@ pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<State
         RecordKind::Session => Family::Session,
         RecordKind::Relationship => Family::Relationship,
         RecordKind::Checkpoint => Family::Checkpoint,
+        RecordKind::Lineage => Family::Lineage,
         RecordKind::Carried => {
             let fields = access::<ArchivedCarriedMeta>(meta)?;
             return Ok(Some(StateFields {
@@ -344,9 +348,9 @@ pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<State
 
 /// The value of the record of state that begins with `bytes`, its payload whole.
 pub(crate) fn state_value(bytes: &[u8], frame: Frame) -> Result<Vec<u8>> {
-    use RecordKind::{Carried, Checkpoint, Relationship, Session};
+    use RecordKind::{Carried, Checkpoint, Lineage, Relationship, Session};
     match (frame.kind, frame.payload_len) {
-        (Session | Relationship | Checkpoint | Carried, Some(length)) => {
+        (Session | Relationship | Checkpoint | Lineage | Carried, Some(length)) => {
             let start = frame.payload_start();
             Ok(bytes[start..start + length].to_vec())
         }

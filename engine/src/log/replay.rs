@@ -156,6 +156,7 @@ impl Replay {
             kind @ (RecordKind::Session
             | RecordKind::Relationship
             | RecordKind::Checkpoint
+            | RecordKind::Lineage
             | RecordKind::Carried) => {
                 if let Some(StateFields { family, key, carried_for }) = state_fields(kind, meta)? {
                     self.index.add_state(family, key, carried_for, entered);

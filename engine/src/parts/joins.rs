@@ -7,7 +7,11 @@
 //! sequence numbers and about sealed segments, which do not change; who asks says
 //! what it sees of them.
 
+use std::sync::Arc;
+
 use quick_cache::sync::Cache;
+
+use crate::state::lineage::Lineage;
 
 /// Several joins from the anchor of a piece upwards, as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,10 @@ pub(crate) struct Join {
     pub(crate) leap: Leap,
 }
 
+/// What was written down of an expired event, if anything was.
+#[derive(Clone, Debug)]
+pub(crate) struct Written(pub(crate) Option<Arc<Lineage>>);
+
 /// Joins by the sequence numbers of anchors, bounded.
 #[derive(Debug)]
 pub(crate) struct Joins {
@@ -45,6 +53,9 @@ pub(crate) struct Joins {
     late: Cache<u64, u64>,
     /// For events whose parent was looked for in vain: the last segment looked at.
     parentless: Cache<u64, u64>,
+    /// What was written down of events that have expired, by their sequence number and
+    /// the first of the snapshot: what is written down changes when segments go.
+    expired: Cache<(u64, u64), Written>,
 }
 
 impl Leap {
@@ -75,6 +86,11 @@ impl Join {
         Self { parent, above, edges, leap: Leap { to: above, edges, joins: 1, oldest, newest } }
     }
 
+    /// A row in the piece that its leap leads to.
+    pub(crate) fn inside(&self) -> u64 {
+        if self.leap.to == self.above { self.parent } else { self.leap.to }
+    }
+
     /// The join alone.
     pub(crate) fn alone(self, anchor: u64) -> Self {
         Self::new(anchor, self.parent, self.above, (self.edges - 1) as u32)
@@ -87,6 +103,7 @@ impl Joins {
             crossed: Cache::new(JOINS_MAX),
             late: Cache::new(LATE_MAX),
             parentless: Cache::new(PARENTLESS_MAX),
+            expired: Cache::new(EXPIRED_MAX),
         }
     }
 
@@ -127,11 +144,22 @@ impl Joins {
         self.parentless.insert(child, segment);
     }
 
+    /// What was written down of an expired event, as one with this first sequence number
+    /// sees it; none where nobody asked.
+    pub(crate) fn expired(&self, seq: u64, first: u64) -> Option<Written> {
+        self.expired.get(&(seq, first))
+    }
+
+    pub(crate) fn remember_expired(&self, seq: u64, first: u64, found: Option<Arc<Lineage>>) {
+        self.expired.insert((seq, first), Written(found));
+    }
+
     /// Forgets everything, since sequence numbers were given anew.
     pub(crate) fn clear(&self) {
         self.crossed.clear();
         self.late.clear();
         self.parentless.clear();
+        self.expired.clear();
     }
 }
 
@@ -140,3 +168,5 @@ const JOINS_MAX: usize = 65_536;
 /// Most parents in logs and events without a parent: some 50 bytes each.
 const LATE_MAX: usize = 8_192;
 const PARENTLESS_MAX: usize = 16_384;
+/// Most expired events of which it is remembered what was above them: some 150 bytes each.
+const EXPIRED_MAX: usize = 8_192;

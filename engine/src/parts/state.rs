@@ -266,7 +266,7 @@ fn log_state(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> 
     let places = view.index().states().places(family, key, view.at());
     let events = match family {
         Family::Session => view.sessions().get(key).map(session::of_tally),
-        Family::Relationship | Family::Checkpoint => None,
+        Family::Relationship | Family::Checkpoint | Family::Lineage => None,
     };
     if places.is_none() && events.is_none() {
         return Ok(None);

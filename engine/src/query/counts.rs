@@ -214,7 +214,8 @@ fn takes(parts: &Parts, part: &Part<'_>, plan: &Plan, filter: &Filter, row: u32)
         return Ok(false);
     }
     let Some(root) = &filter.root else { return Ok(true) };
-    Ok(parts.position(part.first_seq() + u64::from(row))?.root_id == *root)
+    let position = parts.position(part.first_seq() + u64::from(row))?;
+    Ok(position.root_id == *root && (position.gap.is_none() || !parts.holds(position.root)))
 }
 
 fn add(counts: &mut HashMap<String, u64>, values: Vec<(String, u64)>) {

@@ -66,7 +66,7 @@ pub(crate) fn scan(
     let mut merge = Merge::new(parts, filter)?;
     while let Some(moment) = merge.next()? {
         if let Some(root) = root
-            && parts.position_by(moment.seq, &mut tops)?.root != root
+            && !parts.position_by(moment.seq, &mut tops)?.leads_to(root)
         {
             continue;
         }

@@ -143,7 +143,8 @@ fn check(record: &Encoded, max_payload: usize) -> Result<RecordKind> {
         | RecordKind::Carried
         | RecordKind::Outside
         | RecordKind::Closing
-        | RecordKind::RefusedLink => {
+        | RecordKind::RefusedLink
+        | RecordKind::Lineage => {
             return Err(Error::damaged(format!(
                 "expected a record that can be handed in, found one of kind {kind:?}"
             )));

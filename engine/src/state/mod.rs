@@ -7,6 +7,7 @@
 //! written once more, folded, before they go.
 
 pub(crate) mod checkpoint;
+pub(crate) mod lineage;
 pub(crate) mod session;
 
 use std::sync::LazyLock;
@@ -23,6 +24,8 @@ pub(crate) enum Family {
     Relationship = 5,
     /// How far a source of events has been read.
     Checkpoint = 6,
+    /// What was above an event that has expired.
+    Lineage = 12,
 }
 
 /// What one part has of a key.
@@ -36,24 +39,30 @@ pub(crate) struct Kept {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 3] = [Self::Session, Self::Relationship, Self::Checkpoint];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Session, Self::Relationship, Self::Checkpoint, Self::Lineage];
 
     /// The family with this number on disk.
     pub(crate) fn from_number(number: u8) -> Result<Self> {
         Self::ALL.into_iter().find(|&family| family as u8 == number).ok_or_else(|| {
-            Error::damaged(format!("expected a family of state of 4 to 6, found {number}"))
+            Error::damaged(format!("expected a family of state of 4 to 6 or 12, found {number}"))
         })
     }
 
     /// Its place in lists that have one entry a family.
     pub(crate) fn place(self) -> usize {
-        self as usize - Self::Session as usize
+        match self {
+            Self::Session => 0,
+            Self::Relationship => 1,
+            Self::Checkpoint => 2,
+            Self::Lineage => 3,
+        }
     }
 
     /// Whether a newer value says all, so that older ones need not be read.
     pub(crate) fn replaces(self) -> bool {
         match self {
-            Self::Checkpoint => true,
+            Self::Checkpoint | Self::Lineage => true,
             Self::Session | Self::Relationship => false,
         }
     }
@@ -62,11 +71,11 @@ impl Family {
 /// What an older and a newer value of a key come to. Folding is associative: values can
 /// be folded in groups, as long as they stay in order.
 ///
-/// A newer checkpoint takes the place of the older one; of sessions and relationships
+/// A newer checkpoint or lineage takes the place of the older one; of sessions and relationships
 /// the newer fields do, and what the events of a session come to is added up.
 pub(crate) fn fold(family: Family, older: Option<&[u8]>, newer: &[u8]) -> Result<Vec<u8>> {
     match (family, older) {
-        (Family::Checkpoint, _) | (_, None) => Ok(newer.to_vec()),
+        (Family::Checkpoint | Family::Lineage, _) | (_, None) => Ok(newer.to_vec()),
         (Family::Session, Some(older)) => session::fold(older, newer),
         (Family::Relationship, Some(older)) => {
             session::fold_objects(text(older)?, text(newer)?).map(String::into_bytes)
@@ -78,7 +87,7 @@ pub(crate) fn fold(family: Family, older: Option<&[u8]>, newer: &[u8]) -> Result
 pub(crate) fn carried(family: Family, value: Vec<u8>) -> Result<Vec<u8>> {
     match family {
         Family::Session => session::carried(&value),
-        Family::Relationship | Family::Checkpoint => Ok(value),
+        Family::Relationship | Family::Checkpoint | Family::Lineage => Ok(value),
     }
 }
 
@@ -93,7 +102,7 @@ pub(crate) fn text(value: &[u8]) -> Result<&str> {
 pub(crate) fn front(family: Family, key: &str) -> Option<&str> {
     match family {
         Family::Relationship => key.find('\0').map(|end| &key[..=end]),
-        Family::Session | Family::Checkpoint => None,
+        Family::Session | Family::Checkpoint | Family::Lineage => None,
     }
 }
 

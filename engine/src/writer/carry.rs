@@ -17,7 +17,10 @@ impl Writer {
     /// it must not pin a segment for ever.
     pub(super) fn carry(&mut self, parts: &Parts, count: usize) -> Result<()> {
         let outcome = Family::ALL.iter().try_for_each(|&family| {
-            let carried = self.carry_family(parts, count, family);
+            let carried = match family {
+                Family::Lineage => self.carry_lineage(parts, count),
+                _ => self.carry_family(parts, count, family),
+            };
             unless_damaged(parts, carried).map(drop)
         });
         // Also where it failed: what is in the index has to be in the log.
@@ -36,14 +39,20 @@ impl Writer {
             for name in names {
                 let carried = carried(parts, count, family, name);
                 if let Some(record) = unless_damaged(parts, carried)?.flatten() {
-                    self.push_state(&record)?;
-                }
-                if self.block.body_len() >= BLOCK_TARGET_BYTES {
-                    self.write_carried()?;
+                    self.push_carried(&record)?;
                 }
             }
             after = Some(last);
         }
+    }
+
+    /// Adds a record to the block, and writes it once it is large.
+    pub(super) fn push_carried(&mut self, record: &Encoded) -> Result<()> {
+        self.push_state(record)?;
+        if self.block.body_len() >= BLOCK_TARGET_BYTES {
+            self.write_carried()?;
+        }
+        Ok(())
     }
 
     /// Writes the block. After a failure the log can't be gone on from.

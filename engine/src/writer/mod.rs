@@ -5,6 +5,7 @@
 
 mod carry;
 mod earlier;
+mod lineage;
 mod pace;
 pub(crate) mod queue;
 pub(crate) mod receipt;

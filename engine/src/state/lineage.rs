@@ -1,0 +1,88 @@
+//! What was above events that have expired.
+//!
+//! A link that was learnt after its child's segment was full stands in no spine. When
+//! the child's segment is dropped and later ones have events below it, where the link
+//! led is written down, so that roots and depths go on counting.
+
+use crate::error::{Error, Result};
+use crate::id::EventId;
+
+/// Where the way up from an expired event leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lineage {
+    /// The event's own id, by which segments are asked whether they know it.
+    pub(crate) own_id: EventId,
+    /// An ancestor: one that was there when this was written down, or else the topmost
+    /// that was known.
+    pub(crate) to: u64,
+    pub(crate) to_id: EventId,
+    /// Links between the two, at least one.
+    pub(crate) edges: u64,
+}
+
+impl Lineage {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend_from_slice(&self.to.to_le_bytes());
+        bytes.extend_from_slice(&self.edges.to_le_bytes());
+        for id in [&self.own_id, &self.to_id] {
+            let text = id.to_string();
+            // An id has at most 255 bytes.
+            bytes.push(text.len() as u8);
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::parse(bytes).ok_or_else(|| {
+            Error::damaged(format!(
+                "expected where the way up from an expired event leads, found {} other bytes",
+                bytes.len()
+            ))
+        })
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (to, rest) = bytes.split_first_chunk()?;
+        let (edges, rest) = rest.split_first_chunk()?;
+        let (own_id, rest) = id(rest)?;
+        let (to_id, rest) = id(rest)?;
+        let (to, edges) = (u64::from_le_bytes(*to), u64::from_le_bytes(*edges));
+        let fits = rest.is_empty() && to < SEQ_END && (1..SEQ_END).contains(&edges);
+        fits.then_some(Self { own_id, to, to_id, edges })
+    }
+}
+
+/// The key under which it is written down what is above an event.
+pub(crate) fn key(seq: u64) -> String {
+    format!("{seq:016x}")
+}
+
+/// The key that says of an event that the way up from an expired one leads to it. In
+/// order of sequence numbers, behind all keys of the other kind.
+pub(crate) fn led_to(seq: u64) -> String {
+    format!("{LED_TO}{seq:016x}")
+}
+
+/// The event that such a key is about; none for one of the other kind.
+pub(crate) fn led_to_seq(key: &str) -> Option<u64> {
+    u64::from_str_radix(key.strip_prefix(LED_TO)?, 16).ok()
+}
+
+/// The event that a key of the first kind is about.
+pub(crate) fn key_seq(key: &str) -> Option<u64> {
+    u64::from_str_radix(key, 16).ok()
+}
+
+fn id(bytes: &[u8]) -> Option<(EventId, &[u8])> {
+    let (&length, rest) = bytes.split_first()?;
+    let (text, rest) = rest.split_at_checked(usize::from(length))?;
+    let text = std::str::from_utf8(text).ok().filter(|text| !text.is_empty())?;
+    Some((EventId::from(text), rest))
+}
+
+/// What keys begin with that say that a way leads to an event: no digit.
+const LED_TO: char = 't';
+/// Sequence numbers have 48 bits on disk.
+const SEQ_END: u64 = 1 << 48;
