@@ -61,8 +61,8 @@ pub const DEFAULT_QUEUE_BYTES: usize = 8 << 20;
 pub const QUEUE_BATCHES: usize = 4096;
 
 /// Decoded log bytes kept in memory for reading unless the store was opened
-/// with another limit: 24 MiB.
-pub const DEFAULT_CACHE_BYTES: usize = 24 << 20;
+/// with another limit: 16 MiB.
+pub const DEFAULT_CACHE_BYTES: usize = 16 << 20;
 
 /// Bytes of sealed files that may stay mapped in memory unless the store was opened
 /// with another limit: 1 GiB. They are the system's to take back at any time; beyond

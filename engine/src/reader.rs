@@ -448,7 +448,7 @@ impl Default for ReaderBuilder {
 }
 
 impl ReaderBuilder {
-    /// Sets how many decoded bytes are kept in memory: 24 MiB unless set.
+    /// Sets how many decoded bytes are kept in memory: 16 MiB unless set.
     ///
     /// An example is at [`Reader::builder`].
     #[must_use]

@@ -574,7 +574,7 @@ impl StoreBuilder {
         self
     }
 
-    /// Sets how many log bytes are kept in memory for reading: 24 MiB unless set.
+    /// Sets how many log bytes are kept in memory for reading: 16 MiB unless set.
     ///
     /// ```
     /// # let folder = tempfile::tempdir().expect("a folder");
