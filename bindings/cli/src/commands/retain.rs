@@ -82,13 +82,7 @@ pub(crate) fn seal(_: &SealArgs, global: &Global) -> Outcome {
     if global.json {
         out.json(&line)?;
     } else {
-        writeln!(
-            out,
-            "sealed: {}, {}, {}",
-            text::counted(line.segments, "segment", "segments"),
-            text::counted(line.events, "event", "events"),
-            text::bytes(line.bytes)
-        )?;
+        totals(&mut out, "sealed", line.segments, line.events, line.bytes)?;
     }
     out.finish()?;
     Ok(())
@@ -139,15 +133,21 @@ pub(crate) fn retain(args: &RetainArgs, global: &Global) -> Outcome {
             (false, Some(_)) => "archived",
             (false, None) => "dropped",
         };
-        writeln!(
-            out,
-            "{done}: {}, {}, {}",
-            text::counted(retained.segments, "segment", "segments"),
-            text::counted(retained.events, "event", "events"),
-            text::bytes(retained.bytes)
-        )?;
+        totals(&mut out, done, retained.segments, retained.events, retained.bytes)?;
     }
     out.finish()?;
+    Ok(())
+}
+
+/// Says what was done with how much.
+fn totals(out: &mut Out, done: &str, segments: u64, events: u64, bytes: u64) -> Outcome {
+    writeln!(
+        out,
+        "{done}: {}, {}, {}",
+        text::counted(segments, "segment", "segments"),
+        text::counted(events, "event", "events"),
+        text::bytes(bytes)
+    )?;
     Ok(())
 }
 
