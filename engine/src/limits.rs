@@ -77,6 +77,9 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// another limit.
 pub const SEGMENT_EVENTS: u32 = 131_072;
 
+/// Most events and versions at which a segment can be set to be full.
+pub const MAX_SEGMENT_EVENTS: u32 = 1 << 22;
+
 /// Bytes that the index in memory takes at which a segment is full: 24 MiB.
 pub const SEGMENT_INDEX_BYTES: usize = 24 << 20;
 

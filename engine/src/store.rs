@@ -638,7 +638,8 @@ impl StoreBuilder {
         self
     }
 
-    /// Sets at how many events and versions a segment is full: 131,072 unless set.
+    /// Sets at how many events and versions a segment is full: 131,072 unless set, at
+    /// most [`limits::MAX_SEGMENT_EVENTS`].
     ///
     /// ```
     /// # let folder = tempfile::tempdir().expect("a folder");
@@ -702,6 +703,10 @@ impl StoreBuilder {
         if self.max_payload() > limits::MAX_PAYLOAD_BYTES {
             let found = self.max_payload();
             return Err(Error::limit("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
+        }
+        if self.rotation.events > limits::MAX_SEGMENT_EVENTS {
+            let (most, found) = (limits::MAX_SEGMENT_EVENTS, self.rotation.events);
+            return Err(Error::limit("segment_events", most as usize, found as usize));
         }
         let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
         let map_budget = self.map_budget.unwrap_or(limits::DEFAULT_MAP_BYTES);

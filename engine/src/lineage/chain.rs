@@ -207,7 +207,6 @@ impl<'s> Chain<'s> {
                 detail: options.detail,
                 root: root_id,
                 window: LastWindow::default(),
-                fetched: 0,
             },
             stop_at: options.stop_at,
             next: Some((seq, depth)),
@@ -253,9 +252,9 @@ impl<'s> Chain<'s> {
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
         let depth = self.next.map_or(0, |(_, depth)| depth);
         let mut seqs = Vec::new();
-        while let Some((seq, depth)) = self.next {
+        while let Some((seq, _)) = self.next {
             seqs.push(seq);
-            let up = self.loader.up(seq, self.edges_left.min(depth))?;
+            let up = self.loader.up(seq)?;
             self.step(&up)?;
         }
         let depth = (depth + 1).saturating_sub(seqs.len() as u64);
@@ -283,7 +282,7 @@ impl<'s> Chain<'s> {
     }
 
     fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
-        let up = self.loader.up(seq, self.edges_left.min(depth))?;
+        let up = self.loader.up(seq)?;
         self.step(&up)?;
         self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next))
     }
@@ -297,29 +296,13 @@ struct Loader<'s> {
     detail: Detail,
     root: EventId,
     window: LastWindow,
-    /// How many of the next events' index entries were fetched.
-    fetched: u64,
 }
 
 impl Loader<'_> {
-    /// Where the link of an event leads, from which so many may be followed.
-    fn up(&mut self, seq: u64, edges: u64) -> Result<Up> {
+    /// Where the link of an event leads.
+    fn up(&mut self, seq: u64) -> Result<Up> {
         let (part, row) = self.near.locate(seq)?;
-        if self.fetched > 0 {
-            self.fetched -= 1;
-        } else if edges >= FETCH_MIN {
-            self.fetched = edges.min(FETCH_MAX);
-            part.fetch_chain(row, self.fetched as u32);
-        }
-        let up = self.parts.up_from(part, row)?;
-        let first = part.first_seq();
-        if let Up::Known(parent, _) = up
-            && !(first..first + u64::from(part.rows())).contains(&parent)
-        {
-            // In another segment nothing was fetched.
-            self.fetched = 0;
-        }
-        Ok(up)
+        self.parts.up_from(part, row)
     }
 
     /// An event whose link leads there; `next` is the one that is asked for next.
@@ -398,12 +381,7 @@ impl Iterator for RootFirst<'_> {
         let seq = self.seqs.pop()?;
         let depth = self.depth;
         self.depth += 1;
-        let up = self.loader.up(seq, 0);
+        let up = self.loader.up(seq);
         Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
     }
 }
-
-/// Events whose index entries are fetched ahead of a walk at a time, and how many
-/// make that worth while.
-const FETCH_MAX: u64 = 128;
-const FETCH_MIN: u64 = 16;

@@ -155,14 +155,6 @@ impl Part<'_> {
         }
     }
 
-    /// Has the index entries of a row's nearest ancestors fetched, at most so many. A
-    /// hint: those of a log are at hand.
-    pub(crate) fn fetch_chain(&self, row: u32, edges: u32) {
-        if let Part::Sealed(segment) = self {
-            segment.fetch_chain(row, edges);
-        }
-    }
-
     /// What a row's event says of its parent, and how it follows from it. O(1).
     pub(crate) fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
         match self {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::id::EventId;
@@ -9,12 +10,13 @@ use crate::log::block::Digest;
 use crate::log::index::Flags;
 use crate::segment::footer::{
     ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, FOOTER_BYTES, Footer, HEAP, INDEX_DIGESTS,
-    PAGE_DIGESTS, PARENTS, SECTIONS, SPINE, STRINGS, TEXT_IDS,
+    PAGE_DIGESTS, PARENTS, SECTIONS, SLOTS, SPINE, STRINGS, TEXT_IDS,
 };
 use crate::segment::heap::Heap;
 use crate::segment::id_table::IdTable;
+use crate::segment::order;
 use crate::segment::pages::{Digests, FileBytes, PAGE_BYTES, Pages};
-use crate::segment::spine::{ENTRY_BYTES, Entry};
+use crate::segment::spine::{ENTRY_BYTES, Entry, Slotted};
 use crate::segment::strings;
 use crate::storage::Storage;
 
@@ -22,6 +24,8 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub(crate) struct SegFile {
     name: String,
+    /// A number that no other opening of a segment has.
+    number: u64,
     footer: Footer,
     /// All sections but the heap.
     pages: Pages,
@@ -78,28 +82,66 @@ impl SegFile {
             start.saturating_sub(tables_at) as usize..end.saturating_sub(tables_at) as usize
         });
         let heap = Heap::new(file, name, footer.section(HEAP).end as usize)?;
-        Ok(Self { name: name.to_owned(), footer, pages, sections, heap })
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { name: name.to_owned(), number, footer, pages, sections, heap })
     }
 
-    /// The spine entry of a row. O(1), one cache line once its page is checked.
+    /// The spine entry of a row. O(1), one cache line once its page is checked, and
+    /// another where neither it nor its child was asked for lately.
     #[inline]
     pub(crate) fn entry(&self, row: u32) -> Result<Entry> {
-        self.entry_bytes(row).map(Entry::from_bytes)
-    }
-
-    /// Has the processor fetch the spine entry of a row. A hint.
-    #[inline]
-    pub(crate) fn prefetch_entry(&self, row: u32) {
-        self.pages.prefetch_line(self.sections[SPINE].start + row as usize * ENTRY_BYTES);
+        self.slotted(row).map(|slotted| slotted.entry)
     }
 
     /// The 16 bytes that a row's id is found by.
     #[inline]
     pub(crate) fn key(&self, row: u32) -> Result<[u8; 16]> {
-        let [key, ..] = self.entry_bytes(row)?.as_chunks().0 else {
-            return Err(self.damaged("expected a whole entry"));
+        self.entry(row).map(|entry| entry.key)
+    }
+
+    /// The entry of a row and where it says its parent's is.
+    #[inline]
+    pub(crate) fn slotted(&self, row: u32) -> Result<Slotted> {
+        let slot = match order::known(self.number, row) {
+            Some(slot) => slot,
+            None => self.slot(row)?,
         };
-        Ok(*key)
+        let slotted = self.at_slot(slot)?;
+        if slotted.row != row {
+            return Err(self.damaged(&format!(
+                "expected the spine entry of row {row} in slot {slot}, found that of row {}",
+                slotted.row
+            )));
+        }
+        Ok(slotted)
+    }
+
+    /// Where in the spine a row's entry stands.
+    pub(crate) fn slot(&self, row: u32) -> Result<u32> {
+        if row >= self.footer.rows {
+            return Err(self
+                .damaged(&format!("expected a row below {}, found row {row}", self.footer.rows)));
+        }
+        let slots = self.sections[SLOTS].start;
+        self.pages.array(slots + row as usize * order::SLOT_BYTES).map(|slot| order::slot(*slot))
+    }
+
+    /// The entry in a slot. It and its parent are then at hand by their rows.
+    #[inline]
+    pub(crate) fn at_slot(&self, slot: u32) -> Result<Slotted> {
+        if slot >= self.footer.rows {
+            return Err(self.damaged(&format!(
+                "expected one of {} slots of the spine, found slot {slot}",
+                self.footer.rows
+            )));
+        }
+        let bytes = self.pages.array(self.sections[SPINE].start + slot as usize * ENTRY_BYTES)?;
+        let slotted = Slotted::from_bytes(bytes, self.footer.first_seq);
+        order::remember(self.number, slotted.row, slot);
+        if let Some((row, slot)) = slotted.parent {
+            order::remember(self.number, row, slot);
+        }
+        Ok(slotted)
     }
 
     /// The id of a row, whose entry this is. O(1) for a UUID, O(log n) for a text.
@@ -202,18 +244,12 @@ impl SegFile {
         Error::damaged(format!("{}: {what}", self.name))
     }
 
-    #[inline]
-    fn entry_bytes(&self, row: u32) -> Result<&[u8; ENTRY_BYTES]> {
-        if row >= self.footer.rows {
-            return Err(self
-                .damaged(&format!("expected a row below {}, found row {row}", self.footer.rows)));
-        }
-        self.pages.array(self.sections[SPINE].start + row as usize * ENTRY_BYTES)
-    }
-
     fn find_id(&self, section: usize, number: u64) -> Result<Option<EventId>> {
         IdTable::new(&self.pages, &self.sections[section])
             .find(number)
             .map_err(|error| self.damaged(&error.to_string()))
     }
 }
+
+/// How many segments this process has opened, and one: 0 is no segment's number.
+static OPENED: AtomicU64 = AtomicU64::new(1);

@@ -57,15 +57,16 @@ pub(crate) const HEAP: usize = 0;
 pub(crate) const CHUNKS: usize = 1;
 pub(crate) const DICTIONARY: usize = 2;
 pub(crate) const SPINE: usize = 3;
-pub(crate) const PARENTS: usize = 4;
-pub(crate) const ANCHORS: usize = 5;
-pub(crate) const TEXT_IDS: usize = 6;
-pub(crate) const STRINGS: usize = 7;
-pub(crate) const BLOCKS: usize = 8;
-pub(crate) const FILTER: usize = 9;
-pub(crate) const INDEX_DIGESTS: usize = 10;
-pub(crate) const PAGE_DIGESTS: usize = 11;
-pub(crate) const SECTIONS: usize = 12;
+pub(crate) const SLOTS: usize = 4;
+pub(crate) const PARENTS: usize = 5;
+pub(crate) const ANCHORS: usize = 6;
+pub(crate) const TEXT_IDS: usize = 7;
+pub(crate) const STRINGS: usize = 8;
+pub(crate) const BLOCKS: usize = 9;
+pub(crate) const FILTER: usize = 10;
+pub(crate) const INDEX_DIGESTS: usize = 11;
+pub(crate) const PAGE_DIGESTS: usize = 12;
+pub(crate) const SECTIONS: usize = 13;
 
 impl Footer {
     /// The footer's bytes, its digest last.
@@ -192,11 +193,13 @@ impl Footer {
         }
         let pages = self.paged().end.saturating_sub(self.paged().start) / PAGE_BYTES as u64;
         let spine = u64::from(self.rows) * super::spine::ENTRY_BYTES as u64;
+        let slots = u64::from(self.rows) * super::order::SLOT_BYTES as u64;
         let index_pages = self.index_bytes.div_ceil(PAGE_BYTES as u64);
         let fits = end + FOOTER_BYTES as u64 == file_length
             && self.sections[PAGE_DIGESTS].length == pages * DIGEST_BYTES
             && self.sections[INDEX_DIGESTS].length == index_pages * DIGEST_BYTES
             && self.sections[SPINE].length == spine
+            && self.sections[SLOTS].length == slots
             && self.others_at <= self.raw_bytes
             && self.raw_bytes <= MAX_RAW_BYTES;
         if fits { Ok(()) } else { Err("the lengths do not agree with each other".to_owned()) }

@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::log::index::{Flags, Index, NOW};
+use crate::log::index::{Flags, NOW};
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
 use crate::segment::index::{self, ContentDigest, Extra, IndexBytes, SegmentIndex};
 use crate::segment::manifest::idx_name;
 use crate::segment::pages::Pages;
 use crate::segment::rebuild::Replayed;
+use crate::segment::seal::Parts;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
 
@@ -67,7 +68,9 @@ pub(crate) fn made_of(
     let first_seq = file.footer().first_seq;
     let others = &replayed.others;
     let value = |offset| file.state_value(in_heap(others, offset)?, cache);
-    build(&replayed.index, entries, first_seq, others, digest, &value)
+    let slots: Result<Vec<u32>> = (0..file.footer().rows).map(|row| file.slot(row)).collect();
+    let parts = Parts { index: &replayed.index, first_seq, entries, slots: &slots?, others };
+    build(parts, digest, &value)
 }
 
 /// All bytes of an index file that should have so many; what is beyond twice as many
@@ -81,14 +84,10 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
     Ok(bytes)
 }
 
-/// The bytes of the index of a log. `others` says where in the log and where in the
-/// heap each record lies that is no event; `digest` gives that of a version's
-/// content, `state_value` the value of the record of state at an offset of the log.
+/// The bytes of the index of a log. `digest` gives that of a version's content,
+/// `state_value` the value of the record of state at an offset of the log.
 pub(crate) fn build(
-    index: &Index,
-    entries: &[Entry],
-    first_seq: u64,
-    others: &[(u64, u32)],
+    Parts { index, first_seq, entries, slots, others }: Parts<'_>,
     digest: impl Fn(u32) -> Result<ContentDigest>,
     state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
@@ -102,7 +101,7 @@ pub(crate) fn build(
     for &(offset, _) in index.quarantined(NOW) {
         quarantined.push(u64::from(in_heap(others, offset)?));
     }
-    let extra = Extra { versions, quarantined: &quarantined };
+    let extra = Extra { versions, quarantined: &quarantined, slots };
     index::build(index, entries, first_seq, extra, state_value)
 }
 

@@ -206,14 +206,6 @@ impl Pages {
         self.bytes(at..end)?.first_chunk().ok_or_else(|| self.outside(&(at..end)))
     }
 
-    /// Has the processor fetch the cache line at `at`. A hint.
-    #[inline]
-    pub(crate) fn prefetch_line(&self, at: usize) {
-        if let FileBytes::Mapped(map) = &*self.bytes {
-            map.prefetch_line(at);
-        }
-    }
-
     /// Fills the buffer with the bytes at `at`.
     pub(crate) fn read(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
         let at = usize::try_from(at).unwrap_or(usize::MAX);

@@ -15,12 +15,13 @@ use crate::segment::chunks::ChunkWriter;
 use crate::segment::entries::{Earlier, Spine, outside_parent};
 use crate::segment::footer::{
     ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS,
-    PARENTS, SPINE, STRINGS, Section, TEXT_IDS,
+    PARENTS, SLOTS, SPINE, STRINGS, Section, TEXT_IDS,
 };
 use crate::segment::gather::{Events, Gatherer};
+use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
 use crate::segment::pages::PageDigest;
-use crate::segment::spine::Entry;
+use crate::segment::spine::{Entry, Slotted};
 use crate::segment::window::Window;
 use crate::segment::{dictionary, id_table, strings};
 use crate::storage::{Storage, StorageFile};
@@ -54,6 +55,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) index: &'a Index,
     pub(crate) first_seq: u64,
     pub(crate) entries: &'a [Entry],
+    /// Where in the spine the entry of each row stands.
+    pub(crate) slots: &'a [u32],
     /// Where in the log and where in the heap each record lies that is neither an
     /// event nor a version, in the order of the log.
     pub(crate) others: &'a [(u64, u32)],
@@ -99,12 +102,15 @@ pub(crate) fn seal(
     (footer.last, footer.written_ns) = scanned.blocks.last();
     count(&mut footer, &spine.entries);
     let others = write_heap(log, packing, &scanned, &mut spine, &mut footer, &mut out)?;
+    let order = Order::of(&spine.entries);
+    write_spine(log, &spine.entries, &order, &mut footer, &mut out)?;
     write_tables(log, &spine, &mut footer, &mut out)?;
     write_section(BLOCKS, &mut footer, &mut out, |out| out.write(scanned.blocks.bytes()))?;
     let parts = Parts {
         index: log.index,
         first_seq: log.first_seq,
         entries: &spine.entries,
+        slots: &order.slots,
         others: &others,
     };
     let filter = companions.filter(parts)?;
@@ -279,9 +285,6 @@ fn write_tables(
 ) -> Result<()> {
     let index = log.index;
     let rows = 0..spine.entries.len() as u32;
-    write_section(SPINE, footer, out, |out| {
-        spine.entries.iter().try_for_each(|entry| out.write(&entry.to_bytes()))
-    })?;
     write_section(PARENTS, footer, out, |out| {
         id_table::write(out, || {
             rows.clone().filter_map(|row| Some((u64::from(row), outside_parent(index, row)?)))
@@ -311,6 +314,27 @@ fn write_tables(
     footer.texts = spine.texts.len() as u32;
     write_section(STRINGS, footer, out, |out| {
         strings::write(out, spine.texts.iter().map(|&number| &**index.text(number)))
+    })
+}
+
+/// Writes the entries in their order, and which that is.
+fn write_spine(
+    log: &Frozen<'_>,
+    entries: &[Entry],
+    Order { rows, slots }: &Order,
+    footer: &mut Footer,
+    out: &mut Output,
+) -> Result<()> {
+    write_section(SPINE, footer, out, |out| {
+        rows.iter().try_for_each(|&row| {
+            let entry = entries[row as usize];
+            let parent = entry.parent.checked_sub(log.first_seq).filter(|_| entry.parent != 0);
+            let parent = parent.and_then(|row| Some((row as u32, *slots.get(row as usize)?)));
+            out.write(&Slotted { entry, row, parent }.to_bytes())
+        })
+    })?;
+    write_section(SLOTS, footer, out, |out| {
+        slots.iter().try_for_each(|&slot| out.write(&slot_bytes(slot)))
     })
 }
 

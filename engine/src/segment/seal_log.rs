@@ -95,8 +95,7 @@ impl Companions for Beside<'_> {
         };
         let log = self.full;
         let value = |offset| log.log.reader.state_value(offset, log.visible.log_end);
-        let Made { index, first_seq, entries, others } = made;
-        let bytes = open_index::build(index, entries, first_seq, others, digest, &value)?;
+        let bytes = open_index::build(made, digest, &value)?;
         open_index::write(self.storage, self.idx, &bytes)?;
         Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
     }

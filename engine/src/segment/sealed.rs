@@ -19,9 +19,9 @@ use crate::segment::heap::ChunkCache;
 use crate::segment::index::{
     Dim, KeptLink, LinkEnd, SegmentIndex, Standing, Values, content_digest,
 };
+use crate::segment::open_index;
 use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
-use crate::segment::{open_index, scout};
 use crate::state::{Family, Kept};
 use crate::storage::Storage;
 use crate::stored::{Columns, Names};
@@ -207,11 +207,6 @@ impl Segment {
         Ok((entry.jump != 0).then_some((entry.jump, entry.depth)))
     }
 
-    /// Has the entries of a row's nearest ancestors at hand, at most so many.
-    pub(crate) fn fetch_chain(&self, row: u32, edges: u32) {
-        scout::fetch_chain(&self.file, row, edges);
-    }
-
     pub(crate) fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
         if self.index.links_len(Standing::Stands) == 0 {
             return Ok(None);
@@ -371,8 +366,8 @@ impl Segment {
         let mut ids: Vec<[u8; 16]> = Vec::new();
         let mut from = (low, 0);
         loop {
-            let key_of = |row| self.file.key(row);
-            let rows = self.index.rows_between((&from.0, from.1), &high, AT_A_TIME, key_of)?;
+            let in_slot = |slot| self.in_slot(slot);
+            let rows = self.index.rows_between((&from.0, from.1), &high, AT_A_TIME, in_slot)?;
             for &row in &rows {
                 let entry = self.entry(row)?;
                 if !entry.flags.has(Flags::TEXT) && ids.last() != Some(&entry.key) {
@@ -449,7 +444,11 @@ impl Segment {
     }
 
     fn rows_of(&self, id: &EventId, at_most: usize) -> Result<Vec<u32>> {
-        self.index.rows_of(&id.key(), None, at_most, |row| self.file.key(row))
+        self.index.rows_of(&id.key(), None, at_most, |slot| self.in_slot(slot))
+    }
+
+    fn in_slot(&self, slot: u32) -> Result<([u8; 16], u32)> {
+        self.file.at_slot(slot).map(|slotted| (slotted.entry.key, slotted.row))
     }
 
     /// Leaves the rows for which an id is this one: texts are found by digests.

@@ -1,10 +1,31 @@
-//! The spine: one entry of 64 bytes for each event and version, in sequence
-//! order, so that a hop from an event to its cause is one cache line.
+//! The spine: one entry of 64 bytes for each event and version, those of a chain
+//! beside each other, so that a hop from an event to its cause is one cache line, and
+//! mostly the next one.
 
+use crate::limits;
 use crate::log::index::{Flags, NONE};
 
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: usize = 64;
+/// Rows, slots and texts of a segment are below this: their numbers have 24 bits on
+/// disk, of which all ones say "none".
+pub(crate) const MAX_NUMBER: u32 = (1 << 24) - 1;
+
+// Each row has at most three texts of its own, and a batch may go beyond the limit.
+const _: () = assert!(
+    3 * (limits::MAX_SEGMENT_EVENTS as usize + limits::MAX_BATCH_RECORDS) < MAX_NUMBER as usize
+);
+
+/// An entry as it lies on disk, which also says where in the spine it and its parent
+/// are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slotted {
+    pub(crate) entry: Entry,
+    /// Which of the segment's rows the entry is of.
+    pub(crate) row: u32,
+    /// The row and the slot of the stored parent, where it is in the same segment.
+    pub(crate) parent: Option<(u32, u32)>,
+}
 
 /// What the spine holds of an event or a version.
 ///
@@ -50,52 +71,76 @@ impl Entry {
             flags: Flags::of_lost(),
         }
     }
+}
 
+impl Slotted {
     pub(crate) fn to_bytes(self) -> [u8; ENTRY_BYTES] {
+        let Self { entry, row, parent } = self;
         let mut bytes = [0; ENTRY_BYTES];
-        bytes[..16].copy_from_slice(&self.key);
-        for (at, seq) in [(16, self.parent), (22, self.anchor), (28, self.jump)] {
+        bytes[..16].copy_from_slice(&entry.key);
+        let up = match parent {
+            Some((row, slot)) => u64::from(row) | u64::from(slot) << 24,
+            None => entry.parent,
+        };
+        for (at, seq) in [(16, up), (22, entry.anchor), (28, entry.jump)] {
             debug_assert!(seq < 1 << 48, "a sequence number has 48 bits");
             bytes[at..at + 6].copy_from_slice(&seq.to_le_bytes()[..6]);
         }
-        bytes[34..36].copy_from_slice(&self.flags.bits().to_le_bytes());
-        bytes[36..40].copy_from_slice(&self.depth.to_le_bytes());
-        bytes[40..48].copy_from_slice(&self.time_ns.to_le_bytes());
-        for (at, number) in
-            [(48, self.kind), (52, self.instance), (56, self.session), (60, self.record)]
+        let mut flags = entry.flags;
+        flags.set(Flags::INSIDE, parent.is_some());
+        bytes[34..36].copy_from_slice(&flags.bits().to_le_bytes());
+        bytes[36..40].copy_from_slice(&entry.depth.to_le_bytes());
+        bytes[40..48].copy_from_slice(&entry.time_ns.to_le_bytes());
+        for (at, number) in [(48, entry.kind), (51, entry.instance), (54, entry.session), (57, row)]
         {
-            bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            debug_assert!(number <= MAX_NUMBER || number == NONE, "a number has 24 bits");
+            bytes[at..at + 3].copy_from_slice(&number.to_le_bytes()[..3]);
         }
+        bytes[60..].copy_from_slice(&entry.record.to_le_bytes());
         bytes
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> Self {
-        let seq = |at: usize| {
+    /// Reads an entry of the segment whose first row has this sequence number.
+    #[inline]
+    pub(crate) fn from_bytes(bytes: &[u8; ENTRY_BYTES], first_seq: u64) -> Self {
+        let word = |at: usize| {
             let mut eight = [0; 8];
-            eight[..6].copy_from_slice(&bytes[at..at + 6]);
+            eight.copy_from_slice(&bytes[at..at + 8]);
             u64::from_le_bytes(eight)
         };
-        let number = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        let seq = |at: usize| word(at) & ((1 << 48) - 1);
+        let number = |at: usize| match small(word(at - 5) >> 40) {
+            MAX_NUMBER => NONE,
+            number => number,
         };
+        let half = |at: usize| (word(at - 4) >> 32) as u32;
+        let mut flags = Flags::from_bits((word(28) >> 48) as u16);
+        let inside = flags.has(Flags::INSIDE);
+        flags.set(Flags::INSIDE, false);
+        let up = seq(16);
+        let parent = inside.then(|| (small(up), small(up >> 24)));
         let mut key = [0; 16];
         key.copy_from_slice(&bytes[..16]);
-        let mut time = [0; 8];
-        time.copy_from_slice(&bytes[40..48]);
-        Self {
+        let entry = Entry {
             key,
-            parent: seq(16),
+            parent: parent.map_or(up, |(row, _)| first_seq + u64::from(row)),
             anchor: seq(22),
             jump: seq(28),
-            flags: Flags::from_bits(u16::from_le_bytes([bytes[34], bytes[35]])),
-            depth: number(36),
-            time_ns: i64::from_le_bytes(time),
+            flags,
+            depth: half(36),
+            time_ns: word(40).cast_signed(),
             kind: number(48),
-            instance: number(52),
-            session: number(56),
-            record: number(60),
-        }
+            instance: number(51),
+            session: number(54),
+            record: half(60),
+        };
+        Self { entry, row: number(57), parent }
     }
+}
+
+/// The lower 24 bits.
+fn small(bits: u64) -> u32 {
+    bits as u32 & MAX_NUMBER
 }
 
 #[cfg(test)]
@@ -106,6 +151,7 @@ mod tests {
     fn an_entry_reads_as_it_was_written() {
         let mut flags = Flags::default();
         flags.set(Flags::NAMED | Flags::ERROR, true);
+        flags.set_link(crate::event::LinkKind::Spawned);
         let entry = Entry {
             key: *b"0123456789abcdef",
             parent: (1 << 48) - 1,
@@ -113,12 +159,16 @@ mod tests {
             jump: 7,
             time_ns: -5,
             depth: 1 << 31,
-            kind: 1,
+            kind: MAX_NUMBER - 1,
             instance: 2,
             session: NONE,
             record: 0xdead_beef,
             flags,
         };
-        assert_eq!(Entry::from_bytes(&entry.to_bytes()), entry);
+        let elsewhere = Slotted { entry, row: 0xa1_b2c3, parent: None };
+        assert_eq!(Slotted::from_bytes(&elsewhere.to_bytes(), 1000), elsewhere);
+        let entry = Entry { parent: 1000 + 0x01_0203, ..entry };
+        let inside = Slotted { entry, row: 5, parent: Some((0x01_0203, 0xfe_dcba)) };
+        assert_eq!(Slotted::from_bytes(&inside.to_bytes(), 1000), inside);
     }
 }

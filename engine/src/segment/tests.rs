@@ -225,6 +225,32 @@ fn check_jump(segment: &SegFile, entry: &Entry) {
 }
 
 #[test]
+fn the_entries_of_a_chain_stand_beside_each_other() {
+    let log = Log::of(Arc::new(mixed()));
+    let footer = log.seal("seg", SMALL);
+    let segment = SegFile::open(&*log.disk, "seg", None).expect("opens");
+    let mut links = 0;
+    for row in 0..footer.rows {
+        let slot = segment.slot(row).expect("a slot");
+        let slotted = segment.at_slot(slot).expect("an entry");
+        assert_eq!((slotted.row, slotted.entry), (row, segment.entry(row).expect("an entry")));
+        let Some((parent, beside)) = slotted.parent.filter(|&(parent, _)| parent != row) else {
+            continue;
+        };
+        assert_eq!(slotted.entry.parent, footer.first_seq + u64::from(parent));
+        assert_eq!(beside, segment.slot(parent).expect("a slot"));
+        // Five instances took turns: in the log they lie five apart. A few notes follow.
+        if row >= 200 {
+            continue;
+        }
+        assert_eq!((row.abs_diff(parent), slot.abs_diff(beside)), (5, 1), "row {row}");
+        links += 1;
+    }
+    assert!(links > 150, "{links}");
+    assert!(segment.slot(footer.rows).is_err() && segment.at_slot(footer.rows).is_err());
+}
+
+#[test]
 fn the_blocks_of_a_sealed_log_are_made_again_byte_for_byte() {
     let log = Log::of(Arc::new(mixed()));
     let footer = log.seal("seg", SMALL);

@@ -52,6 +52,12 @@ impl<'c> Above<'c> {
         if let Some(wrong) = differs(expected, entry) {
             return Ok(Some(wrong));
         }
+        match misplaced(file, row) {
+            Ok(None) => {}
+            Err(error) if !is_finding(&error) => return Err(error),
+            Err(error) => return Ok(Some(error.to_string())),
+            wrong => return wrong,
+        }
         match self.names(file, index, laid_out, row, (expected, entry)) {
             Ok(None) => {}
             Err(error) if !is_finding(&error) => return Err(error),
@@ -177,6 +183,20 @@ impl<'c> Above<'c> {
         let entry = file.and_then(|file| file.entry((seq - sealed.first_seq) as u32).ok());
         entry.map_or(Known::Gone, Known::Earlier)
     }
+}
+
+/// Whether the table of slots, the row's entry and that of its parent agree.
+fn misplaced(file: &SegFile, row: u32) -> Result<Option<String>> {
+    let slot = file.slot(row)?;
+    let slotted = file.at_slot(slot)?;
+    if slotted.row != row {
+        return Ok(Some(format!("expected it in slot {slot}, found that of row {}", slotted.row)));
+    }
+    let Some((parent, found)) = slotted.parent else { return Ok(None) };
+    let expected = file.slot(parent)?;
+    Ok((found != expected).then(|| {
+        format!("expected its parent, row {parent}, in slot {expected}, found slot {found} named")
+    }))
 }
 
 /// What of an entry is not as its log has it, its texts and its jump aside.

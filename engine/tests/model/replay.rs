@@ -117,7 +117,7 @@ fn play(steps: &[Step], seed: u64) -> Result<Traits, Mismatch> {
 /// lineage goes over many segments.
 fn segment_events(steps: &[Step], seed: u64) -> u32 {
     if seed.is_multiple_of(4) {
-        return u32::MAX;
+        return forebear::limits::MAX_SEGMENT_EVENTS;
     }
     let events: usize =
         steps.iter().map(|step| if let Step::Write(ops, _) = step { ops.len() } else { 0 }).sum();

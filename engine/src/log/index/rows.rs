@@ -52,6 +52,9 @@ impl Flags {
     pub(crate) const HISTORY: u16 = 1 << 7;
     /// The parent is in an earlier segment; for a version, the event is.
     pub(crate) const OUTSIDE: u16 = 1 << 8;
+    /// On disk alone: the parent stands in the spine by its row and slot, not by its
+    /// sequence number.
+    pub(crate) const INSIDE: u16 = 1 << 9;
     /// The two bits of the link's kind.
     const LINK_SHIFT: u16 = 14;
 

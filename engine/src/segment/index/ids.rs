@@ -1,4 +1,4 @@
-//! Rows by id, and rows of versions by id and content.
+//! Slots of the spine by id, and rows of versions by id and content.
 
 use std::ops::ControlFlow;
 
@@ -10,11 +10,12 @@ use crate::segment::index::tables::Table;
 use crate::segment::index::{ContentDigest, SegmentIndex};
 use crate::segment::spine::Entry;
 
-/// Writes the rows of all ids, sorted by key and row, in groups.
+/// Writes where in the spine all ids are, sorted by key and row, in groups.
 ///
-/// A group stands under its last key and row. Its value: the bytes that a row
-/// takes, then of each row the last two bytes of its key, then the rows.
-pub(super) fn write(entries: &[Entry], table: &mut Appender<'_>) -> Result<()> {
+/// A group stands under its last key and row. Its value: the bytes that a slot
+/// takes, then of each row the last two bytes of its key, then the slots. A slot leads
+/// straight to the entry, which has the key and the row.
+pub(super) fn write(entries: &[Entry], slots: &[u32], table: &mut Appender<'_>) -> Result<()> {
     let width = row_width(entries.len() as u32);
     let mut value = Vec::with_capacity(1 + GROUP * 6);
     for group in sorted(entries).chunks(GROUP) {
@@ -25,7 +26,7 @@ pub(super) fn write(entries: &[Entry], table: &mut Appender<'_>) -> Result<()> {
             value.extend_from_slice(fragment(&entries[row as usize].key));
         }
         for &row in group {
-            value.extend_from_slice(&row.to_le_bytes()[..width]);
+            value.extend_from_slice(&slots[row as usize].to_le_bytes()[..width]);
         }
         table.put(&id_key(&entries[last as usize].key, last), &value)?;
     }
@@ -57,13 +58,13 @@ pub(super) fn write_versions(
 
 impl SegmentIndex {
     /// Rows with this key after one, ascending: the event and its versions. Texts
-    /// must be compared in full. `key_of` gives the key of a row.
+    /// must be compared in full. `in_slot` gives the key and the row of a slot.
     pub(crate) fn rows_of(
         &self,
         key: &[u8; 16],
         after: Option<u32>,
         at_most: usize,
-        key_of: impl Fn(u32) -> Result<[u8; 16]>,
+        in_slot: impl Fn(u32) -> Result<([u8; 16], u32)>,
     ) -> Result<Vec<u32>> {
         let mut found = Vec::new();
         let Some(first) = after.map_or(Some(0), |after| after.checked_add(1)) else {
@@ -78,9 +79,10 @@ impl SegmentIndex {
                 if other != fragment(key) {
                     continue;
                 }
-                let row =
-                    group.row(at, self.rows).map_err(|error| self.damaged("an id", &error))?;
-                if row >= first && key_of(row)? == *key {
+                let slot =
+                    group.slot(at, self.rows).map_err(|error| self.damaged("an id", &error))?;
+                let (other, row) = in_slot(slot)?;
+                if row >= first && other == *key {
                     found.push(row);
                     if found.len() >= at_most {
                         return Ok(ControlFlow::Break(()));
@@ -101,7 +103,7 @@ impl SegmentIndex {
         from: (&[u8; 16], u32),
         high: &[u8; 16],
         at_most: usize,
-        key_of: impl Fn(u32) -> Result<[u8; 16]>,
+        in_slot: impl Fn(u32) -> Result<([u8; 16], u32)>,
     ) -> Result<Vec<u32>> {
         let mut found = Vec::new();
         let mut is_first = true;
@@ -110,21 +112,24 @@ impl SegmentIndex {
                 return Ok(ControlFlow::Break(()));
             };
             let group = self.group_of_ids(value)?;
-            let row = |at| group.row(at, self.rows).map_err(|error| self.damaged("an id", &error));
+            let entry = |at| {
+                let slot = group.slot(at, self.rows);
+                in_slot(slot.map_err(|error| self.damaged("an id", &error))?)
+            };
             let mut at = 0;
             if std::mem::take(&mut is_first) {
                 // Only the first group can begin before the place: halved until it is found.
                 let mut end = group.len();
                 while at < end {
                     let middle = at.midpoint(end);
-                    let row = row(middle)?;
-                    if (&key_of(row)?, row) < from { at = middle + 1 } else { end = middle }
+                    let (key, row) = entry(middle)?;
+                    if (&key, row) < from { at = middle + 1 } else { end = middle }
                 }
             }
             let whole = last.get(..16).is_some_and(|key| key <= high.as_slice());
             for at in at..group.len() {
-                let row = row(at)?;
-                if found.len() >= at_most || (!whole && key_of(row)? > *high) {
+                let (key, row) = entry(at)?;
+                if found.len() >= at_most || (!whole && key > *high) {
                     return Ok(ControlFlow::Break(()));
                 }
                 found.push(row);
@@ -175,7 +180,7 @@ impl SegmentIndex {
 struct IdGroup<'v> {
     /// Two bytes of each.
     fragments: &'v [u8],
-    rows: &'v [u8],
+    slots: &'v [u8],
     width: usize,
 }
 
@@ -186,26 +191,26 @@ impl<'v> IdGroup<'v> {
         let count = input.0.len() / (2 + width);
         if !(1..=4).contains(&width) || count > GROUP || count * (2 + width) != input.0.len() {
             return Err(Error::damaged(format!(
-                "expected at most {GROUP} rows of 1 to 4 bytes, found {} bytes for rows of {width}",
+                "expected at most {GROUP} slots of 1 to 4 bytes, found {} bytes for slots of {width}",
                 input.0.len()
             )));
         }
         let fragments = input.bytes(2 * count)?;
-        Ok(Self { fragments, rows: input.0, width })
+        Ok(Self { fragments, slots: input.0, width })
     }
 
     fn len(&self) -> usize {
         self.fragments.len() / 2
     }
 
-    fn row(&self, at: usize, end: u32) -> Result<u32> {
+    fn slot(&self, at: usize, end: u32) -> Result<u32> {
         let mut four = [0; 4];
-        four[..self.width].copy_from_slice(&self.rows[at * self.width..][..self.width]);
-        let row = u32::from_le_bytes(four);
-        if row < end {
-            return Ok(row);
+        four[..self.width].copy_from_slice(&self.slots[at * self.width..][..self.width]);
+        let slot = u32::from_le_bytes(four);
+        if slot < end {
+            return Ok(slot);
         }
-        Err(Error::damaged(format!("expected a row below {end}, found {row}")))
+        Err(Error::damaged(format!("expected a slot below {end}, found {slot}")))
     }
 }
 
@@ -231,7 +236,7 @@ fn id_key(key: &[u8; 16], row: u32) -> [u8; 21] {
     bytes
 }
 
-/// The part of a key that is kept with its row: enough to pass over nearly all
+/// The part of a key that is kept with its slot: enough to pass over nearly all
 /// others without a look at the spine.
 fn fragment(key: &[u8; 16]) -> &[u8] {
     &key[14..]

@@ -64,7 +64,7 @@ fn figures_of_an_index() {
         let bytes = sealed.build(&[]);
         println!("{count} events: {:.0} ns to build", per(busy().saturating_sub(started), count));
         let started = busy();
-        store::build(|table| ids::write(&sealed.entries, table)).expect("builds");
+        store::build(|table| ids::write(&sealed.entries, &sealed.slots(), table)).expect("builds");
         println!("  ids alone: {:.0} ns", per(busy().saturating_sub(started), count));
         println!("  {} bytes, {:.1} an event", bytes.len(), bytes.len() as f64 / f64::from(count));
         let index = sealed.open(bytes.clone()).expect("opens");
@@ -99,7 +99,7 @@ fn lookups(sealed: &Sealed, index: &SegmentIndex) {
         let started = busy();
         let mut found = 0;
         for key in keys {
-            found += index.rows_of(key, None, 1, sealed.key_of()).expect("reads").len();
+            found += index.rows_of(key, None, 1, sealed.in_slot()).expect("reads").len();
         }
         println!(
             "  id, {what}: {:.0} ns ({found} found)",
@@ -130,7 +130,7 @@ fn opening(sealed: &Sealed, bytes: Vec<u8>) {
     let many: Vec<_> = (0..256).map(|_| open().expect("opens")).collect();
     println!("  open: {:.0} ns", per(busy().saturating_sub(started), 256));
     for index in &many {
-        index.rows_of(&sealed.entries[9].key, None, 1, sealed.key_of()).expect("reads");
+        index.rows_of(&sealed.entries[9].key, None, 1, sealed.in_slot()).expect("reads");
     }
     println!("  memory of each that is open: {} bytes", (resident() - before) / 256);
     let started = busy();

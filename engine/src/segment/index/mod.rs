@@ -45,6 +45,8 @@ pub(crate) struct Extra<'a> {
     pub(crate) versions: Vec<(u32, ContentDigest)>,
     /// Where each piece of quarantined input lies, in order.
     pub(crate) quarantined: &'a [u64],
+    /// Where in the spine the entry of each row stands.
+    pub(crate) slots: &'a [u32],
 }
 
 /// The index of a sealed segment, open for reading.
@@ -78,7 +80,7 @@ pub(crate) fn build(
             put_number(&mut head, count as u64);
         }
         table.put(&Table::Head.key(&[]), &head)?;
-        ids::write(entries, table)?;
+        ids::write(entries, extra.slots, table)?;
         let mut lists = ListWriter::default();
         let dimensions = dimensions::write(index, entries, &mut lists, table)?;
         let [inside, outside] = children.write(&mut lists, table)?;

@@ -77,15 +77,31 @@ impl Sealed {
             .filter(|&row| self.entries[row as usize].flags.has(Flags::VERSION))
             .map(|row| (row, [row as u8; 8]))
             .collect();
-        build(&self.index, &self.entries, FIRST_SEQ, Extra { versions, quarantined }, &|at| {
-            Ok(at.to_be_bytes().to_vec())
-        })
+        build(
+            &self.index,
+            &self.entries,
+            FIRST_SEQ,
+            Extra { versions, quarantined, slots: &self.slots() },
+            &|at| Ok(at.to_be_bytes().to_vec()),
+        )
         .expect("builds")
     }
 
     pub(crate) fn open(&self, bytes: Vec<u8>) -> Result<SegmentIndex> {
         let rows = self.entries.len() as u32;
         SegmentIndex::open("1.idx", Plain(Arc::new(bytes)), FIRST_SEQ, rows)
+    }
+
+    /// Rows stand in the spine the other way round.
+    pub(crate) fn slots(&self) -> Vec<u32> {
+        (0..self.entries.len() as u32).rev().collect()
+    }
+
+    pub(crate) fn in_slot(&self) -> impl Fn(u32) -> Result<([u8; 16], u32)> {
+        |slot| {
+            let row = self.entries.len() - 1 - slot as usize;
+            Ok((self.entries[row].key, row as u32))
+        }
     }
 
     pub(crate) fn key_of(&self) -> impl Fn(u32) -> Result<[u8; 16]> {
@@ -207,18 +223,18 @@ fn ids_are_found_and_no_others() {
         }
     }
     for (key, rows) in &expected {
-        assert_eq!(&index.rows_of(key, None, 99, sealed.key_of()).expect("reads"), rows);
-        let rest = index.rows_of(key, Some(rows[0]), 99, sealed.key_of()).expect("reads");
+        assert_eq!(&index.rows_of(key, None, 99, sealed.in_slot()).expect("reads"), rows);
+        let rest = index.rows_of(key, Some(rows[0]), 99, sealed.in_slot()).expect("reads");
         assert_eq!(rest, rows[1..]);
         let mut other = *key;
         other[3] ^= 1;
-        assert!(index.rows_of(&other, None, 1, sealed.key_of()).expect("reads").is_empty());
+        assert!(index.rows_of(&other, None, 1, sealed.in_slot()).expect("reads").is_empty());
     }
     let sorted: Vec<u32> = expected.values().flatten().copied().collect();
     let (low, high) = ([0x40; 16], [0x9f; 16]);
     let between: Vec<u32> =
         expected.range(low..=high).flat_map(|(_, rows)| rows).copied().collect();
-    let of_range = |from, high, most| index.rows_between(from, high, most, sealed.key_of());
+    let of_range = |from, high, most| index.rows_between(from, high, most, sealed.in_slot());
     assert_eq!(of_range((&low, 0), &high, 9999).expect("reads"), between);
     assert_eq!(of_range((&low, 0), &high, 5).expect("reads"), between[..5]);
     assert_eq!(of_range((&[0; 16], 0), &[0xff; 16], 99_999).expect("reads"), sorted);
@@ -399,8 +415,8 @@ fn damaged_and_short_bytes_are_errors_or_wrong_answers() {
         if let Some(Ok(rows)) = rows {
             assert!(rows.iter().all(|&row| (row as usize) < sealed.entries.len()));
         }
-        let _ = index.rows_of(&sealed.entries[5].key, None, 9, sealed.key_of());
-        let _ = index.rows_between((&[0; 16], 0), &[0xff; 16], 9999, sealed.key_of());
+        let _ = index.rows_of(&sealed.entries[5].key, None, 9, sealed.in_slot());
+        let _ = index.rows_between((&[0; 16], 0), &[0xff; 16], 9999, sealed.in_slot());
         let _ = index.links(Standing::Refused, 0, 99);
     };
     let mut random = Random(1);
