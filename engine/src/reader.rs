@@ -237,6 +237,13 @@ impl Reader {
         self.0.storage.path()
     }
 
+    /// Has the system write to disk what was seen last. O(what isn't there yet).
+    pub(crate) fn sync(&self) {
+        let mut state = self.0.state.lock();
+        let State { full, active, .. } = &mut *state;
+        full.iter_mut().chain(active).for_each(Follower::sync);
+    }
+
     /// What there is to see now.
     pub(crate) fn view(&self) -> Result<View> {
         let mut state = self.0.state.lock();

@@ -73,6 +73,8 @@ pub struct Subscription {
     reader: Reader,
     filter: Filter,
     durable: bool,
+    /// When the log was synced from here.
+    synced: Option<Instant>,
     /// What is being read, up to the sequence number `end`.
     parts: Arc<Parts>,
     end: u64,
@@ -107,6 +109,7 @@ impl Subscription {
             reader,
             filter: filter.clone(),
             durable: false,
+            synced: None,
             parts,
             end: 0,
             next,
@@ -117,9 +120,9 @@ impl Subscription {
         })
     }
 
-    /// Whether to wait until an event is known to be on disk. A block's being so is
-    /// written with the next one, or when the store is closed, so that the newest
-    /// events of a store that is silent come late.
+    /// Whether to wait until an event is known to be on disk. The writer says so with
+    /// the next block that it writes; where none comes, the log is synced from here
+    /// (fdatasync, about each 50 ms at most), which writes nothing to the store.
     ///
     /// ```
     /// use std::time::Duration;
@@ -130,8 +133,6 @@ impl Subscription {
     /// let store = Store::open(&path)?;
     /// let mut events = Reader::open(&path)?.subscribe(&Filter::new(), StartFrom::Start)?.durable(true);
     /// store.append(Event::new("first"))?;
-    /// assert!(events.next_timeout(Duration::ZERO).is_none(), "it is on disk, and nothing says so");
-    /// store.append(Event::new("second"))?;
     /// let event = events.next_timeout(Duration::from_secs(9)).expect("it comes at once")?;
     /// assert_eq!(event.kind(), "first");
     /// # Ok::<(), forebear::Error>(())
@@ -202,7 +203,18 @@ impl Subscription {
 
     /// Takes notice of what was written since.
     fn look(&mut self) -> Result<()> {
-        let View { parts, durable_end } = self.reader.view()?;
+        let mut view = self.reader.view()?;
+        let is_due = |at: &Instant| at.elapsed() >= SYNC_TIME;
+        if self.durable
+            && view.durable_end <= self.next
+            && self.next < view.parts.end_seq()
+            && self.synced.as_ref().is_none_or(is_due)
+        {
+            self.reader.sync();
+            self.synced = Some(Instant::now());
+            view = self.reader.view()?;
+        }
+        let View { parts, durable_end } = view;
         self.end = if self.durable { durable_end } else { parts.end_seq() };
         self.parts = parts;
         Ok(())
@@ -323,5 +335,7 @@ fn begin(parts: &Parts, time_ns: i64) -> u64 {
 
 /// How long it takes at most until a write is noticed, about.
 const POLL_TIME: Duration = Duration::from_millis(10);
+/// How long to wait for the writer's word on what is on disk.
+const SYNC_TIME: Duration = Duration::from_millis(50);
 /// How often what is to be read next may have expired.
 const EXPIRED_MAX: usize = 8;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forebear::storage::{SimulatedDisk, Storage};
+use forebear::storage::{Fault, SimulatedDisk, Storage};
 use forebear::{
     Batch, ChainOptions, Durability, Event, Filter, Reader, Retention, StartFrom, Store,
 };
@@ -194,26 +194,45 @@ fn an_event_is_told_within_a_tenth_of_a_second() {
 }
 
 #[test]
-fn durable_events_are_those_that_a_later_block_calls_so() {
+fn durable_events_are_those_that_a_power_loss_leaves() {
     let disk = SimulatedDisk::new();
     let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
-    let reader = Reader::open_on(Arc::new(disk)).expect("opens");
+    let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
     let mut events =
         reader.subscribe(&Filter::new(), StartFrom::Start).expect("begins").durable(true);
     let flushed = |n| Batch::from(event(n)).durability(Durability::Flush);
-    store.write(flushed(0)).expect("writes");
-    store.write(flushed(1)).expect("writes");
-    assert!(events.next_timeout(Duration::ZERO).is_none());
-    store.flush().expect("syncs");
-    store.write(flushed(2)).expect("writes");
-    for seq in 1..=2 {
-        let event = events.next_timeout(Duration::ZERO).expect("is on disk").expect("is read");
-        assert_eq!(event.seq(), seq);
+    for n in 0..5 {
+        store.write(flushed(n)).expect("writes");
+        // No block comes after it that would say it is on disk.
+        let told = events.next_timeout(Duration::from_secs(9)).expect("comes").expect("is read");
+        for seed in 0..20 {
+            let after = Arc::new(disk.power_loss(seed));
+            let after = Store::builder().open_on(after).expect("opens").snapshot();
+            assert!(after.contains(told.id().clone()).expect("answers"), "event {n}, seed {seed}");
+        }
     }
+    store.write(flushed(5)).expect("writes");
+    disk.fail_at(disk.operations() + 1, Fault::Io);
+    thread::sleep(Duration::from_millis(60));
+    assert!(events.next_timeout(Duration::ZERO).is_none(), "it could not be synced");
+}
+
+#[test]
+fn what_the_writer_calls_durable_is_told_at_once() {
+    let disk = SimulatedDisk::new();
+    let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
+    let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
+    let mut events =
+        reader.subscribe(&Filter::new(), StartFrom::Now).expect("begins").durable(true);
     assert!(events.next_timeout(Duration::ZERO).is_none());
+    store.append(event(0)).expect("appends");
+    store.append(event(1)).expect("appends");
+    let begun = disk.operations();
+    assert!(events.next_timeout(Duration::from_secs(9)).is_some());
     store.close().expect("closes");
-    let event = events.next_timeout(Duration::ZERO).expect("is on disk").expect("is read");
-    assert_eq!(event.seq(), 3);
+    let by_the_writer = disk.operations() - begun;
+    assert!(events.next_timeout(Duration::from_secs(9)).is_some());
+    assert!(by_the_writer > 0 && disk.operations() - begun == by_the_writer, "nobody synced");
 }
 
 #[test]

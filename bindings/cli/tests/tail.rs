@@ -150,14 +150,18 @@ fn tail_follows_what_a_filter_takes_and_if_durable_what_is_on_disk() {
     let mut lines = BufReader::new(tail.stdout.take().expect("is piped")).lines();
     let mut next = || lines.next().expect("goes on").expect("is text");
     assert!(next().contains(r#""id":"failure""#));
+    let mut delays = Vec::new();
     for n in 0..5 {
         store.append(Event::new("step").id(format!("step {n}"))).expect("appends");
         let id = format!("error {n}");
         store.append(Event::new("error").id(id.as_str())).expect("appends");
-        // Each block says of those before it that they are on disk.
-        store.append(Event::new("step").id(format!("after {n}"))).expect("appends");
+        // No block comes after it that would say it is on disk.
+        let begun = Instant::now();
         assert!(next().contains(&id));
+        delays.push(begun.elapsed());
     }
+    // The best of them: the machine may be busy with other things.
+    assert!(delays.iter().min() < Some(&Duration::from_millis(100)), "{delays:?}");
     interrupt(&mut tail);
     assert!(tail.wait().expect("ends").success());
 }

@@ -120,6 +120,16 @@ impl Follower {
         self.start.first_seq + u64::from(rows)
     }
 
+    /// Has the system write what was followed to disk, as any process may, so that it is
+    /// known to be there before the writer says so. Where it fails or can't be done,
+    /// the writer's word is waited for.
+    pub(crate) fn sync(&mut self) {
+        let unknown = !self.complete && !self.durability.pending.is_empty();
+        if unknown && self.file.sync().is_ok() {
+            self.durability.reach(self.end);
+        }
+    }
+
     /// What was passed over since the last call.
     pub(crate) fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
@@ -279,8 +289,12 @@ impl Follower {
 
 impl Durability {
     fn add(&mut self, header: &Header, rows: u32) {
-        self.offset = self.offset.max(header.durable);
         self.pending.push_back((header.end(), rows));
+        self.reach(header.durable);
+    }
+
+    fn reach(&mut self, offset: u64) {
+        self.offset = self.offset.max(offset);
         while let Some(&(end, rows)) = self.pending.front()
             && end <= self.offset
         {

@@ -35,7 +35,7 @@ pub(crate) struct TailArgs {
     /// (as --since, nanoseconds excepted) [default: now with -f, else start]
     #[arg(long, value_name = "WHERE", value_parser = start_from)]
     from: Option<StartFrom>,
-    /// Only what is known to be on disk: the newest events come with the next write
+    /// Only what is known to be on disk
     #[arg(long)]
     durable: bool,
     /// Print the payloads too
