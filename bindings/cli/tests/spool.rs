@@ -118,6 +118,43 @@ fn relationships_are_handed_in_and_answered() {
 }
 
 #[test]
+fn links_are_handed_in_and_say_what_became_of_them() {
+    let place = Place::new();
+    let mut holder = Holder::of(&place);
+    holder.append("child");
+    for (child, parent, became) in [
+        ("child", "holder", "accepted"),
+        ("child", "holder", "repeat"),
+        ("child", "elsewhere", "refused"),
+        ("holder", "child", "closing"),
+        ("yet to come", "child", "accepted"),
+    ] {
+        let said = place.run(&["link", child, parent, "--json"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(said.lines().remove(0)["status"], became, "{child} by {parent}");
+    }
+    assert_eq!(ids(&place.json(&["chain", "child"])), ["child", "holder"]);
+    holder.append("yet to come");
+    assert_eq!(ids(&place.json(&["chain", "yet to come"])), ["yet to come", "child", "holder"]);
+    holder.end();
+}
+
+#[test]
+fn a_quarantined_line_is_read_again_while_the_store_is_held() {
+    let place = Place::new();
+    let holder = Holder::of(&place);
+    let file = place.store().with_file_name("lines.jsonl");
+    std::fs::write(&file, "{\"torn\n").expect("writes");
+    let path = file.to_str().expect("is text");
+    assert_handed_in(&place.run(&["import", path, "--wait"]));
+    assert_eq!(place.json(&["quarantine"]).len(), 1);
+    std::fs::write(&file, "{\"uuid\":\"mended\",\"type\":\"user\"}\n").expect("writes");
+    assert_handed_in(&place.run(&["quarantine", "retry"]));
+    holder.end();
+    assert_eq!(ids(&place.json(&["show", "mended"])), ["mended"]);
+}
+
+#[test]
 fn answers_come_line_by_line_also_through_the_spool() {
     let place = Place::new();
     let holder = Holder::of(&place);

@@ -3,18 +3,20 @@
 use std::io::Write;
 
 use clap::Args;
-use forebear::{LinkKind, Linked};
+use forebear::{Batch, ClosingLink, EventId, Link, LinkKind, Linked, Snapshot};
 use serde::Serialize;
 
 use crate::args::Global;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::output::{Out, text};
-use crate::place;
+use crate::place::{self, Target};
 
 /// Say after the fact what caused an event
 ///
-/// Neither of the two need be stored yet, but the store must be there. An event that named its parent itself
-/// keeps it; what was refused is listed by `forebear links`.
+/// Neither of the two need be stored yet, but the store must be there. An event that named
+/// its parent itself keeps it; what was refused is listed by `forebear links`. While
+/// another process writes to the store, the link is handed in through the store's spool,
+/// and the command ends once that process has taken it in.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints what became of the link: accepted, repeat, refused or closing (it would lead round
@@ -42,12 +44,27 @@ pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
         kind: &'a str,
     }
 
-    let store = place::open_existing(global)?;
-    let snapshot = store.snapshot();
-    let child = place::find_or_name(&snapshot, &args.child)?;
-    let parent = place::find_or_name(&snapshot, &args.parent)?;
-    let linked = store.link(&child, &parent, args.kind)?;
-    store.close()?;
+    let target = place::open_existing_or_hand_in(global)?;
+    let before = target.snapshot(global)?;
+    let child = place::find_or_name(&before, &args.child)?;
+    let parent = place::find_or_name(&before, &args.parent)?;
+    let linked = match target {
+        Target::Store(store) => {
+            let linked = store.link(&child, &parent, args.kind)?;
+            store.close()?;
+            linked
+        }
+        Target::Spool(spool) if stands(&before, &child, &parent)? => {
+            drop(spool);
+            Linked::Repeat
+        }
+        Target::Spool(spool) => {
+            let link = Link::new(child.clone(), parent.clone(), args.kind);
+            let ticket = spool.submit(Batch::from(link.clone()))?;
+            place::finish_handing_in(&spool, Some(&ticket), true)?;
+            became(&place::snapshot(global)?, &link)?
+        }
+    };
     let mut out = Out::new();
     if global.json {
         out.json(&Line {
@@ -68,4 +85,40 @@ pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
     }
     out.finish()?;
     Ok(())
+}
+
+/// Whether the parent is what the child goes back to.
+fn stands(snapshot: &Snapshot, child: &EventId, parent: &EventId) -> Result<bool, Failure> {
+    let stored = snapshot.get(child.clone())?;
+    Ok(stored.is_some_and(|event| event.parent() == Some(parent)))
+}
+
+/// What became of a link that another process took in. O(links that don't stand) where
+/// this one doesn't.
+fn became(snapshot: &Snapshot, link: &Link) -> Result<Linked, Failure> {
+    let mut after = None;
+    loop {
+        let page = snapshot.closing_links(after)?;
+        let is_it = |closing: &ClosingLink| {
+            (&closing.child, &closing.parent) == (link.child(), link.parent())
+        };
+        if page.items.iter().any(is_it) {
+            return Ok(Linked::Closing);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    loop {
+        let page = snapshot.refused_links(after)?;
+        if page.items.iter().any(|refused| refused.link == *link) {
+            return Ok(Linked::Refused);
+        }
+        after = page.next;
+        if after.is_none() {
+            // It stands, or waits for the child.
+            return Ok(Linked::Accepted);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::args::Global;
 use crate::commands::import;
 use crate::failure::{Failure, Outcome, note};
 use crate::output::{Out, draw, text};
-use crate::place::{self, Target};
+use crate::place;
 
 /// Columns before what is said of a piece.
 const INDENT: usize = 7;
@@ -61,9 +61,9 @@ pub(crate) fn run(args: &QuarantineArgs, global: &Global) -> Outcome {
 }
 
 fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
-    let store = place::open_existing(global)?;
+    let target = place::open_existing_or_hand_in(global)?;
     let (mut files, mut gone) = (BTreeSet::new(), BTreeSet::new());
-    each(&store.snapshot(), |n, input| {
+    each(&target.snapshot(global)?, |n, input| {
         if wanted.is_none_or(|wanted| wanted == n) {
             let path = PathBuf::from(input.source);
             if path.is_file() {
@@ -83,7 +83,7 @@ fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
                 .to_owned(),
         ));
     }
-    import::import(Target::Store(store), &ImportOptions::new(files).again(true), global)
+    import::import(target, &ImportOptions::new(files).again(true), global)
 }
 
 fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
