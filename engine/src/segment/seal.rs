@@ -19,6 +19,7 @@ use crate::segment::footer::{
 };
 use crate::segment::gather::{Events, Gatherer};
 use crate::segment::output::Output;
+use crate::segment::packed::Packer;
 use crate::segment::pages::PageDigest;
 use crate::segment::spine::Entry;
 use crate::segment::window::Window;
@@ -250,12 +251,15 @@ fn write_heap(
         chunks: ChunkWriter::new(packing.level, &dictionary)?,
         out,
         chunk_bytes: packing.chunk_bytes,
+        packed: Vec::new(),
     };
     gatherer.events(&mut Events {
-        rows: log.index.rows(),
+        index: log.index,
+        texts: &spine.texts,
         lengths: &scanned.lengths,
         entries: &mut spine.entries,
         first_seq: log.first_seq,
+        packer: Packer::default(),
     })?;
     footer.others_at = gatherer.chunks.position();
     let others = gatherer.others(&scanned.others)?;
