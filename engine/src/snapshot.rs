@@ -13,8 +13,8 @@ use crate::lineage::common::{self, CommonCause};
 use crate::lineage::pieces::{Position, Tops};
 use crate::lineage::tree::{self, Descendant, TreeOptions};
 use crate::log::index::Flags;
-use crate::log::windows::LastWindow;
 use crate::parts::Parts;
+use crate::parts::part::LastRead;
 use crate::query::counts::{self, Bucket, Count, CountBy};
 use crate::query::events;
 use crate::query::filter::Filter;
@@ -735,7 +735,7 @@ impl Snapshot {
     /// The event or version with this sequence number, with its payload.
     pub(crate) fn event(&self, seq: u64) -> Result<StoredEvent> {
         let found = self.found(seq, Detail::Payload, Cursor::NONE)?;
-        self.load(found, Detail::Payload, &mut LastWindow::default())
+        self.load(found, Detail::Payload, &mut LastRead::default())
     }
 
     /// What the index holds of a row.
@@ -767,23 +767,23 @@ impl Snapshot {
         &self,
         found: Found,
         detail: Detail,
-        last: &mut LastWindow,
+        last: &mut LastRead,
     ) -> Result<StoredEvent> {
         let Found { columns, lineage, names, .. } = found;
         let content = if let Some(names) = names {
             Content::Names(names)
         } else {
-            let Some((part, _)) = self.parts.locate(columns.seq)? else {
+            let Some((part, row)) = self.parts.locate(columns.seq)? else {
                 return Err(Error::expired(columns.seq));
             };
-            Content::Record(part.record(columns.place, detail, last)?)
+            part.content(row, columns.place, detail, last)?
         };
         Ok(StoredEvent { columns, lineage, content })
     }
 
     /// Loads a page of events.
     pub(crate) fn load_page(&self, page: Page<Found>, detail: Detail) -> Result<Page<StoredEvent>> {
-        let mut last = LastWindow::default();
+        let mut last = LastRead::default();
         let load = |found| self.load(found, detail, &mut last);
         page.load(|found| found.after, load, StoredEvent::own_bytes)
     }

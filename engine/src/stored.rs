@@ -7,6 +7,7 @@ use crate::id::EventId;
 use crate::log::RecordView;
 use crate::log::index::NONE;
 use crate::query::page::Cursor;
+use crate::segment::packed::PackedView;
 use crate::segment::sealed::Segment;
 
 /// How much of an event a query loads.
@@ -100,6 +101,8 @@ pub(crate) enum Content {
     Names(Names),
     /// The record, which has them too.
     Record(RecordView),
+    /// Of a sealed segment.
+    Packed(Names, PackedView),
 }
 
 /// The texts of an event that the index holds.
@@ -187,7 +190,7 @@ impl StoredEvent {
     /// The kind.
     pub fn kind(&self) -> &str {
         match &self.content {
-            Content::Names(names) => names.kind(),
+            Content::Names(names) | Content::Packed(names, _) => names.kind(),
             Content::Record(record) => record.fields().kind(),
         }
     }
@@ -195,7 +198,7 @@ impl StoredEvent {
     /// The instance, empty where none was given.
     pub fn instance(&self) -> &str {
         match &self.content {
-            Content::Names(names) => names.instance(),
+            Content::Names(names) | Content::Packed(names, _) => names.instance(),
             Content::Record(record) => record.fields().instance(),
         }
     }
@@ -203,7 +206,7 @@ impl StoredEvent {
     /// The session.
     pub fn session(&self) -> Option<&str> {
         match &self.content {
-            Content::Names(names) => names.session(),
+            Content::Names(names) | Content::Packed(names, _) => names.session(),
             Content::Record(record) => record.fields().session(),
         }
     }
@@ -241,7 +244,8 @@ impl StoredEvent {
     /// The labels in order of their keys. None where the query asked for
     /// [`Detail::Columns`].
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.record().into_iter().flat_map(RecordView::labels)
+        let packed = self.packed().into_iter().flat_map(PackedView::labels);
+        self.record().into_iter().flat_map(RecordView::labels).chain(packed)
     }
 
     /// The value of one label; as [`labels`](Self::labels).
@@ -273,7 +277,11 @@ impl StoredEvent {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn usage(&self) -> Option<Usage> {
-        self.record().and_then(|record| record.fields().usage())
+        match &self.content {
+            Content::Names(_) => None,
+            Content::Record(record) => record.fields().usage(),
+            Content::Packed(_, record) => record.usage(),
+        }
     }
 
     /// The payload, byte for byte as it came in. None where it had none, or
@@ -289,18 +297,33 @@ impl StoredEvent {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn payload(&self) -> Option<&[u8]> {
-        self.record().and_then(RecordView::payload)
+        match &self.content {
+            Content::Names(_) => None,
+            Content::Record(record) => record.payload(),
+            Content::Packed(_, record) => record.payload(),
+        }
     }
 
     /// Bytes of memory that the event alone holds.
     pub(crate) fn own_bytes(&self) -> usize {
-        self.record().map_or(0, RecordView::own_bytes)
+        match &self.content {
+            Content::Names(_) => 0,
+            Content::Record(record) => record.own_bytes(),
+            Content::Packed(_, record) => record.own_bytes(),
+        }
     }
 
     fn record(&self) -> Option<&RecordView> {
         match &self.content {
-            Content::Names(_) => None,
             Content::Record(record) => Some(record),
+            Content::Names(_) | Content::Packed(..) => None,
+        }
+    }
+
+    fn packed(&self) -> Option<&PackedView> {
+        match &self.content {
+            Content::Packed(_, record) => Some(record),
+            Content::Names(_) | Content::Record(_) => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::log::index::Flags;
-use crate::log::windows::LastWindow;
+use crate::parts::part::LastRead;
 use crate::parts::{Part, Parts};
 use crate::query::events::find_root;
 use crate::query::filter::Filter;
@@ -83,7 +83,7 @@ pub struct Subscription {
     begun: bool,
     since_ns: Option<i64>,
     plan: Option<Planned>,
-    last: LastWindow,
+    last: LastRead,
 }
 
 /// What the filter asks of the part that is being read.
@@ -116,7 +116,7 @@ impl Subscription {
             begun,
             since_ns,
             plan: None,
-            last: LastWindow::default(),
+            last: LastRead::default(),
         })
     }
 

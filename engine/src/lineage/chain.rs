@@ -6,9 +6,9 @@ use crate::id::EventId;
 use crate::limits;
 use crate::lineage::pieces::Position;
 use crate::lineage::up::Up;
-use crate::log::windows::LastWindow;
 use crate::parts::Parts;
 use crate::parts::near::Near;
+use crate::parts::part::LastRead;
 use crate::snapshot::Snapshot;
 use crate::stored::{Content, Detail, Lineage, StoredEvent};
 
@@ -206,7 +206,7 @@ impl<'s> Chain<'s> {
                 near: Near::new(parts),
                 detail: options.detail,
                 root: root_id,
-                window: LastWindow::default(),
+                last: LastRead::default(),
             },
             stop_at: options.stop_at,
             next: Some((seq, depth)),
@@ -295,7 +295,7 @@ struct Loader<'s> {
     near: Near<'s>,
     detail: Detail,
     root: EventId,
-    window: LastWindow,
+    last: LastRead,
 }
 
 impl Loader<'_> {
@@ -310,11 +310,11 @@ impl Loader<'_> {
         let (part, row) = self.near.locate(seq)?;
         let columns = part.columns(row)?;
         if let Some(next) = next.filter(|_| self.detail == Detail::Payload) {
-            part.prefetch(next, &self.window);
+            part.prefetch(next, &self.last);
         }
         let content = match self.detail {
             Detail::Columns => Content::Names(part.names(row)?),
-            detail => Content::Record(part.record(columns.place, detail, &mut self.window)?),
+            detail => part.content(row, columns.place, detail, &mut self.last)?,
         };
         let parent = if let &Up::Known(parent, _) = up {
             let (part, row) = self.near.locate(parent)?;

@@ -8,8 +8,8 @@ use crate::limits;
 use crate::lineage::children::{Children, key_of};
 use crate::lineage::pieces::Tops;
 use crate::lineage::up::Up;
-use crate::log::windows::LastWindow;
 use crate::parts::Parts;
+use crate::parts::part::LastRead;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
@@ -200,7 +200,7 @@ pub(crate) fn descendants(
         TreeOrder::DepthFirst => depth_first(&snapshot.parts, top, options)?,
         TreeOrder::BreadthFirst => breadth_first(&snapshot.parts, top, options)?,
     };
-    let mut last = LastWindow::default();
+    let mut last = LastRead::default();
     let mut tops = Tops::default();
     page.load(
         |step| step.after,

@@ -250,11 +250,12 @@ impl Encoded {
 }
 
 /// What can be the fields of a record.
-trait Fields: for<'a> Serialize<Encoding<'a>> {}
+pub(crate) trait Fields: for<'a> Serialize<Encoding<'a>> {}
 
 impl<T: for<'a> Serialize<Encoding<'a>>> Fields for T {}
 
-type Encoding<'a> = HighSerializer<AlignedVec<ALIGN>, ArenaHandle<'a>, rkyv::rancor::Error>;
+pub(crate) type Encoding<'a> =
+    HighSerializer<AlignedVec<ALIGN>, ArenaHandle<'a>, rkyv::rancor::Error>;
 
 /// Appends a record. Offsets within encoded fields are relative, so that they are
 /// the same bytes wherever they stand.
@@ -265,21 +266,34 @@ fn write(
     payload: Option<&[u8]>,
 ) -> Place {
     let begin = bytes.len();
+    let payload_len = payload.map(<[u8]>::len);
+    let meta_len = write_front(bytes, kind, meta, payload_len);
+    bytes.extend_from_slice(payload.unwrap_or_default());
+    pad(bytes);
+    Place { record: begin..bytes.len(), meta_len, payload_len }
+}
+
+/// Appends what comes before the payload of so many bytes; returns the length of the
+/// fields.
+pub(crate) fn write_front(
+    bytes: &mut AlignedVec<ALIGN>,
+    kind: RecordKind,
+    meta: &impl Fields,
+    payload_len: Option<usize>,
+) -> usize {
+    let begin = bytes.len();
     debug_assert_eq!(begin % ALIGN, 0);
     bytes.extend_from_slice(&[0; FRAME_BYTES]);
     // Encoding into memory fails only where an allocation does, which aborts.
     *bytes = to_bytes_in(meta, std::mem::take(bytes)).expect("encoding into memory");
     let meta_len = bytes.len() - begin - FRAME_BYTES;
     pad(bytes);
-    let payload_len = payload.map(<[u8]>::len);
-    bytes.extend_from_slice(payload.unwrap_or_default());
-    pad(bytes);
     let frame = &mut bytes[begin..begin + FRAME_BYTES];
     frame[0] = kind as u8;
     frame[4..8].copy_from_slice(&(meta_len as u32).to_le_bytes());
     let length = payload_len.map_or(NO_PAYLOAD, |length| length as u64);
     frame[8..].copy_from_slice(&length.to_le_bytes());
-    Place { record: begin..bytes.len(), meta_len, payload_len }
+    meta_len
 }
 
 fn pad(bytes: &mut AlignedVec<ALIGN>) {

@@ -62,6 +62,39 @@ impl EventMeta {
         self.usage = event.usage.as_ref().map(|usage| Box::new(UsageMeta::from(usage)));
     }
 
+    /// Takes ids alone.
+    pub(crate) fn set_ids(&mut self, id: &EventId, parent: Option<&EventId>) {
+        self.id = IdMeta::from(id);
+        self.parent = parent.map(IdMeta::from);
+    }
+
+    /// Takes what has one length.
+    pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, derived_id: bool) {
+        (self.time_ns, self.link, self.derived_id) = (time_ns, link, derived_id);
+    }
+
+    /// Takes texts that were read from a record: kind and instance, the session, and
+    /// the labels' keys and values as one, with the length of each.
+    pub(crate) fn set_texts(
+        &mut self,
+        [kind, instance]: [&str; 2],
+        session: Option<&str>,
+        label_lens: impl Iterator<Item = u64>,
+        labels: &str,
+    ) {
+        self.kind_len = kind.len() as u16;
+        self.instance_len = instance.len() as u16;
+        self.session_len = session.map(|session| session.len() as u16);
+        self.label_lens.clear();
+        self.label_lens.extend(label_lens.map(|length| length as u16));
+        self.texts.clear();
+        self.texts.extend([kind, instance, session.unwrap_or_default(), labels]);
+    }
+
+    pub(crate) fn set_usage(&mut self, usage: Option<&Usage>) {
+        self.usage = usage.map(|usage| Box::new(UsageMeta::from(usage)));
+    }
+
     /// About how many bytes the fields take once they are encoded.
     pub(crate) fn len_about(&self) -> usize {
         let id = |id: &IdMeta| match id {
@@ -145,6 +178,16 @@ impl ArchivedEventMeta {
             text
         };
         self.label_lens.chunks_exact(2).map(move |lens| (next(lens[0]), next(lens[1])))
+    }
+
+    /// The lengths of the labels' keys and values in turn.
+    pub(crate) fn label_lens(&self) -> impl Iterator<Item = u16> {
+        self.label_lens.iter().map(|length| length.to_native())
+    }
+
+    /// The labels' keys and values as one.
+    pub(crate) fn label_texts(&self) -> &str {
+        self.texts.get(self.labels_at()..).unwrap_or_default()
     }
 
     /// The tokens that the event's message took.

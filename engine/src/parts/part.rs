@@ -12,8 +12,16 @@ use crate::log::index::{Anchor, Flags, Index, Made, NONE, StoredLink, same_field
 use crate::log::reader::Via;
 use crate::log::windows::LastWindow;
 use crate::parts::LogView;
+use crate::segment::heap::LastChunk;
 use crate::segment::sealed::Segment;
-use crate::stored::{Columns, Detail, Names};
+use crate::stored::{Columns, Content, Detail, Names};
+
+/// What of logs and of heaps was read last, which most reads of a walk go on in.
+#[derive(Debug, Default)]
+pub(crate) struct LastRead {
+    window: LastWindow,
+    chunk: LastChunk,
+}
 
 /// A sealed segment or a log.
 #[derive(Clone, Debug)]
@@ -130,28 +138,32 @@ impl Part<'_> {
         }
     }
 
-    /// The record at a place, which [`columns`](Self::columns) gave.
-    pub(crate) fn record(
+    /// What the record of a row says, which is at the place that
+    /// [`columns`](Self::columns) gave.
+    pub(crate) fn content(
         &self,
+        row: u32,
         place: u64,
         detail: Detail,
-        last: &mut LastWindow,
-    ) -> Result<RecordView> {
+        last: &mut LastRead,
+    ) -> Result<Content> {
         let payload = detail == Detail::Payload;
         match self {
-            Part::Sealed(segment) => segment.record(place, payload),
+            Part::Sealed(segment) => segment.content(row, payload, &mut last.chunk),
             Part::Log(view) => {
-                view.log.reader.event(place, view.visible.log_end, payload, Via::Maps(last))
+                let (reader, end) = (&view.log.reader, view.visible.log_end);
+                let via = Via::Maps(&mut last.window);
+                reader.event(place, end, payload, via).map(Content::Record)
             }
         }
     }
 
     /// Has the processor fetch the record of a row that is read next.
-    pub(crate) fn prefetch(&self, seq: u64, last: &LastWindow) {
+    pub(crate) fn prefetch(&self, seq: u64, last: &LastRead) {
         let Part::Log(view) = self else { return };
         let row = seq.checked_sub(view.first_seq()).and_then(|row| u32::try_from(row).ok());
         if let Some(row) = row.filter(|&row| view.sees(row)) {
-            last.prefetch(view.index().row(row).offset);
+            last.window.prefetch(view.index().row(row).offset);
         }
     }
 

@@ -8,7 +8,6 @@ use crate::log::record::ALIGN;
 use crate::segment::footer::MAX_RAW_BYTES;
 use crate::segment::output::{Output, field};
 use crate::segment::pages::{PageDigest, page_digest};
-use crate::segment::slim::{Ids, is_free, slim};
 
 /// Size of a chunk's entry in the table.
 pub(crate) const CHUNK_ENTRY_BYTES: usize = 32;
@@ -41,8 +40,9 @@ pub(crate) struct Chunk {
 
 /// What is known of records by the numbers that they have in their chunks.
 pub(crate) trait Placed {
-    /// The ids that need not stand in a record, since the spine has them.
-    fn ids(&self, number: u32) -> Option<Ids>;
+    /// Appends a record as the heap has it: all of it, or what comes before its
+    /// payload where that stands `apart`.
+    fn pack(&mut self, number: u32, record: &[u8], apart: bool, to: &mut Vec<u8>) -> Result<()>;
     /// Takes notice of a record's address in the heap.
     fn place(&mut self, number: u32, address: u32);
 }
@@ -105,15 +105,10 @@ impl Chunk {
 
     /// Adds a record, or the fields of one that is large. Whoever writes the chunk is
     /// told by the number which it is.
-    pub(crate) fn add(&mut self, number: u32, record: &[u8]) -> Result<()> {
-        if !is_free(record) {
-            return Err(Error::damaged(
-                "expected a record whose frame ends its kind with zeros, found other bytes",
-            ));
-        }
+    pub(crate) fn add(&mut self, number: u32, record: &[u8]) {
+        debug_assert_eq!(record.len() % ALIGN, 0);
         self.records.push((number, self.raw.len() as u32));
         self.raw.extend_from_slice(record);
-        Ok(())
     }
 
     /// The records, each with its number.
@@ -153,13 +148,9 @@ impl ChunkWriter {
         out: &mut Output,
         placed: &mut impl Placed,
     ) -> Result<()> {
-        let mut row_before = 0;
         for &(number, begin) in &chunk.records {
             let at = self.raw_at + u64::from(begin);
             placed.place(number, u32::try_from(at / ALIGN as u64).map_err(|_| too_much(at))?);
-            if let Some(ids) = placed.ids(number) {
-                slim(&mut chunk.raw[begin as usize..], &ids, &mut row_before)?;
-            }
         }
         self.put(&chunk.raw, false, out)?;
         chunk.clear();

@@ -7,11 +7,12 @@
 //! their chunks would take too much memory, some are gathered at a time.
 
 use crate::error::Result;
-use crate::log::index::{Flags, Row};
+use crate::log::index::{Flags, Index, NONE, Row};
 use crate::log::record::{FRAME_BYTES, Frame};
 use crate::segment::chunks::{Chunk, ChunkWriter, PIECE_BYTES, Placed};
+use crate::segment::entries::outside_parent;
 use crate::segment::output::Output;
-use crate::segment::slim::Ids;
+use crate::segment::packed::{Known, Packer};
 use crate::segment::spine::Entry;
 use crate::segment::window::Window;
 
@@ -22,15 +23,20 @@ pub(crate) struct Gatherer<'l, 'o> {
     pub(crate) out: &'o mut Output,
     /// Bytes of a chunk before compression, about.
     pub(crate) chunk_bytes: usize,
+    /// The record that is added, as the heap has it.
+    pub(crate) packed: Vec<u8>,
 }
 
 /// The events and versions of a log, in its order.
 pub(crate) struct Events<'a> {
-    pub(crate) rows: &'a [Row],
+    pub(crate) index: &'a Index,
+    /// The index's numbers of the texts that entries have the numbers of.
+    pub(crate) texts: &'a [u32],
     /// The length of each record.
     pub(crate) lengths: &'a [u32],
     pub(crate) entries: &'a mut [Entry],
     pub(crate) first_seq: u64,
+    pub(crate) packer: Packer,
 }
 
 impl Gatherer<'_, '_> {
@@ -72,7 +78,7 @@ impl Gatherer<'_, '_> {
         let mut waiting: Vec<Option<Chunk>> = Vec::new();
         waiting.resize_with(bytes_of.len(), || None);
         let among = first..first + bytes_of.len();
-        for row in 0..events.rows.len() {
+        for row in 0..events.rows().len() {
             let Some(instance) = events.instance(row).filter(|at| among.contains(at)) else {
                 continue;
             };
@@ -82,7 +88,8 @@ impl Gatherer<'_, '_> {
             let (offset, length) = events.in_log(row);
             let is_among =
                 |&row: &usize| events.instance(row).is_some_and(|at| among.contains(&at));
-            let ahead = (row + 1..events.rows.len()).filter(is_among).map(|row| events.in_log(row));
+            let ahead =
+                (row + 1..events.rows().len()).filter(is_among).map(|row| events.in_log(row));
             let until = self.window.worth_reading(offset, length, ahead);
             self.add(chunk, row as u32, (offset, length), until, events)?;
         }
@@ -93,7 +100,7 @@ impl Gatherer<'_, '_> {
                 if rest.is_full_for(record.len()) {
                     self.chunks.write(&mut rest, self.out, events)?;
                 }
-                rest.add(row, record)?;
+                rest.add(row, record);
             }
         }
         self.chunks.write(&mut rest, self.out, events)
@@ -110,18 +117,24 @@ impl Gatherer<'_, '_> {
         placed: &mut impl Placed,
     ) -> Result<()> {
         if !chunk.is_large(u64::from(length)) {
-            if chunk.is_full_for(length as usize) {
+            self.packed.clear();
+            let record = self.window.read(offset, length as usize, until)?;
+            placed.pack(number, record, false, &mut self.packed)?;
+            if chunk.is_full_for(self.packed.len()) {
                 self.chunks.write(chunk, self.out, placed)?;
             }
-            return chunk.add(number, self.window.read(offset, length as usize, until)?);
+            chunk.add(number, &self.packed);
+            return Ok(());
         }
         let end = offset + u64::from(length);
         let frame = Frame::parse(self.window.read(offset, FRAME_BYTES, end)?, u64::from(length))?;
         let front = frame.payload_start();
-        if chunk.is_full_for(front) {
+        self.packed.clear();
+        placed.pack(number, self.window.read(offset, front, end)?, true, &mut self.packed)?;
+        if chunk.is_full_for(self.packed.len()) {
             self.chunks.write(chunk, self.out, placed)?;
         }
-        chunk.add(number, self.window.read(offset, front, end)?)?;
+        chunk.add(number, &self.packed);
         self.chunks.write(chunk, self.out, placed)?;
         let mut at = offset + front as u64;
         while at < end {
@@ -133,7 +146,11 @@ impl Gatherer<'_, '_> {
     }
 }
 
-impl Events<'_> {
+impl<'a> Events<'a> {
+    fn rows(&self) -> &'a [Row] {
+        self.index.rows()
+    }
+
     /// The number of a row's instance; none where the row was lost. Small numbers
     /// alone: they count the segment's texts.
     fn instance(&self, row: usize) -> Option<usize> {
@@ -144,12 +161,12 @@ impl Events<'_> {
 
     /// Where in the log a row's record lies, and how long it is.
     fn in_log(&self, row: usize) -> (u64, u32) {
-        (self.rows[row].offset, self.lengths[row])
+        (self.rows()[row].offset, self.lengths[row])
     }
 
     fn bytes_by_instance(&self) -> Vec<u64> {
         let mut bytes_of = Vec::new();
-        for row in 0..self.rows.len() {
+        for row in 0..self.rows().len() {
             let Some(instance) = self.instance(row) else { continue };
             if bytes_of.len() <= instance {
                 bytes_of.resize(instance + 1, 0);
@@ -161,12 +178,23 @@ impl Events<'_> {
 }
 
 impl Placed for Events<'_> {
-    fn ids(&self, row: u32) -> Option<Ids> {
-        let entry = self.entries.get(row as usize).filter(|entry| !entry.flags.has(Flags::TEXT))?;
-        let parent = entry.parent.checked_sub(self.first_seq).and_then(|parent| {
-            Some((u32::try_from(parent).ok()?, self.entries.get(parent as usize)?.key))
-        });
-        Some(Ids { row, key: entry.key, parent })
+    fn pack(&mut self, row: u32, record: &[u8], apart: bool, to: &mut Vec<u8>) -> Result<()> {
+        let Entry { parent, time_ns, kind, instance, session, .. } = self.entries[row as usize];
+        let index = self.index;
+        let text = |number: u32| self.texts.get(number as usize).map(|&text| &**index.text(text));
+        let parent = match parent.checked_sub(self.first_seq) {
+            Some(parent) => Some(index.id(parent as u32)),
+            None => outside_parent(index, row),
+        };
+        let known = Known {
+            id: index.id(row),
+            parent,
+            time_ns,
+            kind: text(kind).unwrap_or_default(),
+            instance: text(instance).unwrap_or_default(),
+            session: if session == NONE { None } else { text(session) },
+        };
+        self.packer.pack(record, apart, &known, to)
     }
 
     fn place(&mut self, row: u32, address: u32) {
@@ -174,10 +202,11 @@ impl Placed for Events<'_> {
     }
 }
 
-/// Records that no row has: their ids stay.
+/// Records that no row has: they stay as they are.
 impl Placed for Vec<(u64, u32)> {
-    fn ids(&self, _: u32) -> Option<Ids> {
-        None
+    fn pack(&mut self, _: u32, record: &[u8], _: bool, to: &mut Vec<u8>) -> Result<()> {
+        to.extend_from_slice(record);
+        Ok(())
     }
 
     fn place(&mut self, number: u32, address: u32) {

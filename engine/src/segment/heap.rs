@@ -9,31 +9,24 @@ use rkyv::util::AlignedVec;
 
 use crate::error::{Error, Result};
 use crate::event::Quarantined;
+use crate::log::index::NONE;
 use crate::log::reader::LogBytes;
-use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
+use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, padded, quarantined, state_value};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
 use crate::segment::decoder;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, HEAP};
+use crate::segment::packed::{Known, PackedView, Shape, unpack_front};
 use crate::segment::pages::{Marks, PAGE_BYTES, page_digest};
-use crate::segment::slim::restore;
+use crate::segment::spine::Entry;
 use crate::storage::{Map, Storage, StorageFile};
 
 /// Decoded chunks of all segments of a store, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct ChunkCache(Cache<ChunkKey, Chunk, ChunkWeight>);
 
-/// A segment, one of its chunks, and what its records have of their ids.
-type ChunkKey = (u64, u32, LeftOut);
-
-/// Whether records have the ids that the spine has too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum LeftOut {
-    /// They are left out, which suffices for who knows the row.
-    Stay,
-    /// They were put back: the records are as they were in the log.
-    PutBack,
-}
+/// A segment and one of its chunks.
+type ChunkKey = (u64, u32);
 
 /// The bytes of a decoded chunk, shared by all records in it.
 type Chunk = Arc<AlignedVec<ALIGN>>;
@@ -52,12 +45,33 @@ enum HeapBytes {
     File(Box<dyn StorageFile>),
 }
 
+/// The chunk that a reader used last: looked at first, since the next record of a
+/// chain mostly lies in it.
+#[derive(Debug, Default)]
+pub(crate) struct LastChunk(Option<Decoded>);
+
+/// A decoded chunk, and which one it is.
+#[derive(Clone, Debug)]
+struct Decoded {
+    segment: u64,
+    raw: Range<u64>,
+    bytes: Chunk,
+}
+
 /// A record, and the bytes in which it begins at `start`.
 #[derive(Clone, Debug)]
-pub(crate) struct HeapRecord {
-    pub(crate) bytes: LogBytes,
-    pub(crate) start: usize,
-    pub(crate) frame: Frame,
+struct HeapRecord {
+    bytes: LogBytes,
+    start: usize,
+    shape: Shape,
+}
+
+/// An event or a version.
+#[derive(Clone, Debug)]
+pub(crate) enum EventRecord {
+    /// As it was in the log.
+    Plain(RecordView),
+    Packed(PackedView),
 }
 
 /// Where a chunk lies.
@@ -138,97 +152,143 @@ impl SegFile {
         }
     }
 
-    /// The event or version with this address, with or without its payload. Ids that
-    /// the spine has may be left out of its fields.
+    /// The event or version with this address, with or without its payload.
     pub(crate) fn record(
         &self,
         record: u32,
         payload: bool,
         cache: &ChunkCache,
-    ) -> Result<RecordView> {
-        let found = self.find(record, payload, LeftOut::Stay, cache)?;
-        self.view(record, payload, found)
+        last: &mut LastChunk,
+    ) -> Result<EventRecord> {
+        let HeapRecord { bytes, start, shape } = self.find(record, payload, cache, last)?;
+        let view = if shape.packed {
+            PackedView::new(bytes, start, shape, payload).map(EventRecord::Packed)
+        } else {
+            plain(bytes, start, payload).map(EventRecord::Plain)
+        };
+        view.map_err(|error| self.located(record, &error))
     }
 
-    /// The event or version with this address, all of it as it was in the log.
-    pub(crate) fn whole_record(&self, record: u32, cache: &ChunkCache) -> Result<RecordView> {
-        let found = self.find(record, true, LeftOut::PutBack, cache)?;
-        self.view(record, true, found)
-    }
-
-    fn view(&self, record: u32, payload: bool, found: HeapRecord) -> Result<RecordView> {
-        let HeapRecord { bytes, start, frame } = found;
-        match frame.kind {
-            RecordKind::Event | RecordKind::Version => {
-                RecordView::event(bytes, start, frame, payload)
-            }
-            other => {
-                Err(Error::damaged(format!("expected an event, found a record of kind {other:?}")))
-            }
-        }
-        .map_err(|error| self.located(record, &error))
+    /// The event or version of a row, all of it as it was in the log.
+    pub(crate) fn whole_record(&self, row: u32, cache: &ChunkCache) -> Result<RecordView> {
+        let mut bytes = AlignedVec::new();
+        self.copy_row(row, usize::MAX, cache, &mut bytes)?;
+        plain(LogBytes::Read(Arc::new(bytes)), 0, true)
+            .map_err(|error| self.damaged(&format!("the record of row {row}: {error}")))
     }
 
     /// The quarantined input with this address.
     pub(crate) fn quarantined(&self, record: u32, cache: &ChunkCache) -> Result<Quarantined> {
-        let HeapRecord { bytes, start, frame } = self.find(record, true, LeftOut::Stay, cache)?;
-        quarantined(&bytes[start..], frame).map_err(|error| self.located(record, &error))
+        let HeapRecord { bytes, start, .. } = self.find_once(record, true, cache)?;
+        let bytes = &bytes[start..];
+        Frame::parse(bytes, bytes.len() as u64)
+            .and_then(|frame| quarantined(bytes, frame))
+            .map_err(|error| self.located(record, &error))
     }
 
     /// The value of the record of state with this address.
     pub(crate) fn state_value(&self, record: u32, cache: &ChunkCache) -> Result<Vec<u8>> {
-        let HeapRecord { bytes, start, frame } = self.find(record, true, LeftOut::Stay, cache)?;
-        state_value(&bytes[start..], frame).map_err(|error| self.located(record, &error))
+        let HeapRecord { bytes, start, .. } = self.find_once(record, true, cache)?;
+        let bytes = &bytes[start..];
+        Frame::parse(bytes, bytes.len() as u64)
+            .and_then(|frame| state_value(bytes, frame))
+            .map_err(|error| self.located(record, &error))
     }
 
-    /// The records that are neither events nor versions, in the order of the log:
-    /// the address of each, and the record without what of its payload lies in
-    /// other chunks.
+    /// The addresses of the records that are neither events nor versions, in the order
+    /// of the log.
     #[cfg(test)]
     pub(crate) fn others<'a>(
         &'a self,
         cache: &'a ChunkCache,
-    ) -> impl Iterator<Item = Result<(u32, HeapRecord)>> + 'a {
+    ) -> impl Iterator<Item = Result<u32>> + 'a {
         let mut at = self.footer().others_at;
         std::iter::from_fn(move || {
             if at >= self.footer().raw_bytes {
                 return None;
             }
             let record = (at / ALIGN as u64) as u32;
-            let found = self.find(record, false, LeftOut::PutBack, cache);
+            let found = self.find_once(record, false, cache);
             // After damage there is no telling where the next one begins.
             at = match &found {
-                Ok(found) => at + found.frame.len() as u64,
+                Ok(found) => at + found.shape.len() as u64,
                 Err(_) => u64::MAX,
             };
-            Some(found.map(|found| (record, found)))
+            Some(found.map(|_| record))
         })
     }
 
-    /// Appends the bytes of a record, at most `room`, as they were in the log.
-    pub(crate) fn copy_record(
+    /// Appends the bytes of the record of a row, at most `room`, as they were in the log.
+    pub(crate) fn copy_row(
+        &self,
+        row: u32,
+        room: usize,
+        cache: &ChunkCache,
+        to: &mut AlignedVec<ALIGN>,
+    ) -> Result<()> {
+        let begin = to.len();
+        let entry = self.entry(row)?;
+        let HeapRecord { bytes, start, shape } = self.find_once(entry.record, true, cache)?;
+        self.check_room(entry.record, shape.len(), room)?;
+        if !shape.packed {
+            to.extend_from_slice(&bytes[start..start + shape.len()]);
+            return Ok(());
+        }
+        unpack_front(&bytes[start..start + shape.payload_start], &self.known(row, &entry)?, to)
+            .map_err(|error| self.located(entry.record, &error))?;
+        let payload = start + shape.payload_start;
+        to.extend_from_slice(&bytes[payload..payload + shape.payload_len.unwrap_or(0)]);
+        to.resize(begin + padded(to.len() - begin), 0);
+        self.check_room(entry.record, to.len() - begin, room)
+    }
+
+    /// Appends the bytes of a record that no row has, at most `room`; returns how many
+    /// there are.
+    pub(crate) fn copy_other(
         &self,
         record: u32,
         room: usize,
         cache: &ChunkCache,
         to: &mut AlignedVec<ALIGN>,
-    ) -> Result<Frame> {
-        let HeapRecord { bytes, start, frame } =
-            self.find(record, false, LeftOut::PutBack, cache)?;
-        if frame.len() > room {
-            let found = Error::damaged(format!(
-                "expected a record of at most {room} bytes, found one of {}",
-                frame.len()
-            ));
-            return Err(self.located(record, &found));
+    ) -> Result<usize> {
+        let HeapRecord { bytes, start, shape } = self.find_once(record, true, cache)?;
+        self.check_room(record, shape.len(), room)?;
+        to.extend_from_slice(&bytes[start..start + shape.len()]);
+        Ok(shape.len())
+    }
+
+    fn check_room(&self, record: u32, length: usize, room: usize) -> Result<()> {
+        if length <= room {
+            return Ok(());
         }
-        if let Some(whole) = bytes.get(start..start + frame.len()) {
-            to.extend_from_slice(whole);
-        } else {
-            let HeapRecord { bytes, .. } = self.find(record, true, LeftOut::PutBack, cache)?;
-            to.extend_from_slice(&bytes[..frame.len()]);
-        }
-        Ok(frame)
+        let found = Error::damaged(format!(
+            "expected a record of at most {room} bytes, found one of {length}"
+        ));
+        Err(self.located(record, &found))
+    }
+
+    /// What the segment says of a row beside its record.
+    fn known(&self, row: u32, entry: &Entry) -> Result<Known<'_>> {
+        let first_seq = self.footer().first_seq;
+        let parent = match entry.parent.checked_sub(first_seq) {
+            Some(parent) => {
+                let parent = u32::try_from(parent).unwrap_or(u32::MAX);
+                Some(self.id(parent, &self.entry(parent)?)?)
+            }
+            None => self.parent_id(row)?,
+        };
+        Ok(Known {
+            id: self.id(row, entry)?,
+            parent,
+            time_ns: entry.time_ns,
+            kind: self.text(entry.kind)?,
+            instance: self.text(entry.instance)?,
+            session: if entry.session == NONE { None } else { Some(self.text(entry.session)?) },
+        })
+    }
+
+    fn find_once(&self, record: u32, payload: bool, cache: &ChunkCache) -> Result<HeapRecord> {
+        self.find(record, payload, cache, &mut LastChunk::default())
     }
 
     /// The record with this address: all of it, or what comes before its payload.
@@ -236,21 +296,20 @@ impl SegFile {
         &self,
         record: u32,
         payload: bool,
-        ids: LeftOut,
         cache: &ChunkCache,
+        last: &mut LastChunk,
     ) -> Result<HeapRecord> {
         let at = u64::from(record) * ALIGN as u64;
-        let found = self.chunk_at(at)?;
-        let chunk = self.chunk(&found, ids, cache)?;
-        let start = (at - found.raw.start) as usize;
+        let Decoded { raw, bytes: chunk, .. } = self.chunk_with(at, cache, last)?;
+        let start = (at - raw.start) as usize;
         let front = chunk.get(start..).unwrap_or_default();
-        let frame = Frame::parse(front, self.footer().raw_bytes - at)
+        let shape = Shape::read(front, self.footer().raw_bytes - at)
             .map_err(|error| self.located(record, &error))?;
-        let wanted = if payload { frame.len() } else { frame.payload_start() };
+        let wanted = if payload { shape.len() } else { shape.payload_start };
         if wanted <= front.len() {
-            return Ok(HeapRecord { bytes: LogBytes::Read(chunk), start, frame });
+            return Ok(HeapRecord { bytes: LogBytes::Read(Arc::clone(chunk)), start, shape });
         }
-        if frame.payload_start() != front.len() {
+        if shape.payload_start != front.len() {
             let found = Error::damaged(format!(
                 "expected a record of {wanted} bytes, or a chunk that ends with its fields, found \
                  {} bytes of it",
@@ -259,7 +318,24 @@ impl SegFile {
             return Err(self.located(record, &found));
         }
         let bytes = self.gather(front, at, wanted)?;
-        Ok(HeapRecord { bytes: LogBytes::Read(Arc::new(bytes)), start: 0, frame })
+        Ok(HeapRecord { bytes: LogBytes::Read(Arc::new(bytes)), start: 0, shape })
+    }
+
+    /// The chunk with the byte `at`, decoded.
+    fn chunk_with<'l>(
+        &self,
+        at: u64,
+        cache: &ChunkCache,
+        last: &'l mut LastChunk,
+    ) -> Result<&'l Decoded> {
+        let segment = self.footer().segment;
+        let same = |last: &Decoded| last.segment == segment && last.raw.contains(&at);
+        if let Some(at) = last.0.take().filter(same) {
+            return Ok(last.0.insert(at));
+        }
+        let found = self.chunk_at(at)?;
+        let bytes = self.chunk(&found, cache)?;
+        Ok(last.0.insert(Decoded { segment, raw: found.raw, bytes }))
     }
 
     /// The bytes of a record at `at` that begins with `front` and goes on in the
@@ -320,8 +396,8 @@ impl SegFile {
     }
 
     /// A chunk decoded, from the cache if it is there.
-    fn chunk(&self, found: &Found, ids: LeftOut, cache: &ChunkCache) -> Result<Chunk> {
-        let key = (self.footer().segment, found.number, ids);
+    fn chunk(&self, found: &Found, cache: &ChunkCache) -> Result<Chunk> {
+        let key = (self.footer().segment, found.number);
         if let Some(chunk) = cache.0.get(&key) {
             return Ok(chunk);
         }
@@ -330,11 +406,6 @@ impl SegFile {
         let mut bytes = AlignedVec::with_capacity(length);
         bytes.resize(length, 0);
         self.decode(found, &mut bytes)?;
-        // Looking up the ids of all records takes as long as decoding them.
-        if ids == LeftOut::PutBack && !found.entry.piece {
-            restore(&mut bytes, self.footer().raw_bytes - found.raw.start, |row| self.key(row))
-                .map_err(|error| self.damaged(&format!("chunk {}: {error}", found.number)))?;
-        }
         let chunk = Arc::new(bytes);
         cache.0.insert(key, Arc::clone(&chunk));
         Ok(chunk)
@@ -392,6 +463,39 @@ impl SegFile {
     fn located(&self, record: u32, error: &Error) -> Error {
         let at = u64::from(record) * ALIGN as u64;
         self.damaged(&format!("the record at byte {at} before compression: {error}"))
+    }
+}
+
+/// The event or version that begins at `start`, as it was in the log.
+fn plain(bytes: LogBytes, start: usize, payload: bool) -> Result<RecordView> {
+    let front = bytes.get(start..).unwrap_or_default();
+    let frame = Frame::parse(front, u64::MAX >> 1)?;
+    match frame.kind {
+        RecordKind::Event | RecordKind::Version => RecordView::event(bytes, start, frame, payload),
+        other => {
+            Err(Error::damaged(format!("expected an event, found a record of kind {other:?}")))
+        }
+    }
+}
+
+impl EventRecord {
+    /// The payload, where it was asked for.
+    #[cfg(test)]
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
+        match self {
+            EventRecord::Plain(record) => record.payload(),
+            EventRecord::Packed(record) => record.payload(),
+        }
+    }
+
+    /// The labels, one behind the other.
+    #[cfg(test)]
+    pub(crate) fn labels(&self) -> Vec<(String, String)> {
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        match self {
+            EventRecord::Plain(record) => record.labels().map(owned).collect(),
+            EventRecord::Packed(record) => record.labels().map(owned).collect(),
+        }
     }
 }
 

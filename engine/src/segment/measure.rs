@@ -16,7 +16,7 @@ use super::tests::Log;
 use crate::ingest::{ImportOptions, import};
 use crate::segment::file::SegFile;
 use crate::segment::footer::{BLOCKS, CHUNKS, HEAP, PARENTS, SPINE, STRINGS, TEXT_IDS};
-use crate::segment::heap::ChunkCache;
+use crate::segment::heap::{ChunkCache, LastChunk};
 use crate::segment::seal::Packing;
 use crate::storage::Disk;
 use crate::{Batch, Durability, Event, EventId, Store};
@@ -133,11 +133,12 @@ fn chain(segment: &SegFile) -> (f64, f64) {
     for tip in tips.iter().step_by((tips.len() / 200).max(1)) {
         let cache = ChunkCache::new(16 << 20);
         for times in [&mut cold, &mut warm] {
-            let start = Instant::now();
+            let (start, mut last) = (Instant::now(), LastChunk::default());
             let (mut row, mut sum) = (*tip, 0);
             for _ in 0..100 {
                 let entry = segment.entry(row).expect("an entry");
-                let record = segment.record(entry.record, true, &cache).expect("a record");
+                let record =
+                    segment.record(entry.record, true, &cache, &mut last).expect("a record");
                 sum += record.payload().map_or(0, <[u8]>::len);
                 let Some(parent) = entry.parent.checked_sub(1) else { break };
                 row = parent as u32;

@@ -62,7 +62,7 @@ pub(crate) fn made_of(
     cache: &ChunkCache,
 ) -> Result<Vec<u8>> {
     let digest = |row: u32| {
-        let record = file.whole_record(entries[row as usize].record, cache)?;
+        let record = file.whole_record(row, cache)?;
         Ok(index::content_digest(record.fields(), record.payload()))
     };
     let first_seq = file.footer().first_seq;

@@ -161,8 +161,8 @@ impl Blocks<'_> {
     }
 
     fn add_row(&mut self, header: &Header) -> Result<()> {
-        let record = self.segment.entry(self.next_row)?.record;
-        self.add(header, record)?;
+        let room = self.room(header);
+        self.segment.copy_row(self.next_row, room, self.cache, &mut self.body)?;
         self.next_row += 1;
         Ok(())
     }
@@ -171,14 +171,14 @@ impl Blocks<'_> {
         let record = (self.next_other / ALIGN as u64) as u32;
         let begin = header.offset + (crate::log::block::HEADER_BYTES + self.body.len()) as u64;
         self.others.push((begin, record));
-        self.next_other += self.add(header, record)? as u64;
+        let room = self.room(header);
+        let length = self.segment.copy_other(record, room, self.cache, &mut self.body)?;
+        self.next_other += length as u64;
         Ok(())
     }
 
-    /// Adds a record; returns its length.
-    fn add(&mut self, header: &Header, record: u32) -> Result<usize> {
-        let room = header.body_len as usize - self.body.len();
-        let frame = self.segment.copy_record(record, room, self.cache, &mut self.body)?;
-        Ok(frame.len())
+    /// Bytes that the block's body still has.
+    fn room(&self, header: &Header) -> usize {
+        header.body_len as usize - self.body.len()
     }
 }

@@ -20,6 +20,7 @@ use crate::segment::footer::{
 use crate::segment::gather::{Events, Gatherer};
 use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
+use crate::segment::packed::Packer;
 use crate::segment::pages::PageDigest;
 use crate::segment::spine::{Entry, Slotted};
 use crate::segment::window::Window;
@@ -256,12 +257,15 @@ fn write_heap(
         chunks: ChunkWriter::new(packing.level, &dictionary)?,
         out,
         chunk_bytes: packing.chunk_bytes,
+        packed: Vec::new(),
     };
     gatherer.events(&mut Events {
-        rows: log.index.rows(),
+        index: log.index,
+        texts: &spine.texts,
         lengths: &scanned.lengths,
         entries: &mut spine.entries,
         first_seq: log.first_seq,
+        packer: Packer::default(),
     })?;
     footer.others_at = gatherer.chunks.position();
     let others = gatherer.others(&scanned.others)?;

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
-use crate::log::RecordView;
 use crate::log::block::Digest;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Flags, Place};
@@ -15,7 +14,7 @@ use crate::parts::part::{Below, Claim, StoredParent, same_content};
 use crate::query::counts::CountBy;
 use crate::query::plan::{Facts, ListOf};
 use crate::segment::file::SegFile;
-use crate::segment::heap::ChunkCache;
+use crate::segment::heap::{ChunkCache, EventRecord, LastChunk};
 use crate::segment::index::{
     Dim, KeptLink, LinkEnd, SegmentIndex, Standing, Values, content_digest,
 };
@@ -24,7 +23,7 @@ use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
 use crate::state::{Family, Kept};
 use crate::storage::Storage;
-use crate::stored::{Columns, Names};
+use crate::stored::{Columns, Content, Names};
 
 /// What the manifest says of a sealed segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,8 +164,20 @@ impl Segment {
         self.file.text(number).unwrap_or_default()
     }
 
-    pub(crate) fn record(&self, place: u64, payload: bool) -> Result<RecordView> {
-        self.file.record(place as u32, payload, &self.cache)
+    pub(crate) fn content(
+        self: &Arc<Self>,
+        row: u32,
+        payload: bool,
+        last: &mut LastChunk,
+    ) -> Result<Content> {
+        let Entry { kind, instance, session, record, .. } = self.entry(row)?;
+        Ok(match self.file.record(record, payload, &self.cache, last)? {
+            EventRecord::Plain(record) => Content::Record(record),
+            EventRecord::Packed(record) => {
+                let names = Names::Sealed { segment: Arc::clone(self), kind, instance, session };
+                Content::Packed(names, record)
+            }
+        })
     }
 
     pub(crate) fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
@@ -276,7 +287,7 @@ impl Segment {
         let first = self.rows_of(id, 1)?;
         let versions = self.index.versions_with(&key, digest, |row| self.file.key(row))?;
         for row in first.into_iter().chain(versions) {
-            match self.file.whole_record(self.entry(row)?.record, &self.cache) {
+            match self.file.whole_record(row, &self.cache) {
                 Ok(record) if same_content(&record, fields, payload) => return Ok(Some(row)),
                 Ok(_) => {}
                 // What can't be compared is kept beside it: nothing is lost.

@@ -11,7 +11,7 @@ use crate::recovery::RecoveryReport;
 use crate::segment::entries::Earlier;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{Footer, HEAP};
-use crate::segment::heap::ChunkCache;
+use crate::segment::heap::{ChunkCache, LastChunk};
 use crate::segment::manifest::{LogStart, Manifest, Read, log_name};
 use crate::segment::rebuild::Rebuilt;
 use crate::segment::seal::{Companions, Frozen, IndexFile, Packing, Parts, seal};
@@ -141,7 +141,7 @@ fn read_all(segment: &SegFile, cache: &ChunkCache) -> Result<()> {
         segment.parent_id(row)?;
         segment.anchor_id(entry.anchor)?;
         segment.text(entry.kind)?;
-        segment.record(entry.record, true, cache)?;
+        segment.record(entry.record, true, cache, &mut LastChunk::default())?;
     }
     segment.filter_bytes()?;
     segment.index_digests()?;
@@ -161,6 +161,7 @@ fn a_sealed_log_says_what_the_log_said() {
     assert_eq!((footer.rows, footer.events, footer.versions), (205, 204, 1));
     let reader = LogReader::new(Arc::clone(&log.file), log_name(1), 1 << 20);
     let index = &log.index;
+    let mut last = LastChunk::default();
     for row in 0..footer.rows {
         let entry = segment.entry(row).expect("an entry");
         assert_eq!(segment.key(row).expect("a key"), entry.key);
@@ -184,12 +185,15 @@ fn a_sealed_log_says_what_the_log_said() {
         }
         check_jump(&segment, &entry);
         for payload in [false, true] {
-            let sealed = segment.record(entry.record, payload, &cache).expect("a record");
+            let sealed =
+                segment.record(entry.record, payload, &cache, &mut last).expect("a record");
             let logged = reader.event(own.offset, log.end, payload, Via::Reads).expect("a record");
             assert_eq!(sealed.payload(), logged.payload());
-            assert!(sealed.labels().eq(logged.labels()));
+            let sealed = sealed.labels();
+            let sealed = sealed.iter().map(|(key, value)| (&**key, &**value));
+            assert!(sealed.eq(logged.labels()));
         }
-        let whole = segment.whole_record(entry.record, &cache).expect("a record");
+        let whole = segment.whole_record(row, &cache).expect("a record");
         let logged = reader.event(own.offset, log.end, true, Via::Reads).expect("a record");
         assert_eq!(whole.payload(), logged.payload());
         assert_eq!(whole.fields().parent_id(), logged.fields().parent_id());
@@ -197,9 +201,11 @@ fn a_sealed_log_says_what_the_log_said() {
     }
     let others: Vec<_> = segment.others(&cache).collect::<Result<_>>().expect("reads");
     assert_eq!(others.len(), 2);
-    let torn = segment.quarantined(others[1].0, &cache).expect("quarantined");
+    let torn = segment.quarantined(others[1], &cache).expect("quarantined");
     assert_eq!((torn.reason.as_str(), torn.bytes.len()), ("torn", 12_000));
-    assert!(segment.record(others[1].0, true, &cache).is_err_and(|error| error.is_damaged()));
+    assert!(
+        segment.record(others[1], true, &cache, &mut last).is_err_and(|error| error.is_damaged())
+    );
     assert!(segment.entry(footer.rows).is_err());
     assert_eq!(segment.index_digests().expect("reads").len(), 2);
     assert_eq!(segment.filter_bytes().expect("reads"), [7; 5000]);

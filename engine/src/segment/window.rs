@@ -1,19 +1,23 @@
 //! A piece of a log in memory while it is sealed.
 
+use rkyv::util::AlignedVec;
+
 use crate::error::{Error, Result};
+use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 
 /// Reads records that are wanted in some order, some bytes ahead.
 pub(crate) struct Window<'l> {
     file: &'l dyn StorageFile,
     name: &'l str,
-    bytes: Vec<u8>,
+    /// Records in it are aligned, as they are in the log.
+    bytes: AlignedVec<ALIGN>,
     at: u64,
 }
 
 impl<'l> Window<'l> {
     pub(crate) fn new(file: &'l dyn StorageFile, name: &'l str) -> Self {
-        Self { file, name, bytes: Vec::new(), at: 0 }
+        Self { file, name, bytes: AlignedVec::new(), at: 0 }
     }
 
     /// How far it is worth reading on from a record, if it has to be read: over those
@@ -48,7 +52,7 @@ impl<'l> Window<'l> {
                 .file
                 .read_at(&mut self.bytes, at)
                 .map_err(|error| Error::io("read", self.name, error))?;
-            self.bytes.truncate(read);
+            self.bytes.resize(read.min(self.bytes.len()), 0);
             if read < length {
                 return Err(Error::damaged(format!(
                     "{}: expected {length} bytes at byte {at}, found {read} before the end",

@@ -18,7 +18,8 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends rows: the first as its distance from `base`, of the rest the distances
-/// between neighbours, each in as many bits as the largest needs.
+/// between neighbours. All have the same number of bits, which is the one that takes
+/// least; what some have above it stands behind.
 pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
     debug_assert!(rows.len() <= MAX_PACKED);
     let Some(&first) = rows.first() else { return };
@@ -34,12 +35,12 @@ pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
             zigzag(i64::from(pair[1]) - i64::from(pair[0]))
         }
     };
-    let largest = rows.windows(2).map(distance).max().unwrap_or(0);
-    let width = u64::BITS - largest.leading_zeros();
-    out.push(width as u8 | if ascending { 0 } else { MIXED });
+    let (width, above) = width(rows.windows(2).map(distance));
+    let flags = if ascending { 0 } else { MIXED } | if above > 0 { ABOVE } else { 0 };
+    out.push(width as u8 | flags);
     let (mut bits, mut filled) = (0u128, 0);
     for pair in rows.windows(2) {
-        bits |= u128::from(distance(pair)) << filled;
+        bits |= u128::from(distance(pair) & low_bits(width)) << filled;
         filled += width;
         while filled >= 8 {
             out.push(bits as u8);
@@ -50,6 +51,40 @@ pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
     if filled > 0 {
         out.push(bits as u8);
     }
+    if above > 0 {
+        out.push(above as u8);
+        for (at, pair) in rows.windows(2).enumerate() {
+            let above = distance(pair) >> width;
+            if above > 0 {
+                out.push(at as u8);
+                put_number(out, above);
+            }
+        }
+    }
+}
+
+/// The number of bits with which the numbers take least, and how many have more.
+fn width(numbers: impl Iterator<Item = u64>) -> (u32, usize) {
+    let mut of_length = [0_usize; MAX_WIDTH + 1];
+    let mut count = 0;
+    for number in numbers {
+        of_length[(u64::BITS - number.leading_zeros()) as usize] += 1;
+        count += 1;
+    }
+    let bytes = |width: usize| {
+        let above = (width + 1..=MAX_WIDTH)
+            .map(|length| of_length[length] * (1 + (length - width).div_ceil(7)))
+            .sum::<usize>();
+        (count * width).div_ceil(8) + above
+    };
+    // Of equals the widest: it has the fewest above it.
+    let width = (0..=MAX_WIDTH).rev().min_by_key(|&width| bytes(width)).unwrap_or(0);
+    (width as u32, of_length[width + 1..].iter().sum())
+}
+
+/// As many low bits, set.
+fn low_bits(width: u32) -> u64 {
+    (1 << width) - 1
 }
 
 /// Appends a number of either sign, small for those near 0.
@@ -65,7 +100,7 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
 }
 
 /// Appends an id in full.
-pub(super) fn put_id(out: &mut Vec<u8>, id: &EventId) {
+pub(crate) fn put_id(out: &mut Vec<u8>, id: &EventId) {
     if let Some(uuid) = id.as_uuid() {
         out.push(0);
         out.extend_from_slice(uuid.as_bytes());
@@ -162,15 +197,21 @@ impl<'a> Input<'a> {
             return Ok(rows);
         }
         let head = self.byte()?;
-        let (mixed, width) = (head & MIXED != 0, usize::from(head & !MIXED));
+        let (mixed, width) = (head & MIXED != 0, usize::from(head & !(MIXED | ABOVE)));
         if width > MAX_WIDTH {
             return Err(Error::damaged(format!(
                 "expected numbers of at most {MAX_WIDTH} bits, found {width}"
             )));
         }
         let packed = self.bytes(((count - 1) * width).div_ceil(8))?;
+        let mut above = if head & ABOVE == 0 { 0 } else { self.byte()? };
+        let mut next = self.above(&mut above, width)?;
         for at in 0..count - 1 {
-            let number = bits_at(packed, at * width, width);
+            let mut number = bits_at(packed, at * width, width);
+            if let Some((_, bits)) = next.filter(|&(place, _)| place == at) {
+                number |= bits;
+                next = self.above(&mut above, width)?;
+            }
             let step = if mixed { from_zigzag(number) } else { number.cast_signed() + 1 };
             row = row.wrapping_add(step);
             rows.push(check_row(row, end)?);
@@ -178,7 +219,16 @@ impl<'a> Input<'a> {
         Ok(rows)
     }
 
-    pub(super) fn id(&mut self) -> Result<EventId> {
+    /// Which of the distances is the next to have bits above the width, and those bits;
+    /// `left` counts how many there are.
+    fn above(&mut self, left: &mut u8, width: usize) -> Result<Option<(usize, u64)>> {
+        let Some(rest) = left.checked_sub(1) else { return Ok(None) };
+        *left = rest;
+        let at = usize::from(self.byte()?);
+        Ok(Some((at, u64::from(self.number_up_to(u64::MAX >> MAX_WIDTH)?) << width)))
+    }
+
+    pub(crate) fn id(&mut self) -> Result<EventId> {
         match self.number_up_to(crate::limits::MAX_ID_BYTES as u64)? {
             0 => Ok(EventId::from_uuid_bytes(self.array()?)),
             length => std::str::from_utf8(self.bytes(length as usize)?)
@@ -211,7 +261,7 @@ fn bits_at(packed: &[u8], bit: usize, width: usize) -> u64 {
     let length = rest.len().min(8);
     eight[..length].copy_from_slice(&rest[..length]);
     // At most 33 bits and the 7 before them: they lie within the eight bytes.
-    (u64::from_le_bytes(eight) >> (bit % 8)) & ((1 << width) - 1)
+    (u64::from_le_bytes(eight) >> (bit % 8)) & low_bits(width as u32)
 }
 
 /// A row that was read, where it is less than `end`.
@@ -224,6 +274,8 @@ pub(super) fn check_row(row: i64, end: u32) -> Result<u32> {
 
 /// Set with the width where rows do not ascend.
 const MIXED: u8 = 0x80;
+/// Set with it where some distances have more bits.
+const ABOVE: u8 = 0x40;
 /// Bits of a distance between two rows, with its sign.
 const MAX_WIDTH: usize = 33;
 
@@ -233,13 +285,15 @@ mod tests {
 
     #[test]
     fn rows_read_as_they_were_packed() {
-        let lists: [&[u32]; 6] = [
+        let lists: [&[u32]; 8] = [
             &[7],
             &[0, 1, 2, 3, 4],
             &[5, 900, 901, 70_000],
             &[9, 3, 4, u32::MAX - 2, 0],
             &[u32::MAX - 1],
             &[0, u32::MAX - 1, 0],
+            &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 80_000, 80_001, 80_003],
+            &[5, 4, 3, 9_999, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, u32::MAX - 1, 1],
         ];
         for rows in lists {
             for base in [0, 1000, u32::MAX] {
@@ -255,6 +309,19 @@ mod tests {
                 assert!(Input(&bytes).rows(base, rows.len(), *max).is_err(), "a row too many");
             }
         }
+    }
+
+    #[test]
+    fn a_few_rows_far_off_cost_the_others_nothing() {
+        let near: Vec<u32> = (0..100).map(|row| row * 3).collect();
+        let mut far = near.clone();
+        far[50] = 100_000;
+        let [near, far] = [near, far].map(|rows| {
+            let mut bytes = Vec::new();
+            put_rows(&mut bytes, 0, &rows);
+            bytes.len()
+        });
+        assert!(far < near + 24, "{near} and {far} bytes");
     }
 
     #[test]
