@@ -89,7 +89,8 @@ impl Segments {
 
     /// Gives the memory of maps back to the system once they have more than the
     /// budget: of the segments that were not used for longest, until a quarter of it is
-    /// free. Filters, of which every look-up uses some of all, go last.
+    /// free. Filters, of which every look-up uses some of all, stay unless they alone
+    /// have more than the budget.
     fn release_over_budget(&self) {
         let mut segments: Vec<_> = self
             .open
@@ -111,7 +112,7 @@ impl Segments {
             segment.release();
             resident -= bytes;
         }
-        if resident > wanted {
+        if resident > self.map_budget {
             self.filters.release();
         }
     }
