@@ -26,6 +26,8 @@ pub(crate) struct GroupView<B> {
     /// Which pages were checked, and found sound or not.
     checked: Marks,
     unsound: Marks,
+    /// Those that were read since the map's memory was given back.
+    read: Marks,
 }
 
 /// The geometry that most of these filters have, if any has one, and which have it.
@@ -85,7 +87,7 @@ pub(crate) fn write(
 impl GroupView<FileBytes> {
     /// Bytes of the map that are in memory, about.
     pub(crate) fn resident_bytes(&self) -> usize {
-        self.checked.resident_bytes()
+        self.read.resident_bytes()
     }
 
     /// Has the processor fetch what a probe reads first.
@@ -95,9 +97,10 @@ impl GroupView<FileBytes> {
         }
     }
 
-    /// Gives the memory of the map back to the system. Pages are checked again.
+    /// Gives the memory of the map back to the system. What was checked is not checked
+    /// again, as little as where the system takes pages back by itself.
     pub(crate) fn release(&self) {
-        self.checked.clear();
+        self.read.clear();
         self.bytes.release();
     }
 }
@@ -121,8 +124,9 @@ impl<B: AsRef<[u8]>> GroupView<B> {
             return None;
         }
         let members = u64::from_le_bytes(*members);
-        let (slots, checked, unsound) = (geometry.slots(), Marks::new(pages), Marks::new(pages));
-        let group = Self { bytes, geometry, members, slots, checked, unsound };
+        let (slots, [checked, unsound, read]) =
+            (geometry.slots(), [(); 3].map(|()| Marks::new(pages)));
+        let group = Self { bytes, geometry, members, slots, checked, unsound, read };
         group.is_sound(0).then_some(group)
     }
 
@@ -181,11 +185,22 @@ impl<B: AsRef<[u8]>> GroupView<B> {
     fn words(&self, plane: usize, slot: usize) -> Option<&[u8; SLOT_BYTES]> {
         debug_assert!(slot < self.slots);
         let page = 1 + plane * plane_pages(self.geometry) + slot / SLOTS_PER_PAGE;
-        if !self.checked.has(page) && !self.is_sound(page) {
+        if !self.read.has(page) && !self.read_first(page) {
             return None;
         }
         let at = page * PAGE_BYTES + slot % SLOTS_PER_PAGE * SLOT_BYTES;
         self.bytes.as_ref().get(at..)?.first_chunk()
+    }
+
+    /// Whether a page can be read that was not since the last release. It is checked
+    /// unless it was.
+    #[cold]
+    fn read_first(&self, page: usize) -> bool {
+        let sound = self.checked.has(page) || self.is_sound(page);
+        if sound {
+            self.read.set(page);
+        }
+        sound
     }
 
     /// Checks a page, unless it was found unsound before.

@@ -118,7 +118,9 @@ fn in_heap(others: &[(u64, u32)], offset: u64) -> Result<u32> {
 pub(crate) fn write(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<()> {
     let next = format!("{name}.next");
     let file = storage.create(&next).map_err(|error| Error::io("make", &next, error))?;
-    file.write_at(bytes, 0).map_err(|error| Error::io("write", &next, error))?;
+    for (at, piece) in (0..).step_by(PIECE_BYTES).zip(bytes.chunks(PIECE_BYTES)) {
+        file.write_at(piece, at).map_err(|error| Error::io("write", &next, error))?;
+    }
     file.sync().map_err(|error| Error::io("sync", &next, error))?;
     storage.rename(&next, name).map_err(|error| Error::io("rename", &next, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", name, error))
@@ -167,3 +169,8 @@ impl IndexBytes for Bytes {
         Ok(())
     }
 }
+
+/// Bytes of an index that are written at a time. Linux keeps what is written at once in
+/// pieces as large as that, up to 2 MiB, and has all of a piece in memory for one page
+/// of it that is read: so much is counted for it (see `Marks`), and no more.
+const PIECE_BYTES: usize = 64 << 10;

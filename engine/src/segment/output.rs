@@ -95,5 +95,6 @@ pub(crate) fn field<const N: usize>(entry: &[u8], at: usize) -> [u8; N] {
     field
 }
 
-/// Bytes written at a time; whole pages.
-const BUFFER_BYTES: usize = 64 * PAGE_BYTES;
+/// Bytes written at a time; whole pages, as many as come into memory with one of them
+/// when they are read.
+const BUFFER_BYTES: usize = 16 * PAGE_BYTES;

@@ -89,7 +89,8 @@ impl Segments {
 
     /// Gives the memory of maps back to the system once they have more than the
     /// budget: of the segments that were not used for longest, until a quarter of it is
-    /// free. Filters, of which every look-up uses some of all, go last.
+    /// free. Filters, of which every look-up uses some of all, stay unless they alone
+    /// have more than the budget.
     fn release_over_budget(&self) {
         let mut segments: Vec<_> = self
             .open
@@ -111,7 +112,7 @@ impl Segments {
             segment.release();
             resident -= bytes;
         }
-        if resident > wanted {
+        if resident > self.map_budget {
             self.filters.release();
         }
     }
@@ -128,6 +129,17 @@ impl Segments {
         id: &EventId,
     ) -> impl DoubleEndedIterator<Item = usize> + use<> {
         self.filters.candidates(&*self.storage, sealed, id).into_iter()
+    }
+
+    /// The same for the filter keys of many ids: `found` is told which of the keys and
+    /// the number of the segment, in no order.
+    pub(crate) fn candidates_of(
+        &self,
+        sealed: &[Sealed],
+        keys: &[u64],
+        found: impl FnMut(usize, usize),
+    ) {
+        self.filters.candidates_of(&*self.storage, sealed, keys, found);
     }
 
     /// What is known of the links between pieces.

@@ -29,6 +29,12 @@ struct List {
 }
 
 impl Family {
+    /// Makes room for so many more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.edges.reserve(rows);
+        self.lists.reserve(rows);
+    }
+
     /// Adds the next row, without children.
     pub(crate) fn push(&mut self) {
         self.lists.push(List { first: NONE, last: NONE, own: NONE });

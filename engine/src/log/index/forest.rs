@@ -64,6 +64,11 @@ const MOVES_FREE: usize = 1 << 16;
 const MOVED: u32 = 1 << 31;
 
 impl Forest {
+    /// Makes room for so many more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.nodes.reserve(rows);
+    }
+
     /// Adds the next row, a piece of its own.
     pub(crate) fn push(&mut self) {
         self.nodes.push(Node::alone());

@@ -137,6 +137,8 @@ impl Index {
     /// Makes room for so many more events.
     pub(crate) fn reserve(&mut self, events: usize) {
         self.rows.reserve(events);
+        self.family.reserve(events);
+        self.forest.reserve(events);
         let mut ids = std::mem::take(&mut self.ids);
         ids.reserve(events, |&row| self.hasher.hash_one(self.id(row)));
         self.ids = ids;

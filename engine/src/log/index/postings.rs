@@ -11,7 +11,15 @@ pub(crate) struct Postings {
     few: [u32; FEW],
     len: u32,
     /// Sorted runs, none empty, each before the next.
-    runs: Vec<Vec<u32>>,
+    runs: Vec<Run>,
+}
+
+/// Rows in order, and the place of the first: which run a row goes to is found out
+/// without a look at any other row.
+#[derive(Debug)]
+struct Run {
+    first: Place,
+    rows: Vec<u32>,
 }
 
 /// A place between two rows of a list: after all with a lesser time, or with
@@ -28,6 +36,13 @@ impl Place {
     }
 }
 
+impl Run {
+    /// Of rows in order, at least one.
+    fn of(rows: &[Row], run: Vec<u32>) -> Self {
+        Self { first: Place::of(rows, run[0]), rows: run }
+    }
+}
+
 impl Postings {
     pub(crate) fn len(&self) -> usize {
         self.len as usize
@@ -39,10 +54,10 @@ impl Postings {
         let place = Place::of(rows, row);
         // The usual case: nothing in the last run comes after it.
         if let Some(run) = self.runs.last_mut()
-            && run.len() < RUN_MAX
-            && run.last().is_some_and(|&last| Place::of(rows, last) < place)
+            && run.rows.len() < RUN_MAX
+            && run.rows.last().is_some_and(|&last| Place::of(rows, last) < place)
         {
-            run.push(row);
+            run.rows.push(row);
             self.len += 1;
             return;
         }
@@ -63,14 +78,15 @@ impl Postings {
             }
             let mut run = self.few.to_vec();
             run.insert(within, row);
-            self.runs.push(run);
+            self.runs.push(Run::of(rows, run));
             return;
         }
         // What comes late comes mostly a little late: looked for from the end.
-        let after = count_before(&self.runs, |run| Place::of(rows, run[0]) < place);
+        let after = count_before(&self.runs, |run| run.first < place);
         let at = after.saturating_sub(1);
-        let run = &mut self.runs[at];
+        let Run { first, rows: run } = &mut self.runs[at];
         let within = count_before(run, |&other| Place::of(rows, other) < place);
+        *first = place.min(*first);
         if run.len() < RUN_MAX {
             run.insert(within, row);
             return;
@@ -79,7 +95,7 @@ impl Postings {
             // A list that grows at its end leaves full runs behind.
             let mut next = Vec::with_capacity(RUN_MAX);
             next.push(row);
-            self.runs.insert(at + 1, next);
+            self.runs.insert(at + 1, Run::of(rows, next));
             return;
         }
         let mut rest = run.split_off(RUN_MAX / 2);
@@ -88,7 +104,7 @@ impl Postings {
             Some(within) => rest.insert(within, row),
             None => run.insert(within, row),
         }
-        self.runs.insert(at + 1, rest);
+        self.runs.insert(at + 1, Run::of(rows, rest));
     }
 
     /// Whether the row is in the list. O(log n).
@@ -123,7 +139,7 @@ impl Postings {
     /// The run before whose end a place lies, and where in it: at the first row
     /// that is not before the place.
     fn position(&self, rows: &[Row], place: Place) -> (usize, usize) {
-        let after = self.runs.partition_point(|run| Place::of(rows, run[0]) < place);
+        let after = self.runs.partition_point(|run| run.first < place);
         let run = after.saturating_sub(1);
         (run, self.run(run).partition_point(|&row| Place::of(rows, row) < place))
     }
@@ -131,7 +147,7 @@ impl Postings {
     /// A run by number; of a short list, all of it is the first.
     fn run(&self, number: usize) -> &[u32] {
         match self.runs.get(number) {
-            Some(run) => run,
+            Some(run) => &run.rows,
             None if number == 0 && self.runs.is_empty() => &self.few[..self.len()],
             None => &[],
         }
