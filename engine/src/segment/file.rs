@@ -178,6 +178,11 @@ impl SegFile {
         self.pages.file_bytes().get(self.sections[FILTER].clone())
     }
 
+    /// Has the processor fetch a byte of the filter. A hint.
+    pub(crate) fn prefetch_filter(&self, at: usize) {
+        self.pages.prefetch_line(self.sections[FILTER].start + at);
+    }
+
     /// The digests of the pages of the `.idx` file.
     pub(crate) fn index_digests(&self) -> Result<Digests> {
         let range = self.sections[INDEX_DIGESTS].clone();
