@@ -355,7 +355,7 @@ impl Inner {
         });
         if !same {
             let sealed = match view {
-                Some(view) if !changed => Arc::clone(&view.parts.sealed),
+                Some(view) if !changed => view.parts.sealed.clone(),
                 _ => manifest.sealed.as_slice().into(),
             };
             let parts = Parts { sealed, logs, segments: Arc::clone(&self.segments) };

@@ -201,6 +201,10 @@ mod tests {
                 raw_bytes: 400,
                 seg_bytes: 70,
                 idx_bytes: 30,
+                reach: 1,
+                claims: 0,
+                marks: 0,
+                carried: 0,
                 footer: [0; 32],
                 last: [0; 32],
             })

@@ -176,7 +176,8 @@ impl Parts {
         Ok(Ok(Ascent { position, way, learnt }))
     }
 
-    /// What was written down of what was above an event that has expired.
+    /// What is known of what was above an event that has expired: a segment that is there
+    /// has its late parent, or it was written down.
     pub(crate) fn expired(&self, seq: u64) -> Result<Option<Arc<Lineage>>> {
         // What is to come is not expired.
         if seq >= self.first_seq() {
@@ -186,10 +187,18 @@ impl Parts {
         if let Some(known) = joins.expired(seq, self.first_seq()) {
             return Ok(known.0);
         }
-        let value = self.state(Family::Lineage, &lineage::key(seq))?;
-        let found = value.map(|value| Lineage::from_bytes(&value)).transpose()?.map(Arc::new);
+        let found = self.written(seq)?.map(Arc::new);
         joins.remember_expired(seq, self.first_seq(), found.clone());
         Ok(found)
+    }
+
+    fn written(&self, seq: u64) -> Result<Option<Lineage>> {
+        if let Some(Join { parent: to, .. }) = self.late_join(seq)? {
+            let to_id = self.id(to)?.ok_or_else(|| Error::expired(to))?;
+            return Ok(Some(Lineage { to, to_id, edges: 1 }));
+        }
+        let value = self.state(Family::Lineage, &lineage::key(seq))?;
+        value.map(|value| Lineage::from_bytes(&value)).transpose()
     }
 
     /// What is above an anchor, as this snapshot sees it. What was remembered takes
@@ -207,6 +216,9 @@ impl Parts {
             if alone.leap.is_within(first, end) {
                 return Ok(Above::Known(alone));
             }
+        }
+        if let Some(join) = self.late_join(anchor)? {
+            return Ok(Above::New(join, join.leap.is_within(first, end)));
         }
         let Some((part, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
         let Up::Known(parent, _) = self.up_from(&part, row)? else { return Ok(Above::Nothing) };

@@ -85,8 +85,12 @@ impl Parts {
     /// The same of a row's event. Segments that were found to have none are not asked
     /// again.
     fn claim_of(&self, part: &Part<'_>, row: u32) -> Result<Option<Claim>> {
-        let (child, seq) = (part.id(row)?, part.first_seq() + u64::from(row));
+        let seq = part.first_seq() + u64::from(row);
         let first = self.not_asked(seq);
+        if !self.has_claims_from(first) {
+            return Ok(None);
+        }
+        let child = part.id(row)?;
         let claim = self.claim_among(&child, self.candidates_from(first, &child))?;
         if claim.is_none() {
             self.remember_asked(seq, first);
@@ -101,7 +105,7 @@ impl Parts {
         numbers: impl DoubleEndedIterator<Item = usize>,
     ) -> Result<Option<Claim>> {
         let mut standing: Option<Claim> = None;
-        for number in numbers.rev() {
+        for number in numbers.rev().filter(|&number| self.may_claim(number)) {
             let Some(claim) = self.part(number)?.standing(child)? else { continue };
             standing = match standing {
                 None => Some(claim),
@@ -143,6 +147,9 @@ impl Parts {
         if let Some(found) = known.filter(|&found| self.holds(found)) {
             return Ok(Up::Known(found, kind));
         }
+        if let Some(join) = self.late_join(seq)? {
+            return Ok(Up::Known(join.parent, kind));
+        }
         let parent = part.outside_parent_id(row)?;
         let first = self.not_asked(seq);
         let found = self.find_from(first, &parent)?;
@@ -165,6 +172,9 @@ impl Parts {
         kind: LinkKind,
     ) -> Result<Up> {
         let Some(found) = found else { return Ok(Up::Missing(parent, kind)) };
+        if !self.has_marks() {
+            return Ok(Up::Known(found, kind));
+        }
         for number in self.candidates(child) {
             if self.part(number)?.is_marked(child, &parent)? {
                 return Ok(Up::Closing(parent, kind));

@@ -2,6 +2,7 @@
 //! of rows.
 
 pub(crate) mod joins;
+mod late;
 pub(crate) mod log;
 mod lookup;
 pub(crate) mod near;
@@ -11,6 +12,7 @@ mod state;
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::segment::list::SealedList;
 use crate::segment::sealed::Sealed;
 use crate::segment::segments::Segments;
 
@@ -20,7 +22,7 @@ pub(crate) use part::{Claim, Part, StoredParent};
 /// The segments and the logs of one moment. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
-    pub(crate) sealed: Arc<[Sealed]>,
+    pub(crate) sealed: SealedList,
     /// The logs that are not sealed, oldest first: the last is appended to.
     pub(crate) logs: [Option<LogView>; 2],
     pub(crate) segments: Arc<Segments>,

@@ -35,8 +35,13 @@ impl Parts {
         let mut own = Vec::new();
         // The segment, the part that it was found in, and the value.
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
-        for number in self.candidates(&state::filter_id(state::digest(family, key))) {
-            let Some(kept) = self.part(number)?.state(family, key)? else { continue };
+        for number in self.that_fold(family, key, &range) {
+            let part = self.part(number)?;
+            let kept = match &part {
+                Part::Log(view) if !range.contains(&number) => log_carried(view, family, key)?,
+                _ => part.state(family, key)?,
+            };
+            let Some(kept) = kept else { continue };
             own.extend(kept.own.filter(|_| range.contains(&number)));
             if family.replaces() && !own.is_empty() {
                 break;
@@ -56,6 +61,17 @@ impl Parts {
             value = Some(fold(family, value.as_deref(), &newer)?);
         }
         Ok(Folded { value, from_them })
+    }
+
+    /// The numbers of the parts, newest first, that may say something of a key and are in
+    /// a range, or may have what was carried of it.
+    fn that_fold(&self, family: Family, key: &str, range: &Range<usize>) -> Vec<usize> {
+        let id = state::filter_id(state::digest(family, key));
+        let sealed = range.end.max(self.sealed.carried_end()).min(self.sealed.len());
+        let carries = |number: usize| range.contains(&number) || self.sealed[number].carried > 0;
+        let sealed = self.segments.candidates(&self.sealed[..sealed], &id);
+        let logs = self.sealed.len()..self.len();
+        sealed.filter(|&number| carries(number)).chain(logs).rev().collect()
     }
 
     /// Whether any part from this one on says something of a key itself.
@@ -259,6 +275,16 @@ fn with_sessions(
     let mut all: BTreeSet<String> = sessions.map(|(name, _)| name.clone()).collect();
     all.extend(names);
     all.into_iter().take(at_most).collect()
+}
+
+/// What was carried into a log of a key.
+fn log_carried(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
+    let places = view.index().states().places(family, key, view.at());
+    let mut kept = Kept::default();
+    for (segment, place) in places.unwrap_or_default().carried {
+        kept.carried.push((segment, view.log.reader.state_value(place, view.visible.log_end)?));
+    }
+    Ok((!kept.carried.is_empty()).then_some(kept))
 }
 
 fn log_state(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {

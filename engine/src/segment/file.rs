@@ -9,11 +9,12 @@ use crate::id::EventId;
 use crate::log::block::Digest;
 use crate::log::index::Flags;
 use crate::segment::footer::{
-    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, FOOTER_BYTES, Footer, HEAP, INDEX_DIGESTS,
+    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, FOOTER_BYTES, Footer, HEAP, INDEX_DIGESTS, LATE,
     PAGE_DIGESTS, PARENTS, SECTIONS, SLOTS, SPINE, STRINGS, TEXT_IDS,
 };
 use crate::segment::heap::Heap;
 use crate::segment::id_table::IdTable;
+use crate::segment::late::{LateParent, LateTable};
 use crate::segment::order;
 use crate::segment::pages::{Digests, FileBytes, PAGE_BYTES, Pages};
 use crate::segment::spine::{ENTRY_BYTES, Entry, Slotted};
@@ -158,6 +159,41 @@ impl SegFile {
         self.find_id(PARENTS, u64::from(row))
     }
 
+    /// Shows the rows that name parents which are not rows of this segment, and those.
+    pub(crate) fn outside_parents(
+        &self,
+        mut show: impl FnMut(u32, EventId) -> Result<()>,
+    ) -> Result<()> {
+        let parents = IdTable::new(&self.pages, &self.sections[PARENTS]);
+        for at in 0..parents.len().map_err(|error| self.damaged(&error.to_string()))? {
+            let (row, id) = parents.at(at).map_err(|error| self.damaged(&error.to_string()))?;
+            show(row as u32, id)?;
+        }
+        Ok(())
+    }
+
+    /// The anchors before this sequence number that rows of this segment lie below,
+    /// ascending.
+    pub(crate) fn anchors_before(&self, end: u64) -> Result<Vec<u64>> {
+        IdTable::new(&self.pages, &self.sections[ANCHORS])
+            .numbers_below(end)
+            .map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    /// All of the table of late parents.
+    pub(crate) fn late_parents(&self) -> impl Iterator<Item = Result<LateParent>> {
+        let table = LateTable::new(&self.pages, &self.sections[LATE]);
+        (0..table.len()).map(move |at| table.entry(at))
+    }
+
+    /// The event of this segment that an earlier one's event waits for, if this segment
+    /// was made to know it. O(log n).
+    pub(crate) fn late_parent(&self, child: u64) -> Result<Option<LateParent>> {
+        LateTable::new(&self.pages, &self.sections[LATE])
+            .find(child, self.footer.rows)
+            .map_err(|error| self.damaged(&error.to_string()))
+    }
+
     /// The id of an anchor in an earlier segment. O(log n).
     pub(crate) fn anchor_id(&self, seq: u64) -> Result<Option<EventId>> {
         self.find_id(ANCHORS, seq)
@@ -182,6 +218,11 @@ impl SegFile {
     /// The filter, its pages not checked: for who has asked for it before.
     pub(crate) fn filter_bytes_again(&self) -> Option<&[u8]> {
         self.pages.file_bytes().get(self.sections[FILTER].clone())
+    }
+
+    /// Has the processor fetch a byte of the filter. A hint.
+    pub(crate) fn prefetch_filter(&self, at: usize) {
+        self.pages.file_bytes().prefetch_line(self.sections[FILTER].start + at);
     }
 
     /// The digests of the pages of the `.idx` file.

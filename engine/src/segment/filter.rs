@@ -3,7 +3,7 @@
 //! A filter is probed straight from the bytes of the segment's file: three slots
 //! and a fingerprint (Graf and Lemire, "Binary Fuse Filters: Fast and Smaller Than
 //! Xor Filters", 2022). All filters of one size class have the same geometry, and
-//! nearly all the same seed, so that many can be merged: see
+//! nearly all the same of a few seeds, so that many can be merged: see
 //! [`filter_group`](crate::segment::filter_group).
 
 use crate::log::index::{Index, NOW, StoredLink, session_names};
@@ -12,7 +12,7 @@ use crate::segment::spine::Entry;
 use crate::state::{self, Family};
 
 /// Where the slots of a key lie, and which seed the keys are hashed with. Filters
-/// in which these are the same can be merged.
+/// in which all but the seed is the same can be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Geometry {
     /// Which of the seeds: the first with which the filter could be built.
@@ -29,6 +29,10 @@ pub(crate) struct Probe {
     pub(crate) slots: [usize; 3],
     pub(crate) fingerprint: u16,
 }
+
+/// Where a key lies in filters that are alike but for their seeds: by the seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probes(pub(crate) [Probe; SEEDS.len()]);
 
 /// A filter in the bytes of a file.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +117,11 @@ impl<'a> FilterView<'a> {
         fingerprint == self.slot(a) ^ self.slot(b) ^ self.slot(c)
     }
 
+    /// Where among the bytes of a filter a slot lies.
+    pub(crate) fn place(slot: usize) -> usize {
+        HEAD_BYTES + 2 * slot
+    }
+
     /// The fingerprint bits in a slot.
     pub(crate) fn slot(&self, at: usize) -> u16 {
         // A geometry that was found sound leads to no other.
@@ -148,6 +157,16 @@ impl Geometry {
     pub(crate) fn to_bytes(self) -> [u8; 8] {
         let [a, b, c, d] = self.blocks.to_le_bytes();
         [self.attempt, self.block_log2, 0, 0, a, b, c, d]
+    }
+
+    /// The same with the first seed, and which seed it has.
+    pub(crate) fn seedless(self) -> (Self, usize) {
+        (Self { attempt: 0, ..self }, usize::from(self.attempt))
+    }
+
+    /// Where to look for a key in filters with each of the seeds.
+    pub(crate) fn probes(self, key: u64) -> Probes {
+        Probes(SEEDS.map(|seed| self.probe_hash(scramble(key.wrapping_add(seed)))))
     }
 
     /// Where to look for a key.
@@ -249,7 +268,7 @@ const HEAD_BYTES: usize = 12;
 const MAX_BLOCK_LOG2: u8 = 16;
 const MAX_BLOCKS: u32 = 1 << 14;
 /// The seeds that are tried, in this order: the first nearly always does.
-const SEEDS: [u64; 4] =
+pub(crate) const SEEDS: [u64; 4] =
     [0x0f0e_bea7_0f0e_bea7, 0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b];
 /// The size classes. The slots are as few and the blocks as short as let about one
 /// set of keys in a hundred, or fewer, need another seed than the first.

@@ -10,8 +10,8 @@
 //! page so far and one over the digests. Pages are checked when they are first probed.
 
 use crate::error::Result;
-use crate::segment::filter::{FilterView, Geometry, Probe};
-use crate::segment::pages::{FileBytes, Marks};
+use crate::segment::filter::{FilterView, Geometry, Probe, Probes, SEEDS};
+use crate::segment::pages::{FileBytes, Marks, page_digest};
 
 /// Segments in a group.
 pub(crate) const GROUP_SEGMENTS: usize = 64;
@@ -20,8 +20,9 @@ pub(crate) const GROUP_SEGMENTS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct GroupView<B> {
     bytes: B,
+    /// That of its filters, their seeds aside.
     geometry: Geometry,
-    members: u64,
+    members: Members,
     slots: usize,
     /// Which pages were checked, and found sound or not.
     checked: Marks,
@@ -30,37 +31,50 @@ pub(crate) struct GroupView<B> {
     read: Marks,
 }
 
-/// The geometry that most of these filters have, if any has one, and which have it.
-pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, u64)> {
+/// The geometry that most of these filters have but for their seeds, if any has one, and
+/// which have it, by their seeds.
+pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, Members)> {
     let have = |geometry| {
-        let has = |filter: &Option<FilterView<'_>>| {
-            filter.is_some_and(|filter| filter.geometry() == geometry)
-        };
-        let numbers = (0..GROUP_SEGMENTS).zip(filters).filter(|(_, filter)| has(filter));
-        numbers.fold(0, |mask, (number, _)| mask | 1 << number)
+        let mut members: Members = [0; SEEDS.len()];
+        for (number, filter) in (0..GROUP_SEGMENTS).zip(filters) {
+            let seedless = filter.map(|filter| filter.geometry().seedless());
+            if let Some((_, seed)) = seedless.filter(|&(of, _)| of == geometry) {
+                members[seed] |= 1 << number;
+            }
+        }
+        members
     };
-    let masks = filters.iter().flatten().map(|filter| (filter.geometry(), have(filter.geometry())));
+    let geometries = filters.iter().flatten().map(|filter| filter.geometry().seedless().0);
+    let found = geometries.map(|geometry| (geometry, have(geometry)));
     // The first of those that are equally many.
-    masks.rev().max_by_key(|(_, mask): &(Geometry, u64)| mask.count_ones())
+    found.rev().max_by_key(|(_, members)| all_of(members).count_ones())
+}
+
+/// A bit for each segment, by the seed of its filter.
+pub(crate) type Members = [u64; SEEDS.len()];
+
+fn all_of(members: &Members) -> u64 {
+    members.iter().fold(0, |all, some| all | some)
 }
 
 /// Writes the group of these filters, front to back, a page at a time. The filter
 /// of the group's segment n is the nth; those that are missing or have another
-/// geometry than most are no members, and are to be probed by themselves. Returns
+/// geometry than most, their seeds aside, are no members, and are to be probed by themselves. Returns
 /// whether there was anything to write.
 pub(crate) fn write(
     filters: &[Option<FilterView<'_>>],
     mut to: impl FnMut(&[u8]) -> Result<()>,
 ) -> Result<bool> {
-    let Some((geometry, members)) = members(filters) else {
+    let Some((geometry, by_seed)) = members(filters) else {
         return Ok(false);
     };
+    let members = all_of(&by_seed);
     let mut head = [0; PAGE_BYTES];
     head[..8].copy_from_slice(&MAGIC);
-    head[8..16].copy_from_slice(&members.to_le_bytes());
-    head[16..24].copy_from_slice(&geometry.to_bytes());
+    head[8..16].copy_from_slice(&geometry.to_bytes());
+    head[16..HEAD_BYTES].copy_from_slice(by_seed.map(u64::to_le_bytes).as_flattened());
     let mut digests = Vec::with_capacity(file_pages(geometry) * DIGEST_BYTES);
-    digests.extend_from_slice(&digest(&head));
+    digests.extend_from_slice(&page_digest(&head));
     to(&head)?;
     let of_group: Vec<Option<&FilterView<'_>>> = (0..GROUP_SEGMENTS)
         .map(|number| filters.get(number)?.as_ref().filter(|_| members & (1 << number) != 0))
@@ -74,11 +88,11 @@ pub(crate) fn write(
                 page.extend(words.iter().flat_map(|word| word.to_le_bytes()));
             }
             page.resize(PAGE_BYTES, 0);
-            digests.extend_from_slice(&digest(&page));
+            digests.extend_from_slice(&page_digest(&page));
             to(&page)?;
         }
     }
-    let over_all = digest(&digests);
+    let over_all = page_digest(&digests);
     digests.extend_from_slice(&over_all);
     to(&digests)?;
     Ok(true)
@@ -91,9 +105,11 @@ impl GroupView<FileBytes> {
     }
 
     /// Has the processor fetch what a probe reads first.
-    pub(crate) fn prefetch(&self, probe: Probe) {
-        for slot in probe.slots {
-            self.bytes.prefetch_line(PAGE_BYTES + slot * SLOT_BYTES);
+    pub(crate) fn prefetch(&self, probes: &Probes) {
+        for (_, probe) in self.asked(probes) {
+            for slot in probe.slots {
+                self.bytes.prefetch_line(PAGE_BYTES + slot * SLOT_BYTES);
+            }
         }
     }
 
@@ -112,18 +128,22 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         let file = bytes.as_ref();
         let head = file.first_chunk::<HEAD_BYTES>()?;
         let (magic, rest) = head.split_first_chunk::<8>()?;
-        let (members, geometry) = rest.split_first_chunk::<8>()?;
-        let geometry = Geometry::from_bytes(*geometry.first_chunk()?)?;
+        let (geometry, members) = rest.split_first_chunk::<8>()?;
+        let (geometry, 0) = Geometry::from_bytes(*geometry)?.seedless() else { return None };
         let pages = file_pages(geometry);
         let length = (pages * PAGE_BYTES) + (pages + 1) * DIGEST_BYTES;
         if *magic != MAGIC || file.len() != length {
             return None;
         }
         let (digests, over_all) = file[pages * PAGE_BYTES..].split_last_chunk::<DIGEST_BYTES>()?;
-        if digest(digests) != *over_all {
+        if page_digest(digests) != *over_all {
             return None;
         }
-        let members = u64::from_le_bytes(*members);
+        let mut by_seed: Members = [0; SEEDS.len()];
+        for (members, bytes) in by_seed.iter_mut().zip(members.as_chunks::<8>().0) {
+            *members = u64::from_le_bytes(*bytes);
+        }
+        let members = by_seed;
         let (slots, [checked, unsound, read]) =
             (geometry.slots(), [(); 3].map(|()| Marks::new(pages)));
         let group = Self { bytes, geometry, members, slots, checked, unsound, read };
@@ -141,26 +161,36 @@ impl<B: AsRef<[u8]>> GroupView<B> {
 
     /// The segments that the group speaks for.
     pub(crate) fn members(&self) -> u64 {
-        self.members
+        all_of(&self.members)
     }
 
     /// The members whose filters say that they may have a key: a bit each. None where
     /// a page is not as it was written. Three reads of a cache line, and three more
     /// where those do not rule out all.
     pub(crate) fn probe(&self, key: u64) -> Option<u64> {
-        self.probe_at(self.geometry.probe(key))
+        self.probe_at(&self.geometry.probes(key))
     }
 
     /// The same for a key whose place in filters of this geometry is known.
-    pub(crate) fn probe_at(&self, Probe { slots, fingerprint }: Probe) -> Option<u64> {
-        let mut left = self.members;
-        for plane in 0..PLANES {
-            left &= self.equal_in(plane, slots, fingerprint >> (plane * PLANE_BITS))?;
-            if left == 0 {
-                break;
+    pub(crate) fn probe_at(&self, probes: &Probes) -> Option<u64> {
+        let mut all = 0;
+        for (members, Probe { slots, fingerprint }) in self.asked(probes) {
+            let mut left = members;
+            for plane in 0..PLANES {
+                left &= self.equal_in(plane, slots, fingerprint >> (plane * PLANE_BITS))?;
+                if left == 0 {
+                    break;
+                }
             }
+            all |= left;
         }
-        Some(left)
+        Some(all)
+    }
+
+    /// The members of each seed that any has, and where the key lies in them.
+    fn asked(&self, Probes(probes): &Probes) -> impl Iterator<Item = (u64, Probe)> {
+        let by_seed = self.members.iter().copied().zip(probes.iter().copied());
+        by_seed.filter(|&(members, _)| members != 0)
     }
 
     /// The segments in whose filters a plane of the fingerprint is this one.
@@ -212,7 +242,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         let bytes = self.bytes.as_ref();
         let digests = file_pages(self.geometry) * PAGE_BYTES;
         let expected = &bytes[digests + page * DIGEST_BYTES..][..DIGEST_BYTES];
-        let sound = digest(&bytes[page * PAGE_BYTES..][..PAGE_BYTES]) == *expected;
+        let sound = page_digest(&bytes[page * PAGE_BYTES..][..PAGE_BYTES]) == *expected;
         let found = if sound { &self.checked } else { &self.unsound };
         found.set(page);
         sound
@@ -256,14 +286,8 @@ fn transpose(mut square: u64) -> u64 {
     square
 }
 
-fn digest(bytes: &[u8]) -> [u8; DIGEST_BYTES] {
-    let mut digest = [0; DIGEST_BYTES];
-    digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..DIGEST_BYTES]);
-    digest
-}
-
-const MAGIC: [u8; 8] = *b"FBGROUP1";
-const HEAD_BYTES: usize = 24;
+const MAGIC: [u8; 8] = *b"FBGROUP2";
+const HEAD_BYTES: usize = 16 + 8 * SEEDS.len();
 const PAGE_BYTES: usize = 4096;
 const DIGEST_BYTES: usize = 16;
 /// Halves of each fingerprint, and bits of one.
@@ -308,7 +332,9 @@ mod tests {
         views[7] = None;
         let group = GroupView::open(merged(&views)).expect("opens");
         let missing = !group.members();
-        assert!(missing & (1 << 7) != 0 && missing.count_ones() < 4);
+        assert_eq!(missing, 1 << 7, "also those that needed another seed");
+        let (_, by_seed) = members(&views).expect("a geometry");
+        assert!(by_seed[1..].iter().any(|&members| members != 0), "one did");
         for (number, keys) in keys.iter().enumerate().filter(|&(n, _)| missing & (1 << n) == 0) {
             assert!(keys.iter().all(|&key| probe(&group, key) & (1 << number) != 0));
         }

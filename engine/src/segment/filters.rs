@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::segment::file::SegFile;
-use crate::segment::filter::{FilterView, Geometry, Probe, filter_key};
+use crate::segment::filter::{FilterView, Geometry, Probes, filter_key};
 use crate::segment::filter_group::{self, GROUP_SEGMENTS, GroupView};
 use crate::segment::manifest::seg_name;
 use crate::segment::pages::FileBytes;
@@ -52,46 +52,52 @@ impl Filters {
         let (Some(first), Some(last)) = (sealed.first(), sealed.last()) else {
             return Vec::new();
         };
-        let groups = group_of(first.segment)..=group_of(last.segment);
+        let (first, groups) = (first.segment, group_of(first.segment)..=group_of(last.segment));
         let key = filter_key(&id.key());
         loop {
             let known = self.groups.read();
             // Most of them have the key in one place, and the reads of all go on at the
             // same time.
-            let mut place: Option<(Geometry, Probe)> = None;
-            let mut probe = |view: &GroupView<FileBytes>| match place {
-                Some((geometry, probe)) if geometry == view.geometry() => probe,
+            let mut place: Option<(Geometry, Probes)> = None;
+            let mut probes = |view: &GroupView<FileBytes>| match place {
+                Some((geometry, probes)) if geometry == view.geometry() => probes,
                 _ => {
-                    let probe = view.geometry().probe(key);
-                    place = Some((view.geometry(), probe));
-                    probe
+                    let probes = view.geometry().probes(key);
+                    place = Some((view.geometry(), probes));
+                    probes
                 }
             };
             for view in known.range(groups.clone()).filter_map(|(_, view)| view.as_ref()) {
-                view.prefetch(probe(view));
+                view.prefetch(&probes(view));
             }
             let mut views = known.range(groups.clone());
-            let mut found = Vec::new();
+            // Each with whether a group says it, or its own filter is to.
+            let mut found: Vec<(usize, bool)> = Vec::new();
             let missing = groups.clone().step_by(GROUP_SEGMENTS).find(|&group| {
                 let Some((_, view)) = views.next().filter(|(known, _)| **known == group) else {
                     return true;
                 };
                 let (maybe, members) = view.as_ref().map_or((0, 0), |view| {
                     // One that is damaged speaks for none.
-                    let maybe = view.probe_at(probe(view));
+                    let maybe = view.probe_at(&probes(view));
                     maybe.map_or((0, 0), |maybe| (maybe, view.members()))
                 });
                 // For those that the group does not speak for, their own filters do.
-                found.extend(numbers(sealed, group, maybe));
-                self.ask_each(storage, sealed, numbers(sealed, group, !members), key, &mut found);
+                let mut asked = maybe | !members;
+                while asked != 0 {
+                    let bit = u64::from(asked.trailing_zeros());
+                    asked &= asked - 1;
+                    let Some(number) = (group + bit).checked_sub(first) else { continue };
+                    if number >= sealed.len() as u64 {
+                        break;
+                    }
+                    found.push((number as usize, members >> bit & 1 == 1));
+                }
                 false
             });
             drop(known);
             match missing {
-                None => {
-                    found.sort_unstable();
-                    return found;
-                }
+                None => return self.ask_singles(storage, sealed, key, found),
                 Some(group) => self.open_groups(storage, group..=*groups.end()),
             }
         }
@@ -116,10 +122,10 @@ impl Filters {
             for (which, &key) in keys.iter().enumerate() {
                 let Some(view) = &view else { break };
                 if let Some(&ahead) = keys.get(which + KEYS_AHEAD) {
-                    view.prefetch(view.geometry().probe(ahead));
+                    view.prefetch(&view.geometry().probes(ahead));
                 }
                 // One that is damaged speaks for none.
-                let Some(maybe) = view.probe_at(view.geometry().probe(key)) else {
+                let Some(maybe) = view.probe(key) else {
                     let asked = numbers(sealed, group, members);
                     asked.filter(|&n| self.may_have(storage, &sealed[n], key)).for_each(|number| {
                         found(which, number);
@@ -139,6 +145,42 @@ impl Filters {
                 }
             }
         }
+    }
+
+    /// Those of segments that may have a key; of all but those that are known to, it asks
+    /// the filters.
+    fn ask_singles(
+        &self,
+        storage: &dyn Storage,
+        sealed: &[Sealed],
+        key: u64,
+        mut maybe: Vec<(usize, bool)>,
+    ) -> Vec<usize> {
+        let singles = self.single.read();
+        let single = |number: usize| singles.get(&sealed[number].segment);
+        // The reads of all filters go on at the same time.
+        for &(number, _) in maybe.iter().filter(|(_, known)| !known) {
+            if let Some(single) = single(number) {
+                single.prefetch(key);
+            }
+        }
+        let mut unopened = false;
+        maybe.retain_mut(|(number, known)| {
+            if *known {
+                return true;
+            }
+            let Some(single) = single(*number) else {
+                unopened = true;
+                return true;
+            };
+            *known = true;
+            single.may_have(key)
+        });
+        drop(singles);
+        if unopened {
+            maybe.retain(|&(number, known)| known || self.may_have(storage, &sealed[number], key));
+        }
+        maybe.into_iter().map(|(number, _)| number).collect()
     }
 
     /// Merges the filters of a group of segments once it is complete, and at some steps
@@ -244,34 +286,9 @@ impl Filters {
         Ok(Arc::clone(&self.single(storage, sealed)?.file))
     }
 
-    /// Asks the filters of these segments by themselves. Those that are open are asked
-    /// side by side, without a lock between their reads.
-    fn ask_each(
-        &self,
-        storage: &dyn Storage,
-        sealed: &[Sealed],
-        numbers: impl Iterator<Item = usize>,
-        key: u64,
-        found: &mut Vec<usize>,
-    ) {
-        let mut not_open = Vec::new();
-        let singles = self.single.read();
-        for number in numbers {
-            match singles.get(&sealed[number].segment) {
-                Some(single) if single.view().is_none_or(|filter| filter.may_have(key)) => {
-                    found.push(number);
-                }
-                Some(_) => {}
-                None => not_open.push(number),
-            }
-        }
-        drop(singles);
-        found.extend(not_open.into_iter().filter(|&n| self.may_have(storage, &sealed[n], key)));
-    }
-
     fn may_have(&self, storage: &dyn Storage, sealed: &Sealed, key: u64) -> bool {
         match self.single(storage, sealed) {
-            Ok(single) => single.view().is_none_or(|filter| filter.may_have(key)),
+            Ok(single) => single.may_have(key),
             // Opening the segment itself tells what is wrong.
             Err(_) => true,
         }
@@ -303,6 +320,21 @@ impl Filters {
 }
 
 impl Single {
+    fn may_have(&self, key: u64) -> bool {
+        self.view().is_none_or(|filter| filter.may_have(key))
+    }
+
+    /// Has the processor fetch what the filter is asked by, if it was asked before.
+    fn prefetch(&self, key: u64) {
+        if self.state.load(Ordering::Acquire) != SOUND {
+            return;
+        }
+        let Some(view) = self.view() else { return };
+        for slot in view.geometry().probe(key).slots {
+            self.file.prefetch_filter(FilterView::place(slot));
+        }
+    }
+
     /// The filter, its pages checked once; none where it can't be used.
     fn view(&self) -> Option<FilterView<'_>> {
         match self.state.load(Ordering::Acquire) {

@@ -36,6 +36,14 @@ pub(crate) struct Footer {
     pub(crate) log_bytes: u64,
     /// Length of the `.idx` file.
     pub(crate) index_bytes: u64,
+    /// The oldest event that its anchors and the children of its late parents are; its
+    /// own first where those are none before it.
+    pub(crate) reach: u64,
+    /// Claims that stand in it, and links that it marks as closing a cycle.
+    pub(crate) claims: u32,
+    pub(crate) marks: u32,
+    /// Keys of which it has what was carried into it.
+    pub(crate) carried: u32,
     pub(crate) sections: [Section; SECTIONS],
     /// The digest of the block before the first, and of the last.
     pub(crate) before: Digest,
@@ -63,10 +71,11 @@ pub(crate) const ANCHORS: usize = 6;
 pub(crate) const TEXT_IDS: usize = 7;
 pub(crate) const STRINGS: usize = 8;
 pub(crate) const BLOCKS: usize = 9;
-pub(crate) const FILTER: usize = 10;
-pub(crate) const INDEX_DIGESTS: usize = 11;
-pub(crate) const PAGE_DIGESTS: usize = 12;
-pub(crate) const SECTIONS: usize = 13;
+pub(crate) const LATE: usize = 10;
+pub(crate) const FILTER: usize = 11;
+pub(crate) const INDEX_DIGESTS: usize = 12;
+pub(crate) const PAGE_DIGESTS: usize = 13;
+pub(crate) const SECTIONS: usize = 14;
 
 impl Footer {
     /// The footer's bytes, its digest last.
@@ -85,7 +94,11 @@ impl Footer {
         for time in [self.time_min_ns, self.time_max_ns, self.written_ns] {
             out.put(time.to_le_bytes());
         }
-        for number in [self.raw_bytes, self.others_at, self.log_bytes, self.index_bytes] {
+        for number in [self.raw_bytes, self.others_at, self.log_bytes, self.index_bytes, self.reach]
+        {
+            out.put(number.to_le_bytes());
+        }
+        for number in [self.claims, self.marks, self.carried, 0] {
             out.put(number.to_le_bytes());
         }
         for section in self.sections {
@@ -158,6 +171,10 @@ impl Footer {
             others_at: fields.u64(),
             log_bytes: fields.u64(),
             index_bytes: fields.u64(),
+            reach: fields.u64(),
+            claims: fields.u32(),
+            marks: fields.u32(),
+            carried: (fields.u32(), fields.u32()).0,
             sections: std::array::from_fn(|_| Section {
                 offset: fields.u64(),
                 length: fields.u64(),

@@ -79,6 +79,25 @@ impl<'a> IdTable<'a> {
         Ok(None)
     }
 
+    /// One of its entries, in order.
+    pub(crate) fn at(&self, at: usize) -> Result<(u64, EventId)> {
+        let (number, offset) = self.entry(at)?;
+        Ok((number, self.id(self.len()?, offset)?))
+    }
+
+    /// The numbers below this one, ascending. O(those).
+    pub(crate) fn numbers_below(&self, end: u64) -> Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for at in 0..self.len()? {
+            let (number, _) = self.entry(at)?;
+            if number >= end {
+                break;
+            }
+            numbers.push(number);
+        }
+        Ok(numbers)
+    }
+
     /// How many numbers it has.
     pub(crate) fn len(&self) -> Result<usize> {
         let count = usize::try_from(u64::from_le_bytes(*self.pages.array(self.range.start)?));

@@ -166,7 +166,7 @@ impl Manifest {
             let _ = writeln!(
                 text,
                 "segment {} first={} rows={} lost={} from={} to={} written={} raw={} seg={} idx={} \
-                 footer={} last={}",
+                 reach={} claims={} marks={} carried={} footer={} last={}",
                 sealed.segment,
                 sealed.first_seq,
                 sealed.rows,
@@ -177,6 +177,10 @@ impl Manifest {
                 sealed.raw_bytes,
                 sealed.seg_bytes,
                 sealed.idx_bytes,
+                sealed.reach,
+                sealed.claims,
+                sealed.marks,
+                sealed.carried,
                 hex(&sealed.footer),
                 hex(&sealed.last),
             );
@@ -299,6 +303,10 @@ impl Sealed {
             raw_bytes: next("raw")?.parse().ok()?,
             seg_bytes: next("seg")?.parse().ok()?,
             idx_bytes: next("idx")?.parse().ok()?,
+            reach: next("reach")?.parse().ok()?,
+            claims: next("claims")?.parse().ok()?,
+            marks: next("marks")?.parse().ok()?,
+            carried: next("carried")?.parse().ok()?,
             footer: from_hex(next("footer")?)?,
             last: from_hex(next("last")?)?,
         })
@@ -366,6 +374,10 @@ mod tests {
                 raw_bytes: 100,
                 seg_bytes: 50,
                 idx_bytes: 20,
+                reach: 1,
+                claims: 2,
+                marks: 3,
+                carried: 4,
                 footer: [1; 32],
                 last: [2; 32],
             }],

@@ -18,6 +18,8 @@ pub(crate) mod gather;
 pub(crate) mod heap;
 pub(crate) mod id_table;
 pub(crate) mod index;
+pub(crate) mod late;
+pub(crate) mod list;
 pub(crate) mod manifest;
 pub(crate) mod open_index;
 pub(crate) mod order;

@@ -8,20 +8,21 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use twox_hash::XxHash3_128;
+
 use crate::error::{Error, Result};
 use crate::storage::{Map, StorageFile};
 
 /// Size of a page. Sections of a sealed file begin at multiples of it.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
-/// The first half of a page's BLAKE3 digest.
+/// The 128 bits of XXH3 over a page. They tell damage, which is all that is asked of
+/// them: who could forge a page could forge the digests too.
 pub(crate) type PageDigest = [u8; 16];
 
 /// The digest of a page, or of any other piece of a sealed file.
 pub(crate) fn page_digest(page: &[u8]) -> PageDigest {
-    let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(page).as_bytes()[..16]);
-    half
+    XxHash3_128::oneshot(page).to_le_bytes()
 }
 
 /// The digests of all pages; the last page may be shorter.

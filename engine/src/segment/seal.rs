@@ -14,10 +14,11 @@ use crate::segment::blocks::BlockList;
 use crate::segment::chunks::ChunkWriter;
 use crate::segment::entries::{Earlier, Spine, outside_parent};
 use crate::segment::footer::{
-    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, PAGE_DIGESTS,
+    ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, LATE, PAGE_DIGESTS,
     PARENTS, SLOTS, SPINE, STRINGS, Section, TEXT_IDS,
 };
 use crate::segment::gather::{Events, Gatherer};
+use crate::segment::late::{self, LateParent};
 use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
 use crate::segment::packed::Packer;
@@ -74,6 +75,8 @@ pub(crate) struct IndexFile {
 pub(crate) trait Companions {
     /// The bytes of the filter; may be empty.
     fn filter(&mut self, parts: Parts<'_>) -> Result<Vec<u8>>;
+    /// The events of the log that earlier segments' events wait for, in the order of these.
+    fn late_parents(&mut self, parts: Parts<'_>) -> Result<Vec<LateParent>>;
     /// Writes the index file.
     fn index(&mut self, parts: Parts<'_>) -> Result<IndexFile>;
 }
@@ -114,6 +117,13 @@ pub(crate) fn seal(
         slots: &order.slots,
         others: &others,
     };
+    let late = companions.late_parents(parts)?;
+    write_section(LATE, &mut footer, &mut out, |out| late::write(out, &late))?;
+    footer.reach = reach(&parts, &late);
+    footer.claims = log.index.all_standing().count() as u32;
+    footer.marks = log.index.all_marks().len() as u32;
+    let carried = log.index.states().all().filter(|(.., places)| !places.carried.is_empty());
+    footer.carried = carried.count() as u32;
     let filter = companions.filter(parts)?;
     write_section(FILTER, &mut footer, &mut out, |out| out.write(&filter))?;
     let index = companions.index(parts)?;
@@ -127,6 +137,14 @@ pub(crate) fn seal(
     out.write(&footer.to_bytes())?;
     out.finish()?;
     Ok(footer)
+}
+
+/// The oldest event that anchors and children of late parents are; the segment's first
+/// where those are none before it.
+fn reach(parts: &Parts<'_>, late: &[LateParent]) -> u64 {
+    let anchors = parts.entries.iter().map(|entry| entry.anchor).filter(|&anchor| anchor != 0);
+    let children = late.iter().map(|late| late.child);
+    anchors.chain(children).fold(parts.first_seq, u64::min)
 }
 
 /// What the first reading of the log found.

@@ -1,5 +1,7 @@
 //! Making the files of a sealed segment of a full log of the store.
 
+use std::io::ErrorKind;
+
 use crate::error::{Error, Result};
 use crate::log::block::StoreId;
 use crate::log::reader::Via;
@@ -7,6 +9,7 @@ use crate::parts::{LogView, Part, Parts};
 use crate::segment::entries::Earlier;
 use crate::segment::filter;
 use crate::segment::index::content_digest;
+use crate::segment::late::{LATE_SEGMENTS, LateParent};
 use crate::segment::manifest::{LogStart, idx_name, seg_name};
 use crate::segment::open_index;
 use crate::segment::pages::page_digests;
@@ -38,7 +41,7 @@ pub(crate) fn seal_log(
     };
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");
-    let mut beside = Beside { full, storage, idx: &idx };
+    let mut beside = Beside { full, parts, storage, idx: &idx };
     let footer =
         seal(&frozen, &SealedBefore(parts), packing(full, level), &mut beside, storage, &next)?;
     storage.rename(&next, &seg).map_err(|error| Error::io("rename", &next, error))?;
@@ -56,6 +59,10 @@ pub(crate) fn seal_log(
         raw_bytes: footer.log_bytes,
         seg_bytes,
         idx_bytes: footer.index_bytes,
+        reach: footer.reach,
+        claims: footer.claims,
+        marks: footer.marks,
+        carried: footer.carried,
         footer: footer.digest(),
         last: footer.last,
     })
@@ -76,6 +83,7 @@ impl Earlier for SealedBefore<'_> {
 /// What stands beside the segment.
 struct Beside<'a> {
     full: &'a LogView,
+    parts: &'a Parts,
     storage: &'a dyn Storage,
     idx: &'a str,
 }
@@ -84,6 +92,21 @@ impl Companions for Beside<'_> {
     fn filter(&mut self, made: Made<'_>) -> Result<Vec<u8>> {
         // Without one it says "maybe" of everything.
         Ok(filter::build(&filter::keys(made.index, made.entries)).unwrap_or_default())
+    }
+
+    fn late_parents(&mut self, made: Made<'_>) -> Result<Vec<LateParent>> {
+        let mut found = Vec::new();
+        let sealed = &self.parts.sealed;
+        for sealed in &sealed[sealed.len().saturating_sub(LATE_SEGMENTS)..] {
+            match late_parents_of(&made, self.parts, sealed) {
+                Ok(late) => found.extend(late),
+                // Only a help: one that has expired meanwhile or is damaged is done without.
+                Err(error) if error.is_damaged() || error.is_expired() => {}
+                Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     }
 
     fn index(&mut self, made: Made<'_>) -> Result<IndexFile> {
@@ -99,6 +122,23 @@ impl Companions for Beside<'_> {
         open_index::write(self.storage, self.idx, &bytes)?;
         Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
     }
+}
+
+/// The events of a log that those of an earlier segment name and were stored without.
+/// O(parents that the segment names and does not have).
+fn late_parents_of(made: &Made<'_>, parts: &Parts, sealed: &Sealed) -> Result<Vec<LateParent>> {
+    let segment = parts.segments.open(sealed)?;
+    let mut found = Vec::new();
+    segment.outside_parents(|child, id| {
+        let Some(row) = made.index.event_row(&id) else { return Ok(()) };
+        if made.index.has_marks() && made.index.is_marked_outside(&segment.id(child)?, &id) {
+            return Ok(());
+        }
+        let Entry { anchor, depth, .. } = made.entries[row as usize];
+        found.push(LateParent { child: sealed.first_seq + u64::from(child), row, anchor, depth });
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// How a log is packed. A chain's records are read together: about thirty small ones

@@ -18,6 +18,7 @@ use crate::segment::heap::{ChunkCache, EventRecord, LastChunk};
 use crate::segment::index::{
     Dim, KeptLink, LinkEnd, SegmentIndex, Standing, Values, content_digest,
 };
+use crate::segment::late::LateParent;
 use crate::segment::open_index;
 use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
@@ -43,6 +44,14 @@ pub(crate) struct Sealed {
     pub(crate) raw_bytes: u64,
     pub(crate) seg_bytes: u64,
     pub(crate) idx_bytes: u64,
+    /// The oldest event that its anchors and the children of its late parents are; its
+    /// own first where those are none before it.
+    pub(crate) reach: u64,
+    /// Claims that stand in it, and links that it marks as closing a cycle.
+    pub(crate) claims: u32,
+    pub(crate) marks: u32,
+    /// Keys of which it has what was carried into it.
+    pub(crate) carried: u32,
     /// The digest of the file's footer.
     pub(crate) footer: Digest,
     /// The digest of its last block.
@@ -206,6 +215,25 @@ impl Segment {
         }
         let id = self.file.anchor_id(anchor)?;
         id.ok_or_else(|| self.damaged(&format!("the id of event {anchor}")))
+    }
+
+    /// The event of this segment that an earlier one's event waits for, if this segment
+    /// was made to know it. O(log n).
+    pub(crate) fn late_parent(&self, child: u64) -> Result<Option<LateParent>> {
+        self.file.late_parent(child)
+    }
+
+    /// Shows the rows that name parents which are not in this segment, and those.
+    pub(crate) fn outside_parents(
+        &self,
+        show: impl FnMut(u32, EventId) -> Result<()>,
+    ) -> Result<()> {
+        self.file.outside_parents(show)
+    }
+
+    /// The anchors before this sequence number that rows of this segment lie below.
+    pub(crate) fn anchors_before(&self, end: u64) -> Result<Vec<u64>> {
+        self.file.anchors_before(end)
     }
 
     pub(crate) fn outside_parent_id(&self, row: u32) -> Result<EventId> {

@@ -12,6 +12,7 @@ use crate::segment::entries::Earlier;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{Footer, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
+use crate::segment::late::LateParent;
 use crate::segment::manifest::{LogStart, Manifest, Read, log_name};
 use crate::segment::rebuild::Rebuilt;
 use crate::segment::seal::{Companions, Frozen, IndexFile, Packing, Parts, seal};
@@ -43,6 +44,10 @@ impl Earlier for Nothing {
 impl Companions for Nothing {
     fn filter(&mut self, _: Parts<'_>) -> Result<Vec<u8>> {
         Ok(vec![7; 5000])
+    }
+
+    fn late_parents(&mut self, _: Parts<'_>) -> Result<Vec<LateParent>> {
+        Ok(Vec::new())
     }
 
     fn index(&mut self, _: Parts<'_>) -> Result<IndexFile> {

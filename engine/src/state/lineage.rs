@@ -10,8 +10,6 @@ use crate::id::EventId;
 /// Where the way up from an expired event leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lineage {
-    /// The event's own id, by which segments are asked whether they know it.
-    pub(crate) own_id: EventId,
     /// An ancestor: one that was there when this was written down, or else the topmost
     /// that was known.
     pub(crate) to: u64,
@@ -25,12 +23,10 @@ impl Lineage {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&self.to.to_le_bytes());
         bytes.extend_from_slice(&self.edges.to_le_bytes());
-        for id in [&self.own_id, &self.to_id] {
-            let text = id.to_string();
-            // An id has at most 255 bytes.
-            bytes.push(text.len() as u8);
-            bytes.extend_from_slice(text.as_bytes());
-        }
+        let text = self.to_id.to_string();
+        // An id has at most 255 bytes.
+        bytes.push(text.len() as u8);
+        bytes.extend_from_slice(text.as_bytes());
         bytes
     }
 
@@ -46,11 +42,10 @@ impl Lineage {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (to, rest) = bytes.split_first_chunk()?;
         let (edges, rest) = rest.split_first_chunk()?;
-        let (own_id, rest) = id(rest)?;
         let (to_id, rest) = id(rest)?;
         let (to, edges) = (u64::from_le_bytes(*to), u64::from_le_bytes(*edges));
         let fits = rest.is_empty() && to < SEQ_END && (1..SEQ_END).contains(&edges);
-        fits.then_some(Self { own_id, to, to_id, edges })
+        fits.then_some(Self { to, to_id, edges })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use super::spine::Above;
 use super::{Check, is_finding};
 use crate::error::{Error, Result};
+use crate::log::index::Flags;
 use crate::segment::entries::Spine;
 use crate::segment::file::SegFile;
 use crate::segment::filter::{self, FilterView};
@@ -48,6 +49,10 @@ impl Check<'_> {
         let (Some(replayed), Some(entries)) = (replayed, entries) else { return Ok(()) };
         let mut above = Above::new(parts, number, &entries);
         self.spine(&file, &replayed.index, &entries, &mut above)?;
+        let late = wrong_late_parent(&file, &entries, sealed.reach);
+        if let Some(Some(wrong)) = self.ask(&name, late)? {
+            self.found(&name, wrong);
+        }
         self.filter(&file, &filter::keys(&replayed.index, &entries))?;
         self.index(&file, &replayed, &entries, &cache)
     }
@@ -243,6 +248,33 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// What is wrong with the table of late parents, or with how far back the segment is said
+/// to reach.
+fn wrong_late_parent(file: &SegFile, entries: &[Entry], told: u64) -> Result<Option<String>> {
+    let first_seq = file.footer().first_seq;
+    let (mut before, mut reach) = (0, first_seq);
+    for late in file.late_parents() {
+        let late = late?;
+        let entry = entries.get(late.row as usize).filter(|entry| {
+            let is_event = !entry.flags.has(Flags::VERSION) && !entry.flags.has(Flags::LOST);
+            is_event && (entry.anchor, entry.depth) == (late.anchor, late.depth)
+        });
+        if entry.is_none() || late.child <= before || late.child >= first_seq {
+            return Ok(Some(format!(
+                "expected the parent of event {} in row {}, {} links below event {}, found \
+                 something else there",
+                late.child, late.row, late.depth, late.anchor
+            )));
+        }
+        before = late.child;
+        reach = reach.min(late.child);
+    }
+    let anchors = entries.iter().map(|entry| entry.anchor).filter(|&anchor| anchor != 0);
+    let reach = anchors.fold(reach, u64::min);
+    let agree = reach == file.footer().reach && reach == told;
+    Ok((!agree).then(|| format!("expected it to reach back to event {reach}, found {told}")))
 }
 
 /// The whole spine; none where a page of it can't be read, which was told.

@@ -26,8 +26,9 @@ struct Going<'p> {
     /// How many there are, and the sequence number behind their last row.
     count: usize,
     end: u64,
-    /// Anchors elsewhere that logs know.
-    in_logs: HashSet<u64, RandomState>,
+    /// The anchors before `end` that parts which stay know, and of which none that stays
+    /// has the late parent. Ascending.
+    asked_for: Vec<u64>,
     /// What was found out.
     known: HashMap<u64, Ahead, RandomState>,
     /// Links that were gone up.
@@ -46,15 +47,18 @@ struct Ahead {
 impl Writer {
     /// Writes down what is above events of the oldest segments, so many, as far as it is
     /// going to be asked for. The block is left to be written.
+    ///
+    /// Where the late parent of an event that goes is in a sealed segment, that segment
+    /// has the link in a table of its own, and nothing need be written.
     pub(super) fn carry_lineage(&mut self, parts: &Parts, count: usize) -> Result<()> {
         let mut going = Going::new(parts, count)?;
         let mut wanted = going.written_before()?;
         wanted.extend(going.led_to()?);
         wanted.extend(going.anchors()?);
-        wanted.sort_unstable_by_key(|&(seq, _)| seq);
-        wanted.dedup_by_key(|&mut (seq, _)| seq);
-        for (seq, own_id) in wanted {
-            let Some(lineage) = going.lineage(seq, own_id)? else { continue };
+        wanted.sort_unstable();
+        wanted.dedup();
+        for seq in wanted {
+            let Some(lineage) = going.lineage(seq)? else { continue };
             if lineage.to >= going.end {
                 let record = Encoded::state(Family::Lineage, led_to(lineage.to), &[]);
                 self.push_state(&record)?;
@@ -67,18 +71,33 @@ impl Writer {
 }
 
 impl<'p> Going<'p> {
+    /// O(anchors among them that later segments know).
     fn new(parts: &'p Parts, count: usize) -> Result<Self> {
-        let mut in_logs = HashSet::default();
-        for view in parts.logs() {
-            in_logs.extend(view.index().outsides().map(|(_, outside)| outside.anchor));
-        }
         let end = parts.part(count)?.first_seq();
-        Ok(Self { parts, count, end, in_logs, known: HashMap::default(), hops: 0 })
+        let mut asked_for = Vec::new();
+        for sealed in parts.sealed[count..].iter().filter(|sealed| sealed.reach < end) {
+            for anchor in parts.segments.open(sealed)?.anchors_before(end)? {
+                if parts.late_join_from(count, anchor)?.is_none() {
+                    asked_for.push(anchor);
+                }
+            }
+        }
+        for view in parts.logs() {
+            let anchors = view.index().outsides().map(|(_, outside)| outside.anchor).collect();
+            for anchor in Vec::into_iter(anchors).filter(|&anchor| 0 < anchor && anchor < end) {
+                if parts.late_join_from(count, anchor)?.is_none() {
+                    asked_for.push(anchor);
+                }
+            }
+        }
+        asked_for.sort_unstable();
+        asked_for.dedup();
+        Ok(Self { parts, count, end, asked_for, known: HashMap::default(), hops: 0 })
     }
 
     /// The events of which it was written down in these segments, and nowhere later, what
-    /// was above them, as far as segments that stay know them.
-    fn written_before(&self) -> Result<Vec<(u64, EventId)>> {
+    /// was above them, as far as parts that stay ask for them.
+    fn written_before(&self) -> Result<Vec<u64>> {
         let mut found = Vec::new();
         let mut after: Option<String> = None;
         loop {
@@ -86,13 +105,10 @@ impl<'p> Going<'p> {
                 self.parts.state_names(Family::Lineage, after.as_deref(), NAMES, 0..self.count)?;
             for name in &names {
                 let Some(seq) = key_seq(name) else { return Ok(found) };
-                if self.parts.says_from(Family::Lineage, name, self.count)? {
-                    continue;
-                }
-                let Some(value) = self.parts.state(Family::Lineage, name)? else { continue };
-                let own_id = Lineage::from_bytes(&value)?.own_id;
-                if self.is_known(seq, &own_id) {
-                    found.push((seq, own_id));
+                if self.asked_for.binary_search(&seq).is_ok()
+                    && !self.parts.says_from(Family::Lineage, name, self.count)?
+                {
+                    found.push(seq);
                 }
             }
             match names.last().cloned() {
@@ -103,7 +119,7 @@ impl<'p> Going<'p> {
     }
 
     /// The events of these segments that ways up from expired ones lead to.
-    fn led_to(&self) -> Result<Vec<(u64, EventId)>> {
+    fn led_to(&self) -> Result<Vec<u64>> {
         let mut found = Vec::new();
         let mut after = led_to(self.parts.first_seq().saturating_sub(1));
         loop {
@@ -111,11 +127,7 @@ impl<'p> Going<'p> {
             let names = self.parts.state_names(Family::Lineage, Some(&after), NAMES, every)?;
             for name in &names {
                 match led_to_seq(name).filter(|&seq| seq < self.end) {
-                    Some(seq) => {
-                        if let Some(id) = self.parts.id(seq)? {
-                            found.push((seq, id));
-                        }
-                    }
+                    Some(seq) => found.push(seq),
                     None => return Ok(found),
                 }
             }
@@ -126,46 +138,30 @@ impl<'p> Going<'p> {
         }
     }
 
-    /// The anchors in these segments that segments which stay know. Those that name a
-    /// parent come first: what is beyond the bound is not written down.
-    fn anchors(&self) -> Result<Vec<(u64, EventId)>> {
-        let mut found = Vec::new();
-        for number in 0..self.count {
-            let part = self.parts.part(number)?;
-            let (mut named, mut unnamed) = (Vec::new(), Vec::new());
-            for row in 0..part.rows() {
-                let flags = part.flags(row)?;
-                let seq = part.first_seq() + u64::from(row);
-                if flags.has(Flags::LOST)
-                    || flags.has(Flags::VERSION)
-                    || part.below(row)?.anchor != seq
-                {
-                    continue;
-                }
-                let anchors = if flags.has(Flags::NAMED) { &mut named } else { &mut unnamed };
-                if anchors.len() < ANCHORS_MAX {
-                    anchors.push(row);
-                }
-            }
-            for row in named.into_iter().chain(unnamed) {
-                let (seq, id) = (part.first_seq() + u64::from(row), part.id(row)?);
-                if self.is_known(seq, &id) {
-                    found.push((seq, id));
-                }
+    /// The anchors that are asked for in these segments, and those before whose late
+    /// parent is in these segments. Those that name a parent come first: what is beyond
+    /// the bound is not written down.
+    fn anchors(&self) -> Result<Vec<u64>> {
+        let (mut named, mut unnamed) = (Vec::new(), Vec::new());
+        let claims = self.parts.has_claims_from(0);
+        for &anchor in &self.asked_for {
+            let is_named = match self.parts.locate(anchor)? {
+                Some((part, row)) => part.flags(row)?.has(Flags::NAMED),
+                None if self.parts.late_join(anchor)?.is_some() => true,
+                None => continue,
+            };
+            let anchors = if is_named { &mut named } else { &mut unnamed };
+            if (is_named || claims) && anchors.len() < ANCHORS_MAX {
+                anchors.push(anchor);
             }
         }
-        Ok(found)
-    }
-
-    /// Whether parts that stay know an event, which is none of theirs.
-    fn is_known(&self, seq: u64, id: &EventId) -> bool {
-        let staying = &self.parts.sealed[self.count..];
-        self.in_logs.contains(&seq) || self.parts.segments.candidates(staying, id).next().is_some()
+        named.append(&mut unnamed);
+        Ok(named)
     }
 
     /// Where the way up from an event that goes leads: to one that stays, or to the
     /// topmost. None where nothing is known to be above it.
-    fn lineage(&mut self, seq: u64, own_id: EventId) -> Result<Option<Lineage>> {
+    fn lineage(&mut self, seq: u64) -> Result<Option<Lineage>> {
         // The events on the way, and how many links above the first each is.
         let mut way: Vec<(u64, u64)> = Vec::new();
         let mut passed: HashSet<u64, RandomState> = HashSet::default();
@@ -198,7 +194,7 @@ impl<'p> Going<'p> {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Lineage { own_id, to: top.to, to_id, edges: top.edges }))
+        Ok(Some(Lineage { to: top.to, to_id, edges: top.edges }))
     }
 
     /// The next event on the way up: the anchor of the piece, and from there the parent.
@@ -223,8 +219,7 @@ impl<'p> Going<'p> {
     }
 }
 
-/// Most anchors of a segment that are looked at of those that name a parent, and of the
-/// others. Beyond, roots and depths of what is below count from the anchor on.
+/// Most anchors that are gone up from of those that name a parent, and of the others. Beyond, roots and depths of what is below count from the anchor on.
 const ANCHORS_MAX: usize = 4096;
 /// Most links that are gone up in all when segments are dropped.
 const HOPS_MAX: usize = 65_536;

@@ -116,6 +116,11 @@ impl Claims {
         self.holding.values().chain(self.waiting.values().filter_map(|held| held.last()))
     }
 
+    /// Whether there is any that holds or waits, or did.
+    pub(crate) fn has_any(&self) -> bool {
+        !self.under.is_empty()
+    }
+
     /// The children that claims wait for.
     pub(crate) fn waited_for(&self) -> impl Iterator<Item = &EventId> {
         self.waiting.keys()

@@ -302,6 +302,21 @@ impl Index {
         })
     }
 
+    /// Whether any link was found to close a cycle that does not stand with its row.
+    pub(crate) fn has_marks(&self) -> bool {
+        !self.marks.is_empty() || !self.closing.is_empty()
+    }
+
+    /// Whether the link of an earlier segment's event was found here to close a cycle.
+    pub(crate) fn is_marked_outside(&self, child: &EventId, parent: &EventId) -> bool {
+        self.marks(child).iter().any(|mark| mark.parent == *parent)
+    }
+
+    /// Whether any claim stands in this log, or did.
+    pub(crate) fn has_claims(&self) -> bool {
+        self.claims.has_any()
+    }
+
     /// Every link that closes a cycle and is not stored as such with its row: child
     /// and parent.
     pub(crate) fn all_marks(&self) -> Vec<(EventId, EventId)> {

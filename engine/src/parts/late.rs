@@ -1,0 +1,139 @@
+//! Parents that came after their child's segment was full.
+
+use crate::error::Result;
+use crate::parts::Parts;
+use crate::parts::joins::Join;
+use crate::segment::late::LATE_SEGMENTS;
+
+impl Parts {
+    /// The join from an event to its late parent, if one of the segments behind it was
+    /// made to know it; the event itself may have expired. Others are found by the
+    /// parent's id. O(log n) in a few small tables.
+    pub(crate) fn late_join(&self, child: u64) -> Result<Option<Join>> {
+        let behind = self.sealed.partition_point(|sealed| sealed.first_seq <= child);
+        self.late_join_from(behind, child)
+    }
+
+    /// The same by what segments from this number on know; the child is in none of them.
+    pub(crate) fn late_join_from(&self, number: usize, child: u64) -> Result<Option<Join>> {
+        let asked = self.sealed[number..].iter().take(LATE_SEGMENTS);
+        for sealed in asked.filter(|sealed| sealed.reach <= child) {
+            if let Some(late) = self.segments.open(sealed)?.late_parent(child)? {
+                let parent = sealed.first_seq + u64::from(late.row);
+                return Ok(Some(Join::new(child, parent, late.anchor, late.depth)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a claim may stand in parts from this number on.
+    pub(crate) fn has_claims_from(&self, number: usize) -> bool {
+        number < self.sealed.claims_end() || self.logs().any(|log| log.index().has_claims())
+    }
+
+    /// Whether any part marks a link as closing a cycle.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.sealed.marks_end() > 0 || self.logs().any(|log| log.index().has_marks())
+    }
+
+    /// Whether a claim may stand in a part.
+    pub(crate) fn may_claim(&self, number: usize) -> bool {
+        self.sealed.get(number).is_none_or(|sealed| sealed.claims > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::parts::Parts;
+    use crate::state::Family;
+    use crate::storage::SimulatedDisk;
+    use crate::{ChainOptions, Event, Retention, Snapshot, Store};
+
+    fn store() -> Store {
+        let disk = Arc::new(SimulatedDisk::new());
+        Store::builder().seal_in_background(false).open_on(disk).expect("opens")
+    }
+
+    /// Appends events, each with its parent, and seals them.
+    fn segment(store: &Store, events: &[(&str, &str)]) {
+        for (id, parent) in events {
+            let event = Event::new("e").id(*id);
+            let event = if parent.is_empty() { event } else { event.parent(*parent) };
+            store.append(event).expect("appends");
+        }
+        store.seal().expect("seals");
+    }
+
+    fn drop_oldest(store: &Store) {
+        let segments = store.snapshot().segments();
+        let rest = segments[1..].iter().map(|segment| segment.events).sum();
+        let gone = store.retain(&Retention::new().max_events(rest)).expect("drops");
+        assert_eq!(gone.segments, 1);
+    }
+
+    fn place(snapshot: &Snapshot, id: &str) -> (String, u64) {
+        let root = snapshot.root(id).expect("reads").expect("is there");
+        (root.to_string(), snapshot.depth(id).expect("reads").expect("is there"))
+    }
+
+    fn written(parts: &Parts) -> usize {
+        let names = parts.state_names(Family::Lineage, None, 1000, 0..parts.len());
+        names.expect("reads").len()
+    }
+
+    #[test]
+    fn a_segment_knows_who_waited_for_its_events_also_when_those_have_expired() {
+        let store = store();
+        segment(&store, &[("child", "late"), ("lone", "never")]);
+        segment(&store, &[("late", ""), ("below", "child")]);
+        segment(&store, &[("further below", "below")]);
+        let before = store.snapshot();
+        let join = before.parts.late_join(1).expect("reads").expect("was waited for");
+        assert_eq!((join.parent, join.above, join.edges), (3, 3, 1));
+        assert_eq!(before.parts.late_join(2).expect("reads"), None);
+        drop_oldest(&store);
+        let after = store.snapshot();
+        assert_eq!(written(&after.parts), 0, "the second segment has it");
+        assert_eq!(place(&after, "below"), ("late".to_owned(), 2));
+        assert_eq!(place(&after, "further below"), ("late".to_owned(), 3));
+        drop_oldest(&store);
+        let after = store.snapshot();
+        assert!(written(&after.parts) > 0, "none is left that has it");
+        assert_eq!(place(&after, "further below"), ("late".to_owned(), 3));
+    }
+
+    #[test]
+    fn a_link_that_closes_a_cycle_is_no_late_parents() {
+        let store = store();
+        segment(&store, &[("child", "late")]);
+        segment(&store, &[("late", "child")]);
+        let snapshot = store.snapshot();
+        assert_eq!(snapshot.parts.late_join(1).expect("reads"), None);
+        let chain = snapshot.chain("late", &ChainOptions::new()).expect("reads");
+        let mut chain = chain.expect("is there");
+        assert_eq!(chain.by_ref().count(), 2);
+        assert_eq!(chain.end().expect("it has ended").as_str(), "cycle");
+    }
+
+    #[test]
+    fn claims_of_any_segment_are_found_and_the_strongest_wins() {
+        let store = store();
+        segment(&store, &[("child", ""), ("a", ""), ("b", "")]);
+        let link = |parent: &str, strength: u8| {
+            crate::Link::new("child", parent, crate::LinkKind::Spawned).strength(strength)
+        };
+        let parent = || place(&store.snapshot(), "child").0;
+        assert_eq!(parent(), "child");
+        store.write(link("a", 1)).expect("links");
+        assert_eq!(parent(), "a", "in the log");
+        segment(&store, &[("other", "")]);
+        assert_eq!(parent(), "a", "in a segment");
+        segment(&store, &[("another", "")]);
+        assert_eq!(parent(), "a", "in a segment before one without");
+        store.write(link("b", 2)).expect("links");
+        segment(&store, &[("one more", "")]);
+        assert_eq!(parent(), "b");
+    }
+}
