@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebear::storage::SimulatedDisk;
 use forebear::*;
 
 /// A claim that says what the event itself says is no refused link, in either order.
