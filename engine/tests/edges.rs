@@ -40,7 +40,7 @@ fn options_do_not_panic() {
         let done = std::panic::catch_unwind(|| {
             let store = Store::builder()
                 .cache_bytes(cache)
-                .open_on(Arc::new(storage::SimulatedDisk::new()));
+                .open_on(Arc::new(SimulatedDisk::new()));
             let store = store.unwrap();
             store.append(Event::new("k").id("a").payload("x")).unwrap();
             store.snapshot().get("a").unwrap().unwrap();

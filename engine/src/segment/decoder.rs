@@ -9,13 +9,19 @@ use std::cell::RefCell;
 
 use zstd::zstd_safe::{DCtx, SafeResult};
 
+use crate::error::Result;
 use crate::log::block::Digest;
 use crate::segment::chunks::PIECE_BYTES;
 
-/// Decodes `stored` to the buffer; returns how many bytes it came to. `of` is a digest
-/// that no other dictionary's segment has.
-pub(super) fn decode(stored: &[u8], to: &mut [u8], dictionary: &[u8], of: &Digest) -> SafeResult {
-    DECODER.with_borrow_mut(|decoder| decoder.decode(stored, to, dictionary, of))
+/// Decodes `stored` to the buffer; returns how many bytes it came to. `digest` is that of
+/// the dictionary, which is read where there is no copy of one with it.
+pub(super) fn decode<'d>(
+    stored: &[u8],
+    to: &mut [u8],
+    digest: &Digest,
+    dictionary: impl FnOnce() -> Result<&'d [u8]>,
+) -> Result<SafeResult> {
+    DECODER.with_borrow_mut(|decoder| decoder.decode(stored, to, digest, dictionary))
 }
 
 struct Decoder {
@@ -27,38 +33,44 @@ struct Decoder {
 /// A copy of a dictionary, and room behind it.
 #[derive(Default)]
 struct Copied {
+    /// The dictionary's digest; zeros where there is no copy, which no digest is.
     of: Digest,
+    length: usize,
     bytes: Vec<u8>,
 }
 
 impl Decoder {
-    fn decode(
+    fn decode<'d>(
         &mut self,
         stored: &[u8],
         to: &mut [u8],
-        dictionary: &[u8],
-        of: &Digest,
-    ) -> SafeResult {
-        if dictionary.is_empty() || to.len() > PIECE_BYTES {
-            return self.context.decompress_using_dict(to, stored, dictionary);
+        digest: &Digest,
+        dictionary: impl FnOnce() -> Result<&'d [u8]>,
+    ) -> Result<SafeResult> {
+        if to.len() > PIECE_BYTES {
+            return Ok(self.context.decompress_using_dict(to, stored, dictionary()?));
         }
-        let known =
-            self.copies.iter().position(|copied| copied.of == *of && !copied.bytes.is_empty());
-        self.copies[..=known.unwrap_or(COPIES - 1)].rotate_right(1);
-        let copied = &mut self.copies[0];
+        let known = self.copies.iter().position(|copied| copied.of == *digest);
+        let at = known.unwrap_or(COPIES - 1);
         if known.is_none() {
+            let dictionary = dictionary()?;
+            let copied = &mut self.copies[at];
             copied.bytes.clear();
             copied.bytes.extend_from_slice(dictionary);
-            copied.of = *of;
+            (copied.of, copied.length) = (*digest, dictionary.len());
         }
-        let end = dictionary.len() + to.len();
+        self.copies[..=at].rotate_right(1);
+        let copied = &mut self.copies[0];
+        let end = copied.length + to.len();
         if copied.bytes.len() < end {
             copied.bytes.resize(end, 0);
         }
-        let (dictionary, room) = copied.bytes[..end].split_at_mut(dictionary.len());
-        let length = self.context.decompress_using_dict(room, stored, dictionary)?;
-        to.copy_from_slice(room);
-        Ok(length)
+        let (dictionary, room) = copied.bytes[..end].split_at_mut(copied.length);
+        let decoded = self.context.decompress_using_dict(room, stored, dictionary);
+        if decoded.is_ok() {
+            to.copy_from_slice(room);
+        }
+        Ok(decoded)
     }
 }
 
@@ -68,9 +80,8 @@ thread_local! {
         RefCell::new(Decoder { context: DCtx::create(), copies: Default::default() });
 }
 
-/// Copies that a thread keeps, of half a MiB at most: a chain is mostly in one
-/// segment, and what came late in the next.
-const COPIES: usize = 2;
+/// Copies that a thread keeps, of half a MiB at most.
+const COPIES: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -88,16 +99,17 @@ mod tests {
                 let raw = [word.as_slice(), b", and on"].concat().repeat(50);
                 let mut compressor = Compressor::with_dictionary(3, &dictionary).expect("makes");
                 let stored = compressor.compress(&raw).expect("compresses");
-                ([number; 32], dictionary, raw, stored)
+                ([number + 1; 32], dictionary, raw, stored)
             })
             .collect();
-        for at in [0, 1, 2, 1, 3, 3, 2, 0, 1, 2, 3, 1] {
+        for at in [0, 1, 2, 1, 3, 3, 2, 4, 5, 0, 1, 5, 2, 3, 1] {
             let (of, dictionary, raw, stored) = &chunks[at];
             let mut decoded = vec![0; raw.len()];
-            assert_eq!(decode(stored, &mut decoded, dictionary, of), Ok(raw.len()));
+            let read = || Ok(dictionary.as_slice());
+            assert_eq!(decode(stored, &mut decoded, of, read).expect("reads"), Ok(raw.len()));
             assert_eq!(decoded, *raw);
             // With less room than it takes, it fails and harms nothing.
-            assert!(decode(stored, &mut decoded[..40], dictionary, of).is_err());
+            assert!(decode(stored, &mut decoded[..40], of, read).expect("reads").is_err());
         }
     }
 }

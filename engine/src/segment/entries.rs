@@ -6,10 +6,13 @@ use crate::id::EventId;
 use crate::log::index::{Anchor, FirmPosition, Flags, Index, NONE, NOW, StoredLink};
 use crate::segment::spine::Entry;
 
-/// The spine entries of the sealed segments before this one.
+/// What the sealed segments before this one have for it.
 pub(crate) trait Earlier {
-    /// The entry with this sequence number; none where it has expired.
+    /// The spine entry with this sequence number; none where it has expired.
     fn entry(&self, seq: u64) -> Result<Option<Entry>>;
+
+    /// The dictionary that this one goes on with, where there is one.
+    fn dictionary(&self) -> Option<Vec<u8>>;
 }
 
 /// The spine of a log, and the texts that it refers to.

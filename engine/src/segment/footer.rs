@@ -50,6 +50,9 @@ pub(crate) struct Footer {
     pub(crate) last: Digest,
     /// The digest of the section [`PAGE_DIGESTS`].
     pub(crate) pages: Digest,
+    /// The digest of the section [`DICTIONARY`]: segments that were sealed one after
+    /// the other have the same one.
+    pub(crate) dictionary: Digest,
 }
 
 /// Where a section lies in the file.
@@ -105,7 +108,7 @@ impl Footer {
             out.put(section.offset.to_le_bytes());
             out.put(section.length.to_le_bytes());
         }
-        for digest in [self.before, self.last, self.pages] {
+        for digest in [self.before, self.last, self.pages, self.dictionary] {
             out.put(digest);
         }
         debug_assert!(out.at <= DIGEST_AT, "the fields fit");
@@ -182,6 +185,7 @@ impl Footer {
             before: fields.take(),
             last: fields.take(),
             pages: fields.take(),
+            dictionary: fields.take(),
         };
         footer.check(file_length).map_err(|what| damaged(&what))?;
         Ok(footer)

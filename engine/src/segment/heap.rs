@@ -134,6 +134,14 @@ impl SegFile {
         self.decode(&found, &mut bytes)
     }
 
+    /// Fails where the dictionary is not the one that the footer names.
+    pub(crate) fn check_dictionary(&self) -> Result<()> {
+        if *blake3::hash(self.dictionary()?).as_bytes() == self.footer().dictionary {
+            return Ok(());
+        }
+        Err(self.damaged("expected the dictionary that the footer names, found another"))
+    }
+
     /// Fails where there are other bytes than zeros between the heap and the pages.
     pub(crate) fn check_padding(&self, storage: &dyn Storage) -> Result<()> {
         let heap = self.footer().section(HEAP).end;
@@ -449,7 +457,7 @@ impl SegFile {
             to.copy_from_slice(stored);
             return Ok(());
         }
-        match decoder::decode(stored, to, self.dictionary()?, &self.footer().pages) {
+        match decoder::decode(stored, to, &self.footer().dictionary, || self.dictionary())? {
             Ok(length) if length == to.len() => Ok(()),
             _ => Err(self.damaged(&format!(
                 "expected chunk {} at byte {offset} to decode to {} bytes, found something else; \

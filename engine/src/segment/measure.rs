@@ -1,5 +1,6 @@
-//! What the heap's parameters cost and give; figures, not promises.
-//! `cargo test --release -p forebear --lib -- --ignored --nocapture measure`
+//! What the heap's parameters cost and give, as a table; figures, not promises.
+//! `cargo test --release -p forebear --lib -- --ignored --nocapture measure_synthetic`,
+//! and with `TRANSCRIPTS`, a folder, `measure_transcripts`.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -15,7 +16,7 @@ use std::time::Instant;
 use super::tests::Log;
 use crate::ingest::{ImportOptions, import};
 use crate::segment::file::SegFile;
-use crate::segment::footer::{BLOCKS, CHUNKS, HEAP, PARENTS, SPINE, STRINGS, TEXT_IDS};
+use crate::segment::footer::{CHUNKS, DICTIONARY, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
 use crate::segment::seal::Packing;
 use crate::storage::Disk;
@@ -43,18 +44,20 @@ fn measure_synthetic() {
         .durability(Durability::Flush)
         .open(folder.path().join("store"))
         .expect("opens");
-    let mut random = Random(7);
+    let (mut random, mut prose) = (Random(7), Prose::new());
     let (mut raw, mut batch) = (0, Batch::new());
     let mut tips: Vec<Option<EventId>> = vec![None; 64];
-    for number in 0..131_072_usize {
+    for number in 0..100_000_usize {
         let instance = number % 64;
         let id = EventId::from(uuid::Uuid::from_u64_pair(random.draw(), random.draw()));
-        let payload = payload(&mut random);
+        let payload = prose.payload();
         raw += payload.len() as u64;
         let mut event = Event::new("tool_use")
             .id(&id)
             .instance(format!("agent-{instance}"))
             .session("session")
+            .label("project", ["engine", "bindings", "website"][number % 3])
+            .label("tool", ["Bash", "Read", "Edit", "Write", "Grep"][number % 5])
             .time_ns(1_700_000_000_000_000_000 + 1_000_003 * number as i64)
             .payload(payload);
         if let Some(parent) = tips[instance].take().filter(|_| number / 64 % 500 > 0) {
@@ -74,84 +77,61 @@ fn measure_synthetic() {
 fn report(what: &str, folder: &std::path::Path, raw: u64) {
     let disk = Disk::open(folder).expect("opens");
     let log = Log::of(Arc::new(disk));
-    let rows = log.index.rows().len();
-    println!("== {what}: {rows} rows, {raw} bytes of input, log of {} bytes", log.end);
+    let rows = log.index.rows().len() as f64;
+    println!("{what}: {rows} events, {raw} bytes of input, a log of {} bytes\n", log.end);
+    println!("| chunk | dictionary | level | heap | `.seg` | of input | sealing | chain |");
+    println!("|---|---|---|---|---|---|---|---|");
     for (chunk, dictionary) in PACKINGS {
-        for level in [1, 3, 6] {
-            let (start, ran) = (Instant::now(), cpu());
+        for level in [1, 2, 3, 6] {
+            let ran = cpu();
             let packing =
                 Packing { level, chunk_bytes: chunk * KIB, dictionary_bytes: dictionary * KIB };
             let footer = log.seal("seg", packing);
-            let (took, ran) = (start.elapsed(), cpu() - ran);
+            let ran = cpu() - ran;
             let segment = SegFile::open(&*log.disk, "seg", None).expect("opens");
-            let total = log.disk.open("seg").and_then(|file| file.len()).expect("a length");
-            let [heap, table, spine, parents, texts, strings, blocks] =
-                [HEAP, CHUNKS, SPINE, PARENTS, TEXT_IDS, STRINGS, BLOCKS]
-                    .map(|section| footer.sections[section].length);
-            let (cold, warm) = chain(&segment);
+            let total = log.disk.open("seg").and_then(|file| file.len()).expect("a length") as f64;
+            let heap = [HEAP, CHUNKS, DICTIONARY].map(|section| footer.sections[section].length);
+            let heap = heap.iter().sum::<u64>() as f64;
             println!(
-                "{chunk:>4} KiB, dictionary {dictionary:>3} KiB, level {level}: {total} bytes, {:.3} of input with index, {:.1} an event; \
-                 heap {:.1} chunks {:.1} spine {:.1} parents {:.1} texts {:.1} strings {strings} blocks {:.1}; \
-                 {:.2} us an event to seal ({:.2} of processor time); chain of 100: {cold:.1} us cold, {warm:.1} us cached",
-                (total + 25 * rows as u64) as f64 / raw as f64,
-                (total + 25 * rows as u64) as f64 / rows as f64,
-                heap as f64 / rows as f64,
-                table as f64 / rows as f64,
-                spine as f64 / rows as f64,
-                parents as f64 / rows as f64,
-                texts as f64 / rows as f64,
-                blocks as f64 / rows as f64,
-                took.as_secs_f64() * 1e6 / rows as f64,
-                ran * 1e6 / rows as f64,
+                "| {chunk} KiB | {dictionary} KiB | {level} | {:.1} B | {:.1} B | {:.3} | {:.2} µs | {:.0} µs |",
+                heap / rows,
+                total / rows,
+                total / raw as f64,
+                ran * 1e6 / rows,
+                chain(&segment),
             );
         }
     }
 }
 
 /// Chunks and dictionaries that are tried, in KiB.
-const PACKINGS: [(usize, usize); 10] = [
-    (16, 0),
-    (16, 64),
-    (16, 256),
-    (32, 0),
-    (32, 64),
-    (64, 0),
-    (64, 64),
-    (256, 0),
-    (256, 64),
-    (256, 256),
-];
+const PACKINGS: [(usize, usize); 8] =
+    [(8, 256), (16, 0), (16, 64), (16, 256), (32, 256), (64, 256), (256, 0), (256, 256)];
 
-/// Time of reading 100 records up a chain with payloads, with an
-/// empty cache and with one that has them, in microseconds:
-/// that of the tenth fastest in a hundred, since others use the processors too.
-fn chain(segment: &SegFile) -> (f64, f64) {
+/// Time of reading 100 records up a chain with payloads, none of them in the cache, in
+/// microseconds: that of the tenth fastest in a hundred, since others use the processors
+/// too.
+fn chain(segment: &SegFile) -> f64 {
     let rows = segment.footer().rows;
     let tips: Vec<u32> =
         (0..rows).filter(|&row| segment.entry(row).is_ok_and(|entry| entry.depth >= 100)).collect();
-    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    let mut times = Vec::new();
     for tip in tips.iter().step_by((tips.len() / 200).max(1)) {
         let cache = ChunkCache::new(16 << 20);
-        for times in [&mut cold, &mut warm] {
-            let (start, mut last) = (Instant::now(), LastChunk::default());
-            let (mut row, mut sum) = (*tip, 0);
-            for _ in 0..100 {
-                let entry = segment.entry(row).expect("an entry");
-                let record =
-                    segment.record(entry.record, true, &cache, &mut last).expect("a record");
-                sum += record.payload().map_or(0, <[u8]>::len);
-                let Some(parent) = entry.parent.checked_sub(1) else { break };
-                row = parent as u32;
-            }
-            std::hint::black_box(sum);
-            times.push(start.elapsed().as_secs_f64() * 1e6);
+        let (start, mut last) = (Instant::now(), LastChunk::default());
+        let (mut row, mut sum) = (*tip, 0);
+        for _ in 0..100 {
+            let entry = segment.entry(row).expect("an entry");
+            let record = segment.record(entry.record, true, &cache, &mut last).expect("a record");
+            sum += record.payload().map_or(0, <[u8]>::len);
+            let Some(parent) = entry.parent.checked_sub(1) else { break };
+            row = parent as u32;
         }
+        std::hint::black_box(sum);
+        times.push(start.elapsed().as_secs_f64() * 1e6);
     }
-    let tenth = |times: &mut Vec<f64>| {
-        times.sort_by(f64::total_cmp);
-        times.get(times.len() / 10).copied().unwrap_or_default()
-    };
-    (tenth(&mut cold), tenth(&mut warm))
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 10).copied().unwrap_or_default()
 }
 
 /// Time that this thread ran, in seconds: others may have the processors meanwhile.
@@ -184,22 +164,56 @@ impl Random {
     }
 }
 
-/// As the benchmarks' events: about 400 bytes of JSON.
-fn payload(random: &mut Random) -> Vec<u8> {
-    const TOOLS: [&str; 4] = ["read", "write", "search", "run"];
-    const WORDS: [&str; 8] =
-        ["build", "failed", "retry", "branch", "module", "found", "nothing", "passed"];
-    let mut text = format!(
-        r#"{{"tool":"{}","line":{},"digest":"{:016x}","output":""#,
-        TOOLS[random.draw() as usize % 4],
-        random.draw() % 1000,
-        random.draw(),
-    );
-    let length = 330 + (random.draw() % 100) as usize;
-    while text.len() < length {
-        text.push_str(WORDS[random.draw() as usize % 8]);
-        text.push_str(&format!(" {} ", random.draw() % 100));
-    }
-    text.push_str("\"}");
-    text.into_bytes()
+/// As the benchmarks' events: about 400 bytes of JSON, most of it prose.
+struct Prose {
+    random: Random,
+    text: String,
 }
+
+impl Prose {
+    fn new() -> Self {
+        const SYLLABLES: [&str; 16] = [
+            "ba", "con", "der", "fi", "gu", "leas", "mo", "na", "pen", "rit", "stu", "tra", "sho",
+            "plan", "ce", "do",
+        ];
+        let mut random = Random(3);
+        let words: Vec<String> = (0..4000)
+            .map(|_| {
+                let count = 1 + random.draw() % 4;
+                (0..count).map(|_| SYLLABLES[random.draw() as usize % SYLLABLES.len()]).collect()
+            })
+            .collect();
+        let mut text = String::new();
+        while text.len() < PROSE_BYTES {
+            // The logarithm of a word's rank is spread evenly, as in any language.
+            let uniform = (random.draw() >> 11) as f64 / (1_u64 << 53) as f64;
+            let rank = (words.len() as f64).powf(uniform) - 1.0;
+            text.push_str(&words[rank as usize]);
+            match random.draw() % 24 {
+                0 => text.push_str(&format!(" {}. ", random.draw() % 10_000)),
+                1 => text.push_str(&format!(" {:08x}, ", random.draw() as u32)),
+                _ => text.push(' '),
+            }
+        }
+        Self { random, text }
+    }
+
+    fn payload(&mut self) -> Vec<u8> {
+        const TOOLS: [&str; 4] = ["read", "write", "search", "run"];
+        let random = &mut self.random;
+        let mut payload = format!(
+            r#"{{"tool":"{}","line":{},"digest":"{:016x}","output":""#,
+            TOOLS[random.draw() as usize % 4],
+            random.draw() % 1000,
+            random.draw(),
+        );
+        let length = 290 + random.draw() as usize % 100;
+        let from = random.draw() as usize % (self.text.len() - length);
+        payload.push_str(&self.text[from..from + length]);
+        payload.push_str("\"}");
+        payload.into_bytes()
+    }
+}
+
+/// So much that the cuts in a chunk hardly overlap.
+const PROSE_BYTES: usize = 8 << 20;

@@ -392,14 +392,14 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was_and_says_the_same() {
-        let mut packer = Packer::default();
+        let mut maker = Packer::default();
         for event in events() {
             // Once the segment knows the parent, once it knows another.
             for parent in [event.parent.clone(), Some("elsewhere".into())] {
                 let record = aligned(&record(&event));
                 let known = Known { parent, ..known(&event) };
                 let mut packed = Vec::new();
-                packer.pack(&record, false, &known, &mut packed).expect("packs");
+                maker.pack(&record, false, &known, &mut packed).expect("packs");
                 assert!(packed.len() < record.len() && packed.len() % ALIGN == 0);
                 let shape = Shape::read(&packed, packed.len() as u64).expect("reads");
                 assert!(shape.packed && shape.len() == packed.len());
@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn what_would_not_come_back_stays_as_it_was() {
-        let mut packer = Packer::default();
+        let mut maker = Packer::default();
         for event in events() {
             let record = aligned(&record(&event));
             for changed in [
@@ -429,24 +429,24 @@ mod tests {
                 Known { id: "other".into(), ..known(&event) },
             ] {
                 let mut packed = Vec::new();
-                packer.pack(&record, false, &changed, &mut packed).expect("packs");
+                maker.pack(&record, false, &changed, &mut packed).expect("packs");
                 assert!(packed == record.as_slice());
             }
             // A byte that nobody reads.
             let mut marked = aligned(&record);
             Arc::get_mut(&mut marked).expect("one owner")[2] = 1;
             let mut packed = Vec::new();
-            packer.pack(&marked, false, &known(&event), &mut packed).expect("packs");
+            maker.pack(&marked, false, &known(&event), &mut packed).expect("packs");
             assert!(packed == marked.as_slice());
         }
     }
 
     #[test]
     fn no_bytes_are_a_panic() {
-        let mut packer = Packer::default();
+        let mut maker = Packer::default();
         for event in events() {
             let mut packed = Vec::new();
-            packer
+            maker
                 .pack(&aligned(&record(&event)), false, &known(&event), &mut packed)
                 .expect("packs");
             let try_it = |bytes: &[u8]| {

@@ -105,7 +105,7 @@ pub(crate) fn seal(
     };
     (footer.last, footer.written_ns) = scanned.blocks.last();
     count(&mut footer, &spine.entries);
-    let others = write_heap(log, packing, &scanned, &mut spine, &mut footer, &mut out)?;
+    let others = write_heap(log, packing, earlier, &scanned, &mut spine, &mut footer, &mut out)?;
     let order = Order::of(&spine.entries);
     write_spine(log, &spine.entries, &order, &mut footer, &mut out)?;
     write_tables(log, &spine, &mut footer, &mut out)?;
@@ -264,12 +264,19 @@ fn count(footer: &mut Footer, entries: &[Entry]) {
 fn write_heap(
     log: &Frozen<'_>,
     packing: Packing,
+    earlier: &dyn Earlier,
     scanned: &Scanned,
     spine: &mut Spine,
     footer: &mut Footer,
     out: &mut Output,
 ) -> Result<Vec<(u64, u32)>> {
-    let dictionary = dictionary::of_log(log, packing.dictionary_bytes, scanned.log_bytes)?;
+    let dictionary = match earlier.dictionary() {
+        Some(dictionary) => dictionary,
+        None => {
+            dictionary::of_log(log, &scanned.lengths, packing.dictionary_bytes, scanned.log_bytes)?
+        }
+    };
+    footer.dictionary = *blake3::hash(&dictionary).as_bytes();
     let mut gatherer = Gatherer {
         window: Window::new(log.file, log.name),
         chunks: ChunkWriter::new(packing.level, &dictionary)?,

@@ -42,8 +42,9 @@ pub(crate) fn seal_log(
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");
     let mut beside = Beside { full, parts, storage, idx: &idx };
-    let footer =
-        seal(&frozen, &SealedBefore(parts), packing(full, level), &mut beside, storage, &next)?;
+    let small = has_small_records(full.visible.log_end, full.visible.rows);
+    let before = SealedBefore { parts, segment: start.segment, small };
+    let footer = seal(&frozen, &before, packing(small, level), &mut beside, storage, &next)?;
     storage.rename(&next, &seg).map_err(|error| Error::io("rename", &next, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &seg, error))?;
     let file = storage.open(&seg).map_err(|error| Error::io("open", &seg, error))?;
@@ -69,14 +70,34 @@ pub(crate) fn seal_log(
 }
 
 /// The sealed segments before the log.
-struct SealedBefore<'a>(&'a Parts);
+struct SealedBefore<'a> {
+    parts: &'a Parts,
+    /// The segment that is made.
+    segment: u64,
+    /// Whether its records are small.
+    small: bool,
+}
 
 impl Earlier for SealedBefore<'_> {
     fn entry(&self, seq: u64) -> Result<Option<Entry>> {
-        match self.0.locate(seq)? {
+        match self.parts.locate(seq)? {
             Some((Part::Sealed(segment), row)) => segment.entry(row).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// That of the segment before, so that readers need not look at one for each: small
+    /// records of one store have much in common. Not for ever, and not for large ones,
+    /// in which what counts is what their own log repeats.
+    fn dictionary(&self) -> Option<Vec<u8>> {
+        let last = self.parts.sealed.last()?;
+        let follows = last.segment + 1 == self.segment && self.segment % SAME_DICTIONARY != 0;
+        if !follows || !self.small || !has_small_records(last.raw_bytes, last.rows) {
+            return None;
+        }
+        // One that can't be read is made anew.
+        let before = self.parts.segments.open(last).ok()?;
+        before.dictionary().ok().map(<[u8]>::to_vec)
     }
 }
 
@@ -141,16 +162,19 @@ fn late_parents_of(made: &Made<'_>, parts: &Parts, sealed: &Sealed) -> Result<Ve
     Ok(found)
 }
 
-/// How a log is packed. A chain's records are read together: about thirty small ones
+/// How a log is packed. A chain's records are read together: about forty small ones
 /// to a chunk, or a hundred large ones, whose chunks take longer to get going.
-fn packing(full: &LogView, level: i32) -> Packing {
-    let record_bytes = full.visible.log_end / u64::from(full.visible.rows.max(1));
-    if record_bytes < LARGE_RECORD_BYTES {
-        Packing { level, chunk_bytes: 16 << 10, dictionary_bytes: 64 << 10 }
-    } else {
-        Packing { level, chunk_bytes: 256 << 10, dictionary_bytes: 256 << 10 }
-    }
+fn packing(small: bool, level: i32) -> Packing {
+    let chunk_bytes = if small { 16 << 10 } else { 256 << 10 };
+    Packing { level, chunk_bytes, dictionary_bytes: 256 << 10 }
+}
+
+/// Whether the records of a log of so many bytes and rows are small on average.
+fn has_small_records(log_bytes: u64, rows: u32) -> bool {
+    log_bytes / u64::from(rows.max(1)) < LARGE_RECORD_BYTES
 }
 
 /// Records that are larger on average go into larger chunks.
 const LARGE_RECORD_BYTES: u64 = 1 << 10;
+/// Segments that go on with one dictionary, at most.
+const SAME_DICTIONARY: u64 = 16;

@@ -9,7 +9,7 @@ use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::log::block::Digest;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Flags, Place};
+use crate::log::index::{Flags, NONE, Place};
 use crate::parts::part::{Below, Claim, StoredParent, same_content};
 use crate::query::counts::CountBy;
 use crate::query::plan::{Facts, ListOf};
@@ -122,6 +122,11 @@ impl Segment {
         }
     }
 
+    /// What its chunks are compressed with.
+    pub(crate) fn dictionary(&self) -> Result<&[u8]> {
+        self.file.dictionary()
+    }
+
     pub(crate) fn first_seq(&self) -> u64 {
         self.sealed.first_seq
     }
@@ -183,6 +188,12 @@ impl Segment {
         Ok(match self.file.record(record, payload, &self.cache, last)? {
             EventRecord::Plain(record) => Content::Record(record),
             EventRecord::Packed(record) => {
+                // Asked for later, they have no way to say that they can't be read.
+                for number in [kind, instance, session] {
+                    if number != NONE {
+                        self.file.text(number)?;
+                    }
+                }
                 let names = Names::Sealed { segment: Arc::clone(self), kind, instance, session };
                 Content::Packed(names, record)
             }

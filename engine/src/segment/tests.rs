@@ -39,6 +39,10 @@ impl Earlier for Nothing {
     fn entry(&self, _: u64) -> Result<Option<Entry>> {
         Ok(None)
     }
+
+    fn dictionary(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 impl Companions for Nothing {
@@ -148,6 +152,8 @@ fn read_all(segment: &SegFile, cache: &ChunkCache) -> Result<()> {
         segment.text(entry.kind)?;
         segment.record(entry.record, true, cache, &mut LastChunk::default())?;
     }
+    // Whoever has a copy of it does not read it.
+    segment.check_dictionary()?;
     segment.filter_bytes()?;
     segment.index_digests()?;
     segment.others(cache).try_for_each(|other| other.map(drop))?;

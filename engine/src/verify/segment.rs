@@ -100,6 +100,7 @@ impl Check<'_> {
         for page in 0..file.page_count() {
             self.ask(file.name(), file.check_page(page))?;
         }
+        self.ask(file.name(), file.check_dictionary())?;
         for chunk in 0..file.footer().chunks {
             self.ask(file.name(), file.check_chunk(chunk))?;
         }
