@@ -7,7 +7,7 @@ use crate::log::block::{Digest, StoreId};
 use crate::segment::pages::PAGE_BYTES;
 
 /// Size of the footer.
-pub(crate) const FOOTER_BYTES: usize = 512;
+pub(crate) const FOOTER_BYTES: usize = 1024;
 
 /// What a sealed segment holds and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
