@@ -90,10 +90,13 @@ fn state_keys(index: &Index) -> impl Iterator<Item = [u8; 16]> {
 /// The bytes of a filter that has these keys, each given once; none where it can't
 /// be built with any of the seeds, which takes keys that were made for it.
 pub(crate) fn build(keys: &[u64]) -> Option<Vec<u8>> {
-    (0..SEEDS.len()).find_map(|attempt| {
-        let geometry = Geometry::for_keys(keys.len(), attempt as u8)?;
-        Some(to_bytes(geometry, &fill(geometry, keys)?))
-    })
+    (0..SEEDS.len()).find_map(|attempt| build_with(attempt as u8, keys))
+}
+
+/// The same with one of the seeds.
+pub(crate) fn build_with(attempt: u8, keys: &[u64]) -> Option<Vec<u8>> {
+    let geometry = Geometry::for_keys(keys.len(), attempt)?;
+    Some(to_bytes(geometry, &fill(geometry, keys)?))
 }
 
 impl<'a> FilterView<'a> {
