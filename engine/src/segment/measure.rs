@@ -5,6 +5,7 @@
 #![expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     clippy::format_push_string,
     reason = "figures for people"
 )]

@@ -91,7 +91,8 @@ impl Earlier for SealedBefore<'_> {
     /// in which what counts is what their own log repeats.
     fn dictionary(&self) -> Option<Vec<u8>> {
         let last = self.parts.sealed.last()?;
-        let follows = last.segment + 1 == self.segment && self.segment % SAME_DICTIONARY != 0;
+        let follows =
+            last.segment + 1 == self.segment && !self.segment.is_multiple_of(SAME_DICTIONARY);
         if !follows || !self.small || !has_small_records(last.raw_bytes, last.rows) {
             return None;
         }
