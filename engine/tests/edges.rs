@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebear::storage::SimulatedDisk;
 use forebear::*;
 
 /// A claim that says what the event itself says is no refused link, in either order.
@@ -37,9 +38,7 @@ fn a_limit_of_zero_ends() {
 fn options_do_not_panic() {
     for cache in [0, 1, 1 << 45, usize::MAX] {
         let done = std::panic::catch_unwind(|| {
-            let store = Store::builder()
-                .cache_bytes(cache)
-                .open_on(Arc::new(storage::SimulatedDisk::new()));
+            let store = Store::builder().cache_bytes(cache).open_on(Arc::new(SimulatedDisk::new()));
             let store = store.unwrap();
             store.append(Event::new("k").id("a").payload("x")).unwrap();
             store.snapshot().get("a").unwrap().unwrap();
@@ -158,4 +157,51 @@ fn another_programs_manifest_is_foreign_and_left_alone() {
     let error = Store::open(folder.path()).unwrap_err();
     assert_eq!(std::fs::read(folder.path().join("LOCK")).unwrap(), b"theirs");
     assert!(error.is_foreign());
+}
+
+/// To tell whether an event closes a cycle the writer remembers where pieces led: not
+/// where they ended before more was learnt above them, nor where a claim led that gave
+/// way to a stronger one.
+#[test]
+fn a_cycle_through_segments_is_marked_where_the_way_up_has_changed() {
+    let store = Store::builder().seal_in_background(false);
+    let store = store.open_on(Arc::new(SimulatedDisk::new())).expect("opens");
+    let write = |event: Event| {
+        store.append(event).expect("appends");
+        store.seal().expect("seals");
+    };
+    let named = |id: &str, parent: &str| write(Event::new("step").id(id).parent(parent));
+    let claim = |parent, strength| {
+        let link = Link::new("free", parent, LinkKind::Caused).strength(strength);
+        store.write(link).expect("writes");
+        store.seal().expect("seals");
+    };
+    let closing = || {
+        let links = store.snapshot().closing_links(None).expect("lists").items;
+        links.iter().map(|link| format!("{} {}", link.child, link.parent)).collect::<Vec<_>>()
+    };
+
+    named("top", "above top");
+    named("anchor", "joined late");
+    named("joined late", "top");
+    named("below", "anchor");
+    named("waits", "late");
+    named("late", "below");
+    named("above top", "last");
+    assert!(closing().is_empty());
+    named("last", "below");
+    assert_eq!(closing(), ["above top last"]);
+
+    named("weak top", "above weak");
+    named("strong top", "above strong");
+    write(Event::new("step").id("free"));
+    claim("weak top", 10);
+    named("below free", "free");
+    named("waits too", "late too");
+    named("late too", "below free");
+    claim("strong top", 20);
+    named("above weak", "below free");
+    assert_eq!(closing(), ["above top last"]);
+    named("above strong", "below free");
+    assert_eq!(closing(), ["above top last", "strong top above strong"]);
 }

@@ -3,6 +3,24 @@
 use crate::error::Result;
 use crate::id::EventId;
 use crate::parts::Parts;
+use crate::segment::filter::filter_key;
+
+/// For each of many ids the numbers of the parts that may hold it or something that
+/// names it, newest first.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    numbers: Vec<usize>,
+    /// Behind the numbers of each id.
+    ends: Vec<usize>,
+}
+
+impl Candidates {
+    /// Those of the id that was asked for as this one, from 0.
+    pub(crate) fn of(&self, which: usize) -> &[usize] {
+        let begin = which.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.numbers[begin..self.ends[which]]
+    }
+}
 
 impl Parts {
     /// The numbers of the parts that may hold the id or something that names it,
@@ -12,6 +30,27 @@ impl Parts {
         id: &EventId,
     ) -> impl DoubleEndedIterator<Item = usize> + use<'p> {
         self.candidates_from(0, id)
+    }
+
+    /// The same for each of many ids. What filters have to read is read for all at once.
+    pub(crate) fn candidates_of<'i>(&self, ids: impl Iterator<Item = &'i EventId>) -> Candidates {
+        let keys: Vec<u64> = ids.map(|id| filter_key(&id.key())).collect();
+        let mut found = Vec::new();
+        self.segments.candidates_of(&self.sealed, &keys, |which, number| {
+            found.push((which, number));
+        });
+        found.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        let mut found = found.into_iter().peekable();
+        let logs = (self.sealed.len()..self.len()).rev();
+        let mut candidates = Candidates::default();
+        for which in 0..keys.len() {
+            candidates.numbers.extend(logs.clone());
+            while let Some((_, number)) = found.next_if(|&(of, _)| of == which) {
+                candidates.numbers.push(number);
+            }
+            candidates.ends.push(candidates.numbers.len());
+        }
+        candidates
     }
 
     /// The same of the parts from this number on.

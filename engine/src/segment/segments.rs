@@ -131,6 +131,17 @@ impl Segments {
         self.filters.candidates(&*self.storage, sealed, id).into_iter()
     }
 
+    /// The same for the filter keys of many ids: `found` is told which of the keys and
+    /// the number of the segment, in no order.
+    pub(crate) fn candidates_of(
+        &self,
+        sealed: &[Sealed],
+        keys: &[u64],
+        found: impl FnMut(usize, usize),
+    ) {
+        self.filters.candidates_of(&*self.storage, sealed, keys, found);
+    }
+
     /// What is known of the links between pieces.
     pub(crate) fn joins(&self) -> &Joins {
         &self.joins

@@ -16,12 +16,6 @@ use crate::writer::Writer;
 use crate::writer::resolve::Known;
 
 impl Writer {
-    /// The numbers of the earlier segments that may hold an id or name it. Asked once
-    /// an event: most have none.
-    pub(super) fn that_know(&self, id: &EventId) -> Vec<usize> {
-        self.earlier.candidates(id).collect()
-    }
-
     /// Whether the earlier segments `that_know` an id have just this content under it.
     pub(super) fn find_equal_earlier(
         &self,
@@ -116,11 +110,11 @@ impl Writer {
             },
         };
         let Some(parent) = parent else { return Ok(()) };
-        let top = self.whole.position(parent)?.root;
+        let (top, up) = self.tops.of(&self.whole, parent)?;
         if !self.whole.holds(top) {
             return Ok(());
         }
-        let waits = match self.whole.up(top)? {
+        let waits = match up {
             Up::Missing(awaited, _) | Up::Expired(awaited, _) => awaited == *id,
             _ => false,
         };
@@ -197,7 +191,7 @@ impl Writer {
     }
 
     pub(super) fn earlier_knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
-        for number in self.that_know(&state::filter_id(*key)) {
+        for number in self.earlier.candidates(&state::filter_id(*key)) {
             if self.earlier.part(number)?.knows_quarantined(key)? {
                 return Ok(true);
             }
@@ -231,6 +225,7 @@ impl Writer {
     }
 
     fn push_refused(&mut self, claim: &Link) {
+        self.tops.clear();
         let entered = self.push(&Encoded::refused_link(claim));
         self.active.index.write().refuse(claim.clone(), entered.commit);
     }

@@ -13,6 +13,7 @@ mod remove;
 mod resolve;
 mod retain;
 pub(crate) mod rotate;
+mod tops;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,6 +32,7 @@ use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
 use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
+use crate::writer::tops::Tops;
 
 /// Owns the end of the log.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct Writer {
     pace: Pace,
     removals: Removals,
     jobs: Jobs,
+    /// Where pieces led, while events were written that close no cycle.
+    tops: Tops,
     /// The block that is being filled.
     block: BlockBuilder,
     /// What has been written and shown.
@@ -86,6 +90,7 @@ impl Writer {
             pace: Pace::new(),
             removals: Removals::default(),
             jobs,
+            tops: Tops::default(),
             block: BlockBuilder::new(),
             published,
             waiting: Vec::new(),

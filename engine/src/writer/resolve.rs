@@ -18,8 +18,13 @@ impl Writer {
         let EncodedBatch { events, links, quarantined, state } = records;
         let mut written = Written::default();
         written.events.reserve_exact(events.len());
-        for event in events {
-            written.events.push(self.resolve_event(&event)?);
+        let fields: Vec<_> = events.iter().map(Encoded::as_event).collect::<Result<_>>()?;
+        let ids: Vec<_> = fields.iter().map(|fields| EventId::from(&fields.id)).collect();
+        // Most have none, and it is asked several times for each.
+        let that_know = self.earlier.candidates_of(ids.iter());
+        for (which, (event, id)) in events.iter().zip(ids).enumerate() {
+            let that_know = that_know.of(which);
+            written.events.push(self.resolve_event(event, fields[which], id, that_know)?);
         }
         for link in links {
             written.links.push(self.resolve_link(&link)?);
@@ -33,11 +38,15 @@ impl Writer {
         Ok(written)
     }
 
-    fn resolve_event(&mut self, event: &Encoded) -> Result<Appended> {
-        let fields = event.as_event()?;
-        let id = EventId::from(&fields.id);
-        let that_know = self.that_know(&id);
-        let status = match self.find_equal(&that_know, &id, fields, event.payload())? {
+    /// `that_know` are the earlier segments that may know the event's id.
+    fn resolve_event(
+        &mut self,
+        event: &Encoded,
+        fields: &ArchivedEventMeta,
+        id: EventId,
+        that_know: &[usize],
+    ) -> Result<Appended> {
+        let status = match self.find_equal(that_know, &id, fields, event.payload())? {
             Known::Equal(seq) => {
                 return Ok(Appended { id, seq, status: AppendStatus::Repeat });
             }
@@ -49,10 +58,10 @@ impl Writer {
             let named = fields.parent_id();
             if status == AppendStatus::New {
                 outside = self.outside_parent(&id, named.as_ref())?;
-                self.mark_if_closing(&that_know, &id, named.as_ref())?;
+                self.mark_if_closing(that_know, &id, named.as_ref())?;
                 if let Some(named) = &named {
                     let kind = link_kind(fields.link)?;
-                    self.refuse_earlier_claim(&that_know, &id, named, kind)?;
+                    self.refuse_earlier_claim(that_know, &id, named, kind)?;
                 }
             } else {
                 outside = self.outside_event(&id)?;
@@ -82,6 +91,7 @@ impl Writer {
         let closing = verdict == Linked::Accepted && self.mark_claim_if_closing(&claim)?;
         let entered = self.push(link);
         let verdict = self.active.index.write().claim(claim, entered.commit);
+        self.tops.clear();
         Ok(if closing { Linked::Closing } else { verdict })
     }
 
