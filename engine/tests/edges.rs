@@ -38,9 +38,7 @@ fn a_limit_of_zero_ends() {
 fn options_do_not_panic() {
     for cache in [0, 1, 1 << 45, usize::MAX] {
         let done = std::panic::catch_unwind(|| {
-            let store = Store::builder()
-                .cache_bytes(cache)
-                .open_on(Arc::new(SimulatedDisk::new()));
+            let store = Store::builder().cache_bytes(cache).open_on(Arc::new(SimulatedDisk::new()));
             let store = store.unwrap();
             store.append(Event::new("k").id("a").payload("x")).unwrap();
             store.snapshot().get("a").unwrap().unwrap();

@@ -208,6 +208,17 @@ impl Table<'_> {
         for row in rows {
             self.add(row);
         }
+        for topic in Topic::ALL {
+            let name = topic.name();
+            let row = Row {
+                what: format!("  just opened: {}", name.replace('_', " ")),
+                ours: self.spread(&format!("first.big.{name}")).unwrap_or_default(),
+                sqlite: self.spread(&format!("first.sqlite.{name}")).unwrap_or_default(),
+                smaller: median(&format!("first.small.{name}")).map_or_else(String::new, duration),
+                ..Row::default()
+            };
+            self.add(row);
+        }
     }
 
     fn segments(&mut self, options: &Options) {
