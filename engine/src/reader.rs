@@ -237,11 +237,21 @@ impl Reader {
         self.0.storage.path()
     }
 
-    /// Has the system write to disk what was seen last. O(what isn't there yet).
+    /// Has the system write to disk what was seen last, as any process may. O(what isn't
+    /// there yet); others go on meanwhile.
     pub(crate) fn sync(&self) {
-        let mut state = self.0.state.lock();
-        let State { full, active, .. } = &mut *state;
-        full.iter_mut().chain(active).for_each(Follower::sync);
+        let files: Vec<_> = {
+            let state = self.0.state.lock();
+            state.full.iter().chain(&state.active).filter_map(Follower::to_sync).collect()
+        };
+        for (file, end) in files {
+            let done = file.sync().is_ok();
+            let mut state = self.0.state.lock();
+            let State { full, active, .. } = &mut *state;
+            for follower in full.iter_mut().chain(active) {
+                follower.note_synced(&file, end, done);
+            }
+        }
     }
 
     /// What there is to see now.

@@ -122,7 +122,8 @@ impl Subscription {
 
     /// Whether to wait until an event is known to be on disk. The writer says so with
     /// the next block that it writes; where none comes, the log is synced from here
-    /// (fdatasync, about each 50 ms at most), which writes nothing to the store.
+    /// (fdatasync, about each 50 ms at most), which writes nothing to the store. Where that
+    /// fails or can't be done, the writer's word is waited for.
     ///
     /// ```
     /// use std::time::Duration;

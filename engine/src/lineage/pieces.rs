@@ -217,16 +217,17 @@ impl Parts {
                 return Ok(Above::Known(alone));
             }
         }
-        if let Some(join) = self.late_join(anchor)? {
+        let Some((part, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
+        let named = part.flags(row)?.has(Flags::NAMED);
+        if named && let Some(join) = self.late_join(anchor)? {
             return Ok(Above::New(join, join.leap.is_within(first, end)));
         }
-        let Some((part, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
         let Up::Known(parent, _) = self.up_from(&part, row)? else { return Ok(Above::Nothing) };
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;
         let join = Join::new(anchor, parent, below.anchor, below.depth);
         // A claim may give way to a stronger one, and what a log says may change.
-        let stays = join.leap.is_within(first, end) && part.flags(row)?.has(Flags::NAMED);
+        let stays = join.leap.is_within(first, end) && named;
         Ok(Above::New(join, stays))
     }
 

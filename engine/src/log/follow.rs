@@ -36,6 +36,8 @@ pub(crate) struct Follower {
     /// The block applied last: where it begins, and its digest.
     last: Option<(u64, Digest)>,
     durability: Durability,
+    /// Whether a sync from here has failed.
+    sync_failed: bool,
     /// What was found behind the last block and is no sound one.
     left: Option<Left>,
     /// Whether the log is full and all of it was applied.
@@ -98,6 +100,7 @@ impl Follower {
             follows: Some((start.previous, start.first_seq)),
             last: None,
             durability: Durability::default(),
+            sync_failed: false,
             left: None,
             complete: false,
             notes: Vec::new(),
@@ -120,13 +123,23 @@ impl Follower {
         self.start.first_seq + u64::from(rows)
     }
 
-    /// Has the system write what was followed to disk, as any process may, so that it is
-    /// known to be there before the writer says so. Where it fails or can't be done,
-    /// the writer's word is waited for.
-    pub(crate) fn sync(&mut self) {
-        let unknown = !self.complete && !self.durability.pending.is_empty();
-        if unknown && self.file.sync().is_ok() {
-            self.durability.reach(self.end);
+    /// The file and how far it was followed, where it is not known to be on disk up to
+    /// there and a sync from here may tell. After one that failed none does: what was not
+    /// written can look clean, and the writer's word is waited for.
+    pub(crate) fn to_sync(&self) -> Option<(Arc<dyn StorageFile>, u64)> {
+        let asks = !self.complete && !self.sync_failed && !self.durability.pending.is_empty();
+        asks.then(|| (Arc::clone(&self.file), self.end))
+    }
+
+    /// Takes notice of what syncing this file came to, which was followed up to `end`.
+    pub(crate) fn note_synced(&mut self, file: &Arc<dyn StorageFile>, end: u64, done: bool) {
+        if !Arc::ptr_eq(&self.file, file) {
+            return;
+        }
+        if done {
+            self.durability.reach(end);
+        } else {
+            self.sync_failed = true;
         }
     }
 

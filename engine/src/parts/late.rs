@@ -18,9 +18,16 @@ impl Parts {
     pub(crate) fn late_join_from(&self, number: usize, child: u64) -> Result<Option<Join>> {
         let asked = self.sealed[number..].iter().take(LATE_SEGMENTS);
         for sealed in asked.filter(|sealed| sealed.reach <= child) {
-            if let Some(late) = self.segments.open(sealed)?.late_parent(child)? {
-                let parent = sealed.first_seq + u64::from(late.row);
-                return Ok(Some(Join::new(child, parent, late.anchor, late.depth)));
+            let opened = self.segments.open(sealed);
+            match opened.and_then(|segment| segment.late_parent(child)) {
+                Ok(Some(late)) => {
+                    let parent = sealed.first_seq + u64::from(late.row);
+                    return Ok(Some(Join::new(child, parent, late.anchor, late.depth)));
+                }
+                // Only a help: what is damaged has none, and the parent's id is looked for.
+                Ok(None) => {}
+                Err(error) if error.is_damaged() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
@@ -47,6 +54,8 @@ mod tests {
     use std::sync::Arc;
 
     use crate::parts::Parts;
+    use crate::segment::file::SegFile;
+    use crate::segment::footer::LATE;
     use crate::state::Family;
     use crate::storage::SimulatedDisk;
     use crate::{ChainOptions, Event, Retention, Snapshot, Store};
@@ -81,6 +90,31 @@ mod tests {
     fn written(parts: &Parts) -> usize {
         let names = parts.state_names(Family::Lineage, None, 1000, 0..parts.len());
         names.expect("reads").len()
+    }
+
+    #[test]
+    fn a_damaged_table_is_done_without() {
+        let disk = SimulatedDisk::new();
+        let open = || {
+            let builder = Store::builder().seal_in_background(false);
+            builder.open_on(Arc::new(disk.clone())).expect("opens")
+        };
+        let store = open();
+        segment(&store, &[("child", "late"), ("top", ""), ("below", "top")]);
+        segment(&store, &[("late", ""), ("later", "below"), ("awaits", "later yet")]);
+        segment(&store, &[("later yet", "top"), ("last", "awaits")]);
+        store.close().expect("closes");
+        let name = "0000000002.seg";
+        let table = SegFile::open(&disk, name, None).expect("opens").footer().section(LATE);
+        assert!(!table.is_empty());
+        disk.flip_bit(name, table.start as usize, 3).expect("flips");
+        let store = open();
+        assert_eq!(place(&store.snapshot(), "below"), ("top".to_owned(), 1));
+        assert_eq!(place(&store.snapshot(), "child"), ("late".to_owned(), 1));
+        assert_eq!(place(&store.snapshot(), "later yet"), ("top".to_owned(), 1));
+        let gone = store.retain(&Retention::new().max_events(5)).expect("drops");
+        assert_eq!(gone.segments, 1);
+        assert_eq!(place(&store.snapshot(), "later yet"), ("top".to_owned(), 1));
     }
 
     #[test]

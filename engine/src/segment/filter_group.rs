@@ -59,8 +59,8 @@ fn all_of(members: &Members) -> u64 {
 
 /// Writes the group of these filters, front to back, a page at a time. The filter
 /// of the group's segment n is the nth; those that are missing or have another
-/// geometry than most, their seeds aside, are no members, and are to be probed by themselves. Returns
-/// whether there was anything to write.
+/// geometry than most, their seeds aside, are no members, and are to be probed by
+/// themselves. Returns whether there was anything to write.
 pub(crate) fn write(
     filters: &[Option<FilterView<'_>>],
     mut to: impl FnMut(&[u8]) -> Result<()>,

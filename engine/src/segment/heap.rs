@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -36,6 +37,8 @@ type Chunk = Arc<AlignedVec<ALIGN>>;
 pub(crate) struct Heap {
     bytes: HeapBytes,
     touched: Marks,
+    /// Whether the dictionary was found to be the one that the footer names.
+    dictionary_checked: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -99,7 +102,8 @@ impl Heap {
             file.map(0, length).map_err(|error| Error::io("map", name, error))?
         };
         let bytes = map.map_or(HeapBytes::File(file), HeapBytes::Mapped);
-        Ok(Self { bytes, touched: Marks::new(length.div_ceil(PAGE_BYTES)) })
+        let touched = Marks::new(length.div_ceil(PAGE_BYTES));
+        Ok(Self { bytes, touched, dictionary_checked: AtomicBool::new(false) })
     }
 
     /// Bytes of the pages read since the last release.
@@ -140,6 +144,15 @@ impl SegFile {
             return Ok(());
         }
         Err(self.damaged("expected the dictionary that the footer names, found another"))
+    }
+
+    /// The dictionary, checked once: other segments' chunks are decoded with its copy.
+    fn own_dictionary(&self) -> Result<&[u8]> {
+        if !self.heap().dictionary_checked.load(Ordering::Relaxed) {
+            self.check_dictionary()?;
+            self.heap().dictionary_checked.store(true, Ordering::Relaxed);
+        }
+        self.dictionary()
     }
 
     /// Fails where there are other bytes than zeros between the heap and the pages.
@@ -457,7 +470,7 @@ impl SegFile {
             to.copy_from_slice(stored);
             return Ok(());
         }
-        match decoder::decode(stored, to, &self.footer().dictionary, || self.dictionary())? {
+        match decoder::decode(stored, to, &self.footer().dictionary, || self.own_dictionary())? {
             Ok(length) if length == to.len() => Ok(()),
             _ => Err(self.damaged(&format!(
                 "expected chunk {} at byte {offset} to decode to {} bytes, found something else; \

@@ -120,10 +120,7 @@ pub(crate) fn seal(
     let late = companions.late_parents(parts)?;
     write_section(LATE, &mut footer, &mut out, |out| late::write(out, &late))?;
     footer.reach = reach(&parts, &late);
-    footer.claims = log.index.all_standing().count() as u32;
-    footer.marks = log.index.all_marks().len() as u32;
-    let carried = log.index.states().all().filter(|(.., places)| !places.carried.is_empty());
-    footer.carried = carried.count() as u32;
+    [footer.claims, footer.marks, footer.carried] = counted(log.index);
     let filter = companions.filter(parts)?;
     write_section(FILTER, &mut footer, &mut out, |out| out.write(&filter))?;
     let index = companions.index(parts)?;
@@ -137,6 +134,13 @@ pub(crate) fn seal(
     out.write(&footer.to_bytes())?;
     out.finish()?;
     Ok(footer)
+}
+
+/// How many claims stand in a log, how many links it marks as closing a cycle, and of how
+/// many keys it has what was carried into it.
+pub(crate) fn counted(index: &Index) -> [u32; 3] {
+    let carried = index.states().all().filter(|(.., places)| !places.carried.is_empty());
+    [index.all_standing().count(), index.all_marks().len(), carried.count()].map(|n| n as u32)
 }
 
 /// The oldest event that anchors and children of late parents are; the segment's first

@@ -43,7 +43,8 @@ pub(crate) fn seal_log(
     let next = format!("{seg}.next");
     let mut beside = Beside { full, parts, storage, idx: &idx };
     let small = has_small_records(full.visible.log_end, full.visible.rows);
-    let before = SealedBefore { parts, segment: start.segment, small };
+    let before =
+        SealedBefore { parts, segment: start.segment, small, log_bytes: full.visible.log_end };
     let footer = seal(&frozen, &before, packing(small, level), &mut beside, storage, &next)?;
     storage.rename(&next, &seg).map_err(|error| Error::io("rename", &next, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &seg, error))?;
@@ -76,6 +77,7 @@ struct SealedBefore<'a> {
     segment: u64,
     /// Whether its records are small.
     small: bool,
+    log_bytes: u64,
 }
 
 impl Earlier for SealedBefore<'_> {
@@ -94,6 +96,10 @@ impl Earlier for SealedBefore<'_> {
         let follows =
             last.segment + 1 == self.segment && !self.segment.is_multiple_of(SAME_DICTIONARY);
         if !follows || !self.small || !has_small_records(last.raw_bytes, last.rows) {
+            return None;
+        }
+        // That of a short log is a short one.
+        if last.raw_bytes < self.log_bytes.min(FULL_LOG_BYTES) {
             return None;
         }
         // One that can't be read is made anew.
@@ -177,5 +183,7 @@ fn has_small_records(log_bytes: u64, rows: u32) -> bool {
 
 /// Records that are larger on average go into larger chunks.
 const LARGE_RECORD_BYTES: u64 = 1 << 10;
+/// Bytes of a log that are enough for a dictionary of full length.
+const FULL_LOG_BYTES: u64 = 16 << 20;
 /// Segments that go on with one dictionary, at most.
 const SAME_DICTIONARY: u64 = 16;

@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use super::spine::Above;
 use super::{Check, is_finding};
 use crate::error::{Error, Result};
+use crate::id::EventId;
 use crate::log::index::Flags;
+use crate::parts::Parts;
 use crate::segment::entries::Spine;
 use crate::segment::file::SegFile;
 use crate::segment::filter::{self, FilterView};
@@ -17,6 +19,7 @@ use crate::segment::manifest::{Manifest, Read, idx_name, seg_name};
 use crate::segment::open_index;
 use crate::segment::pages::{PAGE_BYTES, page_digest};
 use crate::segment::rebuild::{Rebuilt, Replayed};
+use crate::segment::seal::counted;
 use crate::segment::sealed::Sealed;
 use crate::segment::spine::Entry;
 
@@ -49,7 +52,20 @@ impl Check<'_> {
         let (Some(replayed), Some(entries)) = (replayed, entries) else { return Ok(()) };
         let mut above = Above::new(parts, number, &entries);
         self.spine(&file, &replayed.index, &entries, &mut above)?;
-        let late = wrong_late_parent(&file, &entries, sealed.reach);
+        let footer = file.footer();
+        let held = [footer.claims, footer.marks, footer.carried];
+        let (told, counted) =
+            ([sealed.claims, sealed.marks, sealed.carried], counted(&replayed.index));
+        if told != counted || held != counted {
+            self.found(
+                &name,
+                format!(
+                    "expected {counted:?} claims, marked links and carried keys, found {told:?} in \
+                     the manifest and {held:?} in the footer"
+                ),
+            );
+        }
+        let late = wrong_late_parent(&file, &entries, sealed.reach, parts);
         if let Some(Some(wrong)) = self.ask(&name, late)? {
             self.found(&name, wrong);
         }
@@ -253,16 +269,29 @@ impl Check<'_> {
 
 /// What is wrong with the table of late parents, or with how far back the segment is said
 /// to reach.
-fn wrong_late_parent(file: &SegFile, entries: &[Entry], told: u64) -> Result<Option<String>> {
+fn wrong_late_parent(
+    file: &SegFile,
+    entries: &[Entry],
+    told: u64,
+    parts: &Parts,
+) -> Result<Option<String>> {
     let first_seq = file.footer().first_seq;
     let (mut before, mut reach) = (0, first_seq);
+    let mut children = Children { parts, open: None };
     for late in file.late_parents() {
         let late = late?;
         let entry = entries.get(late.row as usize).filter(|entry| {
             let is_event = !entry.flags.has(Flags::VERSION) && !entry.flags.has(Flags::LOST);
             is_event && (entry.anchor, entry.depth) == (late.anchor, late.depth)
         });
-        if entry.is_none() || late.child <= before || late.child >= first_seq {
+        // What an event that has expired named, nobody knows any more.
+        let named = children.named(late.child);
+        let is_named = |entry: &Entry| -> Result<bool> {
+            let own = file.id(late.row, entry)?;
+            Ok(named.as_ref().is_none_or(|named| *named == own))
+        };
+        let fits = entry.map(is_named).transpose()?.unwrap_or(false);
+        if !fits || late.child <= before || late.child >= first_seq {
             return Ok(Some(format!(
                 "expected the parent of event {} in row {}, {} links below event {}, found \
                  something else there",
@@ -276,6 +305,29 @@ fn wrong_late_parent(file: &SegFile, entries: &[Entry], told: u64) -> Result<Opt
     let reach = anchors.fold(reach, u64::min);
     let agree = reach == file.footer().reach && reach == told;
     Ok((!agree).then(|| format!("expected it to reach back to event {reach}, found {told}")))
+}
+
+/// The segments before, whose events wait; their indexes are left alone.
+struct Children<'c> {
+    parts: &'c Parts,
+    /// The one opened last.
+    open: Option<(usize, Option<SegFile>)>,
+}
+
+impl Children<'_> {
+    /// The parent that an event of one of them names and that is not in it; none where
+    /// that can't be read, which its own segment is told of.
+    fn named(&mut self, child: u64) -> Option<EventId> {
+        let number = self.parts.number_of(child)?;
+        let sealed = self.parts.sealed.get(number)?;
+        if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
+            let storage = self.parts.segments.storage();
+            let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer));
+            self.open = Some((number, file.ok()));
+        }
+        let (_, file) = self.open.as_ref()?;
+        file.as_ref()?.parent_id((child - sealed.first_seq) as u32).ok()?
+    }
 }
 
 /// The whole spine; none where a page of it can't be read, which was told.

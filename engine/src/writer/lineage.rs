@@ -76,7 +76,14 @@ impl<'p> Going<'p> {
         let end = parts.part(count)?.first_seq();
         let mut asked_for = Vec::new();
         for sealed in parts.sealed[count..].iter().filter(|sealed| sealed.reach < end) {
-            for anchor in parts.segments.open(sealed)?.anchors_before(end)? {
+            let opened = parts.segments.open(sealed);
+            let anchors = match opened.and_then(|segment| segment.anchors_before(end)) {
+                Ok(anchors) => anchors,
+                // What one that stays has lost to damage takes nothing from the others.
+                Err(error) if error.is_damaged() => continue,
+                Err(error) => return Err(error),
+            };
+            for anchor in anchors {
                 if parts.late_join_from(count, anchor)?.is_none() {
                     asked_for.push(anchor);
                 }
@@ -219,7 +226,8 @@ impl<'p> Going<'p> {
     }
 }
 
-/// Most anchors that are gone up from of those that name a parent, and of the others. Beyond, roots and depths of what is below count from the anchor on.
+/// Most anchors that are gone up from of those that name a parent, and of the others.
+/// Beyond, roots and depths of what is below count from the anchor on.
 const ANCHORS_MAX: usize = 4096;
 /// Most links that are gone up in all when segments are dropped.
 const HOPS_MAX: usize = 65_536;

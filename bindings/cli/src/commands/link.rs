@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use forebear::{Batch, ClosingLink, EventId, Link, LinkKind, Linked, Snapshot};
+use forebear::{Batch, ClosingLink, Link, LinkKind, Linked, Snapshot, StoredEvent};
 use serde::Serialize;
 
 use crate::args::Global;
@@ -54,15 +54,14 @@ pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
             store.close()?;
             linked
         }
-        Target::Spool(spool) if stands(&before, &child, &parent)? => {
-            drop(spool);
-            Linked::Repeat
-        }
         Target::Spool(spool) => {
             let link = Link::new(child.clone(), parent.clone(), args.kind);
             let ticket = spool.submit(Batch::from(link.clone()))?;
             place::finish_handing_in(&spool, Some(&ticket), true)?;
-            became(&place::snapshot(global)?, &link)?
+            match became(&place::snapshot(global)?, &link)? {
+                Linked::Accepted if stands(&before, &link)? => Linked::Repeat,
+                became => became,
+            }
         }
     };
     let mut out = Out::new();
@@ -87,10 +86,13 @@ pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
     Ok(())
 }
 
-/// Whether the parent is what the child goes back to.
-fn stands(snapshot: &Snapshot, child: &EventId, parent: &EventId) -> Result<bool, Failure> {
-    let stored = snapshot.get(child.clone())?;
-    Ok(stored.is_some_and(|event| event.parent() == Some(parent)))
+/// Whether the child follows from the parent in just this way.
+fn stands(snapshot: &Snapshot, link: &Link) -> Result<bool, Failure> {
+    let stored = snapshot.get(link.child().clone())?;
+    let named = |event: &StoredEvent| {
+        event.parent() == Some(link.parent()) && event.link() == Some(link.kind())
+    };
+    Ok(stored.as_ref().is_some_and(named))
 }
 
 /// What became of a link that another process took in. O(links that don't stand) where

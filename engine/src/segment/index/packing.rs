@@ -212,9 +212,13 @@ impl<'a> Input<'a> {
                 number |= bits;
                 next = self.above(&mut above, width)?;
             }
-            let step = if mixed { from_zigzag(number) } else { number.cast_signed() + 1 };
+            let step =
+                if mixed { from_zigzag(number) } else { number.cast_signed().wrapping_add(1) };
             row = row.wrapping_add(step);
             rows.push(check_row(row, end)?);
+        }
+        if next.is_some() {
+            return Err(Error::damaged("expected bits of one distance after the other"));
         }
         Ok(rows)
     }
