@@ -83,16 +83,10 @@ impl Filters {
                     maybe.map_or((0, 0), |maybe| (maybe, view.members()))
                 });
                 // For those that the group does not speak for, their own filters do.
-                let mut asked = maybe | !members;
-                while asked != 0 {
-                    let bit = u64::from(asked.trailing_zeros());
-                    asked &= asked - 1;
-                    let Some(number) = (group + bit).checked_sub(first) else { continue };
-                    if number >= sealed.len() as u64 {
-                        break;
-                    }
-                    found.push((number as usize, members >> bit & 1 == 1));
-                }
+                found.extend(numbers(sealed, group, maybe | !members).map(|number| {
+                    let bit = first + number as u64 - group;
+                    (number, members >> bit & 1 == 1)
+                }));
                 false
             });
             drop(known);
