@@ -287,3 +287,33 @@ fn open(disk: &SimulatedDisk) -> Result<Store> {
     let builder = Store::builder().segment_events(5).seal_in_background(false);
     builder.open_on(Arc::new(disk.clone()))
 }
+
+#[test]
+fn a_folder_in_place_of_a_batch_holds_up_neither_appends_nor_what_is_behind_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("events.forebear");
+    Store::open(&path).and_then(Store::close).expect("makes a store");
+    let bad = path.join(SPOOL).join("0000000000000004-0000000000000001-00000001.batch");
+    std::fs::create_dir_all(&bad).expect("makes a folder");
+    let spool = Spool::open(&path).expect("opens");
+    let ticket = spool.submit(Event::new("note").id("behind")).expect("hands in");
+    let (done, ended) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let store = Store::open(&path).expect("opens");
+        store.append(Event::new("note").id("direct")).expect("appends");
+        let begun = std::time::Instant::now();
+        while store.take_notes().is_empty() && begun.elapsed() < LONG {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(ticket.is_drained().expect("looks"), "what is behind it is taken in");
+        assert!(store.snapshot().contains("behind").expect("reads"));
+        while bad.exists() && begun.elapsed() < LONG {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!bad.exists(), "it is set aside");
+        assert_eq!(store.snapshot().quarantined(None).expect("reads").items.len(), 1);
+        drop(store);
+        done.send(()).expect("somebody waits");
+    });
+    ended.recv_timeout(LONG).expect("neither append nor drop hangs");
+}

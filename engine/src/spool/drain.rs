@@ -6,6 +6,7 @@
 //! still there after a crash and that the checkpoint names was taken in, and one that it
 //! doesn't name was not: one checkpoint is enough for all files there ever are.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -43,8 +44,13 @@ struct Drainer {
     shared: Arc<Shared>,
     queue: Queue,
     max_payload: usize,
-    /// The file that could not be read the last time, and how often.
-    unreadable: Option<(String, u32)>,
+    /// Files that could not be read, and how often that was tried.
+    unreadable: BTreeMap<String, u32>,
+    /// Files that can neither be read nor renamed. They stay where they are, and are
+    /// not tried again before the store is opened anew.
+    stuck: BTreeSet<String>,
+    /// Why a file was left for the next round, until that is reported.
+    left: Option<Error>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +77,15 @@ impl Drain {
                 return None;
             }
         };
-        let drainer = Drainer { folder, shared, queue, max_payload, unreadable: None };
+        let drainer = Drainer {
+            folder,
+            shared,
+            queue,
+            max_payload,
+            unreadable: BTreeMap::new(),
+            stuck: BTreeSet::new(),
+            left: None,
+        };
         let drainer = Arc::new(Mutex::new(drainer));
         let stop = Arc::new(Stop::default());
         let mut drain = Self { drainer, stop, thread: None };
@@ -108,20 +122,7 @@ impl Drain {
 fn run(drainer: &Mutex<Drainer>, stop: &Stop) {
     let mut failures = 0;
     loop {
-        let closed = match drainer.lock().drain() {
-            Ok(_) => {
-                failures = 0;
-                false
-            }
-            Err(error) => {
-                // The first of many says enough.
-                if failures == 0 && !error.is_closed() {
-                    note(&drainer.lock().shared, &error);
-                }
-                failures += 1;
-                error.is_closed()
-            }
-        };
+        let closed = drainer.lock().drain_once(&mut failures);
         let mut wanted = stop.wanted.lock();
         if !*wanted && !closed {
             let wait = POLL_TIME * (1 << failures.min(MAX_BACKOFF));
@@ -134,14 +135,37 @@ fn run(drainer: &Mutex<Drainer>, stop: &Stop) {
 }
 
 impl Drainer {
+    /// One round of the thread; returns whether the store is closed. `failures` counts
+    /// the rounds in a row that failed, of which the first is reported.
+    fn drain_once(&mut self, failures: &mut u32) -> bool {
+        let Err(error) = self.drain() else {
+            *failures = 0;
+            return false;
+        };
+        if *failures == 0 && !error.is_closed() {
+            note(&self.shared, &error);
+        }
+        *failures = failures.saturating_add(1);
+        error.is_closed()
+    }
+
     fn drain_or_note(&mut self) {
         if let Err(error) = self.drain() {
             note(&self.shared, &error);
         }
     }
 
-    /// Takes in all files that are there; returns how many.
+    /// Takes in all files that are there; returns how many. A file that can't be read
+    /// holds up none behind it: it fails the call once those were taken in.
     fn drain(&mut self) -> Result<u64> {
+        let taken = self.drain_readable()?;
+        match self.left.take() {
+            Some(error) => Err(error),
+            None => Ok(taken),
+        }
+    }
+
+    fn drain_readable(&mut self) -> Result<u64> {
         let names = self.list()?;
         if names.is_empty() {
             return Ok(0);
@@ -166,7 +190,9 @@ impl Drainer {
         let mut whole = Vec::new();
         for name in names {
             if is_file_name(&name) {
-                whole.push(name);
+                if !self.stuck.contains(&name) {
+                    whole.push(name);
+                }
             } else if is_stale(&name) {
                 self.unlink(&name)?;
             }
@@ -190,7 +216,7 @@ impl Drainer {
             let Some(name) = names.first().cloned() else { break };
             outcome = self.read(&name).and_then(|batch| {
                 names.remove(0);
-                // None where it was refused, or is gone.
+                // None where it was refused, is gone or is left for later.
                 let Some(mut batch) = batch else { return Ok(()) };
                 bytes += batch.bytes();
                 so_far = format!("{so_far}{name}\n");
@@ -213,22 +239,25 @@ impl Drainer {
         Ok(group)
     }
 
-    /// The batch in a file; none where it was refused, or is gone.
+    /// The batch in a file; none where it was refused, is gone or is left for later.
     fn read(&mut self, name: &str) -> Result<Option<EncodedBatch>> {
         let bytes = match self.read_bytes(name) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                let before = self.unreadable.take().filter(|(known, _)| known == name);
-                let times = before.map_or(0, |(_, times)| times) + 1;
-                if times < TRIES {
-                    self.unreadable = Some((name.to_owned(), times));
-                    return Err(Error::io("read", format!("{FOLDER}/{name}"), error));
-                }
                 let error = Error::io("read", format!("{FOLDER}/{name}"), error);
-                return self.refuse(name, &[], &error).map(|()| None);
+                let times = self.unreadable.entry(name.to_owned()).or_insert(0);
+                *times += 1;
+                if *times < TRIES {
+                    self.left = Some(error);
+                } else {
+                    self.unreadable.remove(name);
+                    self.refuse(name, &[], &error)?;
+                }
+                return Ok(None);
             }
         };
+        self.unreadable.remove(name);
         let batch =
             file::decode(&bytes, self.max_payload).and_then(|(contents, batch)| match contents {
                 Contents::Batch => Ok(batch),
@@ -266,7 +295,8 @@ impl Drainer {
     }
 
     /// Keeps a file that can't be taken in under another name, and lists it among the
-    /// quarantined input. Done twice, it is listed once.
+    /// quarantined input. Done twice, it is listed once. One that can't be renamed is
+    /// left alone from here on: it must not hold up those behind it.
     fn refuse(&mut self, name: &str, bytes: &[u8], why: &Error) -> Result<()> {
         let kept = bytes.len() <= KEPT_BYTES.min(self.max_payload);
         let input = Quarantined {
@@ -281,10 +311,12 @@ impl Drainer {
         let batch = EncodedBatch { quarantined, ..EncodedBatch::default() };
         self.write(batch, Durability::Sync)?;
         let refused = format!("{name}{REFUSED}");
-        self.folder
-            .rename(name, &refused)
-            .and_then(|()| self.folder.sync_dir())
-            .map_err(|error| Error::io("rename", format!("{FOLDER}/{name}"), error))
+        if let Err(error) = self.folder.rename(name, &refused) {
+            self.stuck.insert(name.to_owned());
+            note(&self.shared, &Error::io("rename", format!("{FOLDER}/{name}"), error));
+            return Ok(());
+        }
+        self.folder.sync_dir().map_err(|error| Error::io("sync the folder", FOLDER, error))
     }
 
     /// Has the writer write a batch, and waits for it.
