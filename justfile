@@ -53,19 +53,19 @@ fuzz target seconds="60":
 
 # The comparison with the model over many more histories than the tests have.
 model cases="200000" seed="1":
-    FOREBEAR_CASES={{cases}} FOREBEAR_SEED={{seed}} cargo test --release -p forebear --test model -- --nocapture
+    FOREBEAR_CASES={{cases}} FOREBEAR_SEED={{seed}} cargo test --release -p forebear-core --test model -- --nocapture
 
 # Kills a writing process so many times and checks what it had acknowledged.
 kill-loop rounds="500":
-    FOREBEAR_KILL_ROUNDS={{rounds}} cargo test --release -p forebear --test kill9 -- --nocapture
+    FOREBEAR_KILL_ROUNDS={{rounds}} cargo test --release -p forebear-core --test kill9 -- --nocapture
 
 # One writer and eight reading processes, checking each other's every answer, for an hour.
 soak seconds="3600":
-    FOREBEAR_SOAK_SECONDS={{seconds}} cargo test --release -p forebear --test soak -- --nocapture
+    FOREBEAR_SOAK_SECONDS={{seconds}} cargo test --release -p forebear-core --test soak -- --nocapture
 
 # Peak memory of importing a file of about 120 MB.
 import-memory:
-    cargo test --release -p forebear --test import_memory -- --nocapture
+    cargo test --release -p forebear-core --test import_memory -- --nocapture
 
 # Licences, sources and known vulnerabilities of all dependencies.
 audit:

@@ -22,7 +22,8 @@ fn a_file_of_120_mb_takes_less_than_100_mb_of_memory() {
     if let Some(file) = env::var_os(FILE) {
         return import_and_measure(Path::new(&file));
     }
-    let transcripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/transcripts");
+    let transcripts =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/transcripts");
     if !transcripts.is_dir() {
         eprintln!("skipped: there are no transcripts in {}", transcripts.display());
         return;

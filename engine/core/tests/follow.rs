@@ -530,7 +530,7 @@ fn jsonl_files(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn transcripts() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/transcripts");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/transcripts");
     if !root.is_dir() {
         eprintln!("skipped: there are no transcripts in {}", root.display());
         return None;

@@ -198,7 +198,7 @@ impl Folder {
 }
 
 fn for_each_folder(check: impl Fn(&Folder)) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/transcripts");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/transcripts");
     let Ok(expected) = fs::read_to_string(root.join("expected.json")) else {
         eprintln!("skipped: there are no transcripts in {}", root.display());
         return;

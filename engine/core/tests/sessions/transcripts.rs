@@ -106,7 +106,7 @@ fn read(file: &Path, sql: &Connection) {
 }
 
 fn data() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data")
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

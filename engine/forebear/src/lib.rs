@@ -1,0 +1,5 @@
+//! An embedded event-lineage database: what people add to their service.
+//!
+//! Everything here is re-exported from the crates below.
+
+pub use forebear_core::*;
