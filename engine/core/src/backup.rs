@@ -6,13 +6,13 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::log::block::Digest;
 use crate::log::scan::{Found, Scanner};
-use crate::parts::{LogView, Parts};
 use crate::segment::filters::{group_name, group_of};
 use crate::segment::manifest::{
     self, FullLog, LogStart, Manifest, Read, idx_name, log_name, seg_name,
 };
 use crate::segment::sealed::Sealed;
 use crate::storage::{Storage, copy};
+use crate::view::{LogView, View};
 
 /// What a backup holds.
 ///
@@ -40,8 +40,8 @@ pub struct Backup {
 
 /// Copies what is seen to the folder at `path`, which must be empty. It is durable
 /// and a store of its own when this returns.
-pub(crate) fn backup(parts: &Parts, path: &Path) -> Result<Backup> {
-    let from = parts.segments.storage();
+pub(crate) fn backup(view: &View, path: &Path) -> Result<Backup> {
+    let from = view.segments.storage();
     let Read::Sound(manifest) = Manifest::read(from)? else {
         return Err(Error::damaged(
             "expected a sound manifest to back up, found none; open the store for writing first, \
@@ -57,34 +57,34 @@ pub(crate) fn backup(parts: &Parts, path: &Path) -> Result<Backup> {
             path.display()
         )));
     }
-    let copied = copy_all(parts, &manifest, from, &*to, path);
+    let copied = copy_all(view, &manifest, from, &*to, path);
     if copied.is_err() {
         // It can be asked for again. What can't be removed is told then.
         let _ = clear(&*to);
     }
     copied?;
     Ok(Backup {
-        segments: parts.len() as u64,
-        events: parts.end_seq() - parts.first_seq(),
-        bytes: parts.bytes(),
+        segments: view.len() as u64,
+        events: view.end_seq() - view.first_seq(),
+        bytes: view.bytes(),
     })
 }
 
 fn copy_all(
-    parts: &Parts,
+    view: &View,
     manifest: &Manifest,
     from: &dyn Storage,
     to: &dyn Storage,
     path: &Path,
 ) -> Result<()> {
-    sealed(parts, from, to)?;
+    sealed(view, from, to)?;
     let mut starts = Vec::new();
-    for view in parts.logs() {
-        let start = start_of(view, manifest, parts.sealed.last())?;
+    for log in view.logs() {
+        let start = start_of(log, manifest, view.sealed.last())?;
         let name = log_name(start.segment);
-        copy(view.log.reader.file(), view.visible.log_end, to, &name)
+        copy(log.log.reader.file(), log.visible.log_end, to, &name)
             .map_err(|error| Error::io("copy", &name, error))?;
-        starts.push((start, view.visible.log_end));
+        starts.push((start, log.visible.log_end));
     }
     to.sync_dir().map_err(|error| Error::io("sync the folder", path, error))?;
     let active = match starts.pop() {
@@ -93,7 +93,7 @@ fn copy_all(
         None => return Err(Error::damaged("expected a log that is appended to, found none")),
     };
     let full = starts.pop().map(|(start, length)| FullLog { start, length });
-    let copy = Manifest { sealed: parts.sealed.to_vec(), full, active, ..manifest.clone() };
+    let copy = Manifest { sealed: view.sealed.to_vec(), full, active, ..manifest.clone() };
     copy.write(to)
 }
 
@@ -103,12 +103,12 @@ fn clear(to: &dyn Storage) -> std::io::Result<()> {
 }
 
 /// Links or copies the files of sealed segments.
-fn sealed(parts: &Parts, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
+fn sealed(view: &View, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
     let mut groups = Vec::new();
-    for sealed in &*parts.sealed {
+    for sealed in &*view.sealed {
         let name = seg_name(sealed.segment);
         from.link_to(&name, to)
-            .map_err(|error| parts.segments.explain(Error::io("copy", &name, error), sealed))?;
+            .map_err(|error| view.segments.explain(Error::io("copy", &name, error), sealed))?;
         groups.push(group_name(group_of(sealed.segment)));
         // Without it the index is made again.
         optional(from, to, &idx_name(sealed.segment))?;
@@ -125,8 +125,8 @@ fn optional(from: &dyn Storage, to: &dyn Storage, name: &str) -> Result<()> {
 }
 
 /// What a log goes on from.
-fn start_of(view: &LogView, manifest: &Manifest, before: Option<&Sealed>) -> Result<LogStart> {
-    let (segment, first_seq) = (view.log.segment, view.first_seq());
+fn start_of(log: &LogView, manifest: &Manifest, before: Option<&Sealed>) -> Result<LogStart> {
+    let (segment, first_seq) = (log.log.segment, log.first_seq());
     let known = manifest.full.iter().map(|full| full.start).chain([manifest.active]);
     if let Some(start) = known.into_iter().find(|start| start.segment == segment) {
         return Ok(start);
@@ -135,14 +135,14 @@ fn start_of(view: &LogView, manifest: &Manifest, before: Option<&Sealed>) -> Res
     if let Some(before) = before.filter(|before| before.segment + 1 == segment) {
         return Ok(LogStart { segment, first_seq, previous: before.last });
     }
-    let previous = first_previous(view, manifest)?;
+    let previous = first_previous(log, manifest)?;
     Ok(LogStart { segment, first_seq, previous })
 }
 
 /// The digest that the first sound block of a log names.
-fn first_previous(view: &LogView, manifest: &Manifest) -> Result<Digest> {
-    let (file, name) = (view.log.reader.file(), view.log.reader.name());
-    let mut scanner = Scanner::new(file, name, view.log.segment, Some(manifest.store), None)?;
+fn first_previous(log: &LogView, manifest: &Manifest) -> Result<Digest> {
+    let (file, name) = (log.log.reader.file(), log.log.reader.name());
+    let mut scanner = Scanner::new(file, name, log.log.segment, Some(manifest.store), None)?;
     if let Some(Found::Block(header)) = scanner.next()? {
         return Ok(header.previous);
     }

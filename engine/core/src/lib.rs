@@ -32,7 +32,6 @@ mod lineage;
 mod log;
 mod opening;
 mod options;
-mod parts;
 mod query;
 mod reader;
 mod rebuild;
@@ -49,6 +48,7 @@ mod store;
 mod stored;
 mod subscription;
 mod verify;
+mod view;
 mod writer;
 
 pub use backup::Backup;

@@ -11,7 +11,6 @@ use crate::log::append::LogWriter;
 use crate::log::block::StoreId;
 use crate::log::reader::LogReader;
 use crate::log::recovery::{Recovered, recover, store_of};
-use crate::parts::{Log, LogView, Parts, Visible};
 use crate::recovery::RecoveryReport;
 use crate::segment::filters::group_of;
 use crate::segment::manifest::{self, FullLog, LogStart, Manifest, Read, log_name, segment_of};
@@ -19,6 +18,7 @@ use crate::segment::segments::Segments;
 use crate::shared::Shared;
 use crate::spool;
 use crate::storage::{LockGuard, LockOutcome, Storage, StorageFile};
+use crate::view::{Log, LogView, View, Visible};
 
 /// A store that was opened and recovered.
 #[derive(Debug)]
@@ -62,10 +62,10 @@ pub(crate) fn open(
         Some(full) => [Some(full), Some(active)],
         None => [None, Some(active)],
     };
-    let parts = Parts { sealed: manifest.sealed.clone().into(), logs, segments };
+    let view = View { sealed: manifest.sealed.clone().into(), logs, segments };
     remove_leftovers(&**storage, &manifest)?;
     let catalog = Catalog::new(Arc::clone(storage), manifest);
-    Ok(Opened { shared: Shared::new(parts), catalog, log, lock, recovery })
+    Ok(Opened { shared: Shared::new(view), catalog, log, lock, recovery })
 }
 
 /// Recovers a log, which was on disk up to `durable` and goes up to the sequence

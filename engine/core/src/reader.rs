@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 use crate::limits;
 use crate::log::block::StoreId;
 use crate::log::follow::{Followed, Follower};
-use crate::parts::Parts;
 use crate::query::filter::Filter;
 use crate::segment::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
 use crate::segment::segments::Segments;
 use crate::snapshot::Snapshot;
 use crate::storage::{Disk, Storage};
 use crate::subscription::{StartFrom, Subscription};
+use crate::view::View;
 
 /// A store open for reading, in any process and any number of them, whether or not
 /// one has it open for writing. It takes no lock, needs no server and writes
@@ -55,7 +55,7 @@ struct State {
     seen: Option<Seen>,
     full: Option<Follower>,
     active: Option<Follower>,
-    view: Option<View>,
+    current: Option<Current>,
     notes: Vec<String>,
 }
 
@@ -69,8 +69,8 @@ struct Seen {
 
 /// What a snapshot sees, and how much of it is known to be on disk.
 #[derive(Clone, Debug)]
-pub(crate) struct View {
-    pub(crate) parts: Arc<Parts>,
+pub(crate) struct Current {
+    pub(crate) view: Arc<View>,
     /// The sequence number behind the last row that is.
     pub(crate) durable_end: u64,
 }
@@ -140,7 +140,7 @@ impl Reader {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn snapshot(&self) -> Result<Snapshot> {
-        Ok(Snapshot::new(self.view()?.parts))
+        Ok(Snapshot::new(self.current()?.view))
     }
 
     /// Reads what was written since, so that the next snapshot has less to do.
@@ -156,7 +156,7 @@ impl Reader {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn refresh(&self) -> Result<()> {
-        self.view().map(drop)
+        self.current().map(drop)
     }
 
     /// Asks a new snapshot, and where what it would have needed has expired
@@ -255,11 +255,11 @@ impl Reader {
     }
 
     /// What there is to see now.
-    pub(crate) fn view(&self) -> Result<View> {
+    pub(crate) fn current(&self) -> Result<Current> {
         let mut state = self.0.state.lock();
         for turn in 0..TURNS_MAX {
             match self.0.look(&mut state, turn >= DAMAGED_TURNS_MAX) {
-                Ok(Some(view)) => return Ok(view),
+                Ok(Some(current)) => return Ok(current),
                 // The files went away between reading the manifest and opening them.
                 Ok(None) => {}
                 // It may be written at this moment, by what replaces it bit by bit.
@@ -284,7 +284,7 @@ impl Inner {
     /// it was read is in the files that it names, and what they say holds even where
     /// they were sealed meanwhile. One that can't be used is an error, or if that is
     /// `tolerated`, what the one before it said goes on to hold.
-    fn look(&self, state: &mut State, tolerated: bool) -> Result<Option<View>> {
+    fn look(&self, state: &mut State, tolerated: bool) -> Result<Option<Current>> {
         // In this order, so that at worst an unchanged manifest is read again.
         let Some(mark) = Mark::read(&*self.storage)? else { return Err(self.no_store()) };
         let changed = state.seen.as_ref().is_none_or(|seen| seen.mark != mark);
@@ -317,7 +317,7 @@ impl Inner {
             }
             state.seen = Some(Seen { mark, manifest, outdated });
         }
-        let State { seen: Some(Seen { manifest, outdated, .. }), full, active, view, notes } =
+        let State { seen: Some(Seen { manifest, outdated, .. }), full, active, current, notes } =
             state
         else {
             return Ok(None);
@@ -354,8 +354,8 @@ impl Inner {
         let followers = [&*full, &*active].into_iter().flatten();
         let durable_end = followers.map(Follower::durable_end_seq).max().unwrap_or(start.first_seq);
         let durable_end = durable_end.max(start.first_seq);
-        let same = view.as_ref().filter(|_| !changed).is_some_and(|view| {
-            view.parts.logs.iter().zip(&logs).all(|(before, now)| match (before, now) {
+        let same = current.as_ref().filter(|_| !changed).is_some_and(|current| {
+            current.view.logs.iter().zip(&logs).all(|(before, now)| match (before, now) {
                 (Some(before), Some(now)) => {
                     Arc::ptr_eq(&before.log, &now.log) && before.visible == now.visible
                 }
@@ -364,15 +364,15 @@ impl Inner {
             })
         });
         if !same {
-            let sealed = match view {
-                Some(view) if !changed => view.parts.sealed.clone(),
+            let sealed = match current {
+                Some(current) if !changed => current.view.sealed.clone(),
                 _ => manifest.sealed.as_slice().into(),
             };
-            let parts = Parts { sealed, logs, segments: Arc::clone(&self.segments) };
-            *view = Some(View { parts: Arc::new(parts), durable_end });
+            let view = View { sealed, logs, segments: Arc::clone(&self.segments) };
+            *current = Some(Current { view: Arc::new(view), durable_end });
         }
-        let view = view.clone().map(|view| View { durable_end, ..view });
-        Ok(view)
+        let current = current.clone().map(|current| Current { durable_end, ..current });
+        Ok(current)
     }
 
     /// Follows a log, from its beginning where it isn't the one that was followed.

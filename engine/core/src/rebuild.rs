@@ -4,7 +4,6 @@
 use std::io::ErrorKind;
 
 use crate::error::{Error, Result};
-use crate::parts::Parts;
 use crate::segment::file::SegFile;
 use crate::segment::filters::{group_name, group_of};
 use crate::segment::heap::ChunkCache;
@@ -13,6 +12,7 @@ use crate::segment::open_index;
 use crate::segment::pages::{PAGE_BYTES, page_digest};
 use crate::segment::sealed::Sealed;
 use crate::verify::Finding;
+use crate::view::View;
 
 /// What was made again from segments, and what could not be.
 ///
@@ -37,11 +37,11 @@ pub struct Rebuilt {
 }
 
 /// Goes through the sealed segments and writes what is missing or differs.
-pub(crate) fn rebuild(parts: &Parts) -> Result<Rebuilt> {
+pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
     let mut rebuilt = Rebuilt::default();
-    for sealed in &*parts.sealed {
+    for sealed in &*view.sealed {
         rebuilt.segments += 1;
-        match index(parts, sealed) {
+        match index(view, sealed) {
             Ok(None) => {}
             Ok(Some(name)) => rebuilt.made.push(name),
             Err(error) if error.is_damaged() || is_missing(&error) => {
@@ -51,10 +51,10 @@ pub(crate) fn rebuild(parts: &Parts) -> Result<Rebuilt> {
             Err(error) => return Err(error),
         }
     }
-    let mut groups: Vec<u64> = parts.sealed.iter().map(|s| group_of(s.segment)).collect();
+    let mut groups: Vec<u64> = view.sealed.iter().map(|s| group_of(s.segment)).collect();
     groups.dedup();
     for group in groups {
-        if parts.segments.mend_group(&parts.sealed, group)? {
+        if view.segments.mend_group(&view.sealed, group)? {
             rebuilt.made.push(group_name(group));
         }
     }
@@ -63,8 +63,8 @@ pub(crate) fn rebuild(parts: &Parts) -> Result<Rebuilt> {
 
 /// Writes the index of a segment where it is not what the segment leads to; returns
 /// its name then.
-fn index(parts: &Parts, sealed: &Sealed) -> Result<Option<String>> {
-    let storage = parts.segments.storage();
+fn index(view: &View, sealed: &Sealed) -> Result<Option<String>> {
+    let storage = view.segments.storage();
     let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer))?;
     let bytes = open_index::rebuild(&file, &ChunkCache::new(CACHE_BYTES))?;
     let digests = file.index_digests()?;
@@ -86,7 +86,7 @@ fn index(parts: &Parts, sealed: &Sealed) -> Result<Option<String>> {
         _ => {}
     }
     open_index::write(storage, &name, &bytes)?;
-    parts.segments.close(sealed.segment);
+    view.segments.close(sealed.segment);
     Ok(Some(name))
 }
 

@@ -5,23 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::parts::{Log, Parts, Visible};
+use crate::view::{Log, View, Visible};
 
 /// What new snapshots see.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    parts: RwLock<Arc<Parts>>,
+    view: RwLock<Arc<View>>,
     /// Counts the times that segments or logs came or went.
     generation: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts: RwLock::new(Arc::new(parts)), generation: AtomicU64::new(0) }
+    pub(crate) fn new(view: View) -> Self {
+        Self { view: RwLock::new(Arc::new(view)), generation: AtomicU64::new(0) }
     }
 
-    pub(crate) fn parts(&self) -> Arc<Parts> {
-        Arc::clone(&self.parts.read())
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read())
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -30,18 +30,18 @@ impl Shared {
 
     /// Shows a block that was written to the last log to all later snapshots.
     pub(crate) fn publish(&self, log: &Arc<Log>, visible: Visible) {
-        let mut parts = self.parts.write();
-        let mut next = Parts::clone(&parts);
+        let mut view = self.view.write();
+        let mut next = View::clone(&view);
         next.set_visible(log, visible);
-        *parts = Arc::new(next);
+        *view = Arc::new(next);
     }
 
     /// Changes which segments and logs there are.
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Parts)) {
-        let mut parts = self.parts.write();
-        let mut next = Parts::clone(&parts);
+    pub(crate) fn change(&self, change: impl FnOnce(&mut View)) {
+        let mut view = self.view.write();
+        let mut next = View::clone(&view);
         change(&mut next);
-        *parts = Arc::new(next);
+        *view = Arc::new(next);
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

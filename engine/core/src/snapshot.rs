@@ -13,8 +13,6 @@ use crate::lineage::common::{self, CommonCause};
 use crate::lineage::pieces::{Position, Tops};
 use crate::lineage::tree::{self, Descendant, TreeOptions};
 use crate::log::index::Flags;
-use crate::parts::Parts;
-use crate::parts::part::LastRead;
 use crate::query::counts::{self, Bucket, Count, CountBy};
 use crate::query::events;
 use crate::query::filter::Filter;
@@ -37,6 +35,8 @@ use crate::state::Family;
 use crate::state::checkpoint::{self, Checkpoint};
 use crate::stored::{Content, Detail, Found, Lineage, StoredEvent};
 use crate::verify::{self, Finding, Verified};
+use crate::view::View;
+use crate::view::source::LastRead;
 
 /// A store as it was at one moment. What is written later does not show; the
 /// writer is not held up. Cheap to make and to clone.
@@ -57,12 +57,12 @@ use crate::verify::{self, Finding, Verified};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) view: Arc<View>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(parts: Arc<Parts>) -> Self {
-        Self { parts }
+    pub(crate) fn new(view: Arc<View>) -> Self {
+        Self { view }
     }
 
     /// The event with this id: its first version. O(log n), one record read.
@@ -77,7 +77,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
-        match self.parts.find(&id.into())? {
+        match self.view.find(&id.into())? {
             Some(seq) => self.event(seq).map(Some),
             None => Ok(None),
         }
@@ -116,7 +116,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn contains(&self, id: impl Into<EventId>) -> Result<bool> {
-        Ok(self.parts.find(&id.into())?.is_some())
+        Ok(self.view.find(&id.into())?.is_some())
     }
 
     /// The event whose id this is, or else whose UUID begins with it. Looking
@@ -235,8 +235,8 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn root(&self, id: impl Into<EventId>) -> Result<Option<EventId>> {
-        let Some(seq) = self.parts.find(&id.into())? else { return Ok(None) };
-        Ok(Some(self.parts.position(seq)?.root_id))
+        let Some(seq) = self.view.find(&id.into())? else { return Ok(None) };
+        Ok(Some(self.view.position(seq)?.root_id))
     }
 
     /// Edges between the event and its root. O(log n).
@@ -252,8 +252,8 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn depth(&self, id: impl Into<EventId>) -> Result<Option<u64>> {
-        let Some(seq) = self.parts.find(&id.into())? else { return Ok(None) };
-        Ok(Some(self.parts.position(seq)?.depth))
+        let Some(seq) = self.view.find(&id.into())? else { return Ok(None) };
+        Ok(Some(self.view.position(seq)?.depth))
     }
 
     /// Whether `descendant` goes back to `ancestor`; an event is not its own
@@ -496,7 +496,7 @@ impl Snapshot {
     ///
     /// An example is at [`Liveness`].
     pub fn session_as_of(&self, id: &str, liveness: Liveness) -> Result<Option<Session>> {
-        Ok(session::find(&self.parts, id, liveness)?.map(|known| known.session))
+        Ok(session::find(&self.view, id, liveness)?.map(|known| known.session))
     }
 
     /// The sessions that the filter takes, those that something was stored of last
@@ -504,7 +504,7 @@ impl Snapshot {
     ///
     /// An example is at [`SessionFilter`].
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page<Session>> {
-        list::sessions(&self.parts, filter)
+        list::sessions(&self.view, filter)
     }
 
     /// The relationships of a session with those that come from it, by their names.
@@ -555,7 +555,7 @@ impl Snapshot {
     ///
     /// An example is at [`SessionPlace`].
     pub fn session_place(&self, id: &str) -> Result<SessionPlace> {
-        sessions::tree::place(&self.parts, id)
+        sessions::tree::place(&self.view, id)
     }
 
     /// What each session took that the filter takes, as [`sessions`](Self::sessions).
@@ -563,7 +563,7 @@ impl Snapshot {
     /// An example is at [`SessionMetrics`].
     pub fn session_metrics(&self, filter: &SessionFilter) -> Result<Page<SessionMetrics>> {
         let Page { items, next } = self.sessions(filter)?;
-        let metrics = |session| sessions::tree::metrics(&self.parts, session);
+        let metrics = |session| sessions::tree::metrics(&self.view, session);
         Ok(Page { items: items.into_iter().map(metrics).collect::<Result<_>>()?, next })
     }
 
@@ -600,7 +600,7 @@ impl Snapshot {
     ///
     /// An example is at [`Wave`].
     pub fn waves(&self, after: Option<Cursor>) -> Result<Page<Wave>> {
-        sessions::waves::waves(&self.parts, after)
+        sessions::waves::waves(&self.view, after)
     }
 
     /// How far a source has been read: the position of its newest
@@ -616,7 +616,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn checkpoint(&self, source: &str) -> Result<Option<Vec<u8>>> {
-        self.parts.state(Family::Checkpoint, source)
+        self.view.state(Family::Checkpoint, source)
     }
 
     /// The newest checkpoint of each source, in order of sources.
@@ -633,7 +633,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn checkpoints(&self, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
-        checkpoint::list(&self.parts, after)
+        checkpoint::list(&self.view, after)
     }
 
     /// Figures of the whole snapshot. O(events of the active log).
@@ -665,7 +665,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn segments(&self) -> Vec<SegmentInfo> {
-        segments::segments(&self.parts)
+        segments::segments(&self.view)
     }
 
     /// Checks every file against its digests and against all others, and tells what
@@ -685,7 +685,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn verify(&self, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
-        verify::verify(&self.parts, tell)
+        verify::verify(&self.view, tell)
     }
 
     /// Makes a copy of the store in an empty folder, which is made if it is missing:
@@ -707,7 +707,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn backup(&self, folder: impl AsRef<Path>) -> Result<Backup> {
-        backup::backup(&self.parts, folder.as_ref())
+        backup::backup(&self.view, folder.as_ref())
     }
 
     /// The claim that an event's parent comes from, where it did not name one.
@@ -724,12 +724,12 @@ impl Snapshot {
     /// ```
     pub fn claimed_link(&self, id: impl Into<EventId>) -> Result<Option<Link>> {
         let id = id.into();
-        let Some(seq) = self.parts.find(&id)? else { return Ok(None) };
-        let Some((part, row)) = self.parts.locate(seq)? else { return Ok(None) };
-        if part.flags(row)?.has(Flags::NAMED) {
+        let Some(seq) = self.view.find(&id)? else { return Ok(None) };
+        let Some((source, row)) = self.view.locate(seq)? else { return Ok(None) };
+        if source.flags(row)?.has(Flags::NAMED) {
             return Ok(None);
         }
-        Ok(self.parts.claim(&id)?.map(|claim| claim.link))
+        Ok(self.view.claim(&id)?.map(|claim| claim.link))
     }
 
     /// The event or version with this sequence number, with its payload.
@@ -751,14 +751,14 @@ impl Snapshot {
         after: Cursor,
         tops: &mut Tops,
     ) -> Result<Found> {
-        let Some((part, row)) = self.parts.locate(seq)? else {
+        let Some((source, row)) = self.view.locate(seq)? else {
             return Err(Error::expired(seq));
         };
-        let columns = part.columns(row)?;
-        let up = self.parts.up_from(&part, row)?;
-        let Position { root_id: root, depth, .. } = self.parts.position_by(seq, tops)?;
-        let lineage = Lineage { parent: up.parent_id(&self.parts)?, link: up.kind(), depth, root };
-        let names = if detail == Detail::Columns { Some(part.names(row)?) } else { None };
+        let columns = source.columns(row)?;
+        let up = self.view.up_from(&source, row)?;
+        let Position { root_id: root, depth, .. } = self.view.position_by(seq, tops)?;
+        let lineage = Lineage { parent: up.parent_id(&self.view)?, link: up.kind(), depth, root };
+        let names = if detail == Detail::Columns { Some(source.names(row)?) } else { None };
         Ok(Found { columns, lineage, names, after })
     }
 
@@ -773,10 +773,10 @@ impl Snapshot {
         let content = if let Some(names) = names {
             Content::Names(names)
         } else {
-            let Some((part, row)) = self.parts.locate(columns.seq)? else {
+            let Some((source, row)) = self.view.locate(columns.seq)? else {
                 return Err(Error::expired(columns.seq));
             };
-            part.content(row, columns.place, detail, last)?
+            source.content(row, columns.place, detail, last)?
         };
         Ok(StoredEvent { columns, lineage, content })
     }

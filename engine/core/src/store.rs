@@ -256,7 +256,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.0.shared.parts())
+        Snapshot::new(self.0.shared.view())
     }
 
     /// Waits until everything accepted so far is on disk.
@@ -344,7 +344,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn rebuild(&self) -> Result<Rebuilt> {
-        rebuild::rebuild(&self.0.shared.parts())
+        rebuild::rebuild(&self.0.shared.view())
     }
 
     /// What was mended in passing and what could not be done behind the scenes since
@@ -357,7 +357,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn take_notes(&self) -> Vec<String> {
-        self.0.shared.parts().segments.take_notes()
+        self.0.shared.view().segments.take_notes()
     }
 
     /// Takes in what other processes handed in through a [`Spool`](crate::Spool) now;

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::log::index::Flags;
-use crate::parts::part::LastRead;
-use crate::parts::{Part, Parts};
 use crate::query::events::find_root;
 use crate::query::filter::Filter;
 use crate::query::page::Cursor;
 use crate::query::plan::Plan;
-use crate::reader::{Reader, View};
+use crate::reader::{Current, Reader};
 use crate::snapshot::Snapshot;
 use crate::stored::StoredEvent;
+use crate::view::source::LastRead;
+use crate::view::{Source, View};
 
 /// Where a subscription begins.
 ///
@@ -76,7 +76,7 @@ pub struct Subscription {
     /// When the log was synced from here.
     synced: Option<Instant>,
     /// What is being read, up to the sequence number `end`.
-    parts: Arc<Parts>,
+    view: Arc<View>,
     end: u64,
     next: u64,
     /// Whether events before `next` were to be read, so that their going is told.
@@ -98,19 +98,19 @@ struct Planned {
 
 impl Subscription {
     pub(crate) fn new(reader: Reader, filter: &Filter, start: StartFrom) -> Result<Self> {
-        let View { parts, .. } = reader.view()?;
+        let Current { view, .. } = reader.current()?;
         let (next, since_ns, begun) = match start {
-            StartFrom::Now => (parts.end_seq(), None, true),
-            StartFrom::Start => (parts.first_seq(), None, false),
+            StartFrom::Now => (view.end_seq(), None, true),
+            StartFrom::Start => (view.first_seq(), None, false),
             StartFrom::Seq(seq) => (seq.max(1), None, true),
-            StartFrom::Time(time_ns) => (begin(&parts, time_ns), Some(time_ns), false),
+            StartFrom::Time(time_ns) => (begin(&view, time_ns), Some(time_ns), false),
         };
         Ok(Self {
             reader,
             filter: filter.clone(),
             durable: false,
             synced: None,
-            parts,
+            view,
             end: 0,
             next,
             begun,
@@ -191,7 +191,7 @@ impl Subscription {
                 outcome => return outcome,
             }
             self.look()?;
-            let first = self.parts.first_seq();
+            let first = self.view.first_seq();
             if self.next < first {
                 let missed = std::mem::replace(&mut self.next, first);
                 if self.begun {
@@ -204,20 +204,20 @@ impl Subscription {
 
     /// Takes notice of what was written since.
     fn look(&mut self) -> Result<()> {
-        let mut view = self.reader.view()?;
+        let mut current = self.reader.current()?;
         let is_due = |at: &Instant| at.elapsed() >= SYNC_TIME;
         if self.durable
-            && view.durable_end <= self.next
-            && self.next < view.parts.end_seq()
+            && current.durable_end <= self.next
+            && self.next < current.view.end_seq()
             && self.synced.as_ref().is_none_or(is_due)
         {
             self.reader.sync();
             self.synced = Some(Instant::now());
-            view = self.reader.view()?;
+            current = self.reader.current()?;
         }
-        let View { parts, durable_end } = view;
-        self.end = if self.durable { durable_end } else { parts.end_seq() };
-        self.parts = parts;
+        let Current { view, durable_end } = current;
+        self.end = if self.durable { durable_end } else { view.end_seq() };
+        self.view = view;
         Ok(())
     }
 
@@ -225,23 +225,23 @@ impl Subscription {
         if self.next >= self.end {
             self.look()?;
         }
-        let parts = Arc::clone(&self.parts);
+        let view = Arc::clone(&self.view);
         while self.next < self.end {
-            let Some(number) = parts.number_of(self.next) else {
+            let Some(number) = view.number_of(self.next) else {
                 return Err(Error::expired(self.next));
             };
-            let part = parts.part(number)?;
-            let end = (part.first_seq() + u64::from(part.rows())).min(self.end);
-            let segment = parts.segment(number);
+            let source = view.source(number)?;
+            let end = (source.first_seq() + u64::from(source.rows())).min(self.end);
+            let segment = view.segment(number);
             let known = self.plan.take_if(|known| known.segment == segment && known.end == end);
             let planned = match known {
                 Some(planned) => planned,
-                None => Planned::new(&parts, &part, &self.filter, segment, end)?,
+                None => Planned::new(&view, &source, &self.filter, segment, end)?,
             };
             while self.next < end {
                 let seq = self.next;
-                let row = (seq - part.first_seq()) as u32;
-                let taken = self.takes(&parts, &part, &planned, seq, row);
+                let row = (seq - source.first_seq()) as u32;
+                let taken = self.takes(&view, &source, &planned, seq, row);
                 if taken.as_ref().is_err_and(Error::is_expired) {
                     taken?;
                     continue;
@@ -249,7 +249,7 @@ impl Subscription {
                 // Whatever comes of it, the next one is read next.
                 self.next += 1;
                 if taken? {
-                    let event = self.load(&parts, seq);
+                    let event = self.load(&view, seq);
                     if event.as_ref().is_err_and(Error::is_expired) {
                         self.next = seq;
                     }
@@ -264,34 +264,34 @@ impl Subscription {
 
     fn takes(
         &mut self,
-        parts: &Parts,
-        part: &Part<'_>,
+        view: &View,
+        source: &Source<'_>,
         planned: &Planned,
         seq: u64,
         row: u32,
     ) -> Result<bool> {
         let Some(plan) = &planned.plan else { return Ok(false) };
-        if part.flags(row)?.has(Flags::LOST) {
+        if source.flags(row)?.has(Flags::LOST) {
             return Ok(false);
         }
         if let Some(since_ns) = self.since_ns {
-            if part.facts(row)?.time_ns < since_ns {
+            if source.facts(row)?.time_ns < since_ns {
                 return Ok(false);
             }
             self.since_ns = None;
         }
-        if !plan.takes_any(part, &self.filter, row)? {
+        if !plan.takes_any(source, &self.filter, row)? {
             return Ok(false);
         }
         if self.filter.root.is_some() {
-            let position = parts.position(seq)?;
+            let position = view.position(seq)?;
             return Ok(planned.root.is_some_and(|root| position.leads_to(root)));
         }
         Ok(true)
     }
 
-    fn load(&mut self, parts: &Arc<Parts>, seq: u64) -> Result<StoredEvent> {
-        let snapshot = Snapshot::new(Arc::clone(parts));
+    fn load(&mut self, view: &Arc<View>, seq: u64) -> Result<StoredEvent> {
+        let snapshot = Snapshot::new(Arc::clone(view));
         let found = snapshot.found(seq, self.filter.detail, Cursor::NONE)?;
         snapshot.load(found, self.filter.detail, &mut self.last)
     }
@@ -312,26 +312,26 @@ impl Iterator for Subscription {
 
 impl Planned {
     fn new(
-        parts: &Parts,
-        part: &Part<'_>,
+        view: &View,
+        source: &Source<'_>,
         filter: &Filter,
         segment: u64,
         end: u64,
     ) -> Result<Self> {
         let root = match &filter.root {
-            Some(root) => find_root(parts, root)?,
+            Some(root) => find_root(view, root)?,
             None => None,
         };
-        Ok(Self { segment, end, plan: Plan::new(part, filter)?, root })
+        Ok(Self { segment, end, plan: Plan::new(source, filter)?, root })
     }
 }
 
 /// The first sequence number of the first part that may hold an event of this time or
 /// later.
-fn begin(parts: &Parts, time_ns: i64) -> u64 {
+fn begin(view: &View, time_ns: i64) -> u64 {
     let before = |sealed: &&crate::segment::sealed::Sealed| sealed.max_time_ns < time_ns;
-    let last_before = parts.sealed.iter().take_while(before).last();
-    last_before.map_or(parts.first_seq(), crate::segment::sealed::Sealed::end_seq)
+    let last_before = view.sealed.iter().take_while(before).last();
+    last_before.map_or(view.first_seq(), crate::segment::sealed::Sealed::end_seq)
 }
 
 /// How long it takes at most until a write is noticed, about.

@@ -6,11 +6,11 @@ use crate::id::EventId;
 use crate::limits;
 use crate::lineage::pieces::Position;
 use crate::lineage::up::Up;
-use crate::parts::Parts;
-use crate::parts::near::Near;
-use crate::parts::part::LastRead;
 use crate::snapshot::Snapshot;
 use crate::stored::{Content, Detail, Lineage, StoredEvent};
+use crate::view::View;
+use crate::view::near::Near;
+use crate::view::source::LastRead;
 
 /// How to walk a chain.
 ///
@@ -197,13 +197,13 @@ impl<'s> Chain<'s> {
         id: &EventId,
         options: &ChainOptions,
     ) -> Result<Option<Self>> {
-        let parts = &snapshot.parts;
-        let Some(seq) = parts.find(id)? else { return Ok(None) };
-        let Position { root_id, depth, .. } = parts.position(seq)?;
+        let view = &snapshot.view;
+        let Some(seq) = view.find(id)? else { return Ok(None) };
+        let Position { root_id, depth, .. } = view.position(seq)?;
         Ok(Some(Self {
             loader: Loader {
-                parts,
-                near: Near::new(parts),
+                view,
+                near: Near::new(view),
                 detail: options.detail,
                 root: root_id,
                 last: LastRead::default(),
@@ -265,11 +265,11 @@ impl<'s> Chain<'s> {
     fn step(&mut self, up: &Up) -> Result<()> {
         let Some((_, depth)) = self.next.take() else { return Ok(()) };
         let &Up::Known(parent, kind) = up else {
-            self.end = Some(self.loader.parts.end_at(up.clone())?);
+            self.end = Some(self.loader.view.end_at(up.clone())?);
             return Ok(());
         };
         if self.stop_at == Some(kind) || self.edges_left == 0 {
-            let id = self.loader.parts.id(parent)?.unwrap_or_default();
+            let id = self.loader.view.id(parent)?.unwrap_or_default();
             self.end = Some(match self.stop_at {
                 Some(stop) if stop == kind => ChainEnd::Stopped(id),
                 _ => ChainEnd::DepthLimit(id),
@@ -291,7 +291,7 @@ impl<'s> Chain<'s> {
 /// Gives back the events of one chain, as much of each as was asked for.
 #[derive(Debug)]
 struct Loader<'s> {
-    parts: &'s Parts,
+    view: &'s View,
     near: Near<'s>,
     detail: Detail,
     root: EventId,
@@ -301,26 +301,26 @@ struct Loader<'s> {
 impl Loader<'_> {
     /// Where the link of an event leads.
     fn up(&mut self, seq: u64) -> Result<Up> {
-        let (part, row) = self.near.locate(seq)?;
-        self.parts.up_from(part, row)
+        let (source, row) = self.near.locate(seq)?;
+        self.view.up_from(source, row)
     }
 
     /// An event whose link leads there; `next` is the one that is asked for next.
     fn event(&mut self, seq: u64, depth: u64, up: &Up, next: Option<u64>) -> Result<StoredEvent> {
-        let (part, row) = self.near.locate(seq)?;
-        let columns = part.columns(row)?;
+        let (source, row) = self.near.locate(seq)?;
+        let columns = source.columns(row)?;
         if let Some(next) = next.filter(|_| self.detail == Detail::Payload) {
-            part.prefetch(next, &self.last);
+            source.prefetch(next, &self.last);
         }
         let content = match self.detail {
-            Detail::Columns => Content::Names(part.names(row)?),
-            detail => part.content(row, columns.place, detail, &mut self.last)?,
+            Detail::Columns => Content::Names(source.names(row)?),
+            detail => source.content(row, columns.place, detail, &mut self.last)?,
         };
         let parent = if let &Up::Known(parent, _) = up {
-            let (part, row) = self.near.locate(parent)?;
-            Some(part.id(row)?)
+            let (source, row) = self.near.locate(parent)?;
+            Some(source.id(row)?)
         } else {
-            up.parent_id(self.parts)?
+            up.parent_id(self.view)?
         };
         let lineage = Lineage { parent, link: up.kind(), depth, root: self.root.clone() };
         Ok(StoredEvent { columns, lineage, content })

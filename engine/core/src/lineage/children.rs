@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::error::Result;
 use crate::id::EventId;
 use crate::lineage::up::Up;
-use crate::parts::{Claim, Parts, StoredParent};
+use crate::view::{Claim, StoredParent, View};
 
 /// What children are ordered by. Moments are twice a sequence number for an event
 /// that was stored, and one less for a claim that was made before it.
@@ -24,7 +24,7 @@ pub(crate) struct Key {
 /// The children of one event, in order. Holds the rows of one part at a time.
 #[derive(Debug)]
 pub(crate) struct Children<'p> {
-    parts: &'p Parts,
+    view: &'p View,
     parent: u64,
     parent_id: EventId,
     after: Option<Key>,
@@ -37,12 +37,12 @@ pub(crate) struct Children<'p> {
 
 impl<'p> Children<'p> {
     /// The children after one of them, or all.
-    pub(crate) fn new(parts: &'p Parts, parent: u64, after: Option<Key>) -> Result<Self> {
-        let parent_id = parts.id(parent)?.unwrap_or_default();
-        let mut ahead: VecDeque<usize> = parts.candidates(&parent_id).collect();
+    pub(crate) fn new(view: &'p View, parent: u64, after: Option<Key>) -> Result<Self> {
+        let parent_id = view.id(parent)?.unwrap_or_default();
+        let mut ahead: VecDeque<usize> = view.candidates(&parent_id).collect();
         ahead.make_contiguous().reverse();
-        let claimed = claimed(parts, parent, &parent_id, &ahead, after)?;
-        Ok(Self { parts, parent, parent_id, after, ahead, named: VecDeque::new(), claimed })
+        let claimed = claimed(view, parent, &parent_id, &ahead, after)?;
+        Ok(Self { view, parent, parent_id, after, ahead, named: VecDeque::new(), claimed })
     }
 
     pub(crate) fn parent(&self) -> u64 {
@@ -80,15 +80,15 @@ impl<'p> Children<'p> {
 
     /// The children of one part that name the parent, in order.
     fn named_in(&self, number: usize) -> Result<VecDeque<Key>> {
-        let part = self.parts.part(number)?;
-        let first = part.first_seq();
+        let source = self.view.source(number)?;
+        let first = source.first_seq();
         let mut keys = VecDeque::new();
-        for row in part.named_children(&self.parent_id, self.parent)? {
+        for row in source.named_children(&self.parent_id, self.parent)? {
             let child = first + u64::from(row);
             let key = named_key(self.parent, child);
-            let stored = part.stored_parent(row)?.0;
+            let stored = source.stored_parent(row)?.0;
             let follows = matches!(stored, StoredParent::Row(seq) if seq == self.parent)
-                || matches!(self.parts.up_from(&part, row)?, Up::Known(up, _) if up == self.parent);
+                || matches!(self.view.up_from(&source, row)?, Up::Known(up, _) if up == self.parent);
             if follows && self.after.is_none_or(|after| key > after) {
                 keys.push_back(key);
             }
@@ -99,13 +99,13 @@ impl<'p> Children<'p> {
 }
 
 /// Where a child stands among its parent's; none where it is not one of them.
-pub(crate) fn key_of(parts: &Parts, child: u64) -> Result<Option<(u64, Key)>> {
-    let Some((part, row)) = parts.locate(child)? else { return Ok(None) };
-    let Up::Known(parent, _) = parts.up_from(&part, row)? else { return Ok(None) };
-    if part.stored_parent(row)?.0 != StoredParent::None {
+pub(crate) fn key_of(view: &View, child: u64) -> Result<Option<(u64, Key)>> {
+    let Some((source, row)) = view.locate(child)? else { return Ok(None) };
+    let Up::Known(parent, _) = view.up_from(&source, row)? else { return Ok(None) };
+    if source.stored_parent(row)?.0 != StoredParent::None {
         return Ok(Some((parent, named_key(parent, child))));
     }
-    let claim = parts.claim(&part.id(row)?)?;
+    let claim = view.claim(&source.id(row)?)?;
     Ok(claim.map(|claim| (parent, claimed_key(parent, child, &claim))))
 }
 
@@ -120,7 +120,7 @@ fn claimed_key(parent: u64, child: u64, claim: &Claim) -> Key {
 
 /// The children that claims give an event, in order.
 fn claimed(
-    parts: &Parts,
+    view: &View,
     parent: u64,
     parent_id: &EventId,
     candidates: &VecDeque<usize>,
@@ -128,17 +128,17 @@ fn claimed(
 ) -> Result<VecDeque<Key>> {
     let mut keys = Vec::new();
     for &number in candidates {
-        for claim in parts.part(number)?.claims_under(parent_id)? {
-            let Some(child) = parts.find(&claim.link.child)? else { continue };
-            let Some((part, row)) = parts.locate(child)? else { continue };
+        for claim in view.source(number)?.claims_under(parent_id)? {
+            let Some(child) = view.find(&claim.link.child)? else { continue };
+            let Some((source, row)) = view.locate(child)? else { continue };
             // One that names its parent itself stands with the others.
-            if part.stored_parent(row)?.0 != StoredParent::None
-                || !matches!(parts.up_from(&part, row)?, Up::Known(up, _) if up == parent)
+            if source.stored_parent(row)?.0 != StoredParent::None
+                || !matches!(view.up_from(&source, row)?, Up::Known(up, _) if up == parent)
             {
                 continue;
             }
             // The claim that holds may be another one, of another part.
-            if let Some((_, key)) = key_of(parts, child)? {
+            if let Some((_, key)) = key_of(view, child)? {
                 keys.push(key);
             }
         }

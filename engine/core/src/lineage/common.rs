@@ -5,11 +5,11 @@ use crate::id::EventId;
 use crate::lineage::chain::ChainEnd;
 use crate::lineage::pieces::{Above, Position};
 use crate::lineage::up::Up;
-use crate::parts::Parts;
-use crate::parts::joins::Join;
-use crate::parts::near::Near;
 use crate::snapshot::Snapshot;
 use crate::stored::StoredEvent;
+use crate::view::View;
+use crate::view::joins::Join;
+use crate::view::near::Near;
 
 /// What two events have in common.
 ///
@@ -41,11 +41,11 @@ pub enum CommonCause {
 }
 
 /// Whether the first row goes back to the second.
-pub(crate) fn climb_to(parts: &Parts, below: u64, above: u64) -> Result<bool> {
+pub(crate) fn climb_to(view: &View, below: u64, above: u64) -> Result<bool> {
     if below == above {
         return Ok(true);
     }
-    let (high, low) = (parts.position(above)?, parts.position(below)?);
+    let (high, low) = (view.position(above)?, view.position(below)?);
     if high.root != low.root || high.depth >= low.depth {
         return Ok(false);
     }
@@ -53,7 +53,7 @@ pub(crate) fn climb_to(parts: &Parts, below: u64, above: u64) -> Result<bool> {
         // Also where events between the two have expired.
         return Ok(true);
     }
-    Ok(climb(parts, below, low.depth - high.depth)? == Climbed::To(above))
+    Ok(climb(view, below, low.depth - high.depth)? == Climbed::To(above))
 }
 
 pub(crate) fn is_ancestor(
@@ -61,11 +61,11 @@ pub(crate) fn is_ancestor(
     ancestor: &EventId,
     descendant: &EventId,
 ) -> Result<bool> {
-    let parts = &*snapshot.parts;
-    let (Some(above), Some(below)) = (parts.find(ancestor)?, parts.find(descendant)?) else {
+    let view = &*snapshot.view;
+    let (Some(above), Some(below)) = (view.find(ancestor)?, view.find(descendant)?) else {
         return Ok(false);
     };
-    Ok(above != below && climb_to(parts, below, above)?)
+    Ok(above != below && climb_to(view, below, above)?)
 }
 
 pub(crate) fn ancestor_at(
@@ -73,10 +73,10 @@ pub(crate) fn ancestor_at(
     id: &EventId,
     depth: u64,
 ) -> Result<Option<StoredEvent>> {
-    let parts = &*snapshot.parts;
-    let Some(seq) = parts.find(id)? else { return Ok(None) };
-    let Some(edges) = parts.position(seq)?.depth.checked_sub(depth) else { return Ok(None) };
-    match climb(parts, seq, edges)? {
+    let view = &*snapshot.view;
+    let Some(seq) = view.find(id)? else { return Ok(None) };
+    let Some(edges) = view.position(seq)?.depth.checked_sub(depth) else { return Ok(None) };
+    match climb(view, seq, edges)? {
         Climbed::To(seq) => snapshot.event(seq).map(Some),
         Climbed::End(..) => Ok(None),
     }
@@ -87,23 +87,23 @@ pub(crate) fn common_cause(
     a: &EventId,
     b: &EventId,
 ) -> Result<Option<CommonCause>> {
-    let parts = &*snapshot.parts;
-    let (Some(a), Some(b)) = (parts.find(a)?, parts.find(b)?) else { return Ok(None) };
-    let (place_a, place_b) = (parts.position(a)?, parts.position(b)?);
+    let view = &*snapshot.view;
+    let (Some(a), Some(b)) = (view.find(a)?, view.find(b)?) else { return Ok(None) };
+    let (place_a, place_b) = (view.position(a)?, view.position(b)?);
     if place_a.root != place_b.root {
-        return Ok(Some(unless_root(end_of(parts, &place_a)?, end_of(parts, &place_b)?)));
+        return Ok(Some(unless_root(end_of(view, &place_a)?, end_of(view, &place_b)?)));
     }
     let (mut depth_a, mut depth_b) = (place_a.depth, place_b.depth);
     let (mut a, mut b) = (a, b);
     if let (Some(joins_a), Some(joins_b)) = (place_a.joins, place_b.joins) {
-        [a, b] = meet_in_piece(parts, [a, b], [joins_a, joins_b])?;
+        [a, b] = meet_in_piece(view, [a, b], [joins_a, joins_b])?;
         // Within one piece what counts is how deep below its anchor they are.
-        (depth_a, depth_b) = (depth_within(parts, a)?, depth_within(parts, b)?);
+        (depth_a, depth_b) = (depth_within(view, a)?, depth_within(view, b)?);
     }
     let level = depth_a.min(depth_b);
-    let climbed = (climb(parts, a, depth_a - level)?, climb(parts, b, depth_b - level)?);
+    let climbed = (climb(view, a, depth_a - level)?, climb(view, b, depth_b - level)?);
     match climbed {
-        (Climbed::To(a), Climbed::To(b)) => match meet(parts, a, b)? {
+        (Climbed::To(a), Climbed::To(b)) => match meet(view, a, b)? {
             Met::At(seq) => snapshot.event(seq).map(|event| Some(CommonCause::Found(event))),
             Met::Ends(a, b) => Ok(Some(CommonCause::Unknown(a, b))),
         },
@@ -111,7 +111,7 @@ pub(crate) fn common_cause(
         (climbed_a, climbed_b) => {
             let end = |climbed, place: &Position| match climbed {
                 Climbed::End(end) => Ok(end),
-                Climbed::To(_) => end_of(parts, place),
+                Climbed::To(_) => end_of(view, place),
             };
             let ends = (end(climbed_a, &place_a)?, end(climbed_b, &place_b)?);
             Ok(Some(CommonCause::Unknown(ends.0, ends.1)))
@@ -120,14 +120,14 @@ pub(crate) fn common_cause(
 }
 
 /// How the walk up from an event ends.
-fn end_of(parts: &Parts, position: &Position) -> Result<ChainEnd> {
+fn end_of(view: &View, position: &Position) -> Result<ChainEnd> {
     if let Some(gap) = &position.gap {
         return Ok(ChainEnd::Expired(gap.clone()));
     }
-    if !parts.holds(position.root) {
+    if !view.holds(position.root) {
         return Ok(ChainEnd::Expired(position.root_id.clone()));
     }
-    parts.end_at(parts.up(position.root)?)
+    view.end_at(view.up(position.root)?)
 }
 
 /// What two walks that end apart have in common.
@@ -150,51 +150,50 @@ enum Climbed {
 
 /// The ancestor so many edges above a row: O(log edges + log joins) in sealed
 /// segments, and O(edges) in logs.
-fn climb(parts: &Parts, seq: u64, edges: u64) -> Result<Climbed> {
-    let mut near = Near::new(parts);
+fn climb(view: &View, seq: u64, edges: u64) -> Result<Climbed> {
+    let mut near = Near::new(view);
     let (mut at, mut left) = (seq, edges);
     while left > 0 {
-        let (part, row) = near.locate(at)?;
-        let below = part.below(row)?;
+        let (source, row) = near.locate(at)?;
+        let below = source.below(row)?;
         let depth = u64::from(below.depth);
         // What is beyond the anchor is reached from there.
-        if left >= depth && parts.holds(below.anchor) {
+        if left >= depth && view.holds(below.anchor) {
             (at, left) = (below.anchor, left - depth);
             if left == 0 {
                 break;
             }
-            match parts.above(at)? {
+            match view.above(at)? {
                 Above::Known(Join { leap, .. }) if leap.edges <= left => {
                     (at, left) = (leap.to, left - leap.edges);
                 }
                 Above::Known(join) | Above::New(join, _) => (at, left) = (join.parent, left - 1),
-                Above::Nothing => return Ok(Climbed::End(parts.end_at(parts.up(at)?)?)),
+                Above::Nothing => return Ok(Climbed::End(view.end_at(view.up(at)?)?)),
             }
             continue;
         }
-        if let Some((ancestor, length)) = jump(parts, &mut near, at)?.filter(|&(_, by)| by <= left)
-        {
+        if let Some((ancestor, length)) = jump(view, &mut near, at)?.filter(|&(_, by)| by <= left) {
             (at, left) = (ancestor, left - length);
             continue;
         }
-        let (part, row) = near.locate(at)?;
-        match parts.up_from(part, row)? {
+        let (source, row) = near.locate(at)?;
+        match view.up_from(source, row)? {
             Up::Known(parent, _) => (at, left) = (parent, left - 1),
-            other => return Ok(Climbed::End(parts.end_at(other)?)),
+            other => return Ok(Climbed::End(view.end_at(other)?)),
         }
     }
     Ok(Climbed::To(at))
 }
 
 /// An ancestor further up that the spine names, and how many links up it is.
-fn jump(parts: &Parts, near: &mut Near<'_>, seq: u64) -> Result<Option<(u64, u64)>> {
-    let (part, row) = near.locate(seq)?;
-    let Some((ancestor, depth)) = part.jump(row)?.filter(|&(ancestor, _)| parts.holds(ancestor))
+fn jump(view: &View, near: &mut Near<'_>, seq: u64) -> Result<Option<(u64, u64)>> {
+    let (source, row) = near.locate(seq)?;
+    let Some((ancestor, depth)) = source.jump(row)?.filter(|&(ancestor, _)| view.holds(ancestor))
     else {
         return Ok(None);
     };
-    let (part, row) = near.locate(ancestor)?;
-    match depth.checked_sub(part.below(row)?.depth) {
+    let (source, row) = near.locate(ancestor)?;
+    match depth.checked_sub(source.below(row)?.depth) {
         Some(length @ 1..) => Ok(Some((ancestor, u64::from(length)))),
         _ => Err(Error::damaged(format!(
             "expected event {ancestor} to lie above event {seq}, found it no less deep; run verify"
@@ -212,17 +211,17 @@ enum Met {
 /// Where the walks from two rows first come into one piece, by way of the pieces
 /// above, which are crossed as rows are by the spine's jumps. Gives back their rows
 /// there. `joins` are those that each has above it up to the root that both have.
-fn meet_in_piece(parts: &Parts, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
+fn meet_in_piece(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
     let [mut a, mut b] = rows;
     let level = joins[0].min(joins[1]);
-    a = cross(parts, a, joins[0] - level)?;
-    b = cross(parts, b, joins[1] - level)?;
+    a = cross(view, a, joins[0] - level)?;
+    b = cross(view, b, joins[1] - level)?;
     for _ in 0..level {
-        let (from_a, from_b) = (anchor(parts, a)?, anchor(parts, b)?);
+        let (from_a, from_b) = (anchor(view, a)?, anchor(view, b)?);
         if from_a == from_b {
             break;
         }
-        let (over_a, over_b) = (joined(parts, from_a)?, joined(parts, from_b)?);
+        let (over_a, over_b) = (joined(view, from_a)?, joined(view, from_b)?);
         // Leaps over as many joins to two pieces pass by no piece that both go back to.
         if over_a.leap.joins == over_b.leap.joins && over_a.leap.to != over_b.leap.to {
             (a, b) = (over_a.leap.to, over_b.leap.to);
@@ -234,10 +233,10 @@ fn meet_in_piece(parts: &Parts, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64;
 }
 
 /// Where the walk from a row comes into the piece so many joins above.
-fn cross(parts: &Parts, seq: u64, joins: u64) -> Result<u64> {
+fn cross(view: &View, seq: u64, joins: u64) -> Result<u64> {
     let (mut at, mut left) = (seq, joins);
     while left > 0 {
-        let join = joined(parts, anchor(parts, at)?)?;
+        let join = joined(view, anchor(view, at)?)?;
         // A leap leads to the anchor; the last join alone, to where it comes in.
         if join.leap.joins < left {
             (at, left) = (join.leap.to, left - join.leap.joins);
@@ -249,24 +248,24 @@ fn cross(parts: &Parts, seq: u64, joins: u64) -> Result<u64> {
 }
 
 /// How many links a row is below the anchor of its piece.
-fn depth_within(parts: &Parts, seq: u64) -> Result<u64> {
-    match parts.locate(seq)? {
-        Some((part, row)) => Ok(u64::from(part.below(row)?.depth)),
+fn depth_within(view: &View, seq: u64) -> Result<u64> {
+    match view.locate(seq)? {
+        Some((source, row)) => Ok(u64::from(source.below(row)?.depth)),
         None => Err(Error::expired(seq)),
     }
 }
 
 /// The anchor of a row's piece.
-fn anchor(parts: &Parts, seq: u64) -> Result<u64> {
-    match parts.locate(seq)? {
-        Some((part, row)) => Ok(part.below(row)?.anchor),
+fn anchor(view: &View, seq: u64) -> Result<u64> {
+    match view.locate(seq)? {
+        Some((source, row)) => Ok(source.below(row)?.anchor),
         None => Err(Error::expired(seq)),
     }
 }
 
 /// The join above an anchor that was crossed when the root was found.
-fn joined(parts: &Parts, anchor: u64) -> Result<Join> {
-    match parts.above(anchor)? {
+fn joined(view: &View, anchor: u64) -> Result<Join> {
+    match view.above(anchor)? {
         Above::Known(join) | Above::New(join, _) => Ok(join),
         Above::Nothing => Err(Error::damaged(format!(
             "expected a link above event {anchor}, where there was one a moment ago"
@@ -274,13 +273,13 @@ fn joined(parts: &Parts, anchor: u64) -> Result<Join> {
     }
 }
 
-fn meet(parts: &Parts, a: u64, b: u64) -> Result<Met> {
-    let (mut near_a, mut near_b) = (Near::new(parts), Near::new(parts));
+fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
+    let (mut near_a, mut near_b) = (Near::new(view), Near::new(view));
     let (mut a, mut b) = (a, b);
     while a != b {
         // Jumps of one length to two places pass by nothing that both go back to.
         if let (Some(over_a), Some(over_b)) =
-            (jump(parts, &mut near_a, a)?, jump(parts, &mut near_b, b)?)
+            (jump(view, &mut near_a, a)?, jump(view, &mut near_b, b)?)
             && over_a.1 == over_b.1
             && over_a.0 != over_b.0
         {
@@ -289,10 +288,10 @@ fn meet(parts: &Parts, a: u64, b: u64) -> Result<Met> {
         }
         let (part_a, row_a) = near_a.locate(a)?;
         let (part_b, row_b) = near_b.locate(b)?;
-        match (parts.up_from(part_a, row_a)?, parts.up_from(part_b, row_b)?) {
+        match (view.up_from(part_a, row_a)?, view.up_from(part_b, row_b)?) {
             (Up::Known(above_a, _), Up::Known(above_b, _)) => (a, b) = (above_a, above_b),
             (end_a, end_b) => {
-                return Ok(Met::Ends(ends(parts, end_a)?, ends(parts, end_b)?));
+                return Ok(Met::Ends(ends(view, end_a)?, ends(view, end_b)?));
             }
         }
     }
@@ -300,9 +299,9 @@ fn meet(parts: &Parts, a: u64, b: u64) -> Result<Met> {
 }
 
 /// How a walk ends; one that would go on, wherever it ends.
-fn ends(parts: &Parts, up: Up) -> Result<ChainEnd> {
+fn ends(view: &View, up: Up) -> Result<ChainEnd> {
     match up {
-        Up::Known(parent, _) => end_of(parts, &parts.position(parent)?),
-        other => parts.end_at(other),
+        Up::Known(parent, _) => end_of(view, &view.position(parent)?),
+        other => view.end_at(other),
     }
 }

@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::lineage::up::Up;
 use crate::log::index::Flags;
-use crate::parts::Parts;
-use crate::parts::joins::Join;
 use crate::state::Family;
 use crate::state::lineage::{self, Lineage};
+use crate::view::View;
+use crate::view::joins::Join;
 
 /// Where an event lies in its tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Position {
     }
 }
 
-impl Parts {
+impl View {
     /// Where a row lies in its tree: its piece, and the pieces above. O(log joins)
     /// once they were crossed.
     pub(crate) fn position(&self, seq: u64) -> Result<Position> {
@@ -111,12 +111,12 @@ impl Parts {
         tops: &Tops,
         beyond: bool,
     ) -> Result<std::result::Result<Ascent, u64>> {
-        let Some((part, row)) = self.locate(seq)? else {
+        let Some((source, row)) = self.locate(seq)? else {
             return Err(Error::damaged(format!(
                 "expected an event with sequence number {seq}, found none"
             )));
         };
-        let below = part.below(row)?;
+        let below = source.below(row)?;
         let mut anchor = below.anchor;
         let (mut depth, mut joins) = (u64::from(below.depth), 0);
         let mut way: Vec<(u64, u64, u64)> = Vec::new();
@@ -156,8 +156,8 @@ impl Parts {
                     gap.get_or_insert(root_id);
                     depth += expired.edges;
                     (inside, anchor) = (Err(expired.to_id.clone()), expired.to);
-                    if let Some((part, row)) = self.locate(expired.to)? {
-                        let below = part.below(row)?;
+                    if let Some((source, row)) = self.locate(expired.to)? {
+                        let below = source.below(row)?;
                         (inside, anchor) = (Ok(expired.to), below.anchor);
                         depth += u64::from(below.depth);
                     }
@@ -217,12 +217,12 @@ impl Parts {
                 return Ok(Above::Known(alone));
             }
         }
-        let Some((part, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
-        let named = part.flags(row)?.has(Flags::NAMED);
+        let Some((source, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
+        let named = source.flags(row)?.has(Flags::NAMED);
         if named && let Some(join) = self.late_join(anchor)? {
             return Ok(Above::New(join, join.leap.is_within(first, end)));
         }
-        let Up::Known(parent, _) = self.up_from(&part, row)? else { return Ok(Above::Nothing) };
+        let Up::Known(parent, _) = self.up_from(&source, row)? else { return Ok(Above::Nothing) };
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;
         let join = Join::new(anchor, parent, below.anchor, below.depth);
@@ -238,7 +238,7 @@ impl Parts {
             return Ok(id);
         }
         match self.locate(inside)? {
-            Some((part, row)) => part.anchor_id(row),
+            Some((source, row)) => source.anchor_id(row),
             None => Err(Error::expired(anchor)),
         }
     }
@@ -249,8 +249,8 @@ impl Parts {
     /// together again. The oldest anchor counts as the root.
     fn position_in_circle(&self, seq: u64, on: u64) -> Result<Position> {
         let step = |at: u64| match self.locate(at)? {
-            Some((part, row)) => {
-                let below = part.below(row)?;
+            Some((source, row)) => {
+                let below = source.below(row)?;
                 match self.up(below.anchor)? {
                     Up::Known(parent, _) => Ok((below, parent)),
                     _ => Err(Error::damaged(format!("expected a link above event {at}"))),

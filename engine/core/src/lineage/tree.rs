@@ -8,11 +8,11 @@ use crate::limits;
 use crate::lineage::children::{Children, key_of};
 use crate::lineage::pieces::Tops;
 use crate::lineage::up::Up;
-use crate::parts::Parts;
-use crate::parts::part::LastRead;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
+use crate::view::View;
+use crate::view::source::LastRead;
 
 /// The order in which descendants are listed.
 ///
@@ -168,7 +168,7 @@ pub(crate) fn children(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    match snapshot.parts.find(id)? {
+    match snapshot.view.find(id)? {
         Some(parent) => children_of(snapshot, parent, None, after),
         None => Ok(Page { items: Vec::new(), next: None }),
     }
@@ -179,8 +179,8 @@ pub(crate) fn siblings(
     id: &EventId,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    if let Some(seq) = snapshot.parts.find(id)?
-        && let Up::Known(parent, _) = snapshot.parts.up(seq)?
+    if let Some(seq) = snapshot.view.find(id)?
+        && let Up::Known(parent, _) = snapshot.view.up(seq)?
     {
         return children_of(snapshot, parent, Some(seq), after);
     }
@@ -192,13 +192,13 @@ pub(crate) fn descendants(
     id: &EventId,
     options: &TreeOptions,
 ) -> Result<Page<Descendant>> {
-    let top = snapshot.parts.find(id)?.filter(|_| options.limit > 0);
+    let top = snapshot.view.find(id)?.filter(|_| options.limit > 0);
     let Some(top) = top else {
         return Ok(Page { items: Vec::new(), next: None });
     };
     let page = match options.order {
-        TreeOrder::DepthFirst => depth_first(&snapshot.parts, top, options)?,
-        TreeOrder::BreadthFirst => breadth_first(&snapshot.parts, top, options)?,
+        TreeOrder::DepthFirst => depth_first(&snapshot.view, top, options)?,
+        TreeOrder::BreadthFirst => breadth_first(&snapshot.view, top, options)?,
     };
     let mut last = LastRead::default();
     let mut tops = Tops::default();
@@ -220,16 +220,16 @@ fn children_of(
     except: Option<u64>,
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let after = match after {
         None => None,
         // A cursor from elsewhere leads into another family: its children are not shown.
-        Some(cursor) => match key_of(parts, cursor.at)? {
+        Some(cursor) => match key_of(view, cursor.at)? {
             Some((above, key)) if above == parent => Some(key),
             _ => return Ok(Page { items: Vec::new(), next: None }),
         },
     };
-    let mut children = Children::new(parts, parent, after)?;
+    let mut children = Children::new(view, parent, after)?;
     let mut tops = Tops::default();
     let mut page = Page { items: Vec::new(), next: None };
     while let Some(child) = children.next()? {
@@ -257,13 +257,11 @@ struct Step {
 /// Depth first. Goes on from any row, given how many edges below the top it is:
 /// what is left of the families above is looked up when the walk comes back to
 /// them.
-fn depth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
+fn depth_first(view: &View, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
     let mut page = Page { items: Vec::new(), next: None };
     let (mut at, mut below) = match options.after {
         None => (top, 0),
-        Some(cursor) if is_below(parts, top, cursor)? => {
-            (cursor.at, cursor.time_ns.cast_unsigned())
-        }
+        Some(cursor) if is_below(view, top, cursor)? => (cursor.at, cursor.time_ns.cast_unsigned()),
         Some(_) => return Ok(page),
     };
     // The families that the walk is in, innermost last, as far up as it opened them.
@@ -271,7 +269,7 @@ fn depth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<St
     loop {
         let mut next = None;
         if below < options.max_depth {
-            let mut family = Children::new(parts, at, None)?;
+            let mut family = Children::new(view, at, None)?;
             next = family.next()?;
             if next.is_some() {
                 families.push(family);
@@ -280,7 +278,7 @@ fn depth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<St
         }
         while next.is_none() && below > 0 {
             let family = match families.pop() {
-                None => family_after(parts, at)?,
+                None => family_after(view, at)?,
                 family => family,
             };
             let Some(mut family) = family else { return Ok(page) };
@@ -304,26 +302,26 @@ fn depth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<St
 }
 
 /// The children that come after this one in its family.
-fn family_after(parts: &Parts, child: u64) -> Result<Option<Children<'_>>> {
-    match key_of(parts, child)? {
-        Some((parent, key)) => Children::new(parts, parent, Some(key)).map(Some),
+fn family_after(view: &View, child: u64) -> Result<Option<Children<'_>>> {
+    match key_of(view, child)? {
+        Some((parent, key)) => Children::new(view, parent, Some(key)).map(Some),
         None => Ok(None),
     }
 }
 
 /// Whether a cursor leads to a row so many edges below the top. A cursor from
 /// elsewhere does not.
-fn is_below(parts: &Parts, top: u64, cursor: Cursor) -> Result<bool> {
-    if !parts.holds(cursor.at) {
+fn is_below(view: &View, top: u64, cursor: Cursor) -> Result<bool> {
+    if !view.holds(cursor.at) {
         return Ok(false);
     }
-    let (above, below) = (parts.position(top)?, parts.position(cursor.at)?);
+    let (above, below) = (view.position(top)?, view.position(cursor.at)?);
     let edges = below.depth.checked_sub(above.depth);
     Ok(above.root == below.root && edges == Some(cursor.time_ns.cast_unsigned()))
 }
 
 /// Breadth first. A page begins anew and passes over what earlier ones had.
-fn breadth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
+fn breadth_first(view: &View, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
     let skip = options.after.map_or(0, |cursor| cursor.at);
     let wanted = skip.saturating_add(options.limit as u64).saturating_add(1);
     let mut frontier = VecDeque::from([(top, 0, false)]);
@@ -340,7 +338,7 @@ fn breadth_first(parts: &Parts, top: u64, options: &TreeOptions) -> Result<Page<
             seen += 1;
         }
         if below < options.max_depth {
-            let mut children = Children::new(parts, seq, None)?;
+            let mut children = Children::new(view, seq, None)?;
             while seen + (frontier.len() as u64) < wanted
                 && let Some(child) = children.next()?
             {

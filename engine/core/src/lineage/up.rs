@@ -5,7 +5,7 @@ use crate::event::LinkKind;
 use crate::id::EventId;
 use crate::lineage::chain::ChainEnd;
 use crate::log::index::{Verdict, weigh};
-use crate::parts::{Claim, Part, Parts, StoredParent};
+use crate::view::{Claim, Source, StoredParent, View};
 
 /// Where the link of an event leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +24,10 @@ pub(crate) enum Up {
 
 impl Up {
     /// The parent's id.
-    pub(crate) fn parent_id(&self, parts: &Parts) -> Result<Option<EventId>> {
+    pub(crate) fn parent_id(&self, view: &View) -> Result<Option<EventId>> {
         match self {
             Up::Root => Ok(None),
-            Up::Known(parent, _) => parts.id(*parent),
+            Up::Known(parent, _) => view.id(*parent),
             Up::Missing(id, _) | Up::Expired(id, _) | Up::Closing(id, _) => Ok(Some(id.clone())),
         }
     }
@@ -43,34 +43,34 @@ impl Up {
     }
 }
 
-impl Parts {
+impl View {
     /// Where the link of a row's event leads. One hop along a stored link; a link
     /// that was learnt later takes a look-up by id.
     pub(crate) fn up(&self, seq: u64) -> Result<Up> {
         match self.locate(seq)? {
-            Some((part, row)) => self.up_from(&part, row),
+            Some((source, row)) => self.up_from(&source, row),
             None => Ok(Up::Root),
         }
     }
 
     /// The same, of a row of a part that was located before.
-    pub(crate) fn up_from(&self, part: &Part<'_>, row: u32) -> Result<Up> {
-        let (parent, kind) = part.stored_parent(row)?;
+    pub(crate) fn up_from(&self, source: &Source<'_>, row: u32) -> Result<Up> {
+        let (parent, kind) = source.stored_parent(row)?;
         match parent {
             StoredParent::Row(parent) if self.holds(parent) => Ok(Up::Known(parent, kind)),
             StoredParent::Closing(parent) => {
                 let id = self.id(parent)?.unwrap_or_default();
                 Ok(Up::Closing(id, kind))
             }
-            StoredParent::Row(_) => match self.named_late(part, row, kind)? {
+            StoredParent::Row(_) => match self.named_late(source, row, kind)? {
                 Up::Missing(id, kind) => Ok(Up::Expired(id, kind)),
                 other => Ok(other),
             },
-            StoredParent::Awaited => self.named_late(part, row, kind),
-            StoredParent::None => match self.claim_of(part, row)? {
+            StoredParent::Awaited => self.named_late(source, row, kind),
+            StoredParent::None => match self.claim_of(source, row)? {
                 Some(Claim { link, .. }) => {
                     let found = self.find(&link.parent)?;
-                    self.unless_closing(&part.id(row)?, link.parent, found, link.kind)
+                    self.unless_closing(&source.id(row)?, link.parent, found, link.kind)
                 }
                 None => Ok(Up::Root),
             },
@@ -84,13 +84,13 @@ impl Parts {
 
     /// The same of a row's event. Segments that were found to have none are not asked
     /// again.
-    fn claim_of(&self, part: &Part<'_>, row: u32) -> Result<Option<Claim>> {
-        let seq = part.first_seq() + u64::from(row);
+    fn claim_of(&self, source: &Source<'_>, row: u32) -> Result<Option<Claim>> {
+        let seq = source.first_seq() + u64::from(row);
         let first = self.not_asked(seq);
         if !self.has_claims_from(first) {
             return Ok(None);
         }
-        let child = part.id(row)?;
+        let child = source.id(row)?;
         let claim = self.claim_among(&child, self.candidates_from(first, &child))?;
         if claim.is_none() {
             self.remember_asked(seq, first);
@@ -106,7 +106,7 @@ impl Parts {
     ) -> Result<Option<Claim>> {
         let mut standing: Option<Claim> = None;
         for number in numbers.rev().filter(|&number| self.may_claim(number)) {
-            let Some(claim) = self.part(number)?.standing(child)? else { continue };
+            let Some(claim) = self.source(number)?.standing(child)? else { continue };
             standing = match standing {
                 None => Some(claim),
                 Some(before) => Some(match weigh(&before.link, &claim.link) {
@@ -135,14 +135,14 @@ impl Parts {
 
     fn has_lost(&self) -> bool {
         self.sealed.iter().any(|sealed| sealed.lost > 0)
-            || self.logs().any(|view| view.index().lost() > 0)
+            || self.logs().any(|log| log.index().lost() > 0)
     }
 
     /// Where the link of an event leads that names a parent which was not stored when
     /// the event was, or has expired. What an event names stays its parent once it is
     /// stored, so that it is looked for until it was found.
-    fn named_late(&self, part: &Part<'_>, row: u32, kind: LinkKind) -> Result<Up> {
-        let seq = part.first_seq() + u64::from(row);
+    fn named_late(&self, source: &Source<'_>, row: u32, kind: LinkKind) -> Result<Up> {
+        let seq = source.first_seq() + u64::from(row);
         let known = self.segments.joins().late_parent(seq);
         if let Some(found) = known.filter(|&found| self.holds(found)) {
             return Ok(Up::Known(found, kind));
@@ -150,13 +150,13 @@ impl Parts {
         if let Some(join) = self.late_join(seq)? {
             return Ok(Up::Known(join.parent, kind));
         }
-        let parent = part.outside_parent_id(row)?;
+        let parent = source.outside_parent_id(row)?;
         let first = self.not_asked(seq);
         let found = self.find_from(first, &parent)?;
         if found.is_none() {
             self.remember_asked(seq, first);
         }
-        let up = self.unless_closing(&part.id(row)?, parent, found, kind)?;
+        let up = self.unless_closing(&source.id(row)?, parent, found, kind)?;
         if let Up::Known(found, _) = up {
             self.segments.joins().remember_late_parent(seq, found);
         }
@@ -176,7 +176,7 @@ impl Parts {
             return Ok(Up::Known(found, kind));
         }
         for number in self.candidates(child) {
-            if self.part(number)?.is_marked(child, &parent)? {
+            if self.source(number)?.is_marked(child, &parent)? {
                 return Ok(Up::Closing(parent, kind));
             }
         }

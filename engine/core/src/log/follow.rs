@@ -15,9 +15,9 @@ use crate::log::reader::LogReader;
 use crate::log::recovery::rest_of;
 use crate::log::replay::Replay;
 use crate::log::scan::{Found, Scanner};
-use crate::parts::{Log, LogView, Visible};
 use crate::segment::manifest::{FullLog, LogStart, log_name};
 use crate::storage::StorageFile;
+use crate::view::{Log, LogView, Visible};
 
 /// A log and how far it was followed.
 #[derive(Debug)]

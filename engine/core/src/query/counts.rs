@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::log::index::{NONE, Place};
-use crate::parts::{Part, Parts};
 use crate::query::events::{Moment, scan};
 use crate::query::filter::Filter;
 use crate::query::page::{Cursor, Page};
 use crate::query::plan::{ListOf, Plan};
 use crate::snapshot::Snapshot;
+use crate::view::{Source, View};
 
 /// What to count events by.
 ///
@@ -126,46 +126,46 @@ fn count_column(
     by: &CountBy,
     filter: &Filter,
 ) -> Result<HashMap<String, u64>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let mut counts = HashMap::new();
     let everything = filter.takes_everything();
     // By part and number: texts are looked up once for each.
     let mut numbers: HashMap<(usize, u32), u64> = HashMap::new();
     if everything {
-        for number in 0..parts.len() {
-            let part = parts.part(number)?;
-            if let Some(values) = part.values(by)? {
+        for number in 0..view.len() {
+            let source = view.source(number)?;
+            if let Some(values) = source.values(by)? {
                 add(&mut counts, values);
                 continue;
             }
-            for row in 0..part.rows() {
-                count_row(&part, number, row, by, &mut numbers)?;
+            for row in 0..source.rows() {
+                count_row(&source, number, row, by, &mut numbers)?;
             }
         }
     } else {
-        scan(snapshot, filter, |parts, Moment { seq, .. }| {
-            if let Some(number) = parts.number_of(seq) {
-                let part = parts.part(number)?;
-                let row = (seq - part.first_seq()) as u32;
-                count_row(&part, number, row, by, &mut numbers)?;
+        scan(snapshot, filter, |view, Moment { seq, .. }| {
+            if let Some(number) = view.number_of(seq) {
+                let source = view.source(number)?;
+                let row = (seq - source.first_seq()) as u32;
+                count_row(&source, number, row, by, &mut numbers)?;
             }
             Ok(ControlFlow::Continue(()))
         })?;
     }
     for ((number, value), count) in numbers {
-        *counts.entry(parts.part(number)?.text(value)).or_insert(0) += count;
+        *counts.entry(view.source(number)?.text(value)).or_insert(0) += count;
     }
     Ok(counts)
 }
 
 fn count_row(
-    part: &Part<'_>,
+    source: &Source<'_>,
     number: usize,
     row: u32,
     by: &CountBy,
     numbers: &mut HashMap<(usize, u32), u64>,
 ) -> Result<()> {
-    let facts = part.facts(row)?;
+    let facts = source.facts(row)?;
     let value = match by {
         CountBy::Kind => facts.kind,
         CountBy::Instance => facts.instance,
@@ -180,24 +180,24 @@ fn count_row(
 /// Counts the rows that the filter takes by the value that a label has. O(rows
 /// that have the label); O(values) where every row is taken.
 fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> Result<HashMap<String, u64>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let mut counts = HashMap::new();
     let everything = filter.takes_everything();
-    for number in 0..parts.len() {
-        let part = parts.part(number)?;
-        if everything && let Some(values) = part.values(&CountBy::Label(key.to_owned()))? {
+    for number in 0..view.len() {
+        let source = view.source(number)?;
+        if everything && let Some(values) = source.values(&CountBy::Label(key.to_owned()))? {
             add(&mut counts, values);
             continue;
         }
-        let Some(plan) = Plan::new(&part, filter)? else { continue };
-        for value in part.label_values(key)? {
+        let Some(plan) = Plan::new(&source, filter)? else { continue };
+        for value in source.label_values(key)? {
             let list = ListOf::Label(key.to_owned(), value.clone());
             let mut count = 0;
             let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
             while let Some(place) = from.take() {
-                let places = part.list(&list, place, false, ROWS_AT_A_TIME)?;
+                let places = source.list(&list, place, false, ROWS_AT_A_TIME)?;
                 for place in &places {
-                    count += u64::from(takes(parts, &part, &plan, filter, place.row)?);
+                    count += u64::from(takes(view, &source, &plan, filter, place.row)?);
                 }
                 if places.len() == ROWS_AT_A_TIME {
                     from = places.last().map(|last| Place { row: last.row + 1, ..*last });
@@ -209,13 +209,13 @@ fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> Result<HashMa
     Ok(counts)
 }
 
-fn takes(parts: &Parts, part: &Part<'_>, plan: &Plan, filter: &Filter, row: u32) -> Result<bool> {
-    if !plan.takes_any(part, filter, row)? {
+fn takes(view: &View, source: &Source<'_>, plan: &Plan, filter: &Filter, row: u32) -> Result<bool> {
+    if !plan.takes_any(source, filter, row)? {
         return Ok(false);
     }
     let Some(root) = &filter.root else { return Ok(true) };
-    let position = parts.position(part.first_seq() + u64::from(row))?;
-    Ok(position.root_id == *root && (position.gap.is_none() || !parts.holds(position.root)))
+    let position = view.position(source.first_seq() + u64::from(row))?;
+    Ok(position.root_id == *root && (position.gap.is_none() || !view.holds(position.root)))
 }
 
 fn add(counts: &mut HashMap<String, u64>, values: Vec<(String, u64)>) {

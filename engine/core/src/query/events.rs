@@ -10,12 +10,12 @@ use crate::id::EventId;
 use crate::lineage::children::Children;
 use crate::lineage::pieces::Tops;
 use crate::log::index::Place;
-use crate::parts::{Part, Parts};
 use crate::query::filter::Filter;
 use crate::query::page::{Cursor, Page};
 use crate::query::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::stored::{Found, StoredEvent};
+use crate::view::{Source, View};
 
 pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
     let mut page = Page { items: Vec::<Found>::new(), next: None };
@@ -47,30 +47,30 @@ pub(crate) struct Moment {
 pub(crate) fn scan(
     snapshot: &Snapshot,
     filter: &Filter,
-    mut visit: impl FnMut(&Parts, Moment) -> Result<ControlFlow<()>>,
+    mut visit: impl FnMut(&View, Moment) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let root = match &filter.root {
         None => None,
-        Some(root) => match find_root(parts, root)? {
+        Some(root) => match find_root(view, root)? {
             Some(root) => Some(root),
             None => return Ok(()),
         },
     };
     if let Some(root) = root
-        && let Some(tree) = rows_of_tree(parts, root)?
+        && let Some(tree) = rows_of_tree(view, root)?
     {
-        return visit_tree(parts, filter, tree, visit);
+        return visit_tree(view, filter, tree, visit);
     }
     let mut tops = Tops::default();
-    let mut merge = Merge::new(parts, filter)?;
+    let mut merge = Merge::new(view, filter)?;
     while let Some(moment) = merge.next()? {
         if let Some(root) = root
-            && !parts.position_by(moment.seq, &mut tops)?.leads_to(root)
+            && !view.position_by(moment.seq, &mut tops)?.leads_to(root)
         {
             continue;
         }
-        if visit(parts, moment)?.is_break() {
+        if visit(view, moment)?.is_break() {
             break;
         }
     }
@@ -79,7 +79,7 @@ pub(crate) fn scan(
 
 /// All parts, merged.
 struct Merge<'p> {
-    parts: &'p Parts,
+    view: &'p View,
     filter: &'p Filter,
     /// Parts that were not looked at yet, those that come last first: by number,
     /// with the time from which on they have rows.
@@ -89,7 +89,7 @@ struct Merge<'p> {
 
 /// What one part has still to give.
 struct Run<'p> {
-    part: Part<'p>,
+    source: Source<'p>,
     plan: Plan,
     backwards: bool,
     found: VecDeque<Moment>,
@@ -98,9 +98,9 @@ struct Run<'p> {
 }
 
 impl<'p> Merge<'p> {
-    fn new(parts: &'p Parts, filter: &'p Filter) -> Result<Self> {
+    fn new(view: &'p View, filter: &'p Filter) -> Result<Self> {
         let mut closed = Vec::new();
-        for (number, sealed) in parts.sealed.iter().enumerate() {
+        for (number, sealed) in view.sealed.iter().enumerate() {
             let within = sealed.max_time_ns >= filter.since_ns
                 && filter.until_ns.is_none_or(|until| sealed.min_time_ns < until);
             if within {
@@ -114,8 +114,8 @@ impl<'p> Merge<'p> {
         if filter.oldest_first {
             closed.reverse();
         }
-        let mut merge = Self { parts, filter, closed, open: BinaryHeap::new() };
-        for number in parts.sealed.len()..parts.len() {
+        let mut merge = Self { view, filter, closed, open: BinaryHeap::new() };
+        for number in view.sealed.len()..view.len() {
             merge.open(number)?;
         }
         Ok(merge)
@@ -146,11 +146,11 @@ impl<'p> Merge<'p> {
     }
 
     fn open(&mut self, number: usize) -> Result<()> {
-        let part = self.parts.part(number)?;
-        let Some(plan) = Plan::new(&part, self.filter)? else { return Ok(()) };
-        let from = Some(begin(self.filter, &part));
+        let source = self.view.source(number)?;
+        let Some(plan) = Plan::new(&source, self.filter)? else { return Ok(()) };
+        let from = Some(begin(self.filter, &source));
         let backwards = !self.filter.oldest_first;
-        let mut run = Run { part, plan, backwards, found: VecDeque::new(), from };
+        let mut run = Run { source, plan, backwards, found: VecDeque::new(), from };
         run.fill(self.filter)?;
         if !run.found.is_empty() {
             self.open.push(run);
@@ -166,7 +166,7 @@ impl Run<'_> {
         while self.found.is_empty()
             && let Some(from) = self.from.take()
         {
-            let places = self.plan.read(&self.part, from, self.backwards, at_most)?;
+            let places = self.plan.read(&self.source, from, self.backwards, at_most)?;
             for &Place { time_ns, row } in &places {
                 let beyond = if self.backwards {
                     time_ns < filter.since_ns
@@ -176,8 +176,8 @@ impl Run<'_> {
                 if beyond {
                     return Ok(());
                 }
-                if self.plan.takes(&self.part, filter, row)? {
-                    let seq = self.part.first_seq() + u64::from(row);
+                if self.plan.takes(&self.source, filter, row)? {
+                    let seq = self.source.first_seq() + u64::from(row);
                     self.found.push_back(Moment { time_ns, seq });
                 }
             }
@@ -217,7 +217,7 @@ impl PartialEq for Run<'_> {
 impl Eq for Run<'_> {}
 
 /// Where reading a part begins.
-fn begin(filter: &Filter, part: &Part<'_>) -> Place {
+fn begin(filter: &Filter, source: &Source<'_>) -> Place {
     let first = Place { time_ns: filter.since_ns, row: 0 };
     let end = filter.until_ns.map_or(LAST, |until| Place { time_ns: until, row: 0 });
     let Some(cursor) = filter.after else {
@@ -225,7 +225,7 @@ fn begin(filter: &Filter, part: &Part<'_>) -> Place {
     };
     // The cursor's row may be of another part: then all rows of its time come
     // before it, or all after it.
-    let row = |seq: u64| seq.saturating_sub(part.first_seq()).min(u64::from(u32::MAX)) as u32;
+    let row = |seq: u64| seq.saturating_sub(source.first_seq()).min(u64::from(u32::MAX)) as u32;
     if filter.oldest_first {
         Place { time_ns: cursor.time_ns, row: row(cursor.at.saturating_add(1)) }.max(first)
     } else {
@@ -234,18 +234,18 @@ fn begin(filter: &Filter, part: &Part<'_>) -> Place {
 }
 
 /// The row of an event that is the topmost known of its tree.
-pub(crate) fn find_root(parts: &Parts, root: &EventId) -> Result<Option<u64>> {
-    let Some(seq) = parts.find(root)? else { return Ok(None) };
-    Ok((parts.position(seq)?.root == seq).then_some(seq))
+pub(crate) fn find_root(view: &View, root: &EventId) -> Result<Option<u64>> {
+    let Some(seq) = view.find(root)? else { return Ok(None) };
+    Ok((view.position(seq)?.root == seq).then_some(seq))
 }
 
 /// The rows of a tree, versions included, in order of time; none where the tree is
 /// too large for that, so that looking for its rows in the lists is better.
-fn rows_of_tree(parts: &Parts, root: u64) -> Result<Option<Vec<Moment>>> {
+fn rows_of_tree(view: &View, root: u64) -> Result<Option<Vec<Moment>>> {
     let mut rows = vec![root];
     let mut next = 0;
     while let Some(&row) = rows.get(next) {
-        let mut children = Children::new(parts, row, None)?;
+        let mut children = Children::new(view, row, None)?;
         while let Some(child) = children.next()? {
             rows.push(child);
             if rows.len() > TREE_ROWS {
@@ -256,13 +256,13 @@ fn rows_of_tree(parts: &Parts, root: u64) -> Result<Option<Vec<Moment>>> {
     }
     let mut moments = Vec::with_capacity(rows.len());
     for row in rows {
-        let id = parts.id(row)?.unwrap_or_default();
-        for seq in parts.copies(&id, row, TREE_ROWS)? {
+        let id = view.id(row)?.unwrap_or_default();
+        for seq in view.copies(&id, row, TREE_ROWS)? {
             if moments.len() > TREE_ROWS {
                 return Ok(None);
             }
-            if let Some((part, row)) = parts.locate(seq)? {
-                moments.push(Moment { time_ns: part.facts(row)?.time_ns, seq });
+            if let Some((source, row)) = view.locate(seq)? {
+                moments.push(Moment { time_ns: source.facts(row)?.time_ns, seq });
             }
         }
     }
@@ -271,10 +271,10 @@ fn rows_of_tree(parts: &Parts, root: u64) -> Result<Option<Vec<Moment>>> {
 }
 
 fn visit_tree(
-    parts: &Parts,
+    view: &View,
     filter: &Filter,
     mut tree: Vec<Moment>,
-    mut visit: impl FnMut(&Parts, Moment) -> Result<ControlFlow<()>>,
+    mut visit: impl FnMut(&View, Moment) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     if let Some(cursor) = filter.after {
         let cursor = Moment { time_ns: cursor.time_ns, seq: cursor.at };
@@ -285,16 +285,16 @@ fn visit_tree(
     }
     let mut plans: Vec<(usize, Option<Plan>)> = Vec::new();
     for moment in tree {
-        let Some(number) = parts.number_of(moment.seq) else { continue };
-        let part = parts.part(number)?;
+        let Some(number) = view.number_of(moment.seq) else { continue };
+        let source = view.source(number)?;
         let known = plans.iter().position(|&(other, _)| other == number);
         if known.is_none() {
-            plans.push((number, Plan::new(&part, filter)?));
+            plans.push((number, Plan::new(&source, filter)?));
         }
         let at = known.unwrap_or(plans.len() - 1);
         let Some(plan) = &plans[at].1 else { continue };
-        let row = (moment.seq - part.first_seq()) as u32;
-        if plan.takes_any(&part, filter, row)? && visit(parts, moment)?.is_break() {
+        let row = (moment.seq - source.first_seq()) as u32;
+        if plan.takes_any(&source, filter, row)? && visit(view, moment)?.is_break() {
             break;
         }
     }

@@ -3,7 +3,7 @@
 
 #![expect(
     clippy::redundant_closure_for_method_calls,
-    reason = "a method of a part of one lifetime is not one of parts of any"
+    reason = "a method of a source of one lifetime is not one of sources of any"
 )]
 
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use crate::event::{Link, LinkKind, Quarantined};
 use crate::id::EventId;
 use crate::limits;
 use crate::lineage::up::Up;
-use crate::parts::{Part, Parts};
 use crate::query::page::{Cursor, PAGE_BYTES, Page};
 use crate::snapshot::Snapshot;
 use crate::stored::{Detail, Found, StoredEvent};
+use crate::view::{Source, View};
 
 /// What the beginning of an id stands for.
 ///
@@ -117,7 +117,7 @@ pub(crate) fn versions(
     after: Option<Cursor>,
 ) -> Result<Page<StoredEvent>> {
     let from = after.map_or(0, |cursor| cursor.at.saturating_add(1));
-    let mut seqs = snapshot.parts.copies(id, from, limits::MAX_PAGE + 1)?;
+    let mut seqs = snapshot.view.copies(id, from, limits::MAX_PAGE + 1)?;
     let more = seqs.len() > limits::MAX_PAGE;
     seqs.truncate(limits::MAX_PAGE);
     let next = seqs.last().filter(|_| more).map(|&last| Cursor::at(last));
@@ -129,15 +129,15 @@ pub(crate) fn versions(
 /// The event whose id this is, or else whose UUID begins with it.
 pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Result<Resolved> {
     let exact = EventId::from(prefix);
-    if snapshot.parts.find(&exact)?.is_some() {
+    if snapshot.view.find(&exact)?.is_some() {
         return Ok(Resolved::One(exact));
     }
     let Some((low, high)) = uuid_range(prefix) else {
         return Ok(Resolved::None);
     };
     let mut found = BTreeSet::new();
-    for number in 0..snapshot.parts.len() {
-        found.extend(snapshot.parts.part(number)?.uuids(low, high, CANDIDATES + 1)?);
+    for number in 0..snapshot.view.len() {
+        found.extend(snapshot.view.source(number)?.uuids(low, high, CANDIDATES + 1)?);
         while found.len() > CANDIDATES {
             found.pop_last();
         }
@@ -152,20 +152,20 @@ pub(crate) fn resolve(snapshot: &Snapshot, prefix: &str) -> Result<Resolved> {
 
 /// Events that have no parent, in the order they were stored.
 pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let from = after.map_or(0, |cursor| cursor.at.saturating_add(1));
-    let begin = parts.number_of(from.max(parts.first_seq()));
+    let begin = view.number_of(from.max(view.first_seq()));
     let mut page = Page { items: Vec::new(), next: None };
-    'parts: for number in begin.into_iter().flat_map(|begin| begin..parts.len()) {
-        let part = parts.part(number)?;
-        for row in part.unnamed_rows(from.saturating_sub(part.first_seq()))? {
-            let seq = part.first_seq() + u64::from(row);
-            if parts.up_from(&part, row)? != Up::Root {
+    'sources: for number in begin.into_iter().flat_map(|begin| begin..view.len()) {
+        let source = view.source(number)?;
+        for row in source.unnamed_rows(from.saturating_sub(source.first_seq()))? {
+            let seq = source.first_seq() + u64::from(row);
+            if view.up_from(&source, row)? != Up::Root {
                 continue;
             }
             if page.items.len() == limits::MAX_PAGE {
                 page.next = page.items.last().map(|last: &Found| last.after);
-                break 'parts;
+                break 'sources;
             }
             page.items.push(snapshot.found(seq, Detail::Payload, Cursor::at(seq))?);
         }
@@ -178,17 +178,17 @@ pub(crate) fn refused_links(
     snapshot: &Snapshot,
     after: Option<Cursor>,
 ) -> Result<Page<RefusedLink>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let page = by_part(
-        parts,
+        view,
         after,
-        |part| Ok(part.refused_len()),
-        |part, from, at_most| part.refused(from, at_most),
+        |source| Ok(source.refused_len()),
+        |source, from, at_most| source.refused(from, at_most),
     )?;
     let mut items = Vec::with_capacity(page.items.len());
     for link in page.items {
-        let parent = match parts.find(&link.child)? {
-            Some(child) => parts.up(child)?.parent_id(parts)?,
+        let parent = match view.find(&link.child)? {
+            Some(child) => view.up(child)?.parent_id(view)?,
             None => None,
         };
         items.push(RefusedLink { link, parent });
@@ -201,18 +201,18 @@ pub(crate) fn closing_links(
     snapshot: &Snapshot,
     after: Option<Cursor>,
 ) -> Result<Page<ClosingLink>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let page = by_part(
-        parts,
+        view,
         after,
-        |part| Ok(part.closing_len()),
-        |part, from, at_most| part.closing(from, at_most),
+        |source| Ok(source.closing_len()),
+        |source, from, at_most| source.closing(from, at_most),
     )?;
     let mut items = Vec::with_capacity(page.items.len());
     for (child, parent) in page.items.into_iter().flatten() {
         // A link may have been replaced since, or its child have expired.
-        if let Some(seq) = parts.find(&child)?
-            && let Up::Closing(above, kind) = parts.up(seq)?
+        if let Some(seq) = view.find(&child)?
+            && let Up::Closing(above, kind) = view.up(seq)?
             && above == parent
         {
             items.push(ClosingLink { child, parent, kind });
@@ -225,14 +225,14 @@ pub(crate) fn closing_links(
 pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<Quarantined>> {
     let mut bytes = 0;
     by_part(
-        &snapshot.parts,
+        &snapshot.view,
         after,
-        |part| part.quarantined_len(),
-        |part, from, at_most| {
+        |source| source.quarantined_len(),
+        |source, from, at_most| {
             let mut inputs = Vec::new();
             // One at a time, since each may be large.
             while inputs.len() < at_most && bytes <= PAGE_BYTES {
-                let Some(input) = part.quarantined(from + inputs.len())? else { break };
+                let Some(input) = source.quarantined(from + inputs.len())? else { break };
                 bytes += input.bytes.len();
                 inputs.push(input);
             }
@@ -244,33 +244,33 @@ pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<
 /// A page of lists that every part has one of, one after the other. The cursor
 /// holds the part's segment and a place in its list.
 fn by_part<T>(
-    parts: &Parts,
+    view: &View,
     after: Option<Cursor>,
-    length: impl Fn(&Part<'_>) -> Result<usize>,
-    mut list: impl FnMut(&Part<'_>, usize, usize) -> Result<Vec<T>>,
+    length: impl Fn(&Source<'_>) -> Result<usize>,
+    mut list: impl FnMut(&Source<'_>, usize, usize) -> Result<Vec<T>>,
 ) -> Result<Page<T>> {
     let mut page = Page { items: Vec::new(), next: None };
     let (first_segment, mut from) =
         after.map_or((0, 0), |cursor| (cursor.time_ns.cast_unsigned(), cursor.at as usize));
-    for number in 0..parts.len() {
-        let segment = parts.segment(number);
+    for number in 0..view.len() {
+        let segment = view.segment(number);
         if segment < first_segment {
             continue;
         }
         if segment > first_segment {
             from = 0;
         }
-        let part = parts.part(number)?;
+        let source = view.source(number)?;
         let wanted = limits::MAX_PAGE - page.items.len();
-        let items = list(&part, from, wanted)?;
+        let items = list(&source, from, wanted)?;
         from += items.len();
         page.items.extend(items);
-        if from < length(&part)? {
+        if from < length(&source)? {
             page.next = Some(Cursor { time_ns: segment.cast_signed(), at: from as u64 });
             break;
         }
-        if page.items.len() == limits::MAX_PAGE && number + 1 < parts.len() {
-            let segment = parts.segment(number + 1);
+        if page.items.len() == limits::MAX_PAGE && number + 1 < view.len() {
+            let segment = view.segment(number + 1);
             page.next = Some(Cursor { time_ns: segment.cast_signed(), at: 0 });
             break;
         }

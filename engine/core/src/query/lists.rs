@@ -2,18 +2,18 @@
 
 use crate::error::Result;
 use crate::log::index::{Dimension, Index, Place, Postings};
-use crate::parts::Part;
 use crate::query::counts::CountBy;
 use crate::query::plan::{Facts, ListOf};
+use crate::view::Source;
 
-impl Part<'_> {
+impl Source<'_> {
     /// The number of the text that all rows of a list have; none where the part does
     /// not know it.
     pub(crate) fn number_of_list(&self, list: &ListOf) -> Result<Option<u32>> {
         match self {
-            Part::Sealed(segment) => segment.number_of(list),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.number_of(list),
+            Source::Log(log) => {
+                let index = log.index();
                 Ok(match list {
                     ListOf::Kind(text) | ListOf::Instance(text) | ListOf::Session(text) => {
                         index.find_text(text)
@@ -27,17 +27,17 @@ impl Part<'_> {
     /// The text with this number.
     pub(crate) fn text(&self, number: u32) -> String {
         match self {
-            Part::Sealed(segment) => segment.text(number).to_owned(),
-            Part::Log(view) => view.index().text(number).to_string(),
+            Source::Sealed(segment) => segment.text(number).to_owned(),
+            Source::Log(log) => log.index().text(number).to_string(),
         }
     }
 
     /// How many rows a list has, rows not seen yet among them.
     pub(crate) fn list_len(&self, list: &ListOf) -> Result<usize> {
         match self {
-            Part::Sealed(segment) => segment.list_len(list),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.list_len(list),
+            Source::Log(log) => {
+                let index = log.index();
                 let postings = dimension(&index, list).and_then(|list| index.postings(list));
                 Ok(postings.map_or(0, Postings::len))
             }
@@ -54,9 +54,9 @@ impl Part<'_> {
         at_most: usize,
     ) -> Result<Vec<Place>> {
         match self {
-            Part::Sealed(segment) => segment.list(list, from, backwards, at_most),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.list(list, from, backwards, at_most),
+            Source::Log(log) => {
+                let index = log.index();
                 let Some(postings) = dimension(&index, list).and_then(|list| index.postings(list))
                 else {
                     return Ok(Vec::new());
@@ -75,9 +75,9 @@ impl Part<'_> {
     /// Whether a list has a row.
     pub(crate) fn lists(&self, list: &ListOf, row: u32) -> Result<bool> {
         match self {
-            Part::Sealed(segment) => segment.lists(list, row),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.lists(list, row),
+            Source::Log(log) => {
+                let index = log.index();
                 let postings = dimension(&index, list).and_then(|list| index.postings(list));
                 Ok(postings.is_some_and(|list| list.contains(index.rows(), row)))
             }
@@ -87,9 +87,9 @@ impl Part<'_> {
     /// What a row is checked for.
     pub(crate) fn facts(&self, row: u32) -> Result<Facts> {
         match self {
-            Part::Sealed(segment) => segment.facts(row),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.facts(row),
+            Source::Log(log) => {
+                let index = log.index();
                 let row = index.row(row);
                 Ok(Facts {
                     time_ns: row.time_ns,
@@ -105,20 +105,20 @@ impl Part<'_> {
     /// How many rows have each value, where the part has counted them.
     pub(crate) fn values(&self, by: &CountBy) -> Result<Option<Vec<(String, u64)>>> {
         match self {
-            Part::Sealed(segment) => segment.values(by).map(Some),
-            Part::Log(_) => Ok(None),
+            Source::Sealed(segment) => segment.values(by).map(Some),
+            Source::Log(_) => Ok(None),
         }
     }
 
     /// The values that a label has.
     pub(crate) fn label_values(&self, key: &str) -> Result<Vec<String>> {
         match self {
-            Part::Sealed(segment) => {
+            Source::Sealed(segment) => {
                 let values = segment.values(&CountBy::Label(key.to_owned()))?;
                 Ok(values.into_iter().map(|(value, _)| value).collect())
             }
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Log(log) => {
+                let index = log.index();
                 let Some(key) = index.find_text(key) else { return Ok(Vec::new()) };
                 let values = index.label_values(key);
                 Ok(values.iter().map(|&value| index.text(value).to_string()).collect())

@@ -7,10 +7,10 @@ use crate::id::EventId;
 use crate::limits;
 use crate::lineage::up::Up;
 use crate::log::index::Flags;
-use crate::parts::Parts;
 use crate::query::listings::MissingParent;
 use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// Parents that are not stored, in the order they were first named. The cursor
 /// holds the part's segment and a place among what it awaits.
@@ -18,18 +18,18 @@ pub(crate) fn missing_parents(
     snapshot: &Snapshot,
     after: Option<Cursor>,
 ) -> Result<Page<MissingParent>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let (first_segment, first) =
         after.map_or((0, 0), |cursor| (cursor.time_ns.cast_unsigned(), cursor.at as usize));
     let mut page = Page { items: Vec::new(), next: None };
-    for number in 0..parts.len() {
-        let segment = parts.segment(number);
+    for number in 0..view.len() {
+        let segment = view.segment(number);
         if segment < first_segment {
             continue;
         }
         let skip = if segment == first_segment { first } else { 0 };
-        for (passed, id) in awaited_in(parts, number)?.into_iter().enumerate().skip(skip) {
-            let Some(missing) = missing_parent(parts, number, &id, Flags::default())? else {
+        for (passed, id) in awaited_in(view, number)?.into_iter().enumerate().skip(skip) {
+            let Some(missing) = missing_parent(view, number, &id, Flags::default())? else {
                 continue;
             };
             if page.items.len() == limits::MAX_PAGE {
@@ -43,21 +43,21 @@ pub(crate) fn missing_parents(
 }
 
 /// How many parents are missing, children with any of these flags left aside.
-pub(crate) fn count(parts: &Parts, without: Flags) -> Result<u64> {
+pub(crate) fn count(view: &View, without: Flags) -> Result<u64> {
     let mut count = 0;
-    for number in 0..parts.len() {
-        for id in awaited_in(parts, number)? {
-            count += u64::from(missing_parent(parts, number, &id, without)?.is_some());
+    for number in 0..view.len() {
+        for id in awaited_in(view, number)? {
+            count += u64::from(missing_parent(view, number, &id, without)?.is_some());
         }
     }
     Ok(count)
 }
 
 /// The ids that a part awaits: for events that name them, and for claims.
-fn awaited_in(parts: &Parts, number: usize) -> Result<Vec<EventId>> {
-    let part = parts.part(number)?;
-    let mut ids = part.awaited()?;
-    let claims = part.claims()?;
+fn awaited_in(view: &View, number: usize) -> Result<Vec<EventId>> {
+    let source = view.source(number)?;
+    let mut ids = source.awaited()?;
+    let claims = source.claims()?;
     if !claims.is_empty() {
         let mut known: HashSet<EventId> = ids.iter().cloned().collect();
         let mut claims: Vec<_> =
@@ -70,36 +70,36 @@ fn awaited_in(parts: &Parts, number: usize) -> Result<Vec<EventId>> {
 
 /// A parent that a part awaits, if it is missing and no earlier part awaits it too.
 fn missing_parent(
-    parts: &Parts,
+    view: &View,
     number: usize,
     id: &EventId,
     without: Flags,
 ) -> Result<Option<MissingParent>> {
-    if parts.find(id)?.is_some() {
+    if view.find(id)?.is_some() {
         return Ok(None);
     }
     let mut children = Vec::new();
-    for other in parts.candidates(id) {
-        let part = parts.part(other)?;
-        let first = part.first_seq();
-        let rows = part.named_children(id, 0)?;
-        let claimed = part.claims_under(id)?;
+    for other in view.candidates(id) {
+        let source = view.source(other)?;
+        let first = source.first_seq();
+        let rows = source.named_children(id, 0)?;
+        let claimed = source.claims_under(id)?;
         if other < number && !(rows.is_empty() && claimed.is_empty()) {
             // It is listed with the first part that awaits it.
             return Ok(None);
         }
         children.extend(rows.into_iter().map(|row| first + u64::from(row)));
         for claim in claimed {
-            children.extend(parts.find(&claim.link.child)?);
+            children.extend(view.find(&claim.link.child)?);
         }
     }
     children.sort_unstable();
     children.dedup();
     let mut waiting = Vec::new();
     for child in children {
-        let waits = matches!(parts.up(child)?, Up::Missing(parent, _) if parent == *id);
-        if let Some((part, row)) = parts.locate(child)?.filter(|_| waits)
-            && !part.flags(row)?.has(without.bits())
+        let waits = matches!(view.up(child)?, Up::Missing(parent, _) if parent == *id);
+        if let Some((source, row)) = view.locate(child)?.filter(|_| waits)
+            && !source.flags(row)?.has(without.bits())
         {
             waiting.push(child);
         }
@@ -108,6 +108,6 @@ fn missing_parent(
     Ok(Some(MissingParent {
         id: id.clone(),
         children: waiting.len() as u64,
-        first_child: parts.id(first)?.unwrap_or_default(),
+        first_child: view.id(first)?.unwrap_or_default(),
     }))
 }

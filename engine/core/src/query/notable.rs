@@ -5,17 +5,17 @@ use crate::error::Result;
 use crate::event::{Link, Quarantined};
 use crate::id::EventId;
 use crate::log::index::Flags;
-use crate::parts::part::log_claim;
-use crate::parts::{Claim, Part};
+use crate::view::source::log_claim;
+use crate::view::{Claim, Source};
 
-impl Part<'_> {
+impl Source<'_> {
     /// The rows of events that name no parent, from a row on, in order.
     pub(crate) fn unnamed_rows(&self, from: u64) -> Result<Vec<u32>> {
         let from = u32::try_from(from).unwrap_or(u32::MAX);
         match self {
-            Part::Sealed(segment) => segment.unnamed_rows(from),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.unnamed_rows(from),
+            Source::Log(log) => {
+                let index = log.index();
                 let named = Flags::VERSION | Flags::LOST | Flags::NAMED;
                 let unnamed = |&row: &u32| !index.row(row).flags.has(named);
                 Ok((from..self.rows()).filter(unnamed).collect())
@@ -31,9 +31,9 @@ impl Part<'_> {
         at_most: usize,
     ) -> Result<Vec<[u8; 16]>> {
         match self {
-            Part::Sealed(segment) => segment.uuids(low, high, at_most),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.uuids(low, high, at_most),
+            Source::Log(log) => {
+                let index = log.index();
                 let rows = &index.rows()[..self.rows() as usize];
                 let other = Flags::TEXT | Flags::LOST;
                 let wanted = rows.iter().filter(|row| !row.flags.has(other)).map(|row| row.id);
@@ -50,10 +50,10 @@ impl Part<'_> {
     /// order they were first named.
     pub(crate) fn awaited(&self) -> Result<Vec<EventId>> {
         match self {
-            Part::Sealed(segment) => segment.awaited(),
-            Part::Log(view) => {
-                let index = view.index();
-                let at = view.at();
+            Source::Sealed(segment) => segment.awaited(),
+            Source::Log(log) => {
+                let index = log.index();
+                let at = log.at();
                 let missing = index.missing().iter();
                 let missing = missing.filter(|entry| entry.since <= at && at < entry.until);
                 Ok(missing.map(|entry| entry.id.clone()).collect())
@@ -64,12 +64,12 @@ impl Part<'_> {
     /// The claims that stand here, wherever their children are stored.
     pub(crate) fn claims(&self) -> Result<Vec<Claim>> {
         match self {
-            Part::Sealed(segment) => segment.claims(),
-            Part::Log(view) => {
-                let index = view.index();
-                let standing = |child: EventId| index.standing(&child, view.at());
+            Source::Sealed(segment) => segment.claims(),
+            Source::Log(log) => {
+                let index = log.index();
+                let standing = |child: EventId| index.standing(&child, log.at());
                 let claims = index.claimed_children().filter_map(standing);
-                Ok(claims.map(|(link, made)| log_claim(view, link, made)).collect())
+                Ok(claims.map(|(link, made)| log_claim(log, link, made)).collect())
             }
         }
     }
@@ -77,18 +77,18 @@ impl Part<'_> {
     /// How many links were refused here.
     pub(crate) fn refused_len(&self) -> usize {
         match self {
-            Part::Sealed(segment) => segment.refused_len(),
-            Part::Log(view) => view.index().refused(view.at()).len(),
+            Source::Sealed(segment) => segment.refused_len(),
+            Source::Log(log) => log.index().refused(log.at()).len(),
         }
     }
 
     /// Refused links in the order they were refused, from one on, at most so many.
     pub(crate) fn refused(&self, from: usize, at_most: usize) -> Result<Vec<Link>> {
         match self {
-            Part::Sealed(segment) => segment.refused(from, at_most),
-            Part::Log(view) => {
-                let index = view.index();
-                let refused = index.refused(view.at()).iter().skip(from).take(at_most);
+            Source::Sealed(segment) => segment.refused(from, at_most),
+            Source::Log(log) => {
+                let index = log.index();
+                let refused = index.refused(log.at()).iter().skip(from).take(at_most);
                 Ok(refused.map(|refused| refused.link.clone()).collect())
             }
         }
@@ -97,8 +97,8 @@ impl Part<'_> {
     /// How many links were found here to close a cycle.
     pub(crate) fn closing_len(&self) -> usize {
         match self {
-            Part::Sealed(segment) => segment.closing_len(),
-            Part::Log(view) => view.index().closing(view.at()).len(),
+            Source::Sealed(segment) => segment.closing_len(),
+            Source::Log(log) => log.index().closing(log.at()).len(),
         }
     }
 
@@ -110,11 +110,11 @@ impl Part<'_> {
         at_most: usize,
     ) -> Result<Vec<Option<(EventId, EventId)>>> {
         match self {
-            Part::Sealed(segment) => segment.closing(from, at_most),
-            Part::Log(view) => {
-                let index = view.index();
-                let closing = index.closing(view.at()).iter().skip(from).take(at_most);
-                Ok(closing.map(|closing| index.closing_ends(closing, view.at())).collect())
+            Source::Sealed(segment) => segment.closing(from, at_most),
+            Source::Log(log) => {
+                let index = log.index();
+                let closing = index.closing(log.at()).iter().skip(from).take(at_most);
+                Ok(closing.map(|closing| index.closing_ends(closing, log.at())).collect())
             }
         }
     }
@@ -122,19 +122,19 @@ impl Part<'_> {
     /// How much input is quarantined here.
     pub(crate) fn quarantined_len(&self) -> Result<usize> {
         match self {
-            Part::Sealed(segment) => segment.quarantined_len(),
-            Part::Log(view) => Ok(view.index().quarantined(view.at()).len()),
+            Source::Sealed(segment) => segment.quarantined_len(),
+            Source::Log(log) => Ok(log.index().quarantined(log.at()).len()),
         }
     }
 
     /// One piece of quarantined input, in the order it came.
     pub(crate) fn quarantined(&self, number: usize) -> Result<Option<Quarantined>> {
         match self {
-            Part::Sealed(segment) => segment.quarantined(number),
-            Part::Log(view) => {
-                let place = view.index().quarantined(view.at()).get(number).copied();
-                let reader = &view.log.reader;
-                let read = |(offset, _)| reader.quarantined(offset, view.visible.log_end);
+            Source::Sealed(segment) => segment.quarantined(number),
+            Source::Log(log) => {
+                let place = log.index().quarantined(log.at()).get(number).copied();
+                let reader = &log.log.reader;
+                let read = |(offset, _)| reader.quarantined(offset, log.visible.log_end);
                 place.map(read).transpose()
             }
         }

@@ -3,8 +3,8 @@
 
 use crate::error::Result;
 use crate::log::index::{Flags, Place};
-use crate::parts::Part;
 use crate::query::filter::Filter;
+use crate::view::Source;
 
 /// What rows can be listed by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,17 +49,17 @@ enum Check {
 
 impl Plan {
     /// None where no row of the part can meet the filter.
-    pub(crate) fn new(part: &Part<'_>, filter: &Filter) -> Result<Option<Self>> {
+    pub(crate) fn new(source: &Source<'_>, filter: &Filter) -> Result<Option<Self>> {
         let mut wanted = Vec::new();
         let mut kinds = Vec::new();
         if let Some(instance) = &filter.instance {
             let list = ListOf::Instance(instance.clone());
-            let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
+            let Some(number) = source.number_of_list(&list)? else { return Ok(None) };
             wanted.push((vec![list], Check::Instance(number)));
         }
         if let Some(session) = &filter.session {
             let list = ListOf::Session(session.clone());
-            let Some(number) = part.number_of_list(&list)? else { return Ok(None) };
+            let Some(number) = source.number_of_list(&list)? else { return Ok(None) };
             wanted.push((vec![list], Check::Session(number)));
         }
         for labels in &filter.labels {
@@ -71,7 +71,7 @@ impl Plan {
             wanted.push((vec![ListOf::Errors], Check::Errors));
         }
         for kind in &filter.kinds {
-            if let Some(number) = part.number_of_list(&ListOf::Kind(kind.clone()))? {
+            if let Some(number) = source.number_of_list(&ListOf::Kind(kind.clone()))? {
                 kinds.push((kind, number));
             }
         }
@@ -82,11 +82,11 @@ impl Plan {
             wanted.push((vec![ListOf::Kind(kind.clone())], Check::Kind(number)));
             kinds.clear();
         }
-        let mut driver = (vec![ListOf::All], part.list_len(&ListOf::All)?, None);
+        let mut driver = (vec![ListOf::All], source.list_len(&ListOf::All)?, None);
         for (at, (lists, _)) in wanted.iter().enumerate() {
             let mut length = 0;
             for list in lists {
-                length += part.list_len(list)?;
+                length += source.list_len(list)?;
             }
             if length < driver.1 || driver.2.is_none() {
                 driver = (lists.clone(), length, Some(at));
@@ -105,17 +105,17 @@ impl Plan {
     /// The rows of the driver's list from a place on, in order, at most so many.
     pub(crate) fn read(
         &self,
-        part: &Part<'_>,
+        source: &Source<'_>,
         from: Place,
         backwards: bool,
         at_most: usize,
     ) -> Result<Vec<Place>> {
         if let [list] = &self.driver[..] {
-            return part.list(list, from, backwards, at_most);
+            return source.list(list, from, backwards, at_most);
         }
         let mut places = Vec::new();
         for list in &self.driver {
-            places.extend(part.list(list, from, backwards, at_most)?);
+            places.extend(source.list(list, from, backwards, at_most)?);
         }
         places.sort_unstable();
         if backwards {
@@ -129,9 +129,9 @@ impl Plan {
 
     /// Whether a row of the driver's list meets the other conditions, its root
     /// aside.
-    pub(crate) fn takes(&self, part: &Part<'_>, filter: &Filter, row: u32) -> Result<bool> {
-        let facts = part.facts(row)?;
-        let plain = row < part.rows()
+    pub(crate) fn takes(&self, source: &Source<'_>, filter: &Filter, row: u32) -> Result<bool> {
+        let facts = source.facts(row)?;
+        let plain = row < source.rows()
             && facts.time_ns >= filter.since_ns
             && filter.until_ns.is_none_or(|until| facts.time_ns < until)
             && (filter.versions || !facts.flags.has(Flags::VERSION))
@@ -141,7 +141,7 @@ impl Plan {
             return Ok(false);
         }
         for check in &self.checks {
-            if !has(part, row, &facts, check)? {
+            if !has(source, row, &facts, check)? {
                 return Ok(false);
             }
         }
@@ -149,28 +149,28 @@ impl Plan {
     }
 
     /// Whether a row of any list meets all conditions, its root aside.
-    pub(crate) fn takes_any(&self, part: &Part<'_>, filter: &Filter, row: u32) -> Result<bool> {
+    pub(crate) fn takes_any(&self, source: &Source<'_>, filter: &Filter, row: u32) -> Result<bool> {
         let driven = match &self.driver[..] {
             [ListOf::All] => true,
-            lists => in_any(part, row, lists)?,
+            lists => in_any(source, row, lists)?,
         };
-        Ok(driven && self.takes(part, filter, row)?)
+        Ok(driven && self.takes(source, filter, row)?)
     }
 }
 
-fn has(part: &Part<'_>, row: u32, facts: &Facts, check: &Check) -> Result<bool> {
+fn has(source: &Source<'_>, row: u32, facts: &Facts, check: &Check) -> Result<bool> {
     Ok(match check {
         Check::Errors => facts.flags.has(Flags::ERROR),
         Check::Kind(kind) => facts.kind == *kind,
         Check::Instance(instance) => facts.instance == *instance,
         Check::Session(session) => facts.session == *session,
-        Check::Lists(lists) => in_any(part, row, lists)?,
+        Check::Lists(lists) => in_any(source, row, lists)?,
     })
 }
 
-fn in_any(part: &Part<'_>, row: u32, lists: &[ListOf]) -> Result<bool> {
+fn in_any(source: &Source<'_>, row: u32, lists: &[ListOf]) -> Result<bool> {
     for list in lists {
-        if part.lists(list, row)? {
+        if source.lists(list, row)? {
             return Ok(true);
         }
     }

@@ -1,8 +1,8 @@
 //! The segments of a store, one by one.
 
 use crate::log::index::Flags;
-use crate::parts::{LogView, Parts};
 use crate::segment::sealed::Sealed;
+use crate::view::{LogView, View};
 
 /// A segment of the store: a stretch of its history that is sealed, archived and
 /// dropped as one.
@@ -67,12 +67,12 @@ impl SegmentState {
 }
 
 /// All segments, oldest first.
-pub(crate) fn segments(parts: &Parts) -> Vec<SegmentInfo> {
-    let logs = parts.logs().count();
+pub(crate) fn segments(view: &View) -> Vec<SegmentInfo> {
+    let logs = view.logs().count();
     let states =
         (0..logs).map(|at| if at + 1 == logs { SegmentState::Active } else { SegmentState::Full });
-    let logs = parts.logs().zip(states).map(|(log, state)| of_log(log, state));
-    parts.sealed.iter().map(of_sealed).chain(logs).collect()
+    let logs = view.logs().zip(states).map(|(log, state)| of_log(log, state));
+    view.sealed.iter().map(of_sealed).chain(logs).collect()
 }
 
 fn of_sealed(sealed: &Sealed) -> SegmentInfo {
@@ -90,9 +90,9 @@ fn of_sealed(sealed: &Sealed) -> SegmentInfo {
     }
 }
 
-fn of_log(view: &LogView, state: SegmentState) -> SegmentInfo {
-    let index = view.index();
-    let rows = index.rows().iter().take(view.visible.rows as usize);
+fn of_log(log: &LogView, state: SegmentState) -> SegmentInfo {
+    let index = log.index();
+    let rows = index.rows().iter().take(log.visible.rows as usize);
     let times = rows.filter(|row| !row.flags.has(Flags::LOST)).map(|row| row.time_ns);
     let (mut known, mut span) = (0, None);
     for time in times {
@@ -101,14 +101,14 @@ fn of_log(view: &LogView, state: SegmentState) -> SegmentInfo {
         span = Some((time.min(from), time.max(to)));
     }
     SegmentInfo {
-        number: view.log.segment,
-        first_seq: view.first_seq(),
-        events: u64::from(view.visible.rows),
-        lost: u64::from(view.visible.rows) - known,
+        number: log.log.segment,
+        first_seq: log.first_seq(),
+        events: u64::from(log.visible.rows),
+        lost: u64::from(log.visible.rows) - known,
         from_ns: span.map(|(from, _)| from),
         to_ns: span.map(|(_, to)| to),
-        raw_bytes: view.visible.log_end,
-        stored_bytes: view.visible.log_end,
+        raw_bytes: log.visible.log_end,
+        stored_bytes: log.visible.log_end,
         state,
     }
 }

@@ -8,9 +8,9 @@ use crate::lineage::children::Children;
 use crate::lineage::pieces::Tops;
 use crate::lineage::up::Up;
 use crate::log::index::{Flags, NONE};
-use crate::parts::{Part, Parts};
 use crate::query::missing;
 use crate::snapshot::Snapshot;
+use crate::view::{Source, View};
 
 /// Figures of a whole snapshot. Unless said otherwise, events whose ids were
 /// derived are not counted.
@@ -65,45 +65,44 @@ pub struct Stats {
 
 /// Goes through every row. O(rows + links learnt late).
 pub(crate) fn stats(snapshot: &Snapshot) -> Result<Stats> {
-    let parts = &*snapshot.parts;
-    let mut stats =
-        Stats { segments: parts.len() as u64, bytes: parts.bytes(), ..Stats::default() };
+    let view = &*snapshot.view;
+    let mut stats = Stats { segments: view.len() as u64, bytes: view.bytes(), ..Stats::default() };
     let mut sessions = HashSet::new();
     let mut deepest = None;
     let mut tops = Tops::default();
-    for number in 0..parts.len() {
-        let part = parts.part(number)?;
+    for number in 0..view.len() {
+        let source = view.source(number)?;
         let mut numbers = HashSet::new();
-        for row in 0..part.rows() {
-            let facts = part.facts(row)?;
+        for row in 0..source.rows() {
+            let facts = source.facts(row)?;
             if facts.session != NONE && !facts.flags.has(Flags::DERIVED) {
                 numbers.insert(facts.session);
             }
-            if !count_row(parts, &part, row, facts.flags, &mut stats)? {
+            if !count_row(view, &source, row, facts.flags, &mut stats)? {
                 continue;
             }
-            let seq = part.first_seq() + u64::from(row);
-            let depth = parts.position_by(seq, &mut tops)?.depth;
+            let seq = source.first_seq() + u64::from(row);
+            let depth = view.position_by(seq, &mut tops)?.depth;
             if deepest.is_none() || depth > stats.max_depth {
                 (deepest, stats.max_depth) = (Some(seq), depth);
             }
         }
         for number in numbers {
-            sessions.insert(part.text(number));
+            sessions.insert(source.text(number));
         }
-        stats.refused_links += part.refused_len() as u64;
-        stats.quarantined += part.quarantined_len()? as u64;
+        stats.refused_links += source.refused_len() as u64;
+        stats.quarantined += source.quarantined_len()? as u64;
     }
     stats.sessions = sessions.len() as u64;
-    stats.deepest = deepest.map(|seq| parts.id(seq)).transpose()?.flatten();
-    stats.missing_parents = missing::count(parts, Flags::from_bits(NOT_COUNTED))?;
+    stats.deepest = deepest.map(|seq| view.id(seq)).transpose()?.flatten();
+    stats.missing_parents = missing::count(view, Flags::from_bits(NOT_COUNTED))?;
     Ok(stats)
 }
 
 /// Counts a row; returns whether it is an event that came with an id.
 fn count_row(
-    parts: &Parts,
-    part: &Part<'_>,
+    view: &View,
+    source: &Source<'_>,
     row: u32,
     flags: Flags,
     stats: &mut Stats,
@@ -121,8 +120,8 @@ fn count_row(
     }
     stats.events += 1;
     stats.max_children =
-        stats.max_children.max(count_children(parts, part.first_seq() + u64::from(row))?);
-    let up = parts.up_from(part, row)?;
+        stats.max_children.max(count_children(view, source.first_seq() + u64::from(row))?);
+    let up = view.up_from(source, row)?;
     stats.roots += u64::from(up == Up::Root);
     stats.cycles += u64::from(matches!(up, Up::Closing(..)));
     match up.kind() {
@@ -135,12 +134,12 @@ fn count_row(
 }
 
 /// The children of an event that came with ids.
-fn count_children(parts: &Parts, parent: u64) -> Result<u64> {
-    let mut children = Children::new(parts, parent, None)?;
+fn count_children(view: &View, parent: u64) -> Result<u64> {
+    let mut children = Children::new(view, parent, None)?;
     let mut count = 0;
     while let Some(child) = children.next()? {
-        if let Some((part, row)) = parts.locate(child)? {
-            count += u64::from(!part.flags(row)?.has(NOT_COUNTED));
+        if let Some((source, row)) = view.locate(child)? {
+            count += u64::from(!source.flags(row)?.has(NOT_COUNTED));
         }
     }
     Ok(count)

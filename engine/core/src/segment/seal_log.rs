@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use crate::error::{Error, Result};
 use crate::log::block::StoreId;
 use crate::log::reader::Via;
-use crate::parts::{LogView, Part, Parts};
 use crate::segment::entries::Earlier;
 use crate::segment::filter;
 use crate::segment::index::content_digest;
@@ -17,6 +16,7 @@ use crate::segment::seal::{Companions, Frozen, IndexFile, Packing, Parts as Made
 use crate::segment::sealed::Sealed;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
+use crate::view::{LogView, Source, View};
 
 /// Seals a log that nothing is added to any more. The files have their names and
 /// are durable when this returns; what the manifest is to say of them is returned.
@@ -26,7 +26,7 @@ pub(crate) fn seal_log(
     start: LogStart,
     store: StoreId,
     level: i32,
-    parts: &Parts,
+    view: &View,
     storage: &dyn Storage,
 ) -> Result<Sealed> {
     let index = full.index();
@@ -41,10 +41,10 @@ pub(crate) fn seal_log(
     };
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");
-    let mut beside = Beside { full, parts, storage, idx: &idx };
+    let mut beside = Beside { full, view, storage, idx: &idx };
     let small = has_small_records(full.visible.log_end, full.visible.rows);
     let before =
-        SealedBefore { parts, segment: start.segment, small, log_bytes: full.visible.log_end };
+        SealedBefore { view, segment: start.segment, small, log_bytes: full.visible.log_end };
     let footer = seal(&frozen, &before, packing(small, level), &mut beside, storage, &next)?;
     storage.rename(&next, &seg).map_err(|error| Error::io("rename", &next, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &seg, error))?;
@@ -72,7 +72,7 @@ pub(crate) fn seal_log(
 
 /// The sealed segments before the log.
 struct SealedBefore<'a> {
-    parts: &'a Parts,
+    view: &'a View,
     /// The segment that is made.
     segment: u64,
     /// Whether its records are small.
@@ -82,8 +82,8 @@ struct SealedBefore<'a> {
 
 impl Earlier for SealedBefore<'_> {
     fn entry(&self, seq: u64) -> Result<Option<Entry>> {
-        match self.parts.locate(seq)? {
-            Some((Part::Sealed(segment), row)) => segment.entry(row).map(Some),
+        match self.view.locate(seq)? {
+            Some((Source::Sealed(segment), row)) => segment.entry(row).map(Some),
             _ => Ok(None),
         }
     }
@@ -92,7 +92,7 @@ impl Earlier for SealedBefore<'_> {
     /// records of one store have much in common. Not for ever, and not for large ones,
     /// in which what counts is what their own log repeats.
     fn dictionary(&self) -> Option<Vec<u8>> {
-        let last = self.parts.sealed.last()?;
+        let last = self.view.sealed.last()?;
         let follows =
             last.segment + 1 == self.segment && !self.segment.is_multiple_of(SAME_DICTIONARY);
         if !follows || !self.small || !has_small_records(last.raw_bytes, last.rows) {
@@ -103,7 +103,7 @@ impl Earlier for SealedBefore<'_> {
             return None;
         }
         // One that can't be read is made anew.
-        let before = self.parts.segments.open(last).ok()?;
+        let before = self.view.segments.open(last).ok()?;
         before.dictionary().ok().map(<[u8]>::to_vec)
     }
 }
@@ -111,7 +111,7 @@ impl Earlier for SealedBefore<'_> {
 /// What stands beside the segment.
 struct Beside<'a> {
     full: &'a LogView,
-    parts: &'a Parts,
+    view: &'a View,
     storage: &'a dyn Storage,
     idx: &'a str,
 }
@@ -124,9 +124,9 @@ impl Companions for Beside<'_> {
 
     fn late_parents(&mut self, made: Made<'_>) -> Result<Vec<LateParent>> {
         let mut found = Vec::new();
-        let sealed = &self.parts.sealed;
+        let sealed = &self.view.sealed;
         for sealed in &sealed[sealed.len().saturating_sub(LATE_SEGMENTS)..] {
-            match late_parents_of(&made, self.parts, sealed) {
+            match late_parents_of(&made, self.view, sealed) {
                 Ok(late) => found.extend(late),
                 // Only a help: one that has expired meanwhile or is damaged is done without.
                 Err(error) if error.is_damaged() || error.is_expired() => {}
@@ -154,8 +154,8 @@ impl Companions for Beside<'_> {
 
 /// The events of a log that those of an earlier segment name and were stored without.
 /// O(parents that the segment names and does not have).
-fn late_parents_of(made: &Made<'_>, parts: &Parts, sealed: &Sealed) -> Result<Vec<LateParent>> {
-    let segment = parts.segments.open(sealed)?;
+fn late_parents_of(made: &Made<'_>, view: &View, sealed: &Sealed) -> Result<Vec<LateParent>> {
+    let segment = view.segments.open(sealed)?;
     let mut found = Vec::new();
     segment.outside_parents(|child, id| {
         let Some(row) = made.index.event_row(&id) else { return Ok(()) };

@@ -10,7 +10,6 @@ use crate::id::EventId;
 use crate::log::block::Digest;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Flags, NONE, Place};
-use crate::parts::part::{Below, Claim, StoredParent, same_content};
 use crate::query::counts::CountBy;
 use crate::query::plan::{Facts, ListOf};
 use crate::segment::file::SegFile;
@@ -25,6 +24,7 @@ use crate::segment::spine::Entry;
 use crate::state::{Family, Kept};
 use crate::storage::Storage;
 use crate::stored::{Columns, Content, Names};
+use crate::view::source::{Below, Claim, StoredParent, same_content};
 
 /// What the manifest says of a sealed segment.
 #[derive(Clone, Debug, PartialEq, Eq)]

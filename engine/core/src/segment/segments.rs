@@ -10,12 +10,12 @@ use quick_cache::sync::Cache;
 
 use crate::error::{Error, Result};
 use crate::id::EventId;
-use crate::parts::joins::Joins;
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
 use crate::segment::manifest::{self, Manifest, Read, seg_name};
 use crate::segment::sealed::{Sealed, Segment};
 use crate::storage::Storage;
+use crate::view::joins::Joins;
 
 /// Opens segments when they are first asked for.
 #[derive(Debug)]

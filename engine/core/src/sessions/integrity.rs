@@ -94,7 +94,7 @@ pub(crate) fn correlations(
     let Page { items, next } = related::children(snapshot, parent, after)?;
     let mut page = Page { items: Vec::with_capacity(items.len()), next };
     for relationship in items {
-        let child = find(&snapshot.parts, &relationship.child, Liveness::as_of(0))?;
+        let child = find(&snapshot.view, &relationship.child, Liveness::as_of(0))?;
         let child = child.map(|known| known.session);
         let start = child.as_ref().and_then(|child| child.start_ns);
         let delay = start.zip(relationship.created_ns).map(|(start, created)| {
@@ -126,12 +126,11 @@ pub(crate) fn problems(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Pag
 }
 
 fn of_relationships(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let keys =
-            parts.state_names(Family::Relationship, after.as_deref(), KEYS, 0..parts.len())?;
+        let keys = view.state_names(Family::Relationship, after.as_deref(), KEYS, 0..view.len())?;
         let Some(last) = keys.last().cloned() else { return Ok(found) };
         for key in keys {
             let ends = key.strip_prefix(BELOW).and_then(|ends| ends.split_once('\0'));
@@ -140,9 +139,9 @@ fn of_relationships(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
                 found.push(SessionProblem::SelfReference { session: child.to_owned() });
             }
             // Relationships of a session that is not there lead up to it all the same.
-            if parts.state(Family::Session, child)?.is_none() {
+            if view.state(Family::Session, child)?.is_none() {
                 let (parent, child) = (parent.to_owned(), child.to_owned());
-                if place(parts, &child)?.cycle {
+                if place(view, &child)?.cycle {
                     found.push(SessionProblem::Cycle { session: child.clone() });
                 }
                 found.push(SessionProblem::UnknownChild { parent, child });
@@ -153,12 +152,12 @@ fn of_relationships(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
 }
 
 fn of_paths(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let mut found = Vec::new();
     let mut paths: HashMap<[u8; 16], String, RandomState> = HashMap::default();
-    scan(parts, Liveness::as_of(0), None, |known, _| {
+    scan(view, Liveness::as_of(0), None, |known, _| {
         let session = known.session.id;
-        let place = place(parts, &session)?;
+        let place = place(view, &session)?;
         if place.cycle {
             found.push(SessionProblem::Cycle { session });
             return Ok(ControlFlow::Continue(()));

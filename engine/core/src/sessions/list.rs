@@ -4,19 +4,19 @@
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::parts::{Part, Parts};
 use crate::query::page::{Cursor, Page};
 use crate::sessions::filter::SessionFilter;
 use crate::sessions::session::{Known, Liveness, Session, find};
 use crate::state::{self, Family};
+use crate::view::{Source, View};
 
-pub(crate) fn sessions(parts: &Parts, filter: &SessionFilter) -> Result<Page<Session>> {
+pub(crate) fn sessions(view: &View, filter: &SessionFilter) -> Result<Page<Session>> {
     let mut page = Page { items: Vec::new(), next: None };
     if filter.limit == 0 {
         return Ok(page);
     }
     let mut last = None;
-    scan(parts, filter.liveness, filter.after, |known, cursor| {
+    scan(view, filter.liveness, filter.after, |known, cursor| {
         if !filter.takes(&known.session) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -34,7 +34,7 @@ pub(crate) fn sessions(parts: &Parts, filter: &SessionFilter) -> Result<Page<Ses
 /// Shows every session, until `visit` breaks off. In memory are the names of one part
 /// at a time.
 pub(super) fn scan(
-    parts: &Parts,
+    view: &View,
     liveness: Liveness,
     after: Option<Cursor>,
     mut visit: impl FnMut(Known, Cursor) -> Result<ControlFlow<()>>,
@@ -42,12 +42,12 @@ pub(super) fn scan(
     // How many sessions were listed with the row that the cursor leads behind.
     let behind = after.filter(|cursor| (0..RANKS).contains(&cursor.time_ns));
     if after.is_none() || behind.is_some() {
-        for number in (0..parts.len()).rev() {
-            let part = parts.part(number)?;
-            if behind.is_some_and(|behind| part.first_seq() > behind.at) {
+        for number in (0..view.len()).rev() {
+            let source = view.source(number)?;
+            if behind.is_some_and(|behind| source.first_seq() > behind.at) {
                 continue;
             }
-            for (rank, touched, name) in newest(&part)? {
+            for (rank, touched, name) in newest(&source)? {
                 let cursor = Cursor { time_ns: rank, at: touched };
                 let listed = |behind: Cursor| {
                     touched > behind.at || (touched == behind.at && rank <= behind.time_ns)
@@ -55,7 +55,7 @@ pub(super) fn scan(
                 if behind.is_some_and(listed) {
                     continue;
                 }
-                let Some(known) = find(parts, &name, liveness)? else { continue };
+                let Some(known) = find(view, &name, liveness)? else { continue };
                 // Otherwise it comes with the newer part.
                 if known.head.touched == touched && visit(known, cursor)?.is_break() {
                     return Ok(());
@@ -64,16 +64,16 @@ pub(super) fn scan(
         }
     }
     let mut after = match after.filter(|_| behind.is_none()) {
-        Some(cursor) => Some(parts.state_key_at(Family::Session, cursor)?),
+        Some(cursor) => Some(view.state_key_at(Family::Session, cursor)?),
         None => None,
     };
     loop {
-        let names = parts.state_names(Family::Session, after.as_deref(), NAMES, 0..parts.len())?;
+        let names = view.state_names(Family::Session, after.as_deref(), NAMES, 0..view.len())?;
         let Some(last) = names.last().cloned() else { return Ok(()) };
         for name in names {
-            let Some(known) = find(parts, &name, liveness)? else { continue };
+            let Some(known) = find(view, &name, liveness)? else { continue };
             let cursor = Cursor::of_key(state::digest(Family::Session, &name));
-            let listed = known.head.touched >= parts.first_seq();
+            let listed = known.head.touched >= view.first_seq();
             if !listed && visit(known, cursor)?.is_break() {
                 return Ok(());
             }
@@ -84,9 +84,9 @@ pub(super) fn scan(
 
 /// The sessions of a part by the last row that has to do with them, the newest
 /// first; those of one row are numbered.
-fn newest(part: &Part<'_>) -> Result<Vec<(i64, u64, String)>> {
+fn newest(source: &Source<'_>) -> Result<Vec<(i64, u64, String)>> {
     let mut found = Vec::new();
-    part.session_heads(|name, head| {
+    source.session_heads(|name, head| {
         if head.touched > 0 {
             found.push((head.touched, name.to_owned()));
         }

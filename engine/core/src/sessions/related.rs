@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::event::LinkKind;
 use crate::limits;
 use crate::log::index::{Head, OriginKind};
-use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::sessions::fields::named;
 use crate::sessions::kinds::{RelationshipType, SpawnReason};
@@ -14,6 +13,7 @@ use crate::sessions::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys
 use crate::snapshot::Snapshot;
 use crate::state::session as state;
 use crate::state::{self as states, Family};
+use crate::view::View;
 
 /// The relationships below a session, in order of the children's names.
 pub(crate) fn children(
@@ -21,7 +21,7 @@ pub(crate) fn children(
     parent: &str,
     after: Option<Cursor>,
 ) -> Result<Page<StoredRelationship>> {
-    let names = child_names(&snapshot.parts, parent)?;
+    let names = child_names(&snapshot.view, parent)?;
     page(snapshot, &names, after, |child| (parent.to_owned(), child))
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn parents(
     child: &str,
     after: Option<Cursor>,
 ) -> Result<Page<StoredRelationship>> {
-    let names = parent_names(&snapshot.parts, child)?;
+    let names = parent_names(&snapshot.view, child)?;
     page(snapshot, &names, after, |parent| (parent, child.to_owned()))
 }
 
@@ -41,9 +41,9 @@ pub(crate) fn relationship(
     parent: &str,
     child: &str,
 ) -> Result<Option<StoredRelationship>> {
-    let parts = &*snapshot.parts;
+    let view = &*snapshot.view;
     let mut found = None;
-    if let Some(head) = head(parts, child)? {
+    if let Some(head) = head(view, child)? {
         let is_agent = head.parent_len > 0 && child.get(..head.parent_len) == Some(parent);
         let origin = |kind| {
             let mut origins = head.origins.iter();
@@ -63,7 +63,7 @@ pub(crate) fn relationship(
         }
     }
     let [key, _] = keys(parent, child);
-    if let Some(value) = parts.state(Family::Relationship, &key)? {
+    if let Some(value) = view.state(Family::Relationship, &key)? {
         let kind = RelationshipType::ParentChild;
         let mut both = found.unwrap_or_else(|| StoredRelationship::derived(parent, child, kind));
         both.state(&read(&value)?);
@@ -73,13 +73,10 @@ pub(crate) fn relationship(
 }
 
 /// The parents of a session that were stated, and how they belong together.
-pub(super) fn stated_parents(
-    parts: &Parts,
-    child: &str,
-) -> Result<Vec<(String, RelationshipType)>> {
+pub(super) fn stated_parents(view: &View, child: &str) -> Result<Vec<(String, RelationshipType)>> {
     let mut found = Vec::new();
-    for key in stated(parts, ABOVE, child)? {
-        let Some(value) = parts.state(Family::Relationship, &key)? else { continue };
+    for key in stated(view, ABOVE, child)? {
+        let Some(value) = view.state(Family::Relationship, &key)? else { continue };
         let kind = named(&read(&value)?, TYPE).unwrap_or(RelationshipType::ParentChild);
         found.push((other_end(&key), kind));
     }
@@ -87,45 +84,45 @@ pub(super) fn stated_parents(
 }
 
 /// The names of the sessions below one, in order.
-pub(super) fn child_names(parts: &Parts, parent: &str) -> Result<Vec<String>> {
+pub(super) fn child_names(view: &View, parent: &str) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
     // Every part that has an agent's session has that which it belongs to.
-    for name in parts.state_names_below(Family::Session, parent, &format!("{parent}/"))? {
-        if head(parts, &name)?.is_some_and(|head| head.parent_len == parent.len()) {
+    for name in view.state_names_below(Family::Session, parent, &format!("{parent}/"))? {
+        if head(view, &name)?.is_some_and(|head| head.parent_len == parent.len()) {
             names.insert(name);
         }
     }
-    if let Some(head) = head(parts, parent)? {
+    if let Some(head) = head(view, parent)? {
         names.extend(head.offspring.into_iter().map(|origin| origin.session));
     }
-    names.extend(stated(parts, BELOW, parent)?.iter().map(|key| other_end(key)));
+    names.extend(stated(view, BELOW, parent)?.iter().map(|key| other_end(key)));
     Ok(names.into_iter().collect())
 }
 
-fn parent_names(parts: &Parts, child: &str) -> Result<Vec<String>> {
+fn parent_names(view: &View, child: &str) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
-    if let Some(head) = head(parts, child)? {
+    if let Some(head) = head(view, child)? {
         if let Some(parent) = child.get(..head.parent_len).filter(|parent| !parent.is_empty()) {
             names.insert(parent.to_owned());
         }
         names.extend(head.origins.into_iter().map(|origin| origin.session));
     }
-    names.extend(stated(parts, ABOVE, child)?.iter().map(|key| other_end(key)));
+    names.extend(stated(view, ABOVE, child)?.iter().map(|key| other_end(key)));
     Ok(names.into_iter().collect())
 }
 
 /// The keys of the relationships that were stated, from one of their ends.
-fn stated(parts: &Parts, end: char, name: &str) -> Result<BTreeSet<String>> {
+fn stated(view: &View, end: char, name: &str) -> Result<BTreeSet<String>> {
     let front = format!("{end}{name}\0");
-    parts.state_names_below(Family::Relationship, &front, &front)
+    view.state_names_below(Family::Relationship, &front, &front)
 }
 
 fn other_end(key: &str) -> String {
     key.split_once('\0').map_or("", |(_, other)| other).to_owned()
 }
 
-pub(super) fn head(parts: &Parts, name: &str) -> Result<Option<Head>> {
-    match parts.state(Family::Session, name)? {
+pub(super) fn head(view: &View, name: &str) -> Result<Option<Head>> {
+    match view.state(Family::Session, name)? {
         Some(value) => state::read_head(&value),
         None => Ok(None),
     }
@@ -138,7 +135,7 @@ fn read(value: &[u8]) -> Result<state::Fields> {
 /// Why an agent was started and when, by the event that spawned its first.
 fn spawned(snapshot: &Snapshot, head: &Head) -> Result<(SpawnReason, Option<i64>)> {
     let mut reason = SpawnReason::SubagentDelegation;
-    let Some(first) = head.first.filter(|first| snapshot.parts.holds(first.seq)) else {
+    let Some(first) = head.first.filter(|first| snapshot.view.holds(first.seq)) else {
         return Ok((reason, None));
     };
     let first = snapshot.event(first.seq)?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::event::now_ns;
 use crate::log::index::{Head, OriginKind, Tokens};
-use crate::parts::Parts;
 use crate::sessions::fields::{metadata, named, number, text};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::patch::{
@@ -14,6 +13,7 @@ use crate::sessions::patch::{
 use crate::sessions::related;
 use crate::state::Family;
 use crate::state::session::{self as state, Fields};
+use crate::view::View;
 
 /// A session. An event belongs to the session that it names, or where its instance
 /// is another one, to the session of that agent: `SESSION/INSTANCE`.
@@ -164,16 +164,16 @@ pub(crate) struct Known {
 }
 
 /// The session with this name. O(parts that have it).
-pub(crate) fn find(parts: &Parts, name: &str, liveness: Liveness) -> Result<Option<Known>> {
-    let Some(value) = parts.state(Family::Session, name)? else { return Ok(None) };
+pub(crate) fn find(view: &View, name: &str, liveness: Liveness) -> Result<Option<Known>> {
+    let Some(value) = view.state(Family::Session, name)? else { return Ok(None) };
     let (fields, head) = state::read(&value)?;
     let head = head.unwrap_or_default();
-    let session = session(parts, name, &fields, &head, liveness)?;
+    let session = session(view, name, &fields, &head, liveness)?;
     Ok(Some(Known { session, head }))
 }
 
 fn session(
-    parts: &Parts,
+    view: &View,
     name: &str,
     fields: &Fields,
     head: &Head,
@@ -195,7 +195,7 @@ fn session(
         id: name.to_owned(),
         source_app: text(fields, SOURCE_APP).or_else(|| head.source_app.clone()),
         session_type: named(fields, TYPE).unwrap_or_else(|| derived_type(head)),
-        parent: parent(parts, name, fields, head)?,
+        parent: parent(view, name, fields, head)?,
         start_ns: number(fields, START).or(head.first.map(|first| first.time_ns)),
         end_ns: number(fields, END).or(head.last.map(|last| last.time_ns)),
         status: named(fields, STATUS).unwrap_or_else(|| derived_status(head, liveness)),
@@ -233,14 +233,14 @@ fn derived_status(head: &Head, liveness: Liveness) -> SessionStatus {
 /// The one session that a session comes from, of several the first in this order:
 /// what a patch says; the session that an agent belongs to; what relationships say
 /// that were stated; the call that spawned it; what it goes on from.
-fn parent(parts: &Parts, name: &str, fields: &Fields, head: &Head) -> Result<Option<String>> {
+fn parent(view: &View, name: &str, fields: &Fields, head: &Head) -> Result<Option<String>> {
     if let Some(parent) = text(fields, PARENT) {
         return Ok(Some(parent));
     }
     if head.parent_len > 0 {
         return Ok(name.get(..head.parent_len).map(str::to_owned));
     }
-    if let Some(parent) = stated_parent(parts, name)? {
+    if let Some(parent) = stated_parent(view, name)? {
         return Ok(Some(parent));
     }
     let origin = |kind| head.origins.iter().filter(move |origin| origin.kind == kind);
@@ -250,8 +250,8 @@ fn parent(parts: &Parts, name: &str, fields: &Fields, head: &Head) -> Result<Opt
 
 /// The session above one by the relationships that were stated: those of a parent and
 /// a child first, then by name.
-pub(super) fn stated_parent(parts: &Parts, name: &str) -> Result<Option<String>> {
-    let stated = related::stated_parents(parts, name)?.into_iter();
+pub(super) fn stated_parent(view: &View, name: &str) -> Result<Option<String>> {
+    let stated = related::stated_parents(view, name)?.into_iter();
     let above = stated.filter(|(_, kind)| *kind != RelationshipType::Sibling);
     Ok(above.map(|(parent, kind)| (kind, parent)).min().map(|(_, parent)| parent))
 }

@@ -49,7 +49,7 @@ pub(crate) fn timeline(
     filter: &Filter,
     liveness: Liveness,
 ) -> Result<Page<TimelineEntry>> {
-    let agent = head(&snapshot.parts, name)?.filter(|head| head.parent_len > 0);
+    let agent = head(&snapshot.view, name)?.filter(|head| head.parent_len > 0);
     let filter = match agent.and_then(|head| name.split_at_checked(head.parent_len)) {
         Some((session, agent)) => {
             filter.clone().session(session).instance(agent.strip_prefix('/').unwrap_or(agent))
@@ -78,7 +78,7 @@ pub(crate) fn timeline(
 type Joined = (Arc<Session>, Option<Arc<StoredRelationship>>);
 
 fn join(snapshot: &Snapshot, name: &str, liveness: Liveness) -> Result<Option<Joined>> {
-    let Some(known) = find(&snapshot.parts, name, liveness)? else { return Ok(None) };
+    let Some(known) = find(&snapshot.view, name, liveness)? else { return Ok(None) };
     let relationship = match &known.session.parent {
         Some(parent) => relationship(snapshot, parent, name)?,
         None => None,

@@ -8,13 +8,13 @@ use foldhash::fast::RandomState;
 use crate::error::Result;
 use crate::limits;
 use crate::log::index::Tokens;
-use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::sessions::kinds::RelationshipType;
 use crate::sessions::related::{child_names, relationship};
 use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};
 use crate::snapshot::Snapshot;
+use crate::view::View;
 
 /// How much of a tree of sessions to show.
 ///
@@ -185,15 +185,15 @@ pub(crate) fn tree(
 ) -> Result<Page<SessionNode>> {
     let found = walk(snapshot, root)?;
     // To itself or a sibling too, which are not below it.
-    let leads_on = !child_names(&snapshot.parts, root)?.is_empty();
+    let leads_on = !child_names(&snapshot.view, root)?.is_empty();
     let mut page = Page { items: Vec::new(), next: None };
     let from = options.after.map_or(0, |cursor| cursor.at as usize);
-    let above = place(&snapshot.parts, root)?.path;
+    let above = place(&snapshot.view, root)?.path;
     let mut path = Vec::new();
     let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
     let mut sessions = Vec::with_capacity(found.len());
     for below in &found {
-        sessions.push(find(&snapshot.parts, &below.name, options.liveness)?);
+        sessions.push(find(&snapshot.view, &below.name, options.liveness)?);
     }
     for at in (0..found.len()).rev() {
         if let Some(known) = &sessions[at] {
@@ -241,7 +241,7 @@ pub(crate) fn tree(
 }
 
 /// How far below its root a session is.
-pub(crate) fn place(parts: &Parts, name: &str) -> Result<SessionPlace> {
+pub(crate) fn place(view: &View, name: &str) -> Result<SessionPlace> {
     let mut names = vec![name.to_owned()];
     let mut seen: HashSet<String, RandomState> = names.iter().cloned().collect();
     let mut cycle = false;
@@ -249,11 +249,11 @@ pub(crate) fn place(parts: &Parts, name: &str) -> Result<SessionPlace> {
     while names.len() <= limits::MAX_SESSION_DEPTH
         && let Some(last) = names.last()
     {
-        let parent = find(parts, last, liveness)?.and_then(|known| known.session.parent);
+        let parent = find(view, last, liveness)?.and_then(|known| known.session.parent);
         let parent = match parent {
             Some(parent) => parent,
             // Nothing is known of it but relationships.
-            None => match crate::sessions::session::stated_parent(parts, last)? {
+            None => match crate::sessions::session::stated_parent(view, last)? {
                 Some(parent) => parent,
                 None => break,
             },
@@ -271,8 +271,8 @@ pub(crate) fn place(parts: &Parts, name: &str) -> Result<SessionPlace> {
 }
 
 /// What sessions took, a page as the filter says.
-pub(crate) fn metrics(parts: &Parts, session: Session) -> Result<SessionMetrics> {
-    let SessionPlace { depth, path, .. } = place(parts, &session.id)?;
+pub(crate) fn metrics(view: &View, session: Session) -> Result<SessionMetrics> {
+    let SessionPlace { depth, path, .. } = place(view, &session.id)?;
     let duration = session.duration();
     let Session { id, agents, tokens, events, errors, .. } = session;
     Ok(SessionMetrics { id, duration, agents, tokens, events, errors, depth, path })
@@ -309,7 +309,7 @@ fn walk(snapshot: &Snapshot, root: &str) -> Result<Vec<Below>> {
         }
         let (name, depth) = (next.name.clone(), next.depth + 1);
         found.push(next);
-        for child in child_names(&snapshot.parts, &name)?.into_iter().rev() {
+        for child in child_names(&snapshot.view, &name)?.into_iter().rev() {
             let kind = relationship(snapshot, &name, &child)?;
             let sibling = RelationshipType::Sibling;
             if kind.is_none_or(|kind| kind.relationship_type == sibling) || seen.contains(&child) {

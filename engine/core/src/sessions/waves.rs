@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::sessions::list::scan;
 use crate::sessions::session::Liveness;
 use crate::state::{self, Family};
+use crate::view::View;
 
 /// What the sessions of a wave come to.
 ///
@@ -39,9 +39,9 @@ pub struct Wave {
 }
 
 /// All waves, those that began last first. O(sessions) each page.
-pub(crate) fn waves(parts: &Parts, after: Option<Cursor>) -> Result<Page<Wave>> {
+pub(crate) fn waves(view: &View, after: Option<Cursor>) -> Result<Page<Wave>> {
     let mut waves: BTreeMap<String, Wave> = BTreeMap::new();
-    scan(parts, Liveness::as_of(0), None, |known, _| {
+    scan(view, Liveness::as_of(0), None, |known, _| {
         let session = known.session;
         let Some(id) = session.wave_id else { return Ok(ControlFlow::Continue(())) };
         let wave = waves.entry(id.clone()).or_insert(Wave {

@@ -202,8 +202,8 @@ impl Drainer {
 
     /// Tells the files that were taken in before a crash from the others.
     fn split_off_done(&self, names: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
-        let parts = self.shared.parts();
-        let done = parts.state(Family::Checkpoint, CHECKPOINT)?.unwrap_or_default();
+        let view = self.shared.view();
+        let done = view.state(Family::Checkpoint, CHECKPOINT)?.unwrap_or_default();
         let done = String::from_utf8_lossy(&done);
         Ok(names.into_iter().partition(|name| done.lines().any(|done| done == name)))
     }
@@ -277,7 +277,7 @@ impl Drainer {
             let time_ns = record.as_event()?.time_ns.to_native();
             let payload = std::str::from_utf8(record.payload().unwrap_or_default())
                 .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
-            let snapshot = Snapshot::new(self.shared.parts());
+            let snapshot = Snapshot::new(self.shared.view());
             resolved = hook_event(&snapshot, payload, time_ns)?.add_to(resolved);
         }
         resolved.validate(self.max_payload)?;
@@ -357,7 +357,7 @@ fn is_stale(name: &str) -> bool {
 
 fn note(shared: &Shared, error: &Error) {
     let told = format!("what was handed in through {FOLDER}/ was not all taken in: {error}");
-    shared.parts().segments.note(told);
+    shared.view().segments.note(told);
 }
 
 /// How often the folder is looked at.

@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::parts::Parts;
 use crate::query::page::{Cursor, Page};
 use crate::spool;
 use crate::state::{self, Family};
+use crate::view::View;
 
 /// How far a source of events has been read, as of the batch that the newest checkpoint
 /// of the source came with.
@@ -58,9 +58,9 @@ impl Checkpoint {
 }
 
 /// The newest checkpoint of each source, in order of sources.
-pub(crate) fn list(parts: &Parts, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
-    let after = after.map(|cursor| parts.state_key_at(Family::Checkpoint, cursor)).transpose()?;
-    let mut found = parts.state_keys(Family::Checkpoint, after.as_deref(), limits::MAX_PAGE + 1)?;
+pub(crate) fn list(view: &View, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
+    let after = after.map(|cursor| view.state_key_at(Family::Checkpoint, cursor)).transpose()?;
+    let mut found = view.state_keys(Family::Checkpoint, after.as_deref(), limits::MAX_PAGE + 1)?;
     let more = found.len() > limits::MAX_PAGE;
     found.truncate(limits::MAX_PAGE);
     let last = found.last().filter(|_| more);

@@ -3,16 +3,16 @@
 use super::Check;
 use crate::error::Result;
 use crate::log::scan::{Found, Scanner};
-use crate::parts::LogView;
+use crate::view::LogView;
 
 impl Check<'_> {
-    pub(super) fn log(&mut self, view: &LogView) -> Result<()> {
-        let end = view.visible.log_end;
-        let (name, file) = (view.log.reader.name(), view.log.reader.file());
+    pub(super) fn log(&mut self, log: &LogView) -> Result<()> {
+        let end = log.visible.log_end;
+        let (name, file) = (log.log.reader.name(), log.log.reader.file());
         self.done.bytes += end;
-        self.done.events += u64::from(view.visible.rows);
-        let follows = self.chain.map(|chain| (chain, view.first_seq()));
-        let scanner = Scanner::new(file, name, view.log.segment, self.store, follows);
+        self.done.events += u64::from(log.visible.rows);
+        let follows = self.chain.map(|chain| (chain, log.first_seq()));
+        let scanner = Scanner::new(file, name, log.log.segment, self.store, follows);
         let Some(scanner) = self.ask(name, scanner)? else { return Ok(()) };
         let mut scanner = scanner.passing();
         if scanner.length() < end {

@@ -12,8 +12,8 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::log::block::{Digest, StoreId};
-use crate::parts::Parts;
 use crate::segment::manifest::{self, Manifest, Read};
+use crate::view::View;
 
 /// Something that is not as it was written.
 ///
@@ -76,17 +76,17 @@ impl fmt::Display for Finding {
 }
 
 /// Checks everything that is seen.
-pub(crate) fn verify(parts: &Parts, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
-    let mut check = Check { parts, tell, done: Verified::default(), chain: None, store: None };
-    match Manifest::read(parts.segments.storage())? {
+pub(crate) fn verify(view: &View, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
+    let mut check = Check { view, tell, done: Verified::default(), chain: None, store: None };
+    match Manifest::read(view.segments.storage())? {
         Read::Sound(manifest) => check.store = Some(manifest.store),
         Read::Absent => check.found(manifest::NAME, "expected a manifest, found none"),
         Read::Damaged(reason) => check.found(manifest::NAME, reason),
     }
-    for number in 0..parts.sealed.len() {
+    for number in 0..view.sealed.len() {
         check.segment(number)?;
     }
-    for log in parts.logs() {
+    for log in view.logs() {
         check.log(log)?;
     }
     Ok(check.done)
@@ -94,7 +94,7 @@ pub(crate) fn verify(parts: &Parts, tell: &mut dyn FnMut(Finding)) -> Result<Ver
 
 /// A check under way.
 struct Check<'c> {
-    parts: &'c Parts,
+    view: &'c View,
     tell: &'c mut dyn FnMut(Finding),
     done: Verified,
     /// The digest of the last block before what comes next, where it is known.

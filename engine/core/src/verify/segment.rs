@@ -7,7 +7,6 @@ use super::{Check, is_finding};
 use crate::error::{Error, Result};
 use crate::id::EventId;
 use crate::log::index::Flags;
-use crate::parts::Parts;
 use crate::segment::entries::Spine;
 use crate::segment::file::SegFile;
 use crate::segment::filter::{self, FilterView};
@@ -22,14 +21,15 @@ use crate::segment::rebuild::{Rebuilt, Replayed};
 use crate::segment::seal::counted;
 use crate::segment::sealed::Sealed;
 use crate::segment::spine::Entry;
+use crate::view::View;
 
 impl Check<'_> {
     pub(super) fn segment(&mut self, number: usize) -> Result<()> {
-        let parts = self.parts;
-        let sealed = &parts.sealed[number];
+        let view = self.view;
+        let sealed = &view.sealed[number];
         let name = seg_name(sealed.segment);
         let before = self.chain.replace(sealed.last);
-        let file = match SegFile::open(parts.segments.storage(), &name, Some(&sealed.footer)) {
+        let file = match SegFile::open(view.segments.storage(), &name, Some(&sealed.footer)) {
             Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => {
                 if self.has_expired(sealed.segment)? {
                     self.done.expired += 1;
@@ -50,7 +50,7 @@ impl Check<'_> {
         let replayed = self.blocks(&file, &cache)?;
         let entries = entries(&file)?;
         let (Some(replayed), Some(entries)) = (replayed, entries) else { return Ok(()) };
-        let mut above = Above::new(parts, number, &entries);
+        let mut above = Above::new(view, number, &entries);
         self.spine(&file, &replayed.index, &entries, &mut above)?;
         let footer = file.footer();
         let held = [footer.claims, footer.marks, footer.carried];
@@ -65,7 +65,7 @@ impl Check<'_> {
                 ),
             );
         }
-        let late = wrong_late_parent(&file, &entries, sealed.reach, parts);
+        let late = wrong_late_parent(&file, &entries, sealed.reach, view);
         if let Some(Some(wrong)) = self.ask(&name, late)? {
             self.found(&name, wrong);
         }
@@ -75,7 +75,7 @@ impl Check<'_> {
 
     /// Whether the manifest has dropped a segment by now.
     fn has_expired(&self, segment: u64) -> Result<bool> {
-        Ok(match Manifest::read(self.parts.segments.storage())? {
+        Ok(match Manifest::read(self.view.segments.storage())? {
             Read::Sound(manifest) => {
                 let first = manifest.sealed.first().map(|sealed| sealed.segment);
                 first.unwrap_or(manifest.active.segment) > segment
@@ -120,7 +120,7 @@ impl Check<'_> {
         for chunk in 0..file.footer().chunks {
             self.ask(file.name(), file.check_chunk(chunk))?;
         }
-        let padding = file.check_padding(self.parts.segments.storage());
+        let padding = file.check_padding(self.view.segments.storage());
         self.ask(file.name(), padding).map(drop)
     }
 
@@ -159,13 +159,13 @@ impl Check<'_> {
     fn group(&mut self, segment: u64, keys: &[u64]) -> Result<()> {
         let group = group_of(segment);
         let name = group_name(group);
-        let storage = self.parts.segments.storage();
+        let storage = self.view.segments.storage();
         match storage.open(&name) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(Error::io("open", &name, error)),
             Ok(_) => {}
         }
-        let first = self.parts.sealed.first().map_or(0, |sealed| sealed.segment);
+        let first = self.view.sealed.first().map_or(0, |sealed| sealed.segment);
         // Told once for the whole group.
         let tells = segment == group.max(first);
         let Some(view) = open_group(storage, &name) else {
@@ -217,7 +217,7 @@ impl Check<'_> {
                  lead to",
             );
         }
-        let storage = self.parts.segments.storage();
+        let storage = self.view.segments.storage();
         let read = open_index::read_file(storage, &name, made.len() as u64);
         let gone = |error: &Error| error.io_kind() == Some(ErrorKind::NotFound);
         if read.as_ref().is_err_and(gone) && self.has_expired(file.footer().segment)? {
@@ -273,11 +273,11 @@ fn wrong_late_parent(
     file: &SegFile,
     entries: &[Entry],
     told: u64,
-    parts: &Parts,
+    view: &View,
 ) -> Result<Option<String>> {
     let first_seq = file.footer().first_seq;
     let (mut before, mut reach) = (0, first_seq);
-    let mut children = Children { parts, open: None };
+    let mut children = Children { view, open: None };
     for late in file.late_parents() {
         let late = late?;
         let entry = entries.get(late.row as usize).filter(|entry| {
@@ -309,7 +309,7 @@ fn wrong_late_parent(
 
 /// The segments before, whose events wait; their indexes are left alone.
 struct Children<'c> {
-    parts: &'c Parts,
+    view: &'c View,
     /// The one opened last.
     open: Option<(usize, Option<SegFile>)>,
 }
@@ -318,10 +318,10 @@ impl Children<'_> {
     /// The parent that an event of one of them names and that is not in it; none where
     /// that can't be read, which its own segment is told of.
     fn named(&mut self, child: u64) -> Option<EventId> {
-        let number = self.parts.number_of(child)?;
-        let sealed = self.parts.sealed.get(number)?;
+        let number = self.view.number_of(child)?;
+        let sealed = self.view.sealed.get(number)?;
         if self.open.as_ref().is_none_or(|(open, _)| *open != number) {
-            let storage = self.parts.segments.storage();
+            let storage = self.view.segments.storage();
             let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer));
             self.open = Some((number, file.ok()));
         }

@@ -5,15 +5,15 @@ use super::is_finding;
 use crate::error::Result;
 use crate::id::EventId;
 use crate::log::index::{Anchor, Flags, Index, NONE, NOW};
-use crate::parts::Parts;
 use crate::segment::entries::{Spine, followed, outside_parent};
 use crate::segment::file::SegFile;
 use crate::segment::manifest::seg_name;
 use crate::segment::spine::Entry;
+use crate::view::View;
 
 /// The spines of a segment and of those before it.
 pub(super) struct Above<'c> {
-    parts: &'c Parts,
+    view: &'c View,
     /// Which of the sealed segments is checked, and its entries.
     number: usize,
     first_seq: u64,
@@ -32,9 +32,9 @@ enum Known {
 }
 
 impl<'c> Above<'c> {
-    pub(super) fn new(parts: &'c Parts, number: usize, entries: &'c [Entry]) -> Self {
-        let first_seq = parts.sealed[number].first_seq;
-        Self { parts, number, first_seq, entries, open: Vec::new() }
+    pub(super) fn new(view: &'c View, number: usize, entries: &'c [Entry]) -> Self {
+        let first_seq = view.sealed[number].first_seq;
+        Self { view, number, first_seq, entries, open: Vec::new() }
     }
 
     /// What is wrong with the entry of a row.
@@ -131,7 +131,7 @@ impl<'c> Above<'c> {
         let (jump, may_be_parent) = self.jump(parent_seq, above)?;
         let fits = entry.jump == jump
             || (may_be_parent && entry.jump == parent_seq)
-            || (entry.jump != 0 && entry.jump < self.parts.first_seq());
+            || (entry.jump != 0 && entry.jump < self.view.first_seq());
         (!fits).then(|| format!("expected a jump to {jump}, found one to {}", entry.jump))
     }
 
@@ -139,7 +139,7 @@ impl<'c> Above<'c> {
     /// the parent instead: what comes into it may have expired before it was sealed.
     /// None where that can't be told, since what it goes by can't be read.
     fn jump(&mut self, parent_seq: u64, parent: Known) -> Option<(u64, bool)> {
-        let gone = |seq: u64, to: u64| (seq < self.parts.first_seq()).then_some((to, true));
+        let gone = |seq: u64, to: u64| (seq < self.view.first_seq()).then_some((to, true));
         let (Known::Here(above) | Known::Earlier(above)) = parent else {
             return gone(parent_seq, parent_seq);
         };
@@ -154,7 +154,7 @@ impl<'c> Above<'c> {
         let far_seq = if half.jump == 0 { above.jump } else { half.jump };
         let end = self.at(far_seq);
         let (Known::Here(far) | Known::Earlier(far)) = end else {
-            return (far_seq < self.parts.first_seq()).then_some((far_seq, true));
+            return (far_seq < self.view.first_seq()).then_some((far_seq, true));
         };
         let earlier = [parent, middle, end].iter().any(|known| matches!(known, Known::Earlier(_)));
         let even = above.depth.checked_sub(half.depth) == half.depth.checked_sub(far.depth);
@@ -165,16 +165,16 @@ impl<'c> Above<'c> {
         if let Some(row) = seq.checked_sub(self.first_seq) {
             return self.entries.get(row as usize).map_or(Known::Gone, |&entry| Known::Here(entry));
         }
-        let Some(number) = self.parts.number_of(seq).filter(|&number| number < self.number) else {
+        let Some(number) = self.view.number_of(seq).filter(|&number| number < self.number) else {
             return Known::Gone;
         };
-        let sealed = &self.parts.sealed[number];
+        let sealed = &self.view.sealed[number];
         let position = self.open.iter().position(|&(open, _)| open == number);
         let at = position.unwrap_or_else(|| {
             if self.open.len() >= OPEN_MAX {
                 self.open.remove(0);
             }
-            let storage = self.parts.segments.storage();
+            let storage = self.view.segments.storage();
             let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer));
             self.open.push((number, file.ok()));
             self.open.len() - 1

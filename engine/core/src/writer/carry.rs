@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Result};
 use crate::log::encoded::Encoded;
-use crate::parts::Parts;
 use crate::state::{self, Family};
+use crate::view::View;
 use crate::writer::{BLOCK_TARGET_BYTES, Writer};
 
 impl Writer {
@@ -15,13 +15,13 @@ impl Writer {
     ///
     /// State that can't be read, since its segment is damaged, is left out with a note:
     /// it must not pin a segment for ever.
-    pub(super) fn carry(&mut self, parts: &Parts, count: usize) -> Result<()> {
+    pub(super) fn carry(&mut self, view: &View, count: usize) -> Result<()> {
         let outcome = Family::ALL.iter().try_for_each(|&family| {
             let carried = match family {
-                Family::Lineage => self.carry_lineage(parts, count),
-                _ => self.carry_family(parts, count, family),
+                Family::Lineage => self.carry_lineage(view, count),
+                _ => self.carry_family(view, count, family),
             };
-            unless_damaged(parts, carried).map(drop)
+            unless_damaged(view, carried).map(drop)
         });
         // Also where it failed: what is in the index has to be in the log.
         if !self.block.is_empty() {
@@ -31,14 +31,14 @@ impl Writer {
         self.log.sync().inspect_err(|error| self.poison = Some(error.clone()))
     }
 
-    fn carry_family(&mut self, parts: &Parts, count: usize, family: Family) -> Result<()> {
+    fn carry_family(&mut self, view: &View, count: usize, family: Family) -> Result<()> {
         let mut after = None;
         loop {
-            let names = parts.state_names(family, after.as_deref(), NAMES, 0..count)?;
+            let names = view.state_names(family, after.as_deref(), NAMES, 0..count)?;
             let Some(last) = names.last().cloned() else { return Ok(()) };
             for name in names {
-                let carried = carried(parts, count, family, name);
-                if let Some(record) = unless_damaged(parts, carried)?.flatten() {
+                let carried = carried(view, count, family, name);
+                if let Some(record) = unless_damaged(view, carried)?.flatten() {
                     self.push_carried(&record)?;
                 }
             }
@@ -64,10 +64,10 @@ impl Writer {
 }
 
 /// What was asked for; none, with a note, where it is damaged.
-fn unless_damaged<T>(parts: &Parts, outcome: Result<T>) -> Result<Option<T>> {
+fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
     match outcome {
         Err(error) if error.is_damaged() => {
-            parts.segments.note(format!("state of segments that were dropped is lost: {error}"));
+            view.segments.note(format!("state of segments that were dropped is lost: {error}"));
             Ok(None)
         }
         outcome => outcome.map(Some),
@@ -76,14 +76,14 @@ fn unless_damaged<T>(parts: &Parts, outcome: Result<T>) -> Result<Option<T>> {
 
 /// The record that carries what the oldest parts say of a key; none where nothing
 /// does or newer ones say otherwise.
-fn carried(parts: &Parts, count: usize, family: Family, key: String) -> Result<Option<Encoded>> {
-    if family.replaces() && parts.says_from(family, &key, count)? {
+fn carried(view: &View, count: usize, family: Family, key: String) -> Result<Option<Encoded>> {
+    if family.replaces() && view.says_from(family, &key, count)? {
         return Ok(None);
     }
-    let folded = parts.folded(family, &key, 0..count)?;
+    let folded = view.folded(family, &key, 0..count)?;
     let Some(value) = folded.value.filter(|_| folded.from_them) else { return Ok(None) };
     let value = state::carried(family, value)?;
-    Ok(Some(Encoded::carried(parts.segment(count - 1), family, key, &value)))
+    Ok(Some(Encoded::carried(view.segment(count - 1), family, key, &value)))
 }
 
 /// Keys that are looked at together.

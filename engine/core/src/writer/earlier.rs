@@ -10,8 +10,8 @@ use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
-use crate::parts::{Part, StoredParent};
 use crate::state;
+use crate::view::{Source, StoredParent};
 use crate::writer::Writer;
 use crate::writer::resolve::Known;
 
@@ -26,13 +26,13 @@ impl Writer {
     ) -> Result<Known> {
         let mut known = Known::Not;
         for &number in that_know {
-            let part = self.earlier.part(number)?;
-            if part.head(id)?.is_none() {
+            let source = self.earlier.source(number)?;
+            if source.head(id)?.is_none() {
                 continue;
             }
             known = Known::Other;
-            if let Some(row) = part.equal_copy(id, fields, payload)? {
-                return Ok(Known::Equal(part.first_seq() + u64::from(row)));
+            if let Some(row) = source.equal_copy(id, fields, payload)? {
+                return Ok(Known::Equal(source.first_seq() + u64::from(row)));
             }
         }
         Ok(known)
@@ -51,10 +51,10 @@ impl Writer {
             return Ok(None);
         }
         let Some(seq) = self.earlier.find(parent)? else { return Ok(None) };
-        let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
-        let below = part.below(row)?;
-        let anchor_id = part.anchor_id(row)?;
-        let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
+        let Some((source, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let below = source.below(row)?;
+        let anchor_id = source.anchor_id(row)?;
+        let session = Some(source.names(row)?.session().unwrap_or_default().to_owned());
         Ok(Some(Outside {
             parent: seq,
             parent_id: Some(parent.clone()),
@@ -72,13 +72,13 @@ impl Writer {
             return Ok(None);
         }
         let Some(seq) = self.earlier.find(id)? else { return Ok(None) };
-        let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
-        let (stored, link) = part.stored_parent(row)?;
+        let Some((source, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let (stored, link) = source.stored_parent(row)?;
         let parent = if let StoredParent::Row(parent) = stored { parent } else { 0 };
-        let parent_id = self.named_id(&part, row, stored)?;
-        let below = part.below(row)?;
-        let anchor_id = part.anchor_id(row)?;
-        let session = Some(part.names(row)?.session().unwrap_or_default().to_owned());
+        let parent_id = self.named_id(&source, row, stored)?;
+        let below = source.below(row)?;
+        let anchor_id = source.anchor_id(row)?;
+        let session = Some(source.names(row)?.session().unwrap_or_default().to_owned());
         let version_of = Some(VersionOf { seq, link });
         let (anchor, depth) = (below.anchor, below.depth);
         Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, session, version_of }))
@@ -192,7 +192,7 @@ impl Writer {
 
     pub(super) fn earlier_knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
         for number in self.earlier.candidates(&state::filter_id(*key)) {
-            if self.earlier.part(number)?.knows_quarantined(key)? {
+            if self.earlier.source(number)?.knows_quarantined(key)? {
                 return Ok(true);
             }
         }
@@ -217,7 +217,7 @@ impl Writer {
             return Ok(true);
         }
         for number in self.earlier.candidates(&claim.child) {
-            if self.earlier.part(number)?.was_refused(claim)? {
+            if self.earlier.source(number)?.was_refused(claim)? {
                 return Ok(true);
             }
         }
@@ -252,8 +252,8 @@ impl Writer {
         }
         drop(index);
         for &number in that_know {
-            let part = self.earlier.part(number)?;
-            if !part.named_children(id, 0)?.is_empty() || !part.claims_under(id)?.is_empty() {
+            let source = self.earlier.source(number)?;
+            if !source.named_children(id, 0)?.is_empty() || !source.claims_under(id)?.is_empty() {
                 return Ok(true);
             }
         }
@@ -263,19 +263,24 @@ impl Writer {
     /// The parent that an event of an earlier segment names.
     fn named_parent_earlier(&self, id: &EventId) -> Result<Option<(EventId, LinkKind)>> {
         let Some(seq) = self.earlier.find(id)? else { return Ok(None) };
-        let Some((part, row)) = self.earlier.locate(seq)? else { return Ok(None) };
-        let (parent, kind) = part.stored_parent(row)?;
-        Ok(self.named_id(&part, row, parent)?.map(|id| (id, kind)))
+        let Some((source, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let (parent, kind) = source.stored_parent(row)?;
+        Ok(self.named_id(&source, row, parent)?.map(|id| (id, kind)))
     }
 
     /// The id that an event of an earlier segment names as its parent.
-    fn named_id(&self, part: &Part<'_>, row: u32, parent: StoredParent) -> Result<Option<EventId>> {
+    fn named_id(
+        &self,
+        source: &Source<'_>,
+        row: u32,
+        parent: StoredParent,
+    ) -> Result<Option<EventId>> {
         match parent {
             StoredParent::None => Ok(None),
-            StoredParent::Row(parent) if parent < part.first_seq() => {
-                part.outside_parent_id(row).map(Some)
+            StoredParent::Row(parent) if parent < source.first_seq() => {
+                source.outside_parent_id(row).map(Some)
             }
-            StoredParent::Awaited => part.outside_parent_id(row).map(Some),
+            StoredParent::Awaited => source.outside_parent_id(row).map(Some),
             StoredParent::Row(parent) | StoredParent::Closing(parent) => self.earlier.id(parent),
         }
     }

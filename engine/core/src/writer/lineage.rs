@@ -15,14 +15,14 @@ use crate::id::EventId;
 use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
 use crate::log::index::Flags;
-use crate::parts::Parts;
 use crate::state::Family;
 use crate::state::lineage::{Lineage, key, key_seq, led_to, led_to_seq};
+use crate::view::View;
 use crate::writer::Writer;
 
 /// Segments that are about to be dropped.
 struct Going<'p> {
-    parts: &'p Parts,
+    view: &'p View,
     /// How many there are, and the sequence number behind their last row.
     count: usize,
     end: u64,
@@ -50,8 +50,8 @@ impl Writer {
     ///
     /// Where the late parent of an event that goes is in a sealed segment, that segment
     /// has the link in a table of its own, and nothing need be written.
-    pub(super) fn carry_lineage(&mut self, parts: &Parts, count: usize) -> Result<()> {
-        let mut going = Going::new(parts, count)?;
+    pub(super) fn carry_lineage(&mut self, view: &View, count: usize) -> Result<()> {
+        let mut going = Going::new(view, count)?;
         let mut wanted = going.written_before()?;
         wanted.extend(going.led_to()?);
         wanted.extend(going.anchors()?);
@@ -72,11 +72,11 @@ impl Writer {
 
 impl<'p> Going<'p> {
     /// O(anchors among them that later segments know).
-    fn new(parts: &'p Parts, count: usize) -> Result<Self> {
-        let end = parts.part(count)?.first_seq();
+    fn new(view: &'p View, count: usize) -> Result<Self> {
+        let end = view.source(count)?.first_seq();
         let mut asked_for = Vec::new();
-        for sealed in parts.sealed[count..].iter().filter(|sealed| sealed.reach < end) {
-            let opened = parts.segments.open(sealed);
+        for sealed in view.sealed[count..].iter().filter(|sealed| sealed.reach < end) {
+            let opened = view.segments.open(sealed);
             let anchors = match opened.and_then(|segment| segment.anchors_before(end)) {
                 Ok(anchors) => anchors,
                 // What one that stays has lost to damage takes nothing from the others.
@@ -84,22 +84,22 @@ impl<'p> Going<'p> {
                 Err(error) => return Err(error),
             };
             for anchor in anchors {
-                if parts.late_join_from(count, anchor)?.is_none() {
+                if view.late_join_from(count, anchor)?.is_none() {
                     asked_for.push(anchor);
                 }
             }
         }
-        for view in parts.logs() {
-            let anchors = view.index().outsides().map(|(_, outside)| outside.anchor).collect();
+        for log in view.logs() {
+            let anchors = log.index().outsides().map(|(_, outside)| outside.anchor).collect();
             for anchor in Vec::into_iter(anchors).filter(|&anchor| 0 < anchor && anchor < end) {
-                if parts.late_join_from(count, anchor)?.is_none() {
+                if view.late_join_from(count, anchor)?.is_none() {
                     asked_for.push(anchor);
                 }
             }
         }
         asked_for.sort_unstable();
         asked_for.dedup();
-        Ok(Self { parts, count, end, asked_for, known: HashMap::default(), hops: 0 })
+        Ok(Self { view, count, end, asked_for, known: HashMap::default(), hops: 0 })
     }
 
     /// The events of which it was written down in these segments, and nowhere later, what
@@ -109,11 +109,11 @@ impl<'p> Going<'p> {
         let mut after: Option<String> = None;
         loop {
             let names =
-                self.parts.state_names(Family::Lineage, after.as_deref(), NAMES, 0..self.count)?;
+                self.view.state_names(Family::Lineage, after.as_deref(), NAMES, 0..self.count)?;
             for name in &names {
                 let Some(seq) = key_seq(name) else { return Ok(found) };
                 if self.asked_for.binary_search(&seq).is_ok()
-                    && !self.parts.says_from(Family::Lineage, name, self.count)?
+                    && !self.view.says_from(Family::Lineage, name, self.count)?
                 {
                     found.push(seq);
                 }
@@ -128,10 +128,10 @@ impl<'p> Going<'p> {
     /// The events of these segments that ways up from expired ones lead to.
     fn led_to(&self) -> Result<Vec<u64>> {
         let mut found = Vec::new();
-        let mut after = led_to(self.parts.first_seq().saturating_sub(1));
+        let mut after = led_to(self.view.first_seq().saturating_sub(1));
         loop {
-            let every = 0..self.parts.len();
-            let names = self.parts.state_names(Family::Lineage, Some(&after), NAMES, every)?;
+            let every = 0..self.view.len();
+            let names = self.view.state_names(Family::Lineage, Some(&after), NAMES, every)?;
             for name in &names {
                 match led_to_seq(name).filter(|&seq| seq < self.end) {
                     Some(seq) => found.push(seq),
@@ -150,11 +150,11 @@ impl<'p> Going<'p> {
     /// the bound is not written down.
     fn anchors(&self) -> Result<Vec<u64>> {
         let (mut named, mut unnamed) = (Vec::new(), Vec::new());
-        let claims = self.parts.has_claims_from(0);
+        let claims = self.view.has_claims_from(0);
         for &anchor in &self.asked_for {
-            let is_named = match self.parts.locate(anchor)? {
-                Some((part, row)) => part.flags(row)?.has(Flags::NAMED),
-                None if self.parts.late_join(anchor)?.is_some() => true,
+            let is_named = match self.view.locate(anchor)? {
+                Some((source, row)) => source.flags(row)?.has(Flags::NAMED),
+                None if self.view.late_join(anchor)?.is_some() => true,
                 None => continue,
             };
             let anchors = if is_named { &mut named } else { &mut unnamed };
@@ -196,7 +196,7 @@ impl<'p> Going<'p> {
         }
         let to_id = match top.to_id {
             Some(id) => id,
-            None => match self.parts.id(top.to)? {
+            None => match self.view.id(top.to)? {
                 Some(id) => id,
                 None => return Ok(None),
             },
@@ -206,20 +206,20 @@ impl<'p> Going<'p> {
 
     /// The next event on the way up: the anchor of the piece, and from there the parent.
     fn next(&self, seq: u64) -> Result<Option<Ahead>> {
-        let Some((part, row)) = self.parts.locate(seq)? else {
-            let expired = self.parts.expired(seq)?;
+        let Some((source, row)) = self.view.locate(seq)? else {
+            let expired = self.view.expired(seq)?;
             return Ok(expired.map(|lineage| Ahead {
                 to: lineage.to,
-                to_id: (!self.parts.holds(lineage.to)).then(|| lineage.to_id.clone()),
+                to_id: (!self.view.holds(lineage.to)).then(|| lineage.to_id.clone()),
                 edges: lineage.edges,
             }));
         };
-        let below = part.below(row)?;
+        let below = source.below(row)?;
         if below.depth > 0 {
-            let to_id = Some(part.anchor_id(row)?);
+            let to_id = Some(source.anchor_id(row)?);
             return Ok(Some(Ahead { to: below.anchor, to_id, edges: u64::from(below.depth) }));
         }
-        match self.parts.up_from(&part, row)? {
+        match self.view.up_from(&source, row)? {
             Up::Known(to, _) => Ok(Some(Ahead { to, to_id: None, edges: 1 })),
             _ => Ok(None),
         }

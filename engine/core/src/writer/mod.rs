@@ -25,8 +25,8 @@ use crate::limits;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
 use crate::options::Durability;
-use crate::parts::{Log, LogView, Parts, Visible};
 use crate::shared::Shared;
+use crate::view::{Log, LogView, View, Visible};
 use crate::writer::pace::Pace;
 use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
@@ -43,8 +43,8 @@ pub(crate) struct Writer {
     /// The log that is appended to.
     active: Arc<Log>,
     /// Everything, what is about to be written included; and all but the log.
-    whole: Parts,
-    earlier: Parts,
+    whole: View,
+    earlier: View,
     /// What the two were made of.
     generation: Option<u64>,
     rotation: Rotation,
@@ -75,15 +75,15 @@ impl Writer {
         rotation: Rotation,
         jobs: Jobs,
     ) -> Option<Self> {
-        let parts = shared.parts();
-        let LogView { log: active, visible: published } = parts.logs().last()?.clone();
+        let view = shared.view();
+        let LogView { log: active, visible: published } = view.logs().last()?.clone();
         let mut writer = Self {
             shared,
             catalog,
             log,
             active,
-            whole: (*parts).clone(),
-            earlier: parts.earlier(),
+            whole: (*view).clone(),
+            earlier: view.earlier(),
             generation: None,
             rotation,
             sealing: Sealing::default(),

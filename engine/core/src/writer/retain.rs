@@ -3,10 +3,10 @@
 use crate::archive::archive;
 use crate::error::{Error, Result};
 use crate::event::now_ns;
-use crate::parts::Parts;
 use crate::retention::{Held, Retained, Retention};
 use crate::segment::manifest::{idx_name, seg_name};
 use crate::segment::sealed::Sealed;
+use crate::view::View;
 use crate::writer::Writer;
 
 impl Writer {
@@ -16,12 +16,12 @@ impl Writer {
             // On a full disk it takes the room in which the manifest is written.
             self.pause_sealing();
         }
-        let parts = self.shared.parts();
-        let due = due(&parts, retention);
+        let view = self.shared.view();
+        let due = due(&view, retention);
         if !due.is_empty() && !retention.is_dry_run() {
             self.archive(retention, due)?;
-            self.carry(&parts, due.len())?;
-            self.drop_oldest(&parts, due)?;
+            self.carry(&view, due.len())?;
+            self.drop_oldest(&view, due)?;
         }
         Ok(Retained {
             segments: due.len() as u64,
@@ -34,16 +34,16 @@ impl Writer {
     /// archive can't be written or their state not read, nothing goes, and appends go on.
     pub(super) fn apply_retention(&mut self) -> Result<()> {
         let Some(retention) = self.catalog.manifest().retention else { return Ok(()) };
-        let parts = self.shared.parts();
-        let due = due(&parts, &retention);
+        let view = self.shared.view();
+        let due = due(&view, &retention);
         if due.is_empty() {
             return Ok(());
         }
-        let kept = self.archive(&retention, due).and_then(|()| self.carry(&parts, due.len()));
+        let kept = self.archive(&retention, due).and_then(|()| self.carry(&view, due.len()));
         match kept {
-            Ok(()) => self.drop_oldest(&parts, due),
+            Ok(()) => self.drop_oldest(&view, due),
             Err(error) if self.poison.is_none() => {
-                parts.segments.note(format!("nothing was dropped: {error}"));
+                view.segments.note(format!("nothing was dropped: {error}"));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -61,26 +61,26 @@ impl Writer {
 
     /// Drops the oldest segments, whose state was carried: from the manifest first, then
     /// their files.
-    fn drop_oldest(&mut self, parts: &Parts, going: &[Sealed]) -> Result<()> {
+    fn drop_oldest(&mut self, view: &View, going: &[Sealed]) -> Result<()> {
         let count = going.len();
         self.catalog.change(|manifest| drop(manifest.sealed.drain(..count)))?;
-        self.shared.change(|parts| parts.sealed = parts.sealed[count..].into());
+        self.shared.change(|view| view.sealed = view.sealed[count..].into());
         self.look_anew();
         let storage = self.catalog.storage();
         let first = going.first().map_or(0, |sealed| sealed.segment);
-        let mut names = parts.segments.forget(first..first + count as u64);
+        let mut names = view.segments.forget(first..first + count as u64);
         for sealed in going {
             names.extend([idx_name(sealed.segment), seg_name(sealed.segment)]);
         }
-        self.removals.remove(storage, &parts.segments, &names, self.rotation.in_background)
+        self.removals.remove(storage, &view.segments, &names, self.rotation.in_background)
     }
 }
 
 /// The oldest segments, up to the first that is not due.
-fn due<'p>(parts: &'p Parts, retention: &Retention) -> &'p [Sealed] {
+fn due<'p>(view: &'p View, retention: &Retention) -> &'p [Sealed] {
     let held = Held {
-        events: parts.logs().map(|log| u64::from(log.visible.rows)).sum(),
-        bytes: parts.logs().map(|log| log.visible.log_end).sum(),
+        events: view.logs().map(|log| u64::from(log.visible.rows)).sum(),
+        bytes: view.logs().map(|log| log.visible.log_end).sum(),
     };
-    &parts.sealed[..retention.due(&parts.sealed, held, now_ns())]
+    &view.sealed[..retention.due(&view.sealed, held, now_ns())]
 }

@@ -12,11 +12,11 @@ use crate::limits;
 use crate::log::append::LogWriter;
 use crate::log::index::{Index, NOW};
 use crate::log::reader::LogReader;
-use crate::parts::{Log, LogView, Visible};
 use crate::segment::manifest::{FullLog, LogStart, idx_name, log_name, seg_name};
 use crate::segment::seal_log::seal_log;
 use crate::shared::Shared;
 use crate::storage::Storage;
+use crate::view::{Log, LogView, Visible};
 use crate::writer::Writer;
 use crate::writer::pace::USUAL_LEVEL;
 
@@ -100,7 +100,7 @@ impl Writer {
         self.log = LogWriter::new(file, name, self.log.store, start);
         self.published = Visible::default();
         let next = LogView { log: Arc::clone(&self.active), visible: self.published };
-        self.shared.change(|parts| parts.logs = [Some(full), Some(next)]);
+        self.shared.change(|view| view.logs = [Some(full), Some(next)]);
         self.look_anew();
         self.start_sealing();
         self.apply_retention()
@@ -114,8 +114,8 @@ impl Writer {
 
     /// Has the full log sealed, if there is one.
     pub(super) fn start_sealing(&mut self) {
-        let parts = self.shared.parts();
-        let [Some(full), Some(_)] = &parts.logs else { return };
+        let view = self.shared.view();
+        let [Some(full), Some(_)] = &view.logs else { return };
         let (full, shared, catalog) =
             (full.clone(), Arc::clone(&self.shared), Arc::clone(&self.catalog));
         // Without another thread time plays no part: the same writes give the same bytes.
@@ -140,8 +140,8 @@ impl Writer {
         if let Ok(Some(took)) = self.sealing.wait() {
             self.pace.sealed_in(took);
         }
-        let parts = self.shared.parts();
-        if let [Some(full), Some(_)] = &parts.logs {
+        let view = self.shared.view();
+        if let [Some(full), Some(_)] = &view.logs {
             seal_and_swap(full, USUAL_LEVEL, &self.shared, &self.catalog)?;
         }
         self.look_anew();
@@ -154,9 +154,9 @@ impl Writer {
         if self.generation == Some(generation) {
             return;
         }
-        let parts = self.shared.parts();
-        self.earlier = parts.earlier();
-        self.whole = (*parts).clone();
+        let view = self.shared.view();
+        self.earlier = view.earlier();
+        self.whole = (*view).clone();
         let everything = Visible { commit: NOW, rows: u32::MAX, log_end: u64::MAX };
         self.whole.set_visible(&self.active, everything);
         self.generation = Some(generation);
@@ -166,23 +166,23 @@ impl Writer {
 /// Seals a full log, and has the segment take its place.
 fn seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Catalog) -> Result<()> {
     let storage = &**catalog.storage();
-    let parts = shared.parts();
+    let view = shared.view();
     let manifest = catalog.manifest();
     let Some(start) = manifest.full.map(|full| full.start) else { return Ok(()) };
-    let sealed = seal_log(full, start, manifest.store, level, &parts, storage)
+    let sealed = seal_log(full, start, manifest.store, level, &view, storage)
         .inspect_err(|_| remove_unsealed(storage, start.segment))?;
     let entry = sealed.clone();
     catalog.change(|manifest| {
         manifest.full = None;
         manifest.sealed.push(entry);
     })?;
-    shared.change(|parts| {
-        parts.sealed = parts.sealed.iter().cloned().chain([sealed]).collect();
-        parts.logs[0] = None;
+    shared.change(|view| {
+        view.sealed = view.sealed.iter().cloned().chain([sealed]).collect();
+        view.logs[0] = None;
     });
-    let parts = shared.parts();
+    let view = shared.view();
     // Only a help: without it the segments are asked one by one.
-    let _ = parts.segments.merge_filters(&parts.sealed);
+    let _ = view.segments.merge_filters(&view.sealed);
     let name = log_name(full.log.segment);
     storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use crate::error::Result;
 use crate::lineage::up::Up;
-use crate::parts::Parts;
+use crate::view::View;
 
 /// The anchors of pieces, and one further up to which links led from each. That stays
 /// true when more is learnt above that one, but not when links are replaced or expire.
@@ -27,28 +27,28 @@ impl Tops {
     /// The topmost known ancestor of a row, which may have expired, and where its own
     /// link leads. O(pieces passed) the first time, up to a limit from which on it is
     /// O(log joins).
-    pub(super) fn of(&mut self, parts: &Parts, seq: u64) -> Result<(u64, Up)> {
-        if self.first != parts.first_seq() || self.known.len() > TOPS_MAX {
+    pub(super) fn of(&mut self, view: &View, seq: u64) -> Result<(u64, Up)> {
+        if self.first != view.first_seq() || self.known.len() > TOPS_MAX {
             self.known.clear();
-            self.first = parts.first_seq();
+            self.first = view.first_seq();
         }
         let mut way = Vec::new();
         let mut inside = seq;
         let (top, up) = loop {
-            let Some((part, row)) = parts.locate(inside)? else { break (inside, Up::Root) };
-            let anchor = part.below(row)?.anchor;
-            if !parts.holds(anchor) || way.len() == WAY_MAX {
+            let Some((source, row)) = view.locate(inside)? else { break (inside, Up::Root) };
+            let anchor = source.below(row)?.anchor;
+            if !view.holds(anchor) || way.len() == WAY_MAX {
                 // What is beyond is looked up where it was written down, and so is what
                 // leads round in a circle.
-                let top = parts.position(seq)?.root;
-                break (top, parts.up(top)?);
+                let top = view.position(seq)?.root;
+                break (top, view.up(top)?);
             }
             if let Some(&known) = self.known.get(&anchor) {
                 way.push(anchor);
                 inside = known;
                 continue;
             }
-            match parts.up(anchor)? {
+            match view.up(anchor)? {
                 Up::Known(parent, _) => {
                     way.push(anchor);
                     inside = parent;
@@ -56,7 +56,7 @@ impl Tops {
                 up => break (anchor, up),
             }
         };
-        if parts.holds(top) {
+        if view.holds(top) {
             self.known.extend(way.into_iter().filter(|&anchor| anchor != top).map(|a| (a, top)));
         }
         Ok((top, up))

@@ -1,11 +1,11 @@
 //! Parents that came after their child's segment was full.
 
 use crate::error::Result;
-use crate::parts::Parts;
-use crate::parts::joins::Join;
 use crate::segment::late::LATE_SEGMENTS;
+use crate::view::View;
+use crate::view::joins::Join;
 
-impl Parts {
+impl View {
     /// The join from an event to its late parent, if one of the segments behind it was
     /// made to know it; the event itself may have expired. Others are found by the
     /// parent's id. O(log n) in a few small tables.
@@ -53,11 +53,11 @@ impl Parts {
 mod tests {
     use std::sync::Arc;
 
-    use crate::parts::Parts;
     use crate::segment::file::SegFile;
     use crate::segment::footer::LATE;
     use crate::state::Family;
     use crate::storage::SimulatedDisk;
+    use crate::view::View;
     use crate::{ChainOptions, Event, Retention, Snapshot, Store};
 
     fn store() -> Store {
@@ -87,8 +87,8 @@ mod tests {
         (root.to_string(), snapshot.depth(id).expect("reads").expect("is there"))
     }
 
-    fn written(parts: &Parts) -> usize {
-        let names = parts.state_names(Family::Lineage, None, 1000, 0..parts.len());
+    fn written(view: &View) -> usize {
+        let names = view.state_names(Family::Lineage, None, 1000, 0..view.len());
         names.expect("reads").len()
     }
 
@@ -124,17 +124,17 @@ mod tests {
         segment(&store, &[("late", ""), ("below", "child")]);
         segment(&store, &[("further below", "below")]);
         let before = store.snapshot();
-        let join = before.parts.late_join(1).expect("reads").expect("was waited for");
+        let join = before.view.late_join(1).expect("reads").expect("was waited for");
         assert_eq!((join.parent, join.above, join.edges), (3, 3, 1));
-        assert_eq!(before.parts.late_join(2).expect("reads"), None);
+        assert_eq!(before.view.late_join(2).expect("reads"), None);
         drop_oldest(&store);
         let after = store.snapshot();
-        assert_eq!(written(&after.parts), 0, "the second segment has it");
+        assert_eq!(written(&after.view), 0, "the second segment has it");
         assert_eq!(place(&after, "below"), ("late".to_owned(), 2));
         assert_eq!(place(&after, "further below"), ("late".to_owned(), 3));
         drop_oldest(&store);
         let after = store.snapshot();
-        assert!(written(&after.parts) > 0, "none is left that has it");
+        assert!(written(&after.view) > 0, "none is left that has it");
         assert_eq!(place(&after, "further below"), ("late".to_owned(), 3));
     }
 
@@ -144,7 +144,7 @@ mod tests {
         segment(&store, &[("child", "late")]);
         segment(&store, &[("late", "child")]);
         let snapshot = store.snapshot();
-        assert_eq!(snapshot.parts.late_join(1).expect("reads"), None);
+        assert_eq!(snapshot.view.late_join(1).expect("reads"), None);
         let chain = snapshot.chain("late", &ChainOptions::new()).expect("reads");
         let mut chain = chain.expect("is there");
         assert_eq!(chain.by_ref().count(), 2);

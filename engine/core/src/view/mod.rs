@@ -6,7 +6,7 @@ mod late;
 pub(crate) mod log;
 mod lookup;
 pub(crate) mod near;
-pub(crate) mod part;
+pub(crate) mod source;
 mod state;
 
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use crate::segment::sealed::Sealed;
 use crate::segment::segments::Segments;
 
 pub(crate) use log::{Log, LogView, Visible};
-pub(crate) use part::{Claim, Part, StoredParent};
+pub(crate) use source::{Claim, Source, StoredParent};
 
 /// The segments and the logs of one moment. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Parts {
+pub(crate) struct View {
     pub(crate) sealed: SealedList,
     /// The logs that are not sealed, oldest first: the last is appended to.
     pub(crate) logs: [Option<LogView>; 2],
     pub(crate) segments: Arc<Segments>,
 }
 
-impl Parts {
+impl View {
     /// The sequence number of the first row that has not expired.
     pub(crate) fn first_seq(&self) -> u64 {
         match self.sealed.first() {
@@ -69,10 +69,10 @@ impl Parts {
     }
 
     /// The part with this number, from 0 for the oldest.
-    pub(crate) fn part(&self, number: usize) -> Result<Part<'_>> {
+    pub(crate) fn source(&self, number: usize) -> Result<Source<'_>> {
         match self.sealed.get(number) {
-            Some(sealed) => self.segments.open(sealed).map(Part::Sealed),
-            None => Ok(Part::Log(self.log(number - self.sealed.len()))),
+            Some(sealed) => self.segments.open(sealed).map(Source::Sealed),
+            None => Ok(Source::Log(self.log(number - self.sealed.len()))),
         }
     }
 
@@ -89,11 +89,11 @@ impl Parts {
     }
 
     /// The part that a row is in, and which of its rows it is.
-    pub(crate) fn locate(&self, seq: u64) -> Result<Option<(Part<'_>, u32)>> {
+    pub(crate) fn locate(&self, seq: u64) -> Result<Option<(Source<'_>, u32)>> {
         let Some(number) = self.number_of(seq) else { return Ok(None) };
-        let part = self.part(number)?;
-        let row = (seq - part.first_seq()) as u32;
-        Ok(Some((part, row)))
+        let source = self.source(number)?;
+        let row = (seq - source.first_seq()) as u32;
+        Ok(Some((source, row)))
     }
 
     /// Bytes of all files.
@@ -125,6 +125,6 @@ impl Parts {
     fn log(&self, number: usize) -> &LogView {
         let mut logs = self.logs();
         let first = logs.nth(number);
-        first.expect("numbers of parts are below their count")
+        first.expect("numbers of sources are below their count")
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::id::EventId;
-use crate::parts::Parts;
 use crate::segment::filter::filter_key;
+use crate::view::View;
 
 /// For each of many ids the numbers of the parts that may hold it or something that
 /// names it, newest first.
@@ -22,7 +22,7 @@ impl Candidates {
     }
 }
 
-impl Parts {
+impl View {
     /// The numbers of the parts that may hold the id or something that names it,
     /// newest first: every log, and the sealed segments whose filters say maybe.
     pub(crate) fn candidates<'p>(
@@ -74,9 +74,9 @@ impl Parts {
     pub(crate) fn find_from(&self, first: usize, id: &EventId) -> Result<Option<u64>> {
         let mut version = None;
         for number in self.candidates_from(first, id) {
-            let part = self.part(number)?;
-            if let Some((row, is_version)) = part.head(id)? {
-                let seq = part.first_seq() + u64::from(row);
+            let source = self.source(number)?;
+            if let Some((row, is_version)) = source.head(id)? {
+                let seq = source.first_seq() + u64::from(row);
                 if !is_version {
                     return Ok(Some(seq));
                 }
@@ -91,8 +91,9 @@ impl Parts {
     pub(crate) fn copies(&self, id: &EventId, from: u64, at_most: usize) -> Result<Vec<u64>> {
         let mut copies = Vec::new();
         for number in self.candidates(id).rev() {
-            let part = self.part(number)?;
-            let seqs = part.copies(id)?.into_iter().map(|row| part.first_seq() + u64::from(row));
+            let source = self.source(number)?;
+            let seqs =
+                source.copies(id)?.into_iter().map(|row| source.first_seq() + u64::from(row));
             copies.extend(seqs.filter(|&seq| seq >= from));
             if copies.len() >= at_most {
                 copies.truncate(at_most);
@@ -104,6 +105,6 @@ impl Parts {
 
     /// The id of the event that a row holds.
     pub(crate) fn id(&self, seq: u64) -> Result<Option<EventId>> {
-        self.locate(seq)?.map(|(part, row)| part.id(row)).transpose()
+        self.locate(seq)?.map(|(source, row)| source.id(row)).transpose()
     }
 }

@@ -11,10 +11,10 @@ use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Anchor, Flags, Index, Made, NONE, StoredLink, same_fields};
 use crate::log::reader::Via;
 use crate::log::windows::LastWindow;
-use crate::parts::LogView;
 use crate::segment::heap::LastChunk;
 use crate::segment::sealed::Segment;
 use crate::stored::{Columns, Content, Detail, Names};
+use crate::view::LogView;
 
 /// What of logs and of heaps was read last, which most reads of a walk go on in.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct LastRead {
 
 /// A sealed segment or a log.
 #[derive(Clone, Debug)]
-pub(crate) enum Part<'p> {
+pub(crate) enum Source<'p> {
     Sealed(Arc<Segment>),
     Log(&'p LogView),
 }
@@ -60,19 +60,19 @@ pub(crate) struct Claim {
     pub(crate) number: u32,
 }
 
-impl Part<'_> {
+impl Source<'_> {
     pub(crate) fn first_seq(&self) -> u64 {
         match self {
-            Part::Sealed(segment) => segment.first_seq(),
-            Part::Log(view) => view.first_seq(),
+            Source::Sealed(segment) => segment.first_seq(),
+            Source::Log(log) => log.first_seq(),
         }
     }
 
     /// How many rows are seen.
     pub(crate) fn rows(&self) -> u32 {
         match self {
-            Part::Sealed(segment) => segment.rows(),
-            Part::Log(view) => view.visible.rows,
+            Source::Sealed(segment) => segment.rows(),
+            Source::Log(log) => log.visible.rows,
         }
     }
 
@@ -80,12 +80,12 @@ impl Part<'_> {
     /// part its first version, and then `true`. Expected O(1).
     pub(crate) fn head(&self, id: &EventId) -> Result<Option<(u32, bool)>> {
         match self {
-            Part::Sealed(segment) => segment.head(id),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.head(id),
+            Source::Log(log) => {
+                let index = log.index();
                 Ok(index
                     .find(id)
-                    .filter(|&row| view.sees(row))
+                    .filter(|&row| log.sees(row))
                     .map(|row| (row, index.row(row).flags.has(Flags::VERSION))))
             }
         }
@@ -94,13 +94,13 @@ impl Part<'_> {
     /// The event and its versions in this part, in the order they were stored.
     pub(crate) fn copies(&self, id: &EventId) -> Result<Vec<u32>> {
         match self {
-            Part::Sealed(segment) => segment.copies(id),
-            Part::Log(view) => {
-                let index = view.index();
-                let Some(head) = index.find(id).filter(|&row| view.sees(row)) else {
+            Source::Sealed(segment) => segment.copies(id),
+            Source::Log(log) => {
+                let index = log.index();
+                let Some(head) = index.find(id).filter(|&row| log.sees(row)) else {
                     return Ok(Vec::new());
                 };
-                let later = index.versions(head).iter().copied().filter(|&row| view.sees(row));
+                let later = index.versions(head).iter().copied().filter(|&row| log.sees(row));
                 Ok(std::iter::once(head).chain(later).collect())
             }
         }
@@ -109,32 +109,32 @@ impl Part<'_> {
     /// The id of a row's event.
     pub(crate) fn id(&self, row: u32) -> Result<EventId> {
         match self {
-            Part::Sealed(segment) => segment.id(row),
-            Part::Log(view) => Ok(view.index().id(row)),
+            Source::Sealed(segment) => segment.id(row),
+            Source::Log(log) => Ok(log.index().id(row)),
         }
     }
 
     /// What is true of a row.
     pub(crate) fn flags(&self, row: u32) -> Result<Flags> {
         match self {
-            Part::Sealed(segment) => Ok(segment.entry(row)?.flags),
-            Part::Log(view) => Ok(view.index().row(row).flags),
+            Source::Sealed(segment) => Ok(segment.entry(row)?.flags),
+            Source::Log(log) => Ok(log.index().row(row).flags),
         }
     }
 
     /// What the part knows of a row, its record aside.
     pub(crate) fn columns(&self, row: u32) -> Result<Columns> {
         match self {
-            Part::Sealed(segment) => segment.columns(row),
-            Part::Log(view) => Ok(log_columns(view, &view.index(), row)),
+            Source::Sealed(segment) => segment.columns(row),
+            Source::Log(log) => Ok(log_columns(log, &log.index(), row)),
         }
     }
 
     /// The texts of a row.
     pub(crate) fn names(&self, row: u32) -> Result<Names> {
         match self {
-            Part::Sealed(segment) => segment.names(row),
-            Part::Log(view) => Ok(log_names(&view.index(), row)),
+            Source::Sealed(segment) => segment.names(row),
+            Source::Log(log) => Ok(log_names(&log.index(), row)),
         }
     }
 
@@ -149,9 +149,9 @@ impl Part<'_> {
     ) -> Result<Content> {
         let payload = detail == Detail::Payload;
         match self {
-            Part::Sealed(segment) => segment.content(row, payload, &mut last.chunk),
-            Part::Log(view) => {
-                let (reader, end) = (&view.log.reader, view.visible.log_end);
+            Source::Sealed(segment) => segment.content(row, payload, &mut last.chunk),
+            Source::Log(log) => {
+                let (reader, end) = (&log.log.reader, log.visible.log_end);
                 let via = Via::Maps(&mut last.window);
                 reader.event(place, end, payload, via).map(Content::Record)
             }
@@ -160,29 +160,29 @@ impl Part<'_> {
 
     /// Has the processor fetch the record of a row that is read next.
     pub(crate) fn prefetch(&self, seq: u64, last: &LastRead) {
-        let Part::Log(view) = self else { return };
-        let row = seq.checked_sub(view.first_seq()).and_then(|row| u32::try_from(row).ok());
-        if let Some(row) = row.filter(|&row| view.sees(row)) {
-            last.window.prefetch(view.index().row(row).offset);
+        let Source::Log(log) = self else { return };
+        let row = seq.checked_sub(log.first_seq()).and_then(|row| u32::try_from(row).ok());
+        if let Some(row) = row.filter(|&row| log.sees(row)) {
+            last.window.prefetch(log.index().row(row).offset);
         }
     }
 
     /// What a row's event says of its parent, and how it follows from it. O(1).
     pub(crate) fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
         match self {
-            Part::Sealed(segment) => segment.stored_parent(row),
-            Part::Log(view) => Ok(log_parent(view, &view.index(), row)),
+            Source::Sealed(segment) => segment.stored_parent(row),
+            Source::Log(log) => Ok(log_parent(log, &log.index(), row)),
         }
     }
 
     /// Where a row lies in its piece. O(1) in a sealed segment, else O(log n).
     pub(crate) fn below(&self, row: u32) -> Result<Below> {
         match self {
-            Part::Sealed(segment) => segment.below(row),
-            Part::Log(view) => {
-                let position = view.index().firm_position(row, view.at());
+            Source::Sealed(segment) => segment.below(row),
+            Source::Log(log) => {
+                let position = log.index().firm_position(row, log.at());
                 let anchor = match position.anchor {
-                    Anchor::Row(row) => view.first_seq() + u64::from(row),
+                    Anchor::Row(row) => log.first_seq() + u64::from(row),
                     Anchor::Outside(seq, _) => seq,
                 };
                 Ok(Below { anchor, depth: position.depth })
@@ -194,10 +194,10 @@ impl Part<'_> {
     /// is. O(log n).
     pub(crate) fn anchor_id(&self, row: u32) -> Result<EventId> {
         match self {
-            Part::Sealed(segment) => segment.anchor_id(row),
-            Part::Log(view) => {
-                let index = view.index();
-                match index.firm_position(row, view.at()).anchor {
+            Source::Sealed(segment) => segment.anchor_id(row),
+            Source::Log(log) => {
+                let index = log.index();
+                match index.firm_position(row, log.at()).anchor {
                     Anchor::Row(row) => Ok(index.id(row)),
                     Anchor::Outside(_, id) => Ok(id),
                 }
@@ -209,8 +209,8 @@ impl Part<'_> {
     /// O(log n).
     pub(crate) fn outside_parent_id(&self, row: u32) -> Result<EventId> {
         let id = match self {
-            Part::Sealed(segment) => return segment.outside_parent_id(row),
-            Part::Log(view) => match view.index().stored_link(row, view.at()) {
+            Source::Sealed(segment) => return segment.outside_parent_id(row),
+            Source::Log(log) => match log.index().stored_link(row, log.at()) {
                 StoredLink::Outside(_, id) | StoredLink::Awaited(id) => Some(id),
                 _ => None,
             },
@@ -223,26 +223,26 @@ impl Part<'_> {
     /// anchor; none in logs and for anchors.
     pub(crate) fn jump(&self, row: u32) -> Result<Option<(u64, u32)>> {
         match self {
-            Part::Sealed(segment) => segment.jump(row),
-            Part::Log(_) => Ok(None),
+            Source::Sealed(segment) => segment.jump(row),
+            Source::Log(_) => Ok(None),
         }
     }
 
     /// The claim that stands in this part for a child, wherever that is stored.
     pub(crate) fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
         match self {
-            Part::Sealed(segment) => segment.standing(child),
-            Part::Log(view) => Ok(log_standing(view, &view.index(), child)),
+            Source::Sealed(segment) => segment.standing(child),
+            Source::Log(log) => Ok(log_standing(log, &log.index(), child)),
         }
     }
 
     /// The claims that stand in this part and name this parent.
     pub(crate) fn claims_under(&self, parent: &EventId) -> Result<Vec<Claim>> {
         match self {
-            Part::Sealed(segment) => segment.claims_under(parent),
-            Part::Log(view) => {
-                let index = view.index();
-                let standing = |child: &EventId| log_standing(view, &index, child);
+            Source::Sealed(segment) => segment.claims_under(parent),
+            Source::Log(log) => {
+                let index = log.index();
+                let standing = |child: &EventId| log_standing(log, &index, child);
                 let children = index.claimed_under(parent).iter().filter_map(standing);
                 Ok(children.filter(|claim| claim.link.parent == *parent).collect())
             }
@@ -256,8 +256,8 @@ impl Part<'_> {
         let row = seq.checked_sub(self.first_seq()).and_then(|row| u32::try_from(row).ok());
         let row = row.filter(|&row| row < self.rows());
         match self {
-            Part::Sealed(segment) => segment.named_children(parent, row),
-            Part::Log(view) => Ok(log_children(view, &view.index(), parent, seq, row)),
+            Source::Sealed(segment) => segment.named_children(parent, row),
+            Source::Log(log) => Ok(log_children(log, &log.index(), parent, seq, row)),
         }
     }
 
@@ -265,10 +265,10 @@ impl Part<'_> {
     /// parts, as this one knows.
     pub(crate) fn is_marked(&self, child: &EventId, parent: &EventId) -> Result<bool> {
         match self {
-            Part::Sealed(segment) => segment.is_marked(child, parent),
-            Part::Log(view) => {
-                let index = view.index();
-                Ok(index.is_closing(child, parent, view.at()))
+            Source::Sealed(segment) => segment.is_marked(child, parent),
+            Source::Log(log) => {
+                let index = log.index();
+                Ok(index.is_closing(child, parent, log.at()))
             }
         }
     }
@@ -282,17 +282,17 @@ impl Part<'_> {
         payload: Option<&[u8]>,
     ) -> Result<Option<u32>> {
         match self {
-            Part::Sealed(segment) => segment.equal_copy(id, fields, payload),
-            Part::Log(view) => {
-                let index = view.index();
+            Source::Sealed(segment) => segment.equal_copy(id, fields, payload),
+            Source::Log(log) => {
+                let index = log.index();
                 let Some(head) = index.find(id) else { return Ok(None) };
                 let rows = index.candidates(head, index.fingerprint(fields, payload));
                 let places: Vec<_> =
                     rows.into_iter().map(|row| (row, index.row(row).offset)).collect();
                 drop(index);
                 for (row, place) in places {
-                    let end = view.visible.log_end;
-                    match view.log.reader.event(place, end, true, Via::Reads) {
+                    let end = log.visible.log_end;
+                    match log.log.reader.event(place, end, true, Via::Reads) {
                         Ok(record) if same_content(&record, fields, payload) => {
                             return Ok(Some(row));
                         }
@@ -310,16 +310,16 @@ impl Part<'_> {
     /// Whether this very claim was refused here.
     pub(crate) fn was_refused(&self, claim: &Link) -> Result<bool> {
         match self {
-            Part::Sealed(segment) => segment.was_refused(claim),
-            Part::Log(view) => Ok(view.index().was_refused(claim)),
+            Source::Sealed(segment) => segment.was_refused(claim),
+            Source::Log(log) => Ok(log.index().was_refused(claim)),
         }
     }
 
     /// Whether this input was quarantined here.
     pub(crate) fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
         match self {
-            Part::Sealed(segment) => segment.knows_quarantined(key),
-            Part::Log(view) => Ok(view.index().knows_quarantined(key)),
+            Source::Sealed(segment) => segment.knows_quarantined(key),
+            Source::Log(log) => Ok(log.index().knows_quarantined(key)),
         }
     }
 }
@@ -338,10 +338,10 @@ pub(crate) fn same_content(
     }
 }
 
-pub(crate) fn log_columns(view: &LogView, index: &Index, row: u32) -> Columns {
+pub(crate) fn log_columns(log: &LogView, index: &Index, row: u32) -> Columns {
     let entry = index.row(row);
     Columns {
-        seq: view.first_seq() + u64::from(row),
+        seq: log.first_seq() + u64::from(row),
         version: entry.flags.has(Flags::VERSION),
         derived_id: entry.flags.has(Flags::DERIVED),
         id: index.id(row),
@@ -361,10 +361,10 @@ pub(crate) fn log_names(index: &Index, row: u32) -> Names {
 }
 
 /// What a row of a log says of its parent.
-pub(crate) fn log_parent(view: &LogView, index: &Index, row: u32) -> (StoredParent, LinkKind) {
+pub(crate) fn log_parent(log: &LogView, index: &Index, row: u32) -> (StoredParent, LinkKind) {
     let kind = index.row(index.row(row).first).flags.link();
-    let seq = |row: u32| view.first_seq() + u64::from(row);
-    let parent = match index.stored_link(row, view.at()) {
+    let seq = |row: u32| log.first_seq() + u64::from(row);
+    let parent = match index.stored_link(row, log.at()) {
         StoredLink::None => StoredParent::None,
         StoredLink::Row(parent) => StoredParent::Row(seq(parent)),
         StoredLink::Outside(parent, _) => StoredParent::Row(parent),
@@ -374,32 +374,32 @@ pub(crate) fn log_parent(view: &LogView, index: &Index, row: u32) -> (StoredPare
     (parent, kind)
 }
 
-fn log_standing(view: &LogView, index: &Index, child: &EventId) -> Option<Claim> {
-    let (link, made) = index.standing(child, view.at())?;
-    Some(log_claim(view, link, made))
+fn log_standing(log: &LogView, index: &Index, child: &EventId) -> Option<Claim> {
+    let (link, made) = index.standing(child, log.at())?;
+    Some(log_claim(log, link, made))
 }
 
-pub(crate) fn log_claim(view: &LogView, link: &Link, made: Made) -> Claim {
-    let before_seq = view.first_seq() + u64::from(made.rows);
+pub(crate) fn log_claim(log: &LogView, link: &Link, made: Made) -> Claim {
+    let before_seq = log.first_seq() + u64::from(made.rows);
     Claim { link: link.clone(), before_seq, number: made.claims }
 }
 
 fn log_children(
-    view: &LogView,
+    log: &LogView,
     index: &Index,
     parent: &EventId,
     seq: u64,
     row: Option<u32>,
 ) -> Vec<u32> {
     let mut rows: Vec<u32> = match row {
-        Some(row) => index.named_children(row, view.at()).collect(),
+        Some(row) => index.named_children(row, log.at()).collect(),
         None => index.outside_children(seq).to_vec(),
     };
     // Those that named it where it was not stored, not yet or no more.
     if row.is_none_or(|row| index.row(row).flags.has(Flags::VERSION)) {
         rows.extend(index.awaiting(parent));
     }
-    rows.retain(|&row| view.sees(row));
+    rows.retain(|&row| log.sees(row));
     rows.sort_unstable();
     rows.dedup();
     rows

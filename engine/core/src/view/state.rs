@@ -5,9 +5,9 @@ use std::ops::{Bound, ControlFlow, Range};
 
 use crate::error::{Error, Result};
 use crate::log::index::{Head, Tallies};
-use crate::parts::{LogView, Part, Parts};
 use crate::query::page::Cursor;
 use crate::state::{self, Family, Kept, fold, session};
+use crate::view::{LogView, Source, View};
 
 /// What some parts say of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct Folded {
     pub(crate) from_them: bool,
 }
 
-impl Parts {
+impl View {
     /// What is known of a key. O(parts that say something of it); where newer values
     /// replace older ones, only the newest is read.
     pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Vec<u8>>> {
@@ -36,10 +36,10 @@ impl Parts {
         // The segment, the part that it was found in, and the value.
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
         for number in self.that_fold(family, key, &range) {
-            let part = self.part(number)?;
-            let kept = match &part {
-                Part::Log(view) if !range.contains(&number) => log_carried(view, family, key)?,
-                _ => part.state(family, key)?,
+            let source = self.source(number)?;
+            let kept = match &source {
+                Source::Log(log) if !range.contains(&number) => log_carried(log, family, key)?,
+                _ => source.state(family, key)?,
             };
             let Some(kept) = kept else { continue };
             own.extend(kept.own.filter(|_| range.contains(&number)));
@@ -77,8 +77,8 @@ impl Parts {
     /// Whether any part from this one on says something of a key itself.
     pub(crate) fn says_from(&self, family: Family, key: &str, number: usize) -> Result<bool> {
         let id = state::filter_id(state::digest(family, key));
-        for part in self.candidates(&id).filter(|&part| part >= number) {
-            let kept = self.part(part)?.state(family, key)?;
+        for source in self.candidates(&id).filter(|&source| source >= number) {
+            let kept = self.source(source)?.state(family, key)?;
             if kept.is_some_and(|kept| kept.own.is_some()) {
                 return Ok(true);
             }
@@ -126,7 +126,7 @@ impl Parts {
         let mut names = BTreeSet::new();
         let any = state::filter_id(state::family_digest(family));
         for number in self.candidates(&any).filter(|number| range.contains(number)) {
-            self.part(number)?.state_names(family, after, at_most, |name| {
+            self.source(number)?.state_names(family, after, at_most, |name| {
                 if names.len() >= at_most {
                     if names.last().is_none_or(|last: &String| name >= last.as_str()) {
                         return Ok(ControlFlow::Break(()));
@@ -153,7 +153,7 @@ impl Parts {
     ) -> Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         for number in self.candidates(&state::filter_id(state::digest(family, known))) {
-            self.part(number)?.state_names(family, Some(prefix), LOG_KEYS, |name| {
+            self.source(number)?.state_names(family, Some(prefix), LOG_KEYS, |name| {
                 if !name.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -169,8 +169,8 @@ impl Parts {
         let digest = cursor.key();
         let mut found = None;
         for number in self.candidates(&state::filter_id(digest)) {
-            let part = self.part(number)?;
-            part.state_names(family, None, usize::MAX, |name| {
+            let source = self.source(number)?;
+            source.state_names(family, None, usize::MAX, |name| {
                 if state::digest(family, name) != digest {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -193,12 +193,12 @@ impl Parts {
     }
 }
 
-impl Part<'_> {
+impl Source<'_> {
     /// What the part has of a key.
     pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
         match self {
-            Part::Sealed(segment) => segment.state(family, key),
-            Part::Log(view) => log_state(view, family, key),
+            Source::Sealed(segment) => segment.state(family, key),
+            Source::Log(log) => log_state(log, family, key),
         }
     }
 
@@ -209,16 +209,14 @@ impl Part<'_> {
         mut show: impl FnMut(&str, Head) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         match self {
-            Part::Sealed(segment) => {
-                segment.state_values(Family::Session, |name, value| {
-                    match value.map(session::read_head).transpose()?.flatten() {
-                        Some(head) => show(name, head),
-                        None => Ok(ControlFlow::Continue(())),
-                    }
-                })
-            }
-            Part::Log(view) => {
-                for (name, tally) in &*view.sessions() {
+            Source::Sealed(segment) => segment.state_values(Family::Session, |name, value| {
+                match value.map(session::read_head).transpose()?.flatten() {
+                    Some(head) => show(name, head),
+                    None => Ok(ControlFlow::Continue(())),
+                }
+            }),
+            Source::Log(log) => {
+                for (name, tally) in &*log.sessions() {
                     if show(name, tally.head.clone())?.is_break() {
                         break;
                     }
@@ -237,17 +235,16 @@ impl Part<'_> {
         at_once: usize,
         mut show: impl FnMut(&str) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let view = match self {
-            Part::Sealed(segment) => return segment.state_names(family, after, show),
-            Part::Log(view) => view,
+        let log = match self {
+            Source::Sealed(segment) => return segment.state_names(family, after, show),
+            Source::Log(log) => log,
         };
         let mut after = after.map(str::to_owned);
         loop {
             let at_once = at_once.clamp(1, LOG_KEYS);
-            let mut found =
-                view.index().states().after(family, after.as_deref(), view.at(), at_once);
+            let mut found = log.index().states().after(family, after.as_deref(), log.at(), at_once);
             if family == Family::Session {
-                found = with_sessions(found, &view.sessions(), after.as_deref(), at_once);
+                found = with_sessions(found, &log.sessions(), after.as_deref(), at_once);
             }
             let done = found.len() < at_once;
             for name in found {
@@ -278,27 +275,27 @@ fn with_sessions(
 }
 
 /// What was carried into a log of a key.
-fn log_carried(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
-    let places = view.index().states().places(family, key, view.at());
+fn log_carried(log: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
+    let places = log.index().states().places(family, key, log.at());
     let mut kept = Kept::default();
     for (segment, place) in places.unwrap_or_default().carried {
-        kept.carried.push((segment, view.log.reader.state_value(place, view.visible.log_end)?));
+        kept.carried.push((segment, log.log.reader.state_value(place, log.visible.log_end)?));
     }
     Ok((!kept.carried.is_empty()).then_some(kept))
 }
 
-fn log_state(view: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
+fn log_state(log: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
     // The values are read without holding the index.
-    let places = view.index().states().places(family, key, view.at());
+    let places = log.index().states().places(family, key, log.at());
     let events = match family {
-        Family::Session => view.sessions().get(key).map(session::of_tally),
+        Family::Session => log.sessions().get(key).map(session::of_tally),
         Family::Relationship | Family::Checkpoint | Family::Lineage => None,
     };
     if places.is_none() && events.is_none() {
         return Ok(None);
     }
     let places = places.unwrap_or_default();
-    let value = |place| view.log.reader.state_value(place, view.visible.log_end);
+    let value = |place| log.log.reader.state_value(place, log.visible.log_end);
     let mut kept = Kept::default();
     for place in places.own {
         kept.own = Some(fold(family, kept.own.as_deref(), &value(place)?)?);
