@@ -44,11 +44,11 @@ impl Failure {
 impl From<forebear::Error> for Failure {
     fn from(error: forebear::Error) -> Self {
         if error.is_invalid() {
-            Failure::Usage(error.to_string())
+            Failure::Usage(format!("{error:#}"))
         } else if error.is_expired() {
-            Failure::Expired(error.to_string())
+            Failure::Expired(format!("{error:#}"))
         } else {
-            Failure::Failed(error.to_string())
+            Failure::Failed(format!("{error:#}"))
         }
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
     if path.join("spool").read_dir().is_ok_and(waits)
         && let Err(error) = Spool::open(&path).and_then(|spool| spool.drain_if_free())
     {
-        note(&format!("forebear: what waits in the spool can't be taken in: {error}"));
+        note(&format!("forebear: what waits in the spool can't be taken in: {error:#}"));
     }
     let reader = Reader::open(existing(global)?)?;
     report_notes(&reader);

@@ -257,7 +257,7 @@ impl Batch {
             return Err(error.clone());
         }
         if self.len() > limits::MAX_BATCH_RECORDS {
-            return Err(Error::limit("batch records", limits::MAX_BATCH_RECORDS, self.len()));
+            return Err(Error::too_many("batch records", limits::MAX_BATCH_RECORDS, self.len()));
         }
         self.events.iter().try_for_each(|event| event.validate(max_payload))?;
         self.links.iter().try_for_each(Link::validate)?;

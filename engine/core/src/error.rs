@@ -1,11 +1,11 @@
 //! The one error type of the library.
 
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Fields whose limit counts items.
-const LISTS: [&str; 3] = ["labels", "batch records", "events in one log"];
 
 /// What every fallible call of the library returns.
 ///
@@ -22,51 +22,103 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a call failed: what was expected, what was found, where, and what to do.
 ///
-/// It is opaque and cheap to clone; ask it with its `is_…` methods.
+/// It is opaque, one pointer wide and cheap to clone. [`kind`](Self::kind) and the
+/// `is_…` questions say what to do about it. Its text doesn't repeat the text of its
+/// [source](std::error::Error::source); `{:#}` prints the whole chain on one line.
 ///
 /// ```
-/// use forebear::{Event, Store};
+/// use forebear::{ErrorKind, Event, Store};
 ///
 /// let store = Store::in_memory()?;
 /// let error = store.append(Event::new("tick").id("x".repeat(300))).expect_err("too long an id");
+/// assert_eq!(error.kind(), ErrorKind::Limit);
 /// assert!(error.is_invalid() && !error.is_closed());
 /// assert!(error.to_string().contains("at most 255 bytes, found 300"));
 /// # Ok::<(), forebear::Error>(())
 /// ```
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(Arc<Cause>);
+///
+/// The source of an input or output error is the [`io::Error`]:
+///
+/// ```
+/// use std::error::Error as _;
+/// use std::io;
+/// use forebear::Store;
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let file = folder.path().join("file");
+/// # std::fs::write(&file, "").expect("writes");
+/// let error = Store::open(file.join("events.forebear")).expect_err("a folder in a file");
+/// let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+/// assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::NotADirectory));
+/// assert_eq!(format!("{error:#}"), format!("{error}: {}", source.expect("it has one")));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
 
-#[derive(Debug, thiserror::Error)]
-enum Cause {
-    #[error("{field}: expected at most {limit} {unit}, found {size}")]
-    Limit { field: String, unit: &'static str, limit: usize, size: usize },
-    #[error("{0}")]
-    Invalid(String),
-    #[error("the write queue is full; wait and try again, or write with `WhenFull::Block`")]
+/// What went wrong, in kinds that a program treats differently.
+///
+/// ```
+/// use forebear::{ErrorKind, Event, Store};
+///
+/// fn is_worth_a_retry(error: &forebear::Error) -> bool {
+///     matches!(error.kind(), ErrorKind::Full | ErrorKind::Locked | ErrorKind::Expired)
+/// }
+/// let store = Store::in_memory()?;
+/// store.clone().close()?;
+/// let error = store.append(Event::new("late")).expect_err("it is closed");
+/// assert!(!is_worth_a_retry(&error));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An argument or a field is not acceptable.
+    Invalid,
+    /// A field or a batch is larger than its limit.
+    Limit,
+    /// The write queue is full and the caller chose not to wait.
     Full,
-    #[error("{0}")]
-    Locked(String),
-    #[error("{0}")]
-    Foreign(String),
-    #[error("{0}")]
-    Damaged(String),
-    #[error(
-        "the store refuses writes since an earlier write failed ({0}); \
-         what is on disk is uncertain until it is opened again, so close it and open it again"
-    )]
-    Poisoned(String),
-    #[error("the store is closed")]
+    /// The store is open for writing already.
+    Locked,
+    /// The folder or file is not what was asked for, or not forebear's at all.
+    Foreign,
+    /// The folder or file was written by a newer release.
+    Newer,
+    /// Bytes on disk are not what was written.
+    Damaged,
+    /// The store refuses writes because an earlier one failed.
+    Poisoned,
+    /// What was asked for was removed by retention since the snapshot was taken.
+    Expired,
+    /// The store is closed.
     Closed,
-    #[error(
-        "event {0} has expired since the snapshot was taken; take a new snapshot and ask again"
-    )]
-    Expired(u64),
-    #[error("{action}: {source}")]
-    Io { action: String, source: io::Error },
+    /// The system reported an input or output error, which is the source.
+    Io,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy)]
+enum Unit {
+    Bytes,
+    Items,
 }
 
 impl Error {
+    /// What went wrong, in kinds that a program treats differently. The `is_…`
+    /// questions ask for one of them each, and stay true where a kind is split later.
+    ///
+    /// An example is at [`ErrorKind`].
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
     /// Whether an argument or a field was not acceptable, a limit included.
     ///
     /// ```
@@ -77,14 +129,14 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_invalid(&self) -> bool {
-        matches!(*self.0, Cause::Invalid(_) | Cause::Limit { .. })
+        matches!(self.kind(), ErrorKind::Invalid | ErrorKind::Limit)
     }
 
     /// Whether the write queue was full and the caller chose not to wait.
     ///
     /// An example is at [`WhenFull`](crate::WhenFull).
     pub fn is_full(&self) -> bool {
-        matches!(*self.0, Cause::Full)
+        self.kind() == ErrorKind::Full
     }
 
     /// Whether the store is open for writing already, in this process or another.
@@ -101,7 +153,7 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_locked(&self) -> bool {
-        matches!(*self.0, Cause::Locked(_))
+        self.kind() == ErrorKind::Locked
     }
 
     /// Whether the folder or file is not forebear's, or of a newer format.
@@ -116,7 +168,24 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_foreign(&self) -> bool {
-        matches!(*self.0, Cause::Foreign(_))
+        matches!(self.kind(), ErrorKind::Foreign | ErrorKind::Newer)
+    }
+
+    /// Whether the store was written by a newer release of forebear, which is the one
+    /// to open it with. [`is_foreign`](Self::is_foreign) holds too.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// match store.append(Event::new("tick")) {
+    ///     Err(error) if error.is_newer() => panic!("upgrade this service: {error:#}"),
+    ///     appended => drop(appended?),
+    /// }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn is_newer(&self) -> bool {
+        self.kind() == ErrorKind::Newer
     }
 
     /// Whether bytes on disk are not what was written.
@@ -133,7 +202,7 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_damaged(&self) -> bool {
-        matches!(*self.0, Cause::Damaged(_))
+        self.kind() == ErrorKind::Damaged
     }
 
     /// Whether the store refuses writes because an earlier one failed.
@@ -150,7 +219,7 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_poisoned(&self) -> bool {
-        matches!(*self.0, Cause::Poisoned(_))
+        self.kind() == ErrorKind::Poisoned
     }
 
     /// Whether what was asked for has been removed by retention since the snapshot
@@ -168,7 +237,7 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_expired(&self) -> bool {
-        matches!(*self.0, Cause::Expired(_))
+        self.kind() == ErrorKind::Expired
     }
 
     /// Whether the store was closed.
@@ -182,7 +251,7 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_closed(&self) -> bool {
-        matches!(*self.0, Cause::Closed)
+        self.kind() == ErrorKind::Closed
     }
 
     /// The input or output error underneath, where there is one.
@@ -199,59 +268,162 @@ impl Error {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
-        match &*self.0 {
-            Cause::Io { source, .. } => Some(source.kind()),
-            _ => None,
-        }
+        self.causes().find_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()))
     }
 
-    /// A field that is too long: in items where it is a list, else in bytes.
-    pub(crate) fn limit(field: impl Into<String>, limit: usize, size: usize) -> Self {
-        let field = field.into();
-        let unit = if LISTS.contains(&field.as_str()) { "items" } else { "bytes" };
-        Cause::Limit { field, unit, limit, size }.into()
+    /// An error of a kind, with a text that says what was expected, what was found,
+    /// where, and what to do: for what is built on the library, such as an adapter.
+    ///
+    /// ```
+    /// use forebear::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Damaged, "trace.json: expected a list, found its end");
+    /// assert!(error.is_damaged());
+    /// ```
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner { kind, message: message.into(), source: None }))
     }
 
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Cause::Invalid(message.into()).into()
+    /// The same error with what brought it about, whose text it leaves out of its own.
+    ///
+    /// ```
+    /// use forebear::Error;
+    ///
+    /// let cause = "x".parse::<u64>().expect_err("no number");
+    /// let error = Error::invalid("expected a number in `port`").with_source(cause);
+    /// assert_eq!(format!("{error:#}"), "expected a number in `port`: invalid digit found in string");
+    /// ```
+    #[must_use]
+    pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let Inner { kind, message, .. } = &*self.0;
+        let (kind, message, source) = (*kind, message.clone(), Some(source.into()));
+        Self(Arc::new(Inner { kind, message, source }))
     }
 
-    pub(crate) fn full() -> Self {
-        Cause::Full.into()
+    /// An argument or a field that is not acceptable.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Invalid, message)
     }
 
-    pub(crate) fn locked(message: impl Into<String>) -> Self {
-        Cause::Locked(message.into()).into()
+    /// Bytes on disk that are not what was written.
+    pub fn damaged(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Damaged, message)
     }
 
-    pub(crate) fn foreign(message: impl Into<String>) -> Self {
-        Cause::Foreign(message.into()).into()
+    /// A field whose `size` is over its limit, both in bytes.
+    pub fn too_long(field: impl fmt::Display, limit: usize, size: usize) -> Self {
+        Self::limit(field, Unit::Bytes, limit, size)
     }
 
-    pub(crate) fn damaged(message: impl Into<String>) -> Self {
-        Cause::Damaged(message.into()).into()
-    }
-
-    pub(crate) fn poisoned(first: &Error) -> Self {
-        Cause::Poisoned(first.to_string()).into()
-    }
-
-    pub(crate) fn expired(seq: u64) -> Self {
-        Cause::Expired(seq).into()
-    }
-
-    pub(crate) fn closed() -> Self {
-        Cause::Closed.into()
+    /// A list that has more than `limit` items.
+    pub fn too_many(field: impl fmt::Display, limit: usize, size: usize) -> Self {
+        Self::limit(field, Unit::Items, limit, size)
     }
 
     /// An input or output error of `action` (such as "sync") on `path`.
-    pub(crate) fn io(action: &str, path: impl AsRef<Path>, source: io::Error) -> Self {
-        Cause::Io { action: format!("{action} {}", path.as_ref().display()), source }.into()
+    pub fn io(action: &str, path: impl AsRef<Path>, source: io::Error) -> Self {
+        let message = format!("{action} {}", path.as_ref().display());
+        Self::new(ErrorKind::Io, message).with_source(source)
+    }
+
+    pub(crate) fn full() -> Self {
+        Self::new(
+            ErrorKind::Full,
+            "the write queue is full; wait and try again, or write with `WhenFull::Block`",
+        )
+    }
+
+    pub(crate) fn locked(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Locked, message)
+    }
+
+    pub(crate) fn foreign(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Foreign, message)
+    }
+
+    pub(crate) fn newer(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Newer, message)
+    }
+
+    /// What a write is refused with after `first` made what is on disk uncertain.
+    pub(crate) fn poisoned(first: &Error) -> Self {
+        Self::new(
+            ErrorKind::Poisoned,
+            "the store refuses writes since an earlier write failed; what is on disk is uncertain \
+             until it is opened again, so close it and open it again",
+        )
+        .with_source(first.clone())
+    }
+
+    pub(crate) fn expired(seq: u64) -> Self {
+        let message = format!(
+            "event {seq} has expired since the snapshot was taken; take a new snapshot and ask again"
+        );
+        Self::new(ErrorKind::Expired, message)
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self::new(ErrorKind::Closed, "the store is closed")
+    }
+
+    fn limit(field: impl fmt::Display, unit: Unit, limit: usize, size: usize) -> Self {
+        let unit = match unit {
+            Unit::Bytes => "bytes",
+            Unit::Items => "items",
+        };
+        let message = format!("{field}: expected at most {limit} {unit}, found {size}");
+        Self::new(ErrorKind::Limit, message)
+    }
+
+    /// What brought it about, the nearest first.
+    fn causes(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        std::iter::successors(self.source(), |&cause| cause.source())
     }
 }
 
-impl From<Cause> for Error {
-    fn from(cause: Cause) -> Self {
-        Self(Arc::new(cause))
+impl fmt::Display for Error {
+    /// Its own text; with `#` also those of its sources, on one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if f.alternate() {
+            for cause in self.causes() {
+                write!(f, ": {cause}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, message, source } = &*self.0;
+        let mut fields = f.debug_struct("Error");
+        fields.field("kind", kind).field("message", message);
+        if let Some(source) = source {
+            fields.field("source", source);
+        }
+        fields.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_pointer_and_the_chain_says_each_thing_once() {
+        assert_eq!(size_of::<Result<()>>(), size_of::<usize>());
+        let write = Error::io("write", "log", io::Error::from(io::ErrorKind::StorageFull));
+        let refused = Error::poisoned(&write);
+        assert_eq!(refused.io_kind(), Some(io::ErrorKind::StorageFull));
+        let texts: Vec<_> = refused.causes().map(ToString::to_string).collect();
+        assert_eq!(texts, ["write log", "no storage space"]);
+        assert_eq!(format!("{refused:#}"), format!("{refused}: write log: no storage space"));
     }
 }

@@ -374,7 +374,7 @@ impl Event {
             check_len("session", session.len(), limits::MAX_NAME_BYTES)?;
         }
         if self.labels.len() > limits::MAX_LABELS {
-            return Err(Error::limit("labels", limits::MAX_LABELS, self.labels.len()));
+            return Err(Error::too_many("labels", limits::MAX_LABELS, self.labels.len()));
         }
         for (key, value) in &self.labels {
             if key.is_empty() {
@@ -384,7 +384,7 @@ impl Event {
             }
             check_len("label key", key.len(), limits::MAX_LABEL_KEY_BYTES)?;
             if value.len() > limits::MAX_LABEL_VALUE_BYTES {
-                return Err(Error::limit(
+                return Err(Error::too_long(
                     format!("label {key:?}"),
                     limits::MAX_LABEL_VALUE_BYTES,
                     value.len(),
@@ -562,7 +562,7 @@ fn check_id(field: &str, id: &EventId) -> Result<()> {
 }
 
 fn check_len(field: &str, size: usize, limit: usize) -> Result<()> {
-    if size > limit { Err(Error::limit(field, limit, size)) } else { Ok(()) }
+    if size > limit { Err(Error::too_long(field, limit, size)) } else { Ok(()) }
 }
 
 /// Now, in nanoseconds since the Unix epoch.

@@ -53,7 +53,7 @@ mod writer;
 
 pub use backup::Backup;
 pub use batch::{AppendStatus, Appended, Batch, Linked, Written};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Link, LinkKind, Quarantined, Usage};
 pub use id::EventId;
 pub use lineage::chain::{Chain, ChainEnd, ChainOptions, RootFirst};

@@ -296,7 +296,7 @@ impl Inner {
                 }
                 (Err(error), Some(before)) if error.is_damaged() && tolerated => {
                     if !before.outdated {
-                        state.notes.push(format!("{error}; what it said before goes on to hold"));
+                        state.notes.push(format!("{error:#}; what it said before goes on to hold"));
                     }
                     (before.manifest, true)
                 }

@@ -46,7 +46,7 @@ pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
             Ok(Some(name)) => rebuilt.made.push(name),
             Err(error) if error.is_damaged() || is_missing(&error) => {
                 let file = seg_name(sealed.segment);
-                rebuilt.failed.push(Finding { file, reason: error.to_string() });
+                rebuilt.failed.push(Finding { file, reason: format!("{error:#}") });
             }
             Err(error) => return Err(error),
         }

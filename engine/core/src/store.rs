@@ -236,7 +236,7 @@ impl Store {
         let encoded = batch.encode();
         let bytes = encoded.bytes();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
-            return Err(Error::limit("batch", limits::MAX_BATCH_BYTES, bytes));
+            return Err(Error::too_long("batch", limits::MAX_BATCH_BYTES, bytes));
         }
         let (receipt, answer) = Receipt::pair();
         self.send(Job::of(encoded, durability, answer), when_full)?;
@@ -702,11 +702,11 @@ impl StoreBuilder {
     pub fn open_on(self, storage: Arc<dyn Storage>) -> Result<Store> {
         if self.max_payload() > limits::MAX_PAYLOAD_BYTES {
             let found = self.max_payload();
-            return Err(Error::limit("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
+            return Err(Error::too_long("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
         }
         if self.rotation.events > limits::MAX_SEGMENT_EVENTS {
             let (most, found) = (limits::MAX_SEGMENT_EVENTS, self.rotation.events);
-            return Err(Error::limit("segment_events", most as usize, found as usize));
+            return Err(Error::too_long("segment_events", most as usize, found as usize));
         }
         let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
         let map_budget = self.map_budget.unwrap_or(limits::DEFAULT_MAP_BYTES);

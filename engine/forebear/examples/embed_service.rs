@@ -17,7 +17,7 @@ fn main() -> Result<()> {
         Ok(store) => store,
         // The message names the process that has it.
         Err(error) if error.is_locked() => {
-            eprintln!("{error}");
+            eprintln!("{error:#}");
             std::process::exit(1);
         }
         Err(error) => return Err(error),

@@ -327,7 +327,7 @@ impl Sink<'_> {
             Sink::Store(store, durability) => {
                 let submit = |event| store.submit(Batch::from(event).durability(*durability));
                 let submitted = event.and_then(|event| {
-                    submit(event).map(Answer::Written).map_err(|error| error.to_string())
+                    submit(event).map(Answer::Written).map_err(|error| format!("{error:#}"))
                 });
                 answers.send((line, submitted)).is_ok()
             }
@@ -394,7 +394,7 @@ impl<'s> HandingIn<'s> {
             Err(error) if error.is_invalid() && events.len() > 1 => {
                 events.into_iter().flat_map(|event| self.submit(vec![event])).collect()
             }
-            Err(error) => vec![Err(error.to_string()); events.len()],
+            Err(error) => vec![Err(format!("{error:#}")); events.len()],
         }
     }
 }
@@ -436,7 +436,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
                 if !receipt.is_ready() {
                     out.flush()?;
                 }
-                receipt.wait().map_err(|error| error.to_string())
+                receipt.wait().map_err(|error| format!("{error:#}"))
             }
             Err(error) => Err(error),
         };

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &TailArgs, global: &Global) -> Outcome {
                 wait = Duration::ZERO;
             }
             Some(Err(error)) if error.is_expired() || error.is_damaged() => {
-                note(&format!("forebear: {error}"));
+                note(&format!("forebear: {error:#}"));
             }
             Some(Err(error)) => return Err(error.into()),
             None if !args.follow => return listing.found(listed, "no event matches"),

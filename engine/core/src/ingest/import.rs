@@ -241,7 +241,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
-        self.intake.report.failed_files.push((path.to_owned(), error.to_string()));
+        self.intake.report.failed_files.push((path.to_owned(), format!("{error:#}")));
     }
 
     fn finish(mut self) -> Result<ImportReport> {

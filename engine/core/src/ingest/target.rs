@@ -102,7 +102,7 @@ impl Target {
                 match spool.submit(batch) {
                     Ok(ticket) => Ok(Sent::HandedIn(ticket, handed_in)),
                     Err(error) if error.is_invalid() => Err(Error::invalid(format!(
-                        "{error}; it can't be handed in, only imported while no other process \
+                        "{error:#}; it can't be handed in, only imported while no other process \
                          has the store open"
                     ))),
                     Err(error) => Err(error),

@@ -199,7 +199,7 @@ impl<'a> Iterator for Records<'a> {
             }
             Err(error) => {
                 self.at = self.body.len();
-                Some(Err(Error::damaged(format!("record at byte {at} of a block: {error}"))))
+                Some(Err(Error::damaged(format!("record at byte {at} of a block: {error:#}"))))
             }
         }
     }

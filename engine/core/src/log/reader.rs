@@ -191,7 +191,7 @@ impl LogReader {
     }
 
     fn located(&self, offset: u64, error: &Error) -> Error {
-        Error::damaged(format!("{} at byte {offset}: {error}", self.name))
+        Error::damaged(format!("{} at byte {offset}: {error:#}", self.name))
     }
 }
 

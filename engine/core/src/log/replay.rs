@@ -47,7 +47,7 @@ impl Replay {
     ) -> Result<()> {
         let located = |error: &Error| {
             Error::damaged(format!(
-                "{name}: the block at byte {} bears its digest and yet can't be read ({error}); \
+                "{name}: the block at byte {} bears its digest and yet can't be read ({error:#}); \
                  it was written wrong, so please report it",
                 header.offset
             ))

@@ -195,7 +195,7 @@ impl<'f> Scanner<'f> {
             );
         }
         if header.version != FORMAT_VERSION {
-            return Err(Error::foreign(format!(
+            return Err(Error::newer(format!(
                 "{}: expected a log of format {FORMAT_VERSION}, found format {} at byte {at}; \
                  open it with a newer release of forebear",
                 self.name, header.version

@@ -200,7 +200,7 @@ impl std::fmt::Debug for ChunkWriter {
 }
 
 fn too_much(bytes: u64) -> Error {
-    Error::limit("records of one segment", MAX_RAW_BYTES as usize, bytes as usize)
+    Error::too_long("records of one segment", MAX_RAW_BYTES as usize, bytes as usize)
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -165,8 +165,8 @@ impl SegFile {
         mut show: impl FnMut(u32, EventId) -> Result<()>,
     ) -> Result<()> {
         let parents = IdTable::new(&self.pages, &self.sections[PARENTS]);
-        for at in 0..parents.len().map_err(|error| self.damaged(&error.to_string()))? {
-            let (row, id) = parents.at(at).map_err(|error| self.damaged(&error.to_string()))?;
+        for at in 0..parents.len().map_err(|error| self.damaged(&format!("{error:#}")))? {
+            let (row, id) = parents.at(at).map_err(|error| self.damaged(&format!("{error:#}")))?;
             show(row as u32, id)?;
         }
         Ok(())
@@ -177,7 +177,7 @@ impl SegFile {
     pub(crate) fn anchors_before(&self, end: u64) -> Result<Vec<u64>> {
         IdTable::new(&self.pages, &self.sections[ANCHORS])
             .numbers_below(end)
-            .map_err(|error| self.damaged(&error.to_string()))
+            .map_err(|error| self.damaged(&format!("{error:#}")))
     }
 
     /// All of the table of late parents.
@@ -191,7 +191,7 @@ impl SegFile {
     pub(crate) fn late_parent(&self, child: u64) -> Result<Option<LateParent>> {
         LateTable::new(&self.pages, &self.sections[LATE])
             .find(child, self.footer.rows)
-            .map_err(|error| self.damaged(&error.to_string()))
+            .map_err(|error| self.damaged(&format!("{error:#}")))
     }
 
     /// The id of an anchor in an earlier segment. O(log n).
@@ -202,7 +202,7 @@ impl SegFile {
     /// The text with this number. O(1).
     pub(crate) fn text(&self, number: u32) -> Result<&str> {
         strings::text(&self.pages, &self.sections[STRINGS], self.footer.texts, number)
-            .map_err(|error| self.damaged(&error.to_string()))
+            .map_err(|error| self.damaged(&format!("{error:#}")))
     }
 
     /// What the heap's chunks are compressed with; may be empty.
@@ -288,7 +288,7 @@ impl SegFile {
     fn find_id(&self, section: usize, number: u64) -> Result<Option<EventId>> {
         IdTable::new(&self.pages, &self.sections[section])
             .find(number)
-            .map_err(|error| self.damaged(&error.to_string()))
+            .map_err(|error| self.damaged(&format!("{error:#}")))
     }
 }
 

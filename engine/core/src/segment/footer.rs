@@ -151,7 +151,7 @@ impl Footer {
         let mut fields = Fields { bytes: *bytes, at: MAGIC.len() };
         let version = fields.u32();
         if version != SEG_VERSION {
-            return Err(Error::foreign(format!(
+            return Err(Error::newer(format!(
                 "{name}: expected a segment of format {SEG_VERSION}, found format {version}; open \
                  it with a newer release of forebear"
             )));

@@ -195,7 +195,7 @@ impl SegFile {
         let mut bytes = AlignedVec::new();
         self.copy_row(row, usize::MAX, cache, &mut bytes)?;
         plain(LogBytes::Read(Arc::new(bytes)), 0, true)
-            .map_err(|error| self.damaged(&format!("the record of row {row}: {error}")))
+            .map_err(|error| self.damaged(&format!("the record of row {row}: {error:#}")))
     }
 
     /// The quarantined input with this address.
@@ -483,7 +483,7 @@ impl SegFile {
 
     fn located(&self, record: u32, error: &Error) -> Error {
         let at = u64::from(record) * ALIGN as u64;
-        self.damaged(&format!("the record at byte {at} before compression: {error}"))
+        self.damaged(&format!("the record at byte {at} before compression: {error:#}"))
     }
 }
 

@@ -25,7 +25,7 @@ where
             before = Some(id);
         }
         let at = u32::try_from(at)
-            .map_err(|_| Error::limit("ids of one segment", u32::MAX as usize, at))?;
+            .map_err(|_| Error::too_long("ids of one segment", u32::MAX as usize, at))?;
         out.write(&number.to_le_bytes())?;
         out.write(&at.to_le_bytes())?;
     }

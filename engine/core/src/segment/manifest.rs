@@ -223,7 +223,7 @@ impl Manifest {
             )));
         };
         if version != FORMAT_VERSION.to_string() {
-            return Err(Error::foreign(format!(
+            return Err(Error::newer(format!(
                 "{NAME}: expected a store of format {FORMAT_VERSION}, found format {version}; \
                  open it with a newer release of forebear"
             )));

@@ -36,7 +36,7 @@ pub(crate) fn open(
     let bytes = rebuild(file, cache)?;
     let mut note = format!("{name} was made again from {}: {reason}", file.name());
     if writable && let Err(error) = write(storage, &name, &bytes) {
-        note = format!("{note}; it could not be written: {error}");
+        note = format!("{note}; it could not be written: {error:#}");
     }
     tell(note);
     let footer = file.footer();

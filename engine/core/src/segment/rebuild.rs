@@ -89,7 +89,7 @@ impl SegFile {
 impl Blocks<'_> {
     /// The next block or gap; none at the end of the log.
     pub(crate) fn next(&mut self) -> Result<Option<Rebuilt>> {
-        match self.list.next().map_err(|error| self.segment.damaged(&error.to_string()))? {
+        match self.list.next().map_err(|error| self.segment.damaged(&format!("{error:#}")))? {
             Some(Listed::Gap(range)) => Ok(Some(Rebuilt::Gap(range))),
             Some(Listed::Block(header, runs)) => {
                 self.rebuild(&header, &runs)?;

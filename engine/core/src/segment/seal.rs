@@ -225,7 +225,7 @@ impl Scanned {
                 _ => window.read(at, FRAME_BYTES, header.end())?,
             };
             let frame = Frame::parse(front, header.end() - at)
-                .map_err(|error| misfit(&error.to_string()))?;
+                .map_err(|error| misfit(&format!("{error:#}")))?;
             let length = u32::try_from(frame.len()).map_err(|_| misfit("too large a record"))?;
             let event = matches!(frame.kind, RecordKind::Event | RecordKind::Version);
             if runs.len() % 2 == usize::from(!event) || runs.is_empty() {

@@ -15,7 +15,7 @@ pub(crate) fn write<'a>(
     for text in texts.clone() {
         end += text.len();
         let end = u32::try_from(end)
-            .map_err(|_| Error::limit("texts of one segment", u32::MAX as usize, end))?;
+            .map_err(|_| Error::too_long("texts of one segment", u32::MAX as usize, end))?;
         out.write(&end.to_le_bytes())?;
     }
     texts.into_iter().try_for_each(|text| out.write(text.as_bytes()))

@@ -51,7 +51,7 @@ impl Put {
             }
             Ok(value) => {
                 let size = value.get().len();
-                self.error = Some(Error::limit(key, limits::MAX_METADATA_BYTES, size));
+                self.error = Some(Error::too_long(key, limits::MAX_METADATA_BYTES, size));
             }
             Err(error) => {
                 let error = Error::invalid(format!("expected {key} to be JSON: {error}"));
@@ -112,7 +112,7 @@ pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
         )));
     }
     if name.len() > limits::MAX_SESSION_BYTES {
-        return Err(Error::limit(field, limits::MAX_SESSION_BYTES, name.len()));
+        return Err(Error::too_long(field, limits::MAX_SESSION_BYTES, name.len()));
     }
     Ok(())
 }

@@ -304,7 +304,7 @@ impl Drainer {
             line: 1,
             offset: 0,
             length: bytes.len() as u64,
-            reason: why.to_string(),
+            reason: format!("{why:#}"),
             bytes: if kept { bytes.to_vec() } else { Vec::new() },
         };
         let quarantined = vec![Encoded::quarantined(input)];
@@ -356,7 +356,7 @@ fn is_stale(name: &str) -> bool {
 }
 
 fn note(shared: &Shared, error: &Error) {
-    let told = format!("what was handed in through {FOLDER}/ was not all taken in: {error}");
+    let told = format!("what was handed in through {FOLDER}/ was not all taken in: {error:#}");
     shared.view().segments.note(told);
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Contents {
 pub(super) fn encode(batch: &EncodedBatch, contents: Contents) -> Result<Vec<u8>> {
     let body_len = batch.bytes();
     if body_len > limits::MAX_BATCH_BYTES {
-        return Err(Error::limit("batch for the spool", limits::MAX_BATCH_BYTES, body_len));
+        return Err(Error::too_long("batch for the spool", limits::MAX_BATCH_BYTES, body_len));
     }
     let mut bytes = vec![0; HEADER_BYTES];
     bytes.reserve_exact(body_len);
@@ -151,7 +151,7 @@ fn check(record: &Encoded, max_payload: usize) -> Result<RecordKind> {
         }
     }
     if payload > max_payload {
-        return Err(Error::limit("payload", max_payload, payload));
+        return Err(Error::too_long("payload", max_payload, payload));
     }
     Ok(kind)
 }

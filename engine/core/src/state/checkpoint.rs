@@ -47,11 +47,11 @@ impl Checkpoint {
             )));
         }
         if source.len() > most {
-            return Err(Error::limit("source of a checkpoint", most, source.len()));
+            return Err(Error::too_long("source of a checkpoint", most, source.len()));
         }
         let most = limits::MAX_CHECKPOINT_BYTES;
         if position.len() > most {
-            return Err(Error::limit("position of a checkpoint", most, position.len()));
+            return Err(Error::too_long("position of a checkpoint", most, position.len()));
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ pub(crate) fn check_patch(name: &str, value: &[u8]) -> Result<()> {
 pub(crate) fn check_fields(fields: &Fields) -> Result<()> {
     let most = limits::MAX_METADATA_BYTES;
     match fields.iter().find(|(key, value)| key.len().max(value.get().len()) > most) {
-        Some((_, value)) => Err(Error::limit("field", most, value.get().len())),
+        Some((_, value)) => Err(Error::too_long("field", most, value.get().len())),
         None => Ok(()),
     }
 }

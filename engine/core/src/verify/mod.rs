@@ -117,7 +117,7 @@ impl Check<'_> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if is_finding(&error) => {
-                self.found(file, error.to_string());
+                self.found(file, format!("{error:#}"));
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -55,13 +55,13 @@ impl<'c> Above<'c> {
         match misplaced(file, row) {
             Ok(None) => {}
             Err(error) if !is_finding(&error) => return Err(error),
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Some(format!("{error:#}"))),
             wrong => return wrong,
         }
         match self.names(file, index, laid_out, row, (expected, entry)) {
             Ok(None) => {}
             Err(error) if !is_finding(&error) => return Err(error),
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Some(format!("{error:#}"))),
             wrong => return wrong,
         }
         Ok(self.lineage(row, entry))

@@ -67,7 +67,7 @@ impl Writer {
 fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
     match outcome {
         Err(error) if error.is_damaged() => {
-            view.segments.note(format!("state of segments that were dropped is lost: {error}"));
+            view.segments.note(format!("state of segments that were dropped is lost: {error:#}"));
             Ok(None)
         }
         outcome => outcome.map(Some),

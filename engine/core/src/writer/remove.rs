@@ -30,7 +30,8 @@ impl Removals {
             let names = names.to_vec();
             move || {
                 if let Err(error) = remove_all(&*storage, &names) {
-                    segments.note(format!("{error}; it is removed when the store is next opened"));
+                    segments
+                        .note(format!("{error:#}; it is removed when the store is next opened"));
                 }
             }
         };

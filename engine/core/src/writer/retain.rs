@@ -43,7 +43,7 @@ impl Writer {
         match kept {
             Ok(()) => self.drop_oldest(&view, due),
             Err(error) if self.poison.is_none() => {
-                view.segments.note(format!("nothing was dropped: {error}"));
+                view.segments.note(format!("nothing was dropped: {error:#}"));
                 Ok(())
             }
             Err(error) => Err(error),

@@ -274,7 +274,7 @@ impl Follower {
     fn search(&mut self) -> Result<()> {
         let found = Files::find_present(&self.options.paths);
         self.failed =
-            found.failed.iter().map(|(path, error)| (path.clone(), error.to_string())).collect();
+            found.failed.iter().map(|(path, error)| (path.clone(), format!("{error:#}"))).collect();
         self.failed.truncate(MAX_FAILING);
         self.searches += 1;
         let snapshot = self.store.snapshot();
@@ -440,7 +440,7 @@ impl Follower {
                 self.read_errors += 1;
                 self.ready.remove(path);
                 self.touched.remove(path);
-                tracked.failed(path, error.to_string(), Instant::now());
+                tracked.failed(path, format!("{error:#}"), Instant::now());
             }
         }
         let after = tracked.source.as_ref().map_or(0, |source| source.looked);

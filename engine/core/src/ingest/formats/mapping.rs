@@ -151,7 +151,7 @@ fn labels(value: &Value) -> Result<Vec<(String, Vec<String>)>> {
 
 fn check_labels(members: &Map<String, Value>) -> Result<()> {
     if members.len() > limits::MAX_LABELS {
-        return Err(Error::limit("labels of the mapping", limits::MAX_LABELS, members.len()));
+        return Err(Error::too_many("labels of the mapping", limits::MAX_LABELS, members.len()));
     }
     for key in members.keys() {
         if key.is_empty() || key.len() > limits::MAX_LABEL_KEY_BYTES {
@@ -178,7 +178,7 @@ fn fields(of: &str, value: &Value) -> Result<Vec<String>> {
         _ => return Err(refused(&value.to_string())),
     };
     if names.len() > MAX_NAMES {
-        return Err(Error::limit(
+        return Err(Error::too_many(
             format!("names under `{of}` of the mapping"),
             MAX_NAMES,
             names.len(),
@@ -186,7 +186,7 @@ fn fields(of: &str, value: &Value) -> Result<Vec<String>> {
     }
     let names = names.into_iter().map(|name| match name {
         Value::String(name) if name.is_empty() => Err(refused("an empty name")),
-        Value::String(name) if name.matches('.').count() > MAX_DOTS => Err(Error::limit(
+        Value::String(name) if name.matches('.').count() > MAX_DOTS => Err(Error::too_many(
             format!("dots in a name under `{of}` of the mapping"),
             MAX_DOTS,
             name.matches('.').count(),

@@ -449,7 +449,7 @@ impl Index {
 
     fn next_row(&self) -> Result<u32> {
         u32::try_from(self.rows.len()).ok().filter(|&row| row < MAX_ROWS).ok_or_else(|| {
-            Error::limit("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
+            Error::too_many("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
         })
     }
 
