@@ -46,6 +46,10 @@ bench-import *args:
 bench-lookups *args:
     cargo run --release -p forebear-benches --bin lookups -- {{args}}
 
+# Instructions of appends, sealing and chains under valgrind, beside those on record.
+instructions *args:
+    cargo run --release -p forebear-benches --bin instructions -- --record benches/instructions.txt {{args}}
+
 # A fuzz target (open_log, import_transcript, import_formats) for so many seconds.
 fuzz target seconds="60":
     mkdir -p fuzz/corpus/{{target}}

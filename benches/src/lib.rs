@@ -3,6 +3,7 @@
 
 pub mod data;
 pub mod import;
+pub mod instructions;
 pub mod ours;
 pub mod pair;
 pub mod process;

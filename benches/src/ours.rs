@@ -20,9 +20,13 @@ impl Ours {
     pub fn build(folder: &Path, chains: &Chains) -> Result<Self> {
         let store = Store::open(folder.join("events.forebear"))?;
         for items in chains.items.chunks(BATCH) {
-            let batch: Batch = items.iter().map(event).collect();
-            store.write(batch.durability(Durability::Flush))?;
+            store.write(batch(items).durability(Durability::Flush))?;
         }
+        Self::of(store)
+    }
+
+    /// What a store holds, which is closed.
+    pub fn of(store: Store) -> Result<Self> {
         let snapshot = store.snapshot();
         store.close()?;
         Ok(Self { snapshot })
@@ -49,6 +53,11 @@ impl Ours {
         // An event that is not there sums up to 0, which the caller finds wrong.
         Ok(self.snapshot.chain(event_id(id), options)?.into_iter().flatten())
     }
+}
+
+/// The events in one batch.
+pub fn batch(items: &[Item]) -> Batch {
+    items.iter().map(event).collect()
 }
 
 /// The event as forebear takes it.
