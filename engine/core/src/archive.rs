@@ -8,10 +8,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::log::block::StoreId;
-use crate::segment::manifest::{self, LogStart, Manifest, Read, idx_name, seg_name, segment_of};
-use crate::segment::sealed::Sealed;
+use crate::base::error::{Error, Result};
+use crate::base::format::StoreId;
+use crate::manifest::Sealed;
+use crate::manifest::{self, LogStart, Manifest, Read, idx_name, seg_name, segment_of};
 use crate::storage::Storage;
 
 /// Adds segments to the archive at `path`, which is `to`. They are durable there

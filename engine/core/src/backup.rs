@@ -3,16 +3,15 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::log::block::Digest;
+use crate::base::error::{Error, Result};
+use crate::base::format::Digest;
 use crate::log::scan::{Found, Scanner};
+use crate::log::view::LogView;
+use crate::manifest::Sealed;
+use crate::manifest::{self, FullLog, LogStart, Manifest, Read, idx_name, log_name, seg_name};
 use crate::segment::filters::{group_name, group_of};
-use crate::segment::manifest::{
-    self, FullLog, LogStart, Manifest, Read, idx_name, log_name, seg_name,
-};
-use crate::segment::sealed::Sealed;
 use crate::storage::{Storage, copy};
-use crate::view::{LogView, View};
+use crate::view::View;
 
 /// What a backup holds.
 ///

@@ -1,15 +1,17 @@
 //! What is written as one, and what became of it.
 
-use crate::error::{Error, Result};
-use crate::event::{Event, Link, Quarantined};
-use crate::id::EventId;
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::event::{Event, Quarantined};
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::{Link, Linked};
+use crate::base::options::{Durability, WhenFull};
+use crate::base::state::Family;
 use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
-use crate::options::{Durability, WhenFull};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::{self, Relationship};
+use crate::state;
 use crate::state::checkpoint::Checkpoint;
-use crate::state::{self, Family};
 
 /// Events, links, quarantined input and checkpoints that are written as one: after a crash
 /// either all of them are there or none.
@@ -383,49 +385,6 @@ impl AppendStatus {
             AppendStatus::New => "new",
             AppendStatus::Repeat => "repeat",
             AppendStatus::Version => "version",
-        }
-    }
-}
-
-/// What became of a link.
-///
-/// ```
-/// use forebear::{Event, LinkKind, Linked, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("error").id("failure").parent("call"))?;
-/// assert_eq!(store.link("failure", "other", LinkKind::Caused)?, Linked::Refused);
-/// assert_eq!(store.link("call", "ask", LinkKind::Caused)?, Linked::Accepted);
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Linked {
-    /// It is the child's link to its parent now. An end that is not stored yet
-    /// joins when it arrives.
-    Accepted,
-    /// Both ends were linked just so already; nothing was stored.
-    Repeat,
-    /// The child named another parent itself, or a stronger claim stands, or
-    /// claims moved events to other parents so often already (four times each
-    /// on average) that no more may; kept and listed among the refused links.
-    Refused,
-    /// Following it would lead round in a circle; kept, listed, never followed,
-    /// not even if another link of the circle is replaced later.
-    Closing,
-}
-
-impl Linked {
-    /// The outcome's name: `accepted`, `repeat`, `refused` or `closing`.
-    ///
-    /// ```
-    /// assert_eq!(forebear::Linked::Closing.as_str(), "closing");
-    /// ```
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Linked::Accepted => "accepted",
-            Linked::Repeat => "repeat",
-            Linked::Refused => "refused",
-            Linked::Closing => "closing",
         }
     }
 }

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::Catalog;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::format::StoreId;
 use crate::log::append::LogWriter;
-use crate::log::block::StoreId;
 use crate::log::reader::LogReader;
 use crate::log::recovery::{Recovered, recover, store_of};
-use crate::recovery::RecoveryReport;
+use crate::log::report::RecoveryReport;
+use crate::log::view::{Log, LogView, Visible};
+use crate::manifest::{self, Catalog, FullLog, LogStart, Manifest, Read, log_name, segment_of};
 use crate::segment::filters::group_of;
-use crate::segment::manifest::{self, FullLog, LogStart, Manifest, Read, log_name, segment_of};
 use crate::segment::segments::Segments;
 use crate::shared::Shared;
 use crate::spool;
 use crate::storage::{LockGuard, LockOutcome, Storage, StorageFile};
-use crate::view::{Log, LogView, View, Visible};
+use crate::view::View;
 
 /// A store that was opened and recovered.
 #[derive(Debug)]
@@ -245,7 +245,7 @@ fn refuse_headless(storage: &dyn Storage, reason: &str) -> Result<()> {
 
 /// Keeps a damaged manifest under another name.
 fn keep_manifest(storage: &dyn Storage) -> Result<()> {
-    let kept = format!("{}.damaged-{}", manifest::NAME, crate::event::now_ns());
+    let kept = format!("{}.damaged-{}", manifest::NAME, crate::base::clock::now_ns());
     storage
         .rename(manifest::NAME, &kept)
         .map_err(|error| Error::io("keep the damaged", manifest::NAME, error))

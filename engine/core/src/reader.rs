@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::log::block::StoreId;
+use crate::base::error::{Error, Result};
+use crate::base::format::StoreId;
+use crate::base::limits;
 use crate::log::follow::{Followed, Follower};
+use crate::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
 use crate::query::filter::Filter;
-use crate::segment::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
 use crate::segment::segments::Segments;
 use crate::snapshot::Snapshot;
 use crate::storage::{Disk, Storage};

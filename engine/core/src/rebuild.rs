@@ -3,14 +3,14 @@
 
 use std::io::ErrorKind;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::manifest::Sealed;
+use crate::manifest::{idx_name, seg_name};
 use crate::segment::file::SegFile;
 use crate::segment::filters::{group_name, group_of};
 use crate::segment::heap::ChunkCache;
-use crate::segment::manifest::{idx_name, seg_name};
 use crate::segment::open_index;
 use crate::segment::pages::{PAGE_BYTES, page_digest};
-use crate::segment::sealed::Sealed;
 use crate::verify::Finding;
 use crate::view::View;
 

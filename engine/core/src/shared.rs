@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::view::{Log, View, Visible};
+use crate::log::view::{Log, Visible};
+use crate::view::View;
 
 /// What new snapshots see.
 #[derive(Debug)]

@@ -6,17 +6,18 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use crate::batch::{Appended, Batch, Linked, Written};
-use crate::error::{Error, Result};
-use crate::event::{Event, Link, LinkKind};
-use crate::id::EventId;
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::event::Event;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::{Link, LinkKind, Linked};
+use crate::base::options::{Durability, WhenFull};
+use crate::batch::{Appended, Batch, Written};
 use crate::log::encoded::EncodedBatch;
+use crate::log::report::RecoveryReport;
+use crate::manifest::{Retained, Retention};
 use crate::opening;
-use crate::options::{Durability, WhenFull};
 use crate::rebuild::{self, Rebuilt};
-use crate::recovery::RecoveryReport;
-use crate::retention::{Retained, Retention};
 use crate::segment::segments::Segments;
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::Relationship;

@@ -2,36 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::event::{LinkKind, Usage};
-use crate::id::EventId;
+use crate::base::event::Usage;
+use crate::base::id::EventId;
+use crate::base::link::LinkKind;
+use crate::base::page::Cursor;
+use crate::base::row::{Columns, NONE};
 use crate::log::RecordView;
-use crate::log::index::NONE;
-use crate::query::page::Cursor;
 use crate::segment::packed::PackedView;
 use crate::segment::sealed::Segment;
-
-/// How much of an event a query loads.
-///
-/// ```
-/// use forebear::{Detail, Event, Filter, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("tool_use").label("tool", "Bash").payload("ls"))?;
-/// let filter = Filter::new().detail(Detail::Labels);
-/// let event = store.snapshot().events(&filter)?.items.remove(0);
-/// assert_eq!((event.label("tool"), event.payload()), (Some("Bash"), None));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Detail {
-    /// What the index holds; the log is not read. No labels, no payload.
-    Columns,
-    /// The labels too, not the payload.
-    Labels,
-    /// Everything.
-    #[default]
-    Payload,
-}
 
 /// An event as it is stored, with its place in the lineage.
 ///
@@ -59,18 +37,6 @@ pub struct StoredEvent {
     pub(crate) columns: Columns,
     pub(crate) lineage: Lineage,
     pub(crate) content: Content,
-}
-
-/// What the index holds of an event, texts and lineage aside.
-#[derive(Clone, Debug)]
-pub(crate) struct Columns {
-    pub(crate) seq: u64,
-    pub(crate) version: bool,
-    pub(crate) derived_id: bool,
-    pub(crate) id: EventId,
-    pub(crate) time_ns: i64,
-    /// Where the record begins: in the log, or in the segment's heap.
-    pub(crate) place: u64,
 }
 
 /// An event's place in the lineage.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
-use crate::log::index::Flags;
+use crate::base::error::{Error, Result};
+use crate::base::page::Cursor;
+use crate::base::row::Flags;
 use crate::query::events::find_root;
 use crate::query::filter::Filter;
-use crate::query::page::Cursor;
 use crate::query::plan::Plan;
 use crate::reader::{Current, Reader};
 use crate::snapshot::Snapshot;
@@ -329,9 +329,9 @@ impl Planned {
 /// The first sequence number of the first part that may hold an event of this time or
 /// later.
 fn begin(view: &View, time_ns: i64) -> u64 {
-    let before = |sealed: &&crate::segment::sealed::Sealed| sealed.max_time_ns < time_ns;
+    let before = |sealed: &&crate::manifest::Sealed| sealed.max_time_ns < time_ns;
     let last_before = view.sealed.iter().take_while(before).last();
-    last_before.map_or(view.first_seq(), crate::segment::sealed::Sealed::end_seq)
+    last_before.map_or(view.first_seq(), crate::manifest::Sealed::end_seq)
 }
 
 /// How long it takes at most until a write is noticed, about.

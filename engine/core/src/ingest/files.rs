@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::ingest::follow::seen::Seen;
 
 /// The files to import, each once, in byte order of their paths.

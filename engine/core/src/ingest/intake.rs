@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::batch::{AppendStatus, Batch, Linked, Written};
-use crate::error::Result;
-use crate::event::{Link, Quarantined};
+use crate::base::error::Result;
+use crate::base::event::Quarantined;
+use crate::base::link::{Link, Linked};
+use crate::base::options::{Durability, WhenFull};
+use crate::batch::{AppendStatus, Batch, Written};
 use crate::ingest::follow::position::Position;
 use crate::ingest::formats::claude::spawn::Clues;
 use crate::ingest::formats::{Adapter, Choice, ReadEvent};
 use crate::ingest::target::{Outcome, Sent, Target};
 use crate::ingest::{HandedIn, ImportReport};
-use crate::options::{Durability, WhenFull};
 use crate::snapshot::Snapshot;
 
 /// Fills batches, submits them, counts what became of them, and links agents.

@@ -54,8 +54,8 @@ mod trail;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::options::Durability;
 use crate::ingest::formats::Choice;
-use crate::options::Durability;
 
 pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
 pub(crate) use formats::hook_event;

@@ -4,10 +4,10 @@
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
+use crate::base::error::{Error, Result};
+use crate::base::limits;
 use crate::batch::{Batch, Written};
-use crate::error::{Error, Result};
 use crate::ingest::HandedIn;
-use crate::limits;
 use crate::reader::Reader;
 use crate::snapshot::Snapshot;
 use crate::spool::{Spool, Ticket};

@@ -1,13 +1,14 @@
 //! The chain of causes from an event to its root.
 
-use crate::error::Result;
-use crate::event::LinkKind;
-use crate::id::EventId;
-use crate::limits;
+use crate::base::detail::Detail;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::LinkKind;
 use crate::lineage::pieces::Position;
 use crate::lineage::up::Up;
 use crate::snapshot::Snapshot;
-use crate::stored::{Content, Detail, Lineage, StoredEvent};
+use crate::stored::{Content, Lineage, StoredEvent};
 use crate::view::View;
 use crate::view::near::Near;
 use crate::view::source::LastRead;

@@ -3,10 +3,11 @@
 
 use std::collections::VecDeque;
 
-use crate::error::Result;
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::row::{Claim, StoredParent};
 use crate::lineage::up::Up;
-use crate::view::{Claim, StoredParent, View};
+use crate::view::View;
 
 /// What children are ordered by. Moments are twice a sequence number for an event
 /// that was stored, and one less for a claim that was made before it.

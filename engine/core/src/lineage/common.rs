@@ -1,7 +1,7 @@
 //! Ancestors, and the nearest cause that two events have in common.
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
 use crate::lineage::chain::ChainEnd;
 use crate::lineage::pieces::{Above, Position};
 use crate::lineage::up::Up;

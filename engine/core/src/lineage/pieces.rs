@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::row::Flags;
+use crate::base::state::Family;
 use crate::lineage::up::Up;
-use crate::log::index::Flags;
-use crate::state::Family;
 use crate::state::lineage::{self, Lineage};
 use crate::view::View;
 use crate::view::joins::Join;

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 
-use crate::error::Result;
-use crate::id::EventId;
-use crate::limits;
+use crate::base::detail::Detail;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
 use crate::lineage::children::{Children, key_of};
 use crate::lineage::pieces::Tops;
 use crate::lineage::up::Up;
-use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
-use crate::stored::{Detail, Found, StoredEvent};
+use crate::stored::{Found, StoredEvent};
 use crate::view::View;
 use crate::view::source::LastRead;
 

@@ -1,11 +1,12 @@
 //! From an event to its parent, across segments.
 
-use crate::error::Result;
-use crate::event::LinkKind;
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::link::LinkKind;
+use crate::base::row::{Claim, StoredParent};
 use crate::lineage::chain::ChainEnd;
 use crate::log::index::{Verdict, weigh};
-use crate::view::{Claim, Source, StoredParent, View};
+use crate::view::{Source, View};
 
 /// Where the link of an event leads.
 #[derive(Clone, Debug, PartialEq, Eq)]

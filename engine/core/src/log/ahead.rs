@@ -5,7 +5,7 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::log::block::Header;
 use crate::log::index::Dictionary;
 use crate::log::replay::{Parsed, parse};

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::event::now_ns;
-use crate::log::block::{BlockBuilder, Digest, FORMAT_VERSION, Header, StoreId};
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, FORMAT_VERSION, StoreId};
+use crate::log::block::{BlockBuilder, Header};
 use crate::log::early::EarlySync;
-use crate::segment::manifest::LogStart;
+use crate::manifest::LogStart;
 use crate::storage::StorageFile;
 
 /// A log open for appending. Owned by the writer alone.

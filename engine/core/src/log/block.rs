@@ -2,8 +2,9 @@
 //!
 //! `docs/format.md` draws the header. All numbers are little-endian.
 
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, StoreId};
+use crate::base::limits;
 use crate::log::encoded::Encoded;
 use crate::log::record::Frame;
 
@@ -14,17 +15,9 @@ pub(crate) const HEADER_BYTES: usize = 144;
 const DIGEST_AT: usize = 112;
 /// The first bytes of every block.
 pub(crate) const MAGIC: [u8; 8] = *b"frbrBLK\n";
-/// The version of the format that this code writes, and the only one it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
 /// More bytes than any body has: a batch, or one record at the largest payload
 /// that can be allowed, and its fields.
 pub(crate) const MAX_BODY_BYTES: u64 = (limits::MAX_PAYLOAD_BYTES + limits::MAX_BATCH_BYTES) as u64;
-
-/// A BLAKE3 digest.
-pub(crate) type Digest = [u8; 32];
-/// Random bytes that tell a store's blocks from any other's, and from bytes in
-/// a payload that merely look like a block.
-pub(crate) type StoreId = [u8; 16];
 
 /// What stands in front of a block's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

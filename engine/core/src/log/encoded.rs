@@ -8,17 +8,18 @@ use rkyv::api::high::{HighSerializer, to_bytes_in};
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
 
-use crate::error::{Error, Result};
-use crate::event::{Event, Link, LinkKind, Quarantined};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::event::{Event, Quarantined};
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind, link_number};
+use crate::base::state::Family;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::index::Outside;
 use crate::log::record::{
     ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, CarriedMeta, FRAME_BYTES, Frame, IdMeta,
-    LinkMeta, NO_PAYLOAD, QuarantineMeta, RecordKind, StateFields, StateMeta, access, link_number,
-    padded, state_fields,
+    LinkMeta, NO_PAYLOAD, QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded,
+    state_fields,
 };
-use crate::state::Family;
 
 /// A record as it stands in a block, but for the choice between an event and a
 /// version of one, which the writer makes.

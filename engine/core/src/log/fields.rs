@@ -3,10 +3,11 @@
 use rkyv::primitive::ArchivedU16;
 use rkyv::{Archive, Serialize};
 
-use crate::error::{Error, Result};
-use crate::event::{Event, Usage};
-use crate::id::EventId;
-use crate::log::record::{ALIGN, IdMeta, access, link_number};
+use crate::base::error::{Error, Result};
+use crate::base::event::{Event, Usage};
+use crate::base::id::EventId;
+use crate::base::link::link_number;
+use crate::log::record::{ALIGN, IdMeta, access};
 
 /// The fields of an event or a version on disk.
 ///

@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, StoreId};
 use crate::log::ahead::apply_ahead;
-use crate::log::block::{Digest, HEADER_BYTES, Header, StoreId};
+use crate::log::block::{HEADER_BYTES, Header};
 use crate::log::index::Index;
 use crate::log::reader::LogReader;
 use crate::log::recovery::rest_of;
 use crate::log::replay::Replay;
 use crate::log::scan::{Found, Scanner};
-use crate::segment::manifest::{FullLog, LogStart, log_name};
+use crate::log::view::{Log, LogView, Visible};
+use crate::manifest::{FullLog, LogStart, log_name};
 use crate::storage::StorageFile;
-use crate::view::{Log, LogView, Visible};
 
 /// A log and how far it was followed.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 mod ahead;
 pub(crate) mod append;
 pub(crate) mod block;
+pub(crate) mod content;
 pub(crate) mod early;
 pub(crate) mod encoded;
 pub(crate) mod fields;
@@ -13,7 +14,9 @@ pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recovery;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod scan;
+pub(crate) mod view;
 pub(crate) mod windows;
 
 pub(crate) use record::RecordView;

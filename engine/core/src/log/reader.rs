@@ -8,8 +8,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rkyv::util::AlignedVec;
 
-use crate::error::{Error, Result};
-use crate::event::Quarantined;
+use crate::base::error::{Error, Result};
+use crate::base::event::Quarantined;
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
 use crate::log::windows::{LastWindow, Windows};
 use crate::storage::{Map, StorageFile};

@@ -9,12 +9,13 @@ use rkyv::api::low;
 use rkyv::rancor::Failure;
 use rkyv::{Archive, Serialize};
 
-use crate::error::{Error, Result};
-use crate::event::{Link, LinkKind, Quarantined};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::event::Quarantined;
+use crate::base::id::EventId;
+use crate::base::link::{Link, link_kind};
+use crate::base::state::Family;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::reader::LogBytes;
-use crate::state::Family;
 
 /// Records begin at multiples of this.
 pub(crate) const ALIGN: usize = 16;
@@ -371,21 +372,4 @@ pub(crate) fn quarantine_key(fields: &ArchivedQuarantineMeta, bytes: &[u8]) -> [
     let mut key = [0; 16];
     key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     key
-}
-
-/// The number on disk of a link kind.
-pub(crate) fn link_number(kind: LinkKind) -> u8 {
-    match kind {
-        LinkKind::Caused => 0,
-        LinkKind::Continues => 1,
-        LinkKind::Spawned => 2,
-    }
-}
-
-/// The link kind with this number on disk.
-pub(crate) fn link_kind(number: u8) -> Result<LinkKind> {
-    LinkKind::ALL
-        .get(usize::from(number))
-        .copied()
-        .ok_or_else(|| Error::damaged(format!("expected a link kind of 0, 1 or 2, found {number}")))
 }

@@ -8,15 +8,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::format::StoreId;
 use crate::log::ahead::apply_ahead;
 use crate::log::append::LogWriter;
-use crate::log::block::{BlockBuilder, Header, StoreId};
+use crate::log::block::{BlockBuilder, Header};
 use crate::log::index::Index;
 use crate::log::replay::{Parsed, Replay, parse};
+use crate::log::report::{Damage, RecoveryReport};
 use crate::log::scan::{Found, Scanner};
-use crate::recovery::{Damage, RecoveryReport};
-use crate::segment::manifest::LogStart;
+use crate::manifest::LogStart;
 use crate::storage::{Storage, StorageFile};
 
 /// A log that was opened: where it goes on, and the index of what it holds.

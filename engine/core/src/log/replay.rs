@@ -1,8 +1,8 @@
 //! Building an index from blocks in their order, whether they come from a log or
 //! from a sealed segment.
 
-use crate::error::{Error, Result};
-use crate::event::Link;
+use crate::base::error::{Error, Result};
+use crate::base::link::Link;
 use crate::log::block::{HEADER_BYTES, Header, Records};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Dictionary, Entered, Index, LookUp, Outside, Seen};

@@ -5,11 +5,9 @@ use std::ops::Range;
 use memchr::memmem;
 use rkyv::util::AlignedVec;
 
-use crate::error::{Error, Result};
-use crate::log::block::{
-    Digest, FORMAT_VERSION, HEADER_BYTES, Header, MAGIC, MAX_BODY_BYTES, StoreId, digest,
-    digest_begun,
-};
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, FORMAT_VERSION, StoreId};
+use crate::log::block::{HEADER_BYTES, Header, MAGIC, MAX_BODY_BYTES, digest, digest_begun};
 use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 

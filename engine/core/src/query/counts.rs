@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::log::index::{NONE, Place};
+use crate::base::error::{Error, Result};
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
+use crate::base::row::{ListOf, NONE, Place};
 use crate::query::events::{Moment, scan};
 use crate::query::filter::Filter;
-use crate::query::page::{Cursor, Page};
-use crate::query::plan::{ListOf, Plan};
+use crate::query::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::view::{Source, View};
 

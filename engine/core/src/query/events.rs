@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
-use crate::error::Result;
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::page::{Cursor, Page};
+use crate::base::row::Place;
 use crate::lineage::children::Children;
 use crate::lineage::pieces::Tops;
-use crate::log::index::Place;
 use crate::query::filter::Filter;
-use crate::query::page::{Cursor, Page};
 use crate::query::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::stored::{Found, StoredEvent};

@@ -1,9 +1,9 @@
 //! Which events a query is about.
 
-use crate::id::EventId;
-use crate::limits;
-use crate::query::page::Cursor;
-use crate::stored::Detail;
+use crate::base::detail::Detail;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::page::Cursor;
 
 /// Which events to list, in which order and how many. An empty filter takes
 /// all of them, newest first.

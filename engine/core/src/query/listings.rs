@@ -8,14 +8,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Result;
-use crate::event::{Link, LinkKind, Quarantined};
-use crate::id::EventId;
-use crate::limits;
+use crate::base::detail::Detail;
+use crate::base::error::Result;
+use crate::base::event::Quarantined;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::{Link, LinkKind};
+use crate::base::page::{Cursor, PAGE_BYTES, Page};
 use crate::lineage::up::Up;
-use crate::query::page::{Cursor, PAGE_BYTES, Page};
 use crate::snapshot::Snapshot;
-use crate::stored::{Detail, Found, StoredEvent};
+use crate::stored::{Found, StoredEvent};
 use crate::view::{Source, View};
 
 /// What the beginning of an id stands for.

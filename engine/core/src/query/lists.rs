@@ -1,9 +1,9 @@
 //! The lists of rows that every part keeps, asked the same way.
 
-use crate::error::Result;
-use crate::log::index::{Dimension, Index, Place, Postings};
+use crate::base::error::Result;
+use crate::base::row::{Facts, ListOf, Place};
+use crate::log::index::{Dimension, Index, Postings};
 use crate::query::counts::CountBy;
-use crate::query::plan::{Facts, ListOf};
 use crate::view::Source;
 
 impl Source<'_> {

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::error::Result;
-use crate::id::EventId;
-use crate::limits;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
+use crate::base::row::Flags;
 use crate::lineage::up::Up;
-use crate::log::index::Flags;
 use crate::query::listings::MissingParent;
-use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 use crate::view::View;
 

@@ -7,7 +7,6 @@ pub(crate) mod listings;
 mod lists;
 pub(crate) mod missing;
 mod notable;
-pub(crate) mod page;
 pub(crate) mod plan;
 pub(crate) mod segments;
 pub(crate) mod stats;

@@ -1,12 +1,13 @@
 //! What stands out in a part: events that name no parent, refused and closing
 //! links, quarantined input.
 
-use crate::error::Result;
-use crate::event::{Link, Quarantined};
-use crate::id::EventId;
-use crate::log::index::Flags;
+use crate::base::error::Result;
+use crate::base::event::Quarantined;
+use crate::base::id::EventId;
+use crate::base::link::Link;
+use crate::base::row::{Claim, Flags};
+use crate::view::Source;
 use crate::view::source::log_claim;
-use crate::view::{Claim, Source};
 
 impl Source<'_> {
     /// The rows of events that name no parent, from a row on, in order.

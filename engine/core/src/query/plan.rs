@@ -1,31 +1,10 @@
 //! How one part is searched: the rarest value's list is read in order of time,
 //! and the other conditions are checked row by row.
 
-use crate::error::Result;
-use crate::log::index::{Flags, Place};
+use crate::base::error::Result;
+use crate::base::row::{Facts, Flags, ListOf, Place};
 use crate::query::filter::Filter;
 use crate::view::Source;
-
-/// What rows can be listed by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ListOf {
-    All,
-    Errors,
-    Kind(String),
-    Instance(String),
-    Session(String),
-    Label(String, String),
-}
-
-/// What a row is checked for, in the part's own numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) time_ns: i64,
-    pub(crate) flags: Flags,
-    pub(crate) kind: u32,
-    pub(crate) instance: u32,
-    pub(crate) session: u32,
-}
 
 /// What a filter asks of one part.
 #[derive(Clone, Debug)]

@@ -1,8 +1,9 @@
 //! The segments of a store, one by one.
 
-use crate::log::index::Flags;
-use crate::segment::sealed::Sealed;
-use crate::view::{LogView, View};
+use crate::base::row::Flags;
+use crate::log::view::LogView;
+use crate::manifest::Sealed;
+use crate::view::View;
 
 /// A segment of the store: a stretch of its history that is sealed, archived and
 /// dropped as one.

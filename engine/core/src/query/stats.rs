@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::error::Result;
-use crate::event::LinkKind;
+use crate::base::error::Result;
+use crate::base::link::LinkKind;
+use crate::base::row::{Flags, NONE};
 use crate::lineage::children::Children;
 use crate::lineage::pieces::Tops;
 use crate::lineage::up::Up;
-use crate::log::index::{Flags, NONE};
 use crate::query::missing;
 use crate::snapshot::Snapshot;
 use crate::view::{Source, View};

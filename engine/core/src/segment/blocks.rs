@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
-use crate::log::block::{Digest, HEADER_BYTES, Header, MAX_BODY_BYTES, StoreId};
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, StoreId};
+use crate::log::block::{HEADER_BYTES, Header, MAX_BODY_BYTES};
 
 /// A list in the making.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::{CParameter, compress_bound};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::log::record::ALIGN;
 use crate::segment::footer::MAX_RAW_BYTES;
 use crate::segment::output::{Output, field};

@@ -9,8 +9,8 @@ use std::cell::RefCell;
 
 use zstd::zstd_safe::{DCtx, SafeResult};
 
-use crate::error::Result;
-use crate::log::block::Digest;
+use crate::base::error::Result;
+use crate::base::format::Digest;
 use crate::segment::chunks::PIECE_BYTES;
 
 /// Decodes `stored` to the buffer; returns how many bytes it came to. `digest` is that of

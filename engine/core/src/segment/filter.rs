@@ -6,10 +6,11 @@
 //! nearly all the same of a few seeds, so that many can be merged: see
 //! [`filter_group`](crate::segment::filter_group).
 
+use crate::base::state::Family;
 use crate::log::index::{Index, NOW, StoredLink, session_names};
 use crate::segment::index::kept_links;
 use crate::segment::spine::Entry;
-use crate::state::{self, Family};
+use crate::state;
 
 /// Where the slots of a key lie, and which seed the keys are hashed with. Filters
 /// in which all but the seed is the same can be merged.

@@ -9,7 +9,7 @@
 //! The file: a head, zeros up to a page, the two planes, and then a digest of each
 //! page so far and one over the digests. Pages are checked when they are first probed.
 
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::segment::filter::{FilterView, Geometry, Probe, Probes, SEEDS};
 use crate::segment::pages::{FileBytes, Marks, page_digest};
 

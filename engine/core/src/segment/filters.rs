@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::RwLock;
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::manifest::Sealed;
+use crate::manifest::seg_name;
 use crate::segment::file::SegFile;
 use crate::segment::filter::{FilterView, Geometry, Probes, filter_key};
 use crate::segment::filter_group::{self, GROUP_SEGMENTS, GroupView};
-use crate::segment::manifest::seg_name;
 use crate::segment::pages::FileBytes;
-use crate::segment::sealed::Sealed;
 use crate::storage::Storage;
 
 /// The filters of a store's segments, opened when they are first asked.
@@ -399,7 +399,7 @@ const GROUP_BYTES_MAX: usize = 1 << 30;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::manifest::{Manifest, Read};
+    use crate::manifest::{Manifest, Read};
     use crate::storage::SimulatedDisk;
     use crate::{Event, Retention, Store};
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
-use crate::log::block::{Digest, StoreId};
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, StoreId};
 use crate::segment::pages::PAGE_BYTES;
 
 /// Size of the footer.

@@ -8,9 +8,9 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rkyv::util::AlignedVec;
 
-use crate::error::{Error, Result};
-use crate::event::Quarantined;
-use crate::log::index::NONE;
+use crate::base::error::{Error, Result};
+use crate::base::event::Quarantined;
+use crate::base::row::NONE;
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, padded, quarantined, state_value};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};

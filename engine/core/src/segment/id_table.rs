@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::str::from_utf8;
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
 use crate::segment::output::{Output, field};
 use crate::segment::pages::Pages;
 

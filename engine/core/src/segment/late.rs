@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::segment::output::{Output, field};
 use crate::segment::pages::Pages;
 

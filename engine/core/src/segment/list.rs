@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::segment::sealed::Sealed;
+use crate::manifest::Sealed;
 
 /// Sealed segments, oldest first. Cheap to clone.
 #[derive(Clone, Debug)]

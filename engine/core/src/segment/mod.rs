@@ -1,4 +1,4 @@
-//! Segments: what a log becomes once it is full, and the manifest that lists them.
+//! Sealed segments: what a log becomes once it is full, and how it is read.
 //!
 //! A sealed segment is two files that never change. The `.seg` holds the records,
 //! the spine and the tables from which all else can be made again; the `.idx` is
@@ -7,35 +7,23 @@
 pub(crate) mod blocks;
 pub(crate) mod chunks;
 mod decoder;
-pub(crate) mod dictionary;
-pub(crate) mod entries;
 pub(crate) mod file;
 pub(crate) mod filter;
 pub(crate) mod filter_group;
 pub(crate) mod filters;
 pub(crate) mod footer;
-pub(crate) mod gather;
 pub(crate) mod heap;
 pub(crate) mod id_table;
 pub(crate) mod index;
 pub(crate) mod late;
 pub(crate) mod list;
-pub(crate) mod manifest;
 pub(crate) mod open_index;
 pub(crate) mod order;
 pub(crate) mod output;
 pub(crate) mod packed;
 pub(crate) mod pages;
 pub(crate) mod rebuild;
-pub(crate) mod seal;
-pub(crate) mod seal_log;
 pub(crate) mod sealed;
 pub(crate) mod segments;
 pub(crate) mod spine;
 pub(crate) mod strings;
-pub(crate) mod window;
-
-#[cfg(test)]
-mod measure;
-#[cfg(test)]
-mod tests;

@@ -3,15 +3,16 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::log::index::{Flags, NOW};
+use crate::base::error::{Error, Result};
+use crate::base::row::Flags;
+use crate::log::index::NOW;
+use crate::manifest::idx_name;
+use crate::seal::file::Parts;
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
 use crate::segment::index::{self, ContentDigest, Extra, IndexBytes, SegmentIndex};
-use crate::segment::manifest::idx_name;
 use crate::segment::pages::Pages;
 use crate::segment::rebuild::Replayed;
-use crate::segment::seal::Parts;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
 

@@ -1,6 +1,6 @@
 //! Writing a sealed file from its first byte to its last.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::segment::pages::{PAGE_BYTES, PageDigest, page_digest};
 use crate::storage::{Storage, StorageFile};
 

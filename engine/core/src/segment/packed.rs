@@ -11,14 +11,15 @@ use std::ops::Range;
 
 use rkyv::util::AlignedVec;
 
-use crate::error::{Error, Result};
-use crate::event::Usage;
-use crate::id::EventId;
+use crate::base::codec::{Input, put_id, put_number};
+use crate::base::error::{Error, Result};
+use crate::base::event::Usage;
+use crate::base::id::EventId;
+use crate::base::link::link_kind;
 use crate::log::encoded::write_front;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::reader::LogBytes;
-use crate::log::record::{ALIGN, FRAME_BYTES, Frame, RecordKind, link_kind, padded};
-use crate::segment::index::packing::{Input, put_id, put_number};
+use crate::log::record::{ALIGN, FRAME_BYTES, Frame, RecordKind, padded};
 
 /// What the segment says of an event or a version beside its record.
 #[derive(Clone, Debug)]
@@ -301,7 +302,7 @@ fn put_front(
         put_id(to, &parent);
     }
     if let Some(usage) = usage {
-        crate::segment::index::packing::put_text(to, Some(&usage.message));
+        crate::base::codec::put_text(to, Some(&usage.message));
         for number in [usage.input, usage.output, usage.cache_read, usage.cache_written] {
             put_number(to, number);
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use twox_hash::XxHash3_128;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::storage::{Map, StorageFile};
 
 /// Size of a page. Sections of a sealed file begin at multiples of it.

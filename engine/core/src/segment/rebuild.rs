@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use rkyv::util::AlignedVec;
 
-use crate::error::Result;
-use crate::log::block::{Digest, Header, digest};
-use crate::log::index::{Flags, Index};
+use crate::base::error::Result;
+use crate::base::format::Digest;
+use crate::base::row::Flags;
+use crate::log::block::{Header, digest};
+use crate::log::index::Index;
 use crate::log::record::ALIGN;
 use crate::log::replay::Replay;
 use crate::segment::blocks::{ListReader, Listed};

@@ -4,14 +4,16 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{Error, Result};
-use crate::event::{Link, LinkKind, Quarantined};
-use crate::id::EventId;
-use crate::log::block::Digest;
+use crate::base::error::{Error, Result};
+use crate::base::event::Quarantined;
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind};
+use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
+use crate::base::state::{Family, Kept};
+use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Flags, NONE, Place};
+use crate::manifest::Sealed;
 use crate::query::counts::CountBy;
-use crate::query::plan::{Facts, ListOf};
 use crate::segment::file::SegFile;
 use crate::segment::heap::{ChunkCache, EventRecord, LastChunk};
 use crate::segment::index::{
@@ -21,54 +23,8 @@ use crate::segment::late::LateParent;
 use crate::segment::open_index;
 use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
-use crate::state::{Family, Kept};
 use crate::storage::Storage;
-use crate::stored::{Columns, Content, Names};
-use crate::view::source::{Below, Claim, StoredParent, same_content};
-
-/// What the manifest says of a sealed segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sealed {
-    pub(crate) segment: u64,
-    pub(crate) first_seq: u64,
-    /// Events and versions, those lost to damage among them.
-    pub(crate) rows: u32,
-    /// Rows that were lost to damage.
-    pub(crate) lost: u32,
-    /// The times of its events: the least and the greatest.
-    pub(crate) min_time_ns: i64,
-    pub(crate) max_time_ns: i64,
-    /// When its last block was written.
-    pub(crate) written_ns: i64,
-    /// Bytes of its log, of its file and of its index.
-    pub(crate) raw_bytes: u64,
-    pub(crate) seg_bytes: u64,
-    pub(crate) idx_bytes: u64,
-    /// The oldest event that its anchors and the children of its late parents are; its
-    /// own first where those are none before it.
-    pub(crate) reach: u64,
-    /// Claims that stand in it, and links that it marks as closing a cycle.
-    pub(crate) claims: u32,
-    pub(crate) marks: u32,
-    /// Keys of which it has what was carried into it.
-    pub(crate) carried: u32,
-    /// The digest of the file's footer.
-    pub(crate) footer: Digest,
-    /// The digest of its last block.
-    pub(crate) last: Digest,
-}
-
-impl Sealed {
-    /// The sequence number behind its last row.
-    pub(crate) fn end_seq(&self) -> u64 {
-        self.first_seq + u64::from(self.rows)
-    }
-
-    /// Bytes of its files.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.seg_bytes + self.idx_bytes
-    }
-}
+use crate::stored::{Content, Names};
 
 /// A sealed segment, open for reading. Rows are numbered from 0.
 #[derive(Debug)]

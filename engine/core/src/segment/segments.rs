@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::manifest::{self, Manifest, Read, Sealed, seg_name};
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
-use crate::segment::manifest::{self, Manifest, Read, seg_name};
-use crate::segment::sealed::{Sealed, Segment};
+use crate::segment::sealed::Segment;
 use crate::storage::Storage;
 use crate::view::joins::Joins;
 

@@ -2,8 +2,8 @@
 //! beside each other, so that a hop from an event to its cause is one cache line, and
 //! mostly the next one.
 
-use crate::limits;
-use crate::log::index::{Flags, NONE};
+use crate::base::limits;
+use crate::base::row::{Flags, NONE};
 
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: usize = 64;
@@ -151,7 +151,7 @@ mod tests {
     fn an_entry_reads_as_it_was_written() {
         let mut flags = Flags::default();
         flags.set(Flags::NAMED | Flags::ERROR, true);
-        flags.set_link(crate::event::LinkKind::Spawned);
+        flags.set_link(crate::base::link::LinkKind::Spawned);
         let entry = Entry {
             key: *b"0123456789abcdef",
             parent: (1 << 48) - 1,

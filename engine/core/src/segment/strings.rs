@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::segment::output::Output;
 use crate::segment::pages::Pages;
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::limits;
 use crate::state;
 use crate::state::session::Fields;
 

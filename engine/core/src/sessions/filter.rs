@@ -1,7 +1,7 @@
 //! Which sessions a query is about.
 
-use crate::limits;
-use crate::query::page::Cursor;
+use crate::base::limits;
+use crate::base::page::Cursor;
 use crate::sessions::kinds::{SessionStatus, SessionType};
 use crate::sessions::session::{Liveness, Session};
 

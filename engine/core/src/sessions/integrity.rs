@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
-use crate::limits;
-use crate::query::page::{Cursor, Page};
+use crate::base::error::Result;
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
+use crate::base::state::Family;
 use crate::sessions::list::scan;
 use crate::sessions::related;
 use crate::sessions::relationship::{BELOW, StoredRelationship};
 use crate::sessions::session::{Liveness, find};
 use crate::sessions::tree::place;
 use crate::snapshot::Snapshot;
-use crate::state::{self, Family};
+use crate::state;
 
 /// Something that is wrong with how sessions belong together.
 ///

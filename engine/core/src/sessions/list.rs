@@ -3,11 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::Result;
-use crate::query::page::{Cursor, Page};
+use crate::base::error::Result;
+use crate::base::page::{Cursor, Page};
+use crate::base::state::Family;
 use crate::sessions::filter::SessionFilter;
 use crate::sessions::session::{Known, Liveness, Session, find};
-use crate::state::{self, Family};
+use crate::state;
 use crate::view::{Source, View};
 
 pub(crate) fn sessions(view: &View, filter: &SessionFilter) -> Result<Page<Session>> {

@@ -1,6 +1,6 @@
 //! What somebody says of a session, beside what its events say.
 
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::log::index::Tokens;
 use crate::sessions::fields::{METADATA, Put, check_name};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};

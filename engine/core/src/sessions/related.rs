@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Error, Result};
-use crate::event::LinkKind;
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::limits;
+use crate::base::link::LinkKind;
+use crate::base::page::{Cursor, Page};
+use crate::base::state::Family;
 use crate::log::index::{Head, OriginKind};
-use crate::query::page::{Cursor, Page};
 use crate::sessions::fields::named;
 use crate::sessions::kinds::{RelationshipType, SpawnReason};
 use crate::sessions::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
 use crate::snapshot::Snapshot;
+use crate::state as states;
 use crate::state::session as state;
-use crate::state::{self as states, Family};
 use crate::view::View;
 
 /// The relationships below a session, in order of the children's names.

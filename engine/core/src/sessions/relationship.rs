@@ -1,6 +1,6 @@
 //! How two sessions belong together.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::sessions::fields::{METADATA, Put, check_name, metadata, named, number};
 use crate::sessions::kinds::{DelegationType, RelationshipType, SpawnReason};
 use crate::state;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::error::Result;
-use crate::event::now_ns;
+use crate::base::clock::now_ns;
+use crate::base::error::Result;
+use crate::base::state::Family;
 use crate::log::index::{Head, OriginKind, Tokens};
 use crate::sessions::fields::{metadata, named, number, text};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
@@ -11,7 +12,6 @@ use crate::sessions::patch::{
     AGENTS, END, MODEL, PARENT, PROJECT, SOURCE_APP, START, STATUS, TOKENS, TYPE, WAVE,
 };
 use crate::sessions::related;
-use crate::state::Family;
 use crate::state::session::{self as state, Fields};
 use crate::view::View;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
+use crate::base::error::Result;
+use crate::base::page::Page;
 use crate::log::index::session_of;
 use crate::query::filter::Filter;
-use crate::query::page::Page;
 use crate::sessions::related::{head, relationship};
 use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
-use crate::limits;
+use crate::base::error::Result;
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
 use crate::log::index::Tokens;
-use crate::query::page::{Cursor, Page};
 use crate::sessions::kinds::RelationshipType;
 use crate::sessions::related::{child_names, relationship};
 use crate::sessions::relationship::StoredRelationship;

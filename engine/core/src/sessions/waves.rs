@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::query::page::{Cursor, Page};
+use crate::base::error::{Error, Result};
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
+use crate::base::state::Family;
 use crate::sessions::list::scan;
 use crate::sessions::session::Liveness;
-use crate::state::{self, Family};
+use crate::state;
 use crate::view::View;
 
 /// What the sessions of a wave come to.

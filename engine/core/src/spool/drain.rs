@@ -14,18 +14,19 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, Result};
+use crate::base::event::Quarantined;
+use crate::base::limits;
+use crate::base::options::{Durability, WhenFull};
+use crate::base::state::Family;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::event::{Quarantined, now_ns};
 use crate::ingest::hook_event;
-use crate::limits;
 use crate::log::encoded::{Encoded, EncodedBatch};
-use crate::options::{Durability, WhenFull};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::spool::file::Contents;
 use crate::spool::{CHECKPOINT, FOLDER, REFUSED, UNFINISHED, file, folder_of, is_file_name};
-use crate::state::Family;
 use crate::storage::Storage;
 use crate::writer::queue::{Job, Queue};
 use crate::writer::receipt::Receipt;

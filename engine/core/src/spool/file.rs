@@ -3,13 +3,14 @@
 //! `docs/format.md` draws it. Whoever drains a spool didn't write what is in it, so that
 //! everything is checked: the digest, the records, and every limit of every field.
 
+use crate::base::error::{Error, Result};
+use crate::base::event::{Event, Quarantined};
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::link_kind;
 use crate::batch::StateUpdate;
-use crate::error::{Error, Result};
-use crate::event::{Event, Quarantined};
-use crate::id::EventId;
-use crate::limits;
 use crate::log::encoded::{Encoded, EncodedBatch};
-use crate::log::record::{RecordKind, link_kind};
+use crate::log::record::RecordKind;
 use crate::state::fold;
 
 /// Size of what stands in front of the records.
@@ -259,7 +260,7 @@ mod tests {
 
     #[test]
     fn records_that_only_a_store_writes_are_refused_also_with_a_digest() {
-        use crate::state::Family;
+        use crate::base::state::Family;
         let link = Link::new("a", "b", LinkKind::Caused);
         for record in [
             Encoded::closing(&"a".into(), &"b".into()),

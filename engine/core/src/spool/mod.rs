@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, Result};
+use crate::base::event::Event;
+use crate::base::id::EventId;
+use crate::base::limits;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::event::{Event, now_ns};
-use crate::id::EventId;
-use crate::limits;
 use crate::spool::file::Contents;
 use crate::storage::{Disk, Storage};
 use crate::store::Store;

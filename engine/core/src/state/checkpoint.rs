@@ -1,10 +1,11 @@
 //! Checkpoints: how far a source of events has been read.
 
-use crate::error::{Error, Result};
-use crate::limits;
-use crate::query::page::{Cursor, Page};
+use crate::base::error::{Error, Result};
+use crate::base::limits;
+use crate::base::page::{Cursor, Page};
+use crate::base::state::Family;
 use crate::spool;
-use crate::state::{self, Family};
+use crate::state;
 use crate::view::View;
 
 /// How far a source of events has been read, as of the batch that the newest checkpoint

@@ -4,8 +4,8 @@
 //! the child's segment is dropped and later ones have events below it, where the link
 //! led is written down, so that roots and depths go on counting.
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
 
 /// Where the way up from an expired event leads.
 #[derive(Clone, Debug, PartialEq, Eq)]

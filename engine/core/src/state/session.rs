@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::base::codec::{Input, put_number, put_signed, put_text};
+use crate::base::error::{Error, Result};
+use crate::base::limits;
 use crate::log::index::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally, Tokens};
-use crate::segment::index::packing::{Input, put_number, put_signed, put_text};
 
 /// The fields of a JSON object, each as it was written.
 pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;

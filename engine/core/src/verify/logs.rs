@@ -1,9 +1,9 @@
 //! Checking the logs: every block up to where a snapshot sees.
 
 use super::Check;
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::log::scan::{Found, Scanner};
-use crate::view::LogView;
+use crate::log::view::LogView;
 
 impl Check<'_> {
     pub(super) fn log(&mut self, log: &LogView) -> Result<()> {

@@ -10,9 +10,9 @@ mod spine;
 
 use std::fmt;
 
-use crate::error::{Error, Result};
-use crate::log::block::{Digest, StoreId};
-use crate::segment::manifest::{self, Manifest, Read};
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, StoreId};
+use crate::manifest::{self, Manifest, Read};
 use crate::view::View;
 
 /// Something that is not as it was written.

@@ -2,12 +2,13 @@
 //! each other.
 
 use super::is_finding;
-use crate::error::Result;
-use crate::id::EventId;
-use crate::log::index::{Anchor, Flags, Index, NONE, NOW};
-use crate::segment::entries::{Spine, followed, outside_parent};
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::row::{Flags, NONE};
+use crate::log::index::{Anchor, Index, NOW};
+use crate::manifest::seg_name;
+use crate::seal::spine::{Spine, followed, outside_parent};
 use crate::segment::file::SegFile;
-use crate::segment::manifest::seg_name;
 use crate::segment::spine::Entry;
 use crate::view::View;
 

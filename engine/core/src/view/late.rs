@@ -1,6 +1,6 @@
 //! Parents that came after their child's segment was full.
 
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::segment::late::LATE_SEGMENTS;
 use crate::view::View;
 use crate::view::joins::Join;
@@ -53,9 +53,9 @@ impl View {
 mod tests {
     use std::sync::Arc;
 
+    use crate::base::state::Family;
     use crate::segment::file::SegFile;
     use crate::segment::footer::LATE;
-    use crate::state::Family;
     use crate::storage::SimulatedDisk;
     use crate::view::View;
     use crate::{ChainOptions, Event, Retention, Snapshot, Store};

@@ -1,7 +1,7 @@
 //! Finding an id in whichever part has it.
 
-use crate::error::Result;
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::id::EventId;
 use crate::segment::filter::filter_key;
 use crate::view::View;
 

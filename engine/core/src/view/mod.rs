@@ -3,7 +3,6 @@
 
 pub(crate) mod joins;
 mod late;
-pub(crate) mod log;
 mod lookup;
 pub(crate) mod near;
 pub(crate) mod source;
@@ -11,13 +10,13 @@ mod state;
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::base::error::Result;
+use crate::log::view::{Log, LogView, Visible};
+use crate::manifest::Sealed;
 use crate::segment::list::SealedList;
-use crate::segment::sealed::Sealed;
 use crate::segment::segments::Segments;
 
-pub(crate) use log::{Log, LogView, Visible};
-pub(crate) use source::{Claim, Source, StoredParent};
+pub(crate) use source::Source;
 
 /// The segments and the logs of one moment. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::view::{Source, View};
 
 /// Locates rows, and remembers the part that the last one was in.

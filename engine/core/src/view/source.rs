@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::event::{Link, LinkKind};
-use crate::id::EventId;
-use crate::log::RecordView;
+use crate::base::detail::Detail;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind};
+use crate::base::row::{Below, Claim, Columns, Flags, NONE, StoredParent};
+use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Anchor, Flags, Index, Made, NONE, StoredLink, same_fields};
+use crate::log::index::{Anchor, Index, Made, StoredLink};
 use crate::log::reader::Via;
+use crate::log::view::LogView;
 use crate::log::windows::LastWindow;
 use crate::segment::heap::LastChunk;
 use crate::segment::sealed::Segment;
-use crate::stored::{Columns, Content, Detail, Names};
-use crate::view::LogView;
+use crate::stored::{Content, Names};
 
 /// What of logs and of heaps was read last, which most reads of a walk go on in.
 #[derive(Debug, Default)]
@@ -28,36 +30,6 @@ pub(crate) struct LastRead {
 pub(crate) enum Source<'p> {
     Sealed(Arc<Segment>),
     Log(&'p LogView),
-}
-
-/// What an event says of its parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StoredParent {
-    /// It names none.
-    None,
-    /// A row of this part or an earlier one.
-    Row(u64),
-    /// An event that was not stored when this part was written.
-    Awaited,
-    /// A row of this part that goes back to the event itself.
-    Closing(u64),
-}
-
-/// The anchor of a row's piece, and how far below it the row lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Below {
-    pub(crate) anchor: u64,
-    pub(crate) depth: u32,
-}
-
-/// A link that was claimed for an event and stands in its part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub(crate) link: Link,
-    /// The sequence number that came next when the claim was made.
-    pub(crate) before_seq: u64,
-    /// How many claims its segment had then.
-    pub(crate) number: u32,
 }
 
 impl Source<'_> {
@@ -321,20 +293,6 @@ impl Source<'_> {
             Source::Sealed(segment) => segment.knows_quarantined(key),
             Source::Log(log) => Ok(log.index().knows_quarantined(key)),
         }
-    }
-}
-
-/// Whether a record has this content: the same payload, or where there is none the
-/// same fields.
-pub(crate) fn same_content(
-    record: &RecordView,
-    fields: &ArchivedEventMeta,
-    payload: Option<&[u8]>,
-) -> bool {
-    match (record.payload(), payload) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => same_fields(record.fields(), fields),
-        _ => false,
     }
 }
 

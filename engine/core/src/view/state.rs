@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::{Bound, ControlFlow, Range};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::page::Cursor;
+use crate::base::state::{Family, Kept};
 use crate::log::index::{Head, Tallies};
-use crate::query::page::Cursor;
-use crate::state::{self, Family, Kept, fold, session};
-use crate::view::{LogView, Source, View};
+use crate::log::view::LogView;
+use crate::state::{self, fold, session};
+use crate::view::{Source, View};
 
 /// What some parts say of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Carrying state: what segments say that are about to be dropped is written to the
 //! active log once more, folded.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
+use crate::base::state::Family;
 use crate::log::encoded::Encoded;
-use crate::state::{self, Family};
+use crate::state;
 use crate::view::View;
 use crate::writer::{BLOCK_TARGET_BYTES, Writer};
 

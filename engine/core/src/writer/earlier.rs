@@ -1,17 +1,17 @@
 //! What earlier segments have to do with a record that is about to be written.
 //! It is written down with the record, so that the log can be read without them.
 
-use crate::batch::Linked;
-use crate::error::Result;
-use crate::event::{Link, LinkKind};
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind, Linked};
+use crate::base::row::StoredParent;
 use crate::lineage::common::climb_to;
 use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
 use crate::state;
-use crate::view::{Source, StoredParent};
+use crate::view::Source;
 use crate::writer::Writer;
 use crate::writer::resolve::Known;
 

@@ -10,12 +10,12 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::row::Flags;
+use crate::base::state::Family;
 use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
-use crate::log::index::Flags;
-use crate::state::Family;
 use crate::state::lineage::{Lineage, key, key_seq, led_to, led_to_seq};
 use crate::view::View;
 use crate::writer::Writer;

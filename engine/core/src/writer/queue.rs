@@ -6,11 +6,11 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, TrySendError};
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::limits;
+use crate::base::options::{Durability, WhenFull};
 use crate::log::encoded::EncodedBatch;
-use crate::options::{Durability, WhenFull};
-use crate::retention::{Retained, Retention};
+use crate::manifest::{Retained, Retention};
 use crate::writer::receipt::Answer;
 
 /// A batch on its way to the log.

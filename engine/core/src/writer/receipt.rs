@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::base::error::{Error, Result};
 use crate::batch::Written;
-use crate::error::{Error, Result};
 
 /// What [`Store::submit`](crate::Store::submit) gives back: wait for it in a
 /// thread or `.await` it in any async runtime, one or the other, and once. The

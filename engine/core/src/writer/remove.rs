@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::segment::segments::Segments;
 use crate::storage::Storage;
 

@@ -1,14 +1,16 @@
 //! Deciding what each record of a batch comes to: new, known, or another version.
 
-use crate::batch::{AppendStatus, Appended, Linked, Written};
-use crate::error::{Error, Result};
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::link::{Linked, link_kind};
+use crate::batch::{AppendStatus, Appended, Written};
 use crate::log::block::HEADER_BYTES;
+use crate::log::content::same_fields;
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Entered, same_fields};
+use crate::log::index::Entered;
 use crate::log::reader::Via;
-use crate::log::record::{ALIGN, FRAME_BYTES, Frame, StateFields, link_kind, quarantine_key};
+use crate::log::record::{ALIGN, FRAME_BYTES, Frame, StateFields, quarantine_key};
 use crate::writer::Writer;
 
 impl Writer {

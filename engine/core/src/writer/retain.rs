@@ -1,11 +1,10 @@
 //! Dropping what a policy does not keep.
 
 use crate::archive::archive;
-use crate::error::{Error, Result};
-use crate::event::now_ns;
-use crate::retention::{Held, Retained, Retention};
-use crate::segment::manifest::{idx_name, seg_name};
-use crate::segment::sealed::Sealed;
+use crate::base::clock::now_ns;
+use crate::base::error::{Error, Result};
+use crate::manifest::Sealed;
+use crate::manifest::{Held, Retained, Retention, idx_name, seg_name};
 use crate::view::View;
 use crate::writer::Writer;
 

@@ -6,17 +6,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalog::Catalog;
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::limits;
 use crate::log::append::LogWriter;
 use crate::log::index::{Index, NOW};
 use crate::log::reader::LogReader;
-use crate::segment::manifest::{FullLog, LogStart, idx_name, log_name, seg_name};
-use crate::segment::seal_log::seal_log;
+use crate::log::view::{Log, LogView, Visible};
+use crate::manifest::{Catalog, FullLog, LogStart, idx_name, log_name, seg_name};
+use crate::seal::log::seal_log;
 use crate::shared::Shared;
 use crate::storage::Storage;
-use crate::view::{Log, LogView, Visible};
 use crate::writer::Writer;
 use crate::writer::pace::USUAL_LEVEL;
 

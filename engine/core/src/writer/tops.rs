@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::lineage::up::Up;
 use crate::view::View;
 

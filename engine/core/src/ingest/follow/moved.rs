@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::iter;
 
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::ingest::follow::position::Position;
 use crate::ingest::follow::seen::FileId;
 use crate::snapshot::Snapshot;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::options::Durability;
 use crate::ingest::formats::{Choice, Format, Mapping};
-use crate::options::Durability;
 
 /// What to follow, and how.
 ///

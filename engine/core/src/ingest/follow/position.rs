@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::Result;
+use crate::base::error::Result;
 use crate::ingest::follow::seen::{FileId, Seen};
 use crate::ingest::lines::LineStart;
 use crate::snapshot::Snapshot;

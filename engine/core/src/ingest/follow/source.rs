@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use crate::error::Result;
-use crate::event::Quarantined;
+use crate::base::error::Result;
+use crate::base::event::Quarantined;
+use crate::base::limits;
 use crate::ingest::follow::position::{Position, source_name};
 use crate::ingest::follow::seen::Seen;
 use crate::ingest::formats::{Adapter, Choice, Format, read_head};
@@ -13,7 +14,6 @@ use crate::ingest::intake::Intake;
 use crate::ingest::lines::{Line, LineContent, LineStart, Lines};
 use crate::ingest::objects::{PieceContent, Pieces};
 use crate::ingest::trail::Trail;
-use crate::limits;
 
 /// A file that is being read.
 ///

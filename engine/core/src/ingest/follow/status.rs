@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::base::error::Result;
+use crate::base::page::{Cursor, Page};
 use crate::ingest::follow::position::Position;
-use crate::query::page::{Cursor, Page};
 use crate::snapshot::Snapshot;
 
 /// How a follower is doing: what a health check asks.

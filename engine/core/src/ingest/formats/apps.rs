@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
 
-use crate::error;
-use crate::event::Link;
+use crate::base::error;
+use crate::base::link::Link;
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::log::index::session_of;
 use crate::sessions::patch::SessionPatch;

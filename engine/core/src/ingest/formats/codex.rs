@@ -9,8 +9,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
 
-use crate::event::{Event, LinkKind, Usage};
-use crate::id::EventId;
+use crate::base::event::{Event, Usage};
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::LinkKind;
 use crate::ingest::formats::equal::EqualOnes;
 use crate::ingest::formats::labels::{
     BRANCH, FORKED_FROM, IS_ERROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
@@ -20,7 +22,6 @@ use crate::ingest::formats::values::{
 };
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::ingest::json::{Cursor, JsonStr};
-use crate::limits;
 use crate::sessions::kinds::{RelationshipType, SessionType, SpawnReason};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::Relationship;

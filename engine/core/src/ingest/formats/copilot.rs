@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use crate::event::Event;
+use crate::base::event::Event;
+use crate::base::limits;
 use crate::ingest::formats::equal::EqualOnes;
 use crate::ingest::formats::labels::{
     AGENT, BRANCH, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
@@ -13,7 +14,6 @@ use crate::ingest::formats::values::{
 };
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::ingest::json::{Cursor, JsonStr, Scalar};
-use crate::limits;
 
 /// Reads the lines of one session.
 #[derive(Debug)]

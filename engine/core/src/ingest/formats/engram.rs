@@ -17,14 +17,14 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::event::Event;
-use crate::id::EventId;
+use crate::base::event::Event;
+use crate::base::id::EventId;
+use crate::base::limits;
 use crate::ingest::formats::equal::{EqualOnes, content};
 use crate::ingest::formats::labels::{EDGE, PRIORITY, REMOVED, SOURCE_TASK, STATUS, TARGET_TASK};
 use crate::ingest::formats::values::{cut, id, label_value, scalar_text, scalar_time, text};
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::ingest::json::{Cursor, JsonStr, Scalar};
-use crate::limits;
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::Relationship;

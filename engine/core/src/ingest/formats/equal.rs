@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::Event;
+use crate::base::event::Event;
 
 /// Numbers equal contents in the order they come, from 0: what has no id of its
 /// own is told apart by its bytes and this number.

@@ -13,10 +13,13 @@ use std::collections::VecDeque;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::base::detail::Detail;
+use crate::base::error::{self, Error};
+use crate::base::event::Event;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::LinkKind;
 use crate::batch::{Appended, Batch};
-use crate::error::{self, Error};
-use crate::event::{Event, LinkKind};
-use crate::id::EventId;
 use crate::ingest::formats::equal::{EqualOnes, content};
 use crate::ingest::formats::labels::{
     AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
@@ -24,14 +27,12 @@ use crate::ingest::formats::labels::{
 use crate::ingest::formats::values::{cut, is, label_value, last_name, scalar_time, text};
 use crate::ingest::formats::{Adapter, Format, ReadEvent};
 use crate::ingest::json::{Cursor, JsonStr, Scalar};
-use crate::limits;
 use crate::log::index::session_of;
 use crate::query::filter::Filter;
 use crate::sessions::kinds::SessionStatus;
 use crate::sessions::patch::SessionPatch;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::stored::Detail;
 
 /// What happened in a session before: enough to say what caused the next event.
 #[derive(Clone, Debug, Default)]

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::limits;
+use crate::base::error::{Error, Result};
+use crate::base::limits;
 
 /// Which fields of each object are the event's id, parent, kind, time, instance,
 /// session and labels.

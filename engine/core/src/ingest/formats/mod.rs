@@ -19,8 +19,8 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
-use crate::event::Link;
+use crate::base::error::{Error, Result};
+use crate::base::link::Link;
 use crate::snapshot::Snapshot;
 
 pub use hook::append_hook;

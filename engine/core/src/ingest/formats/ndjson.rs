@@ -1,12 +1,12 @@
 //! Lines of JSON in no format of their own: a mapping says which field is what.
 
-use crate::event::Event;
+use crate::base::event::Event;
+use crate::base::limits;
 use crate::ingest::formats::equal::EqualOnes;
 use crate::ingest::formats::mapping::Mapping;
 use crate::ingest::formats::values::{cut, scalar_id, scalar_text, scalar_time};
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::ingest::json::{Cursor, Scalar};
-use crate::limits;
 
 /// Reads objects as a mapping says. One without an id gets a `UUIDv8` of its bytes
 /// and its number among the equal ones of the file.
@@ -113,7 +113,7 @@ const ID_DOMAIN: &str = "forebear ndjson object v1";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::EventId;
+    use crate::base::id::EventId;
 
     fn read(mapping: &str, object: &str) -> ReadEvent {
         Ndjson::new(mapping.parse().unwrap(), 77).event(object).unwrap()

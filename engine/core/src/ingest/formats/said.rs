@@ -1,7 +1,7 @@
 //! What an object of a file comes to.
 
+use crate::base::event::Event;
 use crate::batch::Batch;
-use crate::event::Event;
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::Relationship;
 

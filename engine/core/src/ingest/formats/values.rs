@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::id::EventId;
+use crate::base::id::EventId;
+use crate::base::limits;
 use crate::ingest::formats::mapping::TimeUnit;
 use crate::ingest::json::{JsonStr, Scalar};
-use crate::limits;
 
 /// A time as nanoseconds since the Unix epoch; none if they don't fit 64 bits.
 pub(crate) fn parse_time(text: JsonStr<'_>) -> Option<i64> {

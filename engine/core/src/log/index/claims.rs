@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use crate::event::Link;
-use crate::id::EventId;
+use crate::base::id::EventId;
+use crate::base::link::Link;
 
 /// The book of claims.
 #[derive(Debug, Default)]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::error::Result;
-use crate::event::{LinkKind, Usage};
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::event::Usage;
+use crate::base::id::EventId;
+use crate::base::link::{LinkKind, link_kind};
+use crate::base::row::NONE;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::rows::NONE;
 use crate::log::index::strings::Strings;
 use crate::log::index::tally::{MESSAGE, OWN_MESSAGE, Tokens, digest};
-use crate::log::record::link_kind;
 
 /// What rows can be listed by. Texts are given by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! Children by parent, in the order in which the links became known.
 
-use crate::log::index::rows::NONE;
+use crate::base::row::NONE;
 
 /// The edges of the forest, as a list under each parent.
 #[derive(Debug, Default)]

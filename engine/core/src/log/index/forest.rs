@@ -10,7 +10,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::log::index::rows::{NONE, NOW};
+use crate::base::row::NONE;
+use crate::log::index::rows::NOW;
 
 /// The pieces of the forest. Every row is a node; rows that were cut off and
 /// moved get new nodes.

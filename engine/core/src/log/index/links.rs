@@ -1,10 +1,10 @@
 //! How events find their parents, in whatever order they arrive.
 
-use crate::batch::Linked;
-use crate::event::{Link, LinkKind};
-use crate::id::EventId;
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind, Linked};
+use crate::base::row::{Flags, NONE};
 use crate::log::index::claims::{Former, Holding, Made, Verdict, weigh};
-use crate::log::index::{Closing, Flags, Index, MissingEntry, NONE, NOW, Position, Refused};
+use crate::log::index::{Closing, Index, MissingEntry, NOW, Position, Refused};
 
 /// What a row has for a parent, as of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::id::EventId;
-use crate::log::index::rows::NONE;
+use crate::base::id::EventId;
+use crate::base::row::NONE;
 
 /// The book of missing parents.
 #[derive(Debug, Default)]

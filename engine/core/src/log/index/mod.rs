@@ -25,11 +25,13 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::error::{Error, Result};
-use crate::event::Link;
-use crate::id::EventId;
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::link::Link;
+use crate::base::row::{Flags, NONE};
+use crate::base::state::Family;
+use crate::log::content::hash_fields;
 use crate::log::fields::ArchivedEventMeta;
-use crate::state::Family;
 
 pub(crate) use claims::{Made, Refused, Verdict, weigh};
 pub(crate) use dictionary::{Dictionary, Dimension, Seen, SeenUsage};
@@ -37,8 +39,8 @@ pub(crate) use forest::Position;
 pub(crate) use links::{Anchor, FirmPosition, Parent, StoredLink};
 pub(crate) use missing::Entry as MissingEntry;
 pub(crate) use outside::{Mark, Outside, VersionOf};
-pub(crate) use postings::{Place, Postings};
-pub(crate) use rows::{Flags, NONE, NOW, Row};
+pub(crate) use postings::Postings;
+pub(crate) use rows::{NOW, Row};
 pub(crate) use sessions::{
     Extent, Tallies, fold as fold_sessions, names as session_names, session_of,
 };
@@ -508,29 +510,6 @@ impl Index {
         ids.insert_unique(hash, row, |&other| self.hasher.hash_one(self.id(other)));
         self.ids = ids;
     }
-}
-
-/// Whether two records without payloads say the same.
-pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
-    a.link == b.link
-        && a.kind() == b.kind()
-        && a.time_ns == b.time_ns
-        && a.instance() == b.instance()
-        && a.session() == b.session()
-        && a.parent_id() == b.parent_id()
-        && a.usage() == b.usage()
-        && a.labels().eq(b.labels())
-}
-
-fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
-    fields.link.hash(hasher);
-    fields.kind().hash(hasher);
-    fields.time_ns.to_native().hash(hasher);
-    fields.instance().hash(hasher);
-    fields.session().hash(hasher);
-    fields.parent_id().hash(hasher);
-    fields.usage().hash(hasher);
-    fields.labels().for_each(|label| label.hash(hasher));
 }
 
 /// What a row takes in memory, about, with its places in lists; and what a text or

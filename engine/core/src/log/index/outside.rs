@@ -5,12 +5,10 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
-use crate::event::LinkKind;
-use crate::id::EventId;
-use crate::log::record::{
-    ArchivedOutsideMeta, IdMeta, OutsideMeta, VersionOfMeta, link_kind, link_number,
-};
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::link::{LinkKind, link_kind, link_number};
+use crate::log::record::{ArchivedOutsideMeta, IdMeta, OutsideMeta, VersionOfMeta};
 
 /// The lineage of an event whose parent is in an earlier segment, or of a version
 /// of an event in an earlier segment. A version has its event's.

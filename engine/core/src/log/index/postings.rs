@@ -1,5 +1,6 @@
 //! Rows in order of time: one list for each value that can be asked for.
 
+use crate::base::row::Place;
 use crate::log::index::rows::Row;
 
 /// Rows ordered by time, then by row. Takes about 4 to 8 bytes a row whatever
@@ -20,14 +21,6 @@ pub(crate) struct Postings {
 struct Run {
     first: Place,
     rows: Vec<u32>,
-}
-
-/// A place between two rows of a list: after all with a lesser time, or with
-/// the same time and a lesser row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) time_ns: i64,
-    pub(crate) row: u32,
 }
 
 impl Place {

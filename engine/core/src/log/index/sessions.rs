@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
-use crate::event::LinkKind;
+use crate::base::link::LinkKind;
+use crate::base::row::{Flags, NONE, Place};
 use crate::log::index::tally::{
     AGENT, ANSWERED, CALL, CALLED, Edge, Head, MET, Origin, OriginKind, Tally, Tokens, add_origin,
     digest,
 };
-use crate::log::index::{Dimension, Flags, Index, NONE, NOW, Parent, Place};
+use crate::log::index::{Dimension, Index, NOW, Parent};
 
 /// The sessions of a log by their names.
 pub(crate) type Tallies = BTreeMap<String, Tally>;
@@ -240,7 +241,7 @@ impl Fold<'_> {
         });
         let kinds = self.kinds(use_kind, result_kind);
         let mut met: Vec<(u32, u32, u64)> = Vec::new();
-        for n in 0..crate::limits::MAX_LABELS {
+        for n in 0..crate::base::limits::MAX_LABELS {
             let key = match n {
                 0 => Cow::Borrowed(TOOL_USE_ID),
                 _ => Cow::Owned(format!("{TOOL_USE_ID}.{}", n + 1)),

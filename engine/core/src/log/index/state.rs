@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::base::state::Family;
 use crate::log::index::Entered;
-use crate::state::Family;
 
 /// Where the values of each key are.
 #[derive(Debug, Default)]

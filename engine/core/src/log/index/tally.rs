@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use crate::event::Usage;
+use crate::base::event::Usage;
 
 /// Tokens that messages took.
 ///

@@ -7,11 +7,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
-use crate::log::index::{Flags, Index, NOW, Place, StoredLink};
+use crate::base::codec::{Input, put_number};
+use crate::base::error::{Error, Result};
+use crate::base::row::{Flags, Place};
+use crate::log::index::{Index, NOW, StoredLink};
 use crate::segment::index::SegmentIndex;
 use crate::segment::index::lists::{List, ListWriter};
-use crate::segment::index::packing::{Input, put_number};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 

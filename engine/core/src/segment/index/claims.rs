@@ -3,12 +3,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
-use crate::event::{Link, LinkKind};
-use crate::id::EventId;
+use crate::base::codec::{Input, put_number};
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind};
 use crate::log::index::{Index, Made, NOW};
 use crate::segment::index::SegmentIndex;
-use crate::segment::index::packing::{Input, put_link, put_number};
+use crate::segment::index::packing::put_link;
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
-use crate::log::index::{Dimension, Flags, Index, NOW, Parent, Place};
+use crate::base::codec::Input;
+use crate::base::error::{Error, Result};
+use crate::base::row::{Flags, Place};
+use crate::log::index::{Dimension, Index, NOW, Parent};
 use crate::segment::index::SegmentIndex;
 use crate::segment::index::lists::{List, ListWriter};
-use crate::segment::index::packing::Input;
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 use crate::segment::spine::Entry;

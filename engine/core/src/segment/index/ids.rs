@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
-use crate::log::index::Flags;
-use crate::segment::index::packing::Input;
+use crate::base::codec::Input;
+use crate::base::error::{Error, Result};
+use crate::base::row::Flags;
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 use crate::segment::index::{ContentDigest, SegmentIndex};

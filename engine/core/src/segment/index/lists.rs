@@ -3,10 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::Result;
-use crate::log::index::Place;
+use crate::base::codec::{Input, put_number};
+use crate::base::error::Result;
+use crate::base::row::Place;
 use crate::segment::index::SegmentIndex;
-use crate::segment::index::packing::{Input, MAX_PACKED, put_number, put_rows};
+use crate::segment::index::packing::{MAX_PACKED, put_rows};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::tests::{FIRST_SEQ, Plain, Random, Sealed, add};
 use super::*;
-use crate::event::Event;
-use crate::log::index::Place;
+use crate::base::event::Event;
+use crate::base::row::Place;
 
 /// Events of 64 instances in turn, each a chain; three labels of few values.
 fn usual(count: u32, seed: u64) -> Sealed {

@@ -19,15 +19,15 @@ mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::error::{Error, Result};
-use crate::event::Usage;
+use crate::base::codec::{Input, put_id, put_number};
+use crate::base::error::{Error, Result};
+use crate::base::event::Usage;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Extent, Index, NOW, fold_sessions};
 use crate::segment::spine::Entry;
 
 use children::Children;
 use lists::ListWriter;
-use packing::{Input, put_number};
 use store::Tree;
 use tables::Table;
 
@@ -124,7 +124,7 @@ pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>)
         }
         bytes.push(u8::from(fields.parent_id().is_some()));
         if let Some(parent) = fields.parent_id() {
-            packing::put_id(&mut bytes, &parent);
+            put_id(&mut bytes, &parent);
         }
         if let Some(usage) = fields.usage() {
             put_number(&mut bytes, usage.message.len() as u64);

@@ -6,11 +6,12 @@ use std::ops::ControlFlow;
 
 use foldhash::fast::RandomState;
 
-use crate::error::Result;
-use crate::id::EventId;
-use crate::log::index::{Flags, Index, NONE, NOW, Parent};
+use crate::base::codec::{Input, put_id, put_number};
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::row::{Flags, NONE};
+use crate::log::index::{Index, NOW, Parent};
 use crate::segment::index::SegmentIndex;
-use crate::segment::index::packing::{Input, put_id, put_number};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 

@@ -7,13 +7,14 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::error::{Error, Result};
+use crate::base::codec::{Input, put_number};
+use crate::base::error::{Error, Result};
+use crate::base::state::{Family, Kept};
 use crate::log::index::{StatePlaces, States, Tallies};
 use crate::segment::index::SegmentIndex;
-use crate::segment::index::packing::{Input, put_number};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
-use crate::state::{Family, Kept, fold, session};
+use crate::state::{fold, session};
 
 /// Writes the state of a log, to which belongs what the events of each session come
 /// to; `value` reads the value of the record at an offset.

@@ -14,7 +14,7 @@ use redb::{
     TableDefinition,
 };
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// The bytes of an `.idx` file. Reading past the end is an error, and so is
 /// reading bytes that are not what was written.

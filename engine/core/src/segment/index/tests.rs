@@ -5,10 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Event, Link, LinkKind, Quarantined};
-use crate::id::EventId;
+use crate::base::event::{Event, Quarantined};
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind};
+use crate::base::row::{Flags, NONE, Place};
 use crate::log::encoded::{Encoded, Encoder};
-use crate::log::index::{Anchor, Dimension, Entered, Flags, NONE, NOW, Outside, Place, StoredLink};
+use crate::log::index::{Anchor, Dimension, Entered, NOW, Outside, StoredLink};
 use crate::log::record::quarantine_key;
 use crate::segment::index::lists::List;
 

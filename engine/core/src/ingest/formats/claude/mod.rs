@@ -9,8 +9,10 @@ use std::path::Path;
 
 use self::fields::Fields;
 use self::sidechain::Sidechains;
-use crate::error;
-use crate::event::{Event, Link, LinkKind, Usage};
+use crate::base::error;
+use crate::base::event::{Event, Usage};
+use crate::base::limits;
+use crate::base::link::{Link, LinkKind};
 use crate::ingest::formats::labels::{
     AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_CALLS,
     MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
@@ -19,7 +21,6 @@ use crate::ingest::formats::labels::{
 use crate::ingest::formats::values::{cut, id, is, label_value, parse_time, text};
 use crate::ingest::formats::{Adapter, ReadEvent};
 use crate::ingest::json::JsonStr;
-use crate::limits;
 use crate::snapshot::Snapshot;
 
 /// The lines of one file, and what they say of agents without ids.

@@ -4,9 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use crate::error::Result;
-use crate::event::{Event, Link};
-use crate::id::EventId;
+use crate::base::error::Result;
+use crate::base::event::Event;
+use crate::base::id::EventId;
+use crate::base::link::Link;
 use crate::ingest::formats::claude::fields::Fields;
 use crate::ingest::formats::claude::spawn::{Claim, claim_order};
 use crate::snapshot::Snapshot;

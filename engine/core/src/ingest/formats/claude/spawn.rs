@@ -11,17 +11,19 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::error::Result;
-use crate::event::{Event, Link, LinkKind};
-use crate::id::EventId;
+use crate::base::detail::Detail;
+use crate::base::error::Result;
+use crate::base::event::Event;
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::{Link, LinkKind};
 use crate::ingest::formats::labels::{
     AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, TOOL,
     TOOL_USE_ID, is_numbered, numbered,
 };
-use crate::limits;
 use crate::query::filter::Filter;
 use crate::snapshot::Snapshot;
-use crate::stored::{Detail, StoredEvent};
+use crate::stored::StoredEvent;
 
 /// An agent: its id is unique within a session.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,76 +1,14 @@
 //! What is stored: an event, its link to the event that caused it, and the
 //! batch that is written as one.
 
-use std::fmt;
-use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use crate::error::{Error, Result};
-use crate::id::EventId;
-use crate::limits;
-
-/// How an event follows from its parent.
-///
-/// ```
-/// use forebear::{Event, LinkKind, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("summary").id("s").parent("last").link(LinkKind::Continues))?;
-/// let link = store.snapshot().get("s")?.and_then(|event| event.link());
-/// assert_eq!(link, Some(LinkKind::Continues));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum LinkKind {
-    /// The parent caused it: the usual link.
-    #[default]
-    Caused,
-    /// It goes on from the parent across a break, as a compacted transcript does.
-    Continues,
-    /// The parent started the agent of which this is the first event.
-    Spawned,
-}
-
-impl LinkKind {
-    /// All kinds, in the order of their numbers on disk.
-    pub const ALL: [LinkKind; 3] = [LinkKind::Caused, LinkKind::Continues, LinkKind::Spawned];
-
-    /// The kind's name: `caused`, `continues` or `spawned`.
-    ///
-    /// ```
-    /// use forebear::LinkKind;
-    ///
-    /// assert_eq!(LinkKind::Spawned.as_str(), "spawned");
-    /// assert_eq!("spawned".parse::<LinkKind>()?, LinkKind::Spawned);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LinkKind::Caused => "caused",
-            LinkKind::Continues => "continues",
-            LinkKind::Spawned => "spawned",
-        }
-    }
-}
-
-impl fmt::Display for LinkKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for LinkKind {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| {
-            Error::invalid(format!(
-                "expected a link kind (caused, continues or spawned), found {name:?}"
-            ))
-        })
-    }
-}
+use crate::base::clock::{now_ns, system_time_ns};
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::limits;
+use crate::base::link::LinkKind;
+use crate::base::validate::{check_id, check_len};
 
 /// One thing that happened, and what caused it.
 ///
@@ -401,116 +339,6 @@ impl Event {
     }
 }
 
-/// A claim that one event caused another, made after the fact or by a third
-/// party: neither of the two need be stored yet.
-///
-/// An event that named its parent keeps it. Among claims for an event that
-/// named none, the greater [`strength`](Link::strength) wins, then the smaller
-/// [`order`](Link::order), then the first. What loses is kept and can be listed.
-///
-/// ```
-/// use forebear::{Event, EventId, Link, LinkKind, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("agent"))?;
-/// store.write(Link::new("agent", "a guess", LinkKind::Spawned).strength(10))?;
-/// store.write(Link::new("agent", "call", LinkKind::Spawned).strength(200))?;
-/// let event = store.snapshot().get("agent")?.expect("it is stored");
-/// assert_eq!(event.parent(), Some(&EventId::from("call")));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Link {
-    pub(crate) child: EventId,
-    pub(crate) parent: EventId,
-    pub(crate) kind: LinkKind,
-    pub(crate) strength: u8,
-    pub(crate) order: i64,
-}
-
-impl Link {
-    /// The strength of a claim unless set: stronger than what adapters guess.
-    pub const DEFAULT_STRENGTH: u8 = 128;
-
-    /// Claims that `parent` caused `child`.
-    ///
-    /// ```
-    /// use forebear::{EventId, Link, LinkKind};
-    ///
-    /// let link = Link::new("agent", "call", LinkKind::Spawned);
-    /// assert_eq!(link.child(), &EventId::from("agent"));
-    /// assert_eq!(link.parent(), &EventId::from("call"));
-    /// assert_eq!(link.kind(), LinkKind::Spawned);
-    /// ```
-    pub fn new(child: impl Into<EventId>, parent: impl Into<EventId>, kind: LinkKind) -> Self {
-        Self {
-            child: child.into(),
-            parent: parent.into(),
-            kind,
-            strength: Self::DEFAULT_STRENGTH,
-            order: 0,
-        }
-    }
-
-    /// Sets how strong the evidence is, 0 to 255.
-    ///
-    /// ```
-    /// use forebear::{Link, LinkKind, Linked, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// # store.append(forebear::Event::new("user_message").id("agent"))?;
-    /// store.write(Link::new("agent", "call", LinkKind::Spawned))?;
-    /// let weaker = Link::new("agent", "other", LinkKind::Spawned).strength(Link::DEFAULT_STRENGTH - 1);
-    /// assert_eq!(store.write(weaker)?.links, [Linked::Refused]);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn strength(mut self, strength: u8) -> Self {
-        self.strength = strength;
-        self
-    }
-
-    /// Sets the rank among claims of equal strength, the smallest winning;
-    /// usually the time of the evidence, so that the earliest wins in whatever
-    /// order the claims arrive.
-    ///
-    /// ```
-    /// use forebear::{Link, LinkKind, Linked, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// # store.append(forebear::Event::new("user_message").id("agent"))?;
-    /// store.write(Link::new("agent", "later", LinkKind::Spawned).order(2_000))?;
-    /// let earlier = Link::new("agent", "earlier", LinkKind::Spawned).order(1_000);
-    /// assert_eq!(store.write(earlier)?.links, [Linked::Accepted]);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn order(mut self, order: i64) -> Self {
-        self.order = order;
-        self
-    }
-
-    /// The event that is claimed to be the effect.
-    pub fn child(&self) -> &EventId {
-        &self.child
-    }
-
-    /// The event that is claimed to be the cause.
-    pub fn parent(&self) -> &EventId {
-        &self.parent
-    }
-
-    /// How the child follows from the parent.
-    pub fn kind(&self) -> LinkKind {
-        self.kind
-    }
-
-    pub(crate) fn validate(&self) -> Result<()> {
-        check_id("child", &self.child)?;
-        check_id("parent", &self.parent)
-    }
-}
-
 /// Input that could not be understood, kept with the place it came from.
 ///
 /// ```
@@ -549,30 +377,5 @@ impl Quarantined {
         check_len("source", self.source.len(), limits::MAX_SOURCE_BYTES)?;
         check_len("reason", self.reason.len(), limits::MAX_SOURCE_BYTES)?;
         check_len("bytes", self.bytes.len(), max_payload)
-    }
-}
-
-fn check_id(field: &str, id: &EventId) -> Result<()> {
-    if id.text_len() == 0 {
-        return Err(Error::invalid(format!(
-            "expected an {field} of 1 to 255 bytes, found an empty one"
-        )));
-    }
-    check_len(field, id.text_len(), limits::MAX_ID_BYTES)
-}
-
-fn check_len(field: &str, size: usize, limit: usize) -> Result<()> {
-    if size > limit { Err(Error::too_long(field, limit, size)) } else { Ok(()) }
-}
-
-/// Now, in nanoseconds since the Unix epoch.
-pub(crate) fn now_ns() -> i64 {
-    system_time_ns(SystemTime::now())
-}
-
-pub(crate) fn system_time_ns(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::error::Result;
-use crate::segment::manifest::Manifest;
+use crate::base::error::Result;
+use crate::manifest::Manifest;
 use crate::storage::Storage;
 
 /// The manifest, in memory and on disk.

@@ -1,9 +1,10 @@
 //! Making the spine: where every row of a frozen log lies in the lineage.
 
-use crate::error::{Error, Result};
-use crate::event::LinkKind;
-use crate::id::EventId;
-use crate::log::index::{Anchor, FirmPosition, Flags, Index, NONE, NOW, StoredLink};
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::link::LinkKind;
+use crate::base::row::{Flags, NONE};
+use crate::log::index::{Anchor, FirmPosition, Index, NOW, StoredLink};
 use crate::segment::spine::Entry;
 
 /// What the sealed segments before this one have for it.

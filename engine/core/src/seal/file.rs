@@ -5,27 +5,30 @@
 //! the index this takes the spine and a few buffers. The same log and the same
 //! earlier segments give the same bytes.
 
-use crate::error::{Error, Result};
-use crate::log::block::{Digest, HEADER_BYTES, Header, StoreId};
-use crate::log::index::{Anchor, Flags, Index, NOW};
+use crate::base::error::{Error, Result};
+use crate::base::format::{Digest, StoreId};
+use crate::base::row::Flags;
+use crate::log::block::{HEADER_BYTES, Header};
+use crate::log::index::{Anchor, Index, NOW};
 use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
 use crate::log::scan::{Found, Scanner};
+use crate::seal::dictionary;
+use crate::seal::gather::{Events, Gatherer};
+use crate::seal::spine::{Earlier, Spine, outside_parent};
+use crate::seal::window::Window;
 use crate::segment::blocks::BlockList;
 use crate::segment::chunks::ChunkWriter;
-use crate::segment::entries::{Earlier, Spine, outside_parent};
 use crate::segment::footer::{
     ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, LATE, PAGE_DIGESTS,
     PARENTS, SLOTS, SPINE, STRINGS, Section, TEXT_IDS,
 };
-use crate::segment::gather::{Events, Gatherer};
 use crate::segment::late::{self, LateParent};
 use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
 use crate::segment::packed::Packer;
 use crate::segment::pages::PageDigest;
 use crate::segment::spine::{Entry, Slotted};
-use crate::segment::window::Window;
-use crate::segment::{dictionary, id_table, strings};
+use crate::segment::{id_table, strings};
 use crate::storage::{Storage, StorageFile};
 
 /// A log that is to be sealed. Nothing is added to it or to its index any more.

@@ -2,21 +2,22 @@
 
 use std::io::ErrorKind;
 
-use crate::error::{Error, Result};
-use crate::log::block::StoreId;
+use crate::base::error::{Error, Result};
+use crate::base::format::StoreId;
 use crate::log::reader::Via;
-use crate::segment::entries::Earlier;
+use crate::log::view::LogView;
+use crate::manifest::Sealed;
+use crate::manifest::{LogStart, idx_name, seg_name};
+use crate::seal::file::{Companions, Frozen, IndexFile, Packing, Parts as Made, seal};
+use crate::seal::spine::Earlier;
 use crate::segment::filter;
 use crate::segment::index::content_digest;
 use crate::segment::late::{LATE_SEGMENTS, LateParent};
-use crate::segment::manifest::{LogStart, idx_name, seg_name};
 use crate::segment::open_index;
 use crate::segment::pages::page_digests;
-use crate::segment::seal::{Companions, Frozen, IndexFile, Packing, Parts as Made, seal};
-use crate::segment::sealed::Sealed;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
-use crate::view::{LogView, Source, View};
+use crate::view::{Source, View};
 
 /// Seals a log that nothing is added to any more. The files have their names and
 /// are durable when this returns; what the manifest is to say of them is returned.

@@ -14,7 +14,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Durability {
     /// The process's memory. It is written within
-    /// [`BUFFER_TIME`](crate::limits::BUFFER_TIME) and lost if the process is
+    /// [`BUFFER_TIME`](crate::base::limits::BUFFER_TIME) and lost if the process is
     /// killed before. A snapshot shows it once it is written.
     Buffered,
     /// The operating system: it survives a killed process, not a power loss.

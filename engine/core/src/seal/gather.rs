@@ -6,15 +6,16 @@
 //! front to back and not record by record. Where the instances are so many that
 //! their chunks would take too much memory, some are gathered at a time.
 
-use crate::error::Result;
-use crate::log::index::{Flags, Index, NONE, Row};
+use crate::base::error::Result;
+use crate::base::row::{Flags, NONE};
+use crate::log::index::{Index, Row};
 use crate::log::record::{FRAME_BYTES, Frame};
+use crate::seal::spine::outside_parent;
+use crate::seal::window::Window;
 use crate::segment::chunks::{Chunk, ChunkWriter, PIECE_BYTES, Placed};
-use crate::segment::entries::outside_parent;
 use crate::segment::output::Output;
 use crate::segment::packed::{Known, Packer};
 use crate::segment::spine::Entry;
-use crate::segment::window::Window;
 
 /// Writes a heap.
 pub(crate) struct Gatherer<'l, 'o> {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::segment::manifest::{from_hex_bytes, hex, value};
-use crate::segment::sealed::Sealed;
+use crate::base::error::{Error, Result};
+use crate::manifest::Sealed;
+use crate::manifest::lines::{from_hex_bytes, hex, value};
 
 /// What a store keeps. Whole segments go, the oldest first, up to the first that
 /// is not yet due; the log that is appended to stays.

@@ -1,164 +1,14 @@
-//! The manifest: which store this is and which segments are live.
-//!
-//! A few lines of text, replaced as a whole: written beside, synced, renamed,
-//! and the folder synced. `docs/format.md` has an example.
+//! The manifest as lines of text; the last has the digest of the others.
 
 use std::fmt::Write;
 
-use crate::error::{Error, Result};
-use crate::log::block::{Digest, FORMAT_VERSION, StoreId};
-use crate::retention::Retention;
-use crate::segment::sealed::Sealed;
-use crate::storage::Storage;
-
-/// The name of the manifest.
-pub(crate) const NAME: &str = "MANIFEST";
-/// Where the next one is written before it takes the name.
-pub(crate) const NEXT: &str = "MANIFEST.next";
-
-/// What the manifest says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Manifest {
-    pub(crate) store: StoreId,
-    /// Sealed segments, oldest first.
-    pub(crate) sealed: Vec<Sealed>,
-    /// The log that is full and waits to be sealed.
-    pub(crate) full: Option<FullLog>,
-    /// The log that is appended to.
-    pub(crate) active: LogStart,
-    /// The policy by which old segments go.
-    pub(crate) retention: Option<Retention>,
-    /// Whether it is an archive, which has no log.
-    pub(crate) archive: bool,
-}
-
-/// A log, and what it goes on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LogStart {
-    pub(crate) segment: u64,
-    /// The sequence number of its first event.
-    pub(crate) first_seq: u64,
-    /// The digest of the block before its first, zeros in a new store.
-    pub(crate) previous: Digest,
-}
-
-/// A log to which nothing is added any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FullLog {
-    pub(crate) start: LogStart,
-    pub(crate) length: u64,
-}
-
-impl LogStart {
-    /// The first log of a new store.
-    pub(crate) const FIRST: Self = Self { segment: 1, first_seq: 1, previous: [0; 32] };
-}
-
-/// What reading the manifest found.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
-pub(crate) enum Read {
-    Sound(Manifest),
-    Absent,
-    /// Not what was written; what is wrong with it.
-    Damaged(String),
-}
-
-/// The name of a segment's log.
-pub(crate) fn log_name(segment: u64) -> String {
-    format!("{segment:010}.log")
-}
-
-/// The name of a sealed segment's file.
-pub(crate) fn seg_name(segment: u64) -> String {
-    format!("{segment:010}.seg")
-}
-
-/// The name of a sealed segment's index.
-pub(crate) fn idx_name(segment: u64) -> String {
-    format!("{segment:010}.idx")
-}
-
-/// The segment that a file is of, where its name ends so.
-pub(crate) fn segment_of(name: &str, ending: &str) -> Option<u64> {
-    let number = name.strip_suffix(ending)?;
-    (number.len() == 10).then(|| number.parse().ok()).flatten()
-}
-
-/// What tells one manifest from another: how long it is, and its last bytes, which
-/// are the digest of the others. Cheap to read, however many segments there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    length: u64,
-    end: [u8; MARK_BYTES],
-}
-
-impl Mark {
-    /// That of the manifest as it is now; none where there is no manifest.
-    pub(crate) fn read(storage: &dyn Storage) -> Result<Option<Self>> {
-        let file = match storage.open(NAME) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("open", NAME, error)),
-        };
-        let length = file.len().map_err(|error| Error::io("read the length of", NAME, error))?;
-        let mut end = [0; MARK_BYTES];
-        file.read_at(&mut end, length.saturating_sub(MARK_BYTES as u64))
-            .map_err(|error| Error::io("read", NAME, error))?;
-        Ok(Some(Self { length, end }))
-    }
-}
+use crate::base::error::{Error, Result};
+use crate::base::format::FORMAT_VERSION;
+use crate::manifest::names::NAME;
+use crate::manifest::{FullLog, LogStart, Manifest, Read, Retention, Sealed};
 
 impl Manifest {
-    /// Reads the manifest. Fails where it is of a newer format or of something else.
-    pub(crate) fn read(storage: &dyn Storage) -> Result<Read> {
-        let file = match storage.open(NAME) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Read::Absent),
-            Err(error) => return Err(Error::io("open", NAME, error)),
-        };
-        let length = file.len().map_err(|error| Error::io("read the length of", NAME, error))?;
-        if length > MAX_BYTES {
-            return Ok(Read::Damaged(format!(
-                "expected at most {MAX_BYTES} bytes, found {length}"
-            )));
-        }
-        let mut bytes = vec![0; length as usize];
-        let length = file.read_at(&mut bytes, 0).map_err(|error| Error::io("read", NAME, error))?;
-        Self::parse(&bytes[..length])
-    }
-
-    /// A new store's.
-    pub(crate) fn new(store: StoreId) -> Self {
-        Self {
-            store,
-            sealed: Vec::new(),
-            full: None,
-            active: LogStart::FIRST,
-            retention: None,
-            archive: false,
-        }
-    }
-
-    /// Whether the file of that name begins as a manifest does.
-    pub(crate) fn looks_ours(storage: &dyn Storage) -> Result<bool> {
-        let file = storage.open(NAME).map_err(|error| Error::io("open", NAME, error))?;
-        let mut begin = [0; FIRST_WORDS.len()];
-        file.read_at(&mut begin, 0).map_err(|error| Error::io("read", NAME, error))?;
-        Ok(begin == *FIRST_WORDS.as_bytes())
-    }
-
-    /// Replaces the manifest. It is durable when this returns.
-    pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
-        let text = self.to_text();
-        let file = storage.create(NEXT).map_err(|error| Error::io("make", NEXT, error))?;
-        file.write_at(text.as_bytes(), 0).map_err(|error| Error::io("write", NEXT, error))?;
-        file.sync().map_err(|error| Error::io("sync", NEXT, error))?;
-        storage.rename(NEXT, NAME).map_err(|error| Error::io("rename", NEXT, error))?;
-        storage.sync_dir().map_err(|error| Error::io("sync the folder of", NAME, error))
-    }
-
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = format!("{FIRST_WORDS}{FORMAT_VERSION}\n");
         // Writing to a String can't fail.
         let _ = writeln!(text, "store {}", hex(&self.store));
@@ -200,7 +50,7 @@ impl Manifest {
         text
     }
 
-    fn parse(bytes: &[u8]) -> Result<Read> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Read> {
         let damaged = |reason: &str| Ok(Read::Damaged(reason.to_owned()));
         let Ok(text) = std::str::from_utf8(bytes) else {
             return damaged("expected text, found other bytes");
@@ -346,13 +196,13 @@ fn from_digits([high, low]: [u8; 2]) -> Option<u8> {
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
-const FIRST_WORDS: &str = "forebear store, format ";
+pub(super) const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
 const ARCHIVE_LINE: &str = "archive";
 /// Bytes of the last line.
-const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
+pub(super) const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
 /// More bytes than a manifest has.
-const MAX_BYTES: u64 = 256 << 20;
+pub(super) const MAX_BYTES: u64 = 256 << 20;
 
 #[cfg(test)]
 mod tests {

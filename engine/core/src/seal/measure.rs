@@ -16,10 +16,10 @@ use std::time::Instant;
 
 use super::tests::Log;
 use crate::ingest::{ImportOptions, import};
+use crate::seal::file::Packing;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, DICTIONARY, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
-use crate::segment::seal::Packing;
 use crate::storage::Disk;
 use crate::{Batch, Durability, Event, EventId, Store};
 

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use crate::base::row::Flags;
 use crate::log::block::HEADER_BYTES;
-use crate::log::index::{Flags, Index, NOW, StoredLink};
+use crate::log::index::{Index, NOW, StoredLink};
 use crate::log::reader::{LogReader, Via};
 use crate::log::recovery::recover;
+use crate::log::report::RecoveryReport;
 use crate::log::scan::{Found, Scanner};
-use crate::recovery::RecoveryReport;
-use crate::segment::entries::Earlier;
+use crate::manifest::{LogStart, Manifest, Read, log_name};
+use crate::seal::file::{Companions, Frozen, IndexFile, Packing, Parts, seal};
+use crate::seal::spine::Earlier;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{Footer, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
 use crate::segment::late::LateParent;
-use crate::segment::manifest::{LogStart, Manifest, Read, log_name};
 use crate::segment::rebuild::Rebuilt;
-use crate::segment::seal::{Companions, Frozen, IndexFile, Packing, Parts, seal};
 use crate::segment::spine::Entry;
 use crate::storage::{SimulatedDisk, Storage, StorageFile};
 use crate::{Batch, Error, Event, EventId, Link, LinkKind, Quarantined, Result, Store};

@@ -2,7 +2,7 @@
 
 use rkyv::util::AlignedVec;
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 

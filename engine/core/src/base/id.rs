@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
 
 /// The id of an event: a UUID, or any other text of 1 to
-/// [`MAX_ID_BYTES`](crate::limits::MAX_ID_BYTES) bytes.
+/// [`MAX_ID_BYTES`](crate::base::limits::MAX_ID_BYTES) bytes.
 ///
 /// Making an id never fails; its length is checked when an event that carries
 /// it is appended. A UUID in its canonical form (lower case, hyphenated) is

@@ -5,9 +5,9 @@
 //! It is plain content, cut from the log here and there: nothing is trained, which
 //! would take a tenth of the time of sealing and gain little.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use crate::log::record::{FRAME_BYTES, Frame};
-use crate::segment::seal::Frozen;
+use crate::seal::file::Frozen;
 
 /// A dictionary of at most so many bytes for a log of so many bytes, whose rows have
 /// records of these lengths. The same log gives the same one.

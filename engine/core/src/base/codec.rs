@@ -1,0 +1,118 @@
+//! Numbers, texts and ids packed small, and read back with every length checked.
+
+use crate::base::error::{Error, Result};
+use crate::base::id::EventId;
+use crate::base::limits;
+
+/// Appends a number of 7 bits a byte, the lowest first.
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Appends a number of either sign, small for those near 0.
+pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
+    put_number(out, zigzag(number));
+}
+
+/// Appends a text that may be missing: 0, or one more than its length and the text.
+pub(crate) fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+    let Some(text) = text else { return out.push(0) };
+    put_number(out, text.len() as u64 + 1);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends an id in full.
+pub(crate) fn put_id(out: &mut Vec<u8>, id: &EventId) {
+    if let Some(uuid) = id.as_uuid() {
+        out.push(0);
+        out.extend_from_slice(uuid.as_bytes());
+        return;
+    }
+    // A text has at least one byte: 0 stands for a UUID.
+    let text = id.as_text().unwrap_or_default();
+    put_number(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Bytes that are read from their beginning on.
+#[derive(Debug)]
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Input<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8> {
+        Ok(self.bytes(1)?[0])
+    }
+
+    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(|| {
+            Error::damaged(format!("expected {length} more bytes, found {}", self.0.len()))
+        })?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.bytes(N)?);
+        Ok(array)
+    }
+
+    pub(crate) fn number(&mut self) -> Result<u64> {
+        let mut number = 0;
+        for shift in (0..u64::BITS).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(Error::damaged("expected a number of at most 10 bytes, found a longer one"))
+    }
+
+    pub(crate) fn signed(&mut self) -> Result<i64> {
+        self.number().map(from_zigzag)
+    }
+
+    /// What [`put_text`] wrote.
+    pub(crate) fn text(&mut self) -> Result<Option<&'a str>> {
+        let Some(length) = self.number()?.checked_sub(1) else { return Ok(None) };
+        let text = std::str::from_utf8(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?);
+        text.map(Some).map_err(|_| Error::damaged("expected a text, found other bytes"))
+    }
+
+    /// A number that is at most `max`.
+    pub(crate) fn number_up_to(&mut self, max: u64) -> Result<u32> {
+        let number = self.number()?;
+        let max = max.min(u64::from(u32::MAX));
+        if number > max {
+            return Err(Error::damaged(format!("expected at most {max}, found {number}")));
+        }
+        Ok(number as u32)
+    }
+
+    pub(crate) fn id(&mut self) -> Result<EventId> {
+        match self.number_up_to(limits::MAX_ID_BYTES as u64)? {
+            0 => Ok(EventId::from_uuid_bytes(self.array()?)),
+            length => std::str::from_utf8(self.bytes(length as usize)?)
+                .map(|text| EventId::from_text(text.into()))
+                .map_err(|_| Error::damaged("expected an id's text, found other bytes")),
+        }
+    }
+}
+
+/// Small for numbers near 0 of either sign.
+pub(crate) fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+pub(crate) fn from_zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}

@@ -1,0 +1,24 @@
+//! How much of an event is loaded.
+
+/// How much of an event a query loads.
+///
+/// ```
+/// use forebear::{Detail, Event, Filter, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("tool_use").label("tool", "Bash").payload("ls"))?;
+/// let filter = Filter::new().detail(Detail::Labels);
+/// let event = store.snapshot().events(&filter)?.items.remove(0);
+/// assert_eq!((event.label("tool"), event.payload()), (Some("Bash"), None));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Detail {
+    /// What the index holds; the log is not read. No labels, no payload.
+    Columns,
+    /// The labels too, not the payload.
+    Labels,
+    /// Everything.
+    #[default]
+    Payload,
+}

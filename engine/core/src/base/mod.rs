@@ -1,0 +1,16 @@
+//! What all layers share: events, ids, links, errors, limits, and how they are encoded.
+
+pub(crate) mod clock;
+pub(crate) mod codec;
+pub(crate) mod detail;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod format;
+pub(crate) mod id;
+pub mod limits;
+pub(crate) mod link;
+pub(crate) mod options;
+pub(crate) mod page;
+pub(crate) mod row;
+pub(crate) mod state;
+mod validate;

@@ -1,0 +1,151 @@
+//! What logs and segments say of a row, each in their own way.
+
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind};
+
+/// Stands for "no row", "no text" and "never".
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// What is true of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// The id is a text.
+    pub(crate) const TEXT: u16 = 1;
+    /// The event came without an id.
+    pub(crate) const DERIVED: u16 = 1 << 1;
+    /// A later version of an event.
+    pub(crate) const VERSION: u16 = 1 << 2;
+    /// The event is an error.
+    pub(crate) const ERROR: u16 = 1 << 3;
+    /// The event names its parent itself.
+    pub(crate) const NAMED: u16 = 1 << 4;
+    /// The link to the parent closes a cycle and is not followed.
+    pub(crate) const CLOSING: u16 = 1 << 5;
+    /// The event was lost to damage: nothing but its place is known.
+    pub(crate) const LOST: u16 = 1 << 6;
+    /// Links claimed for the event came and went: see its history.
+    pub(crate) const HISTORY: u16 = 1 << 7;
+    /// The parent is in an earlier segment; for a version, the event is.
+    pub(crate) const OUTSIDE: u16 = 1 << 8;
+    /// On disk alone: the parent stands in the spine by its row and slot, not by its
+    /// sequence number.
+    pub(crate) const INSIDE: u16 = 1 << 9;
+    /// The two bits of the link's kind.
+    const LINK_SHIFT: u16 = 14;
+
+    /// Of a row that was lost to damage.
+    pub(crate) fn of_lost() -> Self {
+        Self(Self::LOST)
+    }
+
+    /// As on disk, in a sealed segment's spine.
+    pub(crate) fn bits(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u16) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn has(self, flag: u16) -> bool {
+        self.0 & flag != 0
+    }
+
+    pub(crate) fn set(&mut self, flag: u16, on: bool) {
+        if on {
+            self.0 |= flag;
+        } else {
+            self.0 &= !flag;
+        }
+    }
+
+    pub(crate) fn link(self) -> LinkKind {
+        match self.0 >> Self::LINK_SHIFT {
+            1 => LinkKind::Continues,
+            2 => LinkKind::Spawned,
+            _ => LinkKind::Caused,
+        }
+    }
+
+    pub(crate) fn set_link(&mut self, kind: LinkKind) {
+        let number = match kind {
+            LinkKind::Caused => 0,
+            LinkKind::Continues => 1,
+            LinkKind::Spawned => 2,
+        };
+        self.0 = (self.0 & !(3 << Self::LINK_SHIFT)) | (number << Self::LINK_SHIFT);
+    }
+}
+
+/// A place between two rows of a list: after all with a lesser time, or with
+/// the same time and a lesser row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) time_ns: i64,
+    pub(crate) row: u32,
+}
+
+/// What the index holds of an event, texts and lineage aside.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    pub(crate) seq: u64,
+    pub(crate) version: bool,
+    pub(crate) derived_id: bool,
+    pub(crate) id: EventId,
+    pub(crate) time_ns: i64,
+    /// Where the record begins: in the log, or in the segment's heap.
+    pub(crate) place: u64,
+}
+
+/// What rows can be listed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ListOf {
+    All,
+    Errors,
+    Kind(String),
+    Instance(String),
+    Session(String),
+    Label(String, String),
+}
+
+/// What a row is checked for, in the part's own numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) time_ns: i64,
+    pub(crate) flags: Flags,
+    pub(crate) kind: u32,
+    pub(crate) instance: u32,
+    pub(crate) session: u32,
+}
+
+/// What an event says of its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoredParent {
+    /// It names none.
+    None,
+    /// A row of this part or an earlier one.
+    Row(u64),
+    /// An event that was not stored when this part was written.
+    Awaited,
+    /// A row of this part that goes back to the event itself.
+    Closing(u64),
+}
+
+/// The anchor of a row's piece, and how far below it the row lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Below {
+    pub(crate) anchor: u64,
+    pub(crate) depth: u32,
+}
+
+/// A link that was claimed for an event and stands in its part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) link: Link,
+    /// The sequence number that came next when the claim was made.
+    pub(crate) before_seq: u64,
+    /// How many claims its segment had then.
+    pub(crate) number: u32,
+}
