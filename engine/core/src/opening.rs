@@ -3,10 +3,9 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
+use crate::base::sync::{Mutex, RwLock};
 use crate::log::append::LogWriter;
 use crate::log::reader::LogReader;
 use crate::log::recovery::{Recovered, recover, store_of};
@@ -245,7 +244,7 @@ fn refuse_headless(storage: &dyn Storage, reason: &str) -> Result<()> {
 
 /// Keeps a damaged manifest under another name.
 fn keep_manifest(storage: &dyn Storage) -> Result<()> {
-    let kept = format!("{}.damaged-{}", manifest::NAME, crate::base::clock::now_ns());
+    let kept = format!("{}.damaged-{}", manifest::NAME, crate::base::sync::now_ns());
     storage
         .rename(manifest::NAME, &kept)
         .map_err(|error| Error::io("keep the damaged", manifest::NAME, error))

@@ -3,14 +3,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
-
-use parking_lot::Mutex;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::base::limits;
+use crate::base::sync::{Mutex, sleep};
 use crate::log::follow::{Followed, Follower};
 use crate::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
 use crate::query::filter::Filter;
@@ -266,7 +264,7 @@ impl Reader {
                 Err(error) if error.is_damaged() && turn < DAMAGED_TURNS_MAX => {}
                 Err(error) => return Err(error),
             }
-            thread::sleep(Duration::from_millis(turn.min(10)));
+            sleep(Duration::from_millis(turn.min(10)));
         }
         Err(Error::damaged(format!(
             "expected the logs that {} names, found one of them missing {TURNS_MAX} times; restore \

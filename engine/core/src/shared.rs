@@ -1,10 +1,9 @@
 //! What the writer, the sealer and the snapshots of a store have in common.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
-
+use crate::base::sync::RwLock;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::log::view::{Log, Visible};
 use crate::view::View;
 

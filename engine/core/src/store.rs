@@ -2,9 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use parking_lot::Mutex;
 
 use crate::base::error::{Error, Result};
 use crate::base::event::Event;
@@ -12,6 +9,8 @@ use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::{Link, LinkKind, Linked};
 use crate::base::options::{Durability, WhenFull};
+use crate::base::sync::channel::bounded;
+use crate::base::sync::{Mutex, Thread, spawn};
 use crate::batch::{Appended, Batch, Written};
 use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
@@ -55,7 +54,7 @@ struct Inner {
     shared: Arc<Shared>,
     /// Taken when the store is dropped, which ends the writer.
     queue: Option<Queue>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Mutex<Option<Thread<()>>>,
     /// Taken when the store is dropped, too: it has the queue as well.
     drain: Mutex<Option<Drain>>,
     options: StoreBuilder,
@@ -308,7 +307,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn retain(&self, retention: &Retention) -> Result<Retained> {
-        let (told, retained) = crossbeam_channel::bounded(1);
+        let (told, retained) = bounded(1);
         self.command(Command::Retain(retention.clone(), told))?;
         retained.try_recv().map_err(|_| Error::closed())
     }
@@ -463,7 +462,7 @@ impl Drop for Inner {
         // A waker may have dropped the last handle on the writer's own thread, which
         // goes on after it and writes what was accepted.
         let writer = self.writer.get_mut().take();
-        let writer = writer.filter(|writer| writer.thread().id() != std::thread::current().id());
+        let writer = writer.filter(|writer| !writer.is_current());
         if let Some(mut drain) = self.drain.get_mut().take() {
             drain.stop(writer.is_some());
         }
@@ -719,9 +718,7 @@ impl StoreBuilder {
         let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, rotation, jobs)
             .ok_or_else(Error::closed)?;
         let lock = opened.lock;
-        let thread = std::thread::Builder::new()
-            .name("forebear-writer".to_owned())
-            .spawn(move || run(writer, lock))
+        let thread = spawn("forebear-writer", move || run(writer, lock))
             .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
         let drain = Drain::start(&*storage, Arc::clone(&shared), queue.clone(), self.max_payload());
         Ok(Store(Arc::new(Inner {

@@ -1,12 +1,12 @@
 //! Following a store's events as they are stored.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::page::Cursor;
 use crate::base::row::Flags;
+use crate::base::sync::{Instant, sleep};
 use crate::query::events::find_root;
 use crate::query::filter::Filter;
 use crate::query::plan::Plan;
@@ -179,7 +179,7 @@ impl Subscription {
             if left.is_zero() {
                 return None;
             }
-            thread::sleep(left.min(POLL_TIME));
+            sleep(left.min(POLL_TIME));
         }
     }
 

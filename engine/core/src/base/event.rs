@@ -3,11 +3,11 @@
 
 use std::time::SystemTime;
 
-use crate::base::clock::{now_ns, system_time_ns};
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
+use crate::base::sync::{now_ns, system_time_ns};
 use crate::base::validate::{check_id, check_len};
 
 /// One thing that happened, and what caused it.

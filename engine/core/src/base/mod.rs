@@ -1,6 +1,5 @@
 //! What all layers share: events, ids, links, errors, limits, and how they are encoded.
 
-pub(crate) mod clock;
 pub(crate) mod codec;
 pub(crate) mod detail;
 pub(crate) mod error;
@@ -13,4 +12,5 @@ pub(crate) mod options;
 pub(crate) mod page;
 pub(crate) mod row;
 pub(crate) mod state;
+pub(crate) mod sync;
 mod validate;

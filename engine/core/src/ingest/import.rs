@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::base::clock::system_time_ns;
 use crate::base::error::Result;
+use crate::base::sync::system_time_ns;
 use crate::ingest::files::{FileToRead, Files};
 use crate::ingest::follow::moved::Moved;
 use crate::ingest::follow::position::{Position, source_name};

@@ -1,11 +1,10 @@
 //! Reading a log ahead: one thread reads and checks blocks while another uses them.
 
 use std::ops::Range;
-use std::thread;
-
-use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::error::{Error, Result};
+use crate::base::sync::channel::{Receiver, Sender, bounded};
+use crate::base::sync::{scope, spawn_scoped};
 use crate::log::block::Header;
 use crate::log::index::Dictionary;
 use crate::log::replay::{Parsed, parse};
@@ -40,14 +39,11 @@ pub(crate) fn apply_ahead(
     dictionary: Dictionary,
     mut apply: impl FnMut(&Header, &[u8], Result<Parsed>) -> Result<()>,
 ) -> Result<Behind<'_>> {
-    thread::scope(|scope| {
+    scope(|scope| {
         let (found, stretches) = bounded(WINDOWS);
         let (returned, free) = bounded(WINDOWS);
-        let reading = thread::Builder::new()
-            .name("forebear-open".to_owned())
-            .spawn_scoped(scope, move || {
-                Ahead { scanner, dictionary, found, free, spare: Vec::new() }.run()
-            })
+        let ahead = Ahead { scanner, dictionary, found, free, spare: Vec::new() };
+        let reading = spawn_scoped(scope, "forebear-open", move || ahead.run())
             .map_err(|error| Error::io("start a thread to read", "the log", error))?;
         for _ in 0..WINDOWS {
             // There is room for all of them.

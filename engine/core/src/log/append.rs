@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::base::clock::now_ns;
 use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, FORMAT_VERSION, StoreId};
+use crate::base::sync::now_ns;
 use crate::log::block::{BlockBuilder, Header};
 use crate::log::early::EarlySync;
 use crate::manifest::LogStart;

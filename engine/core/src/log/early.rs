@@ -2,15 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 
+use crate::base::sync::{Thread, spawn};
 use crate::storage::StorageFile;
 
 /// A sync of the part of a log that was written when it began. Its outcome has to be
 /// asked for before another sync is trusted: the system reports a failure once.
 #[derive(Debug, Default)]
 pub(crate) struct EarlySync {
-    thread: Option<JoinHandle<io::Result<u64>>>,
+    thread: Option<Thread<io::Result<u64>>>,
     /// Up to where the last one that began syncs.
     begun_to: u64,
 }
@@ -35,14 +35,14 @@ impl EarlySync {
         let file = Arc::clone(file);
         let sync = move || file.sync().map(|()| end);
         // Without another thread the log is synced at its end, as if this were not.
-        self.thread = Builder::new().name("forebear-syncer".to_owned()).spawn(sync).ok();
+        self.thread = spawn("forebear-syncer", sync).ok();
         self.begun_to = end;
         Ok(synced)
     }
 
     /// Waits for the one that goes on; returns up to where it has synced.
     pub(crate) fn finish(&mut self) -> io::Result<u64> {
-        match self.thread.take().map(JoinHandle::join) {
+        match self.thread.take().map(Thread::join) {
             None => Ok(0),
             Some(Ok(outcome)) => outcome,
             Some(Err(_)) => Err(io::Error::other("syncing the log panicked; please report it")),

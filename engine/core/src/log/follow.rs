@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use parking_lot::{Mutex, RwLock};
+use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, StoreId};
+use crate::base::sync::{Instant, Mutex, RwLock};
 use crate::log::ahead::apply_ahead;
 use crate::log::block::{HEADER_BYTES, Header};
 use crate::log::index::Index;

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-
+use crate::base::sync::{Mutex, RwLock, RwLockReadGuard};
 use crate::log::index::{Extent, Index, Tallies, fold_sessions};
 use crate::log::reader::LogReader;
 

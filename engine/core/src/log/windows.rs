@@ -1,10 +1,9 @@
 //! The written part of a log, mapped into memory a window at a time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
-
+use crate::base::sync::RwLock;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::storage::{Map, StorageFile};
 
 /// The windows of one log. A window that is not full yet is mapped again once it

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::base::error::Result;
+use crate::base::sync::Mutex;
 use crate::manifest::Manifest;
 use crate::storage::Storage;
 

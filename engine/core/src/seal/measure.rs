@@ -12,9 +12,9 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::tests::Log;
+use crate::base::sync::Instant;
 use crate::ingest::{ImportOptions, import};
 use crate::seal::file::Packing;
 use crate::segment::file::SegFile;

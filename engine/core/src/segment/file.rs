@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::error::{Error, Result};
 use crate::base::format::Digest;
 use crate::base::id::EventId;
 use crate::base::row::Flags;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::segment::footer::{
     ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, FOOTER_BYTES, Footer, HEAP, INDEX_DIGESTS, LATE,
     PAGE_DIGESTS, PARENTS, SECTIONS, SLOTS, SPINE, STRINGS, TEXT_IDS,

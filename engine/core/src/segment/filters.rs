@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
-use parking_lot::RwLock;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
+use crate::base::sync::RwLock;
+use crate::base::sync::atomic::{AtomicU8, Ordering};
 use crate::manifest::Sealed;
 use crate::manifest::seg_name;
 use crate::segment::file::SegFile;

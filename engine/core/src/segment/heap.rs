@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -11,6 +10,7 @@ use rkyv::util::AlignedVec;
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
 use crate::base::row::NONE;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, padded, quarantined, state_value};
 use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};

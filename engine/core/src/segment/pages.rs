@@ -6,11 +6,11 @@
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use twox_hash::XxHash3_128;
 
 use crate::base::error::{Error, Result};
+use crate::base::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::storage::{Map, StorageFile};
 
 /// Size of a page. Sections of a sealed file begin at multiples of it.

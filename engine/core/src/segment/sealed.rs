@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
@@ -10,6 +9,7 @@ use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
 use crate::base::state::{Family, Kept};
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
 use crate::manifest::Sealed;

@@ -3,13 +3,13 @@
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
+use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::manifest::{self, Manifest, Read, Sealed, seg_name};
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;

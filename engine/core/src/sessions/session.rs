@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::base::clock::now_ns;
 use crate::base::error::Result;
 use crate::base::state::Family;
+use crate::base::sync::now_ns;
 use crate::log::index::{Head, OriginKind, Tokens};
 use crate::sessions::fields::{metadata, named, number, text};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};

@@ -9,17 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
-use crate::base::clock::now_ns;
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
 use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
 use crate::base::state::Family;
+use crate::base::sync::{Condvar, Mutex, Thread, now_ns, spawn};
 use crate::batch::Batch;
 use crate::ingest::hook_event;
 use crate::log::encoded::{Encoded, EncodedBatch};
@@ -36,7 +33,7 @@ use crate::writer::receipt::Receipt;
 pub(crate) struct Drain {
     drainer: Arc<Mutex<Drainer>>,
     stop: Arc<Stop>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread<()>>,
 }
 
 #[derive(Debug)]
@@ -92,8 +89,7 @@ impl Drain {
         let mut drain = Self { drainer, stop, thread: None };
         let thread = storage.path().map(|_| {
             let (drainer, stop) = (Arc::clone(&drain.drainer), Arc::clone(&drain.stop));
-            let name = "forebear-spool".to_owned();
-            std::thread::Builder::new().name(name).spawn(move || run(&drainer, &stop))
+            spawn("forebear-spool", move || run(&drainer, &stop))
         });
         match thread {
             Some(Ok(thread)) => drain.thread = Some(thread),

@@ -7,16 +7,13 @@ mod file;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::Mutex;
-
-use crate::base::clock::now_ns;
 use crate::base::error::{Error, Result};
 use crate::base::event::Event;
 use crate::base::id::EventId;
 use crate::base::limits;
+use crate::base::sync::{Instant, Mutex, now_ns, sleep};
 use crate::batch::Batch;
 use crate::spool::file::Contents;
 use crate::storage::{Disk, Storage};
@@ -302,7 +299,7 @@ impl Ticket {
                 tried = Instant::now();
             }
             let Some(left) = at_most.checked_sub(begun.elapsed()) else { return Ok(false) };
-            thread::sleep(left.min(WAIT_TIME));
+            sleep(left.min(WAIT_TIME));
         }
     }
 

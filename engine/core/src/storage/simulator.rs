@@ -10,9 +10,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::{LockGuard, LockOutcome, Storage, StorageFile};
+use crate::base::sync::RwLock;
 use content::Content;
 use file::SimulatedFile;
 use random::Random;

@@ -16,11 +16,11 @@ pub(crate) mod rotate;
 mod tops;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::base::error::{Error, Result};
 use crate::base::limits;
 use crate::base::options::Durability;
+use crate::base::sync::Instant;
 use crate::batch::Written;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;

@@ -1,6 +1,8 @@
 //! How hard sealing compresses: as hard as there is time for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::base::sync::Instant;
 
 /// Compares how long logs take to fill with how long they take to be sealed.
 #[derive(Debug)]
@@ -54,6 +56,7 @@ const IDLE_FACTOR: u32 = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::sync::sleep;
 
     #[test]
     fn sealing_compresses_less_while_behind_and_more_while_idle() {
@@ -67,7 +70,7 @@ mod tests {
         assert_eq!(pace.next_level(), 1);
         for level in [3, 6, 6] {
             pace.sealed_in(Duration::ZERO);
-            std::thread::sleep(Duration::from_millis(1));
+            sleep(Duration::from_millis(1));
             assert_eq!(pace.next_level(), level);
         }
         pace.sealed_in(Duration::from_secs(1));

@@ -1,14 +1,14 @@
 //! The queue that leads to the writer: bounded in batches and in bytes.
 
 use std::sync::Arc;
-use std::time::Instant;
-
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, TrySendError};
-use parking_lot::{Condvar, Mutex};
 
 use crate::base::error::{Error, Result};
 use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
+use crate::base::sync::channel::{
+    Receiver, RecvTimeoutError, SendError, Sender, TrySendError, bounded,
+};
+use crate::base::sync::{Condvar, Instant, Mutex};
 use crate::log::encoded::EncodedBatch;
 use crate::manifest::{Retained, Retention};
 use crate::writer::receipt::Answer;
@@ -80,7 +80,7 @@ struct RoomState {
 
 /// A queue for so many bytes.
 pub(crate) fn queue(limit_bytes: usize) -> (Queue, Jobs) {
-    let (sender, receiver) = crossbeam_channel::bounded(limits::QUEUE_BATCHES);
+    let (sender, receiver) = bounded(limits::QUEUE_BATCHES);
     let room = Arc::new(Room {
         limit: limit_bytes,
         state: Mutex::new(RoomState::default()),

@@ -6,9 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::base::error::{Error, Result};
+use crate::base::sync::{Condvar, Mutex};
 use crate::batch::Written;
 
 /// What [`Store::submit`](crate::Store::submit) gives back: wait for it in a

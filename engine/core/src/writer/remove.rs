@@ -3,15 +3,15 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 
 use crate::base::error::{Error, Result};
+use crate::base::sync::{Thread, spawn};
 use crate::segment::segments::Segments;
 use crate::storage::Storage;
 
 /// The threads that remove files. They have ended once this is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Removals(Vec<JoinHandle<()>>);
+pub(super) struct Removals(Vec<Thread<()>>);
 
 impl Removals {
     /// Removes files in another thread, or in this one where `in_background` is false
@@ -35,7 +35,7 @@ impl Removals {
                 }
             }
         };
-        let remover = || Builder::new().name("forebear-remover".to_owned()).spawn(work);
+        let remover = || spawn("forebear-remover", work);
         match in_background.then(remover) {
             Some(Ok(thread)) => {
                 self.0.push(thread);

@@ -1,8 +1,8 @@
 //! Dropping what a policy does not keep.
 
 use crate::archive::archive;
-use crate::base::clock::now_ns;
 use crate::base::error::{Error, Result};
+use crate::base::sync::now_ns;
 use crate::manifest::Sealed;
 use crate::manifest::{Held, Retained, Retention, idx_name, seg_name};
 use crate::view::View;

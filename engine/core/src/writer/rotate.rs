@@ -1,13 +1,11 @@
 //! From one log to the next: the full one is sealed while the next is written.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-use parking_lot::{Mutex, RwLock};
+use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::limits;
+use crate::base::sync::{Instant, Mutex, RwLock, Thread, spawn};
 use crate::log::append::LogWriter;
 use crate::log::index::{Index, NOW};
 use crate::log::reader::LogReader;
@@ -32,7 +30,7 @@ pub(crate) struct Rotation {
 
 /// The full log that is being sealed.
 #[derive(Debug, Default)]
-pub(crate) struct Sealing(Option<JoinHandle<Result<Duration>>>);
+pub(crate) struct Sealing(Option<Thread<Result<Duration>>>);
 
 impl Sealing {
     /// Whether it goes on.
@@ -42,7 +40,7 @@ impl Sealing {
 
     /// Waits until it is sealed; returns how long that took, if it was sealed.
     fn wait(&mut self) -> Result<Option<Duration>> {
-        match self.0.take().map(JoinHandle::join) {
+        match self.0.take().map(Thread::join) {
             None => Ok(None),
             Some(Ok(outcome)) => outcome.map(Some),
             Some(Err(_)) => Err(Error::damaged("sealing a log panicked; please report it")),
@@ -123,9 +121,8 @@ impl Writer {
             let begun = Instant::now();
             seal_and_swap(&full, level, &shared, &catalog).map(|()| begun.elapsed())
         };
-        let thread = self.rotation.in_background.then(|| {
-            std::thread::Builder::new().name("forebear-sealer".to_owned()).spawn(seal.clone())
-        });
+        let in_background = self.rotation.in_background;
+        let thread = in_background.then(|| spawn("forebear-sealer", seal.clone()));
         // Without another thread it is done in this one, when it is waited for.
         if let Some(Ok(thread)) = thread {
             self.sealing = Sealing(Some(thread));

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::base::clock::system_time_ns;
 use crate::base::error::Result;
+use crate::base::sync::system_time_ns;
 use crate::ingest::files::{FileToRead, Files, is_transcript};
 use crate::ingest::follow::moved::Moved;
 use crate::ingest::follow::options::FollowOptions;

@@ -3,7 +3,7 @@
 use std::fs::Metadata;
 use std::time::SystemTime;
 
-use crate::base::clock::system_time_ns;
+use crate::base::sync::system_time_ns;
 
 /// Which file it is, how long, and when it was changed. Equal means unchanged, once
 /// it has [settled](Self::has_settled).

@@ -6,15 +6,15 @@ use std::io;
 use std::ops::{Bound, ControlFlow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use redb::{
     Builder, CursorMut, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
     TableDefinition,
 };
 
 use crate::base::error::{Error, Result};
+use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 
 /// The bytes of an `.idx` file. Reading past the end is an error, and so is
 /// reading bytes that are not what was written.

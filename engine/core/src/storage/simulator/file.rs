@@ -3,12 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::Fault;
 use super::content::SECTOR_BYTES;
 use super::random::Random;
 use super::state::{Node, State, dead, io_error};
+use crate::base::sync::RwLock;
 use crate::storage::StorageFile;
 
 #[derive(Debug)]

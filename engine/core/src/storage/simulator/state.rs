@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::Fault;
 use super::content::Content;
 use super::random::Random;
+use crate::base::sync::RwLock;
 
 /// A file, whatever its names are.
 pub(super) type Node = Arc<RwLock<Content>>;

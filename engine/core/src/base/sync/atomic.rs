@@ -1,0 +1,3 @@
+//! Atomic numbers.
+
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};

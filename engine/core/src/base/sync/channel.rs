@@ -1,0 +1,5 @@
+//! Bounded channels: a sender waits while the channel is full.
+
+pub(crate) use crossbeam_channel::{
+    Receiver, RecvTimeoutError, SendError, Sender, TrySendError, bounded,
+};
