@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use forebear::{EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, Ticket};
+use forebear::ingest::HookDecoder;
+use forebear::{
+    EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, StoreBuilder, Ticket,
+};
 
 use crate::args::Global;
 use crate::failure::{Failure, note};
@@ -53,7 +57,7 @@ pub(crate) fn open_or_hand_in(global: &Global) -> Result<Target, Failure> {
         Ok(store) => Ok(Target::Store(store)),
         Err(held) => {
             note(&format!("forebear: {held}; handing in through its spool"));
-            Ok(Target::Spool(Spool::open(store_path(global)?)?))
+            Ok(Target::Spool(Spool::open_with(store_path(global)?, builder())?))
         }
     }
 }
@@ -90,7 +94,7 @@ pub(crate) fn spool(global: &Global) -> Result<Spool, Failure> {
     if global.store.is_none() {
         make_folder_above(&path)?;
     }
-    Ok(Spool::open(path)?)
+    Ok(Spool::open_with(path, builder())?)
 }
 
 /// Opens a store that is there for reading, which takes no lock: another process may
@@ -99,7 +103,8 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
     let path = store_path(global)?;
     let waits = |mut entries: fs::ReadDir| entries.any(|entry| entry.is_ok());
     if path.join("spool").read_dir().is_ok_and(waits)
-        && let Err(error) = Spool::open(&path).and_then(|spool| spool.drain_if_free())
+        && let Err(error) =
+            Spool::open_with(&path, builder()).and_then(|spool| spool.drain_if_free())
     {
         note(&format!("forebear: what waits in the spool can't be taken in: {error:#}"));
     }
@@ -169,7 +174,7 @@ fn open_or_make_unless_held(global: &Global) -> Result<Result<Store, forebear::E
         make_folder_above(&path)?;
     }
     let is_new = !holds_store(&path);
-    let store = match Store::open(&path) {
+    let store = match builder().open(&path) {
         Err(error) if error.is_locked() => return Ok(Err(error)),
         store => store?,
     };
@@ -248,8 +253,13 @@ fn holds_store(path: &Path) -> bool {
     })
 }
 
+/// How the program opens stores: with a decoder for all that it hands in itself.
+fn builder() -> StoreBuilder {
+    Store::builder().decoder(HookDecoder::NAME, Arc::new(HookDecoder))
+}
+
 fn open(path: &Path) -> Result<Store, Failure> {
-    let store = Store::open(path)?;
+    let store = builder().open(path)?;
     report_recovery(store.recovery());
     Ok(store)
 }

@@ -12,6 +12,7 @@ use crate::base::options::{Durability, WhenFull};
 use crate::base::sync::channel::bounded;
 use crate::base::sync::{Mutex, Thread, spawn};
 use crate::batch::{Appended, Batch, Written};
+use crate::decoder::{Decoder, Decoders};
 use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
 use crate::manifest::{Retained, Retention};
@@ -499,6 +500,7 @@ pub struct StoreBuilder {
     cache_bytes: Option<usize>,
     map_budget: Option<u64>,
     rotation: Rotation,
+    decoders: Decoders,
 }
 
 impl StoreBuilder {
@@ -668,6 +670,17 @@ impl StoreBuilder {
         self
     }
 
+    /// Has this decoder turn what other processes hand in for it through
+    /// [`Spool::submit_foreign`](crate::Spool::submit_foreign) into batches. Of two with
+    /// one name the second counts.
+    ///
+    /// An example is at [`Decoder`].
+    #[must_use]
+    pub fn decoder(mut self, name: impl Into<String>, decoder: Arc<dyn Decoder>) -> Self {
+        self.decoders.add(name.into(), decoder);
+        self
+    }
+
     /// Opens the store in this folder, making it if there is none; see
     /// [`Store::open`].
     ///
@@ -720,7 +733,15 @@ impl StoreBuilder {
         let lock = opened.lock;
         let thread = spawn("forebear-writer", move || run(writer, lock))
             .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
-        let drain = Drain::start(&*storage, Arc::clone(&shared), queue.clone(), self.max_payload());
+        let max_payload = self.max_payload();
+        let decode = self.decoders.clone().over(Arc::clone(&shared), max_payload);
+        let drain = Drain::start(
+            &*storage,
+            Arc::clone(&shared),
+            queue.clone(),
+            Box::new(decode),
+            max_payload,
+        );
         Ok(Store(Arc::new(Inner {
             shared,
             drain: Mutex::new(drain),

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use forebear::storage::{SimulatedDisk, Storage};
 use forebear::{
-    Batch, Event, Link, LinkKind, Quarantined, Result, Retention, Spool, Store, limits,
+    Batch, Decoder, Error, Event, Foreign, Link, LinkKind, Quarantined, Result, Retention,
+    Snapshot, Spool, Store, limits,
 };
 use support::listing::{events, pages};
 
@@ -316,4 +317,89 @@ fn a_folder_in_place_of_a_batch_holds_up_neither_appends_nor_what_is_behind_it()
         done.send(()).expect("somebody waits");
     });
     ended.recv_timeout(LONG).expect("neither append nor drop hangs");
+}
+
+/// Makes an event of each letter, caused by the letter before; refuses what is no letter.
+#[derive(Debug)]
+struct Letters;
+
+impl Decoder for Letters {
+    fn decode(&self, foreign: &Foreign<'_>, snapshot: &Snapshot) -> Result<Batch> {
+        assert_ne!(foreign.bytes, b"panic");
+        let text = str::from_utf8(foreign.bytes)
+            .map_err(|error| Error::invalid(format!("expected a letter: {error}")))?;
+        let event = Event::new("letter").id(text).instance("post").time_ns(foreign.time_ns);
+        let last = snapshot.recent("post", 1)?;
+        Ok(Batch::from(match last.first() {
+            Some(last) => event.parent(last.id()),
+            None => event,
+        }))
+    }
+}
+
+#[test]
+fn foreign_contents_wait_for_a_process_with_their_decoder_and_hold_up_nothing() {
+    let disk = SimulatedDisk::new();
+    let spool = Spool::open_on(&disk).expect("opens");
+    let first = spool.submit_foreign("letters", "first", 1).expect("submits");
+    let behind = spool.submit(Event::new("e").id("behind")).expect("submits");
+    let second = spool.submit_foreign("letters", "second", 2).expect("submits");
+    assert!(first.ids().is_empty());
+
+    let store = open(&disk).expect("opens");
+    assert!(behind.is_drained().expect("reads"));
+    assert!(!first.is_drained().expect("reads") && !second.is_drained().expect("reads"));
+    assert_eq!(spool.waiting().expect("lists"), 2);
+    let notes = store.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("\"letters\""), "{notes:?}");
+    let operations = disk.operations();
+    assert_eq!(store.drain_spool().expect("drains"), 0);
+    assert_eq!(disk.operations(), operations, "they are not looked at again");
+    store.close().expect("closes");
+
+    let builder = Store::builder().decoder("letters", Arc::new(Letters));
+    let store = builder.open_on(Arc::new(disk.clone())).expect("opens");
+    assert!(first.is_drained().expect("reads") && second.is_drained().expect("reads"));
+    let event = store.snapshot().get("second").expect("reads").expect("is stored");
+    assert_eq!((event.parent(), event.time_ns()), (Some(&"first".into()), 2));
+    assert!(store.take_notes().is_empty());
+}
+
+#[test]
+fn what_a_decoder_refuses_is_kept_and_listed() {
+    let disk = SimulatedDisk::new();
+    let spool = Spool::open_on(&disk).expect("opens");
+    let tickets = [&b"\xff"[..], b"panic", b"good"]
+        .map(|bytes| spool.submit_foreign("letters", bytes, 1).expect("submits"));
+    let builder = Store::builder().decoder("letters", Arc::new(Letters));
+    let store = builder.open_on(Arc::new(disk.clone())).expect("opens");
+    assert!(tickets[0].is_drained().expect_err("is refused").is_invalid());
+    assert!(tickets[1].is_drained().expect_err("is refused").is_invalid());
+    assert!(tickets[2].is_drained().expect("is taken in"));
+    let reasons: Vec<String> = quarantined(&store).into_iter().map(|input| input.reason).collect();
+    assert!(reasons[0].contains("expected a letter") && reasons[1].contains("panicked"));
+    assert!(store.snapshot().contains("good").expect("reads"));
+}
+
+#[test]
+fn a_file_of_a_newer_release_stays_where_it_is() {
+    let disk = SimulatedDisk::new();
+    let spool = Spool::open_on(&disk).expect("opens");
+    let ticket = spool.submit(Event::new("e").id("newer")).expect("submits");
+    let folder = disk.in_folder(SPOOL);
+    let name = folder.list().expect("lists").remove(0);
+    let bytes = folder.read(&name).expect("reads");
+    let mut newer = bytes.clone();
+    newer[8..12].copy_from_slice(&1000_u32.to_le_bytes());
+    let mut digest = blake3::Hasher::new();
+    digest.update(&newer[..32]).update(&newer[64..]);
+    newer[32..64].copy_from_slice(digest.finalize().as_bytes());
+    folder.write(&name, newer);
+    let store = open(&disk).expect("opens");
+    assert!(!ticket.is_drained().expect("reads"));
+    assert!(quarantined(&store).is_empty());
+    assert!(store.take_notes()[0].contains("newer release"));
+    store.close().expect("closes");
+    folder.write(&name, bytes);
+    assert!(open(&disk).expect("opens").snapshot().contains("newer").expect("reads"));
 }

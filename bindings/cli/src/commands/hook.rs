@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use forebear::ingest::submit_hook;
 use forebear::limits;
 
 use crate::args::Global;
@@ -63,6 +64,6 @@ fn hand_in(global: &Global) -> Outcome {
     io::stdin().lock().take(most).read_to_end(&mut payload).map_err(|error| {
         Failure::Failed(format!("reading the payload from standard input: {error}"))
     })?;
-    place::spool(global)?.submit_hook(payload, time_ns)?;
+    submit_hook(&place::spool(global)?, payload, time_ns)?;
     Ok(())
 }

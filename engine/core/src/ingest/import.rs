@@ -18,7 +18,7 @@ use crate::ingest::intake::Intake;
 use crate::ingest::target::Target;
 use crate::ingest::{ImportOptions, ImportProgress, ImportReport};
 use crate::snapshot::Snapshot;
-use crate::spool::Spool;
+use crate::spool_client::Spool;
 use crate::store::Store;
 
 /// Imports transcripts. `progress` is called at least after each file and each

@@ -58,8 +58,7 @@ use crate::base::options::Durability;
 use crate::ingest::formats::Choice;
 
 pub use follow::{FilePosition, FollowOptions, FollowStatus, Follower, Polled, StopHandle};
-pub(crate) use formats::hook_event;
-pub use formats::{Format, Mapping, append_hook};
+pub use formats::{Format, HookDecoder, Mapping, append_hook, submit_hook};
 pub use import::{import, import_through};
 
 /// What to import, and how.

@@ -10,7 +10,7 @@ use crate::batch::{Batch, Written};
 use crate::ingest::HandedIn;
 use crate::reader::Reader;
 use crate::snapshot::Snapshot;
-use crate::spool::{Spool, Ticket};
+use crate::spool_client::{Spool, Ticket};
 use crate::store::Store;
 use crate::writer::receipt::Receipt;
 

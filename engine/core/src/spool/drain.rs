@@ -7,6 +7,7 @@
 //! doesn't name was not: one checkpoint is enough for all files there ever are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +18,24 @@ use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
 use crate::base::state::Family;
 use crate::base::sync::{Condvar, Mutex, Thread, now_ns, spawn};
-use crate::batch::Batch;
-use crate::ingest::hook_event;
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::shared::Shared;
-use crate::snapshot::Snapshot;
-use crate::spool::file::Contents;
-use crate::spool::{CHECKPOINT, FOLDER, REFUSED, UNFINISHED, file, folder_of, is_file_name};
+use crate::spool::file::{Contents, Foreign};
+use crate::spool::folder::{UNFINISHED, folder_of, is_file_name, refused};
+use crate::spool::{FOLDER, file};
+use crate::state::checkpoint::SPOOL;
 use crate::storage::Storage;
 use crate::writer::queue::{Job, Queue};
 use crate::writer::receipt::Receipt;
+
+/// Turns foreign contents into batches: what the layers above have of decoders.
+pub(crate) trait Decode: Debug + Send + Sync {
+    /// The batch, which fits the store; none where nobody has the decoder.
+    ///
+    /// Fails with an input or output error, or an expired one, where a later try may
+    /// succeed; any other means that the contents can't be decoded.
+    fn decode(&self, foreign: &Foreign) -> Result<Option<EncodedBatch>>;
+}
 
 /// Drains the spool of an open store.
 #[derive(Debug)]
@@ -41,12 +50,16 @@ struct Drainer {
     folder: Arc<dyn Storage>,
     shared: Arc<Shared>,
     queue: Queue,
+    decode: Box<dyn Decode>,
     max_payload: usize,
     /// Files that could not be read, and how often that was tried.
     unreadable: BTreeMap<String, u32>,
-    /// Files that can neither be read nor renamed. They stay where they are, and are
-    /// not tried again before the store is opened anew.
-    stuck: BTreeSet<String>,
+    /// Files that can't be taken in here and stay where they are: for want of their
+    /// decoder, from a newer release, or since they can neither be read nor renamed. They
+    /// are not tried again before the store is opened anew.
+    left_alone: BTreeSet<String>,
+    /// Decoders that are missing and were reported.
+    missing: BTreeSet<String>,
     /// Why a file was left for the next round, until that is reported.
     left: Option<Error>,
 }
@@ -64,6 +77,7 @@ impl Drain {
         storage: &dyn Storage,
         shared: Arc<Shared>,
         queue: Queue,
+        decode: Box<dyn Decode>,
         max_payload: usize,
     ) -> Option<Self> {
         let folder = match folder_of(storage) {
@@ -79,9 +93,11 @@ impl Drain {
             folder,
             shared,
             queue,
+            decode,
             max_payload,
             unreadable: BTreeMap::new(),
-            stuck: BTreeSet::new(),
+            left_alone: BTreeSet::new(),
+            missing: BTreeSet::new(),
             left: None,
         };
         let drainer = Arc::new(Mutex::new(drainer));
@@ -187,7 +203,7 @@ impl Drainer {
         let mut whole = Vec::new();
         for name in names {
             if is_file_name(&name) {
-                if !self.stuck.contains(&name) {
+                if !self.left_alone.contains(&name) {
                     whole.push(name);
                 }
             } else if is_stale(&name) {
@@ -200,7 +216,7 @@ impl Drainer {
     /// Tells the files that were taken in before a crash from the others.
     fn split_off_done(&self, names: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
         let view = self.shared.view();
-        let done = view.state(Family::Checkpoint, CHECKPOINT)?.unwrap_or_default();
+        let done = view.state(Family::Checkpoint, SPOOL)?.unwrap_or_default();
         let done = String::from_utf8_lossy(&done);
         Ok(names.into_iter().partition(|name| done.lines().any(|done| done == name)))
     }
@@ -213,11 +229,11 @@ impl Drainer {
             let Some(name) = names.first().cloned() else { break };
             outcome = self.read(&name).and_then(|batch| {
                 names.remove(0);
-                // None where it was refused, is gone or is left for later.
+                // None where it was refused, is gone or is left where it is.
                 let Some(mut batch) = batch else { return Ok(()) };
                 bytes += batch.bytes();
                 so_far = format!("{so_far}{name}\n");
-                let checkpoint = CHECKPOINT.to_owned();
+                let checkpoint = SPOOL.to_owned();
                 batch.state.push(Encoded::state(Family::Checkpoint, checkpoint, so_far.as_bytes()));
                 // One after the other: what comes behind must not name one that failed.
                 self.write(batch, Durability::Flush)?;
@@ -236,7 +252,7 @@ impl Drainer {
         Ok(group)
     }
 
-    /// The batch in a file; none where it was refused, is gone or is left for later.
+    /// The batch in a file; none where it was refused, is gone or is left where it is.
     fn read(&mut self, name: &str) -> Result<Option<EncodedBatch>> {
         let bytes = match self.read_bytes(name) {
             Ok(bytes) => bytes,
@@ -255,30 +271,38 @@ impl Drainer {
             }
         };
         self.unreadable.remove(name);
-        let batch =
-            file::decode(&bytes, self.max_payload).and_then(|(contents, batch)| match contents {
-                Contents::Batch => Ok(batch),
-                Contents::Hook => self.resolve_hook(&batch),
-            });
+        let batch = match file::decode(&bytes, self.max_payload) {
+            Ok(Contents::Batch(batch)) => Ok(Some(batch)),
+            Ok(Contents::Foreign(foreign)) => self.decode(name, &foreign),
+            Err(error) if error.is_newer() => {
+                self.left_alone.insert(name.to_owned());
+                note(&self.shared, &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        };
         match batch {
-            Ok(batch) => Ok(Some(batch)),
+            Ok(batch) => Ok(batch),
             Err(error) if error.is_expired() || error.io_kind().is_some() => Err(error),
             Err(error) => self.refuse(name, &bytes, &error).map(|()| None),
         }
     }
 
-    /// The event that the payload of a hook stands for, by what is stored.
-    fn resolve_hook(&self, batch: &EncodedBatch) -> Result<EncodedBatch> {
-        let mut resolved = Batch::new();
-        for record in &batch.events {
-            let time_ns = record.as_event()?.time_ns.to_native();
-            let payload = std::str::from_utf8(record.payload().unwrap_or_default())
-                .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
-            let snapshot = Snapshot::new(self.shared.view());
-            resolved = hook_event(&snapshot, payload, time_ns)?.add_to(resolved);
+    /// The batch that foreign contents decode to. Without their decoder the file is left
+    /// for a process that has it.
+    fn decode(&mut self, name: &str, foreign: &Foreign) -> Result<Option<EncodedBatch>> {
+        let batch = self.decode.decode(foreign)?;
+        if batch.is_none() {
+            self.left_alone.insert(name.to_owned());
+            let decoder = &foreign.decoder;
+            if self.missing.insert(decoder.clone()) {
+                self.shared.view().segments.note(format!(
+                    "files in {FOLDER}/ wait for the decoder {decoder:?}, which this process does \
+                     not have: the next one that opens the store with it takes them in"
+                ));
+            }
         }
-        resolved.validate(self.max_payload)?;
-        Ok(resolved.encode())
+        Ok(batch)
     }
 
     /// The bytes of a file, of one that is too long no more than the limit and one.
@@ -297,7 +321,7 @@ impl Drainer {
     fn refuse(&mut self, name: &str, bytes: &[u8], why: &Error) -> Result<()> {
         let kept = bytes.len() <= KEPT_BYTES.min(self.max_payload);
         let input = Quarantined {
-            source: format!("{FOLDER}/{name}{REFUSED}"),
+            source: format!("{FOLDER}/{}", refused(name)),
             line: 1,
             offset: 0,
             length: bytes.len() as u64,
@@ -307,9 +331,8 @@ impl Drainer {
         let quarantined = vec![Encoded::quarantined(input)];
         let batch = EncodedBatch { quarantined, ..EncodedBatch::default() };
         self.write(batch, Durability::Sync)?;
-        let refused = format!("{name}{REFUSED}");
-        if let Err(error) = self.folder.rename(name, &refused) {
-            self.stuck.insert(name.to_owned());
+        if let Err(error) = self.folder.rename(name, &refused(name)) {
+            self.left_alone.insert(name.to_owned());
             note(&self.shared, &Error::io("rename", format!("{FOLDER}/{name}"), error));
             return Ok(());
         }

@@ -8,7 +8,7 @@ use crate::base::event::{Event, Quarantined};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::link_kind;
-use crate::batch::StateUpdate;
+use crate::batch::{Batch, StateUpdate};
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::record::RecordKind;
 use crate::state::fold;
@@ -18,18 +18,60 @@ pub(super) const HEADER_BYTES: usize = 64;
 /// More bytes than any file has.
 pub(super) const MAX_FILE_BYTES: u64 = (HEADER_BYTES + limits::MAX_BATCH_BYTES) as u64;
 
-/// What the records of a file are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Contents {
+/// What is in a file.
+#[derive(Debug)]
+pub(crate) enum Contents {
     /// A batch as it is to be written.
-    Batch = 0,
-    /// The payload of a hook, as the payload of an event whose time is when it came.
-    /// What event it stands for is found out when it is taken in.
-    Hook = 1,
+    Batch(EncodedBatch),
+    Foreign(Foreign),
 }
 
-/// The bytes of a file with these records.
-pub(super) fn encode(batch: &EncodedBatch, contents: Contents) -> Result<Vec<u8>> {
+/// Bytes that a decoder turns into a batch when they are taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    /// The decoder's name.
+    pub(crate) decoder: String,
+    pub(crate) bytes: Vec<u8>,
+    /// When they came.
+    pub(crate) time_ns: i64,
+}
+
+impl Foreign {
+    /// As the payload of an event, whose kind is the decoder's name.
+    fn to_batch(&self) -> Result<EncodedBatch> {
+        let event = Event::new(self.decoder.as_str());
+        let batch = Batch::from(event.payload(self.bytes.as_slice()).time_ns(self.time_ns));
+        batch.validate(limits::MAX_BATCH_BYTES)?;
+        Ok(batch.encode())
+    }
+
+    /// Files of version 1 were all for one decoder, whatever they call it.
+    fn of(batch: &EncodedBatch, version: u32) -> Result<Self> {
+        let [record] = &batch.events[..] else {
+            return Err(Error::damaged(format!(
+                "expected foreign contents as one event, found {} of them",
+                batch.events.len()
+            )));
+        };
+        let fields = record.as_event()?;
+        let decoder = if version == 1 { DECODER_OF_VERSION_1 } else { fields.kind() };
+        Ok(Self {
+            decoder: decoder.to_owned(),
+            bytes: record.payload().unwrap_or_default().to_vec(),
+            time_ns: fields.time_ns.to_native(),
+        })
+    }
+}
+
+/// The bytes of a file.
+pub(crate) fn encode(contents: &Contents) -> Result<Vec<u8>> {
+    match contents {
+        Contents::Batch(batch) => encode_records(batch, BATCH),
+        Contents::Foreign(foreign) => encode_records(&foreign.to_batch()?, FOREIGN),
+    }
+}
+
+fn encode_records(batch: &EncodedBatch, contents: u32) -> Result<Vec<u8>> {
     let body_len = batch.bytes();
     if body_len > limits::MAX_BATCH_BYTES {
         return Err(Error::too_long("batch for the spool", limits::MAX_BATCH_BYTES, body_len));
@@ -45,14 +87,16 @@ pub(super) fn encode(batch: &EncodedBatch, contents: Contents) -> Result<Vec<u8>
     bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
     bytes[12..16].copy_from_slice(&records.to_le_bytes());
     bytes[16..24].copy_from_slice(&(body_len as u64).to_le_bytes());
-    bytes[24..28].copy_from_slice(&(contents as u32).to_le_bytes());
+    bytes[24..28].copy_from_slice(&contents.to_le_bytes());
     let digest = digest(&bytes);
     bytes[DIGEST_AT..HEADER_BYTES].copy_from_slice(&digest);
     Ok(bytes)
 }
 
-/// What is in a file. `max_payload` is the longest payload that the store takes.
-pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<(Contents, EncodedBatch)> {
+/// What is in a file. `max_payload` is the longest payload that the store takes; foreign
+/// contents may be longer, since what they decode to is checked. Fails with
+/// [`Error::is_newer`] where a newer release wrote the file.
+pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<Contents> {
     let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
         return Err(Error::damaged(format!(
             "expected a header of {HEADER_BYTES} bytes, found {}",
@@ -66,20 +110,17 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<(Contents, Enco
     if header[DIGEST_AT..] != digest(bytes) {
         return Err(Error::damaged("the bytes do not have the digest that the header gives"));
     }
-    if number(8) != VERSION {
-        return Err(Error::damaged(format!(
-            "expected a file of format {VERSION}, found format {}; open the store with a newer \
-             release of forebear",
-            number(8)
+    let (version, contents) = (number(8), number(24));
+    if version == 0 {
+        return Err(Error::damaged("expected a file of format 1 or later, found format 0"));
+    }
+    if version > VERSION || !matches!(contents, BATCH | FOREIGN) {
+        return Err(Error::newer(format!(
+            "expected a file of format {VERSION} or before with contents of 0 or 1, found format \
+             {version} with contents of {contents}; open the store with a newer release of forebear"
         )));
     }
-    let contents = match number(24) {
-        0 => Contents::Batch,
-        1 => Contents::Hook,
-        other => {
-            return Err(Error::damaged(format!("expected contents of 0 or 1, found {other}")));
-        }
-    };
+    let max_payload = if contents == FOREIGN { limits::MAX_BATCH_BYTES } else { max_payload };
     let mut batch = EncodedBatch::default();
     let mut records = 0;
     for record in Encoded::read_all(&bytes[HEADER_BYTES..])? {
@@ -99,10 +140,15 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<(Contents, Enco
             limits::MAX_BATCH_RECORDS
         )));
     }
-    if contents == Contents::Hook && (batch.events.len(), records) != (1, 1) {
-        return Err(Error::damaged(format!("expected one payload of a hook, found {records}")));
+    if contents == BATCH {
+        return Ok(Contents::Batch(batch));
     }
-    Ok((contents, batch))
+    if records != 1 {
+        return Err(Error::damaged(format!(
+            "expected foreign contents as one record, found {records}"
+        )));
+    }
+    Foreign::of(&batch, version).map(Contents::Foreign)
 }
 
 /// Checks all fields of a record that may be handed in; returns what it is.
@@ -199,15 +245,19 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 
 /// The first bytes of every file.
 const MAGIC: [u8; 8] = *b"frbrSPL\n";
-/// The version of the format that this code writes, and the only one it reads.
-const VERSION: u32 = 1;
+/// The version of the format that this code writes, and the newest it reads.
+const VERSION: u32 = 2;
+/// What a header says of the records: a batch, or one event that holds foreign contents.
+const BATCH: u32 = 0;
+const FOREIGN: u32 = 1;
+const DECODER_OF_VERSION_1: &str = "hook";
 /// Where in the header the digest stands.
 const DIGEST_AT: usize = 32;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Batch, Link, LinkKind};
+    use crate::{Link, LinkKind};
 
     fn whole() -> Vec<u8> {
         let input = Quarantined {
@@ -224,27 +274,67 @@ mod tests {
             .link(Link::new("c", "d", LinkKind::Spawned))
             .quarantine(input)
             .checkpoint("file", "7");
-        encode(&batch.encode(), Contents::Batch).expect("encodes")
+        encode(&Contents::Batch(batch.encode())).expect("encodes")
+    }
+
+    fn foreign() -> Foreign {
+        Foreign { decoder: "letters".into(), bytes: b"Dear ...".to_vec(), time_ns: -7 }
+    }
+
+    /// The file with another number in its header, and a digest that fits.
+    fn with_number(mut bytes: Vec<u8>, at: usize, number: u32) -> Vec<u8> {
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        let digest = digest(&bytes);
+        bytes[DIGEST_AT..HEADER_BYTES].copy_from_slice(&digest);
+        bytes
     }
 
     /// The file with other records, and a digest that fits.
     fn with(records: &[Encoded]) -> Vec<u8> {
         let state = records.iter().map(|record| Encoded::read_all(record.record()).expect("reads"));
         let state = state.flatten().collect();
-        encode(&EncodedBatch { state, ..EncodedBatch::default() }, Contents::Batch)
-            .expect("encodes")
+        let batch = EncodedBatch { state, ..EncodedBatch::default() };
+        encode(&Contents::Batch(batch)).expect("encodes")
     }
 
     #[test]
     fn a_file_reads_as_it_was_written() {
         let bytes = whole();
-        let (contents, batch) = decode(&bytes, 3).expect("is sound");
+        let Contents::Batch(batch) = decode(&bytes, 3).expect("is sound") else {
+            panic!("expected a batch");
+        };
         assert_eq!((batch.events.len(), batch.links.len()), (2, 1));
         assert_eq!((batch.quarantined.len(), batch.state.len()), (1, 1));
-        assert_eq!(encode(&batch, contents).expect("encodes"), bytes);
-        let hooks = encode(&batch, Contents::Hook).expect("encodes");
-        assert!(decode(&hooks, 3).is_err(), "more than a hook's payload");
+        assert_eq!(encode(&Contents::Batch(batch)).expect("encodes"), bytes);
+        let several = with_number(bytes.clone(), 24, FOREIGN);
+        assert!(decode(&several, 3).is_err(), "foreign contents are one record");
         assert!(decode(&bytes, 2).is_err(), "a payload that the store doesn't take");
+    }
+
+    #[test]
+    fn foreign_contents_read_as_they_were_written_and_those_of_version_1_are_for_the_hook_decoder()
+    {
+        let bytes = encode(&Contents::Foreign(foreign())).expect("encodes");
+        let read = |bytes: &[u8]| match decode(bytes, 1).expect("is sound") {
+            Contents::Foreign(foreign) => foreign,
+            Contents::Batch(_) => panic!("expected foreign contents"),
+        };
+        assert_eq!(read(&bytes), foreign());
+        let of_version_1 = with_number(bytes, 8, 1);
+        assert_eq!(read(&of_version_1), Foreign { decoder: "hook".into(), ..foreign() });
+        for decoder in [String::new(), "x".repeat(limits::MAX_KIND_BYTES + 1)] {
+            let foreign = Contents::Foreign(Foreign { decoder, ..foreign() });
+            assert!(encode(&foreign).is_err_and(|error| error.is_invalid()));
+        }
+    }
+
+    #[test]
+    fn what_a_newer_release_wrote_is_not_damaged() {
+        for (at, number) in [(8, VERSION + 1), (24, FOREIGN + 1)] {
+            let error = decode(&with_number(whole(), at, number), 9).expect_err("is newer");
+            assert!(error.is_newer(), "{error}");
+        }
+        assert!(decode(&with_number(whole(), 8, 0), 9).expect_err("is none").is_damaged());
     }
 
     #[test]
@@ -267,7 +357,7 @@ mod tests {
             Encoded::refused_link(&link),
             Encoded::carried(1, Family::Checkpoint, "key".into(), b"value"),
             Encoded::state(Family::Checkpoint, String::new(), b"value"),
-            Encoded::state(Family::Checkpoint, crate::spool::CHECKPOINT.into(), b"value"),
+            Encoded::state(Family::Checkpoint, crate::state::checkpoint::SPOOL.into(), b"value"),
         ] {
             assert!(decode(&with(&[record]), 99).is_err());
         }

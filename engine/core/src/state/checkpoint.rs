@@ -4,7 +4,6 @@ use crate::base::error::{Error, Result};
 use crate::base::limits;
 use crate::base::page::{Cursor, Page};
 use crate::base::state::Family;
-use crate::spool;
 use crate::state;
 use crate::view::View;
 
@@ -42,7 +41,7 @@ impl Checkpoint {
                 "expected the source of a checkpoint to have 1 to {most} bytes, found an empty one"
             )));
         }
-        if source == spool::CHECKPOINT {
+        if source == SPOOL {
             return Err(Error::invalid(format!(
                 "expected another source of a checkpoint than {source:?}, which is the store's own"
             )));
@@ -69,3 +68,7 @@ pub(crate) fn list(view: &View, after: Option<Cursor>) -> Result<Page<Checkpoint
     let checkpoint = |(source, position)| Checkpoint { source, position };
     Ok(Page { items: found.into_iter().map(checkpoint).collect(), next })
 }
+
+/// The source of the checkpoint that says which files of the spool were taken in last.
+/// Nobody but the store may write it.
+pub(crate) const SPOOL: &str = "spool:";

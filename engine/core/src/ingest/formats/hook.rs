@@ -20,6 +20,7 @@ use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
 use crate::batch::{Appended, Batch};
+use crate::decoder::{Decoder, Foreign};
 use crate::ingest::formats::equal::{EqualOnes, content};
 use crate::ingest::formats::labels::{
     AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
@@ -32,6 +33,7 @@ use crate::query::filter::Filter;
 use crate::sessions::kinds::SessionStatus;
 use crate::sessions::patch::SessionPatch;
 use crate::snapshot::Snapshot;
+use crate::spool_client::{Spool, Ticket};
 use crate::store::Store;
 
 /// What happened in a session before: enough to say what caused the next event.
@@ -103,13 +105,57 @@ pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> error::Result<
     written.events.pop().ok_or_else(|| Error::invalid("expected the event of a hook, found none"))
 }
 
+/// Hands in the payload of a hook of Claude Code, which came at this time (in
+/// nanoseconds since the Unix epoch), for a process that has a [`HookDecoder`] to take in
+/// as [`append_hook`] does. A payload that is none is quarantined then. Two syncs, and
+/// nothing is read.
+///
+/// An example is at [`HookDecoder`].
+pub fn submit_hook(
+    spool: &Spool,
+    payload: impl Into<Vec<u8>>,
+    time_ns: i64,
+) -> error::Result<Ticket> {
+    spool.submit_foreign(HookDecoder::NAME, payload, time_ns)
+}
+
+/// Takes in payloads of hooks that [`submit_hook`] handed in.
+///
+/// ```
+/// use std::sync::Arc;
+/// use forebear::ingest::{HookDecoder, submit_hook};
+/// use forebear::{Filter, Spool, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// let payload = r#"{"session_id":"s","hook_event_name":"SessionStart"}"#;
+/// submit_hook(&Spool::open(&path)?, payload, 1)?;
+/// let builder = Store::builder().decoder(HookDecoder::NAME, Arc::new(HookDecoder));
+/// let store = builder.open(&path)?;
+/// store.drain_spool()?;
+/// let page = store.snapshot().events(&Filter::new().session("s"))?;
+/// assert_eq!(page.items[0].kind(), "SessionStart");
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HookDecoder;
+
+impl HookDecoder {
+    /// The name that payloads of hooks are handed in under.
+    pub const NAME: &'static str = "hook";
+}
+
+impl Decoder for HookDecoder {
+    fn decode(&self, foreign: &Foreign<'_>, snapshot: &Snapshot) -> error::Result<Batch> {
+        let payload = std::str::from_utf8(foreign.bytes)
+            .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
+        Ok(hook_event(snapshot, payload, foreign.time_ns)?.add_to(Batch::new()))
+    }
+}
+
 /// The event that a payload which came at this time stands for, by what the store
 /// knows of its session, and what it says of that one.
-pub(crate) fn hook_event(
-    snapshot: &Snapshot,
-    payload: &str,
-    time_ns: i64,
-) -> error::Result<ReadEvent> {
+fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> error::Result<ReadEvent> {
     // The reader of fields takes what is well formed for granted.
     let well_formed = serde_json::from_str::<IgnoredAny>(payload);
     well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
@@ -121,7 +167,7 @@ pub(crate) fn hook_event(
 
 /// The event that a payload which came at this time stands for, in a session with
 /// this past.
-pub(crate) fn event(
+fn event(
     object: &str,
     time_ns: i64,
     past: impl FnOnce(&str) -> error::Result<Past>,

@@ -23,8 +23,7 @@ use crate::base::error::{Error, Result};
 use crate::base::link::Link;
 use crate::snapshot::Snapshot;
 
-pub use hook::append_hook;
-pub(crate) use hook::hook_event;
+pub use hook::{HookDecoder, append_hook, submit_hook};
 pub use mapping::Mapping;
 pub(crate) use recognise::read_head;
 use recognise::{Recognised, recognise};
