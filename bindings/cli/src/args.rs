@@ -1,18 +1,11 @@
 //! What can be said on the command line.
 
-use std::path::PathBuf;
+use clap::{CommandFactory, Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-use forebear::{Cursor, Filter, Snapshot};
-
-use crate::commands::{
-    append, chain, common, counts, demo, export, generate, hook, import, link, listings,
-    quarantine, retain, segments, session_tree, sessions, show, stats, status, tail, tree, upkeep,
-    watch,
-};
-use crate::failure::Failure;
-use crate::output::time;
-use crate::place;
+use crate::commands::Command;
+use crate::commands::generate::Generate;
+use crate::failure::Outcome;
+use crate::global::Global;
 
 /// Why did this happen? Keeps events that name their cause, and shows the chain
 /// of causes behind any of them.
@@ -28,222 +21,24 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-/// What every command takes, before or after its name.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
-pub(crate) struct Global {
-    /// The store's folder [default: forebear/events.forebear in the platform's data folder]
-    #[arg(
-        long,
-        global = true,
-        env = "FOREBEAR_STORE",
-        hide_env_values = true,
-        value_name = "PATH"
-    )]
-    pub(crate) store: Option<PathBuf>,
-
-    /// Print JSON, one object on each line
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-
-    /// Print straight to the terminal, not through a pager (`FOREBEAR_PAGER`, else `PAGER`, else less)
-    #[arg(long, global = true)]
-    pub(crate) no_pager: bool,
-
-    /// When to use colours; `auto` heeds `NO_COLOR` and pipes
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: Color,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    /// Tells the whole program.
-    pub(crate) fn write_global(self) {
-        match self {
-            Color::Auto => anstream::ColorChoice::Auto,
-            Color::Always => anstream::ColorChoice::Always,
-            Color::Never => anstream::ColorChoice::Never,
-        }
-        .write_global();
-    }
+    command: Asked,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Demo(demo::DemoArgs),
-    Import(import::ImportArgs),
-    Watch(watch::WatchArgs),
-    Status(status::StatusArgs),
-    Append(append::AppendArgs),
-    Hook(hook::HookArgs),
-    Link(link::LinkArgs),
-    Show(show::ShowArgs),
-    Chain(chain::ChainArgs),
-    Children(listings::ChildrenArgs),
-    Tree(tree::TreeArgs),
-    Siblings(listings::SiblingsArgs),
-    Common(common::CommonArgs),
-    Recent(listings::RecentArgs),
-    Events(listings::EventsArgs),
-    Tail(tail::TailArgs),
-    Roots(listings::RootsArgs),
-    Missing(listings::MissingArgs),
-    Links(listings::LinksArgs),
-    Count(counts::CountArgs),
-    Timeline(counts::TimelineArgs),
-    Export(export::ExportArgs),
-    Quarantine(quarantine::QuarantineArgs),
-    Stats(stats::StatsArgs),
-    Sessions(sessions::SessionsArgs),
-    Session(sessions::SessionArgs),
-    SessionTree(session_tree::SessionTreeArgs),
-    Waves(sessions::WavesArgs),
-    Relate(sessions::RelateArgs),
-    Segments(segments::SegmentsArgs),
-    Seal(retain::SealArgs),
-    Retain(retain::RetainArgs),
-    Verify(upkeep::VerifyArgs),
-    Rebuild(upkeep::RebuildArgs),
-    Backup(upkeep::BackupArgs),
-    Completions(generate::CompletionsArgs),
-    Man(generate::ManArgs),
+enum Asked {
+    #[command(flatten)]
+    Store(Box<Command>),
+    #[command(flatten)]
+    Program(Generate),
 }
 
-impl Command {
-    /// Whether it may write to the store, or take what can be read once.
-    pub(crate) fn writes(&self) -> bool {
-        matches!(
-            self,
-            Command::Append(_)
-                | Command::Import(_)
-                | Command::Link(_)
-                | Command::Seal(_)
-                | Command::Retain(_)
-                | Command::Rebuild(_)
-        )
-    }
-}
-
-/// Which events a command is about.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Which events")]
-pub(crate) struct FilterArgs {
-    /// Of this instance: an agent, process or thread
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
-
-    /// Of this session
-    #[arg(long, value_name = "NAME")]
-    session: Option<String>,
-
-    /// Of this kind; given several times, of any of them
-    #[arg(long, value_name = "KIND")]
-    kind: Vec<String>,
-
-    /// With this label; given several times, with all of them
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    label: Vec<(String, String)>,
-
-    /// Of this task, as its source or its target
-    #[arg(long, value_name = "ID")]
-    task: Option<String>,
-
-    /// That go back to this root (an id or its beginning)
-    #[arg(long, value_name = "ID")]
-    root: Option<String>,
-
-    /// Errors only: of the kind `error`, or with the label `is_error=true`
-    #[arg(long)]
-    errors: bool,
-
-    /// At this time or later: RFC 3339, a date, integer nanoseconds, or so long ago (`2h`, `3d`)
-    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
-    since: Option<i64>,
-
-    /// Before this time; as --since
-    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
-    until: Option<i64>,
-
-    /// Leave out later versions of events
-    #[arg(long)]
-    without_versions: bool,
-}
-
-impl FilterArgs {
-    /// The filter, its root looked up.
-    pub(crate) fn filter(&self, snapshot: &Snapshot) -> Result<Filter, Failure> {
-        let mut filter = Filter::new();
-        if let Some(instance) = &self.instance {
-            filter = filter.instance(instance);
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(&self) -> Outcome {
+        match &self.command {
+            Asked::Store(command) => command.run(&self.global),
+            Asked::Program(generate) => generate.run(&mut Self::command()),
         }
-        if let Some(session) = &self.session {
-            filter = filter.session(session);
-        }
-        for kind in &self.kind {
-            filter = filter.kind(kind);
-        }
-        for (key, value) in &self.label {
-            filter = filter.label(key, value);
-        }
-        if let Some(task) = &self.task {
-            filter = filter.label_of_any(["source_task", "target_task"], task);
-        }
-        if let Some(root) = &self.root {
-            filter = filter.root(place::find(snapshot, root)?);
-        }
-        if self.errors {
-            filter = filter.errors();
-        }
-        if let Some(since) = self.since {
-            filter = filter.since_ns(since);
-        }
-        if let Some(until) = self.until {
-            filter = filter.until_ns(until);
-        }
-        if self.without_versions {
-            filter = filter.without_versions();
-        }
-        Ok(filter)
-    }
-}
-
-/// How far a listing goes, where a page holds at most 1000.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "How many")]
-pub(crate) struct PageArgs {
-    /// Go on where an earlier page ended: the `next` of --json
-    #[arg(long, value_name = "CURSOR")]
-    pub(crate) after: Option<Cursor>,
-
-    /// All of them, instead of one page
-    #[arg(long)]
-    pub(crate) all: bool,
-}
-
-/// Reads `key=value`.
-pub(crate) fn key_value(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("expected KEY=VALUE".to_owned()),
-    }
-}
-
-/// Reads how many there are to be.
-pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("expected at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("expected a whole number from 1 on".to_owned()),
     }
 }
 
@@ -283,3 +78,38 @@ Examples:
   forebear events --errors --since 2h
   forebear chain 5f0c
   forebear chain 5f0c --json --payload | jq .payload.message";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_is_listed_in_the_docs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/commands.md");
+        let page = fs::read_to_string(path).unwrap();
+        let listed: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        let program = Cli::command();
+        let expected: Vec<String> = program
+            .get_subcommands()
+            .map(|command| {
+                let about = command.get_about().map(ToString::to_string);
+                format!("| `{}` | {} |", command.get_name(), about.unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(
+            listed,
+            expected,
+            "the table of docs/commands.md has to be:\n{}",
+            expected.join("\n")
+        );
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

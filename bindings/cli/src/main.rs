@@ -1,10 +1,14 @@
 //! `forebear`: the command line of the event-lineage database.
 
 mod args;
+mod command;
 mod commands;
 mod failure;
+mod global;
 mod output;
+mod parse;
 mod place;
+mod select;
 
 use std::env;
 use std::process::ExitCode;
@@ -22,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     cli.global.color.write_global();
-    match commands::run(&cli) {
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::let_go();

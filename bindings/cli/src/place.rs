@@ -14,8 +14,8 @@ use forebear::{
     EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, StoreBuilder, Ticket,
 };
 
-use crate::args::Global;
 use crate::failure::{Failure, note};
+use crate::global::Global;
 use crate::output::{gist, text, time};
 
 /// The store's folder in the platform's data folder.

@@ -11,10 +11,12 @@ use forebear::{
 };
 use serde::Serialize;
 
-use crate::args::{Global, key_value};
+use crate::command::Run;
 use crate::commands::append_line;
 use crate::failure::{Failure, Outcome, note};
+use crate::global::Global;
 use crate::output::{Out, text, time};
+use crate::parse::key_value;
 use crate::place::{self, Target};
 
 /// Events that may wait for their answers.
@@ -124,8 +126,14 @@ impl From<Level> for Durability {
     }
 }
 
-pub(crate) fn run(args: &AppendArgs, global: &Global) -> Outcome {
-    if global.json { append_lines(args, global) } else { append_one(args, global) }
+impl Run for AppendArgs {
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        if global.json { append_lines(self, global) } else { append_one(self, global) }
+    }
 }
 
 fn append_one(args: &AppendArgs, global: &Global) -> Outcome {

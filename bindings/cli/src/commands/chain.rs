@@ -3,8 +3,9 @@
 use clap::Args;
 use forebear::{Chain, ChainOptions, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::json::{EndLine, EventLine};
 use crate::output::{Out, draw, time};
 use crate::place;
@@ -45,22 +46,28 @@ pub(crate) struct ChainArgs {
     payload: bool,
 }
 
-pub(crate) fn run(args: &ChainArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let id = place::find(&snapshot, &args.id)?;
-    let detail = if global.json && !args.payload { Detail::Labels } else { Detail::Payload };
-    let mut options = ChainOptions::new().max_depth(args.max_depth).detail(detail);
-    if let Some(kind) = args.stop_at {
-        options = options.stop_at(kind);
+impl Run for ChainArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    let mut out = Out::paged(global);
-    if global.json {
-        print_json(&mut out, walk(&snapshot, &id, &options)?, args)?;
-    } else {
-        draw_chain(&mut out, &snapshot, &id, &options, args.root_first, args.payload)?;
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let id = place::find(&snapshot, &self.id)?;
+        let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
+        let mut options = ChainOptions::new().max_depth(self.max_depth).detail(detail);
+        if let Some(kind) = self.stop_at {
+            options = options.stop_at(kind);
+        }
+        let mut out = Out::paged(global);
+        if global.json {
+            print_json(&mut out, walk(&snapshot, &id, &options)?, self)?;
+        } else {
+            draw_chain(&mut out, &snapshot, &id, &options, self.root_first, self.payload)?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 /// Draws a chain. It returns the number of events drawn.

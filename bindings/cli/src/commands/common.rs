@@ -4,8 +4,9 @@ use clap::Args;
 use forebear::{ChainEnd, CommonCause, EventId};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::json::EventLine;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -49,59 +50,65 @@ struct End {
     parent: Option<String>,
 }
 
-pub(crate) fn run(args: &CommonArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let a = place::find(&snapshot, &args.a)?;
-    let b = place::find(&snapshot, &args.b)?;
-    let common = snapshot.common_cause(&a, &b)?;
-    let mut out = Out::paged(global);
-    let (ends, why) = match common {
-        Some(CommonCause::Found(event)) => {
-            if global.json {
-                out.json(&EventLine::new(&event).payload(&event, args.payload))?;
-            } else {
-                draw::list_row(&mut out, &event, &mut String::new())?;
-                let above = |depth: Option<u64>| {
-                    let edges = depth.unwrap_or_default().saturating_sub(event.depth());
-                    text::counted(edges, "step", "steps")
-                };
-                let words = format!(
-                    "{} above {}, {} above {}",
-                    above(snapshot.depth(&a)?),
-                    text::short_id(&a),
-                    above(snapshot.depth(&b)?),
-                    text::short_id(&b),
-                );
-                draw::remark(&mut out, &words)?;
-                if args.payload
-                    && let Some(bytes) = event.payload()
-                {
-                    draw::payload(&mut out, "  ", bytes)?;
-                }
-            }
-            out.finish()?;
-            return Ok(());
-        }
-        Some(CommonCause::Unknown(end_a, end_b)) => {
-            let why = format!(
-                "no common cause is known: the walk from {} ends {}, that from {} ends {}",
-                text::short_id(&a),
-                words(&end_a),
-                text::short_id(&b),
-                words(&end_b)
-            );
-            (Ends::unknown(&end_a, &end_b), why)
-        }
-        _ => (
-            Ends { kind: "none", a: None, b: None },
-            "they have no cause in common: each goes back to a root of its own".to_owned(),
-        ),
-    };
-    if global.json {
-        out.json(&EndLine { end: ends })?;
+impl Run for CommonArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    out.finish()?;
-    Err(Failure::NothingFound(why))
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let a = place::find(&snapshot, &self.a)?;
+        let b = place::find(&snapshot, &self.b)?;
+        let common = snapshot.common_cause(&a, &b)?;
+        let mut out = Out::paged(global);
+        let (ends, why) = match common {
+            Some(CommonCause::Found(event)) => {
+                if global.json {
+                    out.json(&EventLine::new(&event).payload(&event, self.payload))?;
+                } else {
+                    draw::list_row(&mut out, &event, &mut String::new())?;
+                    let above = |depth: Option<u64>| {
+                        let edges = depth.unwrap_or_default().saturating_sub(event.depth());
+                        text::counted(edges, "step", "steps")
+                    };
+                    let words = format!(
+                        "{} above {}, {} above {}",
+                        above(snapshot.depth(&a)?),
+                        text::short_id(&a),
+                        above(snapshot.depth(&b)?),
+                        text::short_id(&b),
+                    );
+                    draw::remark(&mut out, &words)?;
+                    if self.payload
+                        && let Some(bytes) = event.payload()
+                    {
+                        draw::payload(&mut out, "  ", bytes)?;
+                    }
+                }
+                out.finish()?;
+                return Ok(());
+            }
+            Some(CommonCause::Unknown(end_a, end_b)) => {
+                let why = format!(
+                    "no common cause is known: the walk from {} ends {}, that from {} ends {}",
+                    text::short_id(&a),
+                    words(&end_a),
+                    text::short_id(&b),
+                    words(&end_b)
+                );
+                (Ends::unknown(&end_a, &end_b), why)
+            }
+            _ => (
+                Ends { kind: "none", a: None, b: None },
+                "they have no cause in common: each goes back to a root of its own".to_owned(),
+            ),
+        };
+        if global.json {
+            out.json(&EndLine { end: ends })?;
+        }
+        out.finish()?;
+        Err(Failure::NothingFound(why))
+    }
 }
 
 impl Ends {

@@ -9,11 +9,13 @@ use clap::Args;
 use forebear::{CountBy, Cursor};
 use serde::Serialize;
 
-use crate::args::{FilterArgs, Global};
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, text, time};
 use crate::place;
+use crate::select::FilterArgs;
 
 /// Columns of the widest bar.
 const BAR_COLUMNS: usize = 40;
@@ -50,7 +52,7 @@ pub(crate) struct TimelineArgs {
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    page: crate::args::PageArgs,
+    page: crate::select::PageArgs,
 }
 
 #[derive(Clone, Debug)]
@@ -70,81 +72,93 @@ impl FromStr for By {
     }
 }
 
-pub(crate) fn count(args: &CountArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        value: &'a str,
-        count: u64,
+impl Run for CountArgs {
+    fn writes(&self) -> bool {
+        false
     }
 
-    let snapshot = place::snapshot(global)?;
-    let counts = snapshot.count_by(&args.by.0, &args.filter.filter(&snapshot)?)?;
-    let mut out = Out::paged(global);
-    let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
-    let names: Vec<_> = counts.iter().map(|count| text::clean(&count.value)).collect();
-    let widest = names.iter().map(|name| text::width(name)).max().unwrap_or(0);
-    let room = out.columns().saturating_sub(14);
-    let name_columns = widest.min(room * 2 / 3);
-    for (count, name) in counts.iter().zip(&names) {
-        if global.json {
-            out.json(&Line { value: &count.value, count: count.count })?;
-        } else {
-            let line = format!(
-                "{:>10}  {}  {}",
-                text::thousands(count.count),
-                text::fit(name, name_columns),
-                draw_bar(&out, count.count, most, room.saturating_sub(name_columns)),
-            );
-            writeln!(out, "{}", line.trim_end())?;
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            value: &'a str,
+            count: u64,
         }
+
+        let snapshot = place::snapshot(global)?;
+        let counts = snapshot.count_by(&self.by.0, &self.filter.filter(&snapshot)?)?;
+        let mut out = Out::paged(global);
+        let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
+        let names: Vec<_> = counts.iter().map(|count| text::clean(&count.value)).collect();
+        let widest = names.iter().map(|name| text::width(name)).max().unwrap_or(0);
+        let room = out.columns().saturating_sub(14);
+        let name_columns = widest.min(room * 2 / 3);
+        for (count, name) in counts.iter().zip(&names) {
+            if global.json {
+                out.json(&Line { value: &count.value, count: count.count })?;
+            } else {
+                let line = format!(
+                    "{:>10}  {}  {}",
+                    text::thousands(count.count),
+                    text::fit(name, name_columns),
+                    draw_bar(&out, count.count, most, room.saturating_sub(name_columns)),
+                );
+                writeln!(out, "{}", line.trim_end())?;
+            }
+        }
+        out.finish()?;
+        if counts.is_empty() {
+            return Err(Failure::NothingFound("no event matches".to_owned()));
+        }
+        Ok(())
     }
-    out.finish()?;
-    if counts.is_empty() {
-        return Err(Failure::NothingFound("no event matches".to_owned()));
-    }
-    Ok(())
 }
 
-pub(crate) fn timeline(args: &TimelineArgs, global: &Global) -> Outcome {
-    let pages = place::pages(global)?;
-    let mut filter = args.filter.filter(&pages.now())?;
-    if let Some(after) = args.page.after {
-        filter = filter.after(after);
+impl Run for TimelineArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    let mut out = Out::paged(global);
-    let mut last = None;
-    loop {
-        let page = pages.ask(|snapshot| snapshot.timeline(args.bucket, &filter))?;
-        let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
-        for bucket in &page.items {
-            if global.json {
-                print_bucket(&mut out, bucket.start_ns, bucket.count)?;
-            } else {
-                draw_gap(&mut out, last, bucket.start_ns, args.bucket)?;
-                let room = out.columns().saturating_sub(33);
-                let line = format!(
-                    "{}  {:>10}  {}",
-                    time::clock(bucket.start_ns),
-                    text::thousands(bucket.count),
-                    draw_bar(&out, bucket.count, most, room),
-                );
-                writeln!(out, "{line}")?;
-            }
-            last = Some(bucket.start_ns);
+
+    fn run(&self, global: &Global) -> Outcome {
+        let pages = place::pages(global)?;
+        let mut filter = self.filter.filter(&pages.now())?;
+        if let Some(after) = self.page.after {
+            filter = filter.after(after);
         }
-        match page.next {
-            Some(cursor) if args.page.all => filter = filter.after(cursor),
-            next => {
-                finish_timeline(&mut out, next, global)?;
-                break;
+        let mut out = Out::paged(global);
+        let mut last = None;
+        loop {
+            let page = pages.ask(|snapshot| snapshot.timeline(self.bucket, &filter))?;
+            let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
+            for bucket in &page.items {
+                if global.json {
+                    print_bucket(&mut out, bucket.start_ns, bucket.count)?;
+                } else {
+                    draw_gap(&mut out, last, bucket.start_ns, self.bucket)?;
+                    let room = out.columns().saturating_sub(33);
+                    let line = format!(
+                        "{}  {:>10}  {}",
+                        time::clock(bucket.start_ns),
+                        text::thousands(bucket.count),
+                        draw_bar(&out, bucket.count, most, room),
+                    );
+                    writeln!(out, "{line}")?;
+                }
+                last = Some(bucket.start_ns);
+            }
+            match page.next {
+                Some(cursor) if self.page.all => filter = filter.after(cursor),
+                next => {
+                    finish_timeline(&mut out, next, global)?;
+                    break;
+                }
             }
         }
+        out.finish()?;
+        if last.is_none() {
+            return Err(Failure::NothingFound("no event matches".to_owned()));
+        }
+        Ok(())
     }
-    out.finish()?;
-    if last.is_none() {
-        return Err(Failure::NothingFound("no event matches".to_owned()));
-    }
-    Ok(())
 }
 
 fn print_bucket(out: &mut Out, start_ns: i64, count: u64) -> Outcome {

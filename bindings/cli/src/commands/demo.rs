@@ -12,9 +12,10 @@ use forebear::ingest::{self, ImportOptions, ImportReport};
 use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, Store, TreeOptions};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::commands::{chain, import, tree};
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::json::{EndLine, EventLine};
 use crate::output::{Out, draw, text, time};
 
@@ -47,31 +48,37 @@ With --json: {\"imported\"}, the chain's events and its end, then {\"answers\"} 
 nanoseconds that each answer took at first and again (the median).")]
 pub(crate) struct DemoArgs {}
 
-pub(crate) fn run(_: &DemoArgs, global: &Global) -> Outcome {
-    let folder = tempfile::Builder::new()
-        .prefix("forebear-demo-")
-        .tempdir()
-        .map_err(|error| Failure::Failed(format!("making a temporary folder: {error}")))?;
-    write_transcript(folder.path())
-        .map_err(|error| Failure::Failed(format!("writing the demo's transcript: {error}")))?;
-    let store = Store::open(folder.path().join("events.forebear"))?;
-    let begun = Instant::now();
-    let report =
-        ingest::import(&store, &ImportOptions::new([folder.path().join("projects")]), |_| {
-            ControlFlow::Continue(())
-        })?;
-    let imported = (report, begun.elapsed());
-    let snapshot = store.snapshot();
-    let found = Story::find(&snapshot)?;
-    let mut out = Out::new();
-    if global.json {
-        print_json(&mut out, &found, &imported)?;
-    } else {
-        tell(&mut out, &found, &imported)?;
+impl Run for DemoArgs {
+    fn writes(&self) -> bool {
+        true
     }
-    out.finish()?;
-    store.close()?;
-    Ok(())
+
+    fn run(&self, global: &Global) -> Outcome {
+        let folder = tempfile::Builder::new()
+            .prefix("forebear-demo-")
+            .tempdir()
+            .map_err(|error| Failure::Failed(format!("making a temporary folder: {error}")))?;
+        write_transcript(folder.path())
+            .map_err(|error| Failure::Failed(format!("writing the demo's transcript: {error}")))?;
+        let store = Store::open(folder.path().join("events.forebear"))?;
+        let begun = Instant::now();
+        let report =
+            ingest::import(&store, &ImportOptions::new([folder.path().join("projects")]), |_| {
+                ControlFlow::Continue(())
+            })?;
+        let imported = (report, begun.elapsed());
+        let snapshot = store.snapshot();
+        let found = Story::find(&snapshot)?;
+        let mut out = Out::new();
+        if global.json {
+            print_json(&mut out, &found, &imported)?;
+        } else {
+            tell(&mut out, &found, &imported)?;
+        }
+        out.finish()?;
+        store.close()?;
+        Ok(())
+    }
 }
 
 /// What there is to show.

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use forebear::Filter;
 
-use crate::args::{FilterArgs, Global};
+use crate::command::Run;
 use crate::failure::{Failure, Outcome, note};
+use crate::global::Global;
 use crate::output::{Out, page_size, text};
 use crate::place::{self, Pages};
+use crate::select::FilterArgs;
 
 /// Write the payloads of events out again, byte for byte, a line each
 ///
@@ -33,25 +35,31 @@ pub(crate) struct ExportArgs {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &ExportArgs, global: &Global) -> Outcome {
-    let pages = place::pages(global)?;
-    let filter = args.filter.filter(&pages.now())?.oldest_first();
-    let counts = if let Some(path) = &args.output {
-        export_to(path, &pages, filter)?
-    } else {
-        let mut out = Out::paged(global);
-        let counts = export(&pages, filter, |payload| out.raw(payload).map_err(Failure::from))?;
-        out.finish()?;
-        counts
-    };
-    if counts.without_payload > 0 {
-        let skipped = text::counted(counts.without_payload, "event has", "events have");
-        note(&format!("forebear: {skipped} no payload and were left out"));
+impl Run for ExportArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    if counts.exported + counts.without_payload == 0 {
-        return Err(Failure::NothingFound("no event matches".to_owned()));
+
+    fn run(&self, global: &Global) -> Outcome {
+        let pages = place::pages(global)?;
+        let filter = self.filter.filter(&pages.now())?.oldest_first();
+        let counts = if let Some(path) = &self.output {
+            export_to(path, &pages, filter)?
+        } else {
+            let mut out = Out::paged(global);
+            let counts = export(&pages, filter, |payload| out.raw(payload).map_err(Failure::from))?;
+            out.finish()?;
+            counts
+        };
+        if counts.without_payload > 0 {
+            let skipped = text::counted(counts.without_payload, "event has", "events have");
+            note(&format!("forebear: {skipped} no payload and were left out"));
+        }
+        if counts.exported + counts.without_payload == 0 {
+            return Err(Failure::NothingFound("no event matches".to_owned()));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn export_to(path: &Path, pages: &Pages, filter: Filter) -> Result<Counts, Failure> {

@@ -4,10 +4,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, Subcommand};
 use clap_complete::Shell;
 
-use crate::args::Cli;
 use crate::failure::{Failure, Outcome};
 use crate::output::Out;
 
@@ -33,21 +32,38 @@ pub(crate) struct ManArgs {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn completions(args: &CompletionsArgs) -> Outcome {
+/// A command on the program itself, of which none touches a store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+impl Generate {
+    /// Does it for the program's command line.
+    pub(crate) fn run(&self, program: &mut Command) -> Outcome {
+        match self {
+            Self::Completions(args) => completions(args, program),
+            Self::Man(args) => man(args, program),
+        }
+    }
+}
+
+fn completions(args: &CompletionsArgs, program: &mut Command) -> Outcome {
     // Into memory first, as the generator doesn't bear a closed pipe.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "forebear", &mut script);
+    clap_complete::generate(args.shell, program, "forebear", &mut script);
     print(&script)
 }
 
-pub(crate) fn man(args: &ManArgs) -> Outcome {
+fn man(args: &ManArgs, program: &Command) -> Outcome {
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(program.clone()).render(&mut page)?;
         return print(&page);
     };
     let written: io::Result<()> =
-        fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir));
+        fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(program.clone(), dir));
     written.map_err(|error| {
         Failure::Failed(format!("writing manual pages to {}: {error}", dir.display()))
     })

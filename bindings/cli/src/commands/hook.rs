@@ -9,8 +9,9 @@ use clap::Args;
 use forebear::ingest::submit_hook;
 use forebear::limits;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome, complain};
+use crate::global::Global;
 use crate::place;
 
 /// Take the payload of a Claude Code hook from standard input
@@ -42,11 +43,18 @@ pub(crate) fn is_called() -> bool {
     false
 }
 
-/// Does it, and says what went wrong; it is never the caller's concern.
-pub(crate) fn run(global: &Global) {
-    // A panic has told of itself.
-    if let Ok(Err(failure)) = catch_unwind(AssertUnwindSafe(|| hand_in(global))) {
-        let _ = failure.report();
+impl Run for HookArgs {
+    fn writes(&self) -> bool {
+        true
+    }
+
+    /// Reports what went wrong and succeeds; it is never the caller's concern.
+    fn run(&self, global: &Global) -> Outcome {
+        // A panic was reported by the runtime.
+        if let Ok(Err(failure)) = catch_unwind(AssertUnwindSafe(|| hand_in(global))) {
+            let _ = failure.report();
+        }
+        Ok(())
     }
 }
 

@@ -14,9 +14,10 @@ use forebear::ingest::{self, HandedIn, ImportOptions, ImportProgress, ImportRepo
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::commands::format::{FormatArgs, Named};
 use crate::failure::{Failure, Outcome, note};
+use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, Target};
 
@@ -74,22 +75,29 @@ pub(crate) struct ImportArgs {
     wait: bool,
 }
 
-pub(crate) fn run(args: &ImportArgs, global: &Global) -> Outcome {
-    let paths = if args.paths.is_empty() { found_folders()? } else { args.paths.clone() };
-    for path in &paths {
-        path.metadata()
-            .map_err(|error| Failure::Failed(format!("importing {}: {error}", path.display())))?;
+impl Run for ImportArgs {
+    fn writes(&self) -> bool {
+        true
     }
-    let mut options = ImportOptions::new(paths).again(args.again);
-    options = match args.format.read()? {
-        Named::Nothing => options,
-        Named::Format(format) => options.format(format),
-        Named::Mapping(mapping) => options.mapping(mapping),
-    };
-    if args.wait {
-        options = options.patience(Duration::MAX);
+
+    fn run(&self, global: &Global) -> Outcome {
+        let paths = if self.paths.is_empty() { found_folders()? } else { self.paths.clone() };
+        for path in &paths {
+            path.metadata().map_err(|error| {
+                Failure::Failed(format!("importing {}: {error}", path.display()))
+            })?;
+        }
+        let mut options = ImportOptions::new(paths).again(self.again);
+        options = match self.format.read()? {
+            Named::Nothing => options,
+            Named::Format(format) => options.format(format),
+            Named::Mapping(mapping) => options.mapping(mapping),
+        };
+        if self.wait {
+            options = options.patience(Duration::MAX);
+        }
+        import(place::open_or_hand_in(global)?, &options, global)
     }
-    import(place::open_or_hand_in(global)?, &options, global)
 }
 
 /// Imports, shows how far it is and says what came of it.

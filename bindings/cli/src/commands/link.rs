@@ -6,8 +6,9 @@ use clap::Args;
 use forebear::{Batch, ClosingLink, Link, LinkKind, Linked, Snapshot, StoredEvent};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::{Out, text};
 use crate::place::{self, Target};
 
@@ -35,55 +36,63 @@ pub(crate) struct LinkArgs {
     kind: LinkKind,
 }
 
-pub(crate) fn run(args: &LinkArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        status: &'a str,
-        child: String,
-        parent: String,
-        kind: &'a str,
+impl Run for LinkArgs {
+    fn writes(&self) -> bool {
+        true
     }
 
-    let target = place::open_existing_or_hand_in(global)?;
-    let before = target.snapshot(global)?;
-    let child = place::find_or_name(&before, &args.child)?;
-    let parent = place::find_or_name(&before, &args.parent)?;
-    let linked = match target {
-        Target::Store(store) => {
-            let linked = store.link(&child, &parent, args.kind)?;
-            store.close()?;
-            linked
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            status: &'a str,
+            child: String,
+            parent: String,
+            kind: &'a str,
         }
-        Target::Spool(spool) => {
-            let link = Link::new(child.clone(), parent.clone(), args.kind);
-            let ticket = spool.submit(Batch::from(link.clone()))?;
-            place::finish_handing_in(&spool, Some(&ticket), true)?;
-            match became(&place::snapshot(global)?, &link)? {
-                Linked::Accepted if stands(&before, &link)? => Linked::Repeat,
-                became => became,
+
+        let target = place::open_existing_or_hand_in(global)?;
+        let before = target.snapshot(global)?;
+        let child = place::find_or_name(&before, &self.child)?;
+        let parent = place::find_or_name(&before, &self.parent)?;
+        let linked = match target {
+            Target::Store(store) => {
+                let linked = store.link(&child, &parent, self.kind)?;
+                store.close()?;
+                linked
             }
-        }
-    };
-    let mut out = Out::new();
-    if global.json {
-        out.json(&Line {
-            status: linked.as_str(),
-            child: child.to_string(),
-            parent: parent.to_string(),
-            kind: args.kind.as_str(),
-        })?;
-    } else {
-        let why = match linked {
-            Linked::Accepted => "",
-            Linked::Repeat => " (it stood already)",
-            Linked::Refused => " (it has another parent; see `forebear links`)",
-            Linked::Closing => " (the parent goes back to the child; it is kept, never followed)",
+            Target::Spool(spool) => {
+                let link = Link::new(child.clone(), parent.clone(), self.kind);
+                let ticket = spool.submit(Batch::from(link.clone()))?;
+                place::finish_handing_in(&spool, Some(&ticket), true)?;
+                match became(&place::snapshot(global)?, &link)? {
+                    Linked::Accepted if stands(&before, &link)? => Linked::Repeat,
+                    became => became,
+                }
+            }
         };
-        let line = format!("{}: {child} {} by {parent}{why}", linked.as_str(), args.kind);
-        writeln!(out, "{}", text::clean(&line))?;
+        let mut out = Out::new();
+        if global.json {
+            out.json(&Line {
+                status: linked.as_str(),
+                child: child.to_string(),
+                parent: parent.to_string(),
+                kind: self.kind.as_str(),
+            })?;
+        } else {
+            let why = match linked {
+                Linked::Accepted => "",
+                Linked::Repeat => " (it stood already)",
+                Linked::Refused => " (it has another parent; see `forebear links`)",
+                Linked::Closing => {
+                    " (the parent goes back to the child; it is kept, never followed)"
+                }
+            };
+            let line = format!("{}: {child} {} by {parent}{why}", linked.as_str(), self.kind);
+            writeln!(out, "{}", text::clean(&line))?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 /// Whether the child follows from the parent in just this way.

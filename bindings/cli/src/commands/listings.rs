@@ -6,11 +6,14 @@ use forebear::{
 };
 use serde::Serialize;
 
-use crate::args::{FilterArgs, Global, PageArgs, at_least_one};
+use crate::command::Run;
 use crate::failure::{Failure, Outcome, note};
+use crate::global::Global;
 use crate::output::json::{EventLine, NextLine};
 use crate::output::{Out, draw, page_size, text};
+use crate::parse::at_least_one;
 use crate::place;
+use crate::select::{FilterArgs, PageArgs};
 
 /// List what an event directly caused
 #[derive(Debug, Args)]
@@ -138,14 +141,26 @@ pub(crate) struct LinksArgs {
     page: PageArgs,
 }
 
-pub(crate) fn children(args: &ChildrenArgs, global: &Global) -> Outcome {
-    let nothing = "it caused nothing that is stored";
-    relatives(&args.of, global, nothing, |snapshot, id, after| snapshot.children(id, after))
+impl Run for ChildrenArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let nothing = "it caused nothing that is stored";
+        relatives(&self.of, global, nothing, |snapshot, id, after| snapshot.children(id, after))
+    }
 }
 
-pub(crate) fn siblings(args: &SiblingsArgs, global: &Global) -> Outcome {
-    let nothing = "nothing else with the same cause is stored";
-    relatives(&args.of, global, nothing, |snapshot, id, after| snapshot.siblings(id, after))
+impl Run for SiblingsArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let nothing = "nothing else with the same cause is stored";
+        relatives(&self.of, global, nothing, |snapshot, id, after| snapshot.siblings(id, after))
+    }
 }
 
 fn relatives(
@@ -162,124 +177,154 @@ fn relatives(
     listing.finish(listed, nothing)
 }
 
-pub(crate) fn roots(args: &RootsArgs, global: &Global) -> Outcome {
-    let pages = place::pages(global)?;
-    let mut listing = Listing::new(global, args.payload);
-    let listed = listing.pages(args.page, |after| {
-        let mut page = pages.ask(|snapshot| snapshot.roots(after))?;
-        page.items.retain(|event| args.derived || !event.has_derived_id());
-        Ok(page)
-    })?;
-    listing.finish(listed, "no roots")
+impl Run for RootsArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let pages = place::pages(global)?;
+        let mut listing = Listing::new(global, self.payload);
+        let listed = listing.pages(self.page, |after| {
+            let mut page = pages.ask(|snapshot| snapshot.roots(after))?;
+            page.items.retain(|event| self.derived || !event.has_derived_id());
+            Ok(page)
+        })?;
+        listing.finish(listed, "no roots")
+    }
 }
 
-pub(crate) fn recent(args: &RecentArgs, global: &Global) -> Outcome {
-    let mut filter = Filter::new();
-    if let Some(instance) = &args.instance {
-        filter = filter.instance(instance);
-    }
-    let pages = place::pages(global)?;
-    let mut listing = Listing::new(global, args.payload);
-    let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
-    let (listed, _) = listing.filtered(&filter, args.number, fetch)?;
-    listing.found(listed, "no events, or no instance of this name")
-}
-
-pub(crate) fn events(args: &EventsArgs, global: &Global) -> Outcome {
-    let pages = place::pages(global)?;
-    let mut filter = args.filter.filter(&pages.now())?;
-    if args.oldest_first {
-        filter = filter.oldest_first();
-    }
-    if let Some(after) = args.page.after {
-        filter = filter.after(after);
-    }
-    let limit = if args.page.all { usize::MAX } else { args.limit };
-    let mut listing = Listing::new(global, args.payload);
-    let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
-    let (listed, next) = listing.filtered(&filter, limit, fetch)?;
-    listing.next(next)?;
-    listing.found(listed, "no event matches")
-}
-
-pub(crate) fn missing(args: &MissingArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        id: String,
-        children: u64,
-        first_child: String,
+impl Run for RecentArgs {
+    fn writes(&self) -> bool {
+        false
     }
 
-    let pages = place::pages(global)?;
-    let mut listing = Listing::new(global, false);
-    let fetch = |snapshot: &Snapshot, after| {
-        let mut page = snapshot.missing_parents(after)?;
-        if !args.derived {
-            let mut items = Vec::new();
-            for missing in page.items {
-                if named_by_event(snapshot, &missing)? {
-                    items.push(missing);
-                }
-            }
-            page.items = items;
+    fn run(&self, global: &Global) -> Outcome {
+        let mut filter = Filter::new();
+        if let Some(instance) = &self.instance {
+            filter = filter.instance(instance);
         }
-        Ok(page)
-    };
-    let listed = listing.any_pages(
-        args.page,
-        |after| pages.ask(|snapshot| fetch(snapshot, after)),
-        |listing, missing| {
-            if global.json {
-                listing.out.json(&Line {
-                    id: missing.id.to_string(),
-                    children: missing.children,
-                    first_child: missing.first_child.to_string(),
-                })?;
-            } else {
-                let named = text::counted(missing.children, "event names it", "events name it");
-                let line = format!(
-                    "{}  {named}, {} first",
-                    text::clean(&missing.id.to_string()),
-                    text::short_id(&missing.first_child),
-                );
-                listing.line(&line)?;
-            }
-            Ok(())
-        },
-    )?;
-    listing.finish(listed, "no parent is missing")
+        let pages = place::pages(global)?;
+        let mut listing = Listing::new(global, self.payload);
+        let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
+        let (listed, _) = listing.filtered(&filter, self.number, fetch)?;
+        listing.found(listed, "no events, or no instance of this name")
+    }
 }
 
-pub(crate) fn links(args: &LinksArgs, global: &Global) -> Outcome {
-    let pages = place::pages(global)?;
-    let mut listing = Listing::new(global, false);
-    let mut listed = 0;
-    if !args.closing {
-        listed += listing.any_pages(
-            args.page,
-            |after| pages.ask(|snapshot| snapshot.refused_links(after)),
-            |listing, refused| {
-                let link = &refused.link;
-                listing.link(
-                    "refused",
-                    link.child(),
-                    link.parent(),
-                    link.kind(),
-                    refused.parent.as_ref(),
-                )
+impl Run for EventsArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let pages = place::pages(global)?;
+        let mut filter = self.filter.filter(&pages.now())?;
+        if self.oldest_first {
+            filter = filter.oldest_first();
+        }
+        if let Some(after) = self.page.after {
+            filter = filter.after(after);
+        }
+        let limit = if self.page.all { usize::MAX } else { self.limit };
+        let mut listing = Listing::new(global, self.payload);
+        let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
+        let (listed, next) = listing.filtered(&filter, limit, fetch)?;
+        listing.next(next)?;
+        listing.found(listed, "no event matches")
+    }
+}
+
+impl Run for MissingArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            id: String,
+            children: u64,
+            first_child: String,
+        }
+
+        let pages = place::pages(global)?;
+        let mut listing = Listing::new(global, false);
+        let fetch = |snapshot: &Snapshot, after| {
+            let mut page = snapshot.missing_parents(after)?;
+            if !self.derived {
+                let mut items = Vec::new();
+                for missing in page.items {
+                    if named_by_event(snapshot, &missing)? {
+                        items.push(missing);
+                    }
+                }
+                page.items = items;
+            }
+            Ok(page)
+        };
+        let listed = listing.any_pages(
+            self.page,
+            |after| pages.ask(|snapshot| fetch(snapshot, after)),
+            |listing, missing| {
+                if global.json {
+                    listing.out.json(&Line {
+                        id: missing.id.to_string(),
+                        children: missing.children,
+                        first_child: missing.first_child.to_string(),
+                    })?;
+                } else {
+                    let named = text::counted(missing.children, "event names it", "events name it");
+                    let line = format!(
+                        "{}  {named}, {} first",
+                        text::clean(&missing.id.to_string()),
+                        text::short_id(&missing.first_child),
+                    );
+                    listing.line(&line)?;
+                }
+                Ok(())
             },
         )?;
+        listing.finish(listed, "no parent is missing")
     }
-    if !args.refused {
-        listed += listing.any_pages(
-            args.page,
-            |after| pages.ask(|snapshot| snapshot.closing_links(after)),
-            |listing, closing| {
-                listing.link("closing", &closing.child, &closing.parent, closing.kind, None)
-            },
-        )?;
+}
+
+impl Run for LinksArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    listing.finish(listed, "no link was refused and none closes a cycle")
+
+    fn run(&self, global: &Global) -> Outcome {
+        let pages = place::pages(global)?;
+        let mut listing = Listing::new(global, false);
+        let mut listed = 0;
+        if !self.closing {
+            listed += listing.any_pages(
+                self.page,
+                |after| pages.ask(|snapshot| snapshot.refused_links(after)),
+                |listing, refused| {
+                    let link = &refused.link;
+                    listing.link(
+                        "refused",
+                        link.child(),
+                        link.parent(),
+                        link.kind(),
+                        refused.parent.as_ref(),
+                    )
+                },
+            )?;
+        }
+        if !self.refused {
+            listed += listing.any_pages(
+                self.page,
+                |after| pages.ask(|snapshot| snapshot.closing_links(after)),
+                |listing, closing| {
+                    listing.link("closing", &closing.child, &closing.parent, closing.kind, None)
+                },
+            )?;
+        }
+        listing.finish(listed, "no link was refused and none closes a cycle")
+    }
 }
 
 /// Whether an event with an id of its own names this parent.

@@ -1,4 +1,7 @@
 //! The commands, a file for each or for a few that are alike.
+//!
+//! A command is a struct of its arguments that implements [`Run`], a line in the list
+//! below, and a line in `docs/commands.md`.
 
 pub(crate) mod append;
 pub(crate) mod append_line;
@@ -26,65 +29,82 @@ pub(crate) mod tree;
 pub(crate) mod upkeep;
 pub(crate) mod watch;
 
-use crate::args::{Cli, Command};
+use clap::Subcommand;
+
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output;
 
-/// Does what was asked. What only reads begins anew where a segment expired under
-/// it, unless something of the answer was seen already.
-pub(crate) fn run(cli: &Cli) -> Outcome {
-    for _ in 1..TRIES_MAX {
-        match run_once(cli) {
-            Err(Failure::Expired(_)) if !cli.command.writes() && output::take_back() => {}
-            outcome => return outcome,
+/// Makes the enum of all commands, in the order in which `--help` lists them.
+macro_rules! commands {
+    ($($name:ident($args:ty),)*) => {
+        /// A command on a store.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($name($args),)*
         }
-    }
-    run_once(cli)
+
+        impl Command {
+            fn asked(&self) -> &dyn Run {
+                match self {
+                    $(Command::$name(args) => args,)*
+                }
+            }
+        }
+    };
 }
 
-fn run_once(cli: &Cli) -> Outcome {
-    let global = &cli.global;
-    match &cli.command {
-        Command::Demo(args) => demo::run(args, global),
-        Command::Import(args) => import::run(args, global),
-        Command::Watch(args) => watch::run(args, global),
-        Command::Status(args) => status::run(args, global),
-        Command::Append(args) => append::run(args, global),
-        Command::Hook(_) => {
-            hook::run(global);
-            Ok(())
+commands! {
+    Demo(demo::DemoArgs),
+    Import(import::ImportArgs),
+    Watch(watch::WatchArgs),
+    Status(status::StatusArgs),
+    Append(append::AppendArgs),
+    Hook(hook::HookArgs),
+    Link(link::LinkArgs),
+    Show(show::ShowArgs),
+    Chain(chain::ChainArgs),
+    Children(listings::ChildrenArgs),
+    Tree(tree::TreeArgs),
+    Siblings(listings::SiblingsArgs),
+    Common(common::CommonArgs),
+    Recent(listings::RecentArgs),
+    Events(listings::EventsArgs),
+    Tail(tail::TailArgs),
+    Roots(listings::RootsArgs),
+    Missing(listings::MissingArgs),
+    Links(listings::LinksArgs),
+    Count(counts::CountArgs),
+    Timeline(counts::TimelineArgs),
+    Export(export::ExportArgs),
+    Quarantine(quarantine::QuarantineArgs),
+    Stats(stats::StatsArgs),
+    Sessions(sessions::SessionsArgs),
+    Session(sessions::SessionArgs),
+    SessionTree(session_tree::SessionTreeArgs),
+    Waves(sessions::WavesArgs),
+    Relate(sessions::RelateArgs),
+    Segments(segments::SegmentsArgs),
+    Seal(retain::SealArgs),
+    Retain(retain::RetainArgs),
+    Verify(upkeep::VerifyArgs),
+    Rebuild(upkeep::RebuildArgs),
+    Backup(upkeep::BackupArgs),
+}
+
+impl Command {
+    /// Does what was asked. What only reads begins anew where a segment expired under
+    /// it, unless something of the answer was seen already.
+    pub(crate) fn run(&self, global: &Global) -> Outcome {
+        let asked = self.asked();
+        for _ in 1..TRIES_MAX {
+            match asked.run(global) {
+                Err(Failure::Expired(_)) if !asked.writes() && output::take_back() => {}
+                outcome => return outcome,
+            }
         }
-        Command::Link(args) => link::run(args, global),
-        Command::Show(args) => show::run(args, global),
-        Command::Chain(args) => chain::run(args, global),
-        Command::Children(args) => listings::children(args, global),
-        Command::Tree(args) => tree::run(args, global),
-        Command::Siblings(args) => listings::siblings(args, global),
-        Command::Common(args) => common::run(args, global),
-        Command::Recent(args) => listings::recent(args, global),
-        Command::Events(args) => listings::events(args, global),
-        Command::Tail(args) => tail::run(args, global),
-        Command::Roots(args) => listings::roots(args, global),
-        Command::Missing(args) => listings::missing(args, global),
-        Command::Links(args) => listings::links(args, global),
-        Command::Count(args) => counts::count(args, global),
-        Command::Timeline(args) => counts::timeline(args, global),
-        Command::Export(args) => export::run(args, global),
-        Command::Quarantine(args) => quarantine::run(args, global),
-        Command::Stats(args) => stats::run(args, global),
-        Command::Segments(args) => segments::run(args, global),
-        Command::Sessions(args) => sessions::sessions(args, global),
-        Command::Session(args) => sessions::session(args, global),
-        Command::SessionTree(args) => session_tree::run(args, global),
-        Command::Waves(args) => sessions::waves(args, global),
-        Command::Relate(args) => sessions::relate(args, global),
-        Command::Seal(args) => retain::seal(args, global),
-        Command::Retain(args) => retain::retain(args, global),
-        Command::Verify(args) => upkeep::verify(args, global),
-        Command::Rebuild(args) => upkeep::rebuild(args, global),
-        Command::Backup(args) => upkeep::backup(args, global),
-        Command::Completions(args) => generate::completions(args),
-        Command::Man(args) => generate::man(args),
+        asked.run(global)
     }
 }
 

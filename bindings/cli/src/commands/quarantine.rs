@@ -8,9 +8,10 @@ use forebear::ingest::ImportOptions;
 use forebear::{Quarantined, Snapshot};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::commands::import;
 use crate::failure::{Failure, Outcome, note};
+use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
 
@@ -52,11 +53,17 @@ enum QuarantineCommand {
     },
 }
 
-pub(crate) fn run(args: &QuarantineArgs, global: &Global) -> Outcome {
-    match args.command {
-        Some(QuarantineCommand::Show { n }) => show(&place::snapshot(global)?, n, global),
-        Some(QuarantineCommand::Retry { n }) => retry(n, global),
-        Some(QuarantineCommand::List) | None => list(&place::snapshot(global)?, global),
+impl Run for QuarantineArgs {
+    fn writes(&self) -> bool {
+        matches!(self.command, Some(QuarantineCommand::Retry { .. }))
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        match self.command {
+            Some(QuarantineCommand::Show { n }) => show(&place::snapshot(global)?, n, global),
+            Some(QuarantineCommand::Retry { n }) => retry(n, global),
+            Some(QuarantineCommand::List) | None => list(&place::snapshot(global)?, global),
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use clap::Args;
 use forebear::{Retention, SegmentState};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::{Out, text, time};
 use crate::place;
 
@@ -60,83 +61,96 @@ pub(crate) struct RetainArgs {
     forget_policy: bool,
 }
 
-pub(crate) fn seal(_: &SealArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        segments: u64,
-        events: u64,
-        bytes: u64,
+impl Run for SealArgs {
+    fn writes(&self) -> bool {
+        true
     }
 
-    let store = place::open_existing(global)?;
-    store.seal()?;
-    let mut line = Line { segments: 0, events: 0, bytes: 0 };
-    let segments = store.snapshot().segments();
-    for segment in segments.iter().filter(|segment| segment.state == SegmentState::Sealed) {
-        line.segments += 1;
-        line.events += segment.events;
-        line.bytes += segment.stored_bytes;
-    }
-    store.close()?;
-    let mut out = Out::new();
-    if global.json {
-        out.json(&line)?;
-    } else {
-        totals(&mut out, "sealed", line.segments, line.events, line.bytes)?;
-    }
-    out.finish()?;
-    Ok(())
-}
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            segments: u64,
+            events: u64,
+            bytes: u64,
+        }
 
-pub(crate) fn retain(args: &RetainArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        segments: u64,
-        events: u64,
-        bytes: u64,
-        dry_run: bool,
-    }
-
-    let limited = args.max_age.is_some() || args.max_bytes.is_some() || args.max_events.is_some();
-    if !limited && !args.forget_policy {
-        return Err(Failure::Usage(
-            "say what is to be kept: --max-age, --max-bytes or --max-events".to_owned(),
-        ));
-    }
-    let store = place::open_existing(global)?;
-    let mut out = Out::new();
-    if args.forget_policy {
-        store.set_retention(None)?;
+        let store = place::open_existing(global)?;
+        store.seal()?;
+        let mut line = Line { segments: 0, events: 0, bytes: 0 };
+        let segments = store.snapshot().segments();
+        for segment in segments.iter().filter(|segment| segment.state == SegmentState::Sealed) {
+            line.segments += 1;
+            line.events += segment.events;
+            line.bytes += segment.stored_bytes;
+        }
         store.close()?;
-        if !global.json {
-            writeln!(out, "from now on everything is kept")?;
+        let mut out = Out::new();
+        if global.json {
+            out.json(&line)?;
+        } else {
+            totals(&mut out, "sealed", line.segments, line.events, line.bytes)?;
         }
         out.finish()?;
-        return Ok(());
+        Ok(())
     }
-    let policy = policy(args);
-    let retained = store.retain(&policy)?;
-    if args.keep_policy {
-        store.set_retention(Some(policy))?;
+}
+
+impl Run for RetainArgs {
+    fn writes(&self) -> bool {
+        true
     }
-    store.close()?;
-    if global.json {
-        out.json(&Line {
-            segments: retained.segments,
-            events: retained.events,
-            bytes: retained.bytes,
-            dry_run: args.dry_run,
-        })?;
-    } else {
-        let done = match (args.dry_run, &args.archive) {
-            (true, _) => "would go",
-            (false, Some(_)) => "archived",
-            (false, None) => "dropped",
-        };
-        totals(&mut out, done, retained.segments, retained.events, retained.bytes)?;
+
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            segments: u64,
+            events: u64,
+            bytes: u64,
+            dry_run: bool,
+        }
+
+        let limited =
+            self.max_age.is_some() || self.max_bytes.is_some() || self.max_events.is_some();
+        if !limited && !self.forget_policy {
+            return Err(Failure::Usage(
+                "say what is to be kept: --max-age, --max-bytes or --max-events".to_owned(),
+            ));
+        }
+        let store = place::open_existing(global)?;
+        let mut out = Out::new();
+        if self.forget_policy {
+            store.set_retention(None)?;
+            store.close()?;
+            if !global.json {
+                writeln!(out, "from now on everything is kept")?;
+            }
+            out.finish()?;
+            return Ok(());
+        }
+        let policy = policy(self);
+        let retained = store.retain(&policy)?;
+        if self.keep_policy {
+            store.set_retention(Some(policy))?;
+        }
+        store.close()?;
+        if global.json {
+            out.json(&Line {
+                segments: retained.segments,
+                events: retained.events,
+                bytes: retained.bytes,
+                dry_run: self.dry_run,
+            })?;
+        } else {
+            let done = match (self.dry_run, &self.archive) {
+                (true, _) => "would go",
+                (false, Some(_)) => "archived",
+                (false, None) => "dropped",
+            };
+            totals(&mut out, done, retained.segments, retained.events, retained.bytes)?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 /// Says what was done with how much.

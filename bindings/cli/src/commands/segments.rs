@@ -6,8 +6,9 @@ use clap::Args;
 use forebear::SegmentInfo;
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::Outcome;
+use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
 
@@ -23,48 +24,54 @@ Example:
   forebear segments --json | jq 'select(.state == \"sealed\") | .stored_bytes'")]
 pub(crate) struct SegmentsArgs {}
 
-pub(crate) fn run(_: &SegmentsArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        number: u64,
-        first_seq: u64,
-        events: u64,
-        lost: u64,
-        from: Option<String>,
-        to: Option<String>,
-        raw_bytes: u64,
-        stored_bytes: u64,
-        ratio: Option<f64>,
-        state: &'static str,
+impl Run for SegmentsArgs {
+    fn writes(&self) -> bool {
+        false
     }
 
-    let segments = place::snapshot(global)?.segments();
-    let mut out = Out::paged(global);
-    if !global.json {
-        let heading = out.paint(draw::BOLD, text::cut(HEADING, out.columns())).to_string();
-        writeln!(out, "{heading}")?;
-    }
-    for segment in &segments {
-        if global.json {
-            out.json(&Line {
-                number: segment.number,
-                first_seq: segment.first_seq,
-                events: segment.events,
-                lost: segment.lost,
-                from: segment.from_ns.map(time::rfc3339),
-                to: segment.to_ns.map(time::rfc3339),
-                raw_bytes: segment.raw_bytes,
-                stored_bytes: segment.stored_bytes,
-                ratio: ratio(segment),
-                state: segment.state.as_str(),
-            })?;
-        } else {
-            let line = row(segment);
-            writeln!(out, "{}", text::cut(&line, out.columns()))?;
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            number: u64,
+            first_seq: u64,
+            events: u64,
+            lost: u64,
+            from: Option<String>,
+            to: Option<String>,
+            raw_bytes: u64,
+            stored_bytes: u64,
+            ratio: Option<f64>,
+            state: &'static str,
         }
+
+        let segments = place::snapshot(global)?.segments();
+        let mut out = Out::paged(global);
+        if !global.json {
+            let heading = out.paint(draw::BOLD, text::cut(HEADING, out.columns())).to_string();
+            writeln!(out, "{heading}")?;
+        }
+        for segment in &segments {
+            if global.json {
+                out.json(&Line {
+                    number: segment.number,
+                    first_seq: segment.first_seq,
+                    events: segment.events,
+                    lost: segment.lost,
+                    from: segment.from_ns.map(time::rfc3339),
+                    to: segment.to_ns.map(time::rfc3339),
+                    raw_bytes: segment.raw_bytes,
+                    stored_bytes: segment.stored_bytes,
+                    ratio: ratio(segment),
+                    state: segment.state.as_str(),
+                })?;
+            } else {
+                let line = row(segment);
+                writeln!(out, "{}", text::cut(&line, out.columns()))?;
+            }
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 fn row(segment: &SegmentInfo) -> String {

@@ -12,14 +12,16 @@ use forebear::{
 };
 use serde::Serialize;
 
-use crate::args::{Global, at_least_one};
+use crate::command::Run;
 use crate::commands::sessions::unknown;
 use crate::commands::tail::stop_on_ctrl_c;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::draw::DIM;
 use crate::output::json::NextLine;
 use crate::output::session::{SessionLine, TokensLine, figures, short_name, status_style};
 use crate::output::{Out, draw, text};
+use crate::parse::at_least_one;
 use crate::place;
 
 /// Show which session started which, with what each took
@@ -52,15 +54,21 @@ pub(crate) struct SessionTreeArgs {
     watch: bool,
 }
 
-pub(crate) fn run(args: &SessionTreeArgs, global: &Global) -> Outcome {
-    if args.watch {
-        return watch(args, global);
+impl Run for SessionTreeArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    let snapshot = place::snapshot(global)?;
-    let mut out = Out::paged(global);
-    let found = show(&mut out, &snapshot, args, global)?;
-    out.finish()?;
-    if found { Ok(()) } else { Err(Failure::NothingFound("there are no sessions".to_owned())) }
+
+    fn run(&self, global: &Global) -> Outcome {
+        if self.watch {
+            return watch(self, global);
+        }
+        let snapshot = place::snapshot(global)?;
+        let mut out = Out::paged(global);
+        let found = show(&mut out, &snapshot, self, global)?;
+        out.finish()?;
+        if found { Ok(()) } else { Err(Failure::NothingFound("there are no sessions".to_owned())) }
+    }
 }
 
 /// Draws the trees again and again.

@@ -10,12 +10,14 @@ use forebear::{
 };
 use serde::Serialize;
 
-use crate::args::{Global, PageArgs};
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::session::{SessionLine, figures, short_name, status_style};
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, Target};
+use crate::select::PageArgs;
 
 /// List sessions, those that something was stored of last first
 #[derive(Debug, Args)]
@@ -107,204 +109,231 @@ pub(crate) struct RelateArgs {
     metadata: Option<String>,
 }
 
-pub(crate) fn sessions(args: &SessionsArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let mut filter = SessionFilter::new().limit(forebear::limits::MAX_PAGE);
-    if let Some(status) = args.status {
-        filter = filter.status(status);
+impl Run for SessionsArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    if let Some(session_type) = args.session_type {
-        filter = filter.session_type(session_type);
-    }
-    if let Some(app) = &args.app {
-        filter = filter.source_app(app);
-    }
-    if let Some(wave) = &args.wave {
-        filter = filter.wave(wave);
-    }
-    if let Some(since) = args.since {
-        filter = filter.since_ns(since);
-    }
-    if let Some(until) = args.until {
-        filter = filter.until_ns(until);
-    }
-    if let Some(after) = args.page.after {
-        filter = filter.after(after);
-    }
-    let mut out = Out::paged(global);
-    let mut found = false;
-    loop {
-        let page = snapshot.sessions(&filter)?;
-        for session in &page.items {
-            found = true;
-            if global.json {
-                out.json(&SessionLine::new(session))?;
-            } else {
-                draw_session(&mut out, session)?;
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let mut filter = SessionFilter::new().limit(forebear::limits::MAX_PAGE);
+        if let Some(status) = self.status {
+            filter = filter.status(status);
+        }
+        if let Some(session_type) = self.session_type {
+            filter = filter.session_type(session_type);
+        }
+        if let Some(app) = &self.app {
+            filter = filter.source_app(app);
+        }
+        if let Some(wave) = &self.wave {
+            filter = filter.wave(wave);
+        }
+        if let Some(since) = self.since {
+            filter = filter.since_ns(since);
+        }
+        if let Some(until) = self.until {
+            filter = filter.until_ns(until);
+        }
+        if let Some(after) = self.page.after {
+            filter = filter.after(after);
+        }
+        let mut out = Out::paged(global);
+        let mut found = false;
+        loop {
+            let page = snapshot.sessions(&filter)?;
+            for session in &page.items {
+                found = true;
+                if global.json {
+                    out.json(&SessionLine::new(session))?;
+                } else {
+                    draw_session(&mut out, session)?;
+                }
+            }
+            match page.next {
+                Some(cursor) if self.page.all => filter = filter.after(cursor),
+                next => {
+                    finish(&mut out, next, global)?;
+                    break;
+                }
             }
         }
-        match page.next {
-            Some(cursor) if args.page.all => filter = filter.after(cursor),
-            next => {
-                finish(&mut out, next, global)?;
-                break;
-            }
+        out.finish()?;
+        if !found {
+            return Err(Failure::NothingFound("no session matches".to_owned()));
         }
+        Ok(())
     }
-    out.finish()?;
-    if !found {
-        return Err(Failure::NothingFound("no session matches".to_owned()));
-    }
-    Ok(())
 }
 
-pub(crate) fn session(args: &SessionArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        #[serde(flatten)]
-        session: SessionLine<'a>,
-        depth: u64,
-        path: &'a str,
-        parents: Vec<RelationshipLine<'a>>,
-        children: Vec<RelationshipLine<'a>>,
+impl Run for SessionArgs {
+    fn writes(&self) -> bool {
+        false
     }
 
-    let snapshot = place::snapshot(global)?;
-    let session = snapshot.session(&args.id)?.ok_or_else(|| unknown(&args.id))?;
-    let SessionPlace { depth, path, .. } = snapshot.session_place(&args.id)?;
-    let parents = snapshot.session_parents(&args.id, None)?.items;
-    let children = snapshot.session_children(&args.id, None)?;
-    let mut out = Out::paged(global);
-    if global.json {
-        out.json(&Line {
-            session: SessionLine::new(&session),
-            depth,
-            path: &path,
-            parents: parents.iter().map(RelationshipLine::new).collect(),
-            children: children.items.iter().map(RelationshipLine::new).collect(),
-        })?;
-    } else {
-        draw_session(&mut out, &session)?;
-        let texts = [
-            ("path", Some(&path)),
-            ("app", session.source_app.as_ref()),
-            ("model", session.model.as_ref()),
-            ("project", session.project.as_ref()),
-            ("wave", session.wave_id.as_ref()),
-            ("metadata", session.metadata.as_ref()),
-        ];
-        for (name, text) in texts {
-            if let Some(text) = text {
-                draw::plain(&mut out, &format!("  {name:<10}{}", text::clean(text)), 12)?;
-            }
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            #[serde(flatten)]
+            session: SessionLine<'a>,
+            depth: u64,
+            path: &'a str,
+            parents: Vec<RelationshipLine<'a>>,
+            children: Vec<RelationshipLine<'a>>,
         }
-        let tokens = session.tokens;
-        let tokens = format!(
-            "  {:<10}{} in, {} out, {} read from a cache, {} written to it",
-            "tokens",
-            text::thousands(tokens.input),
-            text::thousands(tokens.output),
-            text::thousands(tokens.cache_read),
-            text::thousands(tokens.cache_written),
-        );
-        draw::plain(&mut out, &tokens, 12)?;
-        for (word, found) in [("from", &parents), ("led to", &children.items)] {
-            for relationship in found {
-                let other = if word == "from" { &relationship.parent } else { &relationship.child };
-                let why = relationship.spawn_reason.map_or(String::new(), |why| format!(", {why}"));
-                let kind = relationship.relationship_type;
-                let line = format!("  {word:<10}{}  ({kind}{why})", text::clean(other));
-                draw::plain(&mut out, &line, 12)?;
-            }
-        }
-        if children.next.is_some() {
-            draw::remark(&mut out, "and more: see `forebear session-tree`")?;
-        }
-    }
-    out.finish()?;
-    Ok(())
-}
 
-pub(crate) fn waves(args: &WavesArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line<'a> {
-        id: &'a str,
-        sessions: u64,
-        events: u64,
-        start: Option<String>,
-        end: Option<String>,
-    }
-
-    let snapshot = place::snapshot(global)?;
-    let mut out = Out::paged(global);
-    let mut after = args.page.after;
-    loop {
-        let page = snapshot.waves(after)?;
-        for Wave { id, sessions, events, start_ns, end_ns, .. } in &page.items {
-            if global.json {
-                let (start, end) = (start_ns.map(time::rfc3339), end_ns.map(time::rfc3339));
-                out.json(&Line { id, sessions: *sessions, events: *events, start, end })?;
-            } else {
-                let when = start_ns.map_or("no time".to_owned(), time::clock);
-                let line = format!(
-                    "{when:<19}  {}  {}, {}",
-                    text::clean(id),
-                    text::counted(*sessions, "session", "sessions"),
-                    text::counted(*events, "event", "events"),
-                );
-                draw::plain(&mut out, &line, 0)?;
-            }
-        }
-        match page.next {
-            Some(cursor) if args.page.all => after = Some(cursor),
-            next => {
-                finish(&mut out, next, global)?;
-                break;
-            }
-        }
-    }
-    out.finish()?;
-    Ok(())
-}
-
-pub(crate) fn relate(args: &RelateArgs, global: &Global) -> Outcome {
-    let mut relationship = Relationship::new(&args.parent, &args.child);
-    if let Some(kind) = args.relationship_type {
-        relationship = relationship.relationship_type(kind);
-    }
-    if let Some(reason) = args.reason {
-        relationship = relationship.reason(reason);
-    }
-    if let Some(delegation) = args.delegation {
-        relationship = relationship.delegation(delegation);
-    }
-    if let Some(metadata) = &args.metadata {
-        relationship = relationship.metadata(metadata);
-    }
-    let target = place::open_existing_or_hand_in(global)?;
-    match &target {
-        Target::Store(store) => store.relate(relationship)?,
-        // What it came to shows once it is taken in.
-        Target::Spool(spool) => {
-            let ticket = spool.submit(Batch::new().relate(relationship))?;
-            place::finish_handing_in(spool, Some(&ticket), true)?;
-        }
-    }
-    let stored = related(&target.snapshot(global)?, &args.parent, &args.child)?;
-    if let Target::Store(store) = target {
-        store.close()?;
-    }
-    let mut out = Out::new();
-    if let Some(stored) = stored {
+        let snapshot = place::snapshot(global)?;
+        let session = snapshot.session(&self.id)?.ok_or_else(|| unknown(&self.id))?;
+        let SessionPlace { depth, path, .. } = snapshot.session_place(&self.id)?;
+        let parents = snapshot.session_parents(&self.id, None)?.items;
+        let children = snapshot.session_children(&self.id, None)?;
+        let mut out = Out::paged(global);
         if global.json {
-            out.json(&RelationshipLine::new(&stored))?;
+            out.json(&Line {
+                session: SessionLine::new(&session),
+                depth,
+                path: &path,
+                parents: parents.iter().map(RelationshipLine::new).collect(),
+                children: children.items.iter().map(RelationshipLine::new).collect(),
+            })?;
         } else {
-            let line = format!("{} → {}: {}", args.parent, args.child, stored.relationship_type);
-            writeln!(out, "{}", text::clean(&line))?;
+            draw_session(&mut out, &session)?;
+            let texts = [
+                ("path", Some(&path)),
+                ("app", session.source_app.as_ref()),
+                ("model", session.model.as_ref()),
+                ("project", session.project.as_ref()),
+                ("wave", session.wave_id.as_ref()),
+                ("metadata", session.metadata.as_ref()),
+            ];
+            for (name, text) in texts {
+                if let Some(text) = text {
+                    draw::plain(&mut out, &format!("  {name:<10}{}", text::clean(text)), 12)?;
+                }
+            }
+            let tokens = session.tokens;
+            let tokens = format!(
+                "  {:<10}{} in, {} out, {} read from a cache, {} written to it",
+                "tokens",
+                text::thousands(tokens.input),
+                text::thousands(tokens.output),
+                text::thousands(tokens.cache_read),
+                text::thousands(tokens.cache_written),
+            );
+            draw::plain(&mut out, &tokens, 12)?;
+            for (word, found) in [("from", &parents), ("led to", &children.items)] {
+                for relationship in found {
+                    let other =
+                        if word == "from" { &relationship.parent } else { &relationship.child };
+                    let why =
+                        relationship.spawn_reason.map_or(String::new(), |why| format!(", {why}"));
+                    let kind = relationship.relationship_type;
+                    let line = format!("  {word:<10}{}  ({kind}{why})", text::clean(other));
+                    draw::plain(&mut out, &line, 12)?;
+                }
+            }
+            if children.next.is_some() {
+                draw::remark(&mut out, "and more: see `forebear session-tree`")?;
+            }
         }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
+}
+
+impl Run for WavesArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line<'a> {
+            id: &'a str,
+            sessions: u64,
+            events: u64,
+            start: Option<String>,
+            end: Option<String>,
+        }
+
+        let snapshot = place::snapshot(global)?;
+        let mut out = Out::paged(global);
+        let mut after = self.page.after;
+        loop {
+            let page = snapshot.waves(after)?;
+            for Wave { id, sessions, events, start_ns, end_ns, .. } in &page.items {
+                if global.json {
+                    let (start, end) = (start_ns.map(time::rfc3339), end_ns.map(time::rfc3339));
+                    out.json(&Line { id, sessions: *sessions, events: *events, start, end })?;
+                } else {
+                    let when = start_ns.map_or("no time".to_owned(), time::clock);
+                    let line = format!(
+                        "{when:<19}  {}  {}, {}",
+                        text::clean(id),
+                        text::counted(*sessions, "session", "sessions"),
+                        text::counted(*events, "event", "events"),
+                    );
+                    draw::plain(&mut out, &line, 0)?;
+                }
+            }
+            match page.next {
+                Some(cursor) if self.page.all => after = Some(cursor),
+                next => {
+                    finish(&mut out, next, global)?;
+                    break;
+                }
+            }
+        }
+        out.finish()?;
+        Ok(())
+    }
+}
+
+impl Run for RelateArgs {
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let mut relationship = Relationship::new(&self.parent, &self.child);
+        if let Some(kind) = self.relationship_type {
+            relationship = relationship.relationship_type(kind);
+        }
+        if let Some(reason) = self.reason {
+            relationship = relationship.reason(reason);
+        }
+        if let Some(delegation) = self.delegation {
+            relationship = relationship.delegation(delegation);
+        }
+        if let Some(metadata) = &self.metadata {
+            relationship = relationship.metadata(metadata);
+        }
+        let target = place::open_existing_or_hand_in(global)?;
+        match &target {
+            Target::Store(store) => store.relate(relationship)?,
+            // What it came to shows once it is taken in.
+            Target::Spool(spool) => {
+                let ticket = spool.submit(Batch::new().relate(relationship))?;
+                place::finish_handing_in(spool, Some(&ticket), true)?;
+            }
+        }
+        let stored = related(&target.snapshot(global)?, &self.parent, &self.child)?;
+        if let Target::Store(store) = target {
+            store.close()?;
+        }
+        let mut out = Out::new();
+        if let Some(stored) = stored {
+            if global.json {
+                out.json(&RelationshipLine::new(&stored))?;
+            } else {
+                let line =
+                    format!("{} → {}: {}", self.parent, self.child, stored.relationship_type);
+                writeln!(out, "{}", text::clean(&line))?;
+            }
+        }
+        out.finish()?;
+        Ok(())
+    }
 }
 
 /// How a session belongs to another. A session has fewer that it comes from than

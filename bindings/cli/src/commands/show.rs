@@ -6,8 +6,9 @@ use anstyle::Style;
 use clap::Args;
 use forebear::{Detail, EventId, Snapshot, StoredEvent, TreeOptions};
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::json::EventLine;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -34,36 +35,42 @@ pub(crate) struct ShowArgs {
     raw: bool,
 }
 
-pub(crate) fn run(args: &ShowArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let id = place::find(&snapshot, &args.id)?;
-    let event = snapshot
-        .get(&id)?
-        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))?;
-    let mut out = Out::paged(global);
-    if args.raw {
-        let payload = event
-            .payload()
-            .ok_or_else(|| Failure::NothingFound(format!("the event {id} has no payload")))?;
-        out.raw(payload)?;
-    } else if global.json {
-        out.json(&EventLine::new(&event).payload(&event, args.payload))?;
-    } else {
-        draw_event(&mut out, &snapshot, &event)?;
+impl Run for ShowArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    if args.versions {
-        each_version(&snapshot, &id, |version| {
-            if global.json {
-                out.json(&EventLine::new(version).payload(version, args.payload))?;
-            } else {
-                writeln!(out)?;
-                draw_event(&mut out, &snapshot, version)?;
-            }
-            Ok(())
-        })?;
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let id = place::find(&snapshot, &self.id)?;
+        let event = snapshot
+            .get(&id)?
+            .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))?;
+        let mut out = Out::paged(global);
+        if self.raw {
+            let payload = event
+                .payload()
+                .ok_or_else(|| Failure::NothingFound(format!("the event {id} has no payload")))?;
+            out.raw(payload)?;
+        } else if global.json {
+            out.json(&EventLine::new(&event).payload(&event, self.payload))?;
+        } else {
+            draw_event(&mut out, &snapshot, &event)?;
+        }
+        if self.versions {
+            each_version(&snapshot, &id, |version| {
+                if global.json {
+                    out.json(&EventLine::new(version).payload(version, self.payload))?;
+                } else {
+                    writeln!(out)?;
+                    draw_event(&mut out, &snapshot, version)?;
+                }
+                Ok(())
+            })?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 fn each_version(

@@ -8,8 +8,9 @@ use clap::Args;
 use forebear::{CountBy, EventId, Filter};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::Outcome;
+use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
 
@@ -52,48 +53,54 @@ struct Figures {
     sessions: u64,
 }
 
-pub(crate) fn run(_: &StatsArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let stats = snapshot.stats()?;
-    let types = snapshot.count_by(
-        &CountBy::Label("type".to_owned()),
-        &Filter::new().without_versions().without_derived_ids(),
-    )?;
-    let deepest_root = match &stats.deepest {
-        Some(id) => snapshot.root(id)?,
-        None => None,
-    };
-    let figures = Figures {
-        events: stats.events,
-        versions: stats.versions,
-        without_id: stats.derived_ids,
-        segments: stats.segments,
-        bytes: stats.bytes,
-        roots: stats.roots,
-        max_depth: stats.max_depth,
-        deepest: stats.deepest.as_ref().map(EventId::to_string),
-        deepest_root: deepest_root.map(|id| id.to_string()),
-        max_children: stats.max_children,
-        missing_parents: stats.missing_parents,
-        cycles: stats.cycles,
-        refused_links: stats.refused_links,
-        quarantined: stats.quarantined,
-        parents_by_field: FIELDS
-            .into_iter()
-            .zip(stats.links)
-            .filter(|(_, count)| *count > 0)
-            .collect(),
-        types: types.into_iter().map(|count| (count.value, count.count)).collect(),
-        sessions: stats.sessions,
-    };
-    let mut out = Out::paged(global);
-    if global.json {
-        out.json(&figures)?;
-    } else {
-        draw_figures(&mut out, &figures)?;
+impl Run for StatsArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    out.finish()?;
-    Ok(())
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let stats = snapshot.stats()?;
+        let types = snapshot.count_by(
+            &CountBy::Label("type".to_owned()),
+            &Filter::new().without_versions().without_derived_ids(),
+        )?;
+        let deepest_root = match &stats.deepest {
+            Some(id) => snapshot.root(id)?,
+            None => None,
+        };
+        let figures = Figures {
+            events: stats.events,
+            versions: stats.versions,
+            without_id: stats.derived_ids,
+            segments: stats.segments,
+            bytes: stats.bytes,
+            roots: stats.roots,
+            max_depth: stats.max_depth,
+            deepest: stats.deepest.as_ref().map(EventId::to_string),
+            deepest_root: deepest_root.map(|id| id.to_string()),
+            max_children: stats.max_children,
+            missing_parents: stats.missing_parents,
+            cycles: stats.cycles,
+            refused_links: stats.refused_links,
+            quarantined: stats.quarantined,
+            parents_by_field: FIELDS
+                .into_iter()
+                .zip(stats.links)
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            types: types.into_iter().map(|count| (count.value, count.count)).collect(),
+            sessions: stats.sessions,
+        };
+        let mut out = Out::paged(global);
+        if global.json {
+            out.json(&figures)?;
+        } else {
+            draw_figures(&mut out, &figures)?;
+        }
+        out.finish()?;
+        Ok(())
+    }
 }
 
 fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {

@@ -9,9 +9,10 @@ use forebear::Snapshot;
 use forebear::ingest::{FilePosition, FollowStatus};
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::commands::watch;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
 
@@ -68,39 +69,46 @@ struct File {
     format: String,
 }
 
-pub(crate) fn run(args: &StatusArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let last = FollowStatus::last(&snapshot)?;
-    let mut health = last.as_ref().map(told).unwrap_or_default();
-    each_file(&snapshot, |file| {
-        health.add(file);
-        Ok(())
-    })?;
-    if last.is_none() && health.files + health.files_gone == 0 {
-        return Err(Failure::NothingFound(
-            "nothing was imported or followed yet; `forebear watch` follows transcripts".to_owned(),
-        ));
+impl Run for StatusArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    let mut out = Out::paged(global);
-    if global.json {
-        out.json(&health)?;
-    } else {
-        health.print(&mut out, last.as_ref())?;
-    }
-    if args.files {
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let last = FollowStatus::last(&snapshot)?;
+        let mut health = last.as_ref().map(told).unwrap_or_default();
         each_file(&snapshot, |file| {
-            if global.json {
-                out.json(file)?;
-            } else {
-                let size = file.size.map_or_else(|| "gone".to_owned(), text::bytes);
-                let line = format!("{} of {size}  {}", text::bytes(file.offset), file.path);
-                draw::plain(&mut out, &line, 0)?;
-            }
+            health.add(file);
             Ok(())
         })?;
+        if last.is_none() && health.files + health.files_gone == 0 {
+            return Err(Failure::NothingFound(
+                "nothing was imported or followed yet; `forebear watch` follows transcripts"
+                    .to_owned(),
+            ));
+        }
+        let mut out = Out::paged(global);
+        if global.json {
+            out.json(&health)?;
+        } else {
+            health.print(&mut out, last.as_ref())?;
+        }
+        if self.files {
+            each_file(&snapshot, |file| {
+                if global.json {
+                    out.json(file)?;
+                } else {
+                    let size = file.size.map_or_else(|| "gone".to_owned(), text::bytes);
+                    let line = format!("{} of {size}  {}", text::bytes(file.offset), file.path);
+                    draw::plain(&mut out, &line, 0)?;
+                }
+                Ok(())
+            })?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 /// What the follower itself said.

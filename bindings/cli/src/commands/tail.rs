@@ -8,11 +8,13 @@ use std::time::Duration;
 use clap::Args;
 use forebear::{Detail, StartFrom};
 
-use crate::args::{FilterArgs, Global};
+use crate::command::Run;
 use crate::commands::listings::Listing;
 use crate::failure::{Outcome, note};
+use crate::global::Global;
 use crate::output::time;
 use crate::place;
+use crate::select::FilterArgs;
 
 /// Show events in the order they were stored, and with -f those to come
 ///
@@ -45,40 +47,46 @@ pub(crate) struct TailArgs {
     filter: FilterArgs,
 }
 
-pub(crate) fn run(args: &TailArgs, global: &Global) -> Outcome {
-    let stop = stop_on_ctrl_c();
-    let reader = place::reader(global)?;
-    let with_payload = args.payload || !global.json;
-    let detail = if with_payload { Detail::Payload } else { Detail::Labels };
-    let filter = args.filter.filter(&reader.snapshot()?)?.detail(detail);
-    let default = if args.follow { StartFrom::Now } else { StartFrom::Start };
-    let start = args.from.unwrap_or(default);
-    let mut events = reader.subscribe(&filter, start)?.durable(args.durable);
-    let mut listing = Listing::flowing(global, args.payload);
-    let mut listed = 0;
-    let mut wait = Duration::ZERO;
-    while !stop.load(Ordering::Relaxed) {
-        match events.next_timeout(wait) {
-            Some(Ok(event)) => {
-                listing.event(&event)?;
-                listed += 1;
-                // Whoever looks on has to see what came before it waits.
-                wait = Duration::ZERO;
-            }
-            Some(Err(error)) if error.is_expired() || error.is_damaged() => {
-                note(&format!("forebear: {error:#}"));
-            }
-            Some(Err(error)) => return Err(error.into()),
-            None if !args.follow => return listing.found(listed, "no event matches"),
-            None => {
-                listing.out.flush()?;
-                place::report_notes(&reader);
-                wait = WAIT_TIME;
+impl Run for TailArgs {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let stop = stop_on_ctrl_c();
+        let reader = place::reader(global)?;
+        let with_payload = self.payload || !global.json;
+        let detail = if with_payload { Detail::Payload } else { Detail::Labels };
+        let filter = self.filter.filter(&reader.snapshot()?)?.detail(detail);
+        let default = if self.follow { StartFrom::Now } else { StartFrom::Start };
+        let start = self.from.unwrap_or(default);
+        let mut events = reader.subscribe(&filter, start)?.durable(self.durable);
+        let mut listing = Listing::flowing(global, self.payload);
+        let mut listed = 0;
+        let mut wait = Duration::ZERO;
+        while !stop.load(Ordering::Relaxed) {
+            match events.next_timeout(wait) {
+                Some(Ok(event)) => {
+                    listing.event(&event)?;
+                    listed += 1;
+                    // Whoever looks on has to see what came before it waits.
+                    wait = Duration::ZERO;
+                }
+                Some(Err(error)) if error.is_expired() || error.is_damaged() => {
+                    note(&format!("forebear: {error:#}"));
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None if !self.follow => return listing.found(listed, "no event matches"),
+                None => {
+                    listing.out.flush()?;
+                    place::report_notes(&reader);
+                    wait = WAIT_TIME;
+                }
             }
         }
+        listing.out.flush()?;
+        Ok(())
     }
-    listing.out.flush()?;
-    Ok(())
 }
 
 /// A flag that Ctrl-C and the signals to end set.

@@ -8,11 +8,13 @@ use forebear::{
     limits,
 };
 
-use crate::args::{Global, at_least_one};
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::draw::Row;
 use crate::output::json::{EventLine, NextLine};
 use crate::output::{Out, draw, page_size, text, time};
+use crate::parse::at_least_one;
 use crate::place;
 
 /// Columns of the rails and the kind.
@@ -57,25 +59,31 @@ pub(crate) struct TreeArgs {
     payload: bool,
 }
 
-pub(crate) fn run(args: &TreeArgs, global: &Global) -> Outcome {
-    let snapshot = place::snapshot(global)?;
-    let id = place::find(&snapshot, &args.id)?;
-    let detail = if global.json && !args.payload { Detail::Labels } else { Detail::Payload };
-    let mut options = TreeOptions::new().max_depth(args.max_depth).detail(detail);
-    if args.breadth_first {
-        options = options.order(TreeOrder::BreadthFirst);
+impl Run for TreeArgs {
+    fn writes(&self) -> bool {
+        false
     }
-    if let Some(after) = args.after {
-        options = options.after(after);
+
+    fn run(&self, global: &Global) -> Outcome {
+        let snapshot = place::snapshot(global)?;
+        let id = place::find(&snapshot, &self.id)?;
+        let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
+        let mut options = TreeOptions::new().max_depth(self.max_depth).detail(detail);
+        if self.breadth_first {
+            options = options.order(TreeOrder::BreadthFirst);
+        }
+        if let Some(after) = self.after {
+            options = options.after(after);
+        }
+        let mut out = Out::paged(global);
+        if global.json {
+            print_json(&mut out, &snapshot, &id, options, self)?;
+        } else {
+            draw_tree(&mut out, &snapshot, &id, &options, self.limit)?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    let mut out = Out::paged(global);
-    if global.json {
-        print_json(&mut out, &snapshot, &id, options, args)?;
-    } else {
-        draw_tree(&mut out, &snapshot, &id, &options, args.limit)?;
-    }
-    out.finish()?;
-    Ok(())
 }
 
 /// Draws an event and what came of it.

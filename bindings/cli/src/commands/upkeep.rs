@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
 
@@ -56,128 +57,146 @@ struct FindingLine {
     reason: String,
 }
 
-pub(crate) fn verify(_: &VerifyArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Summary {
-        segments: u64,
-        expired: u64,
-        blocks: u64,
-        events: u64,
-        bytes: u64,
-        findings: u64,
+impl Run for VerifyArgs {
+    fn writes(&self) -> bool {
+        false
     }
 
-    let snapshot = place::snapshot(global)?;
-    let mut out = Out::paged(global);
-    let mut written: io::Result<()> = Ok(());
-    let verified = snapshot.verify(&mut |finding| {
-        if written.is_ok() {
-            written = if global.json {
-                out.json(&FindingLine { file: finding.file, reason: finding.reason })
-            } else {
-                draw::plain(&mut out, &finding.to_string(), HANG)
-            };
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Summary {
+            segments: u64,
+            expired: u64,
+            blocks: u64,
+            events: u64,
+            bytes: u64,
+            findings: u64,
         }
-    })?;
-    written?;
-    if global.json {
-        out.json(&Summary {
-            segments: verified.segments,
-            expired: verified.expired,
-            blocks: verified.blocks,
-            events: verified.events,
-            bytes: verified.bytes,
-            findings: verified.findings,
+
+        let snapshot = place::snapshot(global)?;
+        let mut out = Out::paged(global);
+        let mut written: io::Result<()> = Ok(());
+        let verified = snapshot.verify(&mut |finding| {
+            if written.is_ok() {
+                written = if global.json {
+                    out.json(&FindingLine { file: finding.file, reason: finding.reason })
+                } else {
+                    draw::plain(&mut out, &finding.to_string(), HANG)
+                };
+            }
         })?;
-    } else if verified.is_sound() {
-        writeln!(
-            out,
-            "sound: {}, {}, {}, {}",
-            text::counted(verified.segments, "sealed segment", "sealed segments"),
-            text::counted(verified.blocks, "block", "blocks"),
-            text::counted(verified.events, "event", "events"),
-            text::bytes(verified.bytes)
-        )?;
-    }
-    out.finish()?;
-    match verified.findings {
-        0 => Ok(()),
-        findings => Err(Failure::Failed(format!(
-            "found {} not as written",
-            text::counted(findings, "thing", "things")
-        ))),
+        written?;
+        if global.json {
+            out.json(&Summary {
+                segments: verified.segments,
+                expired: verified.expired,
+                blocks: verified.blocks,
+                events: verified.events,
+                bytes: verified.bytes,
+                findings: verified.findings,
+            })?;
+        } else if verified.is_sound() {
+            writeln!(
+                out,
+                "sound: {}, {}, {}, {}",
+                text::counted(verified.segments, "sealed segment", "sealed segments"),
+                text::counted(verified.blocks, "block", "blocks"),
+                text::counted(verified.events, "event", "events"),
+                text::bytes(verified.bytes)
+            )?;
+        }
+        out.finish()?;
+        match verified.findings {
+            0 => Ok(()),
+            findings => Err(Failure::Failed(format!(
+                "found {} not as written",
+                text::counted(findings, "thing", "things")
+            ))),
+        }
     }
 }
 
-pub(crate) fn rebuild(_: &RebuildArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        segments: u64,
-        made: Vec<String>,
-        failed: Vec<FindingLine>,
+impl Run for RebuildArgs {
+    fn writes(&self) -> bool {
+        true
     }
 
-    let store = place::open_existing(global)?;
-    let rebuilt = store.rebuild()?;
-    store.close()?;
-    let failed = rebuilt.failed.len() as u64;
-    let mut out = Out::new();
-    if global.json {
-        out.json(&Line {
-            segments: rebuilt.segments,
-            made: rebuilt.made,
-            failed: rebuilt
-                .failed
-                .into_iter()
-                .map(|finding| FindingLine { file: finding.file, reason: finding.reason })
-                .collect(),
-        })?;
-    } else {
-        for name in &rebuilt.made {
-            draw::plain(&mut out, &format!("made again: {name}"), HANG)?;
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            segments: u64,
+            made: Vec<String>,
+            failed: Vec<FindingLine>,
         }
-        for finding in &rebuilt.failed {
-            draw::plain(&mut out, &finding.to_string(), HANG)?;
+
+        let store = place::open_existing(global)?;
+        let rebuilt = store.rebuild()?;
+        store.close()?;
+        let failed = rebuilt.failed.len() as u64;
+        let mut out = Out::new();
+        if global.json {
+            out.json(&Line {
+                segments: rebuilt.segments,
+                made: rebuilt.made,
+                failed: rebuilt
+                    .failed
+                    .into_iter()
+                    .map(|finding| FindingLine { file: finding.file, reason: finding.reason })
+                    .collect(),
+            })?;
+        } else {
+            for name in &rebuilt.made {
+                draw::plain(&mut out, &format!("made again: {name}"), HANG)?;
+            }
+            for finding in &rebuilt.failed {
+                draw::plain(&mut out, &finding.to_string(), HANG)?;
+            }
+            let made = text::counted(rebuilt.made.len() as u64, "file", "files");
+            let segments = text::counted(rebuilt.segments, "segment", "segments");
+            writeln!(out, "{segments}, {made} made again")?;
         }
-        let made = text::counted(rebuilt.made.len() as u64, "file", "files");
-        let segments = text::counted(rebuilt.segments, "segment", "segments");
-        writeln!(out, "{segments}, {made} made again")?;
-    }
-    out.finish()?;
-    match failed {
-        0 => Ok(()),
-        failed => Err(Failure::Failed(format!(
-            "{} damaged; `forebear verify` says where",
-            text::counted(failed, "segment is", "segments are")
-        ))),
+        out.finish()?;
+        match failed {
+            0 => Ok(()),
+            failed => Err(Failure::Failed(format!(
+                "{} damaged; `forebear verify` says where",
+                text::counted(failed, "segment is", "segments are")
+            ))),
+        }
     }
 }
 
-pub(crate) fn backup(args: &BackupArgs, global: &Global) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        segments: u64,
-        events: u64,
-        bytes: u64,
+impl Run for BackupArgs {
+    fn writes(&self) -> bool {
+        true
     }
 
-    let backup = place::snapshot(global)?.backup(&args.folder)?;
-    let mut out = Out::new();
-    if global.json {
-        let forebear::Backup { segments, events, bytes } = backup;
-        out.json(&Line { segments, events, bytes })?;
-    } else {
-        let line = format!(
-            "copied to {}: {}, {}, {}",
-            args.folder.display(),
-            text::counted(backup.segments, "segment", "segments"),
-            text::counted(backup.events, "event", "events"),
-            text::bytes(backup.bytes)
-        );
-        writeln!(out, "{}", text::clean(&line))?;
+    fn run(&self, global: &Global) -> Outcome {
+        #[derive(Serialize)]
+        struct Line {
+            segments: u64,
+            events: u64,
+            bytes: u64,
+        }
+
+        let backup = place::snapshot(global)?.backup(&self.folder)?;
+        let mut out = Out::new();
+        if global.json {
+            let forebear::Backup { segments, events, bytes } = backup;
+            out.json(&Line { segments, events, bytes })?;
+        } else {
+            let line = format!(
+                "copied to {}: {}, {}, {}",
+                self.folder.display(),
+                text::counted(backup.segments, "segment", "segments"),
+                text::counted(backup.events, "event", "events"),
+                text::bytes(backup.bytes)
+            );
+            writeln!(out, "{}", text::clean(&line))?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 /// Columns before what a line goes on with.

@@ -10,10 +10,11 @@ use clap::Args;
 use forebear::ingest::{FollowOptions, FollowStatus, Follower};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::Global;
+use crate::command::Run;
 use crate::commands::format::{FormatArgs, Named};
 use crate::commands::import::usual_folders;
 use crate::failure::{Outcome, note};
+use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
 
@@ -47,55 +48,61 @@ pub(crate) struct WatchArgs {
     format: FormatArgs,
 }
 
-pub(crate) fn run(args: &WatchArgs, global: &Global) -> Outcome {
-    let paths = if args.paths.is_empty() { usual_folders()? } else { args.paths.clone() };
-    let mut options = FollowOptions::new(&paths).poll_only(args.poll).poll_every(args.interval);
-    options = match args.format.read()? {
-        Named::Nothing => options,
-        Named::Format(format) => options.format(format),
-        Named::Mapping(mapping) => options.mapping(mapping),
-    };
-    let store = place::open_or_make(global)?;
-    let mut follower = Follower::new(&store, options);
-    let stop = follower.stop_handle();
-    let stopping = AtomicBool::new(false);
-    let set = ctrlc::set_handler(move || {
-        // The second time at once, which loses nothing that the next run would not find.
-        if stopping.swap(true, Ordering::Relaxed) {
-            process::exit(1);
-        }
-        stop.stop();
-    });
-    if let Err(error) = set {
-        note(&format!("forebear: Ctrl-C and SIGTERM will not end it cleanly: {error}"));
+impl Run for WatchArgs {
+    fn writes(&self) -> bool {
+        true
     }
-    let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-    note(&format!("forebear: following {}; Ctrl-C ends it", folders.join(", ")));
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{wide_msg:.dim}") {
-        bar.set_style(style);
-    }
-    let mut told = BTreeSet::new();
-    let run = follower.run(|status| {
-        bar.set_message(line(status));
-        for (path, why) in &status.failing {
-            if told.len() < MAX_TOLD && told.insert(path.clone()) {
-                bar.suspend(|| note(&format!("forebear: {}: {why}", path.display())));
+
+    fn run(&self, global: &Global) -> Outcome {
+        let paths = if self.paths.is_empty() { usual_folders()? } else { self.paths.clone() };
+        let mut options = FollowOptions::new(&paths).poll_only(self.poll).poll_every(self.interval);
+        options = match self.format.read()? {
+            Named::Nothing => options,
+            Named::Format(format) => options.format(format),
+            Named::Mapping(mapping) => options.mapping(mapping),
+        };
+        let store = place::open_or_make(global)?;
+        let mut follower = Follower::new(&store, options);
+        let stop = follower.stop_handle();
+        let stopping = AtomicBool::new(false);
+        let set = ctrlc::set_handler(move || {
+            // The second time at once, which loses nothing that the next run would not find.
+            if stopping.swap(true, Ordering::Relaxed) {
+                process::exit(1);
             }
+            stop.stop();
+        });
+        if let Err(error) = set {
+            note(&format!("forebear: Ctrl-C and SIGTERM will not end it cleanly: {error}"));
         }
-    });
-    bar.finish_and_clear();
-    let status = follower.status();
-    run?;
-    store.close()?;
-    let mut out = Out::new();
-    if global.json {
-        out.json(&status)?;
-    } else {
-        draw::plain(&mut out, &line(&status), 0)?;
+        let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        note(&format!("forebear: following {}; Ctrl-C ends it", folders.join(", ")));
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg:.dim}") {
+            bar.set_style(style);
+        }
+        let mut told = BTreeSet::new();
+        let run = follower.run(|status| {
+            bar.set_message(line(status));
+            for (path, why) in &status.failing {
+                if told.len() < MAX_TOLD && told.insert(path.clone()) {
+                    bar.suspend(|| note(&format!("forebear: {}: {why}", path.display())));
+                }
+            }
+        });
+        bar.finish_and_clear();
+        let status = follower.status();
+        run?;
+        store.close()?;
+        let mut out = Out::new();
+        if global.json {
+            out.json(&status)?;
+        } else {
+            draw::plain(&mut out, &line(&status), 0)?;
+        }
+        out.finish()?;
+        Ok(())
     }
-    out.finish()?;
-    Ok(())
 }
 
 /// How it is doing, in a line.

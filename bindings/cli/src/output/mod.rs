@@ -21,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use anstyle::Style;
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::global::Global;
 use crate::output::pager::Pager;
 
 /// Columns where the output is no terminal and `COLUMNS` is not set.
