@@ -40,7 +40,11 @@ mod snapshot;
 mod spool;
 mod spool_client;
 mod state;
+#[cfg(feature = "testing")]
 pub mod storage;
+#[cfg(not(feature = "testing"))]
+#[allow(unreachable_pub, reason = "the seam is public for tests alone")]
+mod storage;
 mod store;
 mod stored;
 mod subscription;

@@ -1,5 +1,7 @@
 //! Reading a store from any process, while another one writes to it.
 
+mod builder;
+
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,16 +9,18 @@ use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
-use crate::base::limits;
+use crate::base::options::Caches;
 use crate::base::sync::{Mutex, sleep};
 use crate::log::follow::{Followed, Follower};
 use crate::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
 use crate::query::filter::Filter;
 use crate::segment::segments::Segments;
 use crate::snapshot::Snapshot;
-use crate::storage::{Disk, Storage};
+use crate::storage::Storage;
 use crate::subscription::{StartFrom, Subscription};
 use crate::view::View;
+
+pub use builder::ReaderBuilder;
 
 /// A store open for reading, in any process and any number of them, whether or not
 /// one has it open for writing. It takes no lock, needs no server and writes
@@ -117,8 +121,18 @@ impl Reader {
     /// assert_eq!(Reader::open_on(disk)?.snapshot()?.stats()?.events, 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
+    #[cfg(feature = "testing")]
     pub fn open_on(storage: Arc<dyn Storage>) -> Result<Self> {
         Self::builder().open_on(storage)
+    }
+
+    fn start(caches: Caches, storage: Arc<dyn Storage>) -> Result<Self> {
+        let (cache_bytes, map_bytes) = (caches.bytes(), caches.map_bytes());
+        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
+        let state = Mutex::new(State::default());
+        let reader = Self(Arc::new(Inner { storage, segments, cache_bytes, state }));
+        reader.refresh()?;
+        Ok(reader)
     }
 
     /// The store as it is now: every write that returned before this was called is
@@ -444,72 +458,6 @@ impl Inner {
         if first < end {
             self.segments.forget(first..end);
         }
-    }
-}
-
-/// How to open a store for reading.
-///
-/// An example is at [`Reader::builder`].
-#[derive(Clone, Debug)]
-pub struct ReaderBuilder {
-    cache_bytes: usize,
-    map_budget: u64,
-}
-
-impl Default for ReaderBuilder {
-    fn default() -> Self {
-        Self { cache_bytes: limits::DEFAULT_CACHE_BYTES, map_budget: limits::DEFAULT_MAP_BYTES }
-    }
-}
-
-impl ReaderBuilder {
-    /// Sets how many decoded bytes are kept in memory: 16 MiB unless set.
-    ///
-    /// An example is at [`Reader::builder`].
-    #[must_use]
-    pub fn cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache_bytes = bytes;
-        self
-    }
-
-    /// Sets how many bytes of sealed files may stay mapped in memory: 1 GiB unless
-    /// set. As for [`StoreBuilder::map_budget`](crate::StoreBuilder::map_budget).
-    ///
-    /// An example is at [`Reader::builder`].
-    #[must_use]
-    pub fn map_budget(mut self, bytes: u64) -> Self {
-        self.map_budget = bytes;
-        self
-    }
-
-    /// Opens the store in a folder, as [`Reader::open`].
-    ///
-    /// An example is at [`Reader::builder`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Reader> {
-        let path = path.as_ref();
-        let disk = Disk::open_read_only(path).map_err(|error| Error::io("open", path, error))?;
-        self.open_on(Arc::new(disk))
-    }
-
-    /// Opens the store on a storage of your own, as [`Reader::open_on`].
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use forebear::{Reader, Store, storage::SimulatedDisk};
-    ///
-    /// let disk = Arc::new(SimulatedDisk::new());
-    /// let store = Store::builder().open_on(disk.clone())?;
-    /// let reader = Reader::builder().cache_bytes(4 << 20).open_on(disk)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn open_on(self, storage: Arc<dyn Storage>) -> Result<Reader> {
-        let Self { cache_bytes, map_budget } = self;
-        let segments =
-            Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_budget, false));
-        let state = Mutex::new(State::default());
-        let reader = Reader(Arc::new(Inner { storage, segments, cache_bytes, state }));
-        reader.refresh()?;
-        Ok(reader)
     }
 }
 

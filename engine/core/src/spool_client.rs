@@ -114,6 +114,7 @@ impl Spool {
     /// assert!(store.snapshot().contains("early")?);
     /// # Ok::<(), forebear::Error>(())
     /// ```
+    #[cfg(feature = "testing")]
     pub fn open_on(storage: &dyn Storage) -> Result<Self> {
         Self::on(storage, StoreBuilder::default())
     }

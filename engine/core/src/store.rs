@@ -1,5 +1,7 @@
 //! The store: opening, writing, and snapshots to read from.
 
+mod builder;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +14,6 @@ use crate::base::options::{Durability, WhenFull};
 use crate::base::sync::channel::bounded;
 use crate::base::sync::{Mutex, Thread, spawn};
 use crate::batch::{Appended, Batch, Written};
-use crate::decoder::{Decoder, Decoders};
 use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
 use crate::manifest::{Retained, Retention};
@@ -24,11 +25,13 @@ use crate::sessions::relationship::Relationship;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::spool::drain::Drain;
-use crate::storage::{Disk, LockGuard, SimulatedDisk, Storage};
+use crate::storage::{LockGuard, Storage};
 use crate::writer::Writer;
 use crate::writer::queue::{Command, Job, Queue, queue};
 use crate::writer::receipt::Receipt;
-use crate::writer::rotate::Rotation;
+
+use builder::Settings;
+pub use builder::StoreBuilder;
 
 /// A store that is open for reading and writing. Clones share it; many threads
 /// can use them at once. When the last is dropped, what was accepted is written.
@@ -58,7 +61,7 @@ struct Inner {
     writer: Mutex<Option<Thread<()>>>,
     /// Taken when the store is dropped, too: it has the queue as well.
     drain: Mutex<Option<Drain>>,
-    options: StoreBuilder,
+    settings: Settings,
     recovery: RecoveryReport,
     storage: Arc<dyn Storage>,
 }
@@ -115,7 +118,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn in_memory() -> Result<Self> {
-        Self::builder().open_on(Arc::new(SimulatedDisk::new()))
+        Self::builder().in_memory()
     }
 
     /// Appends an event and waits until it is as durable as the store was opened for.
@@ -229,11 +232,11 @@ impl Store {
     /// ```
     pub fn submit(&self, batch: impl Into<Batch>) -> Result<Receipt> {
         let batch = batch.into();
-        let options = &self.0.options;
-        batch.validate(options.max_payload())?;
+        let settings = &self.0.settings;
+        batch.validate(settings.max_payload)?;
         let records = batch.len();
-        let durability = batch.durability.unwrap_or(options.durability);
-        let when_full = batch.when_full.unwrap_or(options.when_full);
+        let durability = batch.durability.unwrap_or(settings.durability);
+        let when_full = batch.when_full.unwrap_or(settings.when_full);
         let encoded = batch.encode();
         let bytes = encoded.bytes();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
@@ -441,7 +444,39 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn max_payload_bytes(&self) -> usize {
-        self.0.options.max_payload()
+        self.0.settings.max_payload
+    }
+
+    /// Opens a store and starts its threads.
+    fn start(settings: Settings, storage: Arc<dyn Storage>) -> Result<Self> {
+        let (cache_bytes, map_bytes) = (settings.caches.bytes(), settings.caches.map_bytes());
+        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, true));
+        let opened = opening::open(&storage, cache_bytes, segments)?;
+        let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
+        let (queue, jobs) = queue(settings.queue_bytes);
+        let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, settings.rotation, jobs)
+            .ok_or_else(Error::closed)?;
+        let lock = opened.lock;
+        let thread = spawn("forebear-writer", move || run(writer, lock))
+            .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
+        let max_payload = settings.max_payload;
+        let decode = settings.decoders.clone().over(Arc::clone(&shared), max_payload);
+        let drain = Drain::start(
+            &*storage,
+            Arc::clone(&shared),
+            queue.clone(),
+            Box::new(decode),
+            max_payload,
+        );
+        Ok(Self(Arc::new(Inner {
+            shared,
+            drain: Mutex::new(drain),
+            queue: Some(queue),
+            writer: Mutex::new(Some(thread)),
+            storage,
+            settings,
+            recovery: opened.recovery,
+        })))
     }
 
     /// Has the writer do what is no write, after all that was asked before.
@@ -471,290 +506,6 @@ impl Drop for Inner {
         if let Some(writer) = writer {
             let _ = writer.join();
         }
-    }
-}
-
-/// Options of a store that is about to be opened.
-///
-/// ```
-/// use forebear::{Durability, Store, WhenFull};
-///
-/// # let folder = tempfile::tempdir().expect("a folder");
-/// # let path = folder.path().join("events.forebear");
-/// let store = Store::builder()
-///     .durability(Durability::Flush) // An append returns once the system has it.
-///     .when_full(WhenFull::Return) // And fails rather than wait for room.
-///     .max_payload_bytes(1 << 20)
-///     .queue_bytes(16 << 20)
-///     .cache_bytes(64 << 20)
-///     .open(&path)?;
-/// assert_eq!(store.max_payload_bytes(), 1 << 20);
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct StoreBuilder {
-    durability: Durability,
-    when_full: WhenFull,
-    max_payload_bytes: Option<usize>,
-    queue_bytes: Option<usize>,
-    cache_bytes: Option<usize>,
-    map_budget: Option<u64>,
-    rotation: Rotation,
-    decoders: Decoders,
-}
-
-impl StoreBuilder {
-    /// Sets what an acknowledgement means; [`Durability::Sync`] unless set.
-    ///
-    /// ```
-    /// use forebear::{Durability, Event, Store};
-    ///
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = Store::builder().durability(Durability::Flush).open(&path)?;
-    /// store.append(Event::new("started"))?; // Survives a killed process from here on.
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
-        self
-    }
-
-    /// Sets what a write does when the queue is full; it waits unless set.
-    ///
-    /// ```
-    /// use forebear::{Event, Store, WhenFull};
-    ///
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = Store::builder().when_full(WhenFull::Return).open(&path)?;
-    /// match store.submit(Event::new("sample")) {
-    ///     Ok(receipt) => drop(receipt.wait()?),
-    ///     Err(error) if error.is_full() => eprintln!("left out a sample: {error}"),
-    ///     Err(error) => return Err(error),
-    /// }
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn when_full(mut self, when_full: WhenFull) -> Self {
-        self.when_full = when_full;
-        self
-    }
-
-    /// Sets the longest payload in bytes: 128 MiB unless set, at most 1 GiB.
-    ///
-    /// ```
-    /// use forebear::storage::SimulatedDisk;
-    /// use forebear::{Event, Store};
-    ///
-    /// # let disk = std::sync::Arc::new(SimulatedDisk::new());
-    /// let store = Store::builder().max_payload_bytes(1024).open_on(disk)?;
-    /// let long = Event::new("log").payload(vec![b' '; 1025]);
-    /// assert!(store.append(long).is_err_and(|error| error.is_invalid()));
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
-        self.max_payload_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets how many bytes may wait to be written: 8 MiB unless set.
-    ///
-    /// One batch larger than that waits until it is alone.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().queue_bytes(64 << 20).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.queue_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets how many log bytes are kept in memory for reading: 16 MiB unless set.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().cache_bytes(8 << 20).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn cache_bytes(mut self, bytes: usize) -> Self {
-        self.cache_bytes = Some(bytes);
-        self
-    }
-
-    /// Sets how much memory the store is to make do with: 64 MiB unless set. Three
-    /// eighths each go to the index of the active log, which bounds how much one
-    /// segment holds, and to decoded bytes kept for reading; an eighth to the write
-    /// queue. What else there is has to do with the rest; sealing takes about as much
-    /// as the index again while it runs. Mapped files are the system's, and not
-    /// counted.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().memory_budget(16 << 20).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn memory_budget(mut self, bytes: usize) -> Self {
-        self.rotation.index_bytes = bytes / 8 * 3;
-        self.cache_bytes(bytes / 8 * 3).queue_bytes(bytes / 8)
-    }
-
-    /// Sets how many bytes of sealed files may stay mapped in memory: 1 GiB unless
-    /// set. Beyond that those used longest ago are given back to the system, which
-    /// reads them again when they are asked for; what is being read at the moment can
-    /// be above it.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().map_budget(32 << 20).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn map_budget(mut self, bytes: u64) -> Self {
-        self.map_budget = Some(bytes);
-        self
-    }
-
-    /// Sets at how many bytes of log a segment is full: 64 MiB unless set.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().segment_bytes(16 << 20).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn segment_bytes(mut self, bytes: u64) -> Self {
-        self.rotation.bytes = bytes;
-        self
-    }
-
-    /// Sets at how many events and versions a segment is full: 131,072 unless set, at
-    /// most [`limits::MAX_SEGMENT_EVENTS`].
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().segment_events(10_000).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn segment_events(mut self, events: u32) -> Self {
-        self.rotation.events = events;
-        self
-    }
-
-    /// Sets whether full logs are sealed by a thread of their own, as they are
-    /// unless set, or by the writer, which then keeps appends waiting.
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("events.forebear");
-    /// let store = forebear::Store::builder().seal_in_background(false).open(&path)?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn seal_in_background(mut self, background: bool) -> Self {
-        self.rotation.in_background = background;
-        self
-    }
-
-    /// Has this decoder turn what other processes hand in for it through
-    /// [`Spool::submit_foreign`](crate::Spool::submit_foreign) into batches. Of two with
-    /// one name the second counts.
-    ///
-    /// An example is at [`Decoder`].
-    #[must_use]
-    pub fn decoder(mut self, name: impl Into<String>, decoder: Arc<dyn Decoder>) -> Self {
-        self.decoders.add(name.into(), decoder);
-        self
-    }
-
-    /// Opens the store in this folder, making it if there is none; see
-    /// [`Store::open`].
-    ///
-    /// ```
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// # let path = folder.path().join("folders/are/made/events.forebear");
-    /// let store = forebear::Store::builder().open(&path)?;
-    /// assert!(path.is_dir());
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let path = path.as_ref();
-        let disk = Disk::open(path).map_err(|error| Error::io("open", path, error))?;
-        self.open_on(Arc::new(disk))
-    }
-
-    /// Opens the store on another kind of storage, such as the simulated disk.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use forebear::storage::SimulatedDisk;
-    /// use forebear::{Event, Store};
-    ///
-    /// let disk = SimulatedDisk::new();
-    /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
-    /// store.append(Event::new("started").id("boot"))?;
-    ///
-    /// let after = Store::builder().open_on(Arc::new(disk.power_loss(7)))?;
-    /// assert!(after.snapshot().contains("boot")?, "it was acknowledged as synced");
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn open_on(self, storage: Arc<dyn Storage>) -> Result<Store> {
-        if self.max_payload() > limits::MAX_PAYLOAD_BYTES {
-            let found = self.max_payload();
-            return Err(Error::too_long("max_payload_bytes", limits::MAX_PAYLOAD_BYTES, found));
-        }
-        if self.rotation.events > limits::MAX_SEGMENT_EVENTS {
-            let (most, found) = (limits::MAX_SEGMENT_EVENTS, self.rotation.events);
-            return Err(Error::too_long("segment_events", most as usize, found as usize));
-        }
-        let cache_bytes = self.cache_bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES);
-        let map_budget = self.map_budget.unwrap_or(limits::DEFAULT_MAP_BYTES);
-        let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_budget, true));
-        let opened = opening::open(&storage, cache_bytes, segments)?;
-        let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
-        let (queue, jobs) = queue(self.queue_bytes.unwrap_or(limits::DEFAULT_QUEUE_BYTES));
-        let rotation = Rotation { cache_bytes, ..self.rotation };
-        let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, rotation, jobs)
-            .ok_or_else(Error::closed)?;
-        let lock = opened.lock;
-        let thread = spawn("forebear-writer", move || run(writer, lock))
-            .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
-        let max_payload = self.max_payload();
-        let decode = self.decoders.clone().over(Arc::clone(&shared), max_payload);
-        let drain = Drain::start(
-            &*storage,
-            Arc::clone(&shared),
-            queue.clone(),
-            Box::new(decode),
-            max_payload,
-        );
-        Ok(Store(Arc::new(Inner {
-            shared,
-            drain: Mutex::new(drain),
-            queue: Some(queue),
-            writer: Mutex::new(Some(thread)),
-            storage,
-            options: self,
-            recovery: opened.recovery,
-        })))
-    }
-
-    fn max_payload(&self) -> usize {
-        self.max_payload_bytes.unwrap_or(limits::DEFAULT_MAX_PAYLOAD_BYTES)
     }
 }
 

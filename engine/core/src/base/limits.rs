@@ -69,6 +69,9 @@ pub const DEFAULT_CACHE_BYTES: usize = 16 << 20;
 /// this they are given back.
 pub const DEFAULT_MAP_BYTES: u64 = 1 << 30;
 
+/// Least memory that a store can be told to make do with: 1 MiB.
+pub const MIN_MEMORY_BUDGET: usize = 1 << 20;
+
 /// Bytes of log at which a segment is full, unless the store was opened with
 /// another limit: 64 MiB.
 pub const SEGMENT_BYTES: u64 = 64 << 20;

@@ -1,5 +1,10 @@
 //! How a store is opened and how a batch is written.
 
+use std::fmt::Display;
+
+use crate::base::error::{Error, Result};
+use crate::base::limits;
+
 /// What an acknowledged write has reached.
 ///
 /// ```
@@ -45,4 +50,55 @@ pub enum WhenFull {
     Block,
     /// It returns an error for which [`Error::is_full`](crate::Error::is_full) holds.
     Return,
+}
+
+/// What reading may hold in memory: the options that a store and a reader share.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Caches {
+    /// Decoded bytes.
+    pub(crate) bytes: Option<usize>,
+    /// Mapped bytes of sealed files.
+    pub(crate) map_bytes: Option<u64>,
+}
+
+impl Caches {
+    pub(crate) fn bytes(self) -> usize {
+        self.bytes.unwrap_or(limits::DEFAULT_CACHE_BYTES)
+    }
+
+    pub(crate) fn map_bytes(self) -> u64 {
+        self.map_bytes.unwrap_or(limits::DEFAULT_MAP_BYTES)
+    }
+}
+
+/// Refuses an option that was set to what makes no sense.
+pub(crate) fn in_range<T: Bounded>(name: &str, value: Option<T>, least: T, most: T) -> Result<()> {
+    match value {
+        Some(value) if value < least || value > most => {
+            let range = if most == T::MAX {
+                format!("at least {least}")
+            } else {
+                format!("{least} to {most}")
+            };
+            Err(Error::invalid(format!("{name}: expected {range}, found {value}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number with a largest value, which as a bound means none.
+pub(crate) trait Bounded: Copy + Display + PartialOrd {
+    const MAX: Self;
+}
+
+impl Bounded for u32 {
+    const MAX: Self = u32::MAX;
+}
+
+impl Bounded for u64 {
+    const MAX: Self = u64::MAX;
+}
+
+impl Bounded for usize {
+    const MAX: Self = usize::MAX;
 }

@@ -1,11 +1,14 @@
 //! The seam through which all input and output goes: a folder of files.
 //!
-//! [`Disk`] is the real one; [`SimulatedDisk`] has the faults that disks have
-//! and is what the crash tests run on.
+//! [`Disk`] is the real one. The others are in memory: a plain one, and with feature
+//! `testing` `SimulatedDisk`, which has the faults that disks have; the crash tests run
+//! on it. The seam is public under that feature alone, so that it can grow.
 
 mod copy;
 mod disk;
 mod mapping;
+mod memory;
+#[cfg(feature = "testing")]
 mod simulator;
 
 use std::fmt::Debug;
@@ -16,6 +19,8 @@ use std::sync::Arc;
 pub(crate) use copy::copy;
 pub use disk::Disk;
 pub use mapping::Map;
+pub(crate) use memory::Memory;
+#[cfg(feature = "testing")]
 pub use simulator::{Fault, SimulatedDisk};
 
 /// A folder of files. Names are relative to it.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::error::{Error, Result};
-use crate::base::limits;
 use crate::base::sync::{Instant, Mutex, RwLock, Thread, spawn};
 use crate::log::append::LogWriter;
 use crate::log::index::{Index, NOW};
@@ -191,17 +190,5 @@ fn remove_unsealed(storage: &dyn Storage, segment: u64) {
     for name in [format!("{seg}.next"), format!("{idx}.next"), seg, idx] {
         // The next opening removes what can't be removed now.
         let _ = storage.unlink(&name);
-    }
-}
-
-impl Default for Rotation {
-    fn default() -> Self {
-        Self {
-            bytes: limits::SEGMENT_BYTES,
-            events: limits::SEGMENT_EVENTS,
-            index_bytes: limits::SEGMENT_INDEX_BYTES,
-            in_background: true,
-            cache_bytes: limits::DEFAULT_CACHE_BYTES,
-        }
     }
 }
