@@ -22,6 +22,7 @@ use crate::segment::footer::{
     ANCHORS, BLOCKS, CHUNKS, DICTIONARY, FILTER, Footer, HEAP, INDEX_DIGESTS, LATE, PAGE_DIGESTS,
     PARENTS, SLOTS, SPINE, STRINGS, Section, TEXT_IDS,
 };
+use crate::segment::index::IndexSource;
 use crate::segment::late::{self, LateParent};
 use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
@@ -54,19 +55,6 @@ pub(crate) struct Packing {
     pub(crate) dictionary_bytes: usize,
 }
 
-/// What the index file and the filter are made from.
-#[derive(Clone, Copy)]
-pub(crate) struct Parts<'a> {
-    pub(crate) index: &'a Index,
-    pub(crate) first_seq: u64,
-    pub(crate) entries: &'a [Entry],
-    /// Where in the spine the entry of each row stands.
-    pub(crate) slots: &'a [u32],
-    /// Where in the log and where in the heap each record lies that is neither an
-    /// event nor a version, in the order of the log.
-    pub(crate) others: &'a [(u64, u32)],
-}
-
 /// The index file as the segment knows it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IndexFile {
@@ -77,11 +65,11 @@ pub(crate) struct IndexFile {
 /// Makes what stands beside the segment.
 pub(crate) trait Companions {
     /// The bytes of the filter; may be empty.
-    fn filter(&mut self, parts: Parts<'_>) -> Result<Vec<u8>>;
+    fn filter(&mut self, source: IndexSource<'_>) -> Result<Vec<u8>>;
     /// The events of the log that earlier segments' events wait for, in the order of these.
-    fn late_parents(&mut self, parts: Parts<'_>) -> Result<Vec<LateParent>>;
+    fn late_parents(&mut self, source: IndexSource<'_>) -> Result<Vec<LateParent>>;
     /// Writes the index file.
-    fn index(&mut self, parts: Parts<'_>) -> Result<IndexFile>;
+    fn index(&mut self, source: IndexSource<'_>) -> Result<IndexFile>;
 }
 
 /// Writes the file `to`, synced, its name not. Returns its footer.
@@ -113,20 +101,20 @@ pub(crate) fn seal(
     write_spine(log, &spine.entries, &order, &mut footer, &mut out)?;
     write_tables(log, &spine, &mut footer, &mut out)?;
     write_section(BLOCKS, &mut footer, &mut out, |out| out.write(scanned.blocks.bytes()))?;
-    let parts = Parts {
+    let source = IndexSource {
         index: log.index,
         first_seq: log.first_seq,
         entries: &spine.entries,
         slots: &order.slots,
         others: &others,
     };
-    let late = companions.late_parents(parts)?;
+    let late = companions.late_parents(source)?;
     write_section(LATE, &mut footer, &mut out, |out| late::write(out, &late))?;
-    footer.reach = reach(&parts, &late);
+    footer.reach = reach(&source, &late);
     [footer.claims, footer.marks, footer.carried] = counted(log.index);
-    let filter = companions.filter(parts)?;
+    let filter = companions.filter(source)?;
     write_section(FILTER, &mut footer, &mut out, |out| out.write(&filter))?;
-    let index = companions.index(parts)?;
+    let index = companions.index(source)?;
     footer.index_bytes = index.bytes;
     write_section(INDEX_DIGESTS, &mut footer, &mut out, |out| {
         out.write(index.digests.as_flattened())
@@ -148,10 +136,10 @@ pub(crate) fn counted(index: &Index) -> [u32; 3] {
 
 /// The oldest event that anchors and children of late parents are; the segment's first
 /// where those are none before it.
-fn reach(parts: &Parts<'_>, late: &[LateParent]) -> u64 {
-    let anchors = parts.entries.iter().map(|entry| entry.anchor).filter(|&anchor| anchor != 0);
+fn reach(source: &IndexSource<'_>, late: &[LateParent]) -> u64 {
+    let anchors = source.entries.iter().map(|entry| entry.anchor).filter(|&anchor| anchor != 0);
     let children = late.iter().map(|late| late.child);
-    anchors.chain(children).fold(parts.first_seq, u64::min)
+    anchors.chain(children).fold(source.first_seq, u64::min)
 }
 
 /// What the first reading of the log found.

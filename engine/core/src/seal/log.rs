@@ -8,10 +8,11 @@ use crate::log::reader::Via;
 use crate::log::view::LogView;
 use crate::manifest::Sealed;
 use crate::manifest::{LogStart, idx_name, seg_name};
-use crate::seal::file::{Companions, Frozen, IndexFile, Packing, Parts as Made, seal};
+use crate::seal::file::{Companions, Frozen, IndexFile, Packing, seal};
+use crate::seal::filter_keys;
 use crate::seal::spine::Earlier;
 use crate::segment::filter;
-use crate::segment::index::content_digest;
+use crate::segment::index::{IndexSource, content_digest};
 use crate::segment::late::{LATE_SEGMENTS, LateParent};
 use crate::segment::open_index;
 use crate::segment::pages::page_digests;
@@ -74,7 +75,7 @@ pub(crate) fn seal_log(
 /// The sealed segments before the log.
 struct SealedBefore<'a> {
     view: &'a View,
-    /// The segment that is made.
+    /// The segment that is source.
     segment: u64,
     /// Whether its records are small.
     small: bool,
@@ -118,16 +119,16 @@ struct Beside<'a> {
 }
 
 impl Companions for Beside<'_> {
-    fn filter(&mut self, made: Made<'_>) -> Result<Vec<u8>> {
+    fn filter(&mut self, source: IndexSource<'_>) -> Result<Vec<u8>> {
         // Without one it says "maybe" of everything.
-        Ok(filter::build(&filter::keys(made.index, made.entries)).unwrap_or_default())
+        Ok(filter::build(&filter_keys(source.index, source.entries)).unwrap_or_default())
     }
 
-    fn late_parents(&mut self, made: Made<'_>) -> Result<Vec<LateParent>> {
+    fn late_parents(&mut self, source: IndexSource<'_>) -> Result<Vec<LateParent>> {
         let mut found = Vec::new();
         let sealed = &self.view.sealed;
         for sealed in &sealed[sealed.len().saturating_sub(LATE_SEGMENTS)..] {
-            match late_parents_of(&made, self.view, sealed) {
+            match late_parents_of(&source, self.view, sealed) {
                 Ok(late) => found.extend(late),
                 // Only a help: one that has expired meanwhile or is damaged is done without.
                 Err(error) if error.is_damaged() || error.is_expired() => {}
@@ -138,16 +139,16 @@ impl Companions for Beside<'_> {
         Ok(found)
     }
 
-    fn index(&mut self, made: Made<'_>) -> Result<IndexFile> {
+    fn index(&mut self, source: IndexSource<'_>) -> Result<IndexFile> {
         let digest = |row: u32| {
-            let offset = made.index.row(row).offset;
+            let offset = source.index.row(row).offset;
             let end = self.full.visible.log_end;
             let record = self.full.log.reader.event(offset, end, true, Via::Reads)?;
             Ok(content_digest(record.fields(), record.payload()))
         };
         let log = self.full;
         let value = |offset| log.log.reader.state_value(offset, log.visible.log_end);
-        let bytes = open_index::build(made, digest, &value)?;
+        let bytes = open_index::build(source, digest, &value)?;
         open_index::write(self.storage, self.idx, &bytes)?;
         Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
     }
@@ -155,15 +156,19 @@ impl Companions for Beside<'_> {
 
 /// The events of a log that those of an earlier segment name and were stored without.
 /// O(parents that the segment names and does not have).
-fn late_parents_of(made: &Made<'_>, view: &View, sealed: &Sealed) -> Result<Vec<LateParent>> {
+fn late_parents_of(
+    source: &IndexSource<'_>,
+    view: &View,
+    sealed: &Sealed,
+) -> Result<Vec<LateParent>> {
     let segment = view.segments.open(sealed)?;
     let mut found = Vec::new();
     segment.outside_parents(|child, id| {
-        let Some(row) = made.index.event_row(&id) else { return Ok(()) };
-        if made.index.has_marks() && made.index.is_marked_outside(&segment.id(child)?, &id) {
+        let Some(row) = source.index.event_row(&id) else { return Ok(()) };
+        if source.index.has_marks() && source.index.is_marked_outside(&segment.id(child)?, &id) {
             return Ok(());
         }
-        let Entry { anchor, depth, .. } = made.entries[row as usize];
+        let Entry { anchor, depth, .. } = source.entries[row as usize];
         found.push(LateParent { child: sealed.first_seq + u64::from(child), row, anchor, depth });
         Ok(())
     })?;

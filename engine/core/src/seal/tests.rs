@@ -10,11 +10,12 @@ use crate::log::recovery::recover;
 use crate::log::report::RecoveryReport;
 use crate::log::scan::{Found, Scanner};
 use crate::manifest::{LogStart, Manifest, Read, log_name};
-use crate::seal::file::{Companions, Frozen, IndexFile, Packing, Parts, seal};
+use crate::seal::file::{Companions, Frozen, IndexFile, Packing, seal};
 use crate::seal::spine::Earlier;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{Footer, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
+use crate::segment::index::IndexSource;
 use crate::segment::late::LateParent;
 use crate::segment::rebuild::Rebuilt;
 use crate::segment::spine::Entry;
@@ -47,15 +48,15 @@ impl Earlier for Nothing {
 }
 
 impl Companions for Nothing {
-    fn filter(&mut self, _: Parts<'_>) -> Result<Vec<u8>> {
+    fn filter(&mut self, _: IndexSource<'_>) -> Result<Vec<u8>> {
         Ok(vec![7; 5000])
     }
 
-    fn late_parents(&mut self, _: Parts<'_>) -> Result<Vec<LateParent>> {
+    fn late_parents(&mut self, _: IndexSource<'_>) -> Result<Vec<LateParent>> {
         Ok(Vec::new())
     }
 
-    fn index(&mut self, _: Parts<'_>) -> Result<IndexFile> {
+    fn index(&mut self, _: IndexSource<'_>) -> Result<IndexFile> {
         Ok(IndexFile { bytes: 5000, digests: vec![[1; 16], [2; 16]] })
     }
 }

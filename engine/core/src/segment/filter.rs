@@ -6,12 +6,6 @@
 //! nearly all the same of a few seeds, so that many can be merged: see
 //! [`filter_group`](crate::segment::filter_group).
 
-use crate::base::state::Family;
-use crate::log::index::{Index, NOW, StoredLink, session_names};
-use crate::segment::index::kept_links;
-use crate::segment::spine::Entry;
-use crate::state;
-
 /// Where the slots of a key lie, and which seed the keys are hashed with. Filters
 /// in which all but the seed is the same can be merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,45 +41,6 @@ pub(crate) struct FilterView<'a> {
 pub(crate) fn filter_key(key: &[u8; 16]) -> u64 {
     let number = u128::from_le_bytes(*key);
     scramble(scramble(number as u64) ^ (number >> 64) as u64)
-}
-
-/// The keys of all ids that a segment has to do with: those it holds, parents and
-/// anchors elsewhere, both ends of links that were claimed, and keys of state (names
-/// of sessions among them) and of quarantined input. Sorted, each once.
-pub(crate) fn keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
-    let mut keys: Vec<u64> = entries.iter().map(|entry| filter_key(&entry.key)).collect();
-    for row in 0..index.rows().len() as u32 {
-        if let StoredLink::Outside(_, id) | StoredLink::Awaited(id) = index.stored_link(row, NOW) {
-            keys.push(filter_key(&id.key()));
-        }
-    }
-    for (_, outside) in index.outsides() {
-        keys.push(filter_key(&outside.anchor_id.key()));
-    }
-    for kept in kept_links(index) {
-        keys.push(filter_key(&kept.link.child.key()));
-        keys.push(filter_key(&kept.link.parent.key()));
-    }
-    keys.extend(state_keys(index).map(|digest| filter_key(&digest)));
-    keys.extend(index.quarantine_keys().map(filter_key));
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
-/// What state is found by: its keys, and for each family that there are any.
-fn state_keys(index: &Index) -> impl Iterator<Item = [u8; 16]> {
-    let states = index.states();
-    let sessions = session_names(index);
-    let events = !sessions.is_empty();
-    let has = move |&family: &Family| states.has(family) || (events && family == Family::Session);
-    let families = Family::ALL.into_iter().filter(has);
-    let keys = states.all().map(|(family, key, _)| state::digest(family, key));
-    let fronts = states.all().filter_map(|(family, key, _)| {
-        state::front(family, key).map(|front| state::digest(family, front))
-    });
-    let names = sessions.into_iter().map(|name| state::digest(Family::Session, &name));
-    families.map(state::family_digest).chain(keys).chain(fronts).chain(names)
 }
 
 /// The bytes of a filter that has these keys, each given once; none where it can't

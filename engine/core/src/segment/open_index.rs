@@ -7,10 +7,9 @@ use crate::base::error::{Error, Result};
 use crate::base::row::Flags;
 use crate::log::index::NOW;
 use crate::manifest::idx_name;
-use crate::seal::file::Parts;
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
-use crate::segment::index::{self, ContentDigest, Extra, IndexBytes, SegmentIndex};
+use crate::segment::index::{self, ContentDigest, Extra, IndexBytes, IndexSource, SegmentIndex};
 use crate::segment::pages::Pages;
 use crate::segment::rebuild::Replayed;
 use crate::segment::spine::Entry;
@@ -70,8 +69,8 @@ pub(crate) fn made_of(
     let others = &replayed.others;
     let value = |offset| file.state_value(in_heap(others, offset)?, cache);
     let slots: Result<Vec<u32>> = (0..file.footer().rows).map(|row| file.slot(row)).collect();
-    let parts = Parts { index: &replayed.index, first_seq, entries, slots: &slots?, others };
-    build(parts, digest, &value)
+    let source = IndexSource { index: &replayed.index, first_seq, entries, slots: &slots?, others };
+    build(source, digest, &value)
 }
 
 /// All bytes of an index file that should have so many; what is beyond twice as many
@@ -88,7 +87,7 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
 /// The bytes of the index of a log. `digest` gives that of a version's content,
 /// `state_value` the value of the record of state at an offset of the log.
 pub(crate) fn build(
-    Parts { index, first_seq, entries, slots, others }: Parts<'_>,
+    IndexSource { index, first_seq, entries, slots, others }: IndexSource<'_>,
     digest: impl Fn(u32) -> Result<ContentDigest>,
     state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {

@@ -10,9 +10,10 @@ use crate::base::row::Flags;
 use crate::manifest::Sealed;
 use crate::manifest::{Manifest, Read, idx_name, seg_name};
 use crate::seal::file::counted;
+use crate::seal::filter_keys;
 use crate::seal::spine::Spine;
 use crate::segment::file::SegFile;
-use crate::segment::filter::{self, FilterView};
+use crate::segment::filter::FilterView;
 use crate::segment::filter_group::GROUP_SEGMENTS;
 use crate::segment::filters::{group_name, group_of, open_group};
 use crate::segment::footer::Footer;
@@ -69,7 +70,7 @@ impl Check<'_> {
         if let Some(Some(wrong)) = self.ask(&name, late)? {
             self.found(&name, wrong);
         }
-        self.filter(&file, &filter::keys(&replayed.index, &entries))?;
+        self.filter(&file, &filter_keys(&replayed.index, &entries))?;
         self.index(&file, &replayed, &entries, &cache)
     }
 

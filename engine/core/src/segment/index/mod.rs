@@ -38,6 +38,19 @@ pub(crate) use store::IndexBytes;
 /// A digest of what makes two events with one id the same.
 pub(crate) type ContentDigest = [u8; 8];
 
+/// What an index is built from: a frozen log and the spine that was made of it.
+#[derive(Clone, Copy)]
+pub(crate) struct IndexSource<'a> {
+    pub(crate) index: &'a Index,
+    pub(crate) first_seq: u64,
+    pub(crate) entries: &'a [Entry],
+    /// Where in the spine the entry of each row stands.
+    pub(crate) slots: &'a [u32],
+    /// Where in the log and where in the heap each record lies that is neither an
+    /// event nor a version, in the order of the log.
+    pub(crate) others: &'a [(u64, u32)],
+}
+
 /// What an index is built from beside the index of the log and the spine.
 #[derive(Debug)]
 pub(crate) struct Extra<'a> {
