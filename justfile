@@ -69,7 +69,7 @@ soak seconds="3600":
 
 # Peak memory of importing a file of about 120 MB.
 import-memory:
-    cargo test --release -p forebear-core --test import_memory -- --nocapture
+    cargo test --release -p forebear-ingest --test import_memory -- --nocapture
 
 # Licences, sources and known vulnerabilities of all dependencies.
 audit:

@@ -24,7 +24,6 @@ mod backup;
 mod base;
 mod batch;
 mod decoder;
-pub mod ingest;
 mod lineage;
 mod log;
 mod manifest;

@@ -3,3 +3,6 @@
 //! Everything here is re-exported from the crates below.
 
 pub use forebear_core::*;
+#[cfg(feature = "ingest")]
+#[doc(inline)]
+pub use forebear_ingest as ingest;

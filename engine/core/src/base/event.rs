@@ -297,6 +297,64 @@ impl Event {
         &self.id
     }
 
+    /// Whether the id was derived from content: see [`derived_id`](Self::derived_id).
+    pub fn has_derived_id(&self) -> bool {
+        self.derived_id
+    }
+
+    /// The cause that it names.
+    ///
+    /// ```
+    /// use forebear::Event;
+    ///
+    /// let event = Event::new("tool_result").id("result").parent("call").label("tool", "Bash");
+    /// assert_eq!((event.as_kind(), event.as_parent()), ("tool_result", Some(&"call".into())));
+    /// assert_eq!((event.as_label("tool"), event.as_label("model")), (Some("Bash"), None));
+    /// ```
+    pub fn as_parent(&self) -> Option<&EventId> {
+        self.parent.as_ref()
+    }
+
+    /// How it follows from its parent.
+    pub fn as_link(&self) -> LinkKind {
+        self.link
+    }
+
+    /// What kind of event it is.
+    pub fn as_kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// When it happened, in nanoseconds since the Unix epoch.
+    pub fn as_time_ns(&self) -> i64 {
+        self.time_ns
+    }
+
+    /// Who it is an event of; empty where that was not said.
+    pub fn as_instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The session that it names.
+    pub fn as_session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The value of a label. O(labels).
+    pub fn as_label(&self, key: &str) -> Option<&str> {
+        self.as_labels().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// Its labels, in the order in which they were set.
+    pub fn as_labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Its payload.
+    pub fn as_payload(&self) -> Option<&[u8]> {
+        self.payload.as_deref()
+    }
+
     /// Checks every field against its limit.
     pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
         check_id("id", &self.id)?;

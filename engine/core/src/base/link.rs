@@ -1,5 +1,6 @@
 //! Links: how one event follows from another, and what became of a claim of one.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 
@@ -167,6 +168,20 @@ impl Link {
     /// The event that is claimed to be the cause.
     pub fn parent(&self) -> &EventId {
         &self.parent
+    }
+
+    /// Whether this claim wins against another one for the same child, whichever was
+    /// made first.
+    ///
+    /// ```
+    /// use forebear::{Link, LinkKind};
+    ///
+    /// let weak = Link::new("agent", "a guess", LinkKind::Spawned).strength(10);
+    /// let strong = Link::new("agent", "call", LinkKind::Spawned).strength(20);
+    /// assert!(strong.outranks(&weak) && !weak.outranks(&strong) && !weak.outranks(&weak));
+    /// ```
+    pub fn outranks(&self, other: &Link) -> bool {
+        (self.strength, Reverse(self.order)) > (other.strength, Reverse(other.order))
     }
 
     /// How the child follows from the parent.

@@ -179,9 +179,27 @@ impl Filter {
         self
     }
 
-    /// Takes the events and versions that have any of these labels.
-    pub(crate) fn any_label(mut self, labels: Vec<(String, String)>) -> Self {
-        self.labels.push(labels);
+    /// Takes the events and versions that have any of these labels, at most a few
+    /// thousand: each is looked up.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("call").label("tool", "Bash"))?;
+    /// store.append(Event::new("call").label("tool", "Read"))?;
+    /// store.append(Event::new("call").label("model", "small"))?;
+    /// let either = Filter::new().any_label([("tool", "Bash"), ("model", "small")]);
+    /// assert_eq!(store.snapshot().events(&either)?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn any_label(
+        mut self,
+        labels: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into()));
+        self.labels.push(labels.collect());
         self
     }
 

@@ -1,6 +1,6 @@
 //! What the heap's parameters cost and give, as a table; figures, not promises.
-//! `cargo test --release -p forebear --lib -- --ignored --nocapture measure_synthetic`,
-//! and with `TRANSCRIPTS`, a folder, `measure_transcripts`.
+//! `cargo test --release -p forebear-core --lib -- --ignored --nocapture measure_synthetic`,
+//! and with `FILES`, a folder of what can be imported, `measure_files`.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -13,9 +13,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use forebear::ingest::{ImportOptions, import};
+
 use super::tests::Log;
 use crate::base::sync::Instant;
-use crate::ingest::{ImportOptions, import};
 use crate::seal::file::Packing;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, DICTIONARY, HEAP};
@@ -27,14 +28,15 @@ const KIB: usize = 1 << 10;
 
 #[test]
 #[ignore = "measures for minutes"]
-fn measure_transcripts() {
+fn measure_files() {
     let folder = tempfile::tempdir().expect("a folder");
-    let source = std::env::var("TRANSCRIPTS").expect("TRANSCRIPTS, a folder");
-    let store = Store::open(folder.path().join("store")).expect("opens");
+    let source = std::env::var("FILES").expect("FILES, a folder");
+    // By the crate above, which imports: what it writes is read here.
+    let store = forebear::Store::open(folder.path().join("store")).expect("opens");
     import(&store, &ImportOptions::new([&source]), |_| ControlFlow::Continue(())).expect("imports");
     store.close().expect("closes");
     let raw = raw_bytes(source.as_ref());
-    report("transcripts", &folder.path().join("store"), raw);
+    report("files", &folder.path().join("store"), raw);
 }
 
 #[test]

@@ -115,19 +115,22 @@ impl SessionPatch {
 
     /// Sets a member of the metadata, which stays when the rest is set; none takes it
     /// away.
-    pub(crate) fn metadata_member(mut self, name: &str, json: Option<String>) -> Self {
+    #[must_use]
+    pub fn metadata_member(mut self, name: &str, json: Option<String>) -> Self {
         self.put.member(name, json);
         self
     }
 
     /// Takes back when it ended: its last event says so.
-    pub(crate) fn without_end(mut self) -> Self {
+    #[must_use]
+    pub fn without_end(mut self) -> Self {
         self.put.number(END, None::<i64>);
         self
     }
 
     /// Takes back how it is doing: its events say so.
-    pub(crate) fn without_status(mut self) -> Self {
+    #[must_use]
+    pub fn without_status(mut self) -> Self {
         self.put.number(STATUS, None::<i64>);
         self
     }
@@ -163,6 +166,11 @@ impl SessionPatch {
             }
             _ => relationship,
         })
+    }
+
+    /// Fails where it can't be stored, as a write of it does ([`Error::is_invalid`]).
+    pub fn validate(&self) -> Result<()> {
+        self.fields().map(drop)
     }
 
     /// The fields, where all of them can be stored.

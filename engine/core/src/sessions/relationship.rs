@@ -108,15 +108,22 @@ impl Relationship {
 
     /// Sets a member of the metadata, which stays when the rest is set; none takes it
     /// away.
-    pub(crate) fn metadata_member(mut self, name: &str, json: Option<String>) -> Self {
+    #[must_use]
+    pub fn metadata_member(mut self, name: &str, json: Option<String>) -> Self {
         self.put.member(name, json);
         self
     }
 
     /// Takes back when what was delegated was done.
-    pub(crate) fn without_completion(mut self) -> Self {
+    #[must_use]
+    pub fn without_completion(mut self) -> Self {
         self.put.number(COMPLETED, None::<i64>);
         self
+    }
+
+    /// Fails where it can't be stored, as a write of it does ([`Error::is_invalid`]).
+    pub fn validate(&self) -> Result<()> {
+        self.fields().map(drop)
     }
 
     /// The fields, where all of them can be stored.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::base::error::Result;
 use crate::base::state::Family;
 use crate::base::sync::now_ns;
-use crate::log::index::{Head, OriginKind, Tokens};
+use crate::log::index::{Head, OriginKind, Tokens, session_of};
 use crate::sessions::fields::{metadata, named, number, text};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::patch::{
@@ -116,6 +116,20 @@ impl Default for Liveness {
 }
 
 impl Session {
+    /// The session that an event belongs to which names this session and instance: that
+    /// session, or `SESSION/INSTANCE` where the instance is another; none without one.
+    ///
+    /// ```
+    /// use forebear::Session;
+    ///
+    /// assert_eq!(Session::name_of("build", "build").as_deref(), Some("build"));
+    /// assert_eq!(Session::name_of("build", "worker").as_deref(), Some("build/worker"));
+    /// assert_eq!(Session::name_of("", "worker"), None);
+    /// ```
+    pub fn name_of(session: &str, instance: &str) -> Option<String> {
+        session_of(session, instance).map(|(name, _)| name)
+    }
+
     /// One of which nothing is known but its name.
     pub(super) fn unknown(name: &str) -> Self {
         Self {

@@ -1,7 +1,6 @@
 //! Links that come from claims instead of from the events themselves: which one
 //! holds, which wait for their child, which were refused.
 
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
@@ -171,9 +170,8 @@ pub(crate) enum Verdict {
 /// Weighs a new claim against the one that stands: more strength wins, then a
 /// smaller order, then the one that was first.
 pub(crate) fn weigh(standing: &Link, new: &Link) -> Verdict {
-    let stronger =
-        (new.strength, Reverse(new.order)) > (standing.strength, Reverse(standing.order));
-    match (standing.parent == new.parent && standing.kind == new.kind, stronger) {
+    let same = standing.parent == new.parent && standing.kind == new.kind;
+    match (same, new.outranks(standing)) {
         (true, false) => Verdict::Repeat,
         (true, true) => Verdict::Strengthen,
         (false, true) => Verdict::Replace,

@@ -1,0 +1,209 @@
+//! Which files there are to import.
+
+use forebear_core::{Error, Result};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::follow::seen::Seen;
+
+/// The files to import, each once, in byte order of their paths.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    pub(crate) found: Vec<FileToRead>,
+    /// Folders and files that could not be looked at, and why.
+    pub(crate) failed: Vec<(PathBuf, io::Error)>,
+}
+
+/// A file, by its canonical path: whichever way it is named, what is kept of it
+/// names the same source.
+#[derive(Debug)]
+pub(crate) struct FileToRead {
+    pub(crate) path: PathBuf,
+    /// What the system said of it when it was found; nothing if it was gone by then.
+    pub(crate) seen: Seen,
+}
+
+impl Files {
+    /// Finds the files named and the `*.jsonl` and `*.ndjson` files under the
+    /// folders named.
+    /// An error if one of the paths is not there.
+    pub(crate) fn find(paths: &[PathBuf]) -> Result<Self> {
+        let mut search = Search::default();
+        for path in paths {
+            let real = fs::canonicalize(path).map_err(|error| Error::io("find", path, error))?;
+            let metadata =
+                fs::metadata(&real).map_err(|error| Error::io("look at", path, error))?;
+            if metadata.is_dir() {
+                search.folder(real);
+            } else if metadata.is_file() {
+                search.files.insert(real);
+            } else {
+                return Err(Error::invalid(format!(
+                    "expected a file or a folder to import, found neither at {}",
+                    path.display()
+                )));
+            }
+        }
+        Ok(search.finish())
+    }
+
+    /// As [`find`](Self::find), for whoever looks again later: what is not there
+    /// is passed over, and what can't be looked at is among the failed.
+    pub(crate) fn find_present(paths: &[PathBuf]) -> Self {
+        let mut search = Search::default();
+        for path in paths {
+            let looked = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
+            match looked {
+                Ok((metadata, real)) if metadata.is_dir() => search.folder(real),
+                Ok((metadata, real)) if metadata.is_file() => _ = search.files.insert(real),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => search.failed.push((path.clone(), error)),
+            }
+        }
+        search.finish()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Search {
+    files: BTreeSet<PathBuf>,
+    /// Folders that were met, so that links which lead round in circles end.
+    folders: BTreeSet<PathBuf>,
+    failed: Vec<(PathBuf, io::Error)>,
+}
+
+impl Search {
+    /// Searches a folder and everything below it.
+    fn folder(&mut self, folder: PathBuf) {
+        let mut waiting = vec![folder];
+        while let Some(folder) = waiting.pop() {
+            if !self.folders.insert(folder.clone()) {
+                continue;
+            }
+            let entries = match fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.failed.push((folder, error));
+                    continue;
+                }
+            };
+            for entry in entries {
+                match entry {
+                    Ok(entry) => waiting.extend(self.entry(&entry)),
+                    Err(error) => self.failed.push((folder.clone(), error)),
+                }
+            }
+        }
+    }
+
+    /// Notes a transcript; returns a folder to search.
+    fn entry(&mut self, entry: &fs::DirEntry) -> Option<PathBuf> {
+        let path = entry.path();
+        let is_transcript = is_transcript(&path);
+        let file_type = match entry.file_type() {
+            Ok(file_type) => file_type,
+            Err(error) => {
+                self.failed.push((path, error));
+                return None;
+            }
+        };
+        if !file_type.is_symlink() {
+            if is_transcript && file_type.is_file() {
+                self.files.insert(path);
+                return None;
+            }
+            return file_type.is_dir().then_some(path);
+        }
+        let target = fs::canonicalize(&path).and_then(|real| Ok((fs::metadata(&real)?, real)));
+        match target {
+            Ok((metadata, real)) if metadata.is_dir() => return Some(real),
+            Ok((metadata, real)) if is_transcript && metadata.is_file() => {
+                self.files.insert(real);
+            }
+            Err(error) if is_transcript => self.failed.push((path, error)),
+            // Nothing that is to be read, or a link that leads nowhere.
+            Ok(_) | Err(_) => {}
+        }
+        None
+    }
+
+    fn finish(self) -> Files {
+        // A set of paths is in order of their components, not of their bytes.
+        let mut paths: Vec<_> = self.files.into_iter().collect();
+        paths.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
+        let found = paths.into_iter().map(|path| FileToRead {
+            seen: fs::metadata(&path).map_or(Seen::default(), |metadata| Seen::of(&metadata)),
+            path,
+        });
+        Files { found: found.collect(), failed: self.failed }
+    }
+}
+
+pub(crate) fn is_transcript(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(root: &Path, paths: &[PathBuf]) -> Vec<String> {
+        let root = fs::canonicalize(root).unwrap();
+        let files = Files::find(paths).unwrap();
+        assert!(files.failed.is_empty(), "{:?}", files.failed);
+        let relative = files.found.iter().map(|file| {
+            let path = file.path.strip_prefix(&root).unwrap();
+            path.to_str().unwrap().to_owned()
+        });
+        relative.collect()
+    }
+
+    #[test]
+    fn transcripts_are_found_once_in_byte_order() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["a", "a/sub", "b"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        for file in ["a.jsonl", "a/sub/x.jsonl", "a/note.txt", "a/y.jsonl", "b/named.log"] {
+            fs::write(root.path().join(file), "12345").unwrap();
+        }
+        let all = [
+            root.path().to_owned(),
+            root.path().join("a/y.jsonl"),
+            root.path().join("b/named.log"),
+        ];
+        assert_eq!(
+            found(root.path(), &all),
+            ["a.jsonl", "a/sub/x.jsonl", "a/y.jsonl", "b/named.log"]
+        );
+        assert_eq!(Files::find(&all).unwrap().found[0].seen.size, 5);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_circles_end() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let inner = root.path().join("a/b");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("x.jsonl"), "").unwrap();
+        symlink(root.path(), inner.join("round")).unwrap();
+        symlink(inner.join("x.jsonl"), inner.join("again.jsonl")).unwrap();
+        symlink(root.path().join("gone"), inner.join("nowhere")).unwrap();
+        assert_eq!(found(root.path(), &[root.path().to_owned()]), ["a/b/x.jsonl"]);
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let error = Files::find(&[root.path().join("missing")]).unwrap_err();
+        assert_eq!(error.io_kind(), Some(io::ErrorKind::NotFound));
+    }
+}

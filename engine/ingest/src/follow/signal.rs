@@ -1,0 +1,93 @@
+//! What wakes a follower: changes that the system tells of, and the wish to end.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// Ends a follower's [`run`](crate::Follower::run), from any thread.
+///
+/// An example is at [`Follower::run`](crate::Follower::run).
+#[derive(Clone, Debug)]
+pub struct StopHandle(pub(crate) Arc<Signal>);
+
+impl StopHandle {
+    /// Has the run end: what was read is stored, and nothing more is read. Within
+    /// some tens of milliseconds, or as long as a line takes that is longer than that.
+    pub fn stop(&self) {
+        self.0.state.lock().stopped = true;
+        self.0.woken.notify_all();
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    state: Mutex<State>,
+    woken: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stopped: bool,
+    changes: Changes,
+}
+
+/// What changed since it was asked last.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) paths: BTreeSet<PathBuf>,
+    /// Too much to tell one by one, or something was missed.
+    pub(crate) all: bool,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.all
+    }
+}
+
+impl Signal {
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.lock().stopped
+    }
+
+    /// Tells of changes; without a path, that something was missed.
+    pub(crate) fn changed(&self, paths: Vec<PathBuf>) {
+        let mut state = self.state.lock();
+        let changes = &mut state.changes;
+        changes.all |= paths.is_empty() || changes.paths.len() + paths.len() > MAX_PATHS;
+        if changes.all {
+            changes.paths.clear();
+        } else {
+            changes.paths.extend(paths);
+        }
+        drop(state);
+        self.woken.notify_all();
+    }
+
+    /// Waits for changes or the end, at most until then.
+    pub(crate) fn wait(&self, until: Instant) {
+        let mut state = self.state.lock();
+        while !state.stopped && state.changes.is_empty() {
+            if self.woken.wait_until(&mut state, until).timed_out() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the end, at most so long.
+    pub(crate) fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut state = self.state.lock();
+        while !state.stopped && !self.woken.wait_until(&mut state, until).timed_out() {}
+    }
+
+    pub(crate) fn take_changes(&self) -> Changes {
+        std::mem::take(&mut self.state.lock().changes)
+    }
+}
+
+/// Paths that are remembered one by one.
+const MAX_PATHS: usize = 4096;

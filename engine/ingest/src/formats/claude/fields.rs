@@ -1,0 +1,291 @@
+//! The fields of a transcript's object that say what it is and what caused it.
+//!
+//! Borrowed from the object's text. A field of an unexpected type counts as
+//! absent; of a key that stands there twice the last value counts.
+
+use crate::json::{Cursor, JsonStr};
+
+/// What was found in one object.
+#[derive(Debug, Default)]
+pub(crate) struct Fields<'t> {
+    pub(crate) uuid: Option<JsonStr<'t>>,
+    pub(crate) parent: Option<JsonStr<'t>>,
+    pub(crate) logical_parent: Option<JsonStr<'t>>,
+    /// The last event that a summary is about.
+    pub(crate) leaf: Option<JsonStr<'t>>,
+    pub(crate) message_id: Option<JsonStr<'t>>,
+    /// The line's own `type`.
+    pub(crate) line_type: Option<JsonStr<'t>>,
+    pub(crate) subtype: Option<JsonStr<'t>>,
+    pub(crate) session: Option<JsonStr<'t>>,
+    pub(crate) agent: Option<JsonStr<'t>>,
+    pub(crate) timestamp: Option<JsonStr<'t>>,
+    pub(crate) version: Option<JsonStr<'t>>,
+    pub(crate) branch: Option<JsonStr<'t>>,
+    pub(crate) sidechain: bool,
+    pub(crate) api_error: bool,
+    /// The event whose tool call this is the result of.
+    pub(crate) source_call: Option<JsonStr<'t>>,
+    /// The tool call that progress is reported of.
+    pub(crate) parent_tool_use: Option<JsonStr<'t>>,
+    /// The agent that the tool call of a result started.
+    pub(crate) result_agent: Option<JsonStr<'t>>,
+    /// The agent that reports progress.
+    pub(crate) progress_agent: Option<JsonStr<'t>>,
+    pub(crate) snapshot: SnapshotFields<'t>,
+    pub(crate) message: MessageFields<'t>,
+}
+
+/// What a `file-history-snapshot` says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct SnapshotFields<'t> {
+    pub(crate) message_id: Option<JsonStr<'t>>,
+    pub(crate) timestamp: Option<JsonStr<'t>>,
+}
+
+/// What was said, and the blocks it consists of.
+#[derive(Debug, Default)]
+pub(crate) struct MessageFields<'t> {
+    pub(crate) id: Option<JsonStr<'t>>,
+    pub(crate) usage: Option<TokensUsed>,
+    pub(crate) model: Option<JsonStr<'t>>,
+    /// The content where it is a string, else its first block of text.
+    pub(crate) text: Option<JsonStr<'t>>,
+    pub(crate) has_text: bool,
+    pub(crate) has_thinking: bool,
+    pub(crate) tool_uses: Vec<ToolUse<'t>>,
+    pub(crate) tool_results: Vec<ToolResult<'t>>,
+}
+
+/// The tokens that a message took so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokensUsed {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    pub(crate) cache_read: u64,
+    pub(crate) cache_written: u64,
+}
+
+/// A call of a tool.
+#[derive(Debug)]
+pub(crate) struct ToolUse<'t> {
+    pub(crate) id: Option<JsonStr<'t>>,
+    pub(crate) name: Option<JsonStr<'t>>,
+    /// `input.prompt`: what an agent is started with.
+    pub(crate) prompt: Option<JsonStr<'t>>,
+}
+
+/// What a call of a tool came to.
+#[derive(Debug)]
+pub(crate) struct ToolResult<'t> {
+    /// The call that it answers.
+    pub(crate) id: Option<JsonStr<'t>>,
+    pub(crate) is_error: bool,
+}
+
+impl<'t> Fields<'t> {
+    /// Reads the fields of an object in one pass over its text.
+    pub(crate) fn read(object: &'t str) -> Self {
+        let mut fields = Self::default();
+        Cursor::new(object).object(|key, value| match key {
+            "uuid" => fields.uuid = value.text(),
+            "parentUuid" => fields.parent = value.text(),
+            "logicalParentUuid" => fields.logical_parent = value.text(),
+            "leafUuid" => fields.leaf = value.text(),
+            "messageId" => fields.message_id = value.text(),
+            "type" => fields.line_type = value.text(),
+            "subtype" => fields.subtype = value.text(),
+            "sessionId" => fields.session = value.text(),
+            "agentId" => fields.agent = value.text(),
+            "timestamp" => fields.timestamp = value.text(),
+            "version" => fields.version = value.text(),
+            "gitBranch" => fields.branch = value.text(),
+            "isSidechain" => fields.sidechain = value.is_true(),
+            "isApiErrorMessage" => fields.api_error = value.is_true(),
+            "sourceToolAssistantUUID" => fields.source_call = value.text(),
+            "parentToolUseID" => fields.parent_tool_use = value.text(),
+            "toolUseResult" => fields.result_agent = agent_id(value),
+            "data" => fields.progress_agent = agent_id(value),
+            "snapshot" => fields.snapshot = SnapshotFields::read(value),
+            "message" => fields.message = MessageFields::read(value),
+            _ => {}
+        });
+        fields
+    }
+}
+
+impl<'t> SnapshotFields<'t> {
+    fn read(cursor: &mut Cursor<'t>) -> Self {
+        let mut fields = Self::default();
+        cursor.object(|key, value| match key {
+            "messageId" => fields.message_id = value.text(),
+            "timestamp" => fields.timestamp = value.text(),
+            _ => {}
+        });
+        fields
+    }
+}
+
+impl<'t> MessageFields<'t> {
+    fn read(cursor: &mut Cursor<'t>) -> Self {
+        let mut fields = Self::default();
+        cursor.object(|key, value| match key {
+            "id" => fields.id = value.text(),
+            "usage" => fields.usage = TokensUsed::read(value),
+            "model" => fields.model = value.text(),
+            "content" => {
+                let Self { id, usage, model, .. } = fields;
+                fields = Self { id, usage, model, ..Self::default() };
+                fields.read_content(value);
+            }
+            _ => {}
+        });
+        fields
+    }
+
+    fn read_content(&mut self, cursor: &mut Cursor<'t>) {
+        if let Some(text) = cursor.string() {
+            self.text = Some(text);
+            self.has_text = true;
+            return;
+        }
+        cursor.array(|item| self.read_block(item));
+    }
+
+    fn read_block(&mut self, cursor: &mut Cursor<'t>) {
+        let mut block_type = None;
+        let (mut block_text, mut name, mut prompt) = (None, None, None);
+        let (mut id, mut tool_use_id, mut is_error) = (None, None, false);
+        cursor.object(|key, value| match key {
+            "type" => block_type = value.text(),
+            "text" => block_text = value.string(),
+            "id" => id = value.text(),
+            "name" => name = value.text(),
+            "input" => prompt = read_prompt(value),
+            "tool_use_id" => tool_use_id = value.text(),
+            "is_error" => is_error = value.is_true(),
+            _ => {}
+        });
+        match block_type.map(JsonStr::decode).as_deref() {
+            Some("text") => {
+                self.text = self.text.or(block_text);
+                self.has_text = true;
+            }
+            Some("thinking" | "redacted_thinking") => self.has_thinking = true,
+            Some("tool_use") => self.tool_uses.push(ToolUse { id, name, prompt }),
+            Some("tool_result") => self.tool_results.push(ToolResult { id: tool_use_id, is_error }),
+            _ => {}
+        }
+    }
+}
+
+impl TokensUsed {
+    /// None where there is no object with a number that is known.
+    fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let (mut used, mut found) = (Self::default(), false);
+        cursor.object(|key, value| {
+            let field = match key {
+                "input_tokens" => &mut used.input,
+                "output_tokens" => &mut used.output,
+                "cache_read_input_tokens" => &mut used.cache_read,
+                "cache_creation_input_tokens" => &mut used.cache_written,
+                _ => return,
+            };
+            if let Some(number) = value.number() {
+                (*field, found) = (number, true);
+            }
+        });
+        found.then_some(used)
+    }
+}
+
+/// The `agentId` of the object here.
+fn agent_id<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
+    let mut agent = None;
+    cursor.object(|key, value| {
+        if key == "agentId" {
+            agent = value.text();
+        }
+    });
+    agent
+}
+
+/// The `prompt` of a tool's input here.
+fn read_prompt<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
+    let mut prompt = None;
+    cursor.object(|key, value| {
+        if key == "prompt" {
+            prompt = value.string();
+        }
+    });
+    prompt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: Option<JsonStr<'_>>) -> Option<String> {
+        text.map(|text| text.decode().into_owned())
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_counts() {
+        let fields = Fields::read(
+            r#"{"uuid":"a","message":{"content":[{"type":"tool_use","id":"t"}],"model":"m"},
+                "uuid":"b","message":{"content":"x","content":"y"},
+                "agentId":"gone","agentId":7,"isSidechain":true,"isSidechain":false}"#,
+        );
+        assert_eq!(decoded(fields.uuid).as_deref(), Some("b"));
+        assert_eq!(decoded(fields.message.text).as_deref(), Some("y"));
+        assert!(fields.message.tool_uses.is_empty());
+        assert!(fields.message.model.is_none());
+        assert!(fields.agent.is_none());
+        assert!(!fields.sidechain);
+    }
+
+    #[test]
+    fn an_escaped_key_is_the_same_key() {
+        let fields = Fields::read(r#"{"\u0075uid":"a","\ud800":1}"#);
+        assert_eq!(decoded(fields.uuid).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn unexpected_types_count_as_absent() {
+        let fields = Fields::read(
+            r#"{"uuid":7,"type":["user"],"message":"text","toolUseResult":[{"agentId":"a"}],
+                "data":"x","snapshot":null,"timestamp":{},"isSidechain":"true","sessionId":""}"#,
+        );
+        assert!(fields.uuid.is_none() && fields.line_type.is_none());
+        assert!(fields.result_agent.is_none() && fields.session.is_none());
+        assert!(fields.timestamp.is_none() && !fields.sidechain);
+        let fields = Fields::read(
+            r#"{"message":{"content":[null,"x",[{"type":"text"}],{"type":7},
+                {"type":"tool_use","input":"x","id":{}},{"type":"text","text":"found"}]}}"#,
+        );
+        assert_eq!(decoded(fields.message.text).as_deref(), Some("found"));
+        assert_eq!(fields.message.tool_uses.len(), 1);
+    }
+
+    #[test]
+    fn nested_fields_are_found() {
+        let fields = Fields::read(
+            r#"{"message":{"model":"m","content":[
+                  {"type":"thinking","thinking":"…"},
+                  {"type":"tool_use","name":"Task","input":{"a":{"prompt":"no"},"prompt":"go"},"id":"t1"},
+                  {"is_error":true,"tool_use_id":"t0","type":"tool_result","content":[{"type":"text","text":"no"}]}]},
+                "toolUseResult":{"content":[{"agentId":"no"}],"agentId":"a1"},
+                "data":{"message":{"agentId":"no"},"agentId":"a2"},
+                "snapshot":{"messageId":"m1","timestamp":"then"}}"#,
+        );
+        let message = &fields.message;
+        assert!(message.has_thinking && !message.has_text && message.text.is_none());
+        assert_eq!(decoded(message.tool_uses[0].prompt).as_deref(), Some("go"));
+        assert_eq!(decoded(message.tool_uses[0].id).as_deref(), Some("t1"));
+        assert!(message.tool_results[0].is_error);
+        assert_eq!(decoded(message.tool_results[0].id).as_deref(), Some("t0"));
+        assert_eq!(decoded(fields.result_agent).as_deref(), Some("a1"));
+        assert_eq!(decoded(fields.progress_agent).as_deref(), Some("a2"));
+        assert_eq!(decoded(fields.snapshot.timestamp).as_deref(), Some("then"));
+    }
+}

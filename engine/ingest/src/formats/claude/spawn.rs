@@ -1,0 +1,302 @@
+//! Which call started an agent: links from agents' first events to calls.
+//!
+//! A transcript says so in several places, any of which may come first, in any
+//! file, in this import or another. What matters is therefore kept in the store,
+//! as labels (see [`labels`](crate::formats::labels)): each time one of the ends or a
+//! piece of evidence has been stored, what is known about its agent is looked up
+//! and the best claim made. Nothing is remembered from one batch to the next.
+
+use forebear_core::{
+    Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot, StoredEvent, limits,
+};
+use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use crate::formats::labels::{
+    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, TOOL,
+    TOOL_USE_ID, is_numbered, numbered,
+};
+
+/// An agent: its id is unique within a session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Agent {
+    session: String,
+    id: String,
+}
+
+/// What a batch says about agents, each thing once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clues {
+    /// First events of agents.
+    roots: BTreeSet<(Agent, EventId)>,
+    /// Events that results name as having started an agent, with the result's time.
+    named: BTreeMap<(Agent, EventId), i64>,
+    /// Calls that may have started an agent, and how strong a claim that is.
+    started: BTreeSet<(Agent, String, u8)>,
+    /// Calls of tools, by session and tool-use id.
+    calls: BTreeSet<(String, String)>,
+}
+
+impl Clues {
+    /// Notes what an event says, by its labels; returns whether that is anything.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
+        let Some(session) = event.as_session() else {
+            return false;
+        };
+        let label = |key| event.as_label(key);
+        if let Some(id) = label(AGENT_ROOT) {
+            let agent = Agent { session: session.to_owned(), id: id.to_owned() };
+            self.roots.insert((agent, event.as_id().clone()));
+        }
+        self.note_evidence(session, event.as_time_ns(), || event.as_labels());
+        if label(TOOL).is_some() {
+            let ids = event.as_labels().filter(|(key, _)| is_numbered(key, TOOL_USE_ID));
+            self.calls.extend(ids.map(|(_, id)| (session.to_owned(), id.to_owned())));
+        }
+        [AGENT_ROOT, AGENT_RESULT, AGENT_PROGRESS, TOOL].into_iter().any(|key| label(key).is_some())
+    }
+
+    /// Notes which calls a result or a report of progress speaks of.
+    fn note_evidence<'e, L: Iterator<Item = (&'e str, &'e str)>>(
+        &mut self,
+        session: &str,
+        time_ns: i64,
+        labels: impl Fn() -> L,
+    ) {
+        let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
+        let (id, strength) = match (label(AGENT_RESULT), label(AGENT_PROGRESS)) {
+            (Some(id), _) => (id, ANSWERED_BY_RESULT),
+            (None, Some(id)) => (id, NAMED_BY_PROGRESS),
+            (None, None) => return,
+        };
+        let agent = Agent { session: session.to_owned(), id: id.to_owned() };
+        if let Some(call) = label(SOURCE_CALL) {
+            let time = self.named.entry((agent.clone(), EventId::from(call))).or_insert(time_ns);
+            *time = time_ns.min(*time);
+        }
+        for (_, call) in labels().filter(|(key, _)| is_numbered(key, AGENT_CALL)) {
+            self.started.insert((agent.clone(), call.to_owned(), strength));
+        }
+    }
+
+    fn note_stored(&mut self, session: &str, event: &StoredEvent) {
+        self.note_evidence(session, event.time_ns(), || event.labels());
+    }
+
+    /// Whether nothing was said about agents.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+            && self.named.is_empty()
+            && self.started.is_empty()
+            && self.calls.is_empty()
+    }
+
+    /// The links that follow from what is stored and are not stored yet. The
+    /// snapshot must show the batch.
+    pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+        // What was said before of calls that came only now, in one question for many:
+        // each asks all segments for the session.
+        let calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        for of_session in calls.chunk_by(|(a, _), (b, _)| a == b) {
+            for calls in of_session.chunks(CALLS_ASKED_FOR) {
+                let session = &calls[0].0;
+                let labels = calls.iter().flat_map(|(_, call)| each_numbered(AGENT_CALL, call));
+                each_in_session(snapshot, session, labels.collect(), |event| {
+                    self.note_stored(session, event);
+                    ControlFlow::Continue(())
+                })?;
+            }
+        }
+        let mut links = BTreeMap::new();
+        // What this batch says, to all first events of the agents.
+        for (agent, best) in self.best(snapshot)? {
+            let (session, id) = (&agent.session, &agent.id);
+            let label = vec![(AGENT_ROOT.to_owned(), id.clone())];
+            each_in_session(snapshot, session, label, |root| {
+                best.offer_to(root.id(), &mut links);
+                ControlFlow::Continue(())
+            })?;
+        }
+        // All that was said of the agents whose first events came.
+        let mut said = Self::default();
+        let agents: BTreeSet<&Agent> = self.roots.iter().map(|(agent, _)| agent).collect();
+        for Agent { session, id } in agents {
+            let labels = [AGENT_RESULT, AGENT_PROGRESS].map(|key| (key.to_owned(), id.clone()));
+            each_in_session(snapshot, session, labels.to_vec(), |event| {
+                said.note_stored(session, event);
+                ControlFlow::Continue(())
+            })?;
+        }
+        let best = said.best(snapshot)?;
+        for (agent, root) in &self.roots {
+            if let Some(best) = best.get(agent) {
+                best.offer_to(root, &mut links);
+            }
+        }
+        let links = links.iter().map(|(root, claim)| claim.link(snapshot, root));
+        links.filter_map(Result::transpose).collect()
+    }
+
+    /// The best claims that follow about each agent.
+    fn best(&self, snapshot: &Snapshot) -> Result<BTreeMap<Agent, Best>> {
+        let mut found = BTreeMap::<Agent, Best>::new();
+        for ((agent, call), time_ns) in &self.named {
+            found.entry(agent.clone()).or_default().add(Claim {
+                call: call.clone(),
+                strength: NAMED_BY_RESULT,
+                order: claim_order(time_ns.div_euclid(1000), call),
+            });
+        }
+        let mut holders = BTreeMap::new();
+        for (agent, call, strength) in &self.started {
+            let held = match holders.entry((&agent.session, call)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(earliest_holders(snapshot, &agent.session, call)?),
+            };
+            for claim in &held.0 {
+                let claim = Claim { strength: *strength, ..claim.clone() };
+                found.entry(agent.clone()).or_default().add(claim);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// That a call started an agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) call: EventId,
+    pub(crate) strength: u8,
+    /// Among claims of one strength the smallest wins.
+    pub(crate) order: i64,
+}
+
+impl Claim {
+    /// The link from an agent's first event, unless the event has a parent
+    /// already which this claim would not replace.
+    pub(crate) fn link(&self, snapshot: &Snapshot, root: &EventId) -> Result<Option<Link>> {
+        if *root == self.call {
+            return Ok(None);
+        }
+        let link = Link::new(root, &self.call, LinkKind::Spawned);
+        let link = link.strength(self.strength).order(self.order);
+        let wins = match snapshot.claimed_link(root)? {
+            Some(claimed) => link.outranks(&claimed),
+            None => snapshot.get(root)?.is_none_or(|event| event.parent().is_none()),
+        };
+        Ok(wins.then_some(link))
+    }
+
+    fn beats(&self, other: &Self) -> bool {
+        let rank = |claim: &Self| (Reverse(claim.strength), claim.order);
+        (rank(self), &self.call) < (rank(other), &other.call)
+    }
+}
+
+/// The order of a claim by its time, which decides, and its call. Claims of the
+/// same microsecond (transcripts have milliseconds) are told apart by ten bits
+/// of a digest, so that it doesn't matter which comes first.
+pub(crate) fn claim_order(time_us: i64, call: &EventId) -> i64 {
+    let digest = blake3::hash(call.to_string().as_bytes());
+    let [low, high, ..] = *digest.as_bytes();
+    let bits = i64::from(u16::from_le_bytes([low, high]) & 1023);
+    time_us.saturating_mul(1024).saturating_add(bits)
+}
+
+/// The two best claims of different calls, the best first: an event may be
+/// claimed to have started itself, and then the other one counts.
+#[derive(Debug, Default)]
+struct Best(Vec<Claim>);
+
+impl Best {
+    fn add(&mut self, claim: Claim) {
+        match self.0.iter_mut().find(|known| known.call == claim.call) {
+            Some(known) if claim.beats(known) => *known = claim,
+            Some(_) => return,
+            None => self.0.push(claim),
+        }
+        if let [first, .., last] = &mut self.0[..]
+            && last.beats(first)
+        {
+            std::mem::swap(first, last);
+        }
+        if let [_, second, third] = &mut self.0[..]
+            && third.beats(second)
+        {
+            std::mem::swap(second, third);
+        }
+        self.0.truncate(2);
+    }
+
+    /// Books the best claim about a root, unless a better one is booked.
+    fn offer_to(&self, root: &EventId, links: &mut BTreeMap<EventId, Claim>) {
+        let Some(claim) = self.0.iter().find(|claim| claim.call != *root) else {
+            return;
+        };
+        match links.entry(root.clone()) {
+            Entry::Vacant(new) => _ = new.insert(claim.clone()),
+            Entry::Occupied(mut known) if claim.beats(known.get()) => {
+                _ = known.insert(claim.clone());
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+}
+
+/// The earliest events of a session that hold this call.
+fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Best> {
+    let mut best = Best::default();
+    let labels = each_numbered(TOOL_USE_ID, call).collect();
+    each_in_session(snapshot, session, labels, |event| {
+        // Results carry the call's id too, but only calls name their tool. Hooks
+        // tell of a call that the transcript has.
+        if event.label(TOOL).is_none() || event.label(HOOK).is_some() {
+            return ControlFlow::Continue(());
+        }
+        let call = event.id().clone();
+        let order = claim_order(event.time_ns().div_euclid(1000), &call);
+        let later = |known: &Claim| known.order.div_euclid(1024) < order.div_euclid(1024);
+        if best.0.len() == 2 && best.0.iter().all(later) {
+            return ControlFlow::Break(());
+        }
+        best.add(Claim { call, strength: 0, order });
+        ControlFlow::Continue(())
+    })?;
+    Ok(best)
+}
+
+/// The labels under whose numbered keys a call may stand.
+fn each_numbered(key: &'static str, call: &str) -> impl Iterator<Item = (String, String)> {
+    (0..MAX_CALLS).map(move |n| (numbered(key, n).into_owned(), call.to_owned()))
+}
+
+/// Shows `visit` the events of a session with any of these labels, the earliest first.
+fn each_in_session(
+    snapshot: &Snapshot,
+    session: &str,
+    labels: Vec<(String, String)>,
+    mut visit: impl FnMut(&StoredEvent) -> ControlFlow<()>,
+) -> Result<()> {
+    let filter = Filter::new().session(session).any_label(labels);
+    let mut filter = filter.detail(Detail::Labels).oldest_first().limit(limits::MAX_PAGE);
+    loop {
+        let page = snapshot.events(&filter)?;
+        if page.items.iter().try_for_each(&mut visit).is_break() {
+            return Ok(());
+        }
+        let Some(next) = page.next else { return Ok(()) };
+        filter = filter.after(next);
+    }
+}
+
+/// Calls that are looked for in one question.
+const CALLS_ASKED_FOR: usize = 64;
+
+/// A tool result says which event started the agent.
+const NAMED_BY_RESULT: u8 = 40;
+/// A tool result of the agent answers the call.
+const ANSWERED_BY_RESULT: u8 = 30;
+/// The agent reports progress of the call.
+const NAMED_BY_PROGRESS: u8 = 20;

@@ -1,0 +1,163 @@
+//! Event logs of the Copilot CLI: `session-state/SESSION/events.jsonl`, or
+//! `SESSION.jsonl`. A line is `{"type", "id", "parentId", "timestamp", "data"}`.
+
+use forebear_core::{Event, limits};
+use std::path::Path;
+
+use crate::formats::equal::EqualOnes;
+use crate::formats::labels::{
+    AGENT, BRANCH, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
+};
+use crate::formats::values::{cut, file_stem, id, label_value, last_name, scalar_time, text};
+use crate::formats::{Adapter, ReadEvent};
+use crate::json::{Cursor, JsonStr, Scalar};
+
+/// Reads the lines of one session.
+#[derive(Debug)]
+pub(crate) struct Copilot {
+    /// As the file's first line has it; before that, as its path has it.
+    session: String,
+    equal: EqualOnes,
+    /// The time of the line before; of the file, before the first.
+    last_time_ns: i64,
+}
+
+/// What was found in a line.
+#[derive(Debug, Default)]
+struct Fields<'t> {
+    line_type: Option<JsonStr<'t>>,
+    id: Option<JsonStr<'t>>,
+    parent: Option<JsonStr<'t>>,
+    timestamp: Option<Scalar<'t>>,
+    agent: Option<JsonStr<'t>>,
+    session: Option<JsonStr<'t>>,
+    version: Option<JsonStr<'t>>,
+    model: Option<JsonStr<'t>>,
+    tool: Option<JsonStr<'t>>,
+    tool_call: Option<JsonStr<'t>>,
+    branch: Option<JsonStr<'t>>,
+    cwd: Option<JsonStr<'t>>,
+    failed: bool,
+}
+
+impl Copilot {
+    pub(crate) fn new(path: &Path, modified_ns: i64) -> Self {
+        let stem = file_stem(path);
+        let folder = path.parent().and_then(Path::file_name);
+        let session = match folder {
+            Some(folder) if stem == "events" => folder.to_string_lossy().into_owned(),
+            _ => stem,
+        };
+        Self {
+            session: cut(session.into(), limits::MAX_NAME_BYTES),
+            equal: EqualOnes::default(),
+            last_time_ns: modified_ns,
+        }
+    }
+
+    fn labelled(mut event: Event, fields: &Fields<'_>) -> Event {
+        let texts = [
+            (TYPE, fields.line_type),
+            (AGENT, fields.agent),
+            (VERSION, fields.version),
+            (MODEL, fields.model),
+            (TOOL_USE_ID, fields.tool_call),
+            (BRANCH, fields.branch),
+        ];
+        for (key, value) in texts {
+            if let Some(value) = value {
+                event = event.label(key, label_value(value));
+            }
+        }
+        if event.as_kind() == TOOL_USE {
+            event = event.label(TOOL, fields.tool.map_or_else(String::new, label_value));
+        }
+        if event.as_kind() == "tool_result" && fields.failed {
+            event = event.label(IS_ERROR, "true");
+        }
+        if let Some(project) = fields.cwd.and_then(|cwd| last_name(&cwd.decode())) {
+            event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
+        }
+        event
+    }
+}
+
+impl Adapter for Copilot {
+    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+        let fields = Fields::read(object);
+        if let Some(session) = fields.session
+            && fields.line_type.is_some_and(|line| line.decode() == "session.start")
+        {
+            self.session = text(session, limits::MAX_NAME_BYTES);
+        }
+        let time_ns = fields.timestamp.and_then(|value| scalar_time(value, None));
+        self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
+        let mut event = Event::new(kind(&fields)).payload(object);
+        event = match fields.id {
+            Some(text) => event.id(id("id", text)?),
+            None => self.equal.identify(event, ID_DOMAIN, &self.session, object),
+        };
+        if let Some(parent) = fields.parent {
+            event = event.parent(id("parentId", parent)?);
+        }
+        let agent = fields.agent.map(|agent| text(agent, limits::MAX_NAME_BYTES));
+        let event = Self::labelled(event, &fields)
+            .time_ns(self.last_time_ns)
+            .instance(agent.unwrap_or_else(|| self.session.clone()))
+            .session(self.session.as_str());
+        Ok(ReadEvent::new(event, time_ns.is_none()))
+    }
+}
+
+impl<'t> Fields<'t> {
+    fn read(object: &'t str) -> Self {
+        let mut fields = Self::default();
+        Cursor::new(object).object(|key, value| match key {
+            "type" => fields.line_type = value.text(),
+            "id" => fields.id = value.text(),
+            "parentId" => fields.parent = value.text(),
+            "timestamp" => fields.timestamp = value.scalar(),
+            "agentId" => fields.agent = value.text(),
+            "data" => value.object(|key, value| fields.data(key, value)),
+            _ => {}
+        });
+        fields
+    }
+
+    fn data(&mut self, key: &str, value: &mut Cursor<'t>) {
+        match key {
+            "sessionId" => self.session = value.text(),
+            "copilotVersion" => self.version = value.text(),
+            "model" => self.model = value.text(),
+            "toolName" => self.tool = value.text(),
+            "toolCallId" => self.tool_call = value.text(),
+            "success" => self.failed = value.is_false(),
+            "context" => value.object(|key, value| match key {
+                "cwd" => self.cwd = value.text(),
+                "branch" => self.branch = value.text(),
+                _ => {}
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// What kind of event a line is.
+fn kind(fields: &Fields<'_>) -> String {
+    let line_type = fields.line_type.map(JsonStr::decode).unwrap_or_default();
+    let name = match &*line_type {
+        "user.message" => "user_message",
+        "assistant.message" => "assistant_message",
+        "assistant.reasoning" => "thinking",
+        "tool.execution_start" => TOOL_USE,
+        "tool.execution_complete" => "tool_result",
+        "session.error" | "subagent.failed" => "error",
+        "" => "unknown",
+        _ => return cut(line_type, limits::MAX_KIND_BYTES),
+    };
+    name.to_owned()
+}
+
+const TOOL_USE: &str = "tool_use";
+/// Keeps the ids of lines without one apart from other derived ids.
+const ID_DOMAIN: &str = "forebear copilot line v1";
