@@ -12,6 +12,9 @@ pub const EVENTS: usize = 100_000;
 /// Bytes whose sum fits 16 bits in any case.
 const RUN_BYTES: usize = 256;
 
+/// What the generator adds for each number.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// An event: random ids, and a JSON payload of about 400 bytes.
 #[derive(Clone, Debug)]
 pub struct Item {
@@ -82,8 +85,13 @@ impl Random {
         Self(seed)
     }
 
+    /// Begins where another of seed 0 is after so many numbers.
+    pub fn nth(number: u64) -> Self {
+        Self(number.wrapping_mul(STEP))
+    }
+
     pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

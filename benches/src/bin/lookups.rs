@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use forebear::{Batch, Durability, Event, EventId, Reader, Store};
+use forebear_benches::data::Random;
 
 /// How lookups, opening and rotation fare with many small segments
 #[derive(Debug, Parser)]
@@ -162,12 +163,9 @@ fn id(number: u64) -> EventId {
         .into()
 }
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014).
+/// The number of this place in a row of random ones.
 fn random(number: u64) -> u64 {
-    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    Random::nth(number).draw()
 }
 
 /// Lookups of each kind that are timed.

@@ -9,22 +9,23 @@ use crate::scale::Result;
 use crate::scale::engine;
 use crate::scale::figures::Figures;
 use crate::scale::options::{Options, Size};
-use crate::scale::timed::Timed;
+use crate::scale::timed::Syncing;
 
 pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     for size in Size::ALL {
-        let disk = Arc::new(Timed::new(Disk::open(options.store(size))?));
-        let store = engine::open_on(Arc::clone(&disk) as _, options.segment_events())?;
+        let syncing = Syncing::default();
+        let disk = syncing.time(Disk::open(options.store(size))?);
+        let store = engine::open_on(Arc::new(disk), options.segment_events())?;
         let (mut beside, mut all) = (Vec::new(), Vec::new());
         for _ in 0..DROPS {
-            let synced = disk.syncing();
+            let synced = syncing.so_far();
             let begun = Instant::now();
             if !engine::drop_oldest(&store)? {
                 break;
             }
             let took = begun.elapsed();
             all.push(took);
-            beside.push((took + synced).saturating_sub(disk.syncing()));
+            beside.push((took + synced).saturating_sub(syncing.so_far()));
         }
         store.close()?;
         figures.spread(&format!("{}.drop", size.name()), beside);

@@ -1,25 +1,21 @@
 //! A read that fails once does not end writing for good.
 
-mod support {
-    pub(crate) mod hooked;
-}
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 use forebear::*;
-use support::hooked::{Doing, Hooked};
 
 #[test]
 fn a_failed_read_refuses_one_batch_and_not_all_later_ones() {
     let fail = Arc::new(AtomicBool::new(false));
     let failing = Arc::clone(&fail);
-    let disk = Hooked::new(move |doing| match doing {
-        Doing::Read if failing.swap(false, Ordering::SeqCst) => {
+    let disk = Intercepted::new(SimulatedDisk::new(), move |operation, perform| match operation {
+        Operation::Read if failing.swap(false, Ordering::SeqCst) => {
             Err(io::Error::other("a read failed"))
         }
-        _ => Ok(()),
+        _ => perform(),
     });
     let store = Store::builder().open_on(Arc::new(disk)).unwrap();
     store.append(Event::new("k").id("a").payload("x")).unwrap();

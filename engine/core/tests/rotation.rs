@@ -1,9 +1,7 @@
 //! When a log is full, what goes on while it is sealed, and what is left where that
 //! fails.
 
-mod support {
-    pub(crate) mod hooked;
-}
+mod support {}
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use forebear::storage::{SimulatedDisk, Storage};
+use forebear::storage::{Intercepted, Operation, SimulatedDisk, Storage};
 use forebear::{Batch, Durability, Event, Filter, SegmentState, Store, limits};
 use parking_lot::Mutex;
-use support::hooked::{Doing, Hooked};
 
 fn event(number: u64) -> Event {
     Event::new("step").id(format!("event {number}")).payload(vec![b'x'; 1000])
@@ -62,12 +59,12 @@ fn a_log_is_full_at_so_many_bytes_or_events_or_bytes_of_index() {
 fn one_full_log_waits_to_be_sealed_and_then_appends_wait() {
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
-    let disk = Hooked::new(move |doing| {
-        if doing == Doing::Sync && thread::current().name() == Some("forebear-sealer") {
+    let disk = Intercepted::new(SimulatedDisk::new(), move |operation, perform| {
+        if operation == Operation::Sync && thread::current().name() == Some("forebear-sealer") {
             // Nobody is left to release it once the test is over.
             let _ = released.lock().recv();
         }
-        Ok(())
+        perform()
     });
     let store = Store::builder().segment_events(10).open_on(Arc::new(disk.clone()));
     let store = store.expect("opens");

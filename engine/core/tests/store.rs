@@ -1,8 +1,6 @@
 //! What the store promises to those who write to it and read from it.
 
-mod support {
-    pub(crate) mod hooked;
-}
+mod support {}
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,12 +9,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use forebear::storage::SimulatedDisk;
+use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 use forebear::{
     AppendStatus, Batch, ChainOptions, Durability, Event, Filter, Link, LinkKind, Linked,
     Quarantined, Result, Store, WhenFull, limits,
 };
-use support::hooked::{Doing, Hooked};
 
 #[test]
 fn an_append_says_whether_it_was_new_a_repeat_or_a_version() -> Result<()> {
@@ -374,12 +371,12 @@ fn payloads_come_back_byte_for_byte() -> Result<()> {
 }
 
 /// A disk whose syncs take their time, so that a queue in front of it fills.
-fn slow_disk() -> Hooked {
-    Hooked::new(|doing| {
-        if doing == Doing::Sync {
+fn slow_disk() -> Intercepted<SimulatedDisk> {
+    Intercepted::new(SimulatedDisk::new(), |operation, perform| {
+        if operation == Operation::Sync {
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(())
+        perform()
     })
 }
 

@@ -2,10 +2,13 @@
 //!
 //! [`Disk`] is the real one. The others are in memory: a plain one, and with feature
 //! `testing` `SimulatedDisk`, which has the faults that disks have; the crash tests run
-//! on it. The seam is public under that feature alone, so that it can grow.
+//! on it, and `Intercepted`, which hands the operations of another to a function. The seam
+//! is public under that feature alone, so that it can grow.
 
 mod copy;
 mod disk;
+#[cfg(feature = "testing")]
+mod intercepted;
 mod mapping;
 mod memory;
 #[cfg(feature = "testing")]
@@ -18,6 +21,8 @@ use std::sync::Arc;
 
 pub(crate) use copy::copy;
 pub use disk::Disk;
+#[cfg(feature = "testing")]
+pub use intercepted::{Intercepted, Operation};
 pub use mapping::Map;
 pub(crate) use memory::Memory;
 #[cfg(feature = "testing")]

@@ -95,7 +95,7 @@ impl<'a> Both<'a> {
         if all.len() <= at_most {
             return all.collect();
         }
-        (0..at_most).map(|_| random.below(all.len()) as u32).collect()
+        (0..at_most).map(|_| random.index(all.len()) as u32).collect()
     }
 
     pub(crate) fn children_of(&self, id: u32) -> &[u32] {

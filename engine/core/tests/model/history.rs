@@ -163,7 +163,7 @@ enum Shape {
 
 impl Character {
     fn draw(random: &mut Random) -> Self {
-        let events = match random.below(1000) {
+        let events = match random.index(1000) {
             0..800 => random.between(1, 24),
             800..960 => random.between(25, 80),
             960..994 => random.between(81, 400),
@@ -231,10 +231,10 @@ fn parent(character: &Character, ids: &[u32], at: usize, random: &mut Random) ->
         return None;
     }
     Some(match character.shape {
-        Shape::Bush => ids[random.below(at)],
-        Shape::Vine => ids[at - 1 - random.below(at.min(4))],
+        Shape::Bush => ids[random.index(at)],
+        Shape::Vine => ids[at - 1 - random.index(at.min(4))],
         Shape::Chain => ids[at - 1],
-        Shape::Star => ids[random.below(at.min(3))],
+        Shape::Star => ids[random.index(at.min(3))],
     })
 }
 
@@ -242,17 +242,17 @@ fn draft(id: u32, random: &mut Random) -> Draft {
     let mut labels = Vec::new();
     for key in 0..LABEL_KEYS.len() as u8 {
         if random.percent(30) {
-            labels.push((key, random.below(LABEL_VALUES.len()) as u8));
+            labels.push((key, random.index(LABEL_VALUES.len()) as u8));
         }
     }
     Draft {
         id,
         parent: None,
         link: link_kind(random),
-        kind: random.below(KINDS.len()) as u8,
+        kind: random.index(KINDS.len()) as u8,
         time_ns: time_ns(random),
-        instance: random.below(INSTANCES.len()) as u8,
-        session: random.percent(70).then(|| random.below(SESSIONS.len()) as u8),
+        instance: random.index(INSTANCES.len()) as u8,
+        session: random.percent(70).then(|| random.index(SESSIONS.len()) as u8),
         labels,
         payload: random.percent(70).then(|| payload(random)),
     }
@@ -272,7 +272,7 @@ fn claim(child: u32, parent: u32, random: &mut Random) -> Claim {
 /// Something of the group once more: the same, nearly the same, or a version.
 fn again(draft: &Draft, group: &[Op], random: &mut Random) -> Op {
     let versions = !draft.is_derived();
-    match random.below(4) {
+    match random.index(4) {
         0 if !group.is_empty() => random.pick(group).clone(),
         1 if versions => Op::Event(Draft {
             parent: draft.parent,
@@ -280,7 +280,7 @@ fn again(draft: &Draft, group: &[Op], random: &mut Random) -> Op {
             ..self::draft(draft.id, random)
         }),
         2 if versions => Op::Event(Draft {
-            parent: random.percent(50).then(|| random.below(40) as u32),
+            parent: random.percent(50).then(|| random.index(40) as u32),
             payload: draft.payload.clone(),
             ..self::draft(draft.id, random)
         }),
@@ -289,13 +289,13 @@ fn again(draft: &Draft, group: &[Op], random: &mut Random) -> Op {
 }
 
 fn arrange(mut groups: Vec<Vec<Op>>, random: &mut Random) -> Vec<Op> {
-    match random.below(5) {
+    match random.index(5) {
         0 => groups.reverse(),
         1 => random.shuffle(&mut groups),
         2 => {
             for _ in 0..groups.len() / 4 {
-                let at = random.below(groups.len());
-                let other = (at + random.below(4)).min(groups.len() - 1);
+                let at = random.index(groups.len());
+                let other = (at + random.index(4)).min(groups.len() - 1);
                 groups.swap(at, other);
             }
         }

@@ -81,10 +81,10 @@ fn resolve(both: &Both, id: u32, name: &EventId, random: &mut Random) -> Agreed 
 
 fn chain(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let depth = both.model.depth(id);
-    let max_depth = match random.below(3) {
+    let max_depth = match random.index(3) {
         0 => 1000,
-        1 => depth + random.below(2) as u64,
-        _ => random.below(depth as usize + 2) as u64,
+        1 => depth + random.index(2) as u64,
+        _ => random.index(depth as usize + 2) as u64,
     };
     let stop_at = random.percent(40).then(|| *random.pick(&LinkKind::ALL));
     let detail = *random.pick(&[Detail::Columns, Detail::Labels, Detail::Payload]);
@@ -122,7 +122,7 @@ fn tree(both: &Both, id: u32, random: &mut Random) -> Agreed {
     same!(both.numbers(&children)?, both.children_of(id), "children({id})");
     siblings(both, id)?;
 
-    let max_depth = if random.percent(50) { 1000 } else { random.below(4) as u64 };
+    let max_depth = if random.percent(50) { 1000 } else { random.index(4) as u64 };
     for order in [TreeOrder::DepthFirst, TreeOrder::BreadthFirst] {
         let expected = descendants(both, id, max_depth, order);
         let small = random.between(1, 7).max(expected.len() / 20);
@@ -194,7 +194,7 @@ fn descendants(both: &Both, id: u32, max_depth: u64, order: TreeOrder) -> Vec<(u
 
 fn ancestor_at(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let own = both.model.depth(id);
-    let depth = random.below(own as usize + 2) as u64;
+    let depth = random.index(own as usize + 2) as u64;
     let found = both.snapshot.ancestor_at(both.names.id(id), depth)?;
     let line: Vec<u32> = std::iter::once(id).chain(both.model.ancestors(id)).collect();
     let expected = own.checked_sub(depth).map(|up| line[up as usize]);

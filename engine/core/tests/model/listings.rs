@@ -58,20 +58,20 @@ impl Wanted {
         let mut wanted = Self::everything();
         // One to three conditions: more would hardly ever find anything.
         for _ in 0..random.between(1, 3) {
-            match random.below(9) {
-                0 => wanted.instance = Some(random.below(INSTANCES.len()) as u8),
-                1 => wanted.session = Some(random.below(SESSIONS.len()) as u8),
+            match random.index(9) {
+                0 => wanted.instance = Some(random.index(INSTANCES.len()) as u8),
+                1 => wanted.session = Some(random.index(SESSIONS.len()) as u8),
                 2 => {
                     let kinds = random.between(1, 2);
-                    wanted.kinds = (0..kinds).map(|_| random.below(KINDS.len()) as u8).collect();
+                    wanted.kinds = (0..kinds).map(|_| random.index(KINDS.len()) as u8).collect();
                 }
                 3 => {
-                    let key = random.below(LABEL_KEYS.len()) as u8;
-                    let value = random.below(LABEL_VALUES.len()) as u8;
+                    let key = random.index(LABEL_KEYS.len()) as u8;
+                    let value = random.index(LABEL_VALUES.len()) as u8;
                     wanted.labels.push((key, value));
                 }
                 4 => {
-                    let id = random.below(both.names.numbers().len()) as u32;
+                    let id = random.index(both.names.numbers().len()) as u32;
                     wanted.root = Some(both.model.root(id));
                 }
                 5 => wanted.errors = true,

@@ -10,6 +10,7 @@ mod history;
 mod lineage;
 mod listings;
 mod oracle;
+#[path = "../support/random.rs"]
 mod random;
 mod replay;
 mod shrink;
