@@ -86,13 +86,7 @@ const RESERVED: &[(&str, &str, &str)] = &[
 ];
 
 /// Files that still name what is reserved, as `STILL_UP`.
-const STILL_RESERVED: &[(&str, &str)] = &[
-    ("ingest/", "SystemTime::now"),
-    ("ingest/", "notify"),
-    ("ingest/", "parking_lot"),
-    ("ingest/", "std::fs"),
-    ("ingest/", "std::time::Instant"),
-];
+const STILL_RESERVED: &[(&str, &str)] = &[];
 
 /// Words of what is built on the engine, which knows none of it; nor does its manifest.
 const FOREIGN: &[&str] = &[
@@ -111,15 +105,13 @@ const FOREIGN: &[&str] = &[
     "transcripts",
 ];
 
+/// Names of the standard library in which such a word stands for something else.
+const HARMLESS: &[&str] = &["set_hook", "take_hook"];
+
 /// Files that still have such words, as `STILL_UP`.
 const STILL_FOREIGN: &[&str] = &[
     "Cargo.toml",
-    "base/detail.rs",
-    "base/event.rs",
-    "base/limits.rs",
-    "base/link.rs",
     "batch.rs",
-    "ingest/",
     "lineage/chain.rs",
     "lineage/common.rs",
     "lineage/tree.rs",
@@ -127,11 +119,6 @@ const STILL_FOREIGN: &[&str] = &[
     "log/index/tally.rs",
     "query/filter.rs",
     "query/listings.rs",
-    "seal/measure.rs",
-    "seal/tests.rs",
-    "segment/index/measure.rs",
-    "segment/index/tests.rs",
-    "segment/packed.rs",
     "sessions/",
     "snapshot.rs",
     "spool/file.rs",
@@ -211,7 +198,8 @@ fn the_engine_knows_nothing_of_what_is_built_on_it() {
     let manifest = Source::read(&root(), Path::new("Cargo.toml"));
     for file in sources().into_iter().chain([manifest]) {
         for (line, text) in (1..).zip(file.text.lines()) {
-            let foreign = words(text).find(|word| FOREIGN.contains(&word.as_str()));
+            let text = HARMLESS.iter().fold(text.to_owned(), |text, word| text.replace(word, ""));
+            let foreign = words(&text).find(|word| FOREIGN.contains(&word.as_str()));
             if let Some(word) = foreign.filter(|_| !still.covers(&file.name, "")) {
                 let _ = writeln!(
                     wrong,

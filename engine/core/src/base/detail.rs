@@ -6,10 +6,10 @@
 /// use forebear::{Detail, Event, Filter, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("tool_use").label("tool", "Bash").payload("ls"))?;
+/// store.append(Event::new("job").label("queue", "mail").payload("{}"))?;
 /// let filter = Filter::new().detail(Detail::Labels);
 /// let event = store.snapshot().events(&filter)?.items.remove(0);
-/// assert_eq!((event.label("tool"), event.payload()), (Some("Bash"), None));
+/// assert_eq!((event.label("queue"), event.payload()), (Some("mail"), None));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

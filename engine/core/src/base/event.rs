@@ -20,9 +20,9 @@ use crate::base::validate::{check_id, check_len};
 /// use forebear::{Event, LinkKind, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("a").instance("main").payload(r#"{"text":"hi"}"#))?;
-/// store.append(Event::new("tool_use").id("b").parent("a").label("tool", "Bash"))?;
-/// store.append(Event::new("user_message").id("c").parent("b").link(LinkKind::Spawned))?;
+/// store.append(Event::new("request").id("a").instance("main").payload(r#"{"text":"hi"}"#))?;
+/// store.append(Event::new("job").id("b").parent("a").label("queue", "mail"))?;
+/// store.append(Event::new("request").id("c").parent("b").link(LinkKind::Spawned))?;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Event {
 /// let store = Store::in_memory()?;
 /// let usage = |output| Usage { message: "m1".into(), input: 20, output, ..Usage::default() };
 /// store.append(Event::new("thinking").session("s").usage(usage(3)))?;
-/// store.append(Event::new("tool_use").session("s").usage(usage(80)))?;
+/// store.append(Event::new("job").session("s").usage(usage(80)))?;
 /// let session = store.snapshot().session("s")?.expect("it has events");
 /// assert_eq!((session.tokens.input, session.tokens.output), (20, 80));
 /// # Ok::<(), forebear::Error>(())
@@ -73,7 +73,7 @@ pub struct Usage {
 }
 
 impl Event {
-    /// An event of this kind (`user_message`, `tool_use`, … any text of 1 to
+    /// An event of this kind (`request`, `job`, … any text of 1 to
     /// [`MAX_KIND_BYTES`](limits::MAX_KIND_BYTES) bytes), with a new id,
     /// happening now.
     ///
@@ -81,7 +81,7 @@ impl Event {
     /// use forebear::{AppendStatus, Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// let appended = store.append(Event::new("user_message"))?;
+    /// let appended = store.append(Event::new("request"))?;
     /// assert_eq!(appended.status, AppendStatus::New);
     /// assert!(appended.id.as_uuid().is_some());
     /// # Ok::<(), forebear::Error>(())
@@ -107,7 +107,7 @@ impl Event {
     /// ```
     /// use forebear::{Event, EventId};
     ///
-    /// assert_eq!(Event::new("tool_use").id("call-7").as_id(), &EventId::from("call-7"));
+    /// assert_eq!(Event::new("job").id("call-7").as_id(), &EventId::from("call-7"));
     /// ```
     #[must_use]
     pub fn id(mut self, id: impl Into<EventId>) -> Self {
@@ -142,8 +142,8 @@ impl Event {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_result").id("result").parent("call"))?;
-    /// store.append(Event::new("tool_use").id("call"))?;
+    /// store.append(Event::new("job_done").id("result").parent("call"))?;
+    /// store.append(Event::new("job").id("call"))?;
     /// assert_eq!(store.snapshot().depth("result")?, Some(1));
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -159,9 +159,9 @@ impl Event {
     /// use forebear::{Event, LinkKind, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call"))?;
-    /// store.append(Event::new("user_message").id("agent").parent("call").link(LinkKind::Spawned))?;
-    /// assert_eq!(store.snapshot().get("agent")?.and_then(|event| event.link()), Some(LinkKind::Spawned));
+    /// store.append(Event::new("job").id("call"))?;
+    /// store.append(Event::new("request").id("worker").parent("call").link(LinkKind::Spawned))?;
+    /// assert_eq!(store.snapshot().get("worker")?.and_then(|event| event.link()), Some(LinkKind::Spawned));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -202,7 +202,7 @@ impl Event {
         self.time_ns(system_time_ns(time))
     }
 
-    /// Names the agent, process or thread that the event belongs to.
+    /// Names the process, worker or thread that the event belongs to.
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -241,9 +241,9 @@ impl Event {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call").label("tool", "Read").label("tool", "Bash"))?;
+    /// store.append(Event::new("job").id("call").label("queue", "slow").label("queue", "mail"))?;
     /// let event = store.snapshot().get("call")?.expect("it is stored");
-    /// assert_eq!(event.label("tool"), Some("Bash"));
+    /// assert_eq!(event.label("queue"), Some("mail"));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -262,9 +262,9 @@ impl Event {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call").payload(r#"{ "tool":  "Bash" }"#))?;
+    /// store.append(Event::new("job").id("call").payload(r#"{ "to":  "ada" }"#))?;
     /// let event = store.snapshot().get("call")?.expect("it is stored");
-    /// assert_eq!(event.payload(), Some(br#"{ "tool":  "Bash" }"#.as_slice()));
+    /// assert_eq!(event.payload(), Some(br#"{ "to":  "ada" }"#.as_slice()));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -307,9 +307,9 @@ impl Event {
     /// ```
     /// use forebear::Event;
     ///
-    /// let event = Event::new("tool_result").id("result").parent("call").label("tool", "Bash");
-    /// assert_eq!((event.as_kind(), event.as_parent()), ("tool_result", Some(&"call".into())));
-    /// assert_eq!((event.as_label("tool"), event.as_label("model")), (Some("Bash"), None));
+    /// let event = Event::new("job_done").id("result").parent("call").label("queue", "mail");
+    /// assert_eq!((event.as_kind(), event.as_parent()), ("job_done", Some(&"call".into())));
+    /// assert_eq!((event.as_label("queue"), event.as_label("model")), (Some("mail"), None));
     /// ```
     pub fn as_parent(&self) -> Option<&EventId> {
         self.parent.as_ref()

@@ -104,8 +104,8 @@ pub const MAX_CHECKPOINT_SOURCE_BYTES: usize = 4096;
 /// Longest position of a checkpoint, in bytes.
 pub const MAX_CHECKPOINT_BYTES: usize = 4096;
 
-/// Longest name of a session, in bytes: that of an agent's has the name of its
-/// session and that of its instance.
+/// Longest name of a session, in bytes: it may join the name that events give and that
+/// of an instance.
 pub const MAX_SESSION_BYTES: usize = 2 * MAX_NAME_BYTES + 1;
 
 /// Longest value of a field of a session's patch or of a relationship, such as its

@@ -25,9 +25,9 @@ pub enum LinkKind {
     /// The parent caused it: the usual link.
     #[default]
     Caused,
-    /// It goes on from the parent across a break, as a compacted transcript does.
+    /// It goes on from the parent across a break, as a rotated log does from the one before it.
     Continues,
-    /// The parent started the agent of which this is the first event.
+    /// The parent started the process, worker or job of which this is the first event.
     Spawned,
 }
 
@@ -82,10 +82,10 @@ impl FromStr for LinkKind {
 /// use forebear::{Event, EventId, Link, LinkKind, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("agent"))?;
-/// store.write(Link::new("agent", "a guess", LinkKind::Spawned).strength(10))?;
-/// store.write(Link::new("agent", "call", LinkKind::Spawned).strength(200))?;
-/// let event = store.snapshot().get("agent")?.expect("it is stored");
+/// store.append(Event::new("request").id("worker"))?;
+/// store.write(Link::new("worker", "a guess", LinkKind::Spawned).strength(10))?;
+/// store.write(Link::new("worker", "call", LinkKind::Spawned).strength(200))?;
+/// let event = store.snapshot().get("worker")?.expect("it is stored");
 /// assert_eq!(event.parent(), Some(&EventId::from("call")));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -107,8 +107,8 @@ impl Link {
     /// ```
     /// use forebear::{EventId, Link, LinkKind};
     ///
-    /// let link = Link::new("agent", "call", LinkKind::Spawned);
-    /// assert_eq!(link.child(), &EventId::from("agent"));
+    /// let link = Link::new("worker", "call", LinkKind::Spawned);
+    /// assert_eq!(link.child(), &EventId::from("worker"));
     /// assert_eq!(link.parent(), &EventId::from("call"));
     /// assert_eq!(link.kind(), LinkKind::Spawned);
     /// ```
@@ -128,9 +128,9 @@ impl Link {
     /// use forebear::{Link, LinkKind, Linked, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// # store.append(forebear::Event::new("user_message").id("agent"))?;
-    /// store.write(Link::new("agent", "call", LinkKind::Spawned))?;
-    /// let weaker = Link::new("agent", "other", LinkKind::Spawned).strength(Link::DEFAULT_STRENGTH - 1);
+    /// # store.append(forebear::Event::new("request").id("worker"))?;
+    /// store.write(Link::new("worker", "call", LinkKind::Spawned))?;
+    /// let weaker = Link::new("worker", "other", LinkKind::Spawned).strength(Link::DEFAULT_STRENGTH - 1);
     /// assert_eq!(store.write(weaker)?.links, [Linked::Refused]);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -148,9 +148,9 @@ impl Link {
     /// use forebear::{Link, LinkKind, Linked, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// # store.append(forebear::Event::new("user_message").id("agent"))?;
-    /// store.write(Link::new("agent", "later", LinkKind::Spawned).order(2_000))?;
-    /// let earlier = Link::new("agent", "earlier", LinkKind::Spawned).order(1_000);
+    /// # store.append(forebear::Event::new("request").id("worker"))?;
+    /// store.write(Link::new("worker", "later", LinkKind::Spawned).order(2_000))?;
+    /// let earlier = Link::new("worker", "earlier", LinkKind::Spawned).order(1_000);
     /// assert_eq!(store.write(earlier)?.links, [Linked::Accepted]);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -176,8 +176,8 @@ impl Link {
     /// ```
     /// use forebear::{Link, LinkKind};
     ///
-    /// let weak = Link::new("agent", "a guess", LinkKind::Spawned).strength(10);
-    /// let strong = Link::new("agent", "call", LinkKind::Spawned).strength(20);
+    /// let weak = Link::new("worker", "a guess", LinkKind::Spawned).strength(10);
+    /// let strong = Link::new("worker", "call", LinkKind::Spawned).strength(20);
     /// assert!(strong.outranks(&weak) && !weak.outranks(&strong) && !weak.outranks(&weak));
     /// ```
     pub fn outranks(&self, other: &Link) -> bool {

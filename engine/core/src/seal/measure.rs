@@ -55,12 +55,12 @@ fn measure_synthetic() {
         let id = EventId::from(uuid::Uuid::from_u64_pair(random.draw(), random.draw()));
         let payload = prose.payload();
         raw += payload.len() as u64;
-        let mut event = Event::new("tool_use")
+        let mut event = Event::new("job")
             .id(&id)
-            .instance(format!("agent-{instance}"))
+            .instance(format!("worker-{instance}"))
             .session("session")
             .label("project", ["engine", "bindings", "website"][number % 3])
-            .label("tool", ["Bash", "Read", "Edit", "Write", "Grep"][number % 5])
+            .label("queue", ["mail", "slow", "edit", "write", "search"][number % 5])
             .time_ns(1_700_000_000_000_000_000 + 1_000_003 * number as i64)
             .payload(payload);
         if let Some(parent) = tips[instance].take().filter(|_| number / 64 % 500 > 0) {
@@ -202,11 +202,11 @@ impl Prose {
     }
 
     fn payload(&mut self) -> Vec<u8> {
-        const TOOLS: [&str; 4] = ["read", "write", "search", "run"];
+        const VERBS: [&str; 4] = ["read", "write", "search", "run"];
         let random = &mut self.random;
         let mut payload = format!(
-            r#"{{"tool":"{}","line":{},"digest":"{:016x}","output":""#,
-            TOOLS[random.draw() as usize % 4],
+            r#"{{"verb":"{}","line":{},"digest":"{:016x}","output":""#,
+            VERBS[random.draw() as usize % 4],
             random.draw() % 1000,
             random.draw(),
         );

@@ -105,7 +105,7 @@ fn mixed() -> SimulatedDisk {
         let uuid = |n: u32| EventId::derived("tests", &n.to_le_bytes());
         let mut event = Event::new(if number % 7 == 0 { "error" } else { "tick" })
             .id(uuid(number))
-            .instance(format!("agent-{}", number % 5))
+            .instance(format!("worker-{}", number % 5))
             .time_ns(1_000_000 - i64::from(number))
             .label("number", number.to_string())
             .payload(format!("{{\"number\":{number},\"again\":{number}}}"));

@@ -380,7 +380,7 @@ mod tests {
         vec![
             plain.clone(),
             plain.clone().payload(""),
-            plain.clone().payload("{}").instance("agent").session("").parent(id(2)),
+            plain.clone().payload("{}").instance("worker").session("").parent(id(2)),
             plain.clone().id("a text").parent("another").link(LinkKind::Spawned).payload("x"),
             plain
                 .clone()

@@ -26,7 +26,7 @@ fn usual(count: u32, seed: u64) -> Sealed {
             .session(format!("session {instance} {}", n / 40_000))
             .label("model", ["large", "small", "tiny"][random.below(3) as usize])
             .label("status", ["good", "bad"][usize::from(random.below(10) == 0)])
-            .label("tool", ["read", "write", "run", "find", "ask"][random.below(5) as usize]);
+            .label("queue", ["read", "write", "run", "find", "ask"][random.below(5) as usize]);
         if let Some(parent) = &last[instance] {
             event = event.parent(parent);
         }
