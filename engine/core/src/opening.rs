@@ -61,7 +61,8 @@ pub(crate) fn open(
         Some(full) => [Some(full), Some(active)],
         None => [None, Some(active)],
     };
-    let view = View { sealed: manifest.sealed.clone().into(), logs, segments };
+    let view =
+        View { sealed: manifest.sealed.clone().into(), logs, segments, joins: Arc::default() };
     remove_leftovers(&**storage, &manifest)?;
     let catalog = Catalog::new(Arc::clone(storage), manifest);
     Ok(Opened { shared: Shared::new(view), catalog, log, lock, recovery })

@@ -19,6 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::storage::Storage;
 use crate::subscription::{StartFrom, Subscription};
 use crate::view::View;
+use crate::view::joins::Joins;
 
 pub use builder::ReaderBuilder;
 
@@ -47,6 +48,7 @@ pub struct Reader(Arc<Inner>);
 struct Inner {
     storage: Arc<dyn Storage>,
     segments: Arc<Segments>,
+    joins: Arc<Joins>,
     cache_bytes: usize,
     state: Mutex<State>,
 }
@@ -130,7 +132,8 @@ impl Reader {
         let (cache_bytes, map_bytes) = (caches.bytes(), caches.map_bytes());
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
         let state = Mutex::new(State::default());
-        let reader = Self(Arc::new(Inner { storage, segments, cache_bytes, state }));
+        let reader =
+            Self(Arc::new(Inner { storage, segments, joins: Arc::default(), cache_bytes, state }));
         reader.refresh()?;
         Ok(reader)
     }
@@ -380,7 +383,12 @@ impl Inner {
                 Some(current) if !changed => current.view.sealed.clone(),
                 _ => manifest.sealed.as_slice().into(),
             };
-            let view = View { sealed, logs, segments: Arc::clone(&self.segments) };
+            let view = View {
+                sealed,
+                logs,
+                segments: Arc::clone(&self.segments),
+                joins: Arc::clone(&self.joins),
+            };
             *current = Some(Current { view: Arc::new(view), durable_end });
         }
         let current = current.clone().map(|current| Current { durable_end, ..current });
@@ -412,7 +420,7 @@ impl Inner {
                 *follower = Some(log);
                 return Ok(true);
             }
-            self.segments.joins().clear();
+            self.joins.clear();
         }
         let name = log_name(start.segment);
         Err(Error::damaged(format!("expected {name} to grow, found it cut again and again")))

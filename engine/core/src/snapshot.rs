@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backup::{self, Backup};
+use crate::base::count_by::CountBy;
 use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
@@ -17,7 +18,7 @@ use crate::lineage::chain::{Chain, ChainOptions};
 use crate::lineage::common::{self, CommonCause};
 use crate::lineage::pieces::{Position, Tops};
 use crate::lineage::tree::{self, Descendant, TreeOptions};
-use crate::query::counts::{self, Bucket, Count, CountBy};
+use crate::query::counts::{self, Bucket, Count};
 use crate::query::events;
 use crate::query::filter::Filter;
 use crate::query::listings::{self, ClosingLink, MissingParent, RefusedLink, Resolved};
@@ -35,10 +36,10 @@ use crate::sessions::timeline::TimelineEntry;
 use crate::sessions::tree::{SessionMetrics, SessionNode, SessionPlace, SessionTreeOptions};
 use crate::sessions::waves::Wave;
 use crate::state::checkpoint::{self, Checkpoint};
-use crate::stored::{Content, Found, Lineage, StoredEvent};
 use crate::verify::{self, Finding, Verified};
 use crate::view::View;
 use crate::view::source::LastRead;
+use crate::view::stored::{Content, Found, Lineage, StoredEvent};
 
 /// A store as it was at one moment. What is written later does not show; the
 /// writer is not held up. Cheap to make and to clone.

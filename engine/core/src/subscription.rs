@@ -12,8 +12,8 @@ use crate::query::filter::Filter;
 use crate::query::plan::Plan;
 use crate::reader::{Current, Reader};
 use crate::snapshot::Snapshot;
-use crate::stored::StoredEvent;
 use crate::view::source::LastRead;
+use crate::view::stored::StoredEvent;
 use crate::view::{Source, View};
 
 /// Where a subscription begins.
@@ -265,7 +265,7 @@ impl Subscription {
     fn takes(
         &mut self,
         view: &View,
-        source: &Source<'_>,
+        source: &Source,
         planned: &Planned,
         seq: u64,
         row: u32,
@@ -280,7 +280,7 @@ impl Subscription {
             }
             self.since_ns = None;
         }
-        if !plan.takes_any(source, &self.filter, row)? {
+        if !plan.takes_any(&**source, &self.filter, row)? {
             return Ok(false);
         }
         if self.filter.root.is_some() {
@@ -311,18 +311,12 @@ impl Iterator for Subscription {
 }
 
 impl Planned {
-    fn new(
-        view: &View,
-        source: &Source<'_>,
-        filter: &Filter,
-        segment: u64,
-        end: u64,
-    ) -> Result<Self> {
+    fn new(view: &View, source: &Source, filter: &Filter, segment: u64, end: u64) -> Result<Self> {
         let root = match &filter.root {
             Some(root) => find_root(view, root)?,
             None => None,
         };
-        Ok(Self { segment, end, plan: Plan::new(source, filter)?, root })
+        Ok(Self { segment, end, plan: Plan::new(&**source, filter)?, root })
     }
 }
 

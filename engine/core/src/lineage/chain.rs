@@ -8,10 +8,10 @@ use crate::base::link::LinkKind;
 use crate::lineage::pieces::Position;
 use crate::lineage::up::Up;
 use crate::snapshot::Snapshot;
-use crate::stored::{Content, Lineage, StoredEvent};
-use crate::view::View;
 use crate::view::near::Near;
 use crate::view::source::LastRead;
+use crate::view::stored::{Content, Lineage, StoredEvent};
+use crate::view::{RowSource, Source, View};
 
 /// How to walk a chain.
 ///
@@ -204,7 +204,7 @@ impl<'s> Chain<'s> {
         Ok(Some(Self {
             loader: Loader {
                 view,
-                near: Near::new(view),
+                near: Near::default(),
                 detail: options.detail,
                 root: root_id,
                 last: LastRead::default(),
@@ -293,7 +293,7 @@ impl<'s> Chain<'s> {
 #[derive(Debug)]
 struct Loader<'s> {
     view: &'s View,
-    near: Near<'s>,
+    near: Near,
     detail: Detail,
     root: EventId,
     last: LastRead,
@@ -302,30 +302,55 @@ struct Loader<'s> {
 impl Loader<'_> {
     /// Where the link of an event leads.
     fn up(&mut self, seq: u64) -> Result<Up> {
-        let (source, row) = self.near.locate(seq)?;
+        let (source, row) = self.near.locate(self.view, seq)?;
         self.view.up_from(source, row)
     }
 
     /// An event whose link leads there; `next` is the one that is asked for next.
     fn event(&mut self, seq: u64, depth: u64, up: &Up, next: Option<u64>) -> Result<StoredEvent> {
-        let (source, row) = self.near.locate(seq)?;
-        let columns = source.columns(row)?;
-        if let Some(next) = next.filter(|_| self.detail == Detail::Payload) {
-            source.prefetch(next, &self.last);
+        let parent = if let &Up::Known(parent, _) = up { Some(parent) } else { None };
+        let lineage = Lineage { parent: None, link: up.kind(), depth, root: self.root.clone() };
+        let (source, row) = self.near.locate(self.view, seq)?;
+        let (detail, last) = (self.detail, &mut self.last);
+        let mut event = match source {
+            Source::Sealed(segment) => load(segment, row, detail, last, [next, parent], lineage)?,
+            Source::Log(log) => load(log, row, detail, last, [next, parent], lineage)?,
+        };
+        if event.lineage.parent.is_none() {
+            event.lineage.parent = match parent {
+                Some(parent) => {
+                    let (source, row) = self.near.locate(self.view, parent)?;
+                    Some(source.id(row)?)
+                }
+                None => up.parent_id(self.view)?,
+            };
         }
-        let content = match self.detail {
-            Detail::Columns => Content::Names(source.names(row)?),
-            detail => source.content(row, columns.place, detail, &mut self.last)?,
-        };
-        let parent = if let &Up::Known(parent, _) = up {
-            let (source, row) = self.near.locate(parent)?;
-            Some(source.id(row)?)
-        } else {
-            up.parent_id(self.view)?
-        };
-        let lineage = Lineage { parent, link: up.kind(), depth, root: self.root.clone() };
-        Ok(StoredEvent { columns, lineage, content })
+        Ok(event)
     }
+}
+
+/// What a source has of a row; its parent's id, too, where that is in the source. `next`
+/// is asked for next.
+fn load<S: RowSource>(
+    source: &S,
+    row: u32,
+    detail: Detail,
+    last: &mut LastRead,
+    [next, parent]: [Option<u64>; 2],
+    mut lineage: Lineage,
+) -> Result<StoredEvent> {
+    let columns = source.columns(row)?;
+    if let Some(next) = next.filter(|_| detail == Detail::Payload) {
+        source.prefetch(next, last);
+    }
+    if let Some(parent) = parent.and_then(|parent| source.row_of(parent)) {
+        lineage.parent = Some(source.id(parent)?);
+    }
+    let content = match detail {
+        Detail::Columns => Content::Names(source.names(row)?),
+        detail => source.content(row, columns.place, detail, last)?,
+    };
+    Ok(StoredEvent { columns, lineage, content })
 }
 
 impl Iterator for Chain<'_> {

@@ -1,15 +1,17 @@
 //! Ancestors, and the nearest cause that two events have in common.
 
+use std::ops::ControlFlow;
+
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::lineage::chain::ChainEnd;
 use crate::lineage::pieces::{Above, Position};
 use crate::lineage::up::Up;
 use crate::snapshot::Snapshot;
-use crate::stored::StoredEvent;
-use crate::view::View;
 use crate::view::joins::Join;
 use crate::view::near::Near;
+use crate::view::stored::StoredEvent;
+use crate::view::{RowSource, Source, View};
 
 /// What two events have in common.
 ///
@@ -151,10 +153,33 @@ enum Climbed {
 /// The ancestor so many edges above a row: O(log edges + log joins) in sealed
 /// segments, and O(edges) in logs.
 fn climb(view: &View, seq: u64, edges: u64) -> Result<Climbed> {
-    let mut near = Near::new(view);
+    let mut near = Near::default();
     let (mut at, mut left) = (seq, edges);
     while left > 0 {
-        let (source, row) = near.locate(at)?;
+        let step = match near.locate(view, at)?.0 {
+            Source::Sealed(segment) => climb_within(view, segment, at, left)?,
+            Source::Log(log) => climb_within(view, log, at, left)?,
+        };
+        match step {
+            ControlFlow::Continue((to, still)) => (at, left) = (to, still),
+            ControlFlow::Break(end) => return Ok(Climbed::End(end)),
+        }
+    }
+    Ok(Climbed::To(at))
+}
+
+/// Climbs as far as the way stays within one source: to the first row beyond it, or to
+/// the row asked for, and how many edges are left. Breaks with how the walk ends.
+fn climb_within<S: RowSource>(
+    view: &View,
+    source: &S,
+    seq: u64,
+    edges: u64,
+) -> Result<ControlFlow<ChainEnd, (u64, u64)>> {
+    let (mut at, mut left) = (seq, edges);
+    while left > 0
+        && let Some(row) = source.row_of(at)
+    {
         let below = source.below(row)?;
         let depth = u64::from(below.depth);
         // What is beyond the anchor is reached from there.
@@ -168,37 +193,39 @@ fn climb(view: &View, seq: u64, edges: u64) -> Result<Climbed> {
                     (at, left) = (leap.to, left - leap.edges);
                 }
                 Above::Known(join) | Above::New(join, _) => (at, left) = (join.parent, left - 1),
-                Above::Nothing => return Ok(Climbed::End(view.end_at(view.up(at)?)?)),
+                Above::Nothing => return Ok(ControlFlow::Break(view.end_at(view.up(at)?)?)),
             }
             continue;
         }
-        if let Some((ancestor, length)) = jump(view, &mut near, at)?.filter(|&(_, by)| by <= left) {
+        if let Some((ancestor, length)) = jump(view, source, row)?.filter(|&(_, by)| by <= left) {
             (at, left) = (ancestor, left - length);
             continue;
         }
-        let (source, row) = near.locate(at)?;
-        match view.up_from(source, row)? {
+        match view.up_within(source, row)? {
             Up::Known(parent, _) => (at, left) = (parent, left - 1),
-            other => return Ok(Climbed::End(view.end_at(other)?)),
+            other => return Ok(ControlFlow::Break(view.end_at(other)?)),
         }
     }
-    Ok(Climbed::To(at))
+    Ok(ControlFlow::Continue((at, left)))
 }
 
 /// An ancestor further up that the spine names, and how many links up it is.
-fn jump(view: &View, near: &mut Near<'_>, seq: u64) -> Result<Option<(u64, u64)>> {
-    let (source, row) = near.locate(seq)?;
+fn jump<S: RowSource>(view: &View, source: &S, row: u32) -> Result<Option<(u64, u64)>> {
     let Some((ancestor, depth)) = source.jump(row)?.filter(|&(ancestor, _)| view.holds(ancestor))
     else {
         return Ok(None);
     };
-    let (source, row) = near.locate(ancestor)?;
-    match depth.checked_sub(source.below(row)?.depth) {
-        Some(length @ 1..) => Ok(Some((ancestor, u64::from(length)))),
-        _ => Err(Error::damaged(format!(
+    let above = match source.row_of(ancestor) {
+        Some(row) => u64::from(source.below(row)?.depth),
+        None => depth_within(view, ancestor)?,
+    };
+    let Some(length @ 1..) = u64::from(depth).checked_sub(above) else {
+        let seq = source.first_seq() + u64::from(row);
+        return Err(Error::damaged(format!(
             "expected event {ancestor} to lie above event {seq}, found it no less deep; run verify"
-        ))),
-    }
+        )));
+    };
+    Ok(Some((ancestor, length)))
 }
 
 /// Where the walks from two rows of equal depth meet.
@@ -274,21 +301,21 @@ fn joined(view: &View, anchor: u64) -> Result<Join> {
 }
 
 fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
-    let (mut near_a, mut near_b) = (Near::new(view), Near::new(view));
+    let (mut near_a, mut near_b) = (Near::default(), Near::default());
     let (mut a, mut b) = (a, b);
     while a != b {
+        let (source_a, row_a) = near_a.locate(view, a)?;
+        let (source_b, row_b) = near_b.locate(view, b)?;
         // Jumps of one length to two places pass by nothing that both go back to.
         if let (Some(over_a), Some(over_b)) =
-            (jump(view, &mut near_a, a)?, jump(view, &mut near_b, b)?)
+            (jump_from(view, source_a, row_a)?, jump_from(view, source_b, row_b)?)
             && over_a.1 == over_b.1
             && over_a.0 != over_b.0
         {
             (a, b) = (over_a.0, over_b.0);
             continue;
         }
-        let (part_a, row_a) = near_a.locate(a)?;
-        let (part_b, row_b) = near_b.locate(b)?;
-        match (view.up_from(part_a, row_a)?, view.up_from(part_b, row_b)?) {
+        match (view.up_from(source_a, row_a)?, view.up_from(source_b, row_b)?) {
             (Up::Known(above_a, _), Up::Known(above_b, _)) => (a, b) = (above_a, above_b),
             (end_a, end_b) => {
                 return Ok(Met::Ends(ends(view, end_a)?, ends(view, end_b)?));
@@ -296,6 +323,13 @@ fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
         }
     }
     Ok(Met::At(a))
+}
+
+fn jump_from(view: &View, source: &Source, row: u32) -> Result<Option<(u64, u64)>> {
+    match source {
+        Source::Sealed(segment) => jump(view, segment, row),
+        Source::Log(log) => jump(view, log, row),
+    }
 }
 
 /// How a walk ends; one that would go on, wherever it ends.

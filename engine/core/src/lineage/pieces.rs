@@ -85,7 +85,7 @@ impl View {
         };
         // From the top down, since each builds on those above.
         for (anchor, join) in learnt.into_iter().rev() {
-            self.segments.joins().insert(anchor, join);
+            self.joins.insert(anchor, join);
         }
         if position.gap.is_some() {
             // Not all on the way are below the gap.
@@ -183,7 +183,7 @@ impl View {
         if seq >= self.first_seq() {
             return Ok(None);
         }
-        let joins = self.segments.joins();
+        let joins = &self.joins;
         if let Some(known) = joins.expired(seq, self.first_seq()) {
             return Ok(known.0);
         }
@@ -208,7 +208,7 @@ impl View {
             return Ok(Above::Nothing);
         }
         let (first, end) = (self.first_seq(), self.sealed_end());
-        if let Some(join) = self.segments.joins().get(anchor) {
+        if let Some(join) = self.joins.get(anchor) {
             if join.leap.is_within(first, end) {
                 return Ok(Above::Known(join));
             }

@@ -11,9 +11,9 @@ use crate::lineage::children::{Children, key_of};
 use crate::lineage::pieces::Tops;
 use crate::lineage::up::Up;
 use crate::snapshot::Snapshot;
-use crate::stored::{Found, StoredEvent};
 use crate::view::View;
 use crate::view::source::LastRead;
+use crate::view::stored::{Found, StoredEvent};
 
 /// The order in which descendants are listed.
 ///

@@ -6,7 +6,7 @@ use crate::base::link::LinkKind;
 use crate::base::row::{Claim, StoredParent};
 use crate::lineage::chain::ChainEnd;
 use crate::log::index::{Verdict, weigh};
-use crate::view::{Source, View};
+use crate::view::{RowSource, Source, View};
 
 /// Where the link of an event leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +54,16 @@ impl View {
         }
     }
 
-    /// The same, of a row of a part that was located before.
-    pub(crate) fn up_from(&self, source: &Source<'_>, row: u32) -> Result<Up> {
+    /// The same, of a row of a source that was located before. No virtual call.
+    pub(crate) fn up_from(&self, source: &Source, row: u32) -> Result<Up> {
+        match source {
+            Source::Sealed(segment) => self.up_within(segment, row),
+            Source::Log(log) => self.up_within(log, row),
+        }
+    }
+
+    /// The same, for walks that are generic over their source.
+    pub(crate) fn up_within<S: RowSource>(&self, source: &S, row: u32) -> Result<Up> {
         let (parent, kind) = source.stored_parent(row)?;
         match parent {
             StoredParent::Row(parent) if self.holds(parent) => Ok(Up::Known(parent, kind)),
@@ -85,7 +93,7 @@ impl View {
 
     /// The same of a row's event. Segments that were found to have none are not asked
     /// again.
-    fn claim_of(&self, source: &Source<'_>, row: u32) -> Result<Option<Claim>> {
+    fn claim_of<S: RowSource>(&self, source: &S, row: u32) -> Result<Option<Claim>> {
         let seq = source.first_seq() + u64::from(row);
         let first = self.not_asked(seq);
         if !self.has_claims_from(first) {
@@ -142,9 +150,9 @@ impl View {
     /// Where the link of an event leads that names a parent which was not stored when
     /// the event was, or has expired. What an event names stays its parent once it is
     /// stored, so that it is looked for until it was found.
-    fn named_late(&self, source: &Source<'_>, row: u32, kind: LinkKind) -> Result<Up> {
+    fn named_late<S: RowSource>(&self, source: &S, row: u32, kind: LinkKind) -> Result<Up> {
         let seq = source.first_seq() + u64::from(row);
-        let known = self.segments.joins().late_parent(seq);
+        let known = self.joins.late_parent(seq);
         if let Some(found) = known.filter(|&found| self.holds(found)) {
             return Ok(Up::Known(found, kind));
         }
@@ -159,7 +167,7 @@ impl View {
         }
         let up = self.unless_closing(&source.id(row)?, parent, found, kind)?;
         if let Up::Known(found, _) = up {
-            self.segments.joins().remember_late_parent(seq, found);
+            self.joins.remember_late_parent(seq, found);
         }
         Ok(up)
     }
@@ -186,7 +194,7 @@ impl View {
 
     /// The number of the first part that is yet to be asked for an event's parent.
     fn not_asked(&self, seq: u64) -> usize {
-        let segment = self.segments.joins().parentless_until(seq);
+        let segment = self.joins.parentless_until(seq);
         self.sealed.partition_point(|sealed| sealed.segment <= segment)
     }
 
@@ -194,7 +202,7 @@ impl View {
     /// `first` on having been asked: they do not change.
     fn remember_asked(&self, seq: u64, first: usize) {
         if let [.., last] = &self.sealed[first..] {
-            self.segments.joins().remember_parentless(seq, last.segment);
+            self.joins.remember_parentless(seq, last.segment);
         }
     }
 }

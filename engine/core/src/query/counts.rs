@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use crate::base::count_by::CountBy;
 use crate::base::error::{Error, Result};
 use crate::base::limits;
 use crate::base::page::{Cursor, Page};
@@ -13,29 +14,6 @@ use crate::query::filter::Filter;
 use crate::query::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::view::{Source, View};
-
-/// What to count events by.
-///
-/// ```
-/// use forebear::{CountBy, Event, Filter, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append_batch(["error", "tick", "tick"].map(Event::new))?;
-/// let counts = store.snapshot().count_by(&CountBy::Kind, &Filter::new())?;
-/// assert_eq!((counts[0].value.as_str(), counts[0].count), ("tick", 2));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CountBy {
-    /// Their kinds.
-    Kind,
-    /// Their instances.
-    Instance,
-    /// Their sessions; those without one are left out.
-    Session,
-    /// The values of the label with this key; those without it are left out.
-    Label(String),
-}
 
 /// How many events have a value.
 ///
@@ -159,7 +137,7 @@ fn count_column(
 }
 
 fn count_row(
-    source: &Source<'_>,
+    source: &Source,
     number: usize,
     row: u32,
     by: &CountBy,
@@ -189,7 +167,7 @@ fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> Result<HashMa
             add(&mut counts, values);
             continue;
         }
-        let Some(plan) = Plan::new(&source, filter)? else { continue };
+        let Some(plan) = Plan::new(&*source, filter)? else { continue };
         for value in source.label_values(key)? {
             let list = ListOf::Label(key.to_owned(), value.clone());
             let mut count = 0;
@@ -209,8 +187,8 @@ fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> Result<HashMa
     Ok(counts)
 }
 
-fn takes(view: &View, source: &Source<'_>, plan: &Plan, filter: &Filter, row: u32) -> Result<bool> {
-    if !plan.takes_any(source, filter, row)? {
+fn takes(view: &View, source: &Source, plan: &Plan, filter: &Filter, row: u32) -> Result<bool> {
+    if !plan.takes_any(&**source, filter, row)? {
         return Ok(false);
     }
     let Some(root) = &filter.root else { return Ok(true) };

@@ -14,8 +14,8 @@ use crate::lineage::pieces::Tops;
 use crate::query::filter::Filter;
 use crate::query::plan::Plan;
 use crate::snapshot::Snapshot;
-use crate::stored::{Found, StoredEvent};
-use crate::view::{Source, View};
+use crate::view::stored::{Found, StoredEvent};
+use crate::view::{RowSource, Source, View};
 
 pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
     let mut page = Page { items: Vec::<Found>::new(), next: None };
@@ -84,12 +84,16 @@ struct Merge<'p> {
     /// Parts that were not looked at yet, those that come last first: by number,
     /// with the time from which on they have rows.
     closed: Vec<(i64, usize)>,
-    open: BinaryHeap<Run<'p>>,
+    open: BinaryHeap<Run>,
 }
 
-/// What one part has still to give.
-struct Run<'p> {
-    source: Source<'p>,
+/// What one source has still to give.
+struct Run {
+    source: Source,
+    rest: Rest,
+}
+
+struct Rest {
     plan: Plan,
     backwards: bool,
     found: VecDeque<Moment>,
@@ -123,13 +127,14 @@ impl<'p> Merge<'p> {
 
     fn next(&mut self) -> Result<Option<Moment>> {
         while let Some(&(begins, number)) = self.closed.last() {
-            let behind = self.open.peek().and_then(|run| run.found.front()).is_some_and(|first| {
-                if self.filter.oldest_first {
-                    first.time_ns < begins
-                } else {
-                    first.time_ns > begins
-                }
-            });
+            let behind =
+                self.open.peek().and_then(|run| run.rest.found.front()).is_some_and(|first| {
+                    if self.filter.oldest_first {
+                        first.time_ns < begins
+                    } else {
+                        first.time_ns > begins
+                    }
+                });
             if behind {
                 break;
             }
@@ -137,9 +142,9 @@ impl<'p> Merge<'p> {
             self.open(number)?;
         }
         let Some(mut run) = self.open.pop() else { return Ok(None) };
-        let next = run.found.pop_front();
+        let next = run.rest.found.pop_front();
         run.fill(self.filter)?;
-        if !run.found.is_empty() {
+        if !run.rest.found.is_empty() {
             self.open.push(run);
         }
         Ok(next)
@@ -147,26 +152,36 @@ impl<'p> Merge<'p> {
 
     fn open(&mut self, number: usize) -> Result<()> {
         let source = self.view.source(number)?;
-        let Some(plan) = Plan::new(&source, self.filter)? else { return Ok(()) };
+        let Some(plan) = Plan::new(&*source, self.filter)? else { return Ok(()) };
         let from = Some(begin(self.filter, &source));
         let backwards = !self.filter.oldest_first;
-        let mut run = Run { source, plan, backwards, found: VecDeque::new(), from };
+        let rest = Rest { plan, backwards, found: VecDeque::new(), from };
+        let mut run = Run { source, rest };
         run.fill(self.filter)?;
-        if !run.found.is_empty() {
+        if !run.rest.found.is_empty() {
             self.open.push(run);
         }
         Ok(())
     }
 }
 
-impl Run<'_> {
+impl Run {
     /// Reads on until something is found or the list ends.
     fn fill(&mut self, filter: &Filter) -> Result<()> {
+        match &self.source {
+            Source::Sealed(segment) => self.rest.fill(segment, filter),
+            Source::Log(log) => self.rest.fill(log, filter),
+        }
+    }
+}
+
+impl Rest {
+    fn fill<S: RowSource>(&mut self, source: &S, filter: &Filter) -> Result<()> {
         let mut at_most = filter.limit.clamp(1, ROWS_AT_A_TIME);
         while self.found.is_empty()
             && let Some(from) = self.from.take()
         {
-            let places = self.plan.read(&self.source, from, self.backwards, at_most)?;
+            let places = self.plan.read(source, from, self.backwards, at_most)?;
             for &Place { time_ns, row } in &places {
                 let beyond = if self.backwards {
                     time_ns < filter.since_ns
@@ -176,8 +191,8 @@ impl Run<'_> {
                 if beyond {
                     return Ok(());
                 }
-                if self.plan.takes(&self.source, filter, row)? {
-                    let seq = self.source.first_seq() + u64::from(row);
+                if self.plan.takes(source, filter, row)? {
+                    let seq = source.first_seq() + u64::from(row);
                     self.found.push_back(Moment { time_ns, seq });
                 }
             }
@@ -194,30 +209,30 @@ impl Run<'_> {
     }
 }
 
-impl Ord for Run<'_> {
+impl Ord for Run {
     /// The run whose next row comes first is the greatest.
     fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.found.front().cmp(&other.found.front());
-        if self.backwards { order } else { order.reverse() }
+        let order = self.rest.found.front().cmp(&other.rest.found.front());
+        if self.rest.backwards { order } else { order.reverse() }
     }
 }
 
-impl PartialOrd for Run<'_> {
+impl PartialOrd for Run {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Run<'_> {
+impl PartialEq for Run {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Run<'_> {}
+impl Eq for Run {}
 
 /// Where reading a part begins.
-fn begin(filter: &Filter, source: &Source<'_>) -> Place {
+fn begin(filter: &Filter, source: &Source) -> Place {
     let first = Place { time_ns: filter.since_ns, row: 0 };
     let end = filter.until_ns.map_or(LAST, |until| Place { time_ns: until, row: 0 });
     let Some(cursor) = filter.after else {
@@ -289,12 +304,12 @@ fn visit_tree(
         let source = view.source(number)?;
         let known = plans.iter().position(|&(other, _)| other == number);
         if known.is_none() {
-            plans.push((number, Plan::new(&source, filter)?));
+            plans.push((number, Plan::new(&*source, filter)?));
         }
         let at = known.unwrap_or(plans.len() - 1);
         let Some(plan) = &plans[at].1 else { continue };
         let row = (moment.seq - source.first_seq()) as u32;
-        if plan.takes_any(&source, filter, row)? && visit(view, moment)?.is_break() {
+        if plan.takes_any(&*source, filter, row)? && visit(view, moment)?.is_break() {
             break;
         }
     }

@@ -1,11 +1,6 @@
 //! Listings of what stands out: roots, missing parents, refused and closing
 //! links, quarantined input.
 
-#![expect(
-    clippy::redundant_closure_for_method_calls,
-    reason = "a method of a source of one lifetime is not one of sources of any"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::base::detail::Detail;
@@ -17,7 +12,7 @@ use crate::base::link::{Link, LinkKind};
 use crate::base::page::{Cursor, PAGE_BYTES, Page};
 use crate::lineage::up::Up;
 use crate::snapshot::Snapshot;
-use crate::stored::{Found, StoredEvent};
+use crate::view::stored::{Found, StoredEvent};
 use crate::view::{Source, View};
 
 /// What the beginning of an id stands for.
@@ -160,7 +155,7 @@ pub(crate) fn roots(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<S
     let mut page = Page { items: Vec::new(), next: None };
     'sources: for number in begin.into_iter().flat_map(|begin| begin..view.len()) {
         let source = view.source(number)?;
-        for row in source.unnamed_rows(from.saturating_sub(source.first_seq()))? {
+        for row in source.unnamed_rows(from)? {
             let seq = source.first_seq() + u64::from(row);
             if view.up_from(&source, row)? != Up::Root {
                 continue;
@@ -248,8 +243,8 @@ pub(crate) fn quarantined(snapshot: &Snapshot, after: Option<Cursor>) -> Result<
 fn by_part<T>(
     view: &View,
     after: Option<Cursor>,
-    length: impl Fn(&Source<'_>) -> Result<usize>,
-    mut list: impl FnMut(&Source<'_>, usize, usize) -> Result<Vec<T>>,
+    length: impl Fn(&Source) -> Result<usize>,
+    mut list: impl FnMut(&Source, usize, usize) -> Result<Vec<T>>,
 ) -> Result<Page<T>> {
     let mut page = Page { items: Vec::new(), next: None };
     let (first_segment, mut from) =

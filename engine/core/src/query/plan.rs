@@ -4,7 +4,7 @@
 use crate::base::error::Result;
 use crate::base::row::{Facts, Flags, ListOf, Place};
 use crate::query::filter::Filter;
-use crate::view::Source;
+use crate::view::RowSource;
 
 /// What a filter asks of one part.
 #[derive(Clone, Debug)]
@@ -28,17 +28,17 @@ enum Check {
 
 impl Plan {
     /// None where no row of the part can meet the filter.
-    pub(crate) fn new(source: &Source<'_>, filter: &Filter) -> Result<Option<Self>> {
+    pub(crate) fn new<S: RowSource + ?Sized>(source: &S, filter: &Filter) -> Result<Option<Self>> {
         let mut wanted = Vec::new();
         let mut kinds = Vec::new();
         if let Some(instance) = &filter.instance {
             let list = ListOf::Instance(instance.clone());
-            let Some(number) = source.number_of_list(&list)? else { return Ok(None) };
+            let Some(number) = source.number_of(&list)? else { return Ok(None) };
             wanted.push((vec![list], Check::Instance(number)));
         }
         if let Some(session) = &filter.session {
             let list = ListOf::Session(session.clone());
-            let Some(number) = source.number_of_list(&list)? else { return Ok(None) };
+            let Some(number) = source.number_of(&list)? else { return Ok(None) };
             wanted.push((vec![list], Check::Session(number)));
         }
         for labels in &filter.labels {
@@ -50,7 +50,7 @@ impl Plan {
             wanted.push((vec![ListOf::Errors], Check::Errors));
         }
         for kind in &filter.kinds {
-            if let Some(number) = source.number_of_list(&ListOf::Kind(kind.clone()))? {
+            if let Some(number) = source.number_of(&ListOf::Kind(kind.clone()))? {
                 kinds.push((kind, number));
             }
         }
@@ -82,9 +82,9 @@ impl Plan {
     }
 
     /// The rows of the driver's list from a place on, in order, at most so many.
-    pub(crate) fn read(
+    pub(crate) fn read<S: RowSource + ?Sized>(
         &self,
-        source: &Source<'_>,
+        source: &S,
         from: Place,
         backwards: bool,
         at_most: usize,
@@ -108,7 +108,12 @@ impl Plan {
 
     /// Whether a row of the driver's list meets the other conditions, its root
     /// aside.
-    pub(crate) fn takes(&self, source: &Source<'_>, filter: &Filter, row: u32) -> Result<bool> {
+    pub(crate) fn takes<S: RowSource + ?Sized>(
+        &self,
+        source: &S,
+        filter: &Filter,
+        row: u32,
+    ) -> Result<bool> {
         let facts = source.facts(row)?;
         let plain = row < source.rows()
             && facts.time_ns >= filter.since_ns
@@ -128,7 +133,12 @@ impl Plan {
     }
 
     /// Whether a row of any list meets all conditions, its root aside.
-    pub(crate) fn takes_any(&self, source: &Source<'_>, filter: &Filter, row: u32) -> Result<bool> {
+    pub(crate) fn takes_any<S: RowSource + ?Sized>(
+        &self,
+        source: &S,
+        filter: &Filter,
+        row: u32,
+    ) -> Result<bool> {
         let driven = match &self.driver[..] {
             [ListOf::All] => true,
             lists => in_any(source, row, lists)?,
@@ -137,7 +147,7 @@ impl Plan {
     }
 }
 
-fn has(source: &Source<'_>, row: u32, facts: &Facts, check: &Check) -> Result<bool> {
+fn has<S: RowSource + ?Sized>(source: &S, row: u32, facts: &Facts, check: &Check) -> Result<bool> {
     Ok(match check {
         Check::Errors => facts.flags.has(Flags::ERROR),
         Check::Kind(kind) => facts.kind == *kind,
@@ -147,7 +157,7 @@ fn has(source: &Source<'_>, row: u32, facts: &Facts, check: &Check) -> Result<bo
     })
 }
 
-fn in_any(source: &Source<'_>, row: u32, lists: &[ListOf]) -> Result<bool> {
+fn in_any<S: RowSource + ?Sized>(source: &S, row: u32, lists: &[ListOf]) -> Result<bool> {
     for list in lists {
         if source.lists(list, row)? {
             return Ok(true);

@@ -102,7 +102,7 @@ pub(crate) fn stats(snapshot: &Snapshot) -> Result<Stats> {
 /// Counts a row; returns whether it is an event that came with an id.
 fn count_row(
     view: &View,
-    source: &Source<'_>,
+    source: &Source,
     row: u32,
     flags: Flags,
     stats: &mut Stats,

@@ -15,7 +15,6 @@ use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
 use crate::segment::sealed::Segment;
 use crate::storage::Storage;
-use crate::view::joins::Joins;
 
 /// Opens segments when they are first asked for.
 #[derive(Debug)]
@@ -24,7 +23,6 @@ pub(crate) struct Segments {
     open: Cache<u64, Arc<Segment>>,
     filters: Filters,
     chunks: Arc<ChunkCache>,
-    joins: Joins,
     /// How many bytes of maps may be in memory before they are given back.
     map_budget: u64,
     /// Counts how often segments were asked for.
@@ -49,7 +47,6 @@ impl Segments {
             open: Cache::new(OPEN_MAX),
             filters: Filters::default(),
             chunks: Arc::new(ChunkCache::new(cache_bytes)),
-            joins: Joins::new(),
             map_budget,
             clock: AtomicU64::new(0),
             writable,
@@ -140,11 +137,6 @@ impl Segments {
         found: impl FnMut(usize, usize),
     ) {
         self.filters.candidates_of(&*self.storage, sealed, keys, found);
-    }
-
-    /// What is known of the links between pieces.
-    pub(crate) fn joins(&self) -> &Joins {
-        &self.joins
     }
 
     /// Closes segments that have expired; returns the names of the files that were

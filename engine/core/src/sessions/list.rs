@@ -85,7 +85,7 @@ pub(super) fn scan(
 
 /// The sessions of a part by the last row that has to do with them, the newest
 /// first; those of one row are numbered.
-fn newest(source: &Source<'_>) -> Result<Vec<(i64, u64, String)>> {
+fn newest(source: &Source) -> Result<Vec<(i64, u64, String)>> {
     let mut found = Vec::new();
     source.session_heads(|name, head| {
         if head.touched > 0 {

@@ -14,7 +14,7 @@ use crate::sessions::related::{head, relationship};
 use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};
 use crate::snapshot::Snapshot;
-use crate::stored::StoredEvent;
+use crate::view::stored::StoredEvent;
 
 /// An event, the session that it belongs to, and how that belongs to the one above it.
 ///

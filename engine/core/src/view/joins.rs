@@ -97,8 +97,8 @@ impl Join {
     }
 }
 
-impl Joins {
-    pub(crate) fn new() -> Self {
+impl Default for Joins {
+    fn default() -> Self {
         Self {
             crossed: Cache::new(JOINS_MAX),
             late: Cache::new(LATE_MAX),
@@ -106,7 +106,9 @@ impl Joins {
             expired: Cache::new(EXPIRED_MAX),
         }
     }
+}
 
+impl Joins {
     /// The join above an anchor, if it was remembered.
     pub(crate) fn get(&self, anchor: u64) -> Option<Join> {
         self.crossed.get(&anchor)

@@ -3,10 +3,13 @@
 
 pub(crate) mod joins;
 mod late;
+mod log;
 mod lookup;
 pub(crate) mod near;
+mod sealed;
 pub(crate) mod source;
 mod state;
+pub(crate) mod stored;
 
 use std::sync::Arc;
 
@@ -15,8 +18,9 @@ use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::Sealed;
 use crate::segment::list::SealedList;
 use crate::segment::segments::Segments;
+use crate::view::joins::Joins;
 
-pub(crate) use source::Source;
+pub(crate) use source::{RowSource, Source};
 
 /// The segments and the logs of one moment. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub(crate) struct View {
     /// The logs that are not sealed, oldest first: the last is appended to.
     pub(crate) logs: [Option<LogView>; 2],
     pub(crate) segments: Arc<Segments>,
+    /// Links that were looked up once. Views of one store share them.
+    pub(crate) joins: Arc<Joins>,
 }
 
 impl View {
@@ -68,10 +74,10 @@ impl View {
     }
 
     /// The part with this number, from 0 for the oldest.
-    pub(crate) fn source(&self, number: usize) -> Result<Source<'_>> {
+    pub(crate) fn source(&self, number: usize) -> Result<Source> {
         match self.sealed.get(number) {
             Some(sealed) => self.segments.open(sealed).map(Source::Sealed),
-            None => Ok(Source::Log(self.log(number - self.sealed.len()))),
+            None => Ok(Source::Log(self.log(number - self.sealed.len()).clone())),
         }
     }
 
@@ -88,7 +94,7 @@ impl View {
     }
 
     /// The part that a row is in, and which of its rows it is.
-    pub(crate) fn locate(&self, seq: u64) -> Result<Option<(Source<'_>, u32)>> {
+    pub(crate) fn locate(&self, seq: u64) -> Result<Option<(Source, u32)>> {
         let Some(number) = self.number_of(seq) else { return Ok(None) };
         let source = self.source(number)?;
         let row = (seq - source.first_seq()) as u32;

@@ -1,27 +1,22 @@
-//! Locating rows one after the other, which mostly lie in one part.
+//! Locating rows one after the other, which mostly lie in one segment.
 
 use std::ops::Range;
 
 use crate::base::error::{Error, Result};
 use crate::view::{Source, View};
 
-/// Locates rows, and remembers the part that the last one was in.
-#[derive(Debug)]
-pub(crate) struct Near<'p> {
-    view: &'p View,
-    last: Option<(Range<u64>, Source<'p>)>,
+/// Locates rows, and remembers the source that the last one was in.
+#[derive(Debug, Default)]
+pub(crate) struct Near {
+    last: Option<(Range<u64>, Source)>,
 }
 
-impl<'p> Near<'p> {
-    pub(crate) fn new(view: &'p View) -> Self {
-        Self { view, last: None }
-    }
-
-    /// The part that a row is in, and which of its rows it is. Fails where it has
-    /// expired.
-    pub(crate) fn locate(&mut self, seq: u64) -> Result<(&Source<'p>, u32)> {
+impl Near {
+    /// The source that a row of the view is in, and which of its rows it is. Fails where
+    /// it has expired. The view is the same at each call.
+    pub(crate) fn locate(&mut self, view: &View, seq: u64) -> Result<(&Source, u32)> {
         if !self.last.as_ref().is_some_and(|(seqs, _)| seqs.contains(&seq)) {
-            let Some((source, _)) = self.view.locate(seq)? else {
+            let Some((source, _)) = view.locate(seq)? else {
                 return Err(Error::expired(seq));
             };
             let first = source.first_seq();

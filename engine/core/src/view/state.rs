@@ -1,13 +1,12 @@
 //! State over all parts: folded from what was carried, the segments and the logs.
 
 use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow, Range};
+use std::ops::{ControlFlow, Range};
 
 use crate::base::error::{Error, Result};
 use crate::base::page::Cursor;
-use crate::base::state::{Family, Kept};
-use crate::log::index::{Head, Tallies};
-use crate::log::view::LogView;
+use crate::base::state::Family;
+use crate::log::index::Head;
 use crate::state::{self, fold, session};
 use crate::view::{Source, View};
 
@@ -39,9 +38,10 @@ impl View {
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
         for number in self.that_fold(family, key, &range) {
             let source = self.source(number)?;
-            let kept = match &source {
-                Source::Log(log) if !range.contains(&number) => log_carried(log, family, key)?,
-                _ => source.state(family, key)?,
+            let kept = if range.contains(&number) {
+                source.state(family, key)?
+            } else {
+                source.state_carried(family, key)?
             };
             let Some(kept) = kept else { continue };
             own.extend(kept.own.filter(|_| range.contains(&number)));
@@ -128,7 +128,7 @@ impl View {
         let mut names = BTreeSet::new();
         let any = state::filter_id(state::family_digest(family));
         for number in self.candidates(&any).filter(|number| range.contains(number)) {
-            self.source(number)?.state_names(family, after, at_most, |name| {
+            self.source(number)?.state_names(family, after, at_most, &mut |name| {
                 if names.len() >= at_most {
                     if names.last().is_none_or(|last: &String| name >= last.as_str()) {
                         return Ok(ControlFlow::Break(()));
@@ -155,7 +155,7 @@ impl View {
     ) -> Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         for number in self.candidates(&state::filter_id(state::digest(family, known))) {
-            self.source(number)?.state_names(family, Some(prefix), LOG_KEYS, |name| {
+            self.source(number)?.state_names(family, Some(prefix), usize::MAX, &mut |name| {
                 if !name.starts_with(prefix) {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -172,7 +172,7 @@ impl View {
         let mut found = None;
         for number in self.candidates(&state::filter_id(digest)) {
             let source = self.source(number)?;
-            source.state_names(family, None, usize::MAX, |name| {
+            source.state_names(family, None, usize::MAX, &mut |name| {
                 if state::digest(family, name) != digest {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -195,16 +195,8 @@ impl View {
     }
 }
 
-impl Source<'_> {
-    /// What the part has of a key.
-    pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
-        match self {
-            Source::Sealed(segment) => segment.state(family, key),
-            Source::Log(log) => log_state(log, family, key),
-        }
-    }
-
-    /// Shows the sessions that this part has events of, each with what those come to,
+impl Source {
+    /// Shows the sessions that this source has events of, each with what those come to,
     /// until `show` breaks off.
     pub(crate) fn session_heads(
         &self,
@@ -227,89 +219,4 @@ impl Source<'_> {
             }
         }
     }
-
-    /// Shows the keys of a family behind one, in order, until `show` breaks off. At a
-    /// time it looks at `at_once`.
-    fn state_names(
-        &self,
-        family: Family,
-        after: Option<&str>,
-        at_once: usize,
-        mut show: impl FnMut(&str) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let log = match self {
-            Source::Sealed(segment) => return segment.state_names(family, after, show),
-            Source::Log(log) => log,
-        };
-        let mut after = after.map(str::to_owned);
-        loop {
-            let at_once = at_once.clamp(1, LOG_KEYS);
-            let mut found = log.index().states().after(family, after.as_deref(), log.at(), at_once);
-            if family == Family::Session {
-                found = with_sessions(found, &log.sessions(), after.as_deref(), at_once);
-            }
-            let done = found.len() < at_once;
-            for name in found {
-                if show(&name)?.is_break() {
-                    return Ok(());
-                }
-                after = Some(name);
-            }
-            if done {
-                return Ok(());
-            }
-        }
-    }
 }
-
-/// The least of names and of those of sessions behind one, at most so many.
-fn with_sessions(
-    names: Vec<String>,
-    sessions: &Tallies,
-    after: Option<&str>,
-    at_most: usize,
-) -> Vec<String> {
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let sessions = sessions.range::<str, _>((from, Bound::Unbounded)).take(at_most);
-    let mut all: BTreeSet<String> = sessions.map(|(name, _)| name.clone()).collect();
-    all.extend(names);
-    all.into_iter().take(at_most).collect()
-}
-
-/// What was carried into a log of a key.
-fn log_carried(log: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
-    let places = log.index().states().places(family, key, log.at());
-    let mut kept = Kept::default();
-    for (segment, place) in places.unwrap_or_default().carried {
-        kept.carried.push((segment, log.log.reader.state_value(place, log.visible.log_end)?));
-    }
-    Ok((!kept.carried.is_empty()).then_some(kept))
-}
-
-fn log_state(log: &LogView, family: Family, key: &str) -> Result<Option<Kept>> {
-    // The values are read without holding the index.
-    let places = log.index().states().places(family, key, log.at());
-    let events = match family {
-        Family::Session => log.sessions().get(key).map(session::of_tally),
-        Family::Relationship | Family::Checkpoint | Family::Lineage => None,
-    };
-    if places.is_none() && events.is_none() {
-        return Ok(None);
-    }
-    let places = places.unwrap_or_default();
-    let value = |place| log.log.reader.state_value(place, log.visible.log_end);
-    let mut kept = Kept::default();
-    for place in places.own {
-        kept.own = Some(fold(family, kept.own.as_deref(), &value(place)?)?);
-    }
-    for (segment, place) in places.carried {
-        kept.carried.push((segment, value(place)?));
-    }
-    if let Some(tally) = &events {
-        kept.own = Some(fold(family, kept.own.as_deref(), tally)?);
-    }
-    Ok(Some(kept))
-}
-
-/// Keys of a log that are looked at under one lock.
-const LOG_KEYS: usize = 1024;

@@ -269,12 +269,7 @@ impl Writer {
     }
 
     /// The id that an event of an earlier segment names as its parent.
-    fn named_id(
-        &self,
-        source: &Source<'_>,
-        row: u32,
-        parent: StoredParent,
-    ) -> Result<Option<EventId>> {
+    fn named_id(&self, source: &Source, row: u32, parent: StoredParent) -> Result<Option<EventId>> {
         match parent {
             StoredParent::None => Ok(None),
             StoredParent::Row(parent) if parent < source.first_seq() => {

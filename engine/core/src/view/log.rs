@@ -1,0 +1,433 @@
+//! The rows of a log, as far as a view sees them.
+
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use crate::base::count_by::CountBy;
+use crate::base::detail::Detail;
+use crate::base::error::{Error, Result};
+use crate::base::event::Quarantined;
+use crate::base::id::EventId;
+use crate::base::link::{Link, LinkKind};
+use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
+use crate::base::state::{Family, Kept};
+use crate::log::content::same_content;
+use crate::log::fields::ArchivedEventMeta;
+use crate::log::index::{Anchor, Dimension, Index, Made, Postings, StoredLink, Tallies};
+use crate::log::reader::Via;
+use crate::log::view::LogView;
+use crate::state::{fold, session};
+use crate::view::source::{LastRead, RowSource};
+use crate::view::stored::{Content, Names};
+
+impl RowSource for LogView {
+    fn first_seq(&self) -> u64 {
+        LogView::first_seq(self)
+    }
+
+    fn rows(&self) -> u32 {
+        self.visible.rows
+    }
+
+    fn head(&self, id: &EventId) -> Result<Option<(u32, bool)>> {
+        let index = self.index();
+        let row = index.find(id).filter(|&row| self.sees(row));
+        Ok(row.map(|row| (row, index.row(row).flags.has(Flags::VERSION))))
+    }
+
+    fn copies(&self, id: &EventId) -> Result<Vec<u32>> {
+        let index = self.index();
+        let Some(head) = index.find(id).filter(|&row| self.sees(row)) else {
+            return Ok(Vec::new());
+        };
+        let later = index.versions(head).iter().copied().filter(|&row| self.sees(row));
+        Ok(std::iter::once(head).chain(later).collect())
+    }
+
+    fn id(&self, row: u32) -> Result<EventId> {
+        Ok(self.index().id(row))
+    }
+
+    fn flags(&self, row: u32) -> Result<Flags> {
+        Ok(self.index().row(row).flags)
+    }
+
+    fn columns(&self, row: u32) -> Result<Columns> {
+        let index = self.index();
+        let entry = index.row(row);
+        Ok(Columns {
+            seq: self.first_seq() + u64::from(row),
+            version: entry.flags.has(Flags::VERSION),
+            derived_id: entry.flags.has(Flags::DERIVED),
+            id: index.id(row),
+            time_ns: entry.time_ns,
+            place: entry.offset,
+        })
+    }
+
+    fn names(&self, row: u32) -> Result<Names> {
+        let index = self.index();
+        let entry = index.row(row);
+        let text = |number| Arc::clone(index.text(number));
+        Ok(Names::Log {
+            kind: text(entry.kind),
+            instance: text(entry.instance),
+            session: (entry.session != NONE).then(|| text(entry.session)),
+        })
+    }
+
+    fn content(
+        &self,
+        _row: u32,
+        place: u64,
+        detail: Detail,
+        last: &mut LastRead,
+    ) -> Result<Content> {
+        let (end, payload) = (self.visible.log_end, detail == Detail::Payload);
+        let via = Via::Maps(&mut last.window);
+        self.log.reader.event(place, end, payload, via).map(Content::Record)
+    }
+
+    fn prefetch(&self, seq: u64, last: &LastRead) {
+        if let Some(row) = self.row_of(seq) {
+            last.window.prefetch(self.index().row(row).offset);
+        }
+    }
+
+    fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
+        let index = self.index();
+        let kind = index.row(index.row(row).first).flags.link();
+        let seq = |row: u32| self.first_seq() + u64::from(row);
+        let parent = match index.stored_link(row, self.at()) {
+            StoredLink::None => StoredParent::None,
+            StoredLink::Row(parent) => StoredParent::Row(seq(parent)),
+            StoredLink::Outside(parent, _) => StoredParent::Row(parent),
+            StoredLink::Awaited(_) => StoredParent::Awaited,
+            StoredLink::Closing(parent) => StoredParent::Closing(seq(parent)),
+        };
+        Ok((parent, kind))
+    }
+
+    fn below(&self, row: u32) -> Result<Below> {
+        let position = self.index().firm_position(row, self.at());
+        let anchor = match position.anchor {
+            Anchor::Row(row) => self.first_seq() + u64::from(row),
+            Anchor::Outside(seq, _) => seq,
+        };
+        Ok(Below { anchor, depth: position.depth })
+    }
+
+    fn anchor_id(&self, row: u32) -> Result<EventId> {
+        let index = self.index();
+        match index.firm_position(row, self.at()).anchor {
+            Anchor::Row(row) => Ok(index.id(row)),
+            Anchor::Outside(_, id) => Ok(id),
+        }
+    }
+
+    fn outside_parent_id(&self, row: u32) -> Result<EventId> {
+        match self.index().stored_link(row, self.at()) {
+            StoredLink::Outside(_, id) | StoredLink::Awaited(id) => Ok(id),
+            _ => {
+                let seq = self.first_seq() + u64::from(row);
+                Err(Error::damaged(format!("expected event {seq} to name a parent elsewhere")))
+            }
+        }
+    }
+
+    fn jump(&self, _row: u32) -> Result<Option<(u64, u32)>> {
+        Ok(None)
+    }
+
+    fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
+        Ok(standing(self, &self.index(), child))
+    }
+
+    fn claims(&self) -> Result<Vec<Claim>> {
+        let index = self.index();
+        let children = index.claimed_children();
+        Ok(children.filter_map(|child| standing(self, &index, &child)).collect())
+    }
+
+    fn claims_under(&self, parent: &EventId) -> Result<Vec<Claim>> {
+        let index = self.index();
+        let children = index.claimed_under(parent).iter();
+        let claims = children.filter_map(|child| standing(self, &index, child));
+        Ok(claims.filter(|claim| claim.link.parent == *parent).collect())
+    }
+
+    fn named_children(&self, parent: &EventId, seq: u64) -> Result<Vec<u32>> {
+        let index = self.index();
+        let row = self.row_of(seq);
+        let mut rows: Vec<u32> = match row {
+            Some(row) => index.named_children(row, self.at()).collect(),
+            None => index.outside_children(seq).to_vec(),
+        };
+        // Those that named it where it was not stored, not yet or no more.
+        if row.is_none_or(|row| index.row(row).flags.has(Flags::VERSION)) {
+            rows.extend(index.awaiting(parent));
+        }
+        rows.retain(|&row| self.sees(row));
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(rows)
+    }
+
+    fn is_marked(&self, child: &EventId, parent: &EventId) -> Result<bool> {
+        Ok(self.index().is_closing(child, parent, self.at()))
+    }
+
+    fn equal_copy(
+        &self,
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        payload: Option<&[u8]>,
+    ) -> Result<Option<u32>> {
+        let index = self.index();
+        let Some(head) = index.find(id) else { return Ok(None) };
+        let rows = index.candidates(head, index.fingerprint(fields, payload));
+        let places: Vec<_> = rows.into_iter().map(|row| (row, index.row(row).offset)).collect();
+        // Records are read without holding the index.
+        drop(index);
+        for (row, place) in places {
+            match self.log.reader.event(place, self.visible.log_end, true, Via::Reads) {
+                Ok(record) if same_content(&record, fields, payload) => return Ok(Some(row)),
+                Ok(_) => {}
+                // What can't be compared is kept beside it: nothing is lost.
+                Err(error) if error.is_damaged() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    fn was_refused(&self, claim: &Link) -> Result<bool> {
+        Ok(self.index().was_refused(claim))
+    }
+
+    fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
+        Ok(self.index().knows_quarantined(key))
+    }
+
+    fn number_of(&self, list: &ListOf) -> Result<Option<u32>> {
+        Ok(match list {
+            ListOf::Kind(text) | ListOf::Instance(text) | ListOf::Session(text) => {
+                self.index().find_text(text)
+            }
+            ListOf::All | ListOf::Errors | ListOf::Label(..) => None,
+        })
+    }
+
+    fn text(&self, number: u32) -> String {
+        self.index().text(number).to_string()
+    }
+
+    fn list_len(&self, list: &ListOf) -> Result<usize> {
+        Ok(postings(&self.index(), list).map_or(0, Postings::len))
+    }
+
+    fn list(
+        &self,
+        list: &ListOf,
+        from: Place,
+        backwards: bool,
+        at_most: usize,
+    ) -> Result<Vec<Place>> {
+        let index = self.index();
+        let Some(postings) = postings(&index, list) else { return Ok(Vec::new()) };
+        let rows = index.rows();
+        let place = |row: u32| Place::of(rows, row);
+        Ok(if backwards {
+            postings.backwards(rows, from).take(at_most).map(place).collect()
+        } else {
+            postings.forwards(rows, from).take(at_most).map(place).collect()
+        })
+    }
+
+    fn lists(&self, list: &ListOf, row: u32) -> Result<bool> {
+        let index = self.index();
+        Ok(postings(&index, list).is_some_and(|list| list.contains(index.rows(), row)))
+    }
+
+    fn facts(&self, row: u32) -> Result<Facts> {
+        let index = self.index();
+        let row = index.row(row);
+        Ok(Facts {
+            time_ns: row.time_ns,
+            flags: row.flags,
+            kind: row.kind,
+            instance: row.instance,
+            session: row.session,
+        })
+    }
+
+    fn values(&self, _by: &CountBy) -> Result<Option<Vec<(String, u64)>>> {
+        Ok(None)
+    }
+
+    fn label_values(&self, key: &str) -> Result<Vec<String>> {
+        let index = self.index();
+        let Some(key) = index.find_text(key) else { return Ok(Vec::new()) };
+        let values = index.label_values(key);
+        Ok(values.iter().map(|&value| index.text(value).to_string()).collect())
+    }
+
+    fn unnamed_rows(&self, from: u64) -> Result<Vec<u32>> {
+        let index = self.index();
+        let from = u32::try_from(from.saturating_sub(self.first_seq())).unwrap_or(u32::MAX);
+        let named = Flags::VERSION | Flags::LOST | Flags::NAMED;
+        let unnamed = |&row: &u32| !index.row(row).flags.has(named);
+        Ok((from..self.rows()).filter(unnamed).collect())
+    }
+
+    fn uuids(&self, low: [u8; 16], high: [u8; 16], at_most: usize) -> Result<Vec<[u8; 16]>> {
+        let index = self.index();
+        let rows = &index.rows()[..self.rows() as usize];
+        let other = Flags::TEXT | Flags::LOST;
+        let wanted = rows.iter().filter(|row| !row.flags.has(other)).map(|row| row.id);
+        let mut ids: Vec<_> = wanted.filter(|id| (low..=high).contains(id)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.truncate(at_most);
+        Ok(ids)
+    }
+
+    fn awaited(&self) -> Result<Vec<EventId>> {
+        let index = self.index();
+        let at = self.at();
+        let missing = index.missing().iter();
+        let missing = missing.filter(|entry| entry.since <= at && at < entry.until);
+        Ok(missing.map(|entry| entry.id.clone()).collect())
+    }
+
+    fn refused_len(&self) -> usize {
+        self.index().refused(self.at()).len()
+    }
+
+    fn refused(&self, from: usize, at_most: usize) -> Result<Vec<Link>> {
+        let index = self.index();
+        let refused = index.refused(self.at()).iter().skip(from).take(at_most);
+        Ok(refused.map(|refused| refused.link.clone()).collect())
+    }
+
+    fn closing_len(&self) -> usize {
+        self.index().closing(self.at()).len()
+    }
+
+    fn closing(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>> {
+        let index = self.index();
+        let closing = index.closing(self.at()).iter().skip(from).take(at_most);
+        Ok(closing.map(|closing| index.closing_ends(closing, self.at())).collect())
+    }
+
+    fn quarantined_len(&self) -> Result<usize> {
+        Ok(self.index().quarantined(self.at()).len())
+    }
+
+    fn quarantined(&self, number: usize) -> Result<Option<Quarantined>> {
+        let place = self.index().quarantined(self.at()).get(number).copied();
+        let read = |(offset, _)| self.log.reader.quarantined(offset, self.visible.log_end);
+        place.map(read).transpose()
+    }
+
+    fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
+        // The values are read without holding the index.
+        let places = self.index().states().places(family, key, self.at());
+        let events = match family {
+            Family::Session => self.sessions().get(key).map(session::of_tally),
+            Family::Relationship | Family::Checkpoint | Family::Lineage => None,
+        };
+        if places.is_none() && events.is_none() {
+            return Ok(None);
+        }
+        let places = places.unwrap_or_default();
+        let value = |place| self.log.reader.state_value(place, self.visible.log_end);
+        let mut kept = Kept::default();
+        for place in places.own {
+            kept.own = Some(fold(family, kept.own.as_deref(), &value(place)?)?);
+        }
+        for (segment, place) in places.carried {
+            kept.carried.push((segment, value(place)?));
+        }
+        if let Some(tally) = &events {
+            kept.own = Some(fold(family, kept.own.as_deref(), tally)?);
+        }
+        Ok(Some(kept))
+    }
+
+    fn state_carried(&self, family: Family, key: &str) -> Result<Option<Kept>> {
+        let places = self.index().states().places(family, key, self.at());
+        let mut kept = Kept::default();
+        for (segment, place) in places.unwrap_or_default().carried {
+            let value = self.log.reader.state_value(place, self.visible.log_end)?;
+            kept.carried.push((segment, value));
+        }
+        Ok((!kept.carried.is_empty()).then_some(kept))
+    }
+
+    fn state_names(
+        &self,
+        family: Family,
+        after: Option<&str>,
+        at_once: usize,
+        show: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let mut after = after.map(str::to_owned);
+        loop {
+            let at_once = at_once.clamp(1, LOG_KEYS);
+            let mut found =
+                self.index().states().after(family, after.as_deref(), self.at(), at_once);
+            if family == Family::Session {
+                found = with_sessions(found, &self.sessions(), after.as_deref(), at_once);
+            }
+            let done = found.len() < at_once;
+            for name in found {
+                if show(&name)?.is_break() {
+                    return Ok(());
+                }
+                after = Some(name);
+            }
+            if done {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn standing(log: &LogView, index: &Index, child: &EventId) -> Option<Claim> {
+    let (link, Made { rows, claims: number }) = index.standing(child, log.at())?;
+    let before_seq = log.first_seq() + u64::from(rows);
+    Some(Claim { link: link.clone(), before_seq, number })
+}
+
+fn postings<'i>(index: &'i Index, list: &ListOf) -> Option<&'i Postings> {
+    let dimension = match list {
+        ListOf::All => Dimension::All,
+        ListOf::Errors => Dimension::Errors,
+        ListOf::Kind(kind) => Dimension::Kind(index.find_text(kind)?),
+        ListOf::Instance(instance) => Dimension::Instance(index.find_text(instance)?),
+        ListOf::Session(session) => Dimension::Session(index.find_text(session)?),
+        ListOf::Label(key, value) => {
+            Dimension::Label(index.find_text(key)?, index.find_text(value)?)
+        }
+    };
+    index.postings(dimension)
+}
+
+/// The least of names and of those of sessions behind one, at most so many.
+fn with_sessions(
+    names: Vec<String>,
+    sessions: &Tallies,
+    after: Option<&str>,
+    at_most: usize,
+) -> Vec<String> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let sessions = sessions.range::<str, _>((from, Bound::Unbounded)).take(at_most);
+    let mut all: BTreeSet<String> = sessions.map(|(name, _)| name.clone()).collect();
+    all.extend(names);
+    all.into_iter().take(at_most).collect()
+}
+
+/// Keys of a log that are looked at under one lock.
+const LOG_KEYS: usize = 1024;
