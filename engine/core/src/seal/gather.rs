@@ -12,7 +12,7 @@ use crate::log::index::{Index, Row};
 use crate::log::record::{FRAME_BYTES, Frame};
 use crate::seal::spine::outside_parent;
 use crate::seal::window::Window;
-use crate::segment::chunks::{Chunk, ChunkWriter, PIECE_BYTES, Placed};
+use crate::segment::chunks::{Chunk, ChunkWriter, LARGE_CHUNK_BYTES, Placed};
 use crate::segment::output::Output;
 use crate::segment::packed::{Known, Packer};
 use crate::segment::spine::Entry;
@@ -139,9 +139,9 @@ impl Gatherer<'_, '_> {
         self.chunks.write(chunk, self.out, placed)?;
         let mut at = offset + front as u64;
         while at < end {
-            let piece = (end - at).min(PIECE_BYTES as u64);
-            self.chunks.write_piece(self.window.read(at, piece as usize, end)?, self.out)?;
-            at += piece;
+            let length = (end - at).min(LARGE_CHUNK_BYTES as u64);
+            self.chunks.write_payload(self.window.read(at, length as usize, end)?, self.out)?;
+            at += length;
         }
         Ok(())
     }

@@ -11,46 +11,46 @@ use crate::segment::pages::{PageDigest, page_digest};
 
 /// Size of a chunk's entry in the table.
 pub(crate) const CHUNK_ENTRY_BYTES: usize = 32;
-/// More bytes than any chunk has before compression: the fields of a record.
+/// The most bytes of a chunk before compression: more than the fields of any record.
 pub(crate) const MAX_CHUNK_BYTES: usize = 2 << 20;
 
-/// What the table holds of a chunk.
+/// A chunk's entry in the chunk table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkEntry {
     /// Where its bytes begin before compression, in units of 16.
     pub(crate) raw: u32,
-    /// Bytes that it takes in the file; as many as before if it isn't compressed.
+    /// Bytes that it takes in the file; as many as before compression if it isn't compressed.
     pub(crate) stored: u32,
-    /// Whether it goes on with the payload of a record that began before.
-    pub(crate) piece: bool,
+    /// Whether it continues the payload of a record that begins in an earlier chunk.
+    pub(crate) continues: bool,
     /// Where in the file it begins.
     pub(crate) offset: u64,
     /// The digest of the bytes in the file.
     pub(crate) digest: PageDigest,
 }
 
-/// Records that are to be compressed together.
+/// A chunk being filled: records that will be compressed together.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     raw: Vec<u8>,
-    /// The number that each record was given, and where it begins.
+    /// The number of each record, and where it begins.
     records: Vec<(u32, u32)>,
     target_bytes: usize,
 }
 
-/// What is known of records by the numbers that they have in their chunks.
+/// Packs records for a chunk and learns where they were placed, by their numbers.
 pub(crate) trait Placed {
     /// Appends a record as the heap has it: all of it, or what comes before its
     /// payload where that stands `apart`.
     fn pack(&mut self, number: u32, record: &[u8], apart: bool, to: &mut Vec<u8>) -> Result<()>;
-    /// Takes notice of a record's address in the heap.
+    /// Notes a record's address in the heap.
     fn place(&mut self, number: u32, address: u32);
 }
 
 /// Compresses chunks and writes them.
 pub(crate) struct ChunkWriter {
     compressor: Compressor<'static>,
-    /// Where the next chunk's bytes begin before compression.
+    /// Where the next chunk begins, before compression.
     raw_at: u64,
     packed: Vec<u8>,
     table: Vec<ChunkEntry>,
@@ -59,7 +59,7 @@ pub(crate) struct ChunkWriter {
 impl ChunkEntry {
     pub(crate) fn to_bytes(self) -> [u8; CHUNK_ENTRY_BYTES] {
         let mut bytes = [0; CHUNK_ENTRY_BYTES];
-        let stored = self.stored | if self.piece { PIECE } else { 0 };
+        let stored = self.stored | if self.continues { CONTINUES } else { 0 };
         bytes[..4].copy_from_slice(&self.raw.to_le_bytes());
         bytes[4..8].copy_from_slice(&stored.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.offset.to_le_bytes());
@@ -71,8 +71,8 @@ impl ChunkEntry {
         let stored = u32::from_le_bytes(field(bytes, 4));
         Self {
             raw: u32::from_le_bytes(field(bytes, 0)),
-            stored: stored & !PIECE,
-            piece: stored & PIECE != 0,
+            stored: stored & !CONTINUES,
+            continues: stored & CONTINUES != 0,
             offset: u64::from_le_bytes(field(bytes, 8)),
             digest: field(bytes, 16),
         }
@@ -80,20 +80,20 @@ impl ChunkEntry {
 }
 
 impl Chunk {
-    /// Of about `target_bytes` before compression.
+    /// An empty chunk of about `target_bytes` before compression.
     pub(crate) fn new(target_bytes: usize) -> Self {
-        let target_bytes = target_bytes.clamp(ALIGN, PIECE_BYTES);
+        let target_bytes = target_bytes.clamp(ALIGN, LARGE_CHUNK_BYTES);
         Self { raw: Vec::new(), records: Vec::new(), target_bytes }
     }
 
-    /// With memory for so many bytes, or for as many as it may have.
+    /// An empty chunk with memory for `bytes`, or for as many as it can hold.
     pub(crate) fn with_room(target_bytes: usize, bytes: u64) -> Self {
         let mut chunk = Self::new(target_bytes);
         chunk.raw.reserve_exact(bytes.min(chunk.target_bytes as u64) as usize);
         chunk
     }
 
-    /// Whether a record of this length stands in chunks of its own.
+    /// Whether a record of this length gets chunks of its own.
     pub(crate) fn is_large(&self, length: u64) -> bool {
         length > self.target_bytes as u64
     }
@@ -103,8 +103,8 @@ impl Chunk {
         !self.raw.is_empty() && self.raw.len() + length > self.target_bytes
     }
 
-    /// Adds a record, or the fields of one that is large. Whoever writes the chunk is
-    /// told by the number which it is.
+    /// Adds a record, or the fields of a large one. The number comes back in
+    /// [`Placed::place`] when the chunk is written.
     pub(crate) fn add(&mut self, number: u32, record: &[u8]) {
         debug_assert_eq!(record.len() % ALIGN, 0);
         self.records.push((number, self.raw.len() as u32));
@@ -126,10 +126,10 @@ impl Chunk {
 }
 
 impl ChunkWriter {
-    /// Compresses at this level, with what is known from the dictionary.
+    /// A writer that compresses at this level of zstd with this dictionary.
     pub(crate) fn new(level: i32, dictionary: &[u8]) -> Result<Self> {
         let mut compressor = Compressor::with_dictionary(level, dictionary).map_err(failed)?;
-        // The table has the lengths and digests of its own.
+        // The chunk table has lengths and digests.
         for parameter in [CParameter::ContentSizeFlag(false), CParameter::ChecksumFlag(false)] {
             compressor.set_parameter(parameter).map_err(failed)?;
         }
@@ -157,18 +157,18 @@ impl ChunkWriter {
         Ok(())
     }
 
-    /// Writes a piece of a large record's payload, which follows the chunk that ends
-    /// with the record's fields, so that they can be read without the payload.
-    pub(crate) fn write_piece(&mut self, piece: &[u8], out: &mut Output) -> Result<()> {
-        piece.chunks(PIECE_BYTES).try_for_each(|piece| self.put(piece, true, out))
+    /// Writes some of a large record's payload into continuation chunks. They follow the
+    /// chunk that ends with the record's fields, so that those are read without the payload.
+    pub(crate) fn write_payload(&mut self, payload: &[u8], out: &mut Output) -> Result<()> {
+        payload.chunks(LARGE_CHUNK_BYTES).try_for_each(|bytes| self.put(bytes, true, out))
     }
 
-    /// The chunks so far.
+    /// The entries of all chunks written so far.
     pub(crate) fn table(&self) -> &[ChunkEntry] {
         &self.table
     }
 
-    fn put(&mut self, bytes: &[u8], piece: bool, out: &mut Output) -> Result<()> {
+    fn put(&mut self, bytes: &[u8], continues: bool, out: &mut Output) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -183,7 +183,7 @@ impl ChunkWriter {
         self.table.push(ChunkEntry {
             raw,
             stored: stored.len() as u32,
-            piece,
+            continues,
             offset: out.position(),
             digest: page_digest(stored),
         });
@@ -207,10 +207,10 @@ fn failed(error: std::io::Error) -> Error {
     Error::io("compress a chunk of", "a segment", error)
 }
 
-/// Marks a chunk that goes on with a payload, in its stored length.
-const PIECE: u32 = 1 << 31;
-/// Bytes of a payload that stand in one chunk.
-pub(crate) const PIECE_BYTES: usize = 256 << 10;
+/// The bit of the stored length that marks a continuation chunk.
+const CONTINUES: u32 = 1 << 31;
+/// The most bytes of a payload in one chunk.
+pub(crate) const LARGE_CHUNK_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn an_entry_reads_as_it_was_written() {
-        let entry = ChunkEntry { raw: 7, stored: 9, piece: true, offset: 1 << 40, digest: [3; 16] };
+        let entry =
+            ChunkEntry { raw: 7, stored: 9, continues: true, offset: 1 << 40, digest: [3; 16] };
         assert_eq!(ChunkEntry::from_bytes(&entry.to_bytes()), entry);
     }
 }

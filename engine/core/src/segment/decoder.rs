@@ -1,9 +1,8 @@
-//! Decoding chunks with their segment's dictionary.
+//! Decompresses chunks with their segment's dictionary.
 //!
-//! zstd copies from a dictionary that lies apart by calls, and from one that lies
-//! right before what it decodes as it copies from what it has decoded, in two thirds
-//! of the time. So each thread keeps copies of the dictionaries used last, with room
-//! for a chunk behind them.
+//! zstd takes two thirds of the time where the dictionary lies right before the output
+//! buffer: it then copies from it as from its own output. So each thread keeps copies of the
+//! dictionaries that it used last, each with room for a chunk behind it.
 
 use std::cell::RefCell;
 
@@ -11,10 +10,10 @@ use zstd::zstd_safe::{DCtx, SafeResult};
 
 use crate::base::error::Result;
 use crate::base::format::Digest;
-use crate::segment::chunks::PIECE_BYTES;
+use crate::segment::chunks::LARGE_CHUNK_BYTES;
 
-/// Decodes `stored` to the buffer; returns how many bytes it came to. `digest` is that of
-/// the dictionary, which is read where there is no copy of one with it.
+/// Decompresses `stored` into `to` and returns the length. `digest` is the dictionary's;
+/// `dictionary` is called where the thread has no copy with this digest.
 pub(super) fn decode<'d>(
     stored: &[u8],
     to: &mut [u8],
@@ -26,14 +25,14 @@ pub(super) fn decode<'d>(
 
 struct Decoder {
     context: DCtx<'static>,
-    /// The one used last comes first.
+    /// Most recently used first.
     copies: [Copied; COPIES],
 }
 
-/// A copy of a dictionary, and room behind it.
+/// A copy of a dictionary with room for a chunk behind it.
 #[derive(Default)]
 struct Copied {
-    /// The dictionary's digest; zeros where there is no copy, which no digest is.
+    /// The dictionary's digest; zeros, which no digest is, where there is no copy.
     of: Digest,
     length: usize,
     bytes: Vec<u8>,
@@ -47,7 +46,7 @@ impl Decoder {
         digest: &Digest,
         dictionary: impl FnOnce() -> Result<&'d [u8]>,
     ) -> Result<SafeResult> {
-        if to.len() > PIECE_BYTES {
+        if to.len() > LARGE_CHUNK_BYTES {
             return Ok(self.context.decompress_using_dict(to, stored, dictionary()?));
         }
         let known = self.copies.iter().position(|copied| copied.of == *digest);
@@ -75,12 +74,12 @@ impl Decoder {
 }
 
 thread_local! {
-    /// Making one takes longer than decoding a chunk.
+    /// One a thread: making a context takes longer than decompressing a chunk.
     static DECODER: RefCell<Decoder> =
         RefCell::new(Decoder { context: DCtx::create(), copies: Default::default() });
 }
 
-/// Copies that a thread keeps, of half a MiB at most.
+/// Dictionaries that a thread keeps, with their room at most half a MiB each.
 const COPIES: usize = 4;
 
 #[cfg(test)]
