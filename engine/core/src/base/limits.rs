@@ -76,6 +76,9 @@ pub const MIN_MEMORY_BUDGET: usize = 1 << 20;
 /// another limit: 64 MiB.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 
+/// Most bytes of log at which a segment can be set to be full: 4 GiB.
+pub const MAX_SEGMENT_BYTES: u64 = 4 << 30;
+
 /// Events and versions at which a segment is full, unless the store was opened with
 /// another limit.
 pub const SEGMENT_EVENTS: u32 = 131_072;

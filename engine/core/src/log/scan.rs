@@ -7,6 +7,7 @@ use rkyv::util::AlignedVec;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, FORMAT_VERSION, StoreId};
+use crate::base::limits;
 use crate::log::block::{HEADER_BYTES, Header, MAGIC, MAX_BODY_BYTES, digest, digest_begun};
 use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
@@ -64,6 +65,14 @@ impl<'f> Scanner<'f> {
         follows: Option<(Digest, u64)>,
     ) -> Result<Self> {
         let length = file.len().map_err(|error| Error::io("read the length of", name, error))?;
+        if length > MAX_LOG_BYTES {
+            // A sparse file can have any length, and searching it would take for ever.
+            return Err(Error::damaged(format!(
+                "{name}: expected a log of at most {MAX_LOG_BYTES} bytes, found {length}; nothing \
+                 of it was read or changed: restore it from a copy, or cut it off behind its last \
+                 block"
+            )));
+        }
         Ok(Self {
             file,
             name,
@@ -352,6 +361,9 @@ impl Window {
     }
 }
 
+/// Longer than any log: one that is full may still get a batch, and what is carried over.
+const MAX_LOG_BYTES: u64 = 2 * limits::MAX_SEGMENT_BYTES;
+const _: () = assert!(limits::MAX_SEGMENT_BYTES > 2 * MAX_BODY_BYTES);
 /// Bytes read at a time, unless a block needs more.
 const READ_AHEAD_BYTES: usize = 256 << 10;
 /// Memory that is kept for the next window.

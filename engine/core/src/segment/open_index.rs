@@ -28,7 +28,7 @@ pub(crate) fn open(
     let name = idx_name(file.footer().segment);
     let reason = match open_file(storage, file, &name) {
         Ok((index, pages)) => return Ok((index, Some(pages))),
-        Err(error) if error.io_kind().is_some_and(|kind| kind != io::ErrorKind::NotFound) => {
+        Err(error) if error.io_kind().is_some_and(|kind| !can_be_made_again(kind)) => {
             return Err(error);
         }
         Err(error) => error,
@@ -42,6 +42,11 @@ pub(crate) fn open(
     let footer = file.footer();
     let bytes = Bytes(Arc::new(bytes));
     Ok((SegmentIndex::open(&name, bytes, footer.first_seq, footer.rows)?, None))
+}
+
+/// Whether there is no index to be read: none of its name, or no regular file.
+fn can_be_made_again(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::InvalidData)
 }
 
 /// The bytes of a segment's index, made from the segment.

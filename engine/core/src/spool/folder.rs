@@ -94,8 +94,7 @@ impl Folder {
 
 /// The folder in a store's folder, made if it is missing.
 pub(super) fn folder_of(storage: &dyn Storage) -> io::Result<Arc<dyn Storage>> {
-    let path = storage.path().map(|path| path.join(FOLDER));
-    storage.folder(&path.unwrap_or_else(|| FOLDER.into()))
+    storage.subfolder(FOLDER)
 }
 
 /// A name that sorts by time, and by number among those of one submitter.

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{LockGuard, LockOutcome, Map, Storage, StorageFile, copy};
+use super::{LockGuard, LockOutcome, Map, Storage, StorageFile, copy, regular};
 
 /// Most bytes that are read of what a lock's holder wrote about itself.
 const MAX_HOLDER_BYTES: u64 = 4096;
@@ -112,13 +112,14 @@ impl Disk {
 impl Storage for Disk {
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         let path = self.join(name)?;
-        let file = if self.writable { options().open(path)? } else { File::open(path)? };
-        Ok(Box::new(DiskFile { file }))
+        let mut options = if self.writable { options() } else { read_only() };
+        Ok(Box::new(DiskFile { file: regular::open(&path, &mut options)? }))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         self.check_writable()?;
-        let file = options().create(true).truncate(true).open(self.join(name)?)?;
+        let path = self.join(name)?;
+        let file = regular::open(&path, options().create(true).truncate(true))?;
         Ok(Box::new(DiskFile { file }))
     }
 
@@ -150,7 +151,8 @@ impl Storage for Disk {
 
     fn lock(&self, name: &str, holder: &str) -> io::Result<LockOutcome> {
         self.check_writable()?;
-        let mut file = options().create(true).truncate(false).open(self.join(name)?)?;
+        let path = self.join(name)?;
+        let mut file = regular::open(&path, options().create(true).truncate(false))?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
@@ -175,8 +177,19 @@ impl Storage for Disk {
         Ok(Arc::new(Self::open(path)?))
     }
 
+    fn subfolder(&self, name: &str) -> io::Result<Arc<dyn Storage>> {
+        let path = self.join(name)?;
+        regular::check_folder(&path)?;
+        if self.writable {
+            return Ok(Arc::new(Self::open(path)?));
+        }
+        Ok(Arc::new(Self::open_read_only(path)?))
+    }
+
     fn link_to(&self, name: &str, other: &dyn Storage) -> io::Result<()> {
         let from = self.join(name)?;
+        // A second link to what is no file would be none either.
+        let file = self.open(name)?;
         if let Some(folder) = other.path() {
             let to = folder.join(name);
             match fs::hard_link(&from, &to) {
@@ -194,7 +207,6 @@ impl Storage for Disk {
                 Err(_) => {}
             }
         }
-        let file = self.open(name)?;
         copy(&*file, file.len()?, other, name)
     }
 }
@@ -261,6 +273,12 @@ fn options() -> OpenOptions {
     options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn read_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true);
     options
 }
 
@@ -404,6 +422,51 @@ mod tests {
         assert_eq!(holder, "process 7");
         drop(guard);
         assert!(matches!(disk.lock("LOCK", "process 8").expect("locks"), LockOutcome::Taken(_)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once_and_not_followed() {
+        use std::os::unix::fs::symlink;
+        use std::os::unix::net::UnixListener;
+
+        let (folder, disk) = disk();
+        let outside = folder.path().join("outside");
+        fs::write(&outside, "not the store's").expect("writes");
+        let path = |name: &str| disk.folder.join(name);
+        symlink(&outside, path("symlink")).expect("links");
+        symlink(folder.path().join("nowhere"), path("dangling")).expect("links");
+        let made = std::process::Command::new("mkfifo").arg(path("fifo")).status().expect("runs");
+        assert!(made.success());
+        let _listener = UnixListener::bind(path("socket")).expect("binds");
+        fs::create_dir(path("folder")).expect("makes");
+        let read_only = Disk::open_read_only(&disk.folder).expect("opens");
+        for (name, found) in [
+            ("symlink", "a symlink"),
+            ("dangling", "a symlink"),
+            ("fifo", "a FIFO"),
+            ("socket", "a socket"),
+            ("folder", "a folder"),
+        ] {
+            let other = Disk::open(folder.path().join("other")).expect("opens");
+            let outcomes = [
+                disk.open(name).map(drop),
+                read_only.open(name).map(drop),
+                disk.create(name).map(drop),
+                disk.lock(name, "process 7").map(drop),
+                disk.link_to(name, &other),
+            ];
+            for outcome in outcomes {
+                let error = outcome.expect_err(name).to_string();
+                assert!(error.contains(found) && error.contains("regular file"), "{error}");
+            }
+            let made = disk.subfolder(name).map(drop);
+            assert_eq!(made.is_ok(), name == "folder", "{name}: {made:?}");
+        }
+        assert_eq!(fs::read(&outside).expect("reads"), b"not the store's");
+        assert!(!folder.path().join("nowhere").exists(), "nothing is made through a symlink");
+        assert_eq!(disk.open("missing").expect_err("none").kind(), io::ErrorKind::NotFound);
+        assert!(disk.subfolder("new").is_ok(), "it is made");
     }
 
     #[cfg(unix)]

@@ -11,6 +11,7 @@ mod disk;
 mod intercepted;
 mod mapping;
 mod memory;
+mod regular;
 #[cfg(feature = "testing")]
 mod simulator;
 
@@ -48,7 +49,8 @@ pub use simulator::{Fault, SimulatedDisk};
 pub trait Storage: Debug + Send + Sync {
     /// Opens an existing file for reading and, unless the folder is open for reading
     /// alone, for writing.
-    /// [`io::ErrorKind::NotFound`] where there is none.
+    /// [`io::ErrorKind::NotFound`] where there is none; what is there and no regular
+    /// file is refused: a symlink is not followed, a FIFO not waited for.
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>>;
 
     /// Makes a file, empty even if there was one of this name, and opens it.
@@ -81,6 +83,12 @@ pub trait Storage: Debug + Send + Sync {
     fn folder(&self, path: &Path) -> io::Result<Arc<dyn Storage>> {
         let _ = path;
         Err(io::Error::new(io::ErrorKind::Unsupported, "this storage has no other folders"))
+    }
+
+    /// A folder in this one, made if it is missing and this one can be written. It is
+    /// durable once this returns. A symlink to a folder is refused, not followed.
+    fn subfolder(&self, name: &str) -> io::Result<Arc<dyn Storage>> {
+        self.folder(&self.path().map_or_else(|| name.into(), |path| path.join(name)))
     }
 
     /// Gives a file of this folder its name in another folder too, by a second link

@@ -286,7 +286,7 @@ impl StoreBuilder {
         let most = limits::MAX_PAYLOAD_BYTES;
         in_range("max_payload_bytes", self.max_payload_bytes, 1, most)?;
         in_range("queue_bytes", self.queue_bytes, 1, usize::MAX)?;
-        in_range("segment_bytes", self.segment_bytes, 1, u64::MAX)?;
+        in_range("segment_bytes", self.segment_bytes, 1, limits::MAX_SEGMENT_BYTES)?;
         in_range("segment_events", self.segment_events, 1, limits::MAX_SEGMENT_EVENTS)?;
         let share = |eighths| budget.map(|budget| budget / 8 * eighths);
         let caches = Caches { bytes: self.caches.bytes.or(share(3)), ..self.caches };
@@ -342,7 +342,7 @@ mod tests {
         for (builder, says) in [
             (new().segment_events(0), "segment_events: expected 1 to 4194304, found 0"),
             (new().segment_events(u32::MAX), "segment_events: expected 1 to 4194304"),
-            (new().segment_bytes(0), "segment_bytes: expected at least 1, found 0"),
+            (new().segment_bytes(0), "segment_bytes: expected 1 to 4294967296, found 0"),
             (new().queue_bytes(0), "queue_bytes: expected at least 1, found 0"),
             (new().max_payload_bytes(0), "max_payload_bytes: expected 1 to 1073741824, found 0"),
             (new().memory_budget(1 << 19), "memory_budget: expected at least 1048576"),
