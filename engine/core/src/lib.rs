@@ -60,6 +60,7 @@ pub use base::limits;
 pub use base::link::{Link, LinkKind, Linked};
 pub use base::options::{Durability, WhenFull};
 pub use base::page::{Cursor, Page};
+pub use base::time::Time;
 pub use batch::{AppendStatus, Appended, Batch, Written};
 pub use decoder::{Decoder, Foreign};
 pub use lineage::chain::{Chain, ChainEnd, ChainOptions, RootFirst};
@@ -93,6 +94,8 @@ pub use spool_client::{Spool, Ticket};
 pub use state::checkpoint::Checkpoint;
 pub use store::{Store, StoreBuilder};
 pub use subscription::{StartFrom, Subscription};
+/// The crate of [`EventId::as_uuid`]'s type, so that a service need not name its version.
+pub use uuid;
 pub use verify::{Finding, Verified};
 pub use view::stored::StoredEvent;
 pub use writer::receipt::Receipt;

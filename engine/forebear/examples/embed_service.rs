@@ -46,7 +46,7 @@ impl Service {
     /// Handles a request; its two events are on disk together or not at all.
     fn handle(&mut self, number: u32) -> Result<()> {
         let request = Event::new("request").instance("api").label("path", format!("/{number}"));
-        let answer = Event::new("answer").instance("api").parent(request.as_id());
+        let answer = Event::new("answer").instance("api").parent(&request);
         self.record(Batch::new().event(request).event(answer), number)
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use forebear::{Durability, Event, Filter, Result, Store};
+use forebear::{Durability, Event, EventId, Filter, Result, Store};
 
 fn main() -> Result<()> {
     let store = Store::builder().durability(Durability::Flush).open(folder())?;
@@ -29,7 +29,7 @@ fn main() -> Result<()> {
                         .instance(&instance)
                         .parent(cause)
                         .label("step", step.to_string());
-                    cause = event.as_id().clone();
+                    cause = EventId::from(&event);
                     if step % 2 == 0 {
                         store.append(event)?;
                     } else {

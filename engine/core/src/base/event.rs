@@ -1,20 +1,24 @@
-//! What is stored: an event, its link to the event that caused it, and the
-//! batch that is written as one.
+//! What is stored: an event, and input that could not be understood.
 
-use std::time::SystemTime;
+mod getters;
+
+#[cfg(feature = "serde")]
+use std::any::type_name;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
-use crate::base::sync::{now_ns, system_time_ns};
+use crate::base::sync::now_ns;
+use crate::base::time::Time;
 use crate::base::validate::{check_id, check_len};
 
 /// One thing that happened, and what caused it.
 ///
 /// [`Event::new`] takes the kind; everything else is optional and has a setter.
 /// Without an id the event gets a new UUIDv7, without a time it happened now.
-/// Fields are checked when the event is appended.
+/// Fields are checked when the event is appended. A setter has the plain name; what was
+/// set is read by `as_` and that name.
 ///
 /// ```
 /// use forebear::{Event, LinkKind, Store};
@@ -153,6 +157,26 @@ impl Event {
         self
     }
 
+    /// Names the event that caused this one, where there is one; [`parent`](Self::parent)
+    /// for a cause that need not be known.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let mut cause = None;
+    /// for step in ["read", "check", "charge"] {
+    ///     cause = Some(store.append(Event::new(step).parent_opt(cause))?.id);
+    /// }
+    /// assert_eq!(store.snapshot().depth(cause.expect("three steps"))?, Some(2));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn parent_opt(mut self, parent: Option<impl Into<EventId>>) -> Self {
+        self.parent = parent.map(Into::into);
+        self
+    }
+
     /// Says how the event follows from its parent; [`LinkKind::Caused`] unless set.
     ///
     /// ```
@@ -187,8 +211,9 @@ impl Event {
         self
     }
 
-    /// Sets the time. Times outside the years 1677 to 2262 are moved to the
-    /// nearest that 64 bits of nanoseconds can hold.
+    /// Sets the time: a [`SystemTime`](std::time::SystemTime), a [`Time`], or under the
+    /// features `jiff` and `chrono` a type of theirs. Times outside the years 1677 to
+    /// 2262 are moved to the nearest that 64 bits of nanoseconds can hold.
     ///
     /// ```
     /// use std::time::{Duration, UNIX_EPOCH};
@@ -198,8 +223,8 @@ impl Event {
     /// assert_eq!(event, Event::new("tick").id("t").time_ns(5_000_000));
     /// ```
     #[must_use]
-    pub fn time(self, time: SystemTime) -> Self {
-        self.time_ns(system_time_ns(time))
+    pub fn time(self, time: impl Into<Time>) -> Self {
+        self.time_ns(time.into().ns())
     }
 
     /// Names the process, worker or thread that the event belongs to.
@@ -273,6 +298,31 @@ impl Event {
         self
     }
 
+    /// Sets the payload to a value as JSON. Only with feature `serde`.
+    ///
+    /// Fails where the value can't be JSON, as a map whose keys are no text
+    /// ([`Error::is_invalid`]).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # #[cfg(feature = "serde")] {
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("order").id("o").payload_json(&("book", 2))?)?;
+    /// let event = store.snapshot().get("o")?.expect("it is stored");
+    /// assert_eq!(event.payload_json::<(String, u32)>()?, Some(("book".to_owned(), 2)));
+    /// # }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn payload_json<T: serde::Serialize + ?Sized>(self, value: &T) -> Result<Self> {
+        let payload = serde_json::to_vec(value).map_err(|error| {
+            let what = format!("expected a payload that can be JSON, found a {}", type_name::<T>());
+            Error::invalid(what).with_source(error)
+        })?;
+        Ok(self.payload(payload))
+    }
+
     /// Says how many tokens the event's message took.
     ///
     /// An example is at [`Usage`].
@@ -280,79 +330,6 @@ impl Event {
     pub fn usage(mut self, usage: Usage) -> Self {
         self.usage = Some(usage);
         self
-    }
-
-    /// The id.
-    ///
-    /// ```
-    /// use forebear::{Event, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// let request = Event::new("request");
-    /// let answer = Event::new("answer").parent(request.as_id());
-    /// store.append_batch([request, answer])?;
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn as_id(&self) -> &EventId {
-        &self.id
-    }
-
-    /// Whether the id was derived from content: see [`derived_id`](Self::derived_id).
-    pub fn has_derived_id(&self) -> bool {
-        self.derived_id
-    }
-
-    /// The cause that it names.
-    ///
-    /// ```
-    /// use forebear::Event;
-    ///
-    /// let event = Event::new("job_done").id("result").parent("call").label("queue", "mail");
-    /// assert_eq!((event.as_kind(), event.as_parent()), ("job_done", Some(&"call".into())));
-    /// assert_eq!((event.as_label("queue"), event.as_label("model")), (Some("mail"), None));
-    /// ```
-    pub fn as_parent(&self) -> Option<&EventId> {
-        self.parent.as_ref()
-    }
-
-    /// How it follows from its parent.
-    pub fn as_link(&self) -> LinkKind {
-        self.link
-    }
-
-    /// What kind of event it is.
-    pub fn as_kind(&self) -> &str {
-        &self.kind
-    }
-
-    /// When it happened, in nanoseconds since the Unix epoch.
-    pub fn as_time_ns(&self) -> i64 {
-        self.time_ns
-    }
-
-    /// Who it is an event of; empty where that was not said.
-    pub fn as_instance(&self) -> &str {
-        &self.instance
-    }
-
-    /// The session that it names.
-    pub fn as_session(&self) -> Option<&str> {
-        self.session.as_deref()
-    }
-
-    /// The value of a label. O(labels).
-    pub fn as_label(&self, key: &str) -> Option<&str> {
-        self.as_labels().find(|(known, _)| *known == key).map(|(_, value)| value)
-    }
-
-    /// Its labels, in the order in which they were set.
-    pub fn as_labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-
-    /// Its payload.
-    pub fn as_payload(&self) -> Option<&[u8]> {
-        self.payload.as_deref()
     }
 
     /// Checks every field against its limit.
@@ -394,6 +371,22 @@ impl Event {
             check_len("payload", payload.len(), max_payload)?;
         }
         Ok(())
+    }
+}
+
+impl From<&Event> for EventId {
+    /// Its id, as what another event names as its parent.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let request = Event::new("request");
+    /// let answer = Event::new("answer").parent(&request);
+    /// Store::in_memory()?.append_batch([request, answer])?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    fn from(event: &Event) -> Self {
+        event.id.clone()
     }
 }
 

@@ -14,4 +14,5 @@ pub(crate) mod page;
 pub(crate) mod row;
 pub(crate) mod state;
 pub(crate) mod sync;
+pub(crate) mod time;
 mod validate;

@@ -1,12 +1,16 @@
 //! What a snapshot gives back.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
+#[cfg(feature = "serde")]
+use crate::base::error::{Error, Result};
 use crate::base::event::Usage;
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
 use crate::base::page::Cursor;
 use crate::base::row::{Columns, NONE};
+use crate::base::time::Time;
 use crate::log::RecordView;
 use crate::segment::packed::PackedView;
 use crate::segment::sealed::Segment;
@@ -153,6 +157,34 @@ impl StoredEvent {
         self.columns.time_ns
     }
 
+    /// The time. [`time_ns`](Self::time_ns) where the system's clock is coarser.
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let time = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    /// store.append(Event::new("tick").id("t").time(time))?;
+    /// assert_eq!(store.snapshot().get("t")?.map(|event| event.time()), Some(time));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn time(&self) -> SystemTime {
+        Time::from_ns(self.columns.time_ns).into()
+    }
+
+    /// The time as jiff's type. Only with feature `jiff`.
+    #[cfg(feature = "jiff")]
+    pub fn timestamp(&self) -> jiff::Timestamp {
+        Time::from_ns(self.columns.time_ns).into()
+    }
+
+    /// The time as chrono's type. Only with feature `chrono`.
+    #[cfg(feature = "chrono")]
+    pub fn datetime(&self) -> chrono::DateTime<chrono::Utc> {
+        Time::from_ns(self.columns.time_ns).into()
+    }
+
     /// The kind.
     pub fn kind(&self) -> &str {
         match &self.content {
@@ -270,6 +302,34 @@ impl StoredEvent {
         }
     }
 
+    /// The payload read as JSON, borrowing from it what can be borrowed; none as
+    /// [`payload`](Self::payload). Only with feature `serde`.
+    ///
+    /// Fails where it is no JSON of that type ([`Error::is_invalid`]).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # #[cfg(feature = "serde")] {
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("note").id("n").payload(r#"["book",2]"#))?;
+    /// let event = store.snapshot().get("n")?.expect("it is stored");
+    /// assert_eq!(event.payload_json::<(&str, u32)>()?, Some(("book", 2)));
+    /// assert!(event.payload_json::<u32>().is_err_and(|error| error.is_invalid()));
+    /// # }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn payload_json<'a, T: serde::Deserialize<'a>>(&'a self) -> Result<Option<T>> {
+        let Some(payload) = self.payload() else { return Ok(None) };
+        serde_json::from_slice(payload).map(Some).map_err(|error| {
+            let wanted = std::any::type_name::<T>();
+            let what =
+                format!("event {}: expected a payload that is a {wanted} in JSON", self.id());
+            Error::invalid(what).with_source(error)
+        })
+    }
+
     /// Bytes of memory that the event alone holds.
     pub(crate) fn own_bytes(&self) -> usize {
         match &self.content {
@@ -291,5 +351,12 @@ impl StoredEvent {
             Content::Packed(_, record) => Some(record),
             Content::Names(_) | Content::Record(_) => None,
         }
+    }
+}
+
+impl From<&StoredEvent> for EventId {
+    /// Its id, as what another event names as its parent.
+    fn from(event: &StoredEvent) -> Self {
+        event.id().clone()
     }
 }
