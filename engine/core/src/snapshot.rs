@@ -74,9 +74,9 @@ impl Snapshot {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call").payload("ls"))?;
+    /// store.append(Event::new("job").id("call").payload("ls"))?;
     /// let event = store.snapshot().get("call")?.expect("it is stored");
-    /// assert_eq!((event.kind(), event.payload()), ("tool_use", Some(b"ls".as_slice())));
+    /// assert_eq!((event.kind(), event.payload()), ("job", Some(b"ls".as_slice())));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
@@ -143,13 +143,13 @@ impl Snapshot {
     /// use forebear::{ChainOptions, Event, LinkKind, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call"))?;
-    /// store.append(Event::new("user_message").id("agent").parent("call").link(LinkKind::Spawned))?;
+    /// store.append(Event::new("job").id("call"))?;
+    /// store.append(Event::new("request").id("worker").parent("call").link(LinkKind::Spawned))?;
     /// let snapshot = store.snapshot();
-    /// let whole = snapshot.chain("agent", &ChainOptions::new())?.expect("it is stored");
+    /// let whole = snapshot.chain("worker", &ChainOptions::new())?.expect("it is stored");
     /// assert_eq!(whole.count(), 2);
     /// let within = ChainOptions::new().stop_at(LinkKind::Spawned);
-    /// assert_eq!(snapshot.chain("agent", &within)?.expect("it is stored").count(), 1);
+    /// assert_eq!(snapshot.chain("worker", &within)?.expect("it is stored").count(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn chain(
@@ -168,8 +168,8 @@ impl Snapshot {
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("plan").id("plan"))?;
-    /// store.append(Event::new("tool_use").id("a").parent("plan"))?;
-    /// store.append(Event::new("tool_use").id("b").parent("plan"))?;
+    /// store.append(Event::new("job").id("a").parent("plan"))?;
+    /// store.append(Event::new("job").id("b").parent("plan"))?;
     /// let children = store.snapshot().children("plan", None)?.items;
     /// assert_eq!(children[1].id().to_string(), "b");
     /// # Ok::<(), forebear::Error>(())
@@ -189,8 +189,8 @@ impl Snapshot {
     ///
     /// let store = Store::in_memory()?;
     /// # store.append(Event::new("plan").id("plan"))?;
-    /// store.append(Event::new("tool_use").id("a").parent("plan"))?;
-    /// store.append(Event::new("tool_use").id("b").parent("plan"))?;
+    /// store.append(Event::new("job").id("a").parent("plan"))?;
+    /// store.append(Event::new("job").id("b").parent("plan"))?;
     /// let siblings = store.snapshot().siblings("a", None)?.items;
     /// assert_eq!(siblings.len(), 1, "itself left out");
     /// # Ok::<(), forebear::Error>(())
@@ -212,7 +212,7 @@ impl Snapshot {
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("plan").id("plan"))?;
-    /// store.append(Event::new("tool_use").id("call").parent("plan"))?;
+    /// store.append(Event::new("job").id("call").parent("plan"))?;
     /// store.append(Event::new("error").id("failure").parent("call"))?;
     /// let below = store.snapshot().descendants("plan", &TreeOptions::new())?.items;
     /// assert_eq!((below.len(), below[1].below), (2, 2));
@@ -232,7 +232,7 @@ impl Snapshot {
     /// use forebear::{Event, EventId, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
     /// assert_eq!(store.snapshot().root("failure")?, Some(EventId::from("ask")));
     /// # Ok::<(), forebear::Error>(())
@@ -248,7 +248,7 @@ impl Snapshot {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
     /// assert_eq!(store.snapshot().depth("failure")?, Some(1));
     /// assert_eq!(store.snapshot().depth("unknown")?, None);
@@ -266,7 +266,7 @@ impl Snapshot {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
     /// assert!(store.snapshot().is_ancestor("ask", "failure")?);
     /// assert!(!store.snapshot().is_ancestor("failure", "ask")?);
@@ -288,8 +288,8 @@ impl Snapshot {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
-    /// store.append(Event::new("tool_use").id("call").parent("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
+    /// store.append(Event::new("job").id("call").parent("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("call"))?;
     /// let ancestor = store.snapshot().ancestor_at("failure", 1)?.expect("it is as deep");
     /// assert_eq!(ancestor.id().to_string(), "call");
@@ -307,8 +307,8 @@ impl Snapshot {
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("plan").id("plan"))?;
-    /// store.append(Event::new("tool_use").id("a").parent("plan"))?;
-    /// store.append(Event::new("tool_use").id("b").parent("plan"))?;
+    /// store.append(Event::new("job").id("a").parent("plan"))?;
+    /// store.append(Event::new("job").id("b").parent("plan"))?;
     /// match store.snapshot().common_cause("a", "b")? {
     ///     Some(CommonCause::Found(event)) => assert_eq!(event.id().to_string(), "plan"),
     ///     other => panic!("expected the plan, found {other:?}"),
@@ -332,7 +332,7 @@ impl Snapshot {
     /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").session("morning").time_ns(1))?;
+    /// store.append(Event::new("job").session("morning").time_ns(1))?;
     /// store.append(Event::new("error").session("morning").time_ns(2))?;
     /// let page = store.snapshot().events(&Filter::new().session("morning"))?;
     /// assert_eq!(page.items[0].kind(), "error", "newest first");
@@ -366,10 +366,10 @@ impl Snapshot {
     /// use forebear::{CountBy, Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// let call = |tool| Event::new("tool_use").label("tool", tool);
-    /// store.append_batch(["Bash", "Read", "Bash"].map(call))?;
-    /// let counts = store.snapshot().count_by(&CountBy::Label("tool".into()), &Filter::new())?;
-    /// assert_eq!((counts[0].value.as_str(), counts[0].count), ("Bash", 2));
+    /// let call = |queue| Event::new("job").label("queue", queue);
+    /// store.append_batch(["mail", "slow", "mail"].map(call))?;
+    /// let counts = store.snapshot().count_by(&CountBy::Label("queue".into()), &Filter::new())?;
+    /// assert_eq!((counts[0].value.as_str(), counts[0].count), ("mail", 2));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn count_by(&self, by: &CountBy, filter: &Filter) -> Result<Vec<Count>> {
@@ -404,11 +404,11 @@ impl Snapshot {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").parent("ask"))?;
     /// store.append(Event::new("error").parent("never stored"))?;
     /// let roots = store.snapshot().roots(None)?.items;
-    /// assert_eq!((roots.len(), roots[0].kind()), (1, "user_message"));
+    /// assert_eq!((roots.len(), roots[0].kind()), (1, "request"));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn roots(&self, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
@@ -425,7 +425,7 @@ impl Snapshot {
     /// store.append(Event::new("error").id("failure").parent("call"))?;
     /// let missing = store.snapshot().missing_parents(None)?.items;
     /// assert_eq!((missing[0].id.to_string().as_str(), missing[0].children), ("call", 1));
-    /// store.append(Event::new("tool_use").id("call"))?;
+    /// store.append(Event::new("job").id("call"))?;
     /// assert!(store.snapshot().missing_parents(None)?.items.is_empty());
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -645,7 +645,7 @@ impl Snapshot {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
     /// let stats = store.snapshot().stats()?;
     /// assert_eq!((stats.events, stats.roots, stats.max_depth), (2, 1, 1));
@@ -719,9 +719,9 @@ impl Snapshot {
     /// use forebear::{Event, LinkKind, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("agent"))?;
-    /// store.link("agent", "call", LinkKind::Spawned)?;
-    /// let claim = store.snapshot().claimed_link("agent")?.expect("it was linked");
+    /// store.append(Event::new("request").id("worker"))?;
+    /// store.link("worker", "call", LinkKind::Spawned)?;
+    /// let claim = store.snapshot().claimed_link("worker")?.expect("it was linked");
     /// assert_eq!(claim.kind(), LinkKind::Spawned);
     /// # Ok::<(), forebear::Error>(())
     /// ```

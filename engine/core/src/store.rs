@@ -129,7 +129,7 @@ impl Store {
     /// use forebear::{AppendStatus, Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// let event = Event::new("tool_use").id("call").payload(r#"{"tool":"Bash"}"#);
+    /// let event = Event::new("job").id("call").payload(r#"{"to":"ada"}"#);
     /// assert_eq!(store.append(event.clone())?.status, AppendStatus::New);
     /// assert_eq!(store.append(event)?.status, AppendStatus::Repeat);
     /// # Ok::<(), forebear::Error>(())
@@ -146,8 +146,8 @@ impl Store {
     ///
     /// let store = Store::in_memory()?;
     /// let appended = store.append_batch([
-    ///     Event::new("tool_use").id("call"),
-    ///     Event::new("tool_result").id("result").parent("call"),
+    ///     Event::new("job").id("call"),
+    ///     Event::new("job_done").id("result").parent("call"),
     /// ])?;
     /// assert_eq!(appended[1].id.to_string(), "result");
     /// # Ok::<(), forebear::Error>(())
@@ -162,10 +162,10 @@ impl Store {
     /// use forebear::{Event, LinkKind, Linked, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("agent"))?;
-    /// assert_eq!(store.link("agent", "call", LinkKind::Spawned)?, Linked::Accepted);
-    /// store.append(Event::new("tool_use").id("call"))?;
-    /// assert!(store.snapshot().is_ancestor("call", "agent")?);
+    /// store.append(Event::new("request").id("worker"))?;
+    /// assert_eq!(store.link("worker", "call", LinkKind::Spawned)?, Linked::Accepted);
+    /// store.append(Event::new("job").id("call"))?;
+    /// assert!(store.snapshot().is_ancestor("call", "worker")?);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn link(

@@ -19,11 +19,11 @@ use crate::view::{RowSource, Source, View};
 /// use forebear::{ChainOptions, Detail, Event, LinkKind, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("tool_use").id("call"))?;
-/// store.append(Event::new("user_message").id("agent").parent("call").link(LinkKind::Spawned))?;
+/// store.append(Event::new("job").id("call"))?;
+/// store.append(Event::new("request").id("worker").parent("call").link(LinkKind::Spawned))?;
 /// let snapshot = store.snapshot();
 /// let options = ChainOptions::new().stop_at(LinkKind::Spawned).max_depth(10).detail(Detail::Columns);
-/// let mut chain = snapshot.chain("agent", &options)?.expect("it is stored");
+/// let mut chain = snapshot.chain("worker", &options)?.expect("it is stored");
 /// assert_eq!((chain.by_ref().count(), chain.end().map(|end| end.as_str())), (1, Some("stopped")));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -52,7 +52,7 @@ impl ChainOptions {
     /// use forebear::{ChainEnd, ChainOptions, Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
     /// let snapshot = store.snapshot();
     /// let options = ChainOptions::new().max_depth(0);
@@ -68,7 +68,7 @@ impl ChainOptions {
     }
 
     /// Stops before following a link of this kind: at
-    /// [`Spawned`](LinkKind::Spawned) the walk stays within an agent.
+    /// [`Spawned`](LinkKind::Spawned) the walk stays within one worker.
     ///
     /// An example is at [`Snapshot::chain`].
     #[must_use]
@@ -172,7 +172,7 @@ impl ChainEnd {
 /// use forebear::{ChainOptions, Event, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("ask"))?;
+/// store.append(Event::new("request").id("ask"))?;
 /// store.append(Event::new("error").id("failure").parent("ask"))?;
 /// let snapshot = store.snapshot();
 /// for event in snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored") {
@@ -222,7 +222,7 @@ impl<'s> Chain<'s> {
     /// use forebear::{ChainEnd, ChainOptions, Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// let snapshot = store.snapshot();
     /// let mut chain = snapshot.chain("ask", &ChainOptions::new())?.expect("it is stored");
     /// assert_eq!(chain.end(), None);
@@ -242,12 +242,12 @@ impl<'s> Chain<'s> {
     /// use forebear::{ChainOptions, Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
     /// let snapshot = store.snapshot();
     /// let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
     /// let chain: Vec<_> = chain.root_first()?.collect::<Result<_, _>>()?;
-    /// assert_eq!((chain[0].kind(), chain[1].kind()), ("user_message", "error"));
+    /// assert_eq!((chain[0].kind(), chain[1].kind()), ("request", "error"));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn root_first(mut self) -> Result<RootFirst<'s>> {
@@ -373,7 +373,7 @@ impl Iterator for Chain<'_> {
 /// use forebear::{ChainOptions, Event, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("ask"))?;
+/// store.append(Event::new("request").id("ask"))?;
 /// store.append(Event::new("error").id("failure").parent("ask"))?;
 /// let snapshot = store.snapshot();
 /// let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");

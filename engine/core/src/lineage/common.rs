@@ -19,8 +19,8 @@ use crate::view::{RowSource, Source, View};
 /// use forebear::{CommonCause, Event, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("tool_use").id("a").parent("never stored"))?;
-/// store.append(Event::new("user_message").id("b"))?;
+/// store.append(Event::new("job").id("a").parent("never stored"))?;
+/// store.append(Event::new("request").id("b"))?;
 /// match store.snapshot().common_cause("a", "b")?.expect("both are stored") {
 ///     CommonCause::Found(event) => println!("both go back to {}", event.id()),
 ///     CommonCause::None => println!("they have nothing in common"),

@@ -48,7 +48,7 @@ pub enum TreeOrder {
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("plan").id("plan"))?;
-/// store.append_batch((0..5).map(|_| Event::new("tool_use").parent("plan")))?;
+/// store.append_batch((0..5).map(|_| Event::new("job").parent("plan")))?;
 /// let snapshot = store.snapshot();
 /// let mut options = TreeOptions::new().max_depth(3).limit(2);
 /// let mut seen = 0;
@@ -94,7 +94,7 @@ impl TreeOptions {
     /// use forebear::{Event, Store, TreeOptions};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call").parent("plan"))?;
+    /// store.append(Event::new("job").id("call").parent("plan"))?;
     /// store.append(Event::new("error").id("failure").parent("call"))?;
     /// store.append(Event::new("plan").id("plan"))?;
     /// let below = store.snapshot().descendants("plan", &TreeOptions::new().max_depth(1))?;
@@ -147,7 +147,7 @@ impl TreeOptions {
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("plan").id("plan"))?;
-/// store.append(Event::new("tool_use").parent("plan"))?;
+/// store.append(Event::new("job").parent("plan"))?;
 /// for found in store.snapshot().descendants("plan", &TreeOptions::new())?.items {
 ///     let branch = if found.last_child { "└" } else { "├" };
 ///     println!("{:>1$}{branch} {2}", "", found.below as usize, found.event.kind());

@@ -15,7 +15,7 @@ use crate::base::page::Cursor;
 /// use forebear::{Event, Filter, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("error").instance("worker-1").label("tool", "Bash"))?;
+/// store.append(Event::new("error").instance("worker-1").label("queue", "mail"))?;
 /// let page = store.snapshot().events(&Filter::new().instance("worker-1").errors())?;
 /// assert_eq!(page.items.len(), 1);
 /// # Ok::<(), forebear::Error>(())
@@ -123,8 +123,8 @@ impl Filter {
     /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append_batch(["tick", "error", "tool_use"].map(Event::new))?;
-    /// let either = Filter::new().kind("tick").kind("tool_use");
+    /// store.append_batch(["tick", "error", "job"].map(Event::new))?;
+    /// let either = Filter::new().kind("tick").kind("job");
     /// assert_eq!(store.snapshot().events(&either)?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -141,9 +141,9 @@ impl Filter {
     /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").label("tool", "Bash").label("branch", "main"))?;
-    /// store.append(Event::new("tool_use").label("tool", "Bash"))?;
-    /// let both = Filter::new().label("tool", "Bash").label("branch", "main");
+    /// store.append(Event::new("job").label("queue", "mail").label("branch", "main"))?;
+    /// store.append(Event::new("job").label("queue", "mail"))?;
+    /// let both = Filter::new().label("queue", "mail").label("branch", "main");
     /// assert_eq!(store.snapshot().events(&both)?.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -186,10 +186,10 @@ impl Filter {
     /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("call").label("tool", "Bash"))?;
-    /// store.append(Event::new("call").label("tool", "Read"))?;
+    /// store.append(Event::new("call").label("queue", "mail"))?;
+    /// store.append(Event::new("call").label("queue", "slow"))?;
     /// store.append(Event::new("call").label("model", "small"))?;
-    /// let either = Filter::new().any_label([("tool", "Bash"), ("model", "small")]);
+    /// let either = Filter::new().any_label([("queue", "mail"), ("model", "small")]);
     /// assert_eq!(store.snapshot().events(&either)?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -210,7 +210,7 @@ impl Filter {
     /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("user_message").id("ask"))?;
+    /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").parent("ask"))?;
     /// store.append(Event::new("error"))?;
     /// let of_the_request = Filter::new().root("ask").errors();
@@ -231,8 +231,8 @@ impl Filter {
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("error"))?;
-    /// store.append(Event::new("tool_result").label("is_error", "true"))?;
-    /// store.append(Event::new("tool_result"))?;
+    /// store.append(Event::new("job_done").label("is_error", "true"))?;
+    /// store.append(Event::new("job_done"))?;
     /// assert_eq!(store.snapshot().events(&Filter::new().errors())?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```

@@ -46,8 +46,8 @@ pub enum Resolved {
 /// use forebear::{Event, EventId, MissingParent, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("tool_result").id("a").parent("call"))?;
-/// store.append(Event::new("tool_result").id("b").parent("call"))?;
+/// store.append(Event::new("job_done").id("a").parent("call"))?;
+/// store.append(Event::new("job_done").id("b").parent("call"))?;
 /// let call = MissingParent { id: "call".into(), children: 2, first_child: EventId::from("a") };
 /// assert_eq!(store.snapshot().missing_parents(None)?.items, [call]);
 /// # Ok::<(), forebear::Error>(())
@@ -69,9 +69,9 @@ pub struct MissingParent {
 /// use forebear::{Event, Link, LinkKind, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("agent"))?;
-/// store.write(Link::new("agent", "a guess", LinkKind::Spawned).strength(10))?;
-/// store.write(Link::new("agent", "call", LinkKind::Spawned))?;
+/// store.append(Event::new("request").id("worker"))?;
+/// store.write(Link::new("worker", "a guess", LinkKind::Spawned).strength(10))?;
+/// store.write(Link::new("worker", "call", LinkKind::Spawned))?;
 /// let refused = store.snapshot().refused_links(None)?.items.remove(0);
 /// assert_eq!(refused.link.parent().as_text(), Some("a guess"));
 /// assert_eq!(refused.parent, Some("call".into()));

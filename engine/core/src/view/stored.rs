@@ -25,14 +25,14 @@ use crate::segment::sealed::Segment;
 /// use forebear::{Event, EventId, LinkKind, Store};
 ///
 /// let store = Store::in_memory()?;
-/// store.append(Event::new("user_message").id("ask"))?;
-/// let call = Event::new("tool_use").id("call").parent("ask");
-/// store.append(call.instance("main").label("tool", "Bash"))?;
+/// store.append(Event::new("request").id("ask"))?;
+/// let call = Event::new("job").id("call").parent("ask");
+/// store.append(call.instance("main").label("queue", "mail"))?;
 /// let call = store.snapshot().get("call")?.expect("it is stored");
-/// assert_eq!((call.seq(), call.kind(), call.instance()), (2, "tool_use", "main"));
+/// assert_eq!((call.seq(), call.kind(), call.instance()), (2, "job", "main"));
 /// assert_eq!((call.parent(), call.link()), (Some(&EventId::from("ask")), Some(LinkKind::Caused)));
 /// assert_eq!((call.root(), call.depth()), (&EventId::from("ask"), 1));
-/// assert_eq!(call.labels().collect::<Vec<_>>(), [("tool", "Bash")]);
+/// assert_eq!(call.labels().collect::<Vec<_>>(), [("queue", "mail")]);
 /// assert_eq!((call.session(), call.payload()), (None, None));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -252,9 +252,9 @@ impl StoredEvent {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call").label("tool", "Bash"))?;
+    /// store.append(Event::new("job").id("call").label("queue", "mail"))?;
     /// let event = store.snapshot().get("call")?.expect("it is stored");
-    /// assert_eq!((event.label("tool"), event.label("model")), (Some("Bash"), None));
+    /// assert_eq!((event.label("queue"), event.label("model")), (Some("mail"), None));
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn label(&self, key: &str) -> Option<&str> {
@@ -269,7 +269,7 @@ impl StoredEvent {
     ///
     /// let store = Store::in_memory()?;
     /// let usage = Usage { message: "m1".into(), output: 80, ..Usage::default() };
-    /// store.append(Event::new("tool_use").id("call").usage(usage.clone()))?;
+    /// store.append(Event::new("job").id("call").usage(usage.clone()))?;
     /// let event = store.snapshot().get("call")?.expect("it is stored");
     /// assert_eq!(event.usage(), Some(usage));
     /// # Ok::<(), forebear::Error>(())
@@ -289,7 +289,7 @@ impl StoredEvent {
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("tool_use").id("call").payload("ls"))?;
+    /// store.append(Event::new("job").id("call").payload("ls"))?;
     /// let event = store.snapshot().get("call")?.expect("it is stored");
     /// assert_eq!(event.payload(), Some(b"ls".as_slice()));
     /// # Ok::<(), forebear::Error>(())
