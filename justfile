@@ -1,5 +1,8 @@
 # What developers run. `just` lists it.
 
+# What the public API is compared with: docs/RELEASING.md says when it moves.
+semver_baseline := "3ec2243"
+
 _default:
     @just --list --unsorted
 
@@ -70,6 +73,14 @@ soak seconds="3600":
 # Peak memory of importing a file of about 120 MB.
 import-memory:
     cargo test --release -p forebear-ingest --test import_memory -- --nocapture
+
+# Every crate, built from what would be uploaded.
+package *args:
+    cargo package --workspace {{args}}
+
+# Breaking changes of the public API since the baseline; needs cargo-semver-checks.
+semver baseline=semver_baseline:
+    cargo semver-checks --workspace --all-features --baseline-rev {{baseline}}
 
 # Licences, sources and known vulnerabilities of all dependencies.
 audit:
