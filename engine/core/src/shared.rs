@@ -2,26 +2,43 @@
 
 use std::sync::Arc;
 
-use crate::base::sync::RwLock;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::{Mutex, RwLock};
 use crate::log::view::{Log, Visible};
 use crate::view::View;
 
 /// What new snapshots see.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    view: RwLock<Arc<View>>,
+    /// The same view twice, changed one after the other: in a forked child, in which a
+    /// thread that was changing it is gone, at least one can be read.
+    views: [RwLock<Arc<View>>; 2],
+    /// Held by whoever changes them.
+    changing: Mutex<()>,
     /// Counts the times that segments or logs came or went.
     generation: AtomicU64,
 }
 
 impl Shared {
     pub(crate) fn new(view: View) -> Self {
-        Self { view: RwLock::new(Arc::new(view)), generation: AtomicU64::new(0) }
+        let view = Arc::new(view);
+        Self {
+            views: [RwLock::new(Arc::clone(&view)), RwLock::new(view)],
+            changing: Mutex::new(()),
+            generation: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn view(&self) -> Arc<View> {
-        Arc::clone(&self.view.read())
+        loop {
+            for view in &self.views {
+                // While the first is being changed, the second is as it was before.
+                if let Some(view) = view.try_read() {
+                    return Arc::clone(&view);
+                }
+            }
+            std::hint::spin_loop();
+        }
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -30,18 +47,22 @@ impl Shared {
 
     /// Shows a block that was written to the last log to all later snapshots.
     pub(crate) fn publish(&self, log: &Arc<Log>, visible: Visible) {
-        let mut view = self.view.write();
-        let mut next = View::clone(&view);
-        next.set_visible(log, visible);
-        *view = Arc::new(next);
+        self.replace(|view| view.set_visible(log, visible));
     }
 
     /// Changes which segments and logs there are.
     pub(crate) fn change(&self, change: impl FnOnce(&mut View)) {
-        let mut view = self.view.write();
-        let mut next = View::clone(&view);
-        change(&mut next);
-        *view = Arc::new(next);
+        self.replace(change);
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn replace(&self, change: impl FnOnce(&mut View)) {
+        let _changing = self.changing.lock();
+        let mut next = View::clone(&self.view());
+        change(&mut next);
+        let next = Arc::new(next);
+        for view in &self.views {
+            *view.write() = Arc::clone(&next);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The store: opening, writing, and snapshots to read from.
 
 mod builder;
+mod lock;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::{Link, LinkKind, Linked};
 use crate::base::options::{Durability, WhenFull};
+use crate::base::process::Owner;
 use crate::base::sync::channel::bounded;
 use crate::base::sync::{Mutex, Thread, spawn};
 use crate::batch::{Appended, Batch, Written};
@@ -25,16 +27,22 @@ use crate::sessions::relationship::Relationship;
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::spool::drain::Drain;
-use crate::storage::{LockGuard, Storage};
+use crate::storage::Storage;
 use crate::writer::Writer;
 use crate::writer::queue::{Command, Job, Queue, queue};
 use crate::writer::receipt::Receipt;
 
 use builder::Settings;
 pub use builder::StoreBuilder;
+use lock::StoreLock;
 
 /// A store that is open for reading and writing. Clones share it; many threads
 /// can use them at once. When the last is dropped, what was accepted is written.
+///
+/// A fork copies no threads, so that the store is the parent's alone: in the child each
+/// call that needs the writer, dropping included, returns at once with an error
+/// ([`Error::is_closed`]) and lets go of the lock. Snapshots can be read there; what is
+/// written later a [`Reader`](crate::Reader) shows, opened in the child.
 ///
 /// ```
 /// use forebear::{Event, Store};
@@ -64,6 +72,8 @@ struct Inner {
     settings: Settings,
     recovery: RecoveryReport,
     storage: Arc<dyn Storage>,
+    owner: Owner,
+    lock: StoreLock,
 }
 
 impl Store {
@@ -348,6 +358,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn rebuild(&self) -> Result<Rebuilt> {
+        self.0.check_owner()?;
         rebuild::rebuild(&self.0.shared.view())
     }
 
@@ -361,6 +372,9 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn take_notes(&self) -> Vec<String> {
+        if self.0.check_owner().is_err() {
+            return Vec::new();
+        }
         self.0.shared.view().segments.take_notes()
     }
 
@@ -378,6 +392,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn drain_spool(&self) -> Result<u64> {
+        self.0.check_owner()?;
         self.0.drain.lock().as_ref().map_or(Ok(0), Drain::now)
     }
 
@@ -394,6 +409,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn close(self) -> Result<()> {
+        self.0.check_owner()?;
         if let Some(drain) = self.0.drain.lock().as_mut() {
             drain.stop(true);
         }
@@ -456,8 +472,9 @@ impl Store {
         let (queue, jobs) = queue(settings.queue_bytes);
         let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, settings.rotation, jobs)
             .ok_or_else(Error::closed)?;
-        let lock = opened.lock;
-        let thread = spawn("forebear-writer", move || run(writer, lock))
+        let lock = StoreLock::new(opened.lock);
+        let held = lock.clone();
+        let thread = spawn("forebear-writer", move || run(writer, &held))
             .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
         let max_payload = settings.max_payload;
         let decode = settings.decoders.clone().over(Arc::clone(&shared), max_payload);
@@ -476,6 +493,8 @@ impl Store {
             storage,
             settings,
             recovery: opened.recovery,
+            owner: Owner::this_process(),
+            lock,
         })))
     }
 
@@ -488,13 +507,29 @@ impl Store {
     }
 
     fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
+        self.0.check_owner()?;
         self.0.queue.as_ref().ok_or_else(Error::closed)?.send(job, when_full)
+    }
+}
+
+impl Inner {
+    /// Fails in a child that was forked off, which lets go of the lock then.
+    fn check_owner(&self) -> Result<()> {
+        self.owner.check().inspect_err(|_| self.lock.let_go())
     }
 }
 
 impl Drop for Inner {
     /// Ends the writer, which writes what was accepted first, and waits for it.
     fn drop(&mut self) {
+        if self.check_owner().is_err() {
+            // The threads are the parent's. What they hold is not even looked at.
+            if let Some(writer) = self.writer.get_mut().take() {
+                writer.forget();
+            }
+            std::mem::forget((self.drain.get_mut().take(), self.queue.take()));
+            return;
+        }
         // A waker may have dropped the last handle on the writer's own thread, which
         // goes on after it and writes what was accepted.
         let writer = self.writer.get_mut().take();
@@ -510,7 +545,7 @@ impl Drop for Inner {
 }
 
 /// The writer thread: it holds the store's lock as long as it runs.
-fn run(writer: Writer, lock: Box<dyn LockGuard + Send + Sync>) {
+fn run(writer: Writer, lock: &StoreLock) {
     writer.run();
-    drop(lock);
+    lock.release();
 }

@@ -240,7 +240,8 @@ impl Error {
         self.kind() == ErrorKind::Expired
     }
 
-    /// Whether the store was closed.
+    /// Whether the store was closed, or belongs to the process that this one was forked
+    /// off.
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -360,6 +361,16 @@ impl Error {
             "event {seq} has expired since the snapshot was taken; take a new snapshot and ask again"
         );
         Self::new(ErrorKind::Expired, message)
+    }
+
+    /// What a call of a store is refused with in a child that `owner` forked off.
+    pub(crate) fn forked(owner: u32) -> Self {
+        let message = format!(
+            "the store was opened in process {owner}, of which this one is a fork without its \
+             threads; open a `Reader` here to read, a `Spool` to hand events in, or a store of \
+             your own once process {owner} has closed this one"
+        );
+        Self::new(ErrorKind::Closed, message)
     }
 
     pub(crate) fn closed() -> Self {

@@ -11,6 +11,7 @@ pub mod limits;
 pub(crate) mod link;
 pub(crate) mod options;
 pub(crate) mod page;
+pub(crate) mod process;
 pub(crate) mod row;
 pub(crate) mod state;
 pub(crate) mod sync;

@@ -157,7 +157,7 @@ impl Storage for Disk {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(holder.as_bytes())?;
-                Ok(LockOutcome::Taken(Box::new(DiskLock { _file: file })))
+                Ok(LockOutcome::Taken(Box::new(DiskLock { file: Some(file) })))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut held_by = Vec::new();
@@ -263,10 +263,24 @@ impl StorageFile for DiskFile {
 /// Holds the lock as long as the file is open; a process that dies closes it.
 #[derive(Debug)]
 struct DiskLock {
-    _file: File,
+    file: Option<File>,
 }
 
-impl LockGuard for DiskLock {}
+impl LockGuard for DiskLock {
+    fn let_go(&mut self) {
+        self.file = None;
+    }
+}
+
+impl Drop for DiskLock {
+    /// Unlocks it in so many words: a forked child may have the file open still.
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            // Closing it unlocks it too, unless such a child is there.
+            let _ = file.unlock();
+        }
+    }
+}
 
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();

@@ -191,4 +191,8 @@ pub enum LockOutcome {
 ///
 /// impl LockGuard for FileLock {}
 /// ```
-pub trait LockGuard: Debug {}
+pub trait LockGuard: Debug {
+    /// Closes what a forked child has of the lock, which stays with the parent. It is
+    /// not dropped afterwards.
+    fn let_go(&mut self) {}
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::error::{Error, Result};
+use crate::base::process::Owner;
 use crate::base::sync::{Condvar, Mutex};
 use crate::batch::Written;
 
@@ -36,7 +37,10 @@ use crate::batch::Written;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Receipt(Arc<Slot>);
+pub struct Receipt {
+    slot: Arc<Slot>,
+    owner: Owner,
+}
 
 /// The writer's end of a receipt. Dropped without an answer, the store was closed.
 #[derive(Debug)]
@@ -58,7 +62,7 @@ struct State {
 impl Receipt {
     pub(crate) fn pair() -> (Self, Answer) {
         let slot = Arc::new(Slot::default());
-        (Self(Arc::clone(&slot)), Answer(Some(slot)))
+        (Self { slot: Arc::clone(&slot), owner: Owner::this_process() }, Answer(Some(slot)))
     }
 
     /// Waits until the batch is as durable as it asked for.
@@ -78,12 +82,14 @@ impl Receipt {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn wait(self) -> Result<Written> {
-        let mut state = self.0.state.lock();
+        // In a forked child nobody answers, and the lock may be held for ever.
+        self.owner.check()?;
+        let mut state = self.slot.state.lock();
         loop {
             if let Some(result) = state.take() {
                 return result;
             }
-            self.0.answered.wait(&mut state);
+            self.slot.answered.wait(&mut state);
         }
     }
 
@@ -99,7 +105,7 @@ impl Receipt {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_ready(&self) -> bool {
-        self.0.state.lock().result.is_some()
+        !self.owner.is_here() || self.slot.state.lock().result.is_some()
     }
 }
 
@@ -107,7 +113,10 @@ impl Future for Receipt {
     type Output = Result<Written>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.state.lock();
+        if let Err(error) = self.owner.check() {
+            return Poll::Ready(Err(error));
+        }
+        let mut state = self.slot.state.lock();
         if let Some(result) = state.take() {
             return Poll::Ready(result);
         }

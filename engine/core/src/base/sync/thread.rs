@@ -32,6 +32,12 @@ impl<T> Thread<T> {
         self.0.join()
     }
 
+    /// Forgets a thread that a fork left behind in the parent: waiting for it, or even
+    /// detaching it, would touch what is not there.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.0.is_finished()
     }
