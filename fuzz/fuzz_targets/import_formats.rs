@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use forebear::ingest::{Format, ImportOptions, ImportReport, Mapping, import};
+use forebear::ingest::{IngestOptions, ImportReport, Mapping, import};
 use forebear::storage::SimulatedDisk;
 use forebear::{Stats, Store};
 use libfuzzer_sys::fuzz_target;
@@ -20,11 +20,11 @@ mod oracle;
 fuzz_target!(|input: &[u8]| {
     let Some((choice, input)) = input.split_first() else { return };
     fs::write(&FILE.1, input).expect("the temporary folder can be written");
-    let mut options = ImportOptions::new([FILE.1.as_path()]).again(true);
+    let mut options = IngestOptions::new([FILE.1.as_path()]).again(true);
     match usize::from(choice % 8) {
         6 => {}
         7 => options = options.mapping(mapping()),
-        format => options = options.format(Format::ALL[format]),
+        format => options = options.format(FORMATS[format]),
     }
     let store = Store::builder()
         .max_payload_bytes(LINE_BYTES_MAX)
@@ -50,6 +50,8 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(now, Stats { bytes: now.bytes, ..stats });
 });
 
+const FORMATS: [&str; 6] = ["claude-code", "ndjson", "codex", "copilot", "hook", "engram"];
+
 fn stored(report: &ImportReport) -> u64 {
     report.events + report.repeats + report.versions + report.without_id
 }
@@ -60,7 +62,7 @@ fn mapping() -> Mapping {
     json.parse().expect("a sound mapping")
 }
 
-fn run(store: &Store, options: &ImportOptions) -> ImportReport {
+fn run(store: &Store, options: &IngestOptions) -> ImportReport {
     import(store, options, |_| ControlFlow::Continue(())).expect("it can be read")
 }
 

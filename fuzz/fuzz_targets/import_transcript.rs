@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use forebear::ingest::{Format, ImportOptions, ImportReport, import};
+use forebear::ingest::{IngestOptions, ImportReport, import};
 use forebear::storage::SimulatedDisk;
 use forebear::{Cursor, Page, Quarantined, Snapshot, Stats, Store};
 use libfuzzer_sys::fuzz_target;
@@ -64,7 +64,7 @@ static FILE: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
 });
 
 fn run(store: &Store, again: bool) -> ImportReport {
-    let options = ImportOptions::new([FILE.1.as_path()]).format(Format::ClaudeCode).again(again);
+    let options = IngestOptions::new([FILE.1.as_path()]).format("claude-code").again(again);
     let report = import(store, &options, |_| ControlFlow::Continue(())).expect("it can be read");
     assert_eq!(report.failed_files, []);
     report

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use forebear::ingest::{Format, ImportOptions, import as import_into};
+use forebear::ingest::{IngestOptions, import as import_into};
 use forebear::{Durability, Store};
 
 use crate::import::Result;
@@ -13,7 +13,7 @@ use crate::process;
 /// was no file's.
 pub(crate) fn import(source: &Path, folder: &Path) -> Result<(u64, u64)> {
     let store = Store::builder().durability(Durability::Flush).open(folder.join("forebear"))?;
-    let options = ImportOptions::new([source]).format(Format::ClaudeCode);
+    let options = IngestOptions::new([source]).format("claude-code");
     let (mut most, mut told) = (0, 0);
     let report = import_into(&store, &options, |progress| {
         if progress.bytes - told >= LOOK_BYTES {

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 
-use forebear::ingest::{ImportOptions, import};
+use forebear::ingest::{IngestOptions, import};
 
 use crate::scale::figures::Figures;
 use crate::scale::options::Options;
@@ -28,7 +28,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
         fs::remove_dir_all(&folder)?;
     }
     let store = engine::open(&folder, options.segment_events())?;
-    let import_options = ImportOptions::new([options.transcripts()]);
+    let import_options = IngestOptions::new([options.transcripts()]);
     let report = import(&store, &import_options, |_| ControlFlow::Continue(()))?;
     engine::seal(&store)?;
     store.close()?;

@@ -1,24 +1,24 @@
 //! The import: each file once, from where it was left.
 
-use crate::clock::system_time_ns;
-use forebear_core::{Result, Snapshot, Spool, Store};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::SystemTime;
 
-use crate::files::{FileToRead, Files};
-use crate::follow::moved::Moved;
-use crate::follow::position::{Position, source_name};
-use crate::follow::seen::Seen;
-use crate::follow::source::{LastLine, Source, Turn};
-use crate::intake::Intake;
+use forebear_core::{Result, Snapshot, Spool, Store};
+
+use crate::choice::Choice;
+use crate::importer::Importer;
+use crate::options::IngestOptions;
+use crate::read::find::{FileToRead, Files};
+use crate::read::moved::Moved;
+use crate::read::position::{Position, source_name};
+use crate::read::reader::{FileReader, LastLine, Turn, open};
+use crate::report::{ImportProgress, ImportReport};
 use crate::target::Target;
-use crate::{ImportOptions, ImportProgress, ImportReport};
 
-/// Imports transcripts. `progress` is called at least after each file and each
+/// Imports files. `progress` is called at least after each file and each
 /// 256 KiB, and stops the import by returning [`ControlFlow::Break`]; what was
 /// read until then is stored, and the next import goes on.
 ///
@@ -26,7 +26,7 @@ use crate::{ImportOptions, ImportProgress, ImportReport};
 /// importing again reads what is new, whoever read the file before, an import or a
 /// [`Follower`](crate::Follower). A file that changed in what was read is
 /// read from its start again, in which events known already are repeats, and so is
-/// every file with [`ImportOptions::again`].
+/// every file with [`IngestOptions::again`].
 ///
 /// Memory does not grow with the files, only with their longest line. An error
 /// if one of the paths is not there, before anything is read, or if the store
@@ -37,18 +37,19 @@ use crate::{ImportOptions, ImportProgress, ImportReport};
 /// use forebear::{Store, ingest};
 ///
 /// let store = Store::open("events.forebear")?;
-/// let options = ingest::ImportOptions::new(["/home/me/.claude/projects"]);
+/// let options = ingest::IngestOptions::new(["/home/me/.claude/projects"]);
 /// let report = ingest::import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// println!("{} events, {} files unchanged", report.events, report.unchanged_files);
 /// # Ok::<(), forebear::Error>(())
 /// ```
 pub fn import(
     store: &Store,
-    options: &ImportOptions,
+    options: &IngestOptions,
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
-    let files = Files::find(&options.paths)?;
-    run(Target::Store(store.clone()), options, &files, progress)
+    let choice = Choice::new(options)?;
+    let files = Files::find(&options.paths, &choice)?;
+    run(Target::Store(store.clone()), options, choice, &files, progress)
 }
 
 /// As [`import`], into a store that another process has open for writing: what is read
@@ -59,12 +60,12 @@ pub fn import(
 ///
 /// If that process ends meanwhile, the store is opened here and the import goes on into
 /// it. An error if a batch is refused, as where the store takes only shorter payloads, or
-/// if that process takes nothing in for [`ImportOptions::patience`]; the next import goes
+/// if that process takes nothing in for [`IngestOptions::patience`]; the next import goes
 /// on where this one ended. Only for a store on disk.
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use forebear::ingest::{ImportOptions, import_through};
+/// use forebear::ingest::{IngestOptions, import_through};
 /// use forebear::{Spool, Store};
 ///
 /// # let folder = tempfile::tempdir().expect("a folder");
@@ -72,7 +73,7 @@ pub fn import(
 /// # let file = folder.path().join("session.jsonl");
 /// # std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
 /// let store = Store::open(&path)?; // Mostly in another process.
-/// let options = ImportOptions::new([&file]);
+/// let options = IngestOptions::new([&file]);
 /// let report = import_through(&Spool::open(&path)?, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!(report.handed_in.map(|handed_in| handed_in.events), Some(1));
 /// assert!(store.snapshot().contains("a")?);
@@ -80,21 +81,23 @@ pub fn import(
 /// ```
 pub fn import_through(
     spool: &Spool,
-    options: &ImportOptions,
+    options: &IngestOptions,
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
-    let files = Files::find(&options.paths)?;
-    run(Target::through(spool, options.patience)?, options, &files, progress)
+    let choice = Choice::new(options)?;
+    let files = Files::find(&options.paths, &choice)?;
+    run(Target::through(spool, options.patience)?, options, choice, &files, progress)
 }
 
 fn run(
     target: Target,
-    options: &ImportOptions,
+    options: &IngestOptions,
+    choice: Choice,
     files: &Files,
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
     let mut import = Import {
-        intake: Intake::new(target, options.durability, options.choice.clone()),
+        importer: Importer::new(target, options.durability, choice),
         on_progress: progress,
         progress: ImportProgress {
             files_total: files.found.len() as u64,
@@ -109,18 +112,18 @@ fn run(
     let moved = if options.again {
         Moved::default()
     } else {
-        import.intake.ask(|snapshot| moved(snapshot, &files.found))?
+        import.importer.ask(|snapshot| moved(snapshot, &files.found))?
     };
     for file in &files.found {
         let positions = if options.again {
             Vec::new()
         } else {
             let name = source_name(&file.path);
-            let own = import.intake.ask(|snapshot| Position::of(snapshot, &name))?;
+            let own = import.importer.ask(|snapshot| Position::of(snapshot, &name))?;
             moved.positions(own, file.seen.file)
         };
         if import.file(file, positions)?.is_break() {
-            import.intake.report.interrupted = true;
+            import.importer.report.interrupted = true;
             break;
         }
     }
@@ -140,7 +143,7 @@ fn moved(snapshot: &Snapshot, files: &[FileToRead]) -> Result<Moved> {
 }
 
 struct Import<P> {
-    intake: Intake,
+    importer: Importer,
     on_progress: P,
     progress: ImportProgress,
     /// Bytes read when progress was last told.
@@ -162,17 +165,17 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 return Ok(ControlFlow::Continue(()));
             }
         };
-        let mut source = Source::new(&file.path, seen, positions);
-        source.opened(seen, now_ns);
-        let lines_before = self.intake.report.lines;
-        let mut flow = match self.read(&mut source, &mut opened)? {
+        let mut reader = FileReader::new(&file.path, seen, positions);
+        reader.opened(seen, now_ns);
+        let lines_before = self.importer.report.lines;
+        let mut flow = match self.read(&mut reader, &mut opened)? {
             Ok(flow) => {
-                let begun = source.resumed();
-                if begun.is_some() && self.intake.report.lines == lines_before {
-                    self.intake.report.unchanged_files += 1;
+                let begun = reader.resumed();
+                if begun.is_some() && self.importer.report.lines == lines_before {
+                    self.importer.report.unchanged_files += 1;
                 } else {
-                    self.intake.report.files += u64::from(flow.is_continue());
-                    self.intake.report.bytes += source.looked - begun.unwrap_or(0);
+                    self.importer.report.files += u64::from(flow.is_continue());
+                    self.importer.report.bytes += reader.looked - begun.unwrap_or(0);
                 }
                 self.progress.files += u64::from(flow.is_continue());
                 flow
@@ -182,9 +185,9 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 ControlFlow::Continue(())
             }
         };
-        source.link(&mut self.intake)?;
-        if self.intake.links_are_due() {
-            self.intake.settle_links()?;
+        reader.link(&mut self.importer)?;
+        if self.importer.links_are_due() {
+            self.importer.settle_links()?;
         }
         if flow.is_continue() {
             flow = self.tell();
@@ -195,28 +198,28 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     /// Reads a file to its end.
     fn read(
         &mut self,
-        source: &mut Source,
+        reader: &mut FileReader,
         file: &mut File,
     ) -> Result<io::Result<ControlFlow<()>>> {
         let bytes_before = self.progress.bytes;
         loop {
-            let mut lines = match source.lines(&mut *file, &self.intake) {
+            let mut lines = match reader.lines(&mut *file, &self.importer) {
                 Ok(lines) => lines,
                 Err(error) => return Ok(Err(error)),
             };
             loop {
-                match source.turn(&mut lines, &mut self.intake, TURN_BYTES, LastLine::Counts)? {
+                match reader.turn(&mut lines, &mut self.importer, TURN_BYTES, LastLine::Counts)? {
                     Ok(Turn::More) => {}
                     Ok(Turn::Again) => break,
                     Ok(Turn::End) => {
-                        self.progress.bytes = bytes_before + source.looked;
-                        self.progress.events = self.intake.stored;
+                        self.progress.bytes = bytes_before + reader.looked;
+                        self.progress.events = self.importer.stored;
                         return Ok(Ok(ControlFlow::Continue(())));
                     }
                     Err(error) => return Ok(Err(error)),
                 }
-                self.progress.bytes = bytes_before + source.looked;
-                self.progress.events = self.intake.stored;
+                self.progress.bytes = bytes_before + reader.looked;
+                self.progress.events = self.importer.stored;
                 if self.progress.bytes.saturating_sub(self.bytes_told) >= TURN_BYTES
                     && self.tell().is_break()
                 {
@@ -227,7 +230,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     }
 
     fn unchanged(&mut self, bytes: u64) {
-        self.intake.report.unchanged_files += 1;
+        self.importer.report.unchanged_files += 1;
         self.progress.files += 1;
         self.progress.bytes += bytes;
     }
@@ -238,22 +241,14 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     }
 
     fn failed(&mut self, path: &Path, error: &io::Error) {
-        self.intake.report.failed_files.push((path.to_owned(), format!("{error:#}")));
+        self.importer.report.failed_files.push((path.to_owned(), format!("{error:#}")));
     }
 
     fn finish(mut self) -> Result<ImportReport> {
-        self.intake.settle_links()?;
-        self.intake.flush()?;
-        Ok(self.intake.report)
+        self.importer.settle_links()?;
+        self.importer.flush()?;
+        Ok(self.importer.report)
     }
-}
-
-/// Opens a file, and says how it looks and when that was asked.
-pub(crate) fn open(path: &Path) -> io::Result<(File, Seen, i64)> {
-    let file = File::open(path)?;
-    let now_ns = system_time_ns(SystemTime::now());
-    let seen = Seen::of(&file.metadata()?);
-    Ok((file, seen, now_ns))
 }
 
 /// Progress is told at least each so many bytes.

@@ -1,13 +1,14 @@
-//! What an intake's batches go to: a store, or the spool of one that another process
+//! What an importer's batches go to: a store, or the spool of one that another process
 //! has open.
+
+use std::io::{self, ErrorKind};
+use std::time::{Duration, Instant};
 
 use forebear_core::{
     Batch, Error, Reader, Receipt, Result, Snapshot, Spool, Store, Ticket, Written, limits,
 };
-use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
 
-use crate::HandedIn;
+use crate::report::HandedIn;
 
 /// What batches go to.
 #[derive(Debug)]

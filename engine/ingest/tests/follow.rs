@@ -17,9 +17,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forebear::ingest::{
-    FilePosition, FollowOptions, FollowStatus, Follower, ImportOptions, Polled, import,
-};
+use forebear::ingest::{FilePosition, FollowStatus, Follower, IngestOptions, Polled, import};
 use forebear::{EventId, Filter, LinkKind, Quarantined, Snapshot, Store};
 use serde_json::Value;
 use support::random::Random;
@@ -278,7 +276,7 @@ fn a_run_follows_what_is_written_until_it_is_stopped() {
         let place = Place::new();
         fs::remove_dir_all(place.folder.path().join("p")).unwrap();
         let options = place.options().poll_only(poll_only).poll_every(Duration::from_millis(50));
-        let mut follower = Follower::new(&place.store, options);
+        let mut follower = Follower::new(&place.store, options).unwrap();
         let stop = follower.stop_handle();
         let (send, told) = mpsc::channel();
         let running =
@@ -320,8 +318,9 @@ fn a_folder_that_comes_later_or_anew_is_followed_at_once() {
     let paths = [place.folder.path().join("p"), other.clone()];
     let mut follower = Follower::new(
         &place.store,
-        FollowOptions::new(paths).poll_every(Duration::from_millis(50)),
-    );
+        IngestOptions::new(paths).poll_every(Duration::from_millis(50)),
+    )
+    .unwrap();
     let stop = follower.stop_handle();
     let running = thread::spawn(move || follower.run(|_| {}));
     // Sooner than all is searched for where the system tells of changes.
@@ -366,7 +365,8 @@ fn following_5000_files_of_which_5_move_takes_little() {
     // once more later on, since a second change might not show.
     thread::sleep(Duration::from_secs(3));
     let store = Store::open(folder.path().join("events.forebear")).unwrap();
-    let mut follower = Follower::new(&store, FollowOptions::new([folder.path().join("p")]));
+    let mut follower =
+        Follower::new(&store, IngestOptions::new([folder.path().join("p")])).unwrap();
     let stop = follower.stop_handle();
     let running = thread::spawn(move || {
         follower.run(|_| {}).unwrap();
@@ -422,12 +422,12 @@ impl Place {
         self.folder.path().join("p/session.jsonl")
     }
 
-    fn options(&self) -> FollowOptions {
-        FollowOptions::new([self.folder.path().join("p")])
+    fn options(&self) -> IngestOptions {
+        IngestOptions::new([self.folder.path().join("p")])
     }
 
     fn follower(&self) -> Follower {
-        Follower::new(&self.store, self.options())
+        Follower::new(&self.store, self.options()).unwrap()
     }
 
     fn append(&self, text: &str) {
@@ -436,7 +436,7 @@ impl Place {
     }
 
     fn import(&self) -> forebear::ingest::ImportReport {
-        let options = ImportOptions::new([self.folder.path().join("p")]);
+        let options = IngestOptions::new([self.folder.path().join("p")]);
         import(&self.store, &options, |_| ControlFlow::Continue(())).unwrap()
     }
 

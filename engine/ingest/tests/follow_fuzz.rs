@@ -16,7 +16,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use forebear::ingest::{FollowOptions, Follower};
+use forebear::ingest::{Follower, IngestOptions};
 use forebear::storage::SimulatedDisk;
 use forebear::{Filter, Store};
 use serde_json::value::RawValue;
@@ -65,7 +65,7 @@ impl Game {
         fs::create_dir(folder.path().join("sub")).unwrap();
         let disk = SimulatedDisk::new();
         let store = Store::builder().open_on(Arc::new(disk.clone())).unwrap();
-        let follower = Follower::new(&store, FollowOptions::new([folder.path()]));
+        let follower = Follower::new(&store, IngestOptions::new([folder.path()])).unwrap();
         Self {
             random: Random::new(seed),
             seed,
@@ -120,12 +120,13 @@ impl Game {
             self.disk = self.disk.kill();
         } else {
             self.follower =
-                Follower::new(&Store::in_memory().unwrap(), FollowOptions::new([""; 0]));
+                Follower::new(&Store::in_memory().unwrap(), IngestOptions::new([""; 0])).unwrap();
             let store = std::mem::replace(&mut self.store, Store::in_memory().unwrap());
             store.close().unwrap();
         }
         self.store = Store::builder().open_on(Arc::new(self.disk.clone())).unwrap();
-        self.follower = Follower::new(&self.store, FollowOptions::new([self.folder.path()]));
+        self.follower =
+            Follower::new(&self.store, IngestOptions::new([self.folder.path()])).unwrap();
     }
 
     /// The payloads of all rows, in order.

@@ -12,9 +12,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use forebear::ingest::{
-    FollowOptions, Follower, Format, ImportOptions, Mapping, append_hook, import,
-};
+use forebear::ingest::{Follower, IngestOptions, Mapping, append_hook, import};
 use forebear::{CountBy, EventId, Filter, LinkKind, Snapshot, Store};
 use serde_json::{Value, json};
 
@@ -63,7 +61,7 @@ fn a_mapping_says_which_field_is_what() {
         .parse()
         .unwrap();
     let store = Store::in_memory().unwrap();
-    let options = ImportOptions::new([folder.path()]).mapping(mapping);
+    let options = IngestOptions::new([folder.path()]).mapping(mapping);
     import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
     let found = rows(&store);
     let [a, b] = &found[..] else { panic!("two events, not {found:?}") };
@@ -428,7 +426,7 @@ fn a_document_is_refused_whole_and_not_line_by_line() {
     for text in [&pretty, &object, &array, &pretty.repeat(20_000)] {
         let folder = files(&[("whole.jsonl", text), ("lines.jsonl", "{\"uuid\":\"c\"}\n")]);
         let store = Store::in_memory().unwrap();
-        let report = imported_with(&store, ImportOptions::new([folder.path()]));
+        let report = imported_with(&store, IngestOptions::new([folder.path()]));
         assert_eq!((report.events, report.bad_lines), (1, 0));
         let [(path, reason)] = &report.failed_files[..] else { panic!("one failed file") };
         assert!(path.ends_with("whole.jsonl") && reason.contains("an object each"), "{reason}");
@@ -436,7 +434,7 @@ fn a_document_is_refused_whole_and_not_line_by_line() {
     // Told to, it is read line by line all the same.
     let folder = files(&[("whole.jsonl", &object)]);
     let store = Store::in_memory().unwrap();
-    let options = ImportOptions::new([folder.path()]).format(Format::ClaudeCode);
+    let options = IngestOptions::new([folder.path()]).format("claude-code");
     let report = imported_with(&store, options);
     assert_eq!(report.bad_lines as usize, object.lines().count());
 }
@@ -450,35 +448,28 @@ fn files_are_followed_as_they_are_imported() {
     let spans = (0..40).map(span).collect::<Vec<_>>().join("\n") + "\n";
     let mapping: Mapping =
         r#"{"id":"key","parent":"why","time":"at","kind":"what"}"#.parse().unwrap();
-    let spans_by = |options: FollowOptions| options.mapping(mapping.clone());
-    let import_spans = |options: ImportOptions| options.mapping(mapping.clone());
-    check_followed("spans.ndjson", &spans, spans_by, import_spans);
+    check_followed("spans.ndjson", &spans, |options| options.mapping(mapping.clone()));
     let name = "rollout-2026-03-01T10-00-00-x.jsonl";
-    check_followed(name, ROLLOUT, |options| options, |options| options);
-    check_followed(name, ROLLOUT, |o| o.format(Format::Codex), |o| o.format(Format::Codex));
+    check_followed(name, ROLLOUT, |options| options);
+    check_followed(name, ROLLOUT, |options| options.format("codex"));
     // What is named goes before what it looks like, then as well.
-    check_followed(name, ROLLOUT, |o| o.format(Format::Ndjson), |o| o.format(Format::Ndjson));
+    check_followed(name, ROLLOUT, |options| options.format("ndjson"));
 }
 
 /// Follows a file that grows by parts of lines, by a follower that goes on and by one
 /// that is begun anew each time.
-fn check_followed(
-    name: &str,
-    text: &str,
-    follow: impl Fn(FollowOptions) -> FollowOptions,
-    by_import: impl Fn(ImportOptions) -> ImportOptions,
-) {
+fn check_followed(name: &str, text: &str, set: impl Fn(IngestOptions) -> IngestOptions) {
     // By the folder's name too, where lines name no session.
     let folder = files(&[(name, text)]);
     let store = Store::in_memory().unwrap();
-    imported_with(&store, by_import(ImportOptions::new([folder.path()])));
+    imported_with(&store, set(IngestOptions::new([folder.path()])));
     let expected = rows(&store);
     assert!(expected.len() > 5);
     for anew in [false, true] {
         let file = folder.path().join(name);
         fs::remove_file(&file).unwrap();
         let store = Store::in_memory().unwrap();
-        let begin = || Follower::new(&store, follow(FollowOptions::new([folder.path()])));
+        let begin = || Follower::new(&store, set(IngestOptions::new([folder.path()]))).unwrap();
         let mut follower = begin();
         for part in text.as_bytes().chunks(text.len() / 9 + 1) {
             let mut file = OpenOptions::new().create(true).append(true).open(&file).unwrap();

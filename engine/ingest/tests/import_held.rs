@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use forebear::ingest::{ImportOptions, ImportProgress, ImportReport, import, import_through};
+use forebear::ingest::{ImportProgress, ImportReport, IngestOptions, import, import_through};
 use forebear::storage::{Disk, Storage};
 use forebear::{Checkpoint, Event, Spool, Stats, Store};
 use serde_json::{Value, json};
@@ -196,15 +196,15 @@ impl Place {
         std::thread::sleep(Duration::from_millis(2500));
     }
 
-    fn options(&self) -> ImportOptions {
-        ImportOptions::new([self.folder.path().join("in")])
+    fn options(&self) -> IngestOptions {
+        IngestOptions::new([self.folder.path().join("in")])
     }
 
     fn open(&self) -> Store {
         Store::open(&self.store).unwrap()
     }
 
-    fn hand_in(&self, options: &ImportOptions) -> forebear::Result<ImportReport> {
+    fn hand_in(&self, options: &IngestOptions) -> forebear::Result<ImportReport> {
         let spool = Spool::open(&self.store).unwrap();
         import_through(&spool, options, |_| ControlFlow::Continue(()))
     }

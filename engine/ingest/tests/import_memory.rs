@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use forebear::Store;
-use forebear::ingest::{ImportOptions, import};
+use forebear::ingest::{IngestOptions, import};
 
 #[test]
 fn a_file_of_120_mb_takes_less_than_100_mb_of_memory() {
@@ -48,7 +48,7 @@ fn import_and_measure(file: &Path) {
     let store = Store::open(file.with_extension("forebear")).unwrap();
     let begin = Instant::now();
     let report =
-        import(&store, &ImportOptions::new([file]), |_| ControlFlow::Continue(())).unwrap();
+        import(&store, &IngestOptions::new([file]), |_| ControlFlow::Continue(())).unwrap();
     let elapsed = begin.elapsed();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

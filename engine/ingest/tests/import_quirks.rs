@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use forebear::ingest::{ImportOptions, ImportReport, import};
+use forebear::ingest::{ImportReport, IngestOptions, import};
 use forebear::{EventId, Filter, Quarantined, Snapshot, Stats, Store, StoredEvent, limits};
 
 #[test]
@@ -286,7 +286,7 @@ fn a_stopped_import_keeps_what_was_read_and_the_next_goes_on() {
         .unwrap();
     }
     let store = Store::in_memory().unwrap();
-    let options = ImportOptions::new([folder.path()]);
+    let options = IngestOptions::new([folder.path()]);
     let report = import(&store, &options, |progress| {
         assert_eq!((progress.files_total, progress.bytes_total), (3, 39));
         if progress.files == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -307,7 +307,7 @@ fn a_missing_path_is_an_error_before_anything_is_read() {
     let store = Store::in_memory().unwrap();
     let paths = [folder.path().to_owned(), folder.path().join("missing")];
     let error =
-        import(&store, &ImportOptions::new(paths), |_| ControlFlow::Continue(())).unwrap_err();
+        import(&store, &IngestOptions::new(paths), |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.io_kind(), Some(std::io::ErrorKind::NotFound));
     assert!(!store.snapshot().contains("a").unwrap());
 }
@@ -320,7 +320,7 @@ fn a_file_that_cannot_be_read_is_passed_over_and_named() {
     let gone = folder.path().join("gone");
     std::os::unix::fs::symlink(gone, folder.path().join("a.jsonl")).unwrap();
     let store = Store::in_memory().unwrap();
-    let options = ImportOptions::new([folder.path()]);
+    let options = IngestOptions::new([folder.path()]);
     let report = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((report.files, report.events, report.failed_files.len()), (1, 1, 1));
     assert!(report.failed_files[0].0.ends_with("a.jsonl"));
@@ -378,14 +378,14 @@ fn imported(content: &[u8]) -> Found {
 }
 
 fn import_paths(store: &Store, paths: impl IntoIterator<Item = PathBuf>) -> ImportReport {
-    let report = import(store, &ImportOptions::new(paths), |_| ControlFlow::Continue(())).unwrap();
+    let report = import(store, &IngestOptions::new(paths), |_| ControlFlow::Continue(())).unwrap();
     assert!(report.failed_files.is_empty(), "{:?}", report.failed_files);
     report
 }
 
 /// Imports a file from its start, wherever it was left.
 fn import_again(store: &Store, file: &PathBuf) -> ImportReport {
-    let options = ImportOptions::new([file]).again(true);
+    let options = IngestOptions::new([file]).again(true);
     import(store, &options, |_| ControlFlow::Continue(())).unwrap()
 }
 

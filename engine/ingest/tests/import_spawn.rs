@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use forebear::ingest::{ImportOptions, import};
+use forebear::ingest::{IngestOptions, import};
 use forebear::{LinkKind, Snapshot, Store};
 use serde_json::{Value, json};
 
@@ -286,7 +286,7 @@ fn imported_each_alone(lines: &[Value], order: &[usize]) -> (Store, tempfile::Te
 }
 
 fn import_files(store: &Store, paths: &[PathBuf]) {
-    let options = ImportOptions::new(paths.iter().map(|path: &PathBuf| -> &Path { path }));
+    let options = IngestOptions::new(paths.iter().map(|path: &PathBuf| -> &Path { path }));
     import(store, &options, |_| ControlFlow::Continue(())).unwrap();
 }
 

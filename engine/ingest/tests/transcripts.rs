@@ -8,7 +8,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use forebear::ingest::{ImportOptions, ImportReport, import};
+use forebear::ingest::{ImportReport, IngestOptions, import};
 use forebear::{
     ChainOptions, CountBy, Detail, Filter, LinkKind, Quarantined, RefusedLink, Snapshot, Stats,
     Store,
@@ -35,7 +35,7 @@ fn a_second_import_changes_nothing() {
         let unchanged = import_into(&store, &[&folder.path]);
         assert_eq!((unchanged.files, unchanged.unchanged_files), (0, first.files));
         assert_eq!(before, contents(&store.snapshot()));
-        let options = ImportOptions::new([&folder.path]).again(true);
+        let options = IngestOptions::new([&folder.path]).again(true);
         let second = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
         assert_eq!(before, contents(&store.snapshot()));
         let known = first.events + first.versions + first.repeats;
@@ -212,7 +212,7 @@ fn for_each_folder(check: impl Fn(&Folder)) {
 
 fn import_into(store: &Store, paths: &[&(impl AsRef<Path> + ?Sized)]) -> ImportReport {
     let paths = paths.iter().map(|path| path.as_ref().to_owned());
-    import(store, &ImportOptions::new(paths), |_| ControlFlow::Continue(())).unwrap()
+    import(store, &IngestOptions::new(paths), |_| ControlFlow::Continue(())).unwrap()
 }
 
 /// A file with its lines in reverse order.

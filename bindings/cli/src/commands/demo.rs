@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
-use forebear::ingest::{self, ImportOptions, ImportReport};
+use forebear::ingest::{self, ImportReport, IngestOptions};
 use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, Store, TreeOptions};
 use serde::Serialize;
 
@@ -63,7 +63,7 @@ impl Run for DemoArgs {
         let store = Store::open(folder.path().join("events.forebear"))?;
         let begun = Instant::now();
         let report =
-            ingest::import(&store, &ImportOptions::new([folder.path().join("projects")]), |_| {
+            ingest::import(&store, &IngestOptions::new([folder.path().join("projects")]), |_| {
                 ControlFlow::Continue(())
             })?;
         let imported = (report, begun.elapsed());

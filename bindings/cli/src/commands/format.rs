@@ -5,16 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forebear::ingest::{Format, Mapping};
+use forebear::ingest::{Mapping, Registry};
 
 use crate::failure::Failure;
 
 /// What all files are read as.
 #[derive(Debug, Args)]
 pub(crate) struct FormatArgs {
-    /// What all files are: claude-code, codex, copilot, hook, engram or ndjson [default: as each begins]
-    #[arg(long, value_name = "FORMAT", value_parser = format)]
-    format: Option<Format>,
+    #[arg(long, value_name = "FORMAT", value_parser = format, help = help())]
+    format: Option<String>,
 
     /// Which fields of any other lines of JSON are what; means --format ndjson
     #[arg(long, value_name = "FILE")]
@@ -25,20 +24,20 @@ pub(crate) struct FormatArgs {
 #[derive(Debug)]
 pub(crate) enum Named {
     Nothing,
-    Format(Format),
+    Format(String),
     Mapping(Mapping),
 }
 
 impl FormatArgs {
     /// The format or the mapping that the command line names.
     pub(crate) fn read(&self) -> Result<Named, Failure> {
-        match (self.format, &self.mapping) {
-            (Some(format), Some(_)) if format != Format::Ndjson => Err(Failure::Usage(format!(
+        match (&self.format, &self.mapping) {
+            (Some(format), Some(_)) if format != "ndjson" => Err(Failure::Usage(format!(
                 "a mapping is for lines of JSON in no format of their own: leave out --mapping, \
                  or --format {format}"
             ))),
             (_, Some(file)) => Ok(Named::Mapping(mapping(file)?)),
-            (Some(format), None) => Ok(Named::Format(format)),
+            (Some(format), None) => Ok(Named::Format(format.clone())),
             (None, None) => Ok(Named::Nothing),
         }
     }
@@ -58,8 +57,16 @@ fn mapping(file: &Path) -> Result<Mapping, Failure> {
 }
 
 /// Reads the name of a format.
-fn format(name: &str) -> Result<Format, String> {
-    name.parse().map_err(|error: forebear::Error| error.to_string())
+fn format(name: &str) -> Result<String, String> {
+    let found = Registry::default().find(name).map_err(|error| error.to_string())?;
+    Ok(found.name().to_owned())
+}
+
+/// What the option is for, with all names there are.
+fn help() -> String {
+    let registry = Registry::default();
+    let names: Vec<&str> = registry.names().collect();
+    format!("What all files are: {} [default: as each begins]", names.join(", "))
 }
 
 /// No mapping is nearly as long.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::Style;
 use clap::Args;
-use forebear::ingest::{self, HandedIn, ImportOptions, ImportProgress, ImportReport};
+use forebear::ingest::{self, HandedIn, ImportProgress, ImportReport, IngestOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -87,7 +87,7 @@ impl Run for ImportArgs {
                 Failure::Failed(format!("importing {}: {error}", path.display()))
             })?;
         }
-        let mut options = ImportOptions::new(paths).again(self.again);
+        let mut options = IngestOptions::new(paths).again(self.again);
         options = match self.format.read()? {
             Named::Nothing => options,
             Named::Format(format) => options.format(format),
@@ -101,7 +101,7 @@ impl Run for ImportArgs {
 }
 
 /// Imports, shows how far it is and says what came of it.
-pub(crate) fn import(target: Target, options: &ImportOptions, global: &Global) -> Outcome {
+pub(crate) fn import(target: Target, options: &IngestOptions, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use forebear::ingest::ImportOptions;
+use forebear::ingest::IngestOptions;
 use forebear::{Quarantined, Snapshot};
 use serde::Serialize;
 
@@ -90,7 +90,7 @@ fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
                 .to_owned(),
         ));
     }
-    import::import(target, &ImportOptions::new(files).again(true), global)
+    import::import(target, &IngestOptions::new(files).again(true), global)
 }
 
 fn list(snapshot: &Snapshot, global: &Global) -> Outcome {

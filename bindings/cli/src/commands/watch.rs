@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
-use forebear::ingest::{FollowOptions, FollowStatus, Follower};
+use forebear::ingest::{FollowStatus, Follower, IngestOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Run;
@@ -55,14 +55,14 @@ impl Run for WatchArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let paths = if self.paths.is_empty() { usual_folders()? } else { self.paths.clone() };
-        let mut options = FollowOptions::new(&paths).poll_only(self.poll).poll_every(self.interval);
+        let mut options = IngestOptions::new(&paths).poll_only(self.poll).poll_every(self.interval);
         options = match self.format.read()? {
             Named::Nothing => options,
             Named::Format(format) => options.format(format),
             Named::Mapping(mapping) => options.mapping(mapping),
         };
         let store = place::open_or_make(global)?;
-        let mut follower = Follower::new(&store, options);
+        let mut follower = Follower::new(&store, options)?;
         let stop = follower.stop_handle();
         let stopping = AtomicBool::new(false);
         let set = ctrlc::set_handler(move || {

@@ -13,7 +13,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use forebear::ingest::{ImportOptions, import};
+use forebear::ingest::{IngestOptions, import};
 
 use super::tests::Log;
 use crate::base::sync::Instant;
@@ -33,7 +33,7 @@ fn measure_files() {
     let source = std::env::var("FILES").expect("FILES, a folder");
     // By the crate above, which imports: what it writes is read here.
     let store = forebear::Store::open(folder.path().join("store")).expect("opens");
-    import(&store, &ImportOptions::new([&source]), |_| ControlFlow::Continue(())).expect("imports");
+    import(&store, &IngestOptions::new([&source]), |_| ControlFlow::Continue(())).expect("imports");
     store.close().expect("closes");
     let raw = raw_bytes(source.as_ref());
     report("files", &folder.path().join("store"), raw);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use forebear::ingest::{ImportOptions, import};
+use forebear::ingest::{IngestOptions, import};
 use forebear::{SessionFilter, Store, Tokens};
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn compare(folder: &Path) {
     let store = Store::builder();
     let place = tempfile::tempdir().expect("a folder");
     let store = store.segment_events(500).open(place.path().join("store")).expect("opens");
-    let options = ImportOptions::new([folder]);
+    let options = IngestOptions::new([folder]);
     import(&store, &options, |_| ControlFlow::Continue(())).expect("imports");
     let sql = Connection::open_in_memory().expect("opens");
     sql.execute_batch("CREATE TABLE usages (session, message, i, o, r, w)").expect("is SQL");

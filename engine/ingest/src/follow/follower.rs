@@ -1,26 +1,26 @@
 //! The follower: looks at files, and reads what is new in them.
 
-use crate::clock::system_time_ns;
-use forebear_core::{Result, Snapshot, Store};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use crate::files::{FileToRead, Files, is_transcript};
-use crate::follow::moved::Moved;
-use crate::follow::options::FollowOptions;
-use crate::follow::position::{Position, source_name};
-use crate::follow::seen::{FileId, Seen};
+use forebear_core::{Result, Snapshot, Store, Time};
+
+use crate::choice::Choice;
 use crate::follow::signal::{Signal, StopHandle};
-use crate::follow::source::{LastLine, Source, Turn};
 use crate::follow::status::{FollowStatus, Rate, STATUS_SOURCE, memory_bytes};
 use crate::follow::tracked::Tracked;
 use crate::follow::watch::Watch;
-use crate::import::open;
-use crate::intake::Intake;
+use crate::importer::Importer;
+use crate::options::IngestOptions;
+use crate::read::find::{FileToRead, Files};
+use crate::read::moved::Moved;
+use crate::read::position::{Position, source_name};
+use crate::read::reader::{FileReader, LastLine, Turn, open};
+use crate::read::seen::{FileId, Seen};
 use crate::target::Target;
 
 /// Follows files: reads what is there, and what is written to them, as events.
@@ -33,12 +33,12 @@ use crate::target::Target;
 ///
 /// ```
 /// use forebear::Store;
-/// use forebear::ingest::{FollowOptions, Follower};
+/// use forebear::ingest::{IngestOptions, Follower};
 ///
 /// let store = Store::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let file = folder.path().join("session.jsonl");
-/// let mut follower = Follower::new(&store, FollowOptions::new([folder.path()]));
+/// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
 /// std::fs::write(&file, "{\"uuid\":\"a\"}\n{\"uuid\":\"b\",").expect("writes");
 /// assert_eq!(follower.poll_once()?.events, 1);
 /// std::fs::write(&file, "{\"uuid\":\"a\"}\n{\"uuid\":\"b\",\"parentUuid\":\"a\"}").expect("writes");
@@ -49,8 +49,8 @@ use crate::target::Target;
 #[derive(Debug)]
 pub struct Follower {
     store: Store,
-    options: FollowOptions,
-    intake: Intake,
+    options: IngestOptions,
+    importer: Importer,
     signal: Arc<Signal>,
     files: BTreeMap<PathBuf, Tracked>,
     /// Files that wait for their first turn, and those that take turns.
@@ -89,22 +89,23 @@ pub struct Polled {
 }
 
 impl Follower {
-    /// A follower, which begins to read when it is polled or run.
+    /// A follower, which begins to read when it is polled or run. Fails where an option
+    /// makes no sense or names a format that is not known ([`Error::is_invalid`]).
+    ///
+    /// [`Error::is_invalid`]: forebear_core::Error::is_invalid
     ///
     /// ```
-    /// use forebear::ingest::{FollowOptions, Follower};
+    /// use forebear::ingest::{IngestOptions, Follower};
     ///
     /// # let store = forebear::Store::in_memory()?;
-    /// let follower = Follower::new(&store, FollowOptions::new(["/home/me/.claude/projects"]));
+    /// let follower = Follower::new(&store, IngestOptions::new(["/home/me/.claude/projects"]))?;
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn new(store: &Store, options: FollowOptions) -> Self {
-        Self {
-            intake: Intake::new(
-                Target::Store(store.clone()),
-                options.durability,
-                options.choice.clone(),
-            ),
+    pub fn new(store: &Store, options: IngestOptions) -> Result<Self> {
+        options.validate()?;
+        let (target, choice) = (Target::Store(store.clone()), Choice::new(&options)?);
+        Ok(Self {
+            importer: Importer::new(target, options.durability, choice),
             store: store.clone(),
             options,
             signal: Arc::default(),
@@ -121,7 +122,7 @@ impl Follower {
             is_notified: false,
             rate: Rate::default(),
             told: None,
-        }
+        })
     }
 
     /// Looks at all files and reads what is new, at most 64 MiB: for tests, and for
@@ -133,11 +134,11 @@ impl Follower {
     /// [`status`](Self::status).
     ///
     /// ```
-    /// use forebear::ingest::{FollowOptions, Follower};
+    /// use forebear::ingest::{IngestOptions, Follower};
     ///
     /// # let store = forebear::Store::in_memory()?;
     /// # let folder = tempfile::tempdir().expect("a folder");
-    /// let mut follower = Follower::new(&store, FollowOptions::new([folder.path()]));
+    /// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
     /// while follower.poll_once()?.more {}
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -154,11 +155,11 @@ impl Follower {
     ///
     /// ```
     /// use std::thread;
-    /// use forebear::ingest::{FollowOptions, Follower};
+    /// use forebear::ingest::{IngestOptions, Follower};
     ///
     /// # let store = forebear::Store::in_memory()?;
     /// # let folder = tempfile::tempdir().expect("a folder");
-    /// let mut follower = Follower::new(&store, FollowOptions::new([folder.path()]));
+    /// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
     /// let stop = follower.stop_handle();
     /// let running = thread::spawn(move || follower.run(|_| {}));
     /// stop.stop();
@@ -199,8 +200,8 @@ impl Follower {
         }
         self.finish_links()?;
         self.keep(&FollowStatus { has_ended: true, ..self.status() })?;
-        self.intake.settle_all()?;
-        self.intake.flush()
+        self.importer.settle_all()?;
+        self.importer.flush()
     }
 
     /// What ends [`run`](Self::run), from another thread.
@@ -212,7 +213,7 @@ impl Follower {
     ///
     /// An example is at [`FollowStatus`].
     pub fn status(&self) -> FollowStatus {
-        let time_ns = system_time_ns(SystemTime::now());
+        let time_ns = Time::now().ns();
         let (mut files_behind, mut bytes_behind, mut bytes_waiting) = (0, 0, 0);
         let mut oldest_ns = time_ns;
         let mut failing = self.failed.clone();
@@ -238,9 +239,9 @@ impl Follower {
             bytes_behind,
             seconds_behind: seconds(time_ns.saturating_sub(oldest_ns)),
             bytes_waiting,
-            events: self.intake.stored,
-            events_per_second: self.rate.per_second(Instant::now(), self.intake.stored),
-            quarantined: self.intake.report.quarantined,
+            events: self.importer.stored,
+            events_per_second: self.rate.per_second(Instant::now(), self.importer.stored),
+            quarantined: self.importer.report.quarantined,
             read_errors: self.read_errors,
             failing,
             memory_bytes: memory_bytes(),
@@ -252,7 +253,7 @@ impl Follower {
     /// Keeps the status in the store, now and then.
     fn keep(&mut self, status: &FollowStatus) -> Result<()> {
         let now = Instant::now();
-        self.rate.sample(now, self.intake.stored);
+        self.rate.sample(now, self.importer.stored);
         let due = self.told.as_ref().is_none_or(|(at, last)| {
             let counts = |status: &FollowStatus| {
                 (status.files, status.bytes_behind, status.events, status.read_errors)
@@ -261,8 +262,8 @@ impl Follower {
             age >= IDLE_KEEP_TIME || age >= KEEP_TIME && counts(last) != counts(status)
         });
         if due || status.has_ended {
-            self.intake.note(STATUS_SOURCE, status.encode())?;
-            self.intake.settle_all()?;
+            self.importer.note(STATUS_SOURCE, status.encode())?;
+            self.importer.settle_all()?;
             self.told = Some((now, status.clone()));
         }
         Ok(())
@@ -270,7 +271,7 @@ impl Follower {
 
     /// Searches for all files, and queues those that may have something new.
     fn search(&mut self) -> Result<()> {
-        let found = Files::find_present(&self.options.paths);
+        let found = Files::find_present(&self.options.paths, self.importer.choice());
         self.failed =
             found.failed.iter().map(|(path, error)| (path.clone(), format!("{error:#}"))).collect();
         self.failed.truncate(MAX_FAILING);
@@ -306,7 +307,8 @@ impl Follower {
                 }
                 continue;
             };
-            let is_followed = is_transcript(path) || self.files.contains_key(&real);
+            let is_followed =
+                self.importer.choice().takes_file(path) || self.files.contains_key(&real);
             if metadata.is_dir() {
                 search = true;
             } else if metadata.is_file() && is_followed {
@@ -326,7 +328,7 @@ impl Follower {
         file: FileToRead,
         new: &mut HashSet<FileId>,
     ) -> Result<()> {
-        let now_ns = system_time_ns(SystemTime::now());
+        let now_ns = Time::now().ns();
         let FileToRead { path, seen } = file;
         if let Some(tracked) = self.files.get_mut(&path) {
             tracked.search = self.searches;
@@ -393,7 +395,7 @@ impl Follower {
 
     /// Reads what is queued, each file some in turn.
     fn read_all(&mut self) -> Result<Polled> {
-        let (stored, mut bytes) = (self.intake.stored, 0);
+        let (stored, mut bytes) = (self.importer.stored, 0);
         while bytes < POLL_BYTES && !self.signal.is_stopped() {
             while self.active.len() < MAX_ACTIVE
                 && let Some(path) = self.waiting.pop_front()
@@ -407,7 +409,7 @@ impl Follower {
             if self.files.get(&path).is_some_and(|file| file.queued) {
                 self.active.push_back(path);
             }
-            if self.touched.len() >= MAX_READY || self.intake.links_are_due() {
+            if self.touched.len() >= MAX_READY || self.importer.links_are_due() {
                 self.finish_links()?;
             }
         }
@@ -416,7 +418,7 @@ impl Follower {
         if !more {
             self.moved = Moved::default();
         }
-        Ok(Polled { bytes, events: self.intake.stored - stored, more })
+        Ok(Polled { bytes, events: self.importer.stored - stored, more })
     }
 
     /// Reads some of a file; returns how much.
@@ -484,26 +486,26 @@ impl Follower {
         Ok(Ok(()))
     }
 
-    fn turn(&mut self, source: &mut Source, file: &mut File) -> Result<io::Result<Turn>> {
+    fn turn(&mut self, source: &mut FileReader, file: &mut File) -> Result<io::Result<Turn>> {
         match source.still_waits(file) {
             Ok(true) => return Ok(Ok(Turn::End)),
             Ok(false) => {}
             Err(error) => return Ok(Err(error)),
         }
-        let mut lines = match source.lines(file, &self.intake) {
+        let mut lines = match source.lines(file, &self.importer) {
             Ok(lines) => lines,
             Err(error) => return Ok(Err(error)),
         };
-        source.turn(&mut lines, &mut self.intake, TURN_BYTES, LastLine::Waits)
+        source.turn(&mut lines, &mut self.importer, TURN_BYTES, LastLine::Waits)
     }
 
     /// A file that is to be read from where it was left, if it still holds that.
-    fn source(&self, path: &Path, seen: Seen, known: Option<Position>) -> Result<Box<Source>> {
+    fn source(&self, path: &Path, seen: Seen, known: Option<Position>) -> Result<Box<FileReader>> {
         let own = match known {
             Some(known) => Some(known),
             None => Position::of(&self.store.snapshot(), &source_name(path))?,
         };
-        Ok(Box::new(Source::new(path, seen, self.moved.positions(own, seen.file))))
+        Ok(Box::new(FileReader::new(path, seen, self.moved.positions(own, seen.file))))
     }
 
     /// Makes the links that follow from what was read, and lets go of what is needed
@@ -511,10 +513,10 @@ impl Follower {
     fn finish_links(&mut self) -> Result<()> {
         for path in &self.touched {
             if let Some(source) = self.files.get_mut(path).and_then(|file| file.source.as_mut()) {
-                source.link(&mut self.intake)?;
+                source.link(&mut self.importer)?;
             }
         }
-        self.intake.settle_links()?;
+        self.importer.settle_links()?;
         for path in std::mem::take(&mut self.touched) {
             if let Some(source) = self.files.get_mut(&path).and_then(|file| file.source.as_mut()) {
                 source.is_linked();

@@ -1,13 +1,13 @@
 //! How a follower is doing.
 
-use forebear_core::{Cursor, Page, Result, Snapshot};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use forebear_core::{Cursor, Page, Result, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use crate::follow::position::Position;
+use crate::read::position::Position;
 
 /// How a follower is doing: what a health check asks.
 ///
@@ -15,12 +15,12 @@ use crate::follow::position::Position;
 /// [`last`](Self::last).
 ///
 /// ```
-/// use forebear::ingest::{FollowOptions, Follower};
+/// use forebear::ingest::{IngestOptions, Follower};
 ///
 /// # let store = forebear::Store::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// std::fs::write(folder.path().join("a.jsonl"), "{\"uuid\":\"a\"}\n{\"uuid\":").expect("writes");
-/// let mut follower = Follower::new(&store, FollowOptions::new([folder.path()]));
+/// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
 /// follower.poll_once()?;
 /// let status = follower.status();
 /// assert_eq!((status.files, status.events, status.bytes_behind, status.bytes_waiting), (1, 1, 0, 8));
@@ -67,10 +67,10 @@ impl FollowStatus {
     /// most ten seconds old while anything changes, and a minute while nothing does.
     ///
     /// ```
-    /// use forebear::ingest::{FollowOptions, FollowStatus, Follower};
+    /// use forebear::ingest::{IngestOptions, FollowStatus, Follower};
     ///
     /// let store = forebear::Store::in_memory()?;
-    /// let mut follower = Follower::new(&store, FollowOptions::new(["/not/there/yet"]));
+    /// let mut follower = Follower::new(&store, IngestOptions::new(["/not/there/yet"]))?;
     /// let stop = follower.stop_handle();
     /// stop.stop();
     /// follower.run(|_| {})?;
@@ -100,13 +100,13 @@ impl FollowStatus {
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use forebear::ingest::{FilePosition, ImportOptions, import};
+/// use forebear::ingest::{FilePosition, IngestOptions, import};
 ///
 /// # let store = forebear::Store::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let file = folder.path().join("session.jsonl");
 /// std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
-/// import(&store, &ImportOptions::new([&file]), |_| ControlFlow::Continue(()))?;
+/// import(&store, &IngestOptions::new([&file]), |_| ControlFlow::Continue(()))?;
 /// let page = FilePosition::list(&store.snapshot(), None)?;
 /// assert_eq!((page.items[0].offset, page.items[0].lines), (13, 1));
 /// # Ok::<(), forebear::Error>(())

@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::follow::position::Position;
-use crate::follow::seen::Seen;
-use crate::follow::source::Source;
+use crate::read::position::Position;
+use crate::read::reader::FileReader;
+use crate::read::seen::Seen;
 
 /// What is remembered of a file that is followed: little while it rests.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Tracked {
     /// In which search for files it was found last.
     pub(crate) search: u64,
     /// What it takes to read on without reading all again.
-    pub(crate) source: Option<Box<Source>>,
+    pub(crate) source: Option<Box<FileReader>>,
     /// When that was last used.
     pub(crate) used: Option<Instant>,
     pub(crate) retry: Option<Retry>,

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::follow::seen::{FileId, Seen};
 use crate::follow::signal::Signal;
+use crate::read::seen::{FileId, Seen};
 
 /// What is watched. Where the system can't watch something, or would tell of this
 /// machine's changes alone, files are looked at in turn.

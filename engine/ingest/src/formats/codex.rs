@@ -5,25 +5,90 @@
 //! the line's bytes and its number among the equal ones; its parent is the line
 //! before, or for what a call came to the call, by `call_id`.
 
+use std::collections::VecDeque;
+use std::fmt;
+
 use forebear_core::{
     Event, EventId, LinkKind, Relationship, RelationshipType, SessionPatch, SessionType,
     SpawnReason, Usage, limits,
 };
-use std::collections::VecDeque;
-use std::fmt;
-use std::path::Path;
 
-use crate::formats::equal::EqualOnes;
-use crate::formats::labels::{
+use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+use crate::formats::common::equal::EqualOnes;
+use crate::formats::common::json::{Cursor, JsonStr};
+use crate::formats::common::labels::{
     BRANCH, FORKED_FROM, IS_ERROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
-use crate::formats::values::{cut, file_stem, is, label_value, last_name, parse_time, text};
-use crate::formats::{Adapter, ReadEvent};
-use crate::json::{Cursor, JsonStr};
+use crate::formats::common::usual;
+use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
+use crate::parsed::Parsed;
+
+/// Rollouts of the Codex CLI, `codex`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Codex;
+
+impl Adapter for Codex {
+    fn name(&self) -> &'static str {
+        "codex"
+    }
+
+    fn source_app(&self) -> Option<&'static str> {
+        Some("codex-cli")
+    }
+
+    fn recognise(&self, line: &str) -> Confidence {
+        let mut signs = Signs::default();
+        Cursor::new(line).object(|key, value| signs.note(key, value));
+        if signs.is_old_head() {
+            Confidence::Certain
+        } else if signs.is_typed && !signs.uuid {
+            Confidence::Likely
+        } else {
+            Confidence::No
+        }
+    }
+
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+        Box::new(Rollout::new(file))
+    }
+}
+
+/// What tells a line of a rollout from others.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
+struct Signs {
+    /// Whether its type is one that lines of rollouts have.
+    is_typed: bool,
+    uuid: bool,
+    instructions: bool,
+    id: bool,
+    time: bool,
+    kind: bool,
+}
+
+impl Signs {
+    fn note(&mut self, key: &str, value: &mut Cursor<'_>) {
+        self.kind |= usual::KINDS.contains(&key);
+        self.time |= usual::TIMES.contains(&key);
+        match key {
+            "type" => self.is_typed |= value.text().is_some_and(|t| TYPES.contains(&&*t.decode())),
+            "record_type" => self.is_typed |= is(value.text(), "state"),
+            "instructions" => self.instructions = true,
+            "id" => self.id = true,
+            "uuid" => self.uuid = true,
+            _ => {}
+        }
+    }
+
+    /// Whether this is how the older rollouts begin.
+    fn is_old_head(&self) -> bool {
+        self.instructions && self.id && self.time && !self.kind
+    }
+}
 
 /// Reads the lines of one rollout, in order.
 #[derive(Debug)]
-pub(crate) struct Codex {
+struct Rollout {
     session: String,
     /// Whether the file said which session it is.
     session_known: bool,
@@ -81,17 +146,17 @@ struct Tokens {
     output: u64,
 }
 
-impl Codex {
-    pub(crate) fn new(path: &Path, modified_ns: i64) -> Self {
+impl Rollout {
+    fn new(file: &SourceFile<'_>) -> Self {
         Self {
-            session: session_of(&file_stem(path)).to_owned(),
+            session: session_of(&file.stem()).to_owned(),
             session_known: false,
             project: None,
             model: None,
             last: None,
             calls: VecDeque::new(),
             equal: EqualOnes::default(),
-            last_time_ns: modified_ns,
+            last_time_ns: file.modified_ns,
         }
     }
 
@@ -119,7 +184,8 @@ impl Codex {
     }
 
     /// Where the session comes from, as its first line says.
-    fn origin(&self, read: ReadEvent, payload: &Payload<'_>) -> ReadEvent {
+    fn origin(&self, event: Event, time_ns: Option<i64>, payload: &Payload<'_>) -> Parsed {
+        let parsed = Parsed::new(event);
         let (session_type, kind, reason, from) =
             match (payload.parent_thread.or(payload.parent_of_meta), payload.forked_from) {
                 (Some(parent), _) => (
@@ -134,21 +200,19 @@ impl Codex {
                     SpawnReason::Continuation,
                     other,
                 ),
-                (None, None) => return read,
+                (None, None) => return parsed,
             };
         let from = text(from, limits::MAX_NAME_BYTES);
         if from == self.session {
-            return read;
+            return parsed;
         }
-        let created_ns = read.event.as_time_ns();
-        let time_made_up = read.time_made_up;
         let mut relationship =
             Relationship::new(&*from, &*self.session).relationship_type(kind).reason(reason);
-        if !time_made_up {
-            relationship = relationship.created_ns(created_ns);
+        if let Some(time_ns) = time_ns {
+            relationship = relationship.created_ns(time_ns);
         }
         let patch = SessionPatch::new(&*self.session).session_type(session_type).parent(&from);
-        read.session(patch).relate(relationship)
+        parsed.session(patch).relate(relationship)
     }
 
     fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {
@@ -189,8 +253,8 @@ impl Codex {
     }
 }
 
-impl Adapter for Codex {
-    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+impl Parser for Rollout {
+    fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let fields = Fields::read(object);
         let kind = kind(&fields);
         let is_first = self.note(&kind, &fields.payload);
@@ -222,8 +286,12 @@ impl Adapter for Codex {
             .time_ns(self.last_time_ns)
             .instance(self.session.as_str())
             .session(self.session.as_str());
-        let read = ReadEvent::new(event, time_ns.is_none());
-        Ok(if is_first { self.origin(read, &fields.payload) } else { read })
+        let parsed = if is_first {
+            self.origin(event, time_ns, &fields.payload)
+        } else {
+            Parsed::new(event)
+        };
+        Ok(parsed.time_made_up(time_ns.is_none()))
     }
 }
 
@@ -378,6 +446,8 @@ fn session_of(name: &str) -> &str {
     }
 }
 
+/// Types of lines.
+const TYPES: &[&str] = &["session_meta", "response_item", "event_msg", "turn_context", "compacted"];
 const SESSION_META: &str = "session_meta";
 const COMPACTED: &str = "compacted";
 const TOOL_USE: &str = "tool_use";

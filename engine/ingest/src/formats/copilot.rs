@@ -1,20 +1,51 @@
 //! Event logs of the Copilot CLI: `session-state/SESSION/events.jsonl`, or
 //! `SESSION.jsonl`. A line is `{"type", "id", "parentId", "timestamp", "data"}`.
 
-use forebear_core::{Event, limits};
 use std::path::Path;
 
-use crate::formats::equal::EqualOnes;
-use crate::formats::labels::{
+use forebear_core::{Event, limits};
+
+use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+use crate::formats::common::equal::EqualOnes;
+use crate::formats::common::json::{Cursor, JsonStr, Scalar};
+use crate::formats::common::labels::{
     AGENT, BRANCH, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
-use crate::formats::values::{cut, file_stem, id, label_value, last_name, scalar_time, text};
-use crate::formats::{Adapter, ReadEvent};
-use crate::json::{Cursor, JsonStr, Scalar};
+use crate::formats::common::values::{cut, id, label_value, last_name, scalar_time, text};
+use crate::parsed::Parsed;
+
+/// Event logs of the Copilot CLI, `copilot`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Copilot;
+
+impl Adapter for Copilot {
+    fn name(&self) -> &'static str {
+        "copilot"
+    }
+
+    fn source_app(&self) -> Option<&'static str> {
+        Some("copilot-cli")
+    }
+
+    fn recognise(&self, line: &str) -> Confidence {
+        let (mut has_dotted_type, mut has_data, mut has_id) = (false, false, false);
+        Cursor::new(line).object(|key, value| match key {
+            "type" => has_dotted_type = value.text().is_some_and(|t| t.decode().contains('.')),
+            "data" => has_data = value.is_object(),
+            "id" | "parentId" => has_id = true,
+            _ => {}
+        });
+        if has_dotted_type && has_data && has_id { Confidence::Certain } else { Confidence::No }
+    }
+
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+        Box::new(EventLog::new(file))
+    }
+}
 
 /// Reads the lines of one session.
 #[derive(Debug)]
-pub(crate) struct Copilot {
+struct EventLog {
     /// As the file's first line has it; before that, as its path has it.
     session: String,
     equal: EqualOnes,
@@ -40,10 +71,10 @@ struct Fields<'t> {
     failed: bool,
 }
 
-impl Copilot {
-    pub(crate) fn new(path: &Path, modified_ns: i64) -> Self {
-        let stem = file_stem(path);
-        let folder = path.parent().and_then(Path::file_name);
+impl EventLog {
+    fn new(file: &SourceFile<'_>) -> Self {
+        let stem = file.stem();
+        let folder = file.path.parent().and_then(Path::file_name);
         let session = match folder {
             Some(folder) if stem == "events" => folder.to_string_lossy().into_owned(),
             _ => stem,
@@ -51,7 +82,7 @@ impl Copilot {
         Self {
             session: cut(session.into(), limits::MAX_NAME_BYTES),
             equal: EqualOnes::default(),
-            last_time_ns: modified_ns,
+            last_time_ns: file.modified_ns,
         }
     }
 
@@ -82,8 +113,8 @@ impl Copilot {
     }
 }
 
-impl Adapter for Copilot {
-    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+impl Parser for EventLog {
+    fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let fields = Fields::read(object);
         if let Some(session) = fields.session
             && fields.line_type.is_some_and(|line| line.decode() == "session.start")
@@ -105,7 +136,7 @@ impl Adapter for Copilot {
             .time_ns(self.last_time_ns)
             .instance(agent.unwrap_or_else(|| self.session.clone()))
             .session(self.session.as_str());
-        Ok(ReadEvent::new(event, time_ns.is_none()))
+        Ok(Parsed::new(event).time_made_up(time_ns.is_none()))
     }
 }
 

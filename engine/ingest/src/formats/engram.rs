@@ -2,7 +2,7 @@
 //! have to do with each other) and `events.jsonl`, told apart by what a line holds.
 //!
 //! All become events. One of a task is found by `source_task` or `target_task`,
-//! see [`Filter::label_of_any`](forebear_core::Filter::label_of_any); it hangs on its task.
+//! see `Filter::label_of_any`; it hangs on its task.
 //! A task's or an edge's later state is a version of it.
 //!
 //! A task is a session of type task too, as its last line has it, and an edge a
@@ -13,23 +13,62 @@
 //! metadata holds the last edge of each kind. One that has no edges left, each being
 //! removed, is completed.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use forebear_core::{
     Event, EventId, Relationship, RelationshipType, SessionPatch, SessionStatus, SessionType,
     limits,
 };
-use std::collections::HashMap;
-
 use serde_json::{Value, json};
 
-use crate::formats::equal::{EqualOnes, content};
-use crate::formats::labels::{EDGE, PRIORITY, REMOVED, SOURCE_TASK, STATUS, TARGET_TASK};
-use crate::formats::values::{cut, id, label_value, scalar_text, scalar_time, text};
-use crate::formats::{Adapter, ReadEvent};
-use crate::json::{Cursor, JsonStr, Scalar};
+use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+use crate::formats::common::equal::{EqualOnes, content};
+use crate::formats::common::json::{Cursor, JsonStr, Scalar};
+use crate::formats::common::labels::{EDGE, PRIORITY, REMOVED, SOURCE_TASK, STATUS, TARGET_TASK};
+use crate::formats::common::usual;
+use crate::formats::common::values::{cut, id, label_value, scalar_text, scalar_time, text};
+use crate::parsed::Parsed;
+
+/// The files of an Engram folder, `engram`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Engram;
+
+impl Adapter for Engram {
+    fn name(&self) -> &'static str {
+        "engram"
+    }
+
+    fn source_app(&self) -> Option<&'static str> {
+        Some("engram")
+    }
+
+    fn recognise_path(&self, path: &Path) -> Confidence {
+        let folder = path.parent().and_then(Path::file_name);
+        if folder.is_some_and(|name| name == ".engram") {
+            Confidence::Certain
+        } else {
+            Confidence::No
+        }
+    }
+
+    fn recognise(&self, line: &str) -> Confidence {
+        let (mut has_task, mut has_time) = (false, false);
+        Cursor::new(line).object(|key, _| match key {
+            "source_task" | "target_task" => has_task = true,
+            _ => has_time |= usual::TIMES.contains(&key),
+        });
+        if has_task && has_time { Confidence::Possible } else { Confidence::No }
+    }
+
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+        Box::new(TaskLog::new(file.modified_ns))
+    }
+}
 
 /// Reads one file of the folder.
 #[derive(Debug)]
-pub(crate) struct Engram {
+struct TaskLog {
     equal: EqualOnes,
     /// The time of the line before; of the file, before the first.
     last_time_ns: i64,
@@ -60,8 +99,8 @@ struct Fields<'t> {
     removed: bool,
 }
 
-impl Engram {
-    pub(crate) fn new(modified_ns: i64) -> Self {
+impl TaskLog {
+    fn new(modified_ns: i64) -> Self {
         Self { equal: EqualOnes::default(), last_time_ns: modified_ns, edges: HashMap::new() }
     }
 
@@ -203,8 +242,8 @@ impl Edges {
     }
 }
 
-impl Adapter for Engram {
-    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+impl Parser for TaskLog {
+    fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let fields = Fields::read(object);
         let ends = fields.from.zip(fields.to);
         let is_task = ends.is_none() && fields.title.is_some();
@@ -226,14 +265,14 @@ impl Adapter for Engram {
         let times = [fields.timestamp, fields.updated, fields.created];
         let time_ns = times.into_iter().flatten().find_map(|value| scalar_time(value, None));
         self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
-        let read = ReadEvent::new(event.time_ns(self.last_time_ns), time_ns.is_none());
+        let parsed = Parsed::new(event.time_ns(self.last_time_ns)).time_made_up(time_ns.is_none());
         Ok(match (ends, fields.id) {
             (Some((from, to)), _) => {
                 let relationship = self.relationship(from, to, &fields, object);
-                read.relate(relationship)
+                parsed.relate(relationship)
             }
-            (None, Some(task)) if is_task => read.session(self.session(task, &fields, object)),
-            _ => read,
+            (None, Some(task)) if is_task => parsed.session(self.session(task, &fields, object)),
+            _ => parsed,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use forebear::Store;
-use forebear::ingest::{ImportOptions, ImportReport, import};
+use forebear::ingest::{ImportReport, IngestOptions, import};
 use tempfile::TempDir;
 
 pub(crate) fn files(files: &[(&str, &str)]) -> TempDir {
@@ -20,12 +20,12 @@ pub(crate) fn files(files: &[(&str, &str)]) -> TempDir {
 
 /// Imports a folder's files from their start, wherever they were left.
 pub(crate) fn imported(store: &Store, folder: &TempDir) -> ImportReport {
-    let report = imported_with(store, ImportOptions::new([folder.path()]).again(true));
+    let report = imported_with(store, IngestOptions::new([folder.path()]).again(true));
     assert_eq!(report.failed_files, []);
     report
 }
 
-pub(crate) fn imported_with(store: &Store, options: ImportOptions) -> ImportReport {
+pub(crate) fn imported_with(store: &Store, options: IngestOptions) -> ImportReport {
     // From the start, where a second time would go on behind what was read.
     import(store, &options.again(true), |_| ControlFlow::Continue(())).unwrap()
 }

@@ -1,27 +1,77 @@
 //! From an object of a Claude Code transcript to an event.
 
-pub(crate) mod fields;
+mod fields;
 mod sidechain;
-pub(crate) mod spawn;
+mod spawn;
 
-use forebear_core::{Event, Link, LinkKind, Snapshot, Usage, limits};
 use std::borrow::Cow;
 use std::path::Path;
 
+use forebear_core::{Event, Link, LinkKind, Snapshot, Usage, limits};
+
 use self::fields::Fields;
 use self::sidechain::Sidechains;
-use crate::formats::labels::{
+use self::spawn::Clues;
+use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
+use crate::formats::common::json::{Cursor, JsonStr};
+use crate::formats::common::labels::{
     AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_CALLS,
     MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
     numbered,
 };
-use crate::formats::values::{cut, id, is, label_value, parse_time, text};
-use crate::formats::{Adapter, ReadEvent};
-use crate::json::JsonStr;
+use crate::formats::common::usual;
+use crate::formats::common::values::{cut, id, is, label_value, parse_time, text};
+use crate::parsed::Parsed;
+
+/// Transcripts of Claude Code, `claude-code`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClaudeCode;
+
+impl Adapter for ClaudeCode {
+    fn name(&self) -> &'static str {
+        "claude-code"
+    }
+
+    fn source_app(&self) -> Option<&'static str> {
+        Some("claude-code")
+    }
+
+    fn recognise(&self, line: &str) -> Confidence {
+        let (mut has_own_key, mut has_own_type) = (false, false);
+        let (mut uuid, mut other_id, mut other_parent) = (false, false, false);
+        Cursor::new(line).object(|key, value| match key {
+            "uuid" => uuid = true,
+            "type" => has_own_type = value.text().is_some_and(|t| TYPES.contains(&&*t.decode())),
+            _ if KEYS.contains(&key) => has_own_key = true,
+            _ => {
+                other_id |= usual::IDS.contains(&key);
+                other_parent |= usual::PARENTS.contains(&key);
+            }
+        });
+        if has_own_key {
+            Confidence::Certain
+        } else if has_own_type && !other_id && !other_parent || uuid && !other_parent {
+            Confidence::Likely
+        } else {
+            Confidence::No
+        }
+    }
+
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+        Box::new(TranscriptParser {
+            transcript: Transcript::new(file),
+            sidechains: Sidechains::default(),
+        })
+    }
+
+    fn linker(&self) -> Option<Box<dyn Linker>> {
+        Some(Box::new(Clues::default()))
+    }
+}
 
 /// The lines of one file, and what they say of agents without ids.
 #[derive(Debug)]
-pub(crate) struct ClaudeCode {
+struct TranscriptParser {
     transcript: Transcript,
     sidechains: Sidechains,
 }
@@ -36,22 +86,12 @@ struct Transcript {
     last_time_ns: i64,
 }
 
-impl ClaudeCode {
-    pub(crate) fn new(path: &Path, modified_ns: i64) -> Self {
-        Self { transcript: Transcript::new(path, modified_ns), sidechains: Sidechains::default() }
-    }
-}
-
-impl Adapter for ClaudeCode {
-    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+impl Parser for TranscriptParser {
+    fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let fields = Fields::read(object);
-        let read = self.transcript.event(&fields, object)?;
-        self.sidechains.note(&fields, &read.event);
-        Ok(read)
-    }
-
-    fn has_clues(&self) -> bool {
-        true
+        let (event, time_made_up) = self.transcript.event(&fields, object)?;
+        self.sidechains.note(&fields, &event);
+        Ok(Parsed::new(event).time_made_up(time_made_up))
     }
 
     fn has_links(&self) -> bool {
@@ -64,18 +104,18 @@ impl Adapter for ClaudeCode {
 }
 
 impl Transcript {
-    fn new(path: &Path, modified_ns: i64) -> Self {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    fn new(file: &SourceFile<'_>) -> Self {
         Self {
-            session: cut(name, limits::MAX_NAME_BYTES),
-            project: project(path).map(|name| cut(name, limits::MAX_LABEL_VALUE_BYTES)),
-            last_time_ns: modified_ns,
+            session: file.stem(),
+            project: project(file.path).map(|name| cut(name, limits::MAX_LABEL_VALUE_BYTES)),
+            last_time_ns: file.modified_ns,
         }
     }
 
     /// The event that an object stands for. Values that are too long are cut,
-    /// except ids: with one of those the object is no event, and the error says so.
-    fn event(&mut self, fields: &Fields<'_>, object: &str) -> Result<ReadEvent, String> {
+    /// except ids: with one of those the object is no event, and the error says so. And
+    /// whether its time was made up.
+    fn event(&mut self, fields: &Fields<'_>, object: &str) -> Result<(Event, bool), String> {
         let mut event = Event::new(kind(fields)).payload(object);
         if let Some(uuid) = fields.uuid {
             event = event.id(id("uuid", uuid)?);
@@ -117,7 +157,7 @@ impl Transcript {
             .time_ns(self.last_time_ns)
             .instance(instance)
             .session(session);
-        Ok(ReadEvent::new(event, time_ns.is_none()))
+        Ok((event, time_ns.is_none()))
     }
 
     fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {
@@ -230,6 +270,32 @@ fn project(path: &Path) -> Option<Cow<'_, str>> {
     Some(project.file_name()?.to_string_lossy())
 }
 
+/// Keys that transcripts of Claude Code alone have.
+const KEYS: &[&str] = &[
+    "parentUuid",
+    "logicalParentUuid",
+    "leafUuid",
+    "isSidechain",
+    "messageId",
+    "snapshot",
+    "toolUseResult",
+    "sourceToolAssistantUUID",
+    "isApiErrorMessage",
+    "userType",
+    "gitBranch",
+];
+/// Types of lines that those have.
+const TYPES: &[&str] = &[
+    "user",
+    "assistant",
+    "system",
+    "progress",
+    "summary",
+    "file-history-snapshot",
+    "queue-operation",
+    "custom-title",
+];
+
 /// Keeps the ids of objects without one apart from other derived ids.
 const ID_DOMAIN: &str = "forebear transcript object v1";
 
@@ -241,9 +307,13 @@ mod tests {
 
     const FILE: &str = "/home/me/.claude/projects/-home-me-work/5e55.jsonl";
 
-    fn read(object: &str) -> ReadEvent {
-        let mut transcript = Transcript::new(Path::new(FILE), 77);
-        transcript.event(&Fields::read(object), object).unwrap()
+    fn transcript(modified_ns: i64) -> Transcript {
+        Transcript::new(&SourceFile::new(Path::new(FILE), modified_ns))
+    }
+
+    fn read(object: &str) -> Event {
+        let mut transcript = transcript(77);
+        transcript.event(&Fields::read(object), object).unwrap().0
     }
 
     fn label<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
@@ -276,24 +346,24 @@ mod tests {
             (r#"{"type":""}"#, "unknown"),
             ("{}", "unknown"),
         ] {
-            assert_eq!(read(object).event.as_kind(), kind, "{object}");
+            assert_eq!(read(object).as_kind(), kind, "{object}");
         }
     }
 
     #[test]
     fn parents_in_order_of_strength() {
-        let event = read(r#"{"uuid":"a","parentUuid":"p","logicalParentUuid":"l"}"#).event;
+        let event = read(r#"{"uuid":"a","parentUuid":"p","logicalParentUuid":"l"}"#);
         assert_eq!((event.as_parent(), event.as_link()), (Some(&"p".into()), LinkKind::Caused));
-        let event = read(r#"{"uuid":"a","parentUuid":null,"logicalParentUuid":"l"}"#).event;
+        let event = read(r#"{"uuid":"a","parentUuid":null,"logicalParentUuid":"l"}"#);
         assert_eq!((event.as_parent(), event.as_link()), (Some(&"l".into()), LinkKind::Continues));
-        let event = read(r#"{"uuid":"a","parentUuid":"","leafUuid":"l"}"#).event;
+        let event = read(r#"{"uuid":"a","parentUuid":"","leafUuid":"l"}"#);
         assert_eq!(event.as_parent(), None);
         for object in [
             r#"{"leafUuid":"p"}"#,
             r#"{"messageId":"p","snapshot":{"messageId":"q"}}"#,
             r#"{"snapshot":{"messageId":"p"}}"#,
         ] {
-            let event = read(object).event;
+            let event = read(object);
             assert!(event.has_derived_id());
             assert_eq!(event.as_parent(), Some(&"p".into()));
         }
@@ -301,10 +371,10 @@ mod tests {
 
     #[test]
     fn times_fall_back_to_the_snapshot_the_line_before_and_the_file() {
-        let mut transcript = Transcript::new(Path::new(FILE), 77);
+        let mut transcript = transcript(77);
         let mut time = |object: &str| {
-            let read = transcript.event(&Fields::read(object), object).unwrap();
-            (read.event.as_time_ns(), read.time_made_up)
+            let (event, made_up) = transcript.event(&Fields::read(object), object).unwrap();
+            (event.as_time_ns(), made_up)
         };
         assert_eq!(time(r#"{"timestamp":"yesterday"}"#), (77, true));
         assert_eq!(time(r#"{"timestamp":"1970-01-01T00:00:01.5Z"}"#), (1_500_000_000, false));
@@ -317,18 +387,18 @@ mod tests {
 
     #[test]
     fn names_fall_back_and_long_values_are_cut() {
-        let event = read(r#"{"uuid":"a"}"#).event;
+        let event = read(r#"{"uuid":"a"}"#);
         assert_eq!(event.as_session(), Some("5e55"));
         assert_eq!(event.as_instance(), "5e55");
         assert_eq!(label(&event, "project"), Some("-home-me-work"));
-        let event = read(r#"{"uuid":"a","sessionId":"s","agentId":"x"}"#).event;
+        let event = read(r#"{"uuid":"a","sessionId":"s","agentId":"x"}"#);
         assert_eq!((event.as_session(), event.as_instance()), (Some("s"), "x"));
 
         let long = "é".repeat(2000);
         let object = format!(
             r#"{{"uuid":"a","type":"{long}","sessionId":"{long}","agentId":"{long}","gitBranch":"{long}"}}"#
         );
-        let event = read(&object).event;
+        let event = read(&object);
         Store::in_memory().unwrap().append(event.clone()).unwrap();
         assert_eq!(event.as_kind(), "é".repeat(64));
         assert_eq!(label(&event, "branch"), Some(&*"é".repeat(512)));
@@ -337,7 +407,7 @@ mod tests {
     #[test]
     fn an_id_that_is_too_long_is_refused() {
         let object = format!(r#"{{"uuid":"{}"}}"#, "x".repeat(256));
-        let mut transcript = Transcript::new(Path::new(FILE), 0);
+        let mut transcript = transcript(0);
         let reason = transcript.event(&Fields::read(&object), &object).unwrap_err();
         assert!(reason.contains("at most 255 bytes, found one of 256"), "{reason}");
     }
@@ -350,8 +420,7 @@ mod tests {
             r#"{{"uuid":"a","type":"x","subtype":"x","agentId":"x","gitBranch":"x","version":"x",
                 "isSidechain":true,"sourceToolAssistantUUID":"c","toolUseResult":{{"agentId":"x"}},
                 "message":{{"model":"m","content":[{uses}{results}1]}}}}"#
-        ))
-        .event;
+        ));
         Store::in_memory().unwrap().append(event.clone()).unwrap();
         assert_eq!(event.as_labels().len(), limits::MAX_LABELS);
         assert_eq!(label(&event, "tool_use_id.40"), Some("t"));
@@ -363,8 +432,7 @@ mod tests {
         let long = "x".repeat(256);
         let event = read(&format!(
             r#"{{"uuid":"a","sourceToolAssistantUUID":"{long}","toolUseResult":{{"agentId":"x"}}}}"#
-        ))
-        .event;
+        ));
         assert_eq!(label(&event, "agent_result"), Some("x"));
         assert_eq!(label(&event, "source_call"), None);
     }
@@ -386,8 +454,7 @@ mod tests {
         let event = read(
             r#"{"uuid":"a","type":"assistant","message":{"model":"m","content":[
                 {"type":"tool_use","id":"t1","name":"Task"},{"type":"tool_use","id":"t2"}]}}"#,
-        )
-        .event;
+        );
         assert_eq!(label(&event, "model"), Some("m"));
         assert_eq!(label(&event, "tool"), Some("Task"));
         assert_eq!(label(&event, "tool.2"), Some(""));
@@ -395,8 +462,7 @@ mod tests {
         let event = read(
             r#"{"uuid":"a","type":"user","sourceToolAssistantUUID":"c","toolUseResult":{"agentId":"x"},
                 "message":{"content":[{"type":"tool_result","tool_use_id":"t1","is_error":true}]}}"#,
-        )
-        .event;
+        );
         assert_eq!(label(&event, "agent_result"), Some("x"));
         assert_eq!(label(&event, "agent_call"), Some("t1"));
         assert_eq!(label(&event, "source_call"), Some("c"));
@@ -404,8 +470,7 @@ mod tests {
         assert_eq!(label(&event, "tool"), None);
         let event = read(
             r#"{"uuid":"a","type":"progress","parentToolUseID":"t1","data":{"agentId":"x"},"agentId":"y"}"#,
-        )
-        .event;
+        );
         assert_eq!(label(&event, "agent_progress"), Some("x"));
         assert_eq!(label(&event, "agent_call"), Some("t1"));
         assert_eq!(label(&event, "agent_root"), Some("y"));

@@ -1,9 +1,10 @@
 //! Agents of the older layout, whose events stand in the main file: an agent is
 //! linked to the call that was given the agent's first message as its prompt.
 
-use forebear_core::{Event, EventId, Link, Result, Snapshot};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+
+use forebear_core::{Event, EventId, Link, Result, Snapshot};
 
 use crate::formats::claude::fields::Fields;
 use crate::formats::claude::spawn::{Claim, claim_order};

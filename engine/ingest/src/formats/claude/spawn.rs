@@ -2,19 +2,21 @@
 //!
 //! A transcript says so in several places, any of which may come first, in any
 //! file, in this import or another. What matters is therefore kept in the store,
-//! as labels (see [`labels`](crate::formats::labels)): each time one of the ends or a
+//! as labels (see [`labels`](crate::formats::common::labels)): each time one of the ends or a
 //! piece of evidence has been stored, what is known about its agent is looked up
 //! and the best claim made. Nothing is remembered from one batch to the next.
 
-use forebear_core::{
-    Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot, StoredEvent, limits,
-};
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use crate::formats::labels::{
+use forebear_core::{
+    Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot, StoredEvent, limits,
+};
+
+use crate::adapter::Linker;
+use crate::formats::common::labels::{
     AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, TOOL,
     TOOL_USE_ID, is_numbered, numbered,
 };
@@ -39,9 +41,19 @@ pub(crate) struct Clues {
     calls: BTreeSet<(String, String)>,
 }
 
+impl Linker for Clues {
+    fn note(&mut self, event: &Event) -> bool {
+        self.note_event(event)
+    }
+
+    fn links(&self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+        self.clone().resolve(snapshot)
+    }
+}
+
 impl Clues {
     /// Notes what an event says, by its labels; returns whether that is anything.
-    pub(crate) fn note(&mut self, event: &Event) -> bool {
+    fn note_event(&mut self, event: &Event) -> bool {
         let Some(session) = event.as_session() else {
             return false;
         };
@@ -85,17 +97,9 @@ impl Clues {
         self.note_evidence(session, event.time_ns(), || event.labels());
     }
 
-    /// Whether nothing was said about agents.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.roots.is_empty()
-            && self.named.is_empty()
-            && self.started.is_empty()
-            && self.calls.is_empty()
-    }
-
     /// The links that follow from what is stored and are not stored yet. The
     /// snapshot must show the batch.
-    pub(crate) fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+    fn resolve(mut self, snapshot: &Snapshot) -> Result<Vec<Link>> {
         // What was said before of calls that came only now, in one question for many:
         // each asks all segments for the session.
         let calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();

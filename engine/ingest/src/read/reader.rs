@@ -1,36 +1,40 @@
 //! A file that is being read: what of it the store has, and reading on.
 
-use forebear_core::{Quarantined, Result, limits};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::follow::position::{Position, source_name};
-use crate::follow::seen::Seen;
-use crate::formats::{Adapter, Choice, Format, read_head};
-use crate::intake::Intake;
-use crate::lines::{Line, LineContent, LineStart, Lines};
-use crate::objects::{PieceContent, Pieces};
-use crate::trail::Trail;
+use forebear_core::{Quarantined, Result, Time, limits};
+
+use crate::adapter::{Adapter, Parser, SourceFile, Unit};
+use crate::choice::Choice;
+use crate::importer::Importer;
+use crate::read::apps::Apps;
+use crate::read::lines::{Line, LineContent, LineStart, Lines};
+use crate::read::parts::{LineParts, PartContent};
+use crate::read::position::{Position, source_name};
+use crate::read::prefix::PrefixDigest;
+use crate::read::seen::Seen;
+use crate::registry::read_head;
 
 /// A file that is being read.
 ///
 /// What lies before `taken` is in the store; what lies before `fed` was shown to the
-/// adapter. To go on where an earlier process ended, all before `taken` is read and
-/// shown to the adapter again, and nothing of it stored: that gives the digest to
-/// compare and the adapter's state, in one go.
+/// parser. To go on where an earlier process ended, all before `taken` is read and
+/// shown to the parser again, and nothing of it stored: that gives the digest to
+/// compare and the parser's state, in one go.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct FileReader {
     path: PathBuf,
     /// The name its position is kept under.
     key: String,
     /// Its path, as quarantined input names it.
     name: String,
-    /// What reads it, and what that is called; none before it is looked at.
-    adapter: Option<Box<dyn Adapter>>,
-    format: Option<Format>,
+    /// What it is read as; none before its beginning was read.
+    parsing: Option<Parsing>,
     /// Of all before `line`.
-    trail: Trail,
+    prefix: PrefixDigest,
     line: LineStart,
     fed: u64,
     taken: u64,
@@ -54,6 +58,14 @@ pub(crate) struct Source {
     settled: bool,
 }
 
+/// A file's format, and the state of reading one file of it.
+#[derive(Debug)]
+struct Parsing {
+    adapter: Arc<dyn Adapter>,
+    parser: Box<dyn Parser>,
+    apps: Option<Apps>,
+}
+
 /// What becomes of a last line without a line feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LastLine {
@@ -74,7 +86,7 @@ pub(crate) enum Turn {
     End,
 }
 
-impl Source {
+impl FileReader {
     /// A file that is to be read from where one of the positions says, the first
     /// that it still holds; from its start if it holds none.
     pub(crate) fn new(path: &Path, seen: Seen, mut positions: Vec<Position>) -> Self {
@@ -85,13 +97,12 @@ impl Source {
             path: path.to_owned(),
             key: source_name(path),
             name,
-            adapter: None,
-            format: None,
-            trail: Trail::default(),
+            parsing: None,
+            prefix: PrefixDigest::default(),
             line: LineStart::default(),
             fed: 0,
             taken: 0,
-            digest: Trail::default().digest(),
+            digest: PrefixDigest::default().digest(),
             window: Vec::new(),
             linked: 0,
             said: false,
@@ -168,35 +179,35 @@ impl Source {
     pub(crate) fn lines<F: Read + Seek>(
         &mut self,
         mut file: F,
-        intake: &Intake,
+        importer: &Importer,
     ) -> io::Result<Lines<F>> {
         if self.fed == 0 {
             file.seek(SeekFrom::Start(0))?;
-            let choice = intake.choice();
-            let format = match self.format_before(choice) {
-                Some(format) => format,
+            let choice = importer.choice();
+            let adapter = match self.format_before(choice) {
+                Some(adapter) => adapter,
                 None => choice.format_of(&self.path, &read_head(&mut file)?)?,
             };
-            self.adapter = Some(format.adapter(&self.path, self.seen.modified_ns, &choice.mapping));
-            self.format = Some(format);
+            let source = SourceFile::new(&self.path, self.seen.modified_ns);
+            let parser = adapter.parser(&source);
+            let apps = adapter.source_app().map(Apps::new);
+            self.parsing = Some(Parsing { adapter, parser, apps });
         }
         file.seek(SeekFrom::Start(self.line.offset))?;
-        let trail = std::mem::take(&mut self.trail);
-        Ok(Lines::new(file, intake.max_payload_bytes(), self.line, trail))
+        let prefix = std::mem::take(&mut self.prefix);
+        Ok(Lines::new(file, importer.max_payload_bytes(), self.line, prefix))
     }
 
     /// The format that it was read as before, up to the position it is to hold. Where
     /// another one is named now, it is read from its start.
-    fn format_before(&mut self, choice: &Choice) -> Option<Format> {
+    fn format_before(&mut self, choice: &Choice) -> Option<Arc<dyn Adapter>> {
         loop {
             let goal = self.goal.as_ref()?;
-            let before = goal.format.parse().ok();
-            let is_wanted = choice.format.is_none() || choice.format == before;
             if goal.taken == 0 {
                 return None;
             }
-            if before.is_some() && is_wanted {
-                return before;
+            if let Some(adapter) = choice.before(&goal.format) {
+                return Some(adapter);
             }
             self.set_goal();
         }
@@ -208,7 +219,7 @@ impl Source {
     pub(crate) fn turn<R: Read>(
         &mut self,
         lines: &mut Lines<R>,
-        intake: &mut Intake,
+        importer: &mut Importer,
         bytes: u64,
         last_line: LastLine,
     ) -> Result<io::Result<Turn>> {
@@ -221,7 +232,7 @@ impl Source {
             if start.offset >= enough {
                 break Turn::More;
             }
-            let before = self.goal_is_inside(start).then(|| lines.trail().clone());
+            let before = self.goal_is_inside(start).then(|| lines.prefix().clone());
             let line = match lines.next() {
                 Ok(Some(line)) => line,
                 Ok(None) if self.goal.is_some() => break Turn::Again,
@@ -233,9 +244,9 @@ impl Source {
             {
                 break Turn::Again;
             }
-            let whole = if line.ended { None } else { whole_objects(&line) };
+            let whole = if line.ended { None } else { self.whole_records(&line) };
             if line.ended || whole.is_some() || last_line == LastLine::Counts {
-                self.line(intake, &line)?;
+                self.line(importer, &line)?;
             }
             if !line.ended {
                 self.end_unended(start, whole, lines);
@@ -243,10 +254,10 @@ impl Source {
             }
             self.line = lines.place();
             self.taken = self.taken.max(self.line.offset);
-            if intake.is_full() {
+            if importer.is_full() {
                 self.mark_line(lines);
-                self.store_position(intake, Turn::More)?;
-                intake.submit()?;
+                self.store_position(importer, Turn::More)?;
+                importer.submit()?;
             }
         };
         if turn == Turn::Again {
@@ -254,17 +265,17 @@ impl Source {
             return Ok(Ok(turn));
         }
         if lines.place() == self.line {
-            self.trail = lines.trail().clone();
+            self.prefix = lines.prefix().clone();
             self.mark_line(lines);
         }
         self.looked = lines.offset();
-        self.store_position(intake, turn)?;
+        self.store_position(importer, turn)?;
         Ok(Ok(turn))
     }
 
     /// Gives the position to the batch that is being filled, if it says more than the
     /// one in the store.
-    fn store_position(&mut self, intake: &mut Intake, turn: Turn) -> Result<()> {
+    fn store_position(&mut self, importer: &mut Importer, turn: Turn) -> Result<()> {
         if self.goal.is_some() {
             return Ok(());
         }
@@ -275,17 +286,22 @@ impl Source {
             taken: self.taken,
             linked: if self.said { self.linked } else { self.taken },
             digest: self.digest,
-            format: self.format.map(|format| format.to_string()).unwrap_or_default(),
+            format: self.format().to_owned(),
         };
         let says_more = self.stored.as_ref().is_none_or(|stored| {
             let reached = |position: &Position| (position.taken, position.linked);
             reached(stored) != reached(&position) || position.settled && *stored != position
         });
         if says_more {
-            intake.position(&self.key, position.clone())?;
+            importer.position(&self.key, position.clone())?;
             self.stored = Some(position);
         }
         Ok(())
+    }
+
+    /// The name of its format; empty before its beginning was read.
+    fn format(&self) -> &str {
+        self.parsing.as_ref().map_or("", |parsing| parsing.adapter.name())
     }
 
     /// The position in the store, or on its way there.
@@ -294,8 +310,11 @@ impl Source {
     }
 
     /// Adds the links that follow from all that was read.
-    pub(crate) fn link(&mut self, intake: &mut Intake) -> Result<()> {
-        self.adapter.as_deref_mut().map_or(Ok(()), |adapter| intake.link(adapter))
+    pub(crate) fn link(&mut self, importer: &mut Importer) -> Result<()> {
+        match &mut self.parsing {
+            Some(parsing) => importer.link(&mut *parsing.parser),
+            None => Ok(()),
+        }
     }
 
     /// Notes that all links up to the position given last are stored.
@@ -350,8 +369,8 @@ impl Source {
         if goal.taken > start.offset {
             return true;
         }
-        let trail = lines.trail();
-        trail.digest() == goal.digest && self.resume(trail)
+        let prefix = lines.prefix();
+        prefix.digest() == goal.digest && self.resume(prefix)
     }
 
     fn goal_is_inside(&self, start: LineStart) -> bool {
@@ -359,38 +378,38 @@ impl Source {
     }
 
     /// Whether a line, and what stands before it, holds the goal that lies inside it.
-    fn reach_goal_inside(&mut self, before: Trail, line: &Line<'_>) -> bool {
+    fn reach_goal_inside(&mut self, before: PrefixDigest, line: &Line<'_>) -> bool {
         let (Some(goal), LineContent::Bytes(bytes)) = (&self.goal, &line.content) else {
             return false;
         };
         let Some(taken) = bytes.get(..(goal.taken - line.offset) as usize) else {
             return false;
         };
-        let mut trail = before;
-        trail.add(taken);
-        trail.digest() == goal.digest && self.resume(&trail)
+        let mut prefix = before;
+        prefix.add(taken);
+        prefix.digest() == goal.digest && self.resume(&prefix)
     }
 
     /// Goes on from the goal, which the file holds.
-    fn resume(&mut self, trail: &Trail) -> bool {
-        self.mark(trail);
+    fn resume(&mut self, prefix: &PrefixDigest) -> bool {
+        self.mark(prefix);
         self.resumed = Some(self.taken);
         self.stored = self.goal.take();
         true
     }
 
-    /// Keeps the trail up to the line that is next, unless more was taken.
+    /// Keeps the prefix up to the line that is next, unless more was taken.
     fn mark_line<R: Read>(&mut self, lines: &mut Lines<R>) {
         if self.taken == self.line.offset {
-            self.mark(lines.trail());
+            self.mark(lines.prefix());
         }
     }
 
     /// Keeps the digest and the end of what lies before `taken`.
-    fn mark(&mut self, trail: &Trail) {
-        self.digest = trail.digest();
+    fn mark(&mut self, prefix: &PrefixDigest) {
+        self.digest = prefix.digest();
         self.window.clear();
-        self.window.extend_from_slice(trail.window());
+        self.window.extend_from_slice(prefix.window());
     }
 
     /// Ends a turn at a last line without end, of which so many bytes are objects.
@@ -401,7 +420,7 @@ impl Source {
         lines: &mut Lines<R>,
     ) {
         self.line = start;
-        let Some((before, after)) = lines.trails_of_unended(whole.unwrap_or(0)) else {
+        let Some((before, after)) = lines.prefixes_of_unended(whole.unwrap_or(0)) else {
             return;
         };
         let taken = start.offset + whole.unwrap_or(0) as u64;
@@ -409,81 +428,97 @@ impl Source {
             self.taken = taken.max(self.taken);
             self.mark(&after);
         }
-        self.trail = before;
+        self.prefix = before;
     }
 
-    fn line(&mut self, intake: &mut Intake, line: &Line<'_>) -> Result<()> {
+    fn line(&mut self, importer: &mut Importer, line: &Line<'_>) -> Result<()> {
         let bytes = match line.content {
             LineContent::Bytes(bytes) => bytes,
             LineContent::TooLong(length) => {
                 if line.offset + length > self.taken {
-                    intake.report.lines += 1;
-                    intake.report.bad_lines += 1;
-                    let max = intake.max_payload_bytes();
+                    importer.report.lines += 1;
+                    importer.report.bad_lines += 1;
+                    let max = importer.max_payload_bytes();
                     let reason = format!("expected a line of at most {max} bytes, found {length}");
                     let input = self.quarantined(line, 0, &[], reason);
-                    intake.quarantine(Quarantined { length, ..input })?;
+                    importer.quarantine(Quarantined { length, ..input })?;
                 }
                 return Ok(());
             }
         };
-        let Some(mut adapter) = self.adapter.take() else {
+        // Taken out, so that it and the rest of `self` can change at once.
+        let Some(mut parsing) = self.parsing.take() else {
             return Ok(());
         };
-        let read = self.pieces(intake, line, bytes, adapter.as_mut());
-        self.adapter = Some(adapter);
+        let read = self.parts(importer, line, bytes, &mut parsing);
+        self.parsing = Some(parsing);
         read
     }
 
-    fn pieces(
+    fn parts(
         &mut self,
-        intake: &mut Intake,
+        importer: &mut Importer,
         line: &Line<'_>,
         bytes: &[u8],
-        adapter: &mut dyn Adapter,
+        parsing: &mut Parsing,
     ) -> Result<()> {
-        let (mut objects, mut bad, mut new) = (0, 0, false);
-        for piece in Pieces::new(bytes) {
-            let (bytes, reason) = match piece.content {
-                PieceContent::Object(object) => {
-                    objects += 1;
-                    let end = line.offset + (piece.at + object.len()) as u64;
+        let (mut records, mut bad, mut new) = (0, 0, false);
+        for part in parts(bytes, parsing.adapter.unit()) {
+            let (bytes, reason) = match part.content {
+                PartContent::Record(record) => {
+                    records += 1;
+                    let end = line.offset + (part.at + record.len()) as u64;
                     if end <= self.fed {
                         continue;
                     }
                     self.fed = end;
-                    let read = adapter.event(object);
                     let known = end <= self.taken;
                     new |= !known;
-                    match read {
-                        Ok(_) if known && end <= self.linked => continue,
-                        Ok(read) => {
-                            let has_clues = adapter.has_clues();
-                            let says_something = if known {
-                                has_clues && intake.note_again(&read)
-                            } else {
-                                intake.event(read, has_clues)?
+                    match parsing.parser.parse(record) {
+                        Ok(parsed) => {
+                            // Also of known ones, so that nothing is said twice of them.
+                            let parsed = match &mut parsing.apps {
+                                Some(apps) => apps.say(parsed),
+                                None => parsed,
                             };
-                            self.said |= says_something || adapter.has_links();
+                            if known && end <= self.linked {
+                                continue;
+                            }
+                            let may_link = if known {
+                                importer.note_again(&parsed, &*parsing.adapter)
+                            } else {
+                                importer.add(parsed, &*parsing.adapter)?
+                            };
+                            self.said |= may_link || parsing.parser.has_links();
                             continue;
                         }
                         Err(_) if known => continue,
-                        Err(reason) => (object.as_bytes(), reason),
+                        Err(reason) => (record.as_bytes(), reason),
                     }
                 }
-                PieceContent::Rubbish { bytes, reason } => (bytes, reason),
+                PartContent::Rubbish { bytes, reason } => (bytes, reason),
             };
-            if line.offset + (piece.at + bytes.len()) as u64 > self.taken {
+            if line.offset + (part.at + bytes.len()) as u64 > self.taken {
                 (bad, new) = (bad + 1, true);
-                intake.quarantine(self.quarantined(line, piece.at, bytes, reason))?;
+                importer.quarantine(self.quarantined(line, part.at, bytes, reason))?;
             }
         }
         if new {
-            intake.report.lines += 1;
-            intake.report.glued_lines += u64::from(objects > 1);
-            intake.report.bad_lines += u64::from(bad > 0);
+            importer.report.lines += 1;
+            importer.report.glued_lines += u64::from(records > 1);
+            importer.report.bad_lines += u64::from(bad > 0);
         }
         Ok(())
+    }
+
+    /// Where the last of the records on a line without end ends, if there is nothing else
+    /// on it. A line that is a record itself may go on.
+    fn whole_records(&self, line: &Line<'_>) -> Option<usize> {
+        let unit = self.parsing.as_ref()?.adapter.unit();
+        match line.content {
+            LineContent::Bytes(bytes) if unit == Unit::Object => whole_objects(bytes),
+            LineContent::Bytes(_) | LineContent::TooLong(_) => None,
+        }
     }
 
     fn quarantined(&self, line: &Line<'_>, at: usize, bytes: &[u8], reason: String) -> Quarantined {
@@ -498,18 +533,30 @@ impl Source {
     }
 }
 
+/// Opens a file, and says how it looks and when that was asked.
+pub(crate) fn open(path: &Path) -> io::Result<(File, Seen, i64)> {
+    let file = File::open(path)?;
+    let now_ns = Time::now().ns();
+    let seen = Seen::of(&file.metadata()?);
+    Ok((file, seen, now_ns))
+}
+
+fn parts(line: &[u8], unit: Unit) -> LineParts<'_> {
+    match unit {
+        Unit::Object => LineParts::of_objects(line),
+        Unit::Line => LineParts::whole(line),
+    }
+}
+
 /// Where the last of the objects on a line ends, if there is nothing else on it.
-fn whole_objects(line: &Line<'_>) -> Option<usize> {
-    let LineContent::Bytes(bytes) = line.content else {
-        return None;
-    };
+fn whole_objects(bytes: &[u8]) -> Option<usize> {
     // Most lines that are cut off don't end like an object: no need to parse them.
     if bytes.trim_ascii_end().last() != Some(&b'}') {
         return None;
     }
-    Pieces::new(bytes).try_fold(None, |_, piece| match piece.content {
-        PieceContent::Object(object) => Some(Some(piece.at + object.len())),
-        PieceContent::Rubbish { .. } => None,
+    LineParts::of_objects(bytes).try_fold(None, |_, part| match part.content {
+        PartContent::Record(object) => Some(Some(part.at + object.len())),
+        PartContent::Rubbish { .. } => None,
     })?
 }
 

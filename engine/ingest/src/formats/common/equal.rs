@@ -1,7 +1,8 @@
 //! Which of several equal objects one is.
 
-use forebear_core::Event;
 use std::collections::HashMap;
+
+use forebear_core::Event;
 
 /// Numbers equal contents in the order they come, from 0: what has no id of its
 /// own is told apart by its bytes and this number.

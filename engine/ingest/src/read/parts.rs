@@ -1,23 +1,24 @@
-//! The JSON objects on a line, and what else stands there.
+//! The records on a line, and what else stands there.
 
 use std::fmt::Write;
+use std::str::Utf8Error;
 
 use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::SliceRead;
 
-/// Goes over a line: usually one object, but several may be glued together, and
-/// anything may stand around them. What is no object and stands together is one
-/// piece, and a line has at most 64 of those: then the rest of the line, from the
+/// Goes over a line. Of objects it is usually one, but several may be glued together,
+/// and anything may stand around them. What is no object and stands together is one
+/// part, and a line has at most 64 of those: then the rest of the line, from the
 /// next fault to the last, is one too, after the objects in between.
 #[derive(Debug)]
-pub(crate) struct Pieces<'l> {
+pub(crate) struct LineParts<'l> {
     line: &'l [u8],
     at: usize,
     /// What is no object, until its end is known.
     rubbish: Option<Rubbish>,
-    /// The object that ended it.
-    object: Option<Piece<'l>>,
+    /// The record that ended it.
+    record: Option<LinePart<'l>>,
     bad_stretches: usize,
 }
 
@@ -33,30 +34,47 @@ struct Rubbish {
 
 /// A stretch of a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Piece<'l> {
+pub(crate) struct LinePart<'l> {
     /// Where it begins on the line, in bytes.
     pub(crate) at: usize,
-    pub(crate) content: PieceContent<'l>,
+    pub(crate) content: PartContent<'l>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum PieceContent<'l> {
-    /// A well-formed object, without the space around it.
-    Object(&'l str),
+pub(crate) enum PartContent<'l> {
+    /// A record: a well-formed object, without the space around it, or a line.
+    Record(&'l str),
     /// Something else, and what is wrong with it.
     Rubbish { bytes: &'l [u8], reason: String },
 }
 
-impl<'l> Pieces<'l> {
-    /// Goes over a line, past a byte order mark at its beginning.
-    pub(crate) fn new(line: &'l [u8]) -> Self {
+impl<'l> LineParts<'l> {
+    /// Goes over a line that is a record as it stands.
+    pub(crate) fn whole(line: &'l [u8]) -> Self {
+        let mut parts = Self::of_objects(line);
+        let at = parts.at;
+        let bytes = trim_end(&line[at..]);
+        if !bytes.is_empty() {
+            match std::str::from_utf8(bytes) {
+                Ok(text) => {
+                    parts.record = Some(LinePart { at, content: PartContent::Record(text) });
+                }
+                Err(error) => parts.book(at, bytes, || not_utf_8(&error)),
+            }
+        }
+        parts.at = line.len();
+        parts
+    }
+
+    /// Goes over a line of objects, past a byte order mark at its beginning.
+    pub(crate) fn of_objects(line: &'l [u8]) -> Self {
         let at = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { line, at, rubbish: None, object: None, bad_stretches: 0 }
+        Self { line, at, rubbish: None, record: None, bad_stretches: 0 }
     }
 
     /// Reads to the end of the next object and returns it, or of whatever else
     /// comes next, which is booked.
-    fn object(&mut self) -> Option<Piece<'l>> {
+    fn object(&mut self) -> Option<LinePart<'l>> {
         let at = self.at;
         let mut values: StreamDeserializer<'_, _, IgnoredAny> =
             StreamDeserializer::new(SliceRead::new(&self.line[at..]));
@@ -70,13 +88,13 @@ impl<'l> Pieces<'l> {
         let bytes = &self.line[at..self.at];
         match std::str::from_utf8(bytes) {
             Ok(text) if text.starts_with('{') => {
-                return Some(Piece { at, content: PieceContent::Object(text) });
+                return Some(LinePart { at, content: PartContent::Record(text) });
             }
             Ok(_) => {
                 self.book(at, bytes, || "expected a JSON object, found another value".to_owned());
             }
             Err(error) => {
-                self.book(at, bytes, || format!("expected UTF-8, found invalid bytes: {error}"));
+                self.book(at, bytes, || not_utf_8(&error));
             }
         }
         None
@@ -112,24 +130,24 @@ impl<'l> Pieces<'l> {
         }
     }
 
-    /// The rubbish that was booked, as a piece.
-    fn take_rubbish(&mut self) -> Option<Piece<'l>> {
+    /// The rubbish that was booked, as a part.
+    fn take_rubbish(&mut self) -> Option<LinePart<'l>> {
         let Rubbish { at, end, mut reason, faults } = self.rubbish.take()?;
         self.bad_stretches += 1;
         if faults > 1 {
             let _ = write!(reason, " (the first of {faults} faults that stand together)");
         }
-        let content = PieceContent::Rubbish { bytes: &self.line[at..end], reason };
-        Some(Piece { at, content })
+        let content = PartContent::Rubbish { bytes: &self.line[at..end], reason };
+        Some(LinePart { at, content })
     }
 }
 
-impl<'l> Iterator for Pieces<'l> {
-    type Item = Piece<'l>;
+impl<'l> Iterator for LineParts<'l> {
+    type Item = LinePart<'l>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(object) = self.object.take() {
-            return Some(object);
+        if let Some(record) = self.record.take() {
+            return Some(record);
         }
         loop {
             let rest = &self.line[self.at..];
@@ -141,16 +159,20 @@ impl<'l> Iterator for Pieces<'l> {
             let Some(object) = self.object() else {
                 continue;
             };
-            if self.bad_stretches == MAX_RUBBISH_PIECES {
+            if self.bad_stretches == MAX_RUBBISH_PARTS {
                 return Some(object);
             }
             let Some(rubbish) = self.take_rubbish() else {
                 return Some(object);
             };
-            self.object = Some(object);
+            self.record = Some(object);
             return Some(rubbish);
         }
     }
+}
+
+fn not_utf_8(error: &Utf8Error) -> String {
+    format!("expected UTF-8, found invalid bytes: {error}")
 }
 
 /// Space between JSON values.
@@ -164,8 +186,8 @@ fn trim_end(bytes: &[u8]) -> &[u8] {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Most pieces of a line that are no objects, but for a last one with the rest.
-const MAX_RUBBISH_PIECES: usize = 64;
+/// Most parts of a line that are no objects, but for a last one with the rest.
+const MAX_RUBBISH_PARTS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -173,17 +195,16 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::formats::claude::fields::Fields;
-    use crate::json::JsonStr;
+    use crate::formats::common::json::{Cursor, JsonStr};
 
-    /// Each piece's place and bytes, and whether it is an object.
-    fn pieces(line: &[u8]) -> Vec<(usize, &[u8], bool)> {
-        Pieces::new(line)
-            .map(|piece| match piece.content {
-                PieceContent::Object(text) => (piece.at, text.as_bytes(), true),
-                PieceContent::Rubbish { bytes, reason } => {
+    /// Each part's place and bytes, and whether it is an object.
+    fn parts(line: &[u8]) -> Vec<(usize, &[u8], bool)> {
+        LineParts::of_objects(line)
+            .map(|part| match part.content {
+                PartContent::Record(text) => (part.at, text.as_bytes(), true),
+                PartContent::Rubbish { bytes, reason } => {
                     assert!(reason.starts_with("expected "), "{reason}");
-                    (piece.at, bytes, false)
+                    (part.at, bytes, false)
                 }
             })
             .collect()
@@ -192,15 +213,31 @@ mod tests {
     #[test]
     fn blank_lines_hold_nothing() {
         for line in [&b""[..], b" \t\r", b"\xef\xbb\xbf", b"\xef\xbb\xbf \r"] {
-            assert_eq!(pieces(line), [], "{line:?}");
+            assert_eq!(parts(line), [], "{line:?}");
         }
     }
 
     #[test]
+    fn a_line_that_is_a_record_is_one_part() {
+        let parts = |line| LineParts::whole(line).collect::<Vec<_>>();
+        for (line, at, record) in
+            [(&b"INFO {} \0 x\r"[..], 0, "INFO {} \0 x"), (b"\xef\xbb\xbf {} {}", 3, " {} {}")]
+        {
+            let content = PartContent::Record(record);
+            assert_eq!(parts(line), [LinePart { at, content }]);
+        }
+        assert_eq!(parts(b" \t\r"), []);
+        assert!(matches!(
+            &parts(b"caf\xe9")[..],
+            [LinePart { at: 0, content: PartContent::Rubbish { bytes: b"caf\xe9", .. } }]
+        ));
+    }
+
+    #[test]
     fn objects_are_found_without_the_space_around_them() {
-        assert_eq!(pieces(b"\xef\xbb\xbf {\"a\":1} \r"), [(4, &b"{\"a\":1}"[..], true)]);
+        assert_eq!(parts(b"\xef\xbb\xbf {\"a\":1} \r"), [(4, &b"{\"a\":1}"[..], true)]);
         assert_eq!(
-            pieces(b"{}{\"b\":{}} {}"),
+            parts(b"{}{\"b\":{}} {}"),
             [(0, &b"{}"[..], true), (2, b"{\"b\":{}}", true), (11, b"{}", true)]
         );
     }
@@ -208,11 +245,11 @@ mod tests {
     #[test]
     fn an_object_before_rubbish_counts() {
         assert_eq!(
-            pieces(b"{\"a\":1} // note {} \r"),
+            parts(b"{\"a\":1} // note {} \r"),
             [(0, &b"{\"a\":1}"[..], true), (8, b"// note {}", false)]
         );
         assert_eq!(
-            pieces(b"{}{\"cut\":\"of"),
+            parts(b"{}{\"cut\":\"of"),
             [(0, &b"{}"[..], true), (2, b"{\"cut\":\"of", false)]
         );
     }
@@ -220,7 +257,7 @@ mod tests {
     #[test]
     fn other_values_are_rubbish_and_one_piece_where_they_stand_together() {
         assert_eq!(
-            pieces(b"[1] {} \"s\" 12 null {}"),
+            parts(b"[1] {} \"s\" 12 null {}"),
             [
                 (0, &b"[1]"[..], false),
                 (4, b"{}", true),
@@ -229,27 +266,27 @@ mod tests {
             ]
         );
         for line in [&b"{\"a\":NaN}"[..], b"NaN", b"{\"a\":Infinity}", b"12ab {}"] {
-            assert_eq!(pieces(line), [(0, line, false)]);
+            assert_eq!(parts(line), [(0, line, false)]);
         }
     }
 
     #[test]
     fn invalid_utf_8_spoils_its_own_value_alone() {
         assert_eq!(
-            pieces(b"{\"a\":\"\xff\"}{\"b\":\"\xc3\xa9\"}"),
+            parts(b"{\"a\":\"\xff\"}{\"b\":\"\xc3\xa9\"}"),
             [(0, &b"{\"a\":\"\xff\"}"[..], false), (9, b"{\"b\":\"\xc3\xa9\"}", true)]
         );
-        assert_eq!(pieces(b"\xff{}"), [(0, &b"\xff{}"[..], false)]);
+        assert_eq!(parts(b"\xff{}"), [(0, &b"\xff{}"[..], false)]);
     }
 
     #[test]
     fn objects_behind_runs_of_nul_count() {
         assert_eq!(
-            pieces(b"\0\0\0{\"a\":1}\0\0"),
+            parts(b"\0\0\0{\"a\":1}\0\0"),
             [(0, &b"\0\0\0"[..], false), (3, b"{\"a\":1}", true), (10, b"\0\0", false)]
         );
         assert_eq!(
-            pieces(b"{\"cut\":\"of\0\0{}"),
+            parts(b"{\"cut\":\"of\0\0{}"),
             [(0, &b"{\"cut\":\"of\0\0"[..], false), (12, b"{}", true)]
         );
     }
@@ -257,8 +294,8 @@ mod tests {
     #[test]
     fn a_line_has_a_bounded_number_of_pieces_beside_its_objects() {
         let line = b"x\0{}".repeat(1000);
-        let found = pieces(&line);
-        let (objects, rubbish): (Vec<_>, Vec<_>) = found.into_iter().partition(|piece| piece.2);
+        let found = parts(&line);
+        let (objects, rubbish): (Vec<_>, Vec<_>) = found.into_iter().partition(|part| part.2);
         assert_eq!((objects.len(), rubbish.len()), (1000, 65));
         assert_eq!((rubbish[63].0, rubbish[63].1), (63 * 4, &b"x\0"[..]));
         assert_eq!((rubbish[64].0, rubbish[64].1), (64 * 4, &line[64 * 4..line.len() - 2]));
@@ -268,18 +305,18 @@ mod tests {
     fn nesting_costs_no_stack() {
         let depth = 100_000;
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(pieces(deep.as_bytes()), [(0, deep.as_bytes(), true)]);
+        assert_eq!(parts(deep.as_bytes()), [(0, deep.as_bytes(), true)]);
         let open = "{\"a\":".repeat(depth);
-        assert_eq!(pieces(open.as_bytes()), [(0, open.as_bytes(), false)]);
+        assert_eq!(parts(open.as_bytes()), [(0, open.as_bytes(), false)]);
     }
 
     #[test]
     fn lone_surrogates_and_duplicate_keys_are_well_formed() {
         let line = br#"{"\ud800":"\udfff","a":1,"a":2}"#;
-        assert_eq!(pieces(line), [(0, &line[..], true)]);
+        assert_eq!(parts(line), [(0, &line[..], true)]);
     }
 
-    /// Pieces of lines, sound and broken.
+    /// Lines put together of parts, sound and broken.
     fn fragments() -> impl Strategy<Value = Vec<u8>> {
         let fragment = prop::sample::select(vec![
             &br#"{"uuid":"a","x":[1,{"y":null}]}"#[..],
@@ -315,12 +352,18 @@ mod tests {
         #[test]
         fn every_byte_but_space_is_in_one_piece_and_objects_are_those_of_serde_json(line in fragments()) {
             let mut end = if line.starts_with(BYTE_ORDER_MARK) { 3 } else { 0 };
-            for piece in Pieces::new(&line) {
-                prop_assert!(line[end..piece.at].iter().all(|byte| is_space(*byte)));
-                let bytes = match piece.content {
-                    PieceContent::Rubbish { bytes, .. } => bytes,
-                    PieceContent::Object(object) => {
-                        let uuid = Fields::read(object).uuid.map(JsonStr::decode);
+            for part in LineParts::of_objects(&line) {
+                prop_assert!(line[end..part.at].iter().all(|byte| is_space(*byte)));
+                let bytes = match part.content {
+                    PartContent::Rubbish { bytes, .. } => bytes,
+                    PartContent::Record(object) => {
+                        let mut uuid = None;
+                        Cursor::new(object).object(|key, value| {
+                            if key == "uuid" {
+                                uuid = value.text();
+                            }
+                        });
+                        let uuid = uuid.map(JsonStr::decode);
                         match serde_json::from_str::<serde_json::Map<_, _>>(object) {
                             Ok(map) => {
                                 let expected = map.get("uuid").and_then(|uuid: &Value| uuid.as_str());
@@ -334,8 +377,8 @@ mod tests {
                     }
                 };
                 prop_assert!(!bytes.is_empty());
-                prop_assert_eq!(&line[piece.at..][..bytes.len()], bytes);
-                end = piece.at + bytes.len();
+                prop_assert_eq!(&line[part.at..][..bytes.len()], bytes);
+                end = part.at + bytes.len();
             }
             prop_assert!(line[end..].iter().all(|byte| is_space(*byte)));
         }

@@ -2,10 +2,10 @@
 
 use std::io::{self, ErrorKind, Read};
 
-use crate::trail::Trail;
+use crate::read::prefix::PrefixDigest;
 
-/// Reads lines in memory bounded by the longest line that is let through, and keeps
-/// the trail of what was read.
+/// Reads lines in memory bounded by the longest line that is let through, and digests
+/// what was read.
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     reader: R,
@@ -19,11 +19,11 @@ pub(crate) struct Lines<R> {
     /// Where `chunk[start]` stands in the file.
     offset: u64,
     number: u64,
-    /// Of all bytes handed out but `chunk[trailed..start]`.
-    trail: Trail,
-    trailed: usize,
-    /// The trail up to the line that was handed out last, where that has no end.
-    before_unended: Option<Trail>,
+    /// Of all bytes handed out but `chunk[digested..start]`.
+    prefix: PrefixDigest,
+    digested: usize,
+    /// The prefix before the line that was handed out last, where that has no end.
+    before_unended: Option<PrefixDigest>,
 }
 
 /// Where a line begins.
@@ -57,9 +57,14 @@ pub(crate) enum LineContent<'l> {
 impl<R: Read> Lines<R> {
     /// Reads on from where a line begins, which is where the reader stands. Lines
     /// longer than `max_line_bytes` are read through and not kept.
-    pub(crate) fn new(reader: R, max_line_bytes: usize, start: LineStart, trail: Trail) -> Self {
+    pub(crate) fn new(
+        reader: R,
+        max_line_bytes: usize,
+        start: LineStart,
+        prefix: PrefixDigest,
+    ) -> Self {
         let lines = Self::with_chunk(reader, max_line_bytes, CHUNK_BYTES);
-        Self { offset: start.offset, number: start.lines, trail, ..lines }
+        Self { offset: start.offset, number: start.lines, prefix, ..lines }
     }
 
     fn with_chunk(reader: R, max_line_bytes: usize, chunk_bytes: usize) -> Self {
@@ -72,8 +77,8 @@ impl<R: Read> Lines<R> {
             joined: Vec::new(),
             offset: 0,
             number: 0,
-            trail: Trail::default(),
-            trailed: 0,
+            prefix: PrefixDigest::default(),
+            digested: 0,
             before_unended: None,
         }
     }
@@ -88,16 +93,19 @@ impl<R: Read> Lines<R> {
         self.offset
     }
 
-    /// The trail of all that was handed out.
-    pub(crate) fn trail(&mut self) -> &Trail {
-        self.trail.add(&self.chunk[self.trailed..self.start]);
-        self.trailed = self.start;
-        &self.trail
+    /// The digest of all that was handed out.
+    pub(crate) fn prefix(&mut self) -> &PrefixDigest {
+        self.prefix.add(&self.chunk[self.digested..self.start]);
+        self.digested = self.start;
+        &self.prefix
     }
 
-    /// After a line without end: the trail up to its beginning, and the one up to
-    /// so many of its bytes.
-    pub(crate) fn trails_of_unended(&mut self, bytes: usize) -> Option<(Trail, Trail)> {
+    /// After a line without end: the digest of what is before it, and with so many of its
+    /// bytes.
+    pub(crate) fn prefixes_of_unended(
+        &mut self,
+        bytes: usize,
+    ) -> Option<(PrefixDigest, PrefixDigest)> {
         let before = self.before_unended.take()?;
         let mut after = before.clone();
         after.add(&self.joined[..bytes.min(self.joined.len())]);
@@ -127,7 +135,7 @@ impl<R: Read> Lines<R> {
                 content: LineContent::Bytes(&self.chunk[start..start + length]),
             }));
         }
-        let before = self.trail().clone();
+        let before = self.prefix().clone();
         let (length, ended) = self.join()?;
         self.before_unended = (!ended).then_some(before);
         let content = if length > self.max_line_bytes as u64 {
@@ -171,11 +179,11 @@ impl<R: Read> Lines<R> {
 
     /// Reads the next chunk; 0 at the end of the file.
     fn fill(&mut self) -> io::Result<usize> {
-        self.trail();
+        self.prefix();
         loop {
             match self.reader.read(&mut self.chunk) {
                 Ok(length) => {
-                    (self.start, self.end, self.trailed) = (0, length, 0);
+                    (self.start, self.end, self.digested) = (0, length, 0);
                     return Ok(length);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -202,7 +210,7 @@ mod tests {
             found.push((line.number, line.offset, content));
         }
         assert_eq!(lines.offset(), text.len() as u64);
-        assert_eq!(lines.trail().digest(), *blake3::hash(text).as_bytes());
+        assert_eq!(lines.prefix().digest(), *blake3::hash(text).as_bytes());
         found
     }
 
@@ -216,7 +224,7 @@ mod tests {
                 ended.push(line.ended);
             }
             assert_eq!(ended, [true, true, false], "chunks of {chunk}");
-            let (before, after) = lines.trails_of_unended(5).unwrap();
+            let (before, after) = lines.prefixes_of_unended(5).unwrap();
             assert_eq!(before.digest(), *blake3::hash(&text[..12]).as_bytes());
             assert_eq!(after.digest(), *blake3::hash(&text[..17]).as_bytes());
             assert_eq!(after.window(), &text[..17]);

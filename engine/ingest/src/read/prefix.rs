@@ -1,15 +1,15 @@
-//! What a file held up to where it was read: a digest of it all, and its end.
+//! A digest of a file's prefix, by which it is known to be the same file later.
 
 use std::fmt;
 
-/// The digest of everything read, and the last bytes themselves.
+/// The digest of a file up to where it was read, and the last bytes themselves.
 #[derive(Clone, Default)]
-pub(crate) struct Trail {
+pub(crate) struct PrefixDigest {
     hasher: blake3::Hasher,
     window: Vec<u8>,
 }
 
-impl Trail {
+impl PrefixDigest {
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         let kept = &bytes[bytes.len().saturating_sub(WINDOW_BYTES)..];
@@ -28,9 +28,9 @@ impl Trail {
     }
 }
 
-impl fmt::Debug for Trail {
+impl fmt::Debug for PrefixDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trail").field("bytes", &self.hasher.count()).finish_non_exhaustive()
+        f.debug_struct("PrefixDigest").field("bytes", &self.hasher.count()).finish_non_exhaustive()
     }
 }
 
@@ -44,10 +44,10 @@ mod tests {
     fn the_window_is_the_end_however_the_bytes_come() {
         let bytes: Vec<u8> = (0..20_000_u32).map(|n| (n * 7 % 251) as u8).collect();
         for step in [1, 100, 4095, 4096, 4097, 20_000] {
-            let mut trail = Trail::default();
-            bytes.chunks(step).for_each(|part| trail.add(part));
-            assert_eq!(trail.window(), &bytes[bytes.len() - WINDOW_BYTES..], "steps of {step}");
-            assert_eq!(trail.digest(), *blake3::hash(&bytes).as_bytes());
+            let mut digest = PrefixDigest::default();
+            bytes.chunks(step).for_each(|part| digest.add(part));
+            assert_eq!(digest.window(), &bytes[bytes.len() - WINDOW_BYTES..], "steps of {step}");
+            assert_eq!(digest.digest(), *blake3::hash(&bytes).as_bytes());
         }
     }
 }

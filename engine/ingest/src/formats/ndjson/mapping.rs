@@ -1,9 +1,12 @@
 //! Which fields of an object say what, for lines of JSON in no format of their own.
 
-use forebear_core::{Error, Result, limits};
 use std::str::FromStr;
 
+use forebear_core::{Error, Result, limits};
 use serde_json::{Map, Value};
+
+use crate::formats::common::usual;
+use crate::formats::common::values::TimeUnit;
 
 /// Which fields of each object are the event's id, parent, kind, time, instance,
 /// session and labels.
@@ -55,48 +58,18 @@ pub struct Mapping {
     pub(crate) labels: Vec<(String, Vec<String>)>,
 }
 
-/// What a time's number counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimeUnit {
-    Seconds,
-    Milliseconds,
-    Microseconds,
-    Nanoseconds,
-}
-
-impl TimeUnit {
-    /// The unit that a number of this size most likely has.
-    pub(crate) fn of(size: i128) -> Self {
-        match size {
-            size if size < 100_000_000_000 => Self::Seconds,
-            size if size < 100_000_000_000_000 => Self::Milliseconds,
-            size if size < 100_000_000_000_000_000 => Self::Microseconds,
-            _ => Self::Nanoseconds,
-        }
-    }
-
-    pub(crate) fn ns(self) -> i32 {
-        match self {
-            Self::Seconds => 1_000_000_000,
-            Self::Milliseconds => 1_000_000,
-            Self::Microseconds => 1_000,
-            Self::Nanoseconds => 1,
-        }
-    }
-}
-
 impl Default for Mapping {
     fn default() -> Self {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
-            id: names(IDS),
-            parent: names(PARENTS),
-            kind: names(KINDS),
-            time: names(TIMES),
+            id: names(usual::IDS),
+            parent: names(usual::PARENTS),
+            kind: names(usual::KINDS),
+            time: names(usual::TIMES),
             time_unit: None,
-            instance: names(INSTANCES),
-            session: names(SESSIONS),
-            labels: LABELS.iter().map(|key| ((*key).to_owned(), names(&[key]))).collect(),
+            instance: names(usual::INSTANCES),
+            session: names(usual::SESSIONS),
+            labels: usual::LABELS.iter().map(|key| ((*key).to_owned(), names(&[key]))).collect(),
         }
     }
 }
@@ -206,25 +179,6 @@ fn time_unit(value: &Value) -> Result<TimeUnit> {
         ))),
     }
 }
-
-pub(crate) const IDS: &[&str] = &["uuid", "id", "event_id", "eventId", "span_id", "spanId"];
-pub(crate) const PARENTS: &[&str] = &[
-    "parent",
-    "parent_id",
-    "parentId",
-    "parent_uuid",
-    "parentUuid",
-    "parent_span_id",
-    "parentSpanId",
-    "caused_by",
-    "causedBy",
-];
-pub(crate) const KINDS: &[&str] = &["kind", "type", "event_type", "event", "name"];
-pub(crate) const TIMES: &[&str] =
-    &["timestamp", "time", "ts", "@timestamp", "created_at", "startTimeUnixNano"];
-const INSTANCES: &[&str] = &["instance", "agent", "agent_id", "agentId", "worker", "worker_id"];
-const SESSIONS: &[&str] = &["session", "session_id", "sessionId", "trace_id", "traceId"];
-const LABELS: &[&str] = &["tool", "model", "level", "status", "is_error", "source_app"];
 
 /// Most names that one field is looked for under.
 const MAX_NAMES: usize = 32;

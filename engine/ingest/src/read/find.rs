@@ -1,12 +1,14 @@
 //! Which files there are to import.
 
-use forebear_core::{Error, Result};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::follow::seen::Seen;
+use forebear_core::{Error, Result};
+
+use crate::choice::Choice;
+use crate::read::seen::Seen;
 
 /// The files to import, each once, in byte order of their paths.
 #[derive(Debug, Default)]
@@ -26,11 +28,10 @@ pub(crate) struct FileToRead {
 }
 
 impl Files {
-    /// Finds the files named and the `*.jsonl` and `*.ndjson` files under the
-    /// folders named.
+    /// Finds the files named, and those under the folders named that a format takes.
     /// An error if one of the paths is not there.
-    pub(crate) fn find(paths: &[PathBuf]) -> Result<Self> {
-        let mut search = Search::default();
+    pub(crate) fn find(paths: &[PathBuf], choice: &Choice) -> Result<Self> {
+        let mut search = Search::new(choice);
         for path in paths {
             let real = fs::canonicalize(path).map_err(|error| Error::io("find", path, error))?;
             let metadata =
@@ -51,8 +52,8 @@ impl Files {
 
     /// As [`find`](Self::find), for whoever looks again later: what is not there
     /// is passed over, and what can't be looked at is among the failed.
-    pub(crate) fn find_present(paths: &[PathBuf]) -> Self {
-        let mut search = Search::default();
+    pub(crate) fn find_present(paths: &[PathBuf], choice: &Choice) -> Self {
+        let mut search = Search::new(choice);
         for path in paths {
             let looked = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
             match looked {
@@ -67,15 +68,20 @@ impl Files {
     }
 }
 
-#[derive(Debug, Default)]
-struct Search {
+#[derive(Debug)]
+struct Search<'c> {
+    choice: &'c Choice,
     files: BTreeSet<PathBuf>,
     /// Folders that were met, so that links which lead round in circles end.
     folders: BTreeSet<PathBuf>,
     failed: Vec<(PathBuf, io::Error)>,
 }
 
-impl Search {
+impl<'c> Search<'c> {
+    fn new(choice: &'c Choice) -> Self {
+        Self { choice, files: BTreeSet::new(), folders: BTreeSet::new(), failed: Vec::new() }
+    }
+
     /// Searches a folder and everything below it.
     fn folder(&mut self, folder: PathBuf) {
         let mut waiting = vec![folder];
@@ -99,10 +105,10 @@ impl Search {
         }
     }
 
-    /// Notes a transcript; returns a folder to search.
+    /// Notes a file to read; returns a folder to search.
     fn entry(&mut self, entry: &fs::DirEntry) -> Option<PathBuf> {
         let path = entry.path();
-        let is_transcript = is_transcript(&path);
+        let is_taken = self.choice.takes_file(&path);
         let file_type = match entry.file_type() {
             Ok(file_type) => file_type,
             Err(error) => {
@@ -111,7 +117,7 @@ impl Search {
             }
         };
         if !file_type.is_symlink() {
-            if is_transcript && file_type.is_file() {
+            if is_taken && file_type.is_file() {
                 self.files.insert(path);
                 return None;
             }
@@ -120,10 +126,10 @@ impl Search {
         let target = fs::canonicalize(&path).and_then(|real| Ok((fs::metadata(&real)?, real)));
         match target {
             Ok((metadata, real)) if metadata.is_dir() => return Some(real),
-            Ok((metadata, real)) if is_transcript && metadata.is_file() => {
+            Ok((metadata, real)) if is_taken && metadata.is_file() => {
                 self.files.insert(real);
             }
-            Err(error) if is_transcript => self.failed.push((path, error)),
+            Err(error) if is_taken => self.failed.push((path, error)),
             // Nothing that is to be read, or a link that leads nowhere.
             Ok(_) | Err(_) => {}
         }
@@ -142,10 +148,6 @@ impl Search {
     }
 }
 
-pub(crate) fn is_transcript(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
-}
-
 fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
 }
@@ -153,10 +155,34 @@ fn bytes(path: &Path) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+    use crate::options::IngestOptions;
+
+    /// A format that takes the usual files and reads none.
+    #[derive(Debug)]
+    struct Lines;
+
+    impl Adapter for Lines {
+        fn name(&self) -> &'static str {
+            "lines"
+        }
+
+        fn recognise(&self, _line: &str) -> Confidence {
+            Confidence::Possible
+        }
+
+        fn parser(&self, _file: &SourceFile<'_>) -> Box<dyn Parser> {
+            unreachable!("files are only searched for")
+        }
+    }
+
+    fn choice() -> Choice {
+        Choice::new(&IngestOptions::new([""]).read_as(Lines)).unwrap()
+    }
 
     fn found(root: &Path, paths: &[PathBuf]) -> Vec<String> {
         let root = fs::canonicalize(root).unwrap();
-        let files = Files::find(paths).unwrap();
+        let files = Files::find(paths, &choice()).unwrap();
         assert!(files.failed.is_empty(), "{:?}", files.failed);
         let relative = files.found.iter().map(|file| {
             let path = file.path.strip_prefix(&root).unwrap();
@@ -183,7 +209,7 @@ mod tests {
             found(root.path(), &all),
             ["a.jsonl", "a/sub/x.jsonl", "a/y.jsonl", "b/named.log"]
         );
-        assert_eq!(Files::find(&all).unwrap().found[0].seen.size, 5);
+        assert_eq!(Files::find(&all, &choice()).unwrap().found[0].seen.size, 5);
     }
 
     #[cfg(unix)]
@@ -203,7 +229,7 @@ mod tests {
     #[test]
     fn a_path_that_is_not_there_is_an_error() {
         let root = tempfile::tempdir().unwrap();
-        let error = Files::find(&[root.path().join("missing")]).unwrap_err();
+        let error = Files::find(&[root.path().join("missing")], &choice()).unwrap_err();
         assert_eq!(error.io_kind(), Some(io::ErrorKind::NotFound));
     }
 }

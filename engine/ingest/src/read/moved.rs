@@ -1,11 +1,12 @@
 //! Files that were read under another name.
 
-use forebear_core::{Result, Snapshot};
 use std::collections::{HashMap, HashSet};
 use std::iter;
 
-use crate::follow::position::Position;
-use crate::follow::seen::FileId;
+use forebear_core::{Result, Snapshot};
+
+use crate::read::position::Position;
+use crate::read::seen::FileId;
 
 /// The positions of files that are new under their names, by what file they are.
 #[derive(Debug, Default)]

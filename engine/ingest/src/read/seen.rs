@@ -1,8 +1,9 @@
 //! What the system says of a file without reading it.
 
-use crate::clock::system_time_ns;
 use std::fs::Metadata;
 use std::time::SystemTime;
+
+use forebear_core::Time;
 
 /// Which file it is, how long, and when it was changed. Equal means unchanged, once
 /// it has [settled](Self::has_settled).
@@ -26,7 +27,7 @@ pub(crate) struct FileId {
 impl Seen {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        let modified_ns = system_time_ns(modified);
+        let modified_ns = Time::from(modified).ns();
         let (file, changed_ns) = identity(metadata, modified_ns);
         Self { file, size: metadata.len(), modified_ns, changed_ns }
     }

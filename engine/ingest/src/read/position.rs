@@ -1,10 +1,11 @@
 //! How far a file was read, as the store keeps it.
 
-use forebear_core::{Result, Snapshot};
 use std::path::Path;
 
-use crate::follow::seen::{FileId, Seen};
-use crate::lines::LineStart;
+use forebear_core::{Result, Snapshot};
+
+use crate::read::lines::LineStart;
+use crate::read::seen::{FileId, Seen};
 
 /// How far a file was read, and how to tell whether it is still the same. Kept in
 /// the store as a checkpoint whose source is the file's path.

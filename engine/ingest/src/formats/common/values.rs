@@ -1,11 +1,40 @@
 //! From the values of JSON to those of events.
 
-use forebear_core::{EventId, limits};
 use std::borrow::Cow;
-use std::path::Path;
 
-use crate::formats::mapping::TimeUnit;
-use crate::json::{JsonStr, Scalar};
+use forebear_core::{EventId, limits};
+
+use crate::formats::common::json::{JsonStr, Scalar};
+
+/// What a time's number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TimeUnit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl TimeUnit {
+    /// The unit that a number of this size most likely has.
+    pub(crate) fn of(size: i128) -> Self {
+        match size {
+            size if size < 100_000_000_000 => Self::Seconds,
+            size if size < 100_000_000_000_000 => Self::Milliseconds,
+            size if size < 100_000_000_000_000_000 => Self::Microseconds,
+            _ => Self::Nanoseconds,
+        }
+    }
+
+    pub(crate) fn ns(self) -> i32 {
+        match self {
+            Self::Seconds => 1_000_000_000,
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+            Self::Nanoseconds => 1,
+        }
+    }
+}
 
 /// A time as nanoseconds since the Unix epoch; none if they don't fit 64 bits.
 pub(crate) fn parse_time(text: JsonStr<'_>) -> Option<i64> {
@@ -43,12 +72,6 @@ pub(crate) fn cut(text: Cow<'_, str>, max_bytes: usize) -> String {
     let mut text = text.into_owned();
     text.truncate(text.floor_char_boundary(max_bytes));
     text
-}
-
-/// The name of a file without what follows its last dot.
-pub(crate) fn file_stem(path: &Path) -> String {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    cut(name, limits::MAX_NAME_BYTES)
 }
 
 /// The last name of a path of any system.

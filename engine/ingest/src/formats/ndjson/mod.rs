@@ -1,16 +1,70 @@
 //! Lines of JSON in no format of their own: a mapping says which field is what.
 
-use crate::formats::equal::EqualOnes;
-use crate::formats::mapping::Mapping;
-use crate::formats::values::{cut, scalar_id, scalar_text, scalar_time};
-use crate::formats::{Adapter, ReadEvent};
-use crate::json::{Cursor, Scalar};
+mod mapping;
+
 use forebear_core::{Event, limits};
+
+use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+use crate::formats::common::equal::EqualOnes;
+use crate::formats::common::json::{Cursor, Scalar};
+use crate::formats::common::usual;
+use crate::formats::common::values::{cut, scalar_id, scalar_text, scalar_time};
+use crate::parsed::Parsed;
+
+pub use self::mapping::Mapping;
+
+/// Lines of JSON in no format of their own, read by a [`Mapping`], `ndjson`.
+///
+/// ```
+/// use forebear::ingest::{Mapping, Registry, formats};
+///
+/// let mapping: Mapping = r#"{"id": "span.id", "parent": "span.parent"}"#.parse()?;
+/// let registry = Registry::default().with(formats::Ndjson::new(mapping));
+/// assert!(registry.find("ndjson").is_ok());
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Ndjson {
+    mapping: Mapping,
+}
+
+impl Ndjson {
+    /// The format with this mapping; the default has the usual names.
+    pub fn new(mapping: Mapping) -> Self {
+        Self { mapping }
+    }
+}
+
+impl Adapter for Ndjson {
+    fn name(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn recognise(&self, line: &str) -> Confidence {
+        let (mut uuid, mut id, mut parent, mut kind, mut time) = Default::default();
+        Cursor::new(line).object(|key, _| {
+            uuid |= key == "uuid";
+            id |= key != "uuid" && usual::IDS.contains(&key);
+            parent |= usual::PARENTS.contains(&key);
+            kind |= usual::KINDS.contains(&key);
+            time |= usual::TIMES.contains(&key);
+        });
+        match (uuid && parent, id || parent || kind && time) {
+            (true, _) => Confidence::Likely,
+            (false, true) => Confidence::Possible,
+            (false, false) => Confidence::No,
+        }
+    }
+
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+        Box::new(Lines::new(self.mapping.clone(), file.modified_ns))
+    }
+}
 
 /// Reads objects as a mapping says. One without an id gets a `UUIDv8` of its bytes
 /// and its number among the equal ones of the file.
 #[derive(Debug)]
-pub(crate) struct Ndjson {
+struct Lines {
     mapping: Mapping,
     /// Each name that the mapping knows, and which of the event's fields it gives.
     names: Vec<String>,
@@ -19,8 +73,8 @@ pub(crate) struct Ndjson {
     last_time_ns: i64,
 }
 
-impl Ndjson {
-    pub(crate) fn new(mapping: Mapping, modified_ns: i64) -> Self {
+impl Lines {
+    fn new(mapping: Mapping, modified_ns: i64) -> Self {
         let Mapping { id, parent, kind, time, instance, session, labels, .. } = &mapping;
         let mut names = Vec::new();
         let labels = labels.iter().map(|(_, fields)| fields);
@@ -39,8 +93,8 @@ impl Ndjson {
     }
 }
 
-impl Adapter for Ndjson {
-    fn event(&mut self, object: &str) -> Result<ReadEvent, String> {
+impl Parser for Lines {
+    fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let mut found = vec![None; self.names.len()];
         let wanted: Vec<_> = self.names.iter().map(String::as_str).enumerate().collect();
         find(&mut Cursor::new(object), &wanted, &mut found);
@@ -76,7 +130,7 @@ impl Adapter for Ndjson {
             None => self.equal.identify(event, ID_DOMAIN, "", object),
         };
         let event = event.time_ns(self.last_time_ns);
-        Ok(ReadEvent::new(event, time_ns.is_none()))
+        Ok(Parsed::new(event).time_made_up(time_ns.is_none()))
     }
 }
 
@@ -115,8 +169,8 @@ mod tests {
 
     use super::*;
 
-    fn read(mapping: &str, object: &str) -> ReadEvent {
-        Ndjson::new(mapping.parse().unwrap(), 77).event(object).unwrap()
+    fn read(mapping: &str, object: &str) -> Parsed {
+        Lines::new(mapping.parse().unwrap(), 77).parse(object).unwrap()
     }
 
     #[test]
@@ -126,11 +180,11 @@ mod tests {
             r#"{"event_id":7,"parent_id":"p","type":"tick","ts":1.5,"worker":"w","trace_id":"t",
                 "level":"info","is_error":true,"model":null}"#,
         );
-        let event = read.event;
+        let event = &read.events()[0];
         let ids = (event.as_id(), event.as_parent());
         assert_eq!(ids, (&EventId::from("7"), Some(&EventId::from("p"))));
         assert_eq!(
-            (event.as_kind(), event.as_time_ns(), read.time_made_up),
+            (event.as_kind(), event.as_time_ns(), read.times_made_up() > 0),
             ("tick", 1_500_000_000, false)
         );
         assert_eq!((event.as_instance(), event.as_session()), ("w", Some("t")));
@@ -145,7 +199,7 @@ mod tests {
             r#"{"a.b":{"c":"i"},"x":{"y":"k"},"d.e":{"f":"v"}}"#,
             r#"{"a":{"b.c":"i","b":{}},"x":{"y":"k","z":1},"d.e.f":"v","no":{"such":{}}}"#,
         ] {
-            let event = read(mapping, object).event;
+            let event = read(mapping, object).events()[0].clone();
             assert_eq!((event.as_id(), event.as_kind()), (&EventId::from("i"), "k"), "{object}");
             assert!(event.as_labels().eq([("l", "v")]), "{object}");
         }
@@ -153,22 +207,22 @@ mod tests {
 
     #[test]
     fn objects_without_an_id_are_told_apart_by_their_number() {
-        let mut adapter = Ndjson::new(Mapping::default(), 77);
-        let ids =
-            [(); 3].map(|()| adapter.event(r#"{"type":"tick"}"#).unwrap().event.as_id().clone());
+        let mut parser = Lines::new(Mapping::default(), 77);
+        let ids = [(); 3]
+            .map(|()| parser.parse(r#"{"type":"tick"}"#).unwrap().events()[0].as_id().clone());
         assert!(ids[0] != ids[1] && ids[1] != ids[2]);
-        let again = Ndjson::new(Mapping::default(), 0).event(r#"{"type":"tick"}"#).unwrap();
-        assert_eq!((again.event.as_id(), again.time_made_up), (&ids[0], true));
-        assert!(again.event.has_derived_id());
+        let again = Lines::new(Mapping::default(), 0).parse(r#"{"type":"tick"}"#).unwrap();
+        assert_eq!((again.events()[0].as_id(), again.times_made_up()), (&ids[0], 1));
+        assert!(again.events()[0].has_derived_id());
     }
 
     #[test]
     fn an_id_that_is_too_long_is_refused_and_other_values_are_cut() {
         let long = "x".repeat(2000);
         let object = format!(r#"{{"id":"a","type":"{long}","session":"{long}","tool":"{long}"}}"#);
-        Store::in_memory().unwrap().append(read("{}", &object).event).unwrap();
+        Store::in_memory().unwrap().append(read("{}", &object).events()[0].clone()).unwrap();
         let object = format!(r#"{{"id":"{long}"}}"#);
-        let reason = Ndjson::new(Mapping::default(), 0).event(&object).unwrap_err();
+        let reason = Lines::new(Mapping::default(), 0).parse(&object).unwrap_err();
         assert!(reason.contains("at most 255 bytes"), "{reason}");
     }
 }

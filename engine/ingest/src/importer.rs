@@ -1,24 +1,26 @@
-//! From what was read to the store: in batches, with the position they reach, and
-//! with the links that follow.
+//! Writes what was read to the store: in batches, with the position that they reach and
+//! the links that follow.
+
+use std::collections::{BTreeMap, VecDeque};
 
 use forebear_core::{
     AppendStatus, Batch, Durability, Link, Linked, Quarantined, Result, Snapshot, WhenFull, Written,
 };
-use std::collections::{BTreeMap, VecDeque};
 
-use crate::follow::position::Position;
-use crate::formats::claude::spawn::Clues;
-use crate::formats::{Adapter, Choice, ReadEvent};
+use crate::adapter::{Adapter, Linker, Parser};
+use crate::choice::Choice;
+use crate::parsed::Parsed;
+use crate::read::position::Position;
+use crate::report::{HandedIn, ImportReport};
 use crate::target::{Outcome, Sent, Target};
-use crate::{HandedIn, ImportReport};
 
-/// Fills batches, submits them, counts what became of them, and links agents.
+/// Fills batches, submits them, counts what became of them, and adds links.
 ///
 /// A position goes into the batch that holds the last events before it. It says up
 /// to where links have been made as well, which are known only once the events are
 /// stored: whoever finds the two apart reads what is between them again.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct Importer {
     target: Target,
     durability: Durability,
     choice: Choice,
@@ -40,25 +42,38 @@ struct Filling {
     bytes: usize,
     /// For each of its events, whether its object has an id of its own.
     has_own_id: Vec<bool>,
+    links: u64,
     quarantined: u64,
-    clues: Clues,
+    linkers: Linkers,
+}
+
+/// What links the events of a batch to others, for each format that has such.
+#[derive(Debug, Default)]
+struct Linkers(Vec<FormatLinker>);
+
+#[derive(Debug)]
+struct FormatLinker {
+    name: String,
+    linker: Box<dyn Linker>,
+    /// Whether links may follow from what it noted.
+    noted: bool,
 }
 
 /// A batch that was submitted.
 #[derive(Debug)]
 struct InFlight {
-    /// None if there was nothing to store, only clues.
+    /// None if there was nothing to store, only links that may follow from known events.
     sent: Option<Sent>,
     /// For each of its events, whether its object has an id of its own.
     has_own_id: Vec<bool>,
-    clues: Clues,
+    linkers: Linkers,
 }
 
-impl Intake {
+impl Importer {
     pub(crate) fn new(target: Target, durability: Durability, choice: Choice) -> Self {
         Self {
             target,
-            // Agents are linked to their calls as snapshots show them.
+            // Linkers look for what they link in snapshots.
             durability: durability.max(Durability::Flush),
             choice,
             report: ImportReport::default(),
@@ -88,23 +103,26 @@ impl Intake {
         &self.choice
     }
 
-    /// Takes an event, whose labels may say something about agents; returns whether
-    /// links may follow from it.
-    pub(crate) fn event(&mut self, read: ReadEvent, has_clues: bool) -> Result<bool> {
-        self.report.times_made_up += u64::from(read.time_made_up);
-        let (bytes, records) = read.size();
+    /// Adds what a record stands for; returns whether links may follow from it.
+    pub(crate) fn add(&mut self, parsed: Parsed, adapter: &dyn Adapter) -> Result<bool> {
+        self.report.times_made_up += parsed.times_made_up();
+        let (bytes, records) = parsed.size();
+        if records == 0 {
+            return Ok(false);
+        }
         self.make_room(bytes + (records - 1) * RECORD_BYTES)?;
-        let says_something = has_clues && self.filling.clues.note(&read.event);
-        self.filling.has_own_id.push(!read.event.has_derived_id());
-        let batch = std::mem::take(&mut self.filling.batch);
-        self.filling.batch = read.add_to(batch);
-        Ok(says_something)
+        let filling = &mut self.filling;
+        let may_link = filling.linkers.note(&parsed, adapter);
+        filling.links += parsed.links();
+        filling.has_own_id.extend(parsed.events().iter().map(|event| !event.has_derived_id()));
+        filling.batch = parsed.add_to(std::mem::take(&mut filling.batch));
+        Ok(may_link)
     }
 
-    /// Notes what an event says that is stored already.
-    pub(crate) fn note_again(&mut self, read: &ReadEvent) -> bool {
+    /// Notes events that are stored already and whose links may be missing.
+    pub(crate) fn note_again(&mut self, parsed: &Parsed, adapter: &dyn Adapter) -> bool {
         self.filling.bytes += RECORD_BYTES;
-        self.filling.clues.note(&read.event)
+        self.filling.linkers.note(parsed, adapter)
     }
 
     pub(crate) fn quarantine(&mut self, input: Quarantined) -> Result<()> {
@@ -168,9 +186,10 @@ impl Intake {
     /// Submits the batch that is being filled, and settles the oldest ones until
     /// few are left in flight.
     pub(crate) fn submit(&mut self) -> Result<()> {
-        let filling = std::mem::take(&mut self.filling);
-        if !filling.batch.is_empty() || !filling.clues.is_empty() {
-            self.send(filling, 0)?;
+        let mut filling = std::mem::take(&mut self.filling);
+        filling.linkers = filling.linkers.into_noted();
+        if !filling.batch.is_empty() || !filling.linkers.0.is_empty() {
+            self.send(filling)?;
         }
         while self.in_flight.len() > MAX_IN_FLIGHT {
             self.settle_oldest()?;
@@ -178,31 +197,31 @@ impl Intake {
         Ok(())
     }
 
-    fn send(&mut self, filling: Filling, links: u64) -> Result<()> {
-        // Each calls the next one no more than twice: links have no clues.
+    fn send(&mut self, filling: Filling) -> Result<()> {
+        // Each calls the next one no more than twice: no links follow from links.
         while self.target.is_held() && !self.in_flight.is_empty() {
             self.settle_oldest()?;
         }
-        let Filling { batch, has_own_id, quarantined, clues, .. } = filling;
+        let Filling { batch, has_own_id, links, quarantined, linkers, .. } = filling;
         let events = has_own_id.iter().filter(|has_own_id| **has_own_id).count() as u64;
         let without_id = has_own_id.len() as u64 - events;
         let contents = HandedIn { events, without_id, links, quarantined };
         let batch = batch.durability(self.durability).when_full(WhenFull::Block);
         let sent = if batch.is_empty() { None } else { Some(self.target.send(batch, contents)?) };
-        self.in_flight.push_back(InFlight { sent, has_own_id, clues });
+        self.in_flight.push_back(InFlight { sent, has_own_id, linkers });
         Ok(())
     }
 
     fn send_links(&mut self, links: &[Link]) -> Result<()> {
         for links in links.chunks(BATCH_RECORDS) {
             let batch = links.iter().cloned().fold(Batch::new(), Batch::link);
-            self.send(Filling { batch, ..Filling::default() }, links.len() as u64)?;
+            self.send(Filling { batch, links: links.len() as u64, ..Filling::default() })?;
         }
         Ok(())
     }
 
-    /// Waits for the oldest batch in flight, counts what became of it and links
-    /// the agents that it says something about.
+    /// Waits for the oldest batch in flight, counts what became of it and adds the links
+    /// that follow.
     fn settle_oldest(&mut self) -> Result<()> {
         let Some(oldest) = self.in_flight.pop_front() else {
             return Ok(());
@@ -213,11 +232,11 @@ impl Intake {
                 Outcome::TakenIn(handed_in) => self.count_handed_in(&handed_in),
             }
         }
-        if oldest.clues.is_empty() {
-            return Ok(());
+        for format in &oldest.linkers.0 {
+            let links = self.ask(|snapshot| format.linker.links(snapshot))?;
+            self.send_links(&links)?;
         }
-        let links = self.ask(|snapshot| oldest.clues.clone().resolve(snapshot))?;
-        self.send_links(&links)
+        Ok(())
     }
 
     /// Submits what there is and waits for all of it, the links that follow included.
@@ -240,10 +259,10 @@ impl Intake {
     }
 
     /// Adds the links that follow from a file that was read.
-    pub(crate) fn link(&mut self, adapter: &mut dyn Adapter) -> Result<()> {
-        if adapter.has_links() {
+    pub(crate) fn link(&mut self, parser: &mut dyn Parser) -> Result<()> {
+        if parser.has_links() {
             self.settle_all()?;
-            let links = self.ask(|snapshot| adapter.links(snapshot))?;
+            let links = self.ask(|snapshot| parser.links(snapshot))?;
             self.send_links(&links)?;
         }
         Ok(())
@@ -274,6 +293,33 @@ impl Intake {
         let new = |link: &&Linked| matches!(link, Linked::Accepted | Linked::Closing);
         report.links += written.links.iter().filter(new).count() as u64;
         report.quarantined += written.quarantined.iter().filter(|new| **new).count() as u64;
+    }
+}
+
+impl Linkers {
+    /// Notes events of a format; returns whether links may follow.
+    fn note(&mut self, parsed: &Parsed, adapter: &dyn Adapter) -> bool {
+        let known = self.0.iter().position(|format| format.name == adapter.name());
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let Some(linker) = adapter.linker() else { return false };
+            self.0.push(FormatLinker { name: adapter.name().to_owned(), linker, noted: false });
+            self.0.len() - 1
+        };
+        let format = &mut self.0[at];
+        let mut noted = false;
+        for event in parsed.events() {
+            noted |= format.linker.note(event);
+        }
+        format.noted |= noted;
+        noted
+    }
+
+    /// Lets go of those from which no link may follow.
+    fn into_noted(mut self) -> Self {
+        self.0.retain(|format| format.noted);
+        self
     }
 }
 

@@ -1,0 +1,215 @@
+//! What a format is: the traits that one's own format implements.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use forebear_core::{Event, Link, Snapshot};
+
+use crate::parsed::Parsed;
+
+/// A format: how its files are recognised, and what reads one.
+///
+/// Everything that import and follow need to know of a format stands here; a
+/// [`Registry`](crate::Registry) holds the formats that a process has. A format of one's
+/// own is as good as those that come with the crate:
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use std::path::Path;
+///
+/// use forebear::ingest::{
+///     Adapter, Confidence, IngestOptions, Parsed, Parser, Registry, SourceFile, Unit, import,
+/// };
+/// use forebear::{Event, EventId, Store};
+///
+/// /// Logs of a build: `LEVEL TARGET: TEXT`, each line caused by the one before.
+/// #[derive(Debug)]
+/// struct BuildLog;
+///
+/// #[derive(Debug)]
+/// struct BuildLogParser {
+///     session: String,
+///     time_ns: i64,
+///     line: u64,
+///     last: Option<EventId>,
+/// }
+///
+/// impl Adapter for BuildLog {
+///     fn name(&self) -> &'static str {
+///         "build-log"
+///     }
+///
+///     fn unit(&self) -> Unit {
+///         Unit::Line
+///     }
+///
+///     fn takes_file(&self, path: &Path) -> bool {
+///         path.extension().is_some_and(|extension| extension == "log")
+///     }
+///
+///     fn recognise(&self, line: &str) -> Confidence {
+///         let is_ours = ["INFO ", "WARN ", "ERROR "].iter().any(|level| line.starts_with(level));
+///         if is_ours { Confidence::Likely } else { Confidence::No }
+///     }
+///
+///     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+///         Box::new(BuildLogParser {
+///             session: file.stem(),
+///             time_ns: file.modified_ns,
+///             line: 0,
+///             last: None,
+///         })
+///     }
+/// }
+///
+/// impl Parser for BuildLogParser {
+///     fn parse(&mut self, line: &str) -> Result<Parsed, String> {
+///         let (level, text) = line.split_once(' ').ok_or("expected a level and a text")?;
+///         self.line += 1;
+///         let content = format!("{} {}", self.session, self.line);
+///         let mut event = Event::new(level.to_lowercase())
+///             .derived_id("build log", content.as_bytes())
+///             .session(&self.session)
+///             .time_ns(self.time_ns)
+///             .payload(text);
+///         if let Some(last) = self.last.replace(event.as_id().clone()) {
+///             event = event.parent(last);
+///         }
+///         Ok(Parsed::new(event).time_made_up(true))
+///     }
+/// }
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// std::fs::write(folder.path().join("42.log"), "INFO engine: compiles\nERROR engine: no such type\n")
+///     .expect("writes");
+/// let store = Store::in_memory()?;
+/// let options = IngestOptions::new([folder.path()]).formats(Registry::default().with(BuildLog));
+/// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
+/// assert_eq!(report.without_id, 2);
+/// let error = &store.snapshot().events(&forebear::Filter::new().kind("error"))?.items[0];
+/// assert_eq!(store.snapshot().depth(error.id())?, Some(1));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+pub trait Adapter: Debug + Send + Sync {
+    /// The name that the format is chosen by and that is kept with how far a file was
+    /// read: short, and never changed, or files are read from their start again.
+    fn name(&self) -> &str;
+
+    /// The program that its files are of, where it is one: said of their sessions.
+    fn source_app(&self) -> Option<&str> {
+        None
+    }
+
+    /// What a file of the format consists of.
+    fn unit(&self) -> Unit {
+        Unit::Object
+    }
+
+    /// Whether a file that is found in a folder may be of the format, by its path; files
+    /// that are named are read whatever they are called.
+    fn takes_file(&self, path: &Path) -> bool {
+        path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+    }
+
+    /// Whether a file is of the format by its path alone, whatever is in it.
+    fn recognise_path(&self, _path: &Path) -> Confidence {
+        Confidence::No
+    }
+
+    /// Whether a line from the beginning of a file says that it is of the format. It may
+    /// be any text, and cut off.
+    fn recognise(&self, line: &str) -> Confidence;
+
+    /// What reads a file from its start.
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser>;
+
+    /// What finds links between events of several files, where the format has such.
+    fn linker(&self) -> Option<Box<dyn Linker>> {
+        None
+    }
+}
+
+/// Reads the records of one file, in order.
+///
+/// What it keeps from one record to the next follows from the records before it alone:
+/// whoever goes on in the middle of a file shows it those again.
+pub trait Parser: Debug + Send {
+    /// What a record stands for: of a format of [objects](Unit::Object) a well-formed JSON
+    /// object without the space around it, of [lines](Unit::Line) a line. `Err` says why it
+    /// stands for nothing ("expected …, found …"): it is quarantined with that reason.
+    fn parse(&mut self, record: &str) -> Result<Parsed, String>;
+
+    /// Whether [`links`](Self::links) may have something to say.
+    fn has_links(&self) -> bool {
+        false
+    }
+
+    /// Links that follow from what was read since this was last asked, and are not
+    /// stored yet. The snapshot shows all events read. May be asked again after an error.
+    fn links(&mut self, _snapshot: &Snapshot) -> forebear_core::Result<Vec<Link>> {
+        Ok(Vec::new())
+    }
+}
+
+/// Finds links between events of several files, a batch at a time: each batch gets a
+/// linker of its own, so what joins one batch's events to another's is in the store, for
+/// example as labels.
+pub trait Linker: Debug + Send {
+    /// Notes an event of the batch, or one that is stored already and whose links may be
+    /// missing; returns whether links may follow from it.
+    fn note(&mut self, event: &Event) -> bool;
+
+    /// Links that follow from the events noted and are not stored yet. The snapshot shows
+    /// all of them. May be asked again after an error.
+    fn links(&self, snapshot: &Snapshot) -> forebear_core::Result<Vec<Link>>;
+}
+
+/// A file that is about to be read.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SourceFile<'f> {
+    /// Its canonical path.
+    pub path: &'f Path,
+    /// When it was last modified, in nanoseconds since the Unix epoch.
+    pub modified_ns: i64,
+}
+
+impl<'f> SourceFile<'f> {
+    /// A file for a test of a [`Parser`].
+    pub fn new(path: &'f Path, modified_ns: i64) -> Self {
+        Self { path, modified_ns }
+    }
+
+    /// Its name without what follows the last dot, cut to what a session's name may have.
+    pub fn stem(&self) -> String {
+        let mut name = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        name.truncate(name.floor_char_boundary(forebear_core::limits::MAX_NAME_BYTES));
+        name
+    }
+}
+
+/// What the files of a format consist of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unit {
+    /// JSON objects: one on a line, or several glued together, with anything around them.
+    Object,
+    /// Lines of UTF-8, blank ones left out. A last one without a line feed waits for it
+    /// when the file is followed, and counts as a line when it is imported.
+    Line,
+}
+
+/// How surely a file is of a format. Of several that are sure of a line, the surest reads
+/// the file, and of equally sure ones the first in the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Confidence {
+    /// It is not, or the line says nothing.
+    No,
+    /// It looks like it, as it may like others.
+    Possible,
+    /// It has what no other known format has together.
+    Likely,
+    /// It says so.
+    Certain,
+}

@@ -1,0 +1,111 @@
+//! Hooks as they are called: one payload after the other, by what the store knows.
+
+use forebear_core::{
+    Appended, Batch, Decoder, Error, Foreign, Result, Session, SessionPatch, Snapshot, Spool,
+    Store, Ticket,
+};
+use serde::de::IgnoredAny;
+
+use crate::formats::hook::past::Past;
+use crate::formats::hook::{Fields, SOURCE_APP};
+use crate::parsed::Parsed;
+
+/// Appends the payload of a hook of Claude Code, which came at this time (in
+/// nanoseconds since the Unix epoch). It hangs on what the store knows of the
+/// session: the result of a call on the call, an agent's start on the call that
+/// started it, anything else on the last event.
+///
+/// The same payload with the same time is a repeat. An error if it is not an
+/// object with `session_id` and `hook_event_name`. O(1): it looks at the newest
+/// events of the session.
+///
+/// ```
+/// use forebear::{EventId, Store, ingest};
+///
+/// let store = Store::in_memory()?;
+/// let asked = r#"{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"go"}"#;
+/// let before = r#"{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"Bash","tool_use_id":"t"}"#;
+/// let after = r#"{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"t"}"#;
+/// let asked = ingest::append_hook(&store, asked, 1)?;
+/// let before = ingest::append_hook(&store, before, 2)?;
+/// let after = ingest::append_hook(&store, after, 3)?;
+/// let snapshot = store.snapshot();
+/// let parent = |id: &EventId| snapshot.get(id).map(|e| e.and_then(|e| e.parent().cloned()));
+/// assert_eq!(parent(&after.id)?, Some(before.id.clone()));
+/// assert_eq!(parent(&before.id)?, Some(asked.id));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> Result<Appended> {
+    let parsed = hook_event(&store.snapshot(), payload, time_ns)?;
+    let mut written = store.write(parsed.add_to(Batch::new()))?;
+    written.events.pop().ok_or_else(|| Error::invalid("expected the event of a hook, found none"))
+}
+
+/// Hands in the payload of a hook of Claude Code, which came at this time (in
+/// nanoseconds since the Unix epoch), for a process that has a [`HookDecoder`] to take in
+/// as [`append_hook`] does. A payload that is none is quarantined then. Two syncs, and
+/// nothing is read.
+///
+/// An example is at [`HookDecoder`].
+pub fn submit_hook(spool: &Spool, payload: impl Into<Vec<u8>>, time_ns: i64) -> Result<Ticket> {
+    spool.submit_foreign(HookDecoder::NAME, payload, time_ns)
+}
+
+/// Takes in payloads of hooks that [`submit_hook`] handed in.
+///
+/// ```
+/// use std::sync::Arc;
+/// use forebear::ingest::{HookDecoder, submit_hook};
+/// use forebear::{Filter, Spool, Store};
+///
+/// # let folder = tempfile::tempdir().expect("a folder");
+/// # let path = folder.path().join("events.forebear");
+/// let payload = r#"{"session_id":"s","hook_event_name":"SessionStart"}"#;
+/// submit_hook(&Spool::open(&path)?, payload, 1)?;
+/// let builder = Store::builder().decoder(HookDecoder::NAME, Arc::new(HookDecoder));
+/// let store = builder.open(&path)?;
+/// store.drain_spool()?;
+/// let page = store.snapshot().events(&Filter::new().session("s"))?;
+/// assert_eq!(page.items[0].kind(), "SessionStart");
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HookDecoder;
+
+impl HookDecoder {
+    /// The name that payloads of hooks are handed in under.
+    pub const NAME: &'static str = "hook";
+}
+
+impl Decoder for HookDecoder {
+    fn decode(&self, foreign: &Foreign<'_>, snapshot: &Snapshot) -> Result<Batch> {
+        let payload = std::str::from_utf8(foreign.bytes)
+            .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
+        Ok(hook_event(snapshot, payload, foreign.time_ns)?.add_to(Batch::new()))
+    }
+}
+
+/// The event that a payload which came at this time stands for, by what the store
+/// knows of its session, and what it says of that one.
+fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed> {
+    // The reader of fields takes what is well formed for granted.
+    let well_formed = serde_json::from_str::<IgnoredAny>(payload);
+    well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
+    let fields = Fields::read(payload);
+    let session = fields.session_name().map_err(Error::invalid)?;
+    let past = Past::of(snapshot, &session)?;
+    // Told apart from others with the same bytes by when it came.
+    let number = time_ns.cast_unsigned();
+    let event = fields.event(payload, session.clone(), time_ns, number, &past);
+    let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
+    let mut parsed = fields.says(event, false);
+    let name = if instance == session { &session } else { &instance };
+    if past.last_of(name).is_none()
+        && let Some(name) = Session::name_of(&session, &instance)
+    {
+        parsed = parsed.session(SessionPatch::new(name).source_app(SOURCE_APP));
+    }
+    // What is said again was said before what came since.
+    let known = parsed.has_statements() && snapshot.get(&id)?.is_some();
+    Ok(if known { parsed.without_statements() } else { parsed })
+}

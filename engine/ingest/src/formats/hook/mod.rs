@@ -1,0 +1,297 @@
+//! Payloads of Claude Code's hooks: one object for each call of a hook, which has
+//! no id, no time and names no cause.
+//!
+//! | of the event | is |
+//! |---|---|
+//! | id | of `PreToolUse` a `UUIDv8` of session, `tool_use_id` and the hook's name; of others of the bytes and when or how often they came |
+//! | parent | of what a call came to its `PreToolUse`; of `SubagentStart` the oldest call of an agent that waits (`spawned`); else the last event of the agent or of the session |
+//! | kind | `hook_event_name` |
+//! | session, instance | `session_id`; `agent_id`, else the session |
+
+mod live;
+mod past;
+
+use std::collections::VecDeque;
+
+use forebear_core::{Event, EventId, LinkKind, Session, SessionPatch, SessionStatus, limits};
+use serde_json::Value;
+
+use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+use crate::formats::common::equal::{EqualOnes, content};
+use crate::formats::common::json::{Cursor, JsonStr, Scalar};
+use crate::formats::common::labels::{
+    AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
+};
+use crate::formats::common::values::{cut, is, label_value, last_name, scalar_time, text};
+use crate::formats::hook::past::Past;
+use crate::parsed::Parsed;
+
+pub use self::live::{HookDecoder, append_hook, submit_hook};
+
+/// Payloads of Claude Code's hooks, `hook`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hook;
+
+impl Adapter for Hook {
+    fn name(&self) -> &'static str {
+        "hook"
+    }
+
+    fn source_app(&self) -> Option<&'static str> {
+        Some(SOURCE_APP)
+    }
+
+    fn recognise(&self, line: &str) -> Confidence {
+        let (mut has_name, mut has_session) = (false, false);
+        Cursor::new(line).object(|key, _| match key {
+            "hook_event_name" => has_name = true,
+            "session_id" => has_session = true,
+            _ => {}
+        });
+        if has_name && has_session { Confidence::Certain } else { Confidence::No }
+    }
+
+    fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
+        Box::new(Payloads::new(file.modified_ns))
+    }
+}
+
+/// Reads a file of payloads, a line each.
+#[derive(Debug)]
+struct Payloads {
+    /// The sessions met last, the newest at the end.
+    sessions: VecDeque<(String, Past)>,
+    equal: EqualOnes,
+    last_time_ns: i64,
+}
+
+/// What was found in a payload.
+#[derive(Debug, Default)]
+struct Fields<'t> {
+    session: Option<JsonStr<'t>>,
+    hook: Option<JsonStr<'t>>,
+    tool: Option<JsonStr<'t>>,
+    tool_use_id: Option<JsonStr<'t>>,
+    agent: Option<JsonStr<'t>>,
+    agent_type: Option<JsonStr<'t>>,
+    /// Of a call that starts an agent.
+    subagent_type: Option<JsonStr<'t>>,
+    /// How a session began, and why one ended.
+    source: Option<JsonStr<'t>>,
+    reason: Option<JsonStr<'t>>,
+    cwd: Option<JsonStr<'t>>,
+    model: Option<JsonStr<'t>>,
+    timestamp: Option<Scalar<'t>>,
+}
+
+impl Payloads {
+    fn new(modified_ns: i64) -> Self {
+        Self { sessions: VecDeque::new(), equal: EqualOnes::default(), last_time_ns: modified_ns }
+    }
+
+    /// The past of a session, taken out.
+    fn take(&mut self, session: &str) -> Past {
+        let at = self.sessions.iter().position(|(known, _)| known == session);
+        at.and_then(|at| self.sessions.remove(at)).map(|(_, past)| past).unwrap_or_default()
+    }
+}
+
+impl Parser for Payloads {
+    fn parse(&mut self, object: &str) -> Result<Parsed, String> {
+        let fields = Fields::read(object);
+        let session = fields.session_name()?;
+        let mut past = self.take(&session);
+        let number = u64::from(self.equal.number(object.as_bytes()));
+        let event = fields.event(object, session.clone(), self.last_time_ns, number, &past);
+        self.last_time_ns = event.as_time_ns();
+        past.note_event(&event, &session);
+        if self.sessions.len() == MAX_SESSIONS {
+            self.sessions.pop_front();
+        }
+        self.sessions.push_back((session, past));
+        let time_made_up = fields.time_ns().is_none();
+        Ok(fields.says(event, time_made_up).time_made_up(time_made_up))
+    }
+}
+
+impl<'t> Fields<'t> {
+    fn read(object: &'t str) -> Self {
+        let mut fields = Self::default();
+        Cursor::new(object).object(|key, value| match key {
+            "session_id" => fields.session = value.text(),
+            "hook_event_name" => fields.hook = value.text(),
+            "tool_name" => fields.tool = value.text(),
+            "tool_use_id" => fields.tool_use_id = value.text(),
+            "agent_id" => fields.agent = value.text(),
+            "agent_type" => fields.agent_type = value.text(),
+            "source" => fields.source = value.text(),
+            "reason" => fields.reason = value.text(),
+            "cwd" => fields.cwd = value.text(),
+            "model" => fields.model = value.text(),
+            "timestamp" => fields.timestamp = value.scalar(),
+            "tool_input" => value.object(|key, value| {
+                if key == "subagent_type" {
+                    fields.subagent_type = value.text();
+                }
+            }),
+            _ => {}
+        });
+        fields
+    }
+
+    fn session_name(&self) -> Result<String, String> {
+        match (self.session, self.hook) {
+            (Some(session), Some(_)) => Ok(text(session, limits::MAX_NAME_BYTES)),
+            _ => Err("expected a hook's payload with session_id and hook_event_name".to_owned()),
+        }
+    }
+
+    fn time_ns(&self) -> Option<i64> {
+        self.timestamp.and_then(|value| scalar_time(value, None))
+    }
+
+    /// What the hook says of the session or of its agent. `Stop` ends a turn, not the
+    /// session.
+    fn says(&self, event: Event, time_made_up: bool) -> Parsed {
+        let patch = self.patch(&event, (!time_made_up).then_some(event.as_time_ns()));
+        let parsed = Parsed::new(event);
+        match patch {
+            Some(patch) => parsed.session(patch),
+            None => parsed,
+        }
+    }
+
+    fn patch(&self, event: &Event, time_ns: Option<i64>) -> Option<SessionPatch> {
+        let session = event.as_session().unwrap_or_default();
+        let agent = || {
+            let name = Session::name_of(session, event.as_instance())?;
+            (name != session).then_some(name)
+        };
+        let ended = |name: String| {
+            let patch = SessionPatch::new(name).status(SessionStatus::Completed);
+            match time_ns {
+                Some(time_ns) => patch.end_ns(time_ns),
+                None => patch,
+            }
+        };
+        Some(match event.as_kind() {
+            "SessionStart" => {
+                let patch = SessionPatch::new(session).status(SessionStatus::Active);
+                let patch = patch.without_end().metadata_member(END_REASON, None);
+                // One that is resumed or compacted began before.
+                let goes_on = is(self.source, "resume") || is(self.source, "compact");
+                match time_ns {
+                    Some(time_ns) if !goes_on => patch.start_ns(time_ns),
+                    _ => patch,
+                }
+            }
+            "SessionEnd" => {
+                let reason = self.reason.map(|reason| Value::String(label_value(reason)));
+                let reason = reason.map(|reason| reason.to_string());
+                ended(session.to_owned()).metadata_member(END_REASON, reason)
+            }
+            // It may have stopped before.
+            SUBAGENT_START => SessionPatch::new(agent()?).without_status().without_end(),
+            "SubagentStop" => ended(agent()?),
+            _ => return None,
+        })
+    }
+
+    fn event(
+        &self,
+        object: &str,
+        session: String,
+        time_ns: i64,
+        number: u64,
+        past: &Past,
+    ) -> Event {
+        let hook = self.hook.map_or_else(String::new, |hook| text(hook, limits::MAX_KIND_BYTES));
+        let agent = self.agent.map(|agent| text(agent, limits::MAX_NAME_BYTES));
+        let instance = agent.unwrap_or_else(|| session.clone());
+        let tool_use_id = self.tool_use_id.map(label_value);
+        let mut event = Event::new(hook.as_str()).payload(object);
+        event = match &tool_use_id {
+            Some(call) if is_of_a_call(&hook) => {
+                event.derived_id(CALL_DOMAIN, &of_call(&session, call, &hook))
+            }
+            _ => event.derived_id(
+                ID_DOMAIN,
+                &content(&[session.as_bytes(), object.as_bytes(), &number.to_le_bytes()]),
+            ),
+        };
+        let pre = tool_use_id
+            .as_ref()
+            .map(|call| EventId::derived(CALL_DOMAIN, &of_call(&session, call, PRE_TOOL_USE)));
+        let agent_type =
+            if is(self.hook, PRE_TOOL_USE) { self.subagent_type } else { self.agent_type };
+        let waiting = || {
+            let agent_type = agent_type.map(label_value).unwrap_or_default();
+            past.waiting_event(&agent_type).cloned()
+        };
+        let last = || past.last_of(&instance).or_else(|| past.last_of(&session)).cloned();
+        let parent = match hook.as_str() {
+            PRE_TOOL_USE => last(),
+            SUBAGENT_START => {
+                event = event.link(LinkKind::Spawned);
+                pre.or_else(waiting).or_else(last)
+            }
+            _ => pre.or_else(last),
+        };
+        if let Some(parent) = parent
+            && parent != *event.as_id()
+        {
+            event = event.parent(parent);
+        }
+        for (key, value) in [
+            (HOOK, self.hook),
+            (TOOL, self.tool),
+            (TOOL_USE_ID, self.tool_use_id),
+            (AGENT, self.agent),
+            (AGENT_TYPE, agent_type),
+            (MODEL, self.model),
+        ] {
+            if let Some(value) = value {
+                event = event.label(key, label_value(value));
+            }
+        }
+        if hook == POST_TOOL_USE_FAILURE || hook == "StopFailure" {
+            event = event.label(IS_ERROR, "true");
+        }
+        if let Some(project) = self.cwd.and_then(|cwd| last_name(&cwd.decode())) {
+            event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
+        }
+        event
+            .label(TYPE, HOOK)
+            .time_ns(self.time_ns().unwrap_or(time_ns))
+            .instance(instance)
+            .session(session)
+    }
+}
+
+/// Whether a call has one such event, so that its id follows from the call.
+fn is_of_a_call(hook: &str) -> bool {
+    matches!(hook, PRE_TOOL_USE | POST_TOOL_USE | POST_TOOL_USE_FAILURE)
+}
+
+fn of_call(session: &str, tool_use_id: &str, hook: &str) -> Vec<u8> {
+    content(&[session.as_bytes(), tool_use_id.as_bytes(), hook.as_bytes()])
+}
+
+/// The program that calls the hooks.
+const SOURCE_APP: &str = "claude-code";
+
+const PRE_TOOL_USE: &str = "PreToolUse";
+const POST_TOOL_USE: &str = "PostToolUse";
+const POST_TOOL_USE_FAILURE: &str = "PostToolUseFailure";
+const SUBAGENT_START: &str = "SubagentStart";
+
+/// Why a session ended, in its metadata.
+const END_REASON: &str = "end_reason";
+
+/// Sessions of a file that are remembered.
+const MAX_SESSIONS: usize = 256;
+
+/// Keeps the ids of calls' events apart from other derived ids.
+const CALL_DOMAIN: &str = "forebear hook call v1";
+/// Keeps the ids of all other hooks apart from other derived ids.
+const ID_DOMAIN: &str = "forebear hook payload v1";

@@ -1,0 +1,127 @@
+//! What a record of a file stands for.
+
+use forebear_core::{Batch, Event, Link, Relationship, SessionPatch};
+
+/// What a record of a file stands for: mostly one event, and what is said with it.
+///
+/// ```
+/// use forebear::ingest::Parsed;
+/// use forebear::{Event, Link, LinkKind};
+///
+/// let event = Event::new("agent_started").id("first");
+/// let parsed = Parsed::new(event).link(Link::new("first", "call", LinkKind::Spawned).strength(40));
+/// assert_eq!(parsed.events().len(), 1);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Parsed {
+    events: Vec<Event>,
+    times_made_up: u64,
+    links: Vec<Link>,
+    /// What can be stored: the event keeps all else.
+    statements: Vec<Statement>,
+}
+
+/// Something that is said of sessions.
+#[derive(Clone, Debug)]
+enum Statement {
+    Session(SessionPatch),
+    Relationship(Relationship),
+}
+
+impl Parsed {
+    /// An event.
+    pub fn new(event: Event) -> Self {
+        Self::nothing().event(event)
+    }
+
+    /// A record that is well formed and stands for no event; nothing of it is stored.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// Adds an event, where a record stands for several.
+    #[must_use]
+    pub fn event(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Says whether the record bears no time, so that that of the event added last was
+    /// made up: it is counted in the report.
+    #[must_use]
+    pub fn time_made_up(mut self, made_up: bool) -> Self {
+        self.times_made_up += u64::from(made_up);
+        self
+    }
+
+    /// Adds a link that the record states.
+    #[must_use]
+    pub fn link(mut self, link: Link) -> Self {
+        self.links.push(link);
+        self
+    }
+
+    /// Adds what is said of a session, unless it has a name that no session can have.
+    #[must_use]
+    pub fn session(mut self, patch: SessionPatch) -> Self {
+        if patch.validate().is_ok() {
+            self.statements.push(Statement::Session(patch));
+        }
+        self
+    }
+
+    /// Adds how two sessions belong together, unless one can't be a session.
+    #[must_use]
+    pub fn relate(mut self, relationship: Relationship) -> Self {
+        if relationship.validate().is_ok() {
+            self.statements.push(Statement::Relationship(relationship));
+        }
+        self
+    }
+
+    /// Its events.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Whether it says anything of sessions beside its events.
+    pub fn has_statements(&self) -> bool {
+        !self.statements.is_empty()
+    }
+
+    /// The same without what it says of sessions.
+    #[must_use]
+    pub fn without_statements(mut self) -> Self {
+        self.statements.clear();
+        self
+    }
+
+    /// How many of its events were given a time.
+    pub(crate) fn times_made_up(&self) -> u64 {
+        self.times_made_up
+    }
+
+    /// Roughly the bytes that it takes in a batch beside what each record does, and
+    /// how many records it is.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let payloads = self.events.iter().map(|event| event.as_payload().map_or(0, <[u8]>::len));
+        let longest = payloads.clone().max().unwrap_or(0);
+        let bytes = payloads.sum::<usize>() + longest * self.statements.len();
+        (bytes, self.events.len() + self.links.len() + 2 * self.statements.len())
+    }
+
+    /// How many links it states.
+    pub(crate) fn links(&self) -> u64 {
+        self.links.len() as u64
+    }
+
+    /// Adds all of it to a batch.
+    pub(crate) fn add_to(self, batch: Batch) -> Batch {
+        let batch = self.events.into_iter().fold(batch, Batch::event);
+        let batch = self.links.into_iter().fold(batch, Batch::link);
+        self.statements.into_iter().fold(batch, |batch, statement| match statement {
+            Statement::Session(patch) => batch.session(patch),
+            Statement::Relationship(relationship) => batch.relate(relationship),
+        })
+    }
+}

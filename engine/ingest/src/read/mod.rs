@@ -1,0 +1,11 @@
+//! Reading files: one reader for imports and followers.
+
+pub(crate) mod apps;
+pub(crate) mod find;
+pub(crate) mod lines;
+pub(crate) mod moved;
+pub(crate) mod parts;
+pub(crate) mod position;
+pub(crate) mod prefix;
+pub(crate) mod reader;
+pub(crate) mod seen;
