@@ -54,7 +54,7 @@ pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
     let mut groups: Vec<u64> = view.sealed.iter().map(|s| group_of(s.segment)).collect();
     groups.dedup();
     for group in groups {
-        if view.segments.mend_group(&view.sealed, group)? {
+        if view.segments.repair_group(&view.sealed, group)? {
             rebuilt.made.push(group_name(group));
         }
     }

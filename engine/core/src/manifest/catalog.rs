@@ -1,4 +1,4 @@
-//! The manifest of an open store, changed by the writer and the sealer.
+//! The manifest of an open store, which the writer and the sealer change.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::base::sync::Mutex;
 use crate::manifest::Manifest;
 use crate::storage::Storage;
 
-/// The manifest, in memory and on disk.
+/// The manifest in memory, kept equal to the one on disk.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     storage: Arc<dyn Storage>,
@@ -23,13 +23,13 @@ impl Catalog {
         &self.storage
     }
 
-    /// The manifest as it is now.
+    /// A copy of the current manifest.
     pub(crate) fn manifest(&self) -> Manifest {
         self.manifest.lock().clone()
     }
 
-    /// Changes the manifest. The change is durable when this returns; after an
-    /// error it may or may not be.
+    /// Changes the manifest. The change is durable when this returns. After an error it may
+    /// or may not be on disk, and memory keeps the old one.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         let mut manifest = self.manifest.lock();
         let mut next = manifest.clone();

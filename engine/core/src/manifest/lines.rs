@@ -1,4 +1,5 @@
-//! The manifest as lines of text; the last has the digest of the others.
+//! The text of the manifest: a line for each entry, and a last one with the digest of the
+//! others.
 
 use std::fmt::Write;
 
@@ -109,7 +110,7 @@ impl Manifest {
         manifest.is_sound().then_some(manifest)
     }
 
-    /// Whether each segment goes on where the one before it ends.
+    /// Whether each segment and log starts where the one before it ends.
     fn is_sound(&self) -> bool {
         let starts = self.sealed.iter().map(|sealed| (sealed.segment, sealed.first_seq));
         let full = self.full.iter().map(|full| (full.start.segment, full.start.first_seq));
@@ -136,8 +137,9 @@ impl LogStart {
 }
 
 impl Sealed {
-    /// Takes the words in the order in which they are written: there are thousands
-    /// of these lines, and a reader goes through them whenever a segment came.
+    /// Parses the words in the order in which they are written, which is faster than a
+    /// lookup of each: a large store has thousands of these lines, and readers parse them
+    /// whenever a segment is added.
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let segment = words.next()?.parse().ok()?;
@@ -163,7 +165,7 @@ impl Sealed {
     }
 }
 
-/// What stands behind `key=` in a line.
+/// The value of `key=` in a line.
 pub(crate) fn value<'t>(line: &'t str, key: &str) -> Option<&'t str> {
     line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
@@ -199,9 +201,9 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(super) const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
 const ARCHIVE_LINE: &str = "archive";
-/// Bytes of the last line.
+/// Bytes of the last line, with the digest.
 pub(super) const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
-/// More bytes than a manifest has.
+/// The most bytes of a manifest that are read.
 pub(super) const MAX_BYTES: u64 = 256 << 20;
 
 #[cfg(test)]

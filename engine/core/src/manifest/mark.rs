@@ -1,12 +1,12 @@
-//! Telling whether the manifest has changed, without reading all of it.
+//! Detects a changed manifest without reading all of it.
 
 use crate::base::error::{Error, Result};
 use crate::manifest::lines::MARK_BYTES;
 use crate::manifest::names::NAME;
 use crate::storage::Storage;
 
-/// What tells one manifest from another: how long it is, and its last bytes, which
-/// are the digest of the others. Cheap to read, however many segments there are.
+/// The length and the last line of a manifest, which has the digest of all others. Costs two
+/// reads however many segments there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     length: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// That of the manifest as it is now; none where there is no manifest.
+    /// Reads the mark of the current manifest; none where there is no manifest.
     pub(crate) fn read(storage: &dyn Storage) -> Result<Option<Self>> {
         let file = match storage.open(NAME) {
             Ok(file) => file,

@@ -1,7 +1,8 @@
-//! The manifest: which store this is and which segments are live.
+//! The manifest: the id of the store, its live segments and its policy.
 //!
-//! A few lines of text, replaced as a whole: written beside, synced, renamed,
-//! and the folder synced. `docs/format.md` has an example.
+//! It is text and is replaced atomically: written under another name, synced and renamed, and
+//! the folder synced. A segment or log that it doesn't name is not part of the store.
+//! `docs/format.md` has an example.
 
 mod catalog;
 mod entries;
@@ -23,34 +24,34 @@ use crate::storage::Storage;
 
 use lines::{FIRST_WORDS, MAX_BYTES};
 
-/// What the manifest says.
+/// The content of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
     pub(crate) store: StoreId,
     /// Sealed segments, oldest first.
     pub(crate) sealed: Vec<Sealed>,
-    /// The log that is full and waits to be sealed.
+    /// The log that is full and not sealed yet.
     pub(crate) full: Option<FullLog>,
-    /// The log that is appended to.
+    /// The log that is being appended to.
     pub(crate) active: LogStart,
-    /// The policy by which old segments go.
+    /// The retention policy that is kept with the store.
     pub(crate) retention: Option<Retention>,
-    /// Whether it is an archive, which has no log.
+    /// Whether the store is an archive: sealed segments alone, without a log.
     pub(crate) archive: bool,
 }
 
-/// What reading the manifest found.
+/// The outcome of reading the manifest.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
 pub(crate) enum Read {
     Sound(Manifest),
     Absent,
-    /// Not what was written; what is wrong with it.
+    /// Damaged; what was expected and what was found.
     Damaged(String),
 }
 
 impl Manifest {
-    /// Reads the manifest. Fails where it is of a newer format or of something else.
+    /// Reads the manifest. Fails where it is of a newer format or of another program.
     pub(crate) fn read(storage: &dyn Storage) -> Result<Read> {
         let file = match storage.open(NAME) {
             Ok(file) => file,
@@ -68,7 +69,7 @@ impl Manifest {
         Self::parse(&bytes[..length])
     }
 
-    /// A new store's.
+    /// The manifest of a new store.
     pub(crate) fn new(store: StoreId) -> Self {
         Self {
             store,
@@ -80,7 +81,7 @@ impl Manifest {
         }
     }
 
-    /// Whether the file of that name begins as a manifest does.
+    /// Whether the file [`NAME`] begins as a manifest does, damaged or not.
     pub(crate) fn looks_ours(storage: &dyn Storage) -> Result<bool> {
         let file = storage.open(NAME).map_err(|error| Error::io("open", NAME, error))?;
         let mut begin = [0; FIRST_WORDS.len()];

@@ -1,4 +1,4 @@
-//! What is to be kept, and what became of the rest.
+//! The retention policy, as callers build it and as the manifest keeps it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use crate::base::error::{Error, Result};
 use crate::manifest::Sealed;
 use crate::manifest::lines::{from_hex_bytes, hex, value};
 
-/// What a store keeps. Whole segments go, the oldest first, up to the first that
-/// is not yet due; the log that is appended to stays.
+/// What a store keeps. Retention drops whole segments, the oldest first, up to the first
+/// that the policy keeps. The log that is being appended to stays.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,37 +36,37 @@ impl Retention {
         Self::default()
     }
 
-    /// Drops segments whose newest event is older. An event's time in the future
-    /// counts as the time at which it was written.
+    /// Drops segments whose newest event is older than `age`. An event time after the time
+    /// of writing counts as the latter.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// Drops segments while the store's files have more bytes.
+    /// Drops segments while the store's files have more than this many bytes.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// Drops segments while the store has more events and versions.
+    /// Drops segments while the store has more than this many events and versions.
     #[must_use]
     pub fn max_events(mut self, events: u64) -> Self {
         self.max_events = Some(events);
         self
     }
 
-    /// Keeps what is dropped in this folder, which becomes a store of its own that
-    /// can be opened for reading.
+    /// Moves what is dropped to this folder, which becomes a store that can be opened for
+    /// reading.
     #[must_use]
     pub fn archive(mut self, folder: impl Into<PathBuf>) -> Self {
         self.archive = Some(folder.into());
         self
     }
 
-    /// Tells what would be dropped and drops nothing.
+    /// Returns what would be dropped and drops nothing.
     #[must_use]
     pub fn dry_run(mut self, dry: bool) -> Self {
         self.dry_run = dry;
@@ -79,7 +79,8 @@ impl Retention {
         self.archive.as_deref()
     }
 
-    /// As it is kept with a store: whoever applies it later may be elsewhere.
+    /// The policy as a store keeps it: with an absolute archive folder, since a process that
+    /// applies it later may run in another one. Fails where that has no name in UTF-8.
     pub(crate) fn to_keep(&self) -> Result<Self> {
         let archive = match &self.archive {
             None => None,
@@ -103,8 +104,8 @@ impl Retention {
         self.dry_run
     }
 
-    /// How many of the oldest segments are due. `active` is what the logs that are
-    /// not sealed hold.
+    /// How many of the oldest segments the policy drops. `active` is what the unsealed logs
+    /// hold.
     pub(crate) fn due(&self, sealed: &[Sealed], active: Held, now_ns: i64) -> usize {
         let mut held = active;
         for segment in sealed {
@@ -113,7 +114,7 @@ impl Retention {
         }
         let mut due = 0;
         for segment in sealed {
-            // One that holds no events has no times of its own.
+            // A segment without events has no event times.
             let newest_ns = if segment.rows > segment.lost {
                 segment.max_time_ns.min(segment.written_ns)
             } else {
@@ -137,7 +138,7 @@ impl Retention {
 
     pub(crate) fn to_text(&self) -> String {
         let mut words = Vec::new();
-        // Ages of more than 584 years are one as good as the other.
+        // 64 bits end at 584 years: a longer age keeps as much as that.
         let max_age_ns = self.max_age.map(|age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX));
         words.extend(max_age_ns.map(|ns| format!("max_age_ns={ns}")));
         words.extend(self.max_bytes.map(|bytes| format!("max_bytes={bytes}")));
@@ -163,7 +164,7 @@ impl Retention {
     }
 }
 
-/// What is held besides sealed segments.
+/// The events and bytes of the unsealed logs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Held {
     pub(crate) events: u64,

@@ -1,16 +1,15 @@
-//! The dictionary of a segment: bytes that are like those of its records, which
-//! every chunk is compressed with, so that small chunks come out as small as large
+//! The compression dictionary of a segment: with it small chunks compress as well as large
 //! ones.
 //!
-//! It is plain content, cut from the log here and there: nothing is trained, which
-//! would take a tenth of the time of sealing and gain little.
+//! It consists of samples of the log. Training one would take a tenth of the time
+//! of sealing and gain little.
 
 use crate::base::error::{Error, Result};
 use crate::log::record::{FRAME_BYTES, Frame};
 use crate::seal::file::Frozen;
 
-/// A dictionary of at most so many bytes for a log of so many bytes, whose rows have
-/// records of these lengths. The same log gives the same one.
+/// Samples a dictionary of at most `bytes_max` from a log of `log_bytes`, whose rows have
+/// records of these lengths. Deterministic.
 pub(crate) fn of_log(
     log: &Frozen<'_>,
     lengths: &[u32],
@@ -18,15 +17,15 @@ pub(crate) fn of_log(
     log_bytes: u64,
 ) -> Result<Vec<u8>> {
     let samples = (log_bytes / LOG_BYTES_A_SAMPLE).min((bytes_max / SAMPLE_BYTES) as u64);
-    // zstd takes what begins with some bytes for a dictionary that was trained: not with
-    // a zero. Without cuts it stays empty.
+    // zstd takes a dictionary that begins with its magic number for a trained one: a zero in
+    // front rules that out. Without samples it stays empty.
     let mut dictionary = vec![0; usize::from(samples > 0)];
     dictionary.reserve_exact(samples as usize * SAMPLE_BYTES);
     for number in 0..samples {
-        let cut = log_bytes / samples * number;
-        let (offset, length) = match small_payload_at(log, lengths, cut)? {
+        let place = log_bytes / samples * number;
+        let (offset, length) = match small_payload_at(log, lengths, place)? {
             Some(payload) => payload,
-            None => (cut, SAMPLE_BYTES),
+            None => (place, SAMPLE_BYTES),
         };
         let begin = dictionary.len();
         dictionary.resize(begin + length, 0);
@@ -35,8 +34,8 @@ pub(crate) fn of_log(
     Ok(dictionary)
 }
 
-/// Where the payload of the record lies that a byte of the log is part of, and how long
-/// it is, where it is no longer than a cut: what else the record has is not in the heap.
+/// The range of the payload of the record at a byte of the log, where it is no longer than a
+/// sample. The record's other bytes are not in the heap.
 fn small_payload_at(log: &Frozen<'_>, lengths: &[u32], at: u64) -> Result<Option<(u64, usize)>> {
     let row = log.index.rows().partition_point(|row| row.offset <= at);
     let Some(row) = row.checked_sub(1) else { return Ok(None) };
@@ -63,7 +62,7 @@ fn read(log: &Frozen<'_>, offset: u64, to: &mut [u8]) -> Result<()> {
     )))
 }
 
-/// Bytes of one cut: most of a small record.
+/// Bytes of a sample: most of a small record.
 const SAMPLE_BYTES: usize = 512;
-/// One cut is made from so many bytes of the log, at most.
+/// At most one sample is taken from this many bytes of the log.
 const LOG_BYTES_A_SAMPLE: u64 = 64 * SAMPLE_BYTES as u64;

@@ -1,9 +1,9 @@
-//! Sealing: a frozen log and its index become a `.seg` file.
+//! Writes the `.seg` file of a frozen log.
 //!
-//! The log is read twice: once from its beginning, checking every block, and once
-//! more by instance, so that the records of a chain lie together in the heap. Beside
-//! the index this takes the spine and a few buffers. The same log and the same
-//! earlier segments give the same bytes.
+//! The log is read twice: front to back to check every block, and again to gather its records
+//! by instance, so that those of a chain are neighbours in the heap. Beside the index this
+//! takes memory for the spine and a few buffers. The same log and the same earlier segments
+//! give the same bytes.
 
 use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, StoreId};
@@ -32,7 +32,7 @@ use crate::segment::spine::{Entry, Slotted};
 use crate::segment::{id_table, strings};
 use crate::storage::{Storage, StorageFile};
 
-/// A log that is to be sealed. Nothing is added to it or to its index any more.
+/// A log to seal. Neither it nor its index changes any more.
 pub(crate) struct Frozen<'a> {
     pub(crate) index: &'a Index,
     pub(crate) file: &'a dyn StorageFile,
@@ -40,39 +40,39 @@ pub(crate) struct Frozen<'a> {
     pub(crate) store: StoreId,
     pub(crate) segment: u64,
     pub(crate) first_seq: u64,
-    /// The digest of the last block of the log before.
+    /// The digest of the last block of the log before it.
     pub(crate) before: Digest,
 }
 
-/// How hard to compress.
+/// The parameters of compression.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packing {
-    /// Of zstd.
+    /// The level of zstd.
     pub(crate) level: i32,
-    /// Bytes of a chunk before compression, about.
+    /// About how many bytes a chunk has before compression.
     pub(crate) chunk_bytes: usize,
-    /// Bytes of the dictionary, at most.
+    /// The most bytes of the dictionary.
     pub(crate) dictionary_bytes: usize,
 }
 
-/// The index file as the segment knows it.
+/// The length and the page digests of the index file, which the segment keeps.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IndexFile {
     pub(crate) bytes: u64,
     pub(crate) digests: Vec<PageDigest>,
 }
 
-/// Makes what stands beside the segment.
+/// Makes what takes more than the log to know: the filter, the late parents, the index file.
 pub(crate) trait Companions {
-    /// The bytes of the filter; may be empty.
+    /// Builds the filter; it may be empty.
     fn filter(&mut self, source: IndexSource<'_>) -> Result<Vec<u8>>;
-    /// The events of the log that earlier segments' events wait for, in the order of these.
+    /// Finds the late parents in this log, in ascending order of their children.
     fn late_parents(&mut self, source: IndexSource<'_>) -> Result<Vec<LateParent>>;
     /// Writes the index file.
     fn index(&mut self, source: IndexSource<'_>) -> Result<IndexFile>;
 }
 
-/// Writes the file `to`, synced, its name not. Returns its footer.
+/// Writes and syncs the file `to`; its name is not durable yet. Returns the footer.
 pub(crate) fn seal(
     log: &Frozen<'_>,
     earlier: &dyn Earlier,
@@ -127,27 +127,26 @@ pub(crate) fn seal(
     Ok(footer)
 }
 
-/// How many claims stand in a log, how many links it marks as closing a cycle, and of how
-/// many keys it has what was carried into it.
+/// The numbers of asserted links that stand in a log, of cycle edges that it marks, and of keys
+/// with state that was carried over into it.
 pub(crate) fn counted(index: &Index) -> [u32; 3] {
     let carried = index.states().all().filter(|(.., places)| !places.carried.is_empty());
     [index.all_standing().count(), index.all_marks().len(), carried.count()].map(|n| n as u32)
 }
 
-/// The oldest event that anchors and children of late parents are; the segment's first
-/// where those are none before it.
+/// The least sequence number among anchors, children of late parents and own rows.
 fn reach(source: &IndexSource<'_>, late: &[LateParent]) -> u64 {
     let anchors = source.entries.iter().map(|entry| entry.anchor).filter(|&anchor| anchor != 0);
     let children = late.iter().map(|late| late.child);
     anchors.chain(children).fold(source.first_seq, u64::min)
 }
 
-/// What the first reading of the log found.
+/// The outcome of the first pass over the log.
 struct Scanned {
     blocks: BlockList,
-    /// The length of each row's record.
+    /// The record length of each row.
     lengths: Vec<u32>,
-    /// Where in the log each record of another kind begins, and its length.
+    /// The offset and the length of each record of another kind.
     others: Vec<(u64, u32)>,
     log_bytes: u64,
 }
@@ -212,7 +211,7 @@ impl Scanned {
         while at < header.end() {
             let front = match body.get((at - begin) as usize..) {
                 Some(rest) if !rest.is_empty() => rest,
-                // The scanner keeps no large bodies.
+                // The scanner does not keep large bodies.
                 _ => window.read(at, FRAME_BYTES, header.end())?,
             };
             let frame = Frame::parse(front, header.end() - at)
@@ -254,8 +253,8 @@ fn count(footer: &mut Footer, entries: &[Entry]) {
     }
 }
 
-/// Writes the records by instance, then those of other kinds; returns where the
-/// latter lie in the log and in the heap.
+/// Writes the heap: events and versions by instance, then records of other kinds. Returns the
+/// offset in the log and the heap address of each of the latter.
 fn write_heap(
     log: &Frozen<'_>,
     packing: Packing,
@@ -341,7 +340,7 @@ fn write_tables(
     })
 }
 
-/// Writes the entries in their order, and which that is.
+/// Writes the spine and the table of slots.
 fn write_spine(
     log: &Frozen<'_>,
     entries: &[Entry],

@@ -1,4 +1,4 @@
-//! What a segment's filter is asked about.
+//! The keys of a segment's filter.
 
 use crate::base::state::Family;
 use crate::log::index::{Index, NOW, StoredLink, session_names};
@@ -7,9 +7,9 @@ use crate::segment::index::kept_links;
 use crate::segment::spine::Entry;
 use crate::state;
 
-/// The keys of all ids that a segment has to do with: those it holds, parents and
-/// anchors elsewhere, both ends of links that were claimed, and keys of state (names
-/// of sessions among them) and of quarantined input. Sorted, each once.
+/// The filter keys of all that a lookup can ask a segment for: the ids that it holds, parents
+/// and anchors in other segments, both ends of asserted links, keys of state (with the names of
+/// sessions) and of quarantined input. Sorted, without duplicates.
 pub(crate) fn filter_keys(index: &Index, entries: &[Entry]) -> Vec<u64> {
     let mut keys: Vec<u64> = entries.iter().map(|entry| filter_key(&entry.key)).collect();
     for row in 0..index.rows().len() as u32 {

@@ -1,10 +1,10 @@
-//! The records of a log, gathered by instance into the heap's chunks, so that those
-//! of a chain lie together.
+//! Gathers the records of a log into chunks by instance, so that those of a chain are
+//! neighbours in the heap.
 //!
-//! A log has its instances' records in turn. They are read in the log's order, each
-//! into a chunk of its instance, which is written once it is full: the log is read
-//! front to back and not record by record. Where the instances are so many that
-//! their chunks would take too much memory, some are gathered at a time.
+//! The log interleaves its instances. It is read front to back; each record goes to the open
+//! chunk of its instance, which is written once it is full. Where the open chunks of all
+//! instances would exceed [`GATHERED_BYTES`], the log is read several times, for some instances
+//! each.
 
 use crate::base::error::Result;
 use crate::base::row::{Flags, NONE};
@@ -22,18 +22,18 @@ pub(crate) struct Gatherer<'l, 'o> {
     pub(crate) window: Window<'l>,
     pub(crate) chunks: ChunkWriter,
     pub(crate) out: &'o mut Output,
-    /// Bytes of a chunk before compression, about.
+    /// About how many bytes a chunk has before compression.
     pub(crate) chunk_bytes: usize,
-    /// The record that is added, as the heap has it.
+    /// The record being added, as the heap will have it.
     pub(crate) packed: Vec<u8>,
 }
 
-/// The events and versions of a log, in its order.
+/// The events and versions of a log, in its order, and their spine.
 pub(crate) struct Events<'a> {
     pub(crate) index: &'a Index,
-    /// The index's numbers of the texts that entries have the numbers of.
+    /// By the numbers that entries have for texts, those of the index.
     pub(crate) texts: &'a [u32],
-    /// The length of each record.
+    /// The record length of each row.
     pub(crate) lengths: &'a [u32],
     pub(crate) entries: &'a mut [Entry],
     pub(crate) first_seq: u64,
@@ -41,8 +41,8 @@ pub(crate) struct Events<'a> {
 }
 
 impl Gatherer<'_, '_> {
-    /// Writes the records of all rows, and sets in the spine where they are. O(rows)
-    /// for each [`GATHERED_BYTES`] of what waits.
+    /// Writes the records of all rows and sets their addresses in the spine. O(rows) for each
+    /// [`GATHERED_BYTES`] of open chunks.
     pub(crate) fn events(&mut self, events: &mut Events<'_>) -> Result<()> {
         let bytes_of = events.bytes_by_instance();
         let mut first = 0;
@@ -59,8 +59,8 @@ impl Gatherer<'_, '_> {
         Ok(())
     }
 
-    /// Writes records that no row has, in order; returns where in the log and where in
-    /// the heap each lies.
+    /// Writes records that no row has, in order. Returns the offset in the log and the heap
+    /// address of each.
     pub(crate) fn others(&mut self, in_log: &[(u64, u32)]) -> Result<Vec<(u64, u32)>> {
         let mut placed: Vec<(u64, u32)> = in_log.iter().map(|&(offset, _)| (offset, 0)).collect();
         let mut chunk = Chunk::new(self.chunk_bytes);
@@ -73,8 +73,8 @@ impl Gatherer<'_, '_> {
         Ok(placed)
     }
 
-    /// Writes the records of some instances, from the `first` on; `bytes_of` says how
-    /// many bytes each has.
+    /// Writes the records of some instances: from `first` on as many as `bytes_of` has,
+    /// which are the bytes of each.
     fn instances(&mut self, first: usize, bytes_of: &[u64], events: &mut Events<'_>) -> Result<()> {
         let mut waiting: Vec<Option<Chunk>> = Vec::new();
         waiting.resize_with(bytes_of.len(), || None);
@@ -94,7 +94,7 @@ impl Gatherer<'_, '_> {
             let until = self.window.worth_reading(offset, length, ahead);
             self.add(chunk, row as u32, (offset, length), until, events)?;
         }
-        // What is left of each is too little for a chunk of its own.
+        // The rests of the instances share chunks: each is too little for one of its own.
         let mut rest = Chunk::new(self.chunk_bytes);
         for chunk in waiting.into_iter().flatten() {
             for (row, record) in chunk.records() {
@@ -107,8 +107,8 @@ impl Gatherer<'_, '_> {
         self.chunks.write(&mut rest, self.out, events)
     }
 
-    /// Adds a record at a place in the log to a chunk, which is written before if it
-    /// is full. Reads on to `until` if it must read.
+    /// Adds the record at an offset of the log to a chunk, which is written first if it is
+    /// full. A read goes up to `until`.
     fn add(
         &mut self,
         chunk: &mut Chunk,
@@ -152,15 +152,15 @@ impl<'a> Events<'a> {
         self.index.rows()
     }
 
-    /// The number of a row's instance; none where the row was lost. Small numbers
-    /// alone: they count the segment's texts.
+    /// The number of a row's instance; none where the row was lost. At most the number of
+    /// the segment's texts, so that lists by instance are short.
     fn instance(&self, row: usize) -> Option<usize> {
         let entry = &self.entries[row];
-        // What has no instance comes first.
+        // 0 is that of events without an instance: their text number is `NONE`, all ones.
         (!entry.flags.has(Flags::LOST)).then(|| entry.instance.wrapping_add(1) as usize)
     }
 
-    /// Where in the log a row's record lies, and how long it is.
+    /// The offset and the length of a row's record in the log.
     fn in_log(&self, row: usize) -> (u64, u32) {
         (self.rows()[row].offset, self.lengths[row])
     }
@@ -215,5 +215,5 @@ impl Placed for Vec<(u64, u32)> {
     }
 }
 
-/// Bytes of chunks that wait to be filled at a time.
+/// The most bytes of open chunks.
 const GATHERED_BYTES: u64 = 8 << 20;

@@ -1,4 +1,4 @@
-//! Making the files of a sealed segment of a full log of the store.
+//! Seals a full log of a store: writes its files and returns its entry for the manifest.
 
 use std::io::ErrorKind;
 
@@ -20,9 +20,9 @@ use crate::segment::spine::Entry;
 use crate::storage::Storage;
 use crate::view::{Source, View};
 
-/// Seals a log that nothing is added to any more. The files have their names and
-/// are durable when this returns; what the manifest is to say of them is returned.
-/// `level` is how hard to compress.
+/// Seals a log that does not change any more, at a compression `level` of zstd. The files are
+/// durable when this returns. The manifest is the caller's to change: until then they are
+/// leftovers that the next opening removes.
 pub(crate) fn seal_log(
     full: &LogView,
     start: LogStart,
@@ -72,12 +72,12 @@ pub(crate) fn seal_log(
     })
 }
 
-/// The sealed segments before the log.
+/// The sealed segments before the new one.
 struct SealedBefore<'a> {
     view: &'a View,
-    /// The segment that is source.
+    /// The number of the new segment.
     segment: u64,
-    /// Whether its records are small.
+    /// Whether the records of the log are small.
     small: bool,
     log_bytes: u64,
 }
@@ -90,9 +90,10 @@ impl Earlier for SealedBefore<'_> {
         }
     }
 
-    /// That of the segment before, so that readers need not look at one for each: small
-    /// records of one store have much in common. Not for ever, and not for large ones,
-    /// in which what counts is what their own log repeats.
+    /// The dictionary of the segment before, where it fits: decoders then keep one for many
+    /// segments. Small records of one store have much in common; large ones gain from what
+    /// their own log repeats. Every [`SAME_DICTIONARY`] segments a new one follows the
+    /// content.
     fn dictionary(&self) -> Option<Vec<u8>> {
         let last = self.view.sealed.last()?;
         let follows =
@@ -100,17 +101,17 @@ impl Earlier for SealedBefore<'_> {
         if !follows || !self.small || !has_small_records(last.raw_bytes, last.rows) {
             return None;
         }
-        // That of a short log is a short one.
+        // A short log made a short dictionary.
         if last.raw_bytes < self.log_bytes.min(FULL_LOG_BYTES) {
             return None;
         }
-        // One that can't be read is made anew.
+        // If it can't be read, a new one is made.
         let before = self.view.segments.open(last).ok()?;
         before.dictionary().ok().map(<[u8]>::to_vec)
     }
 }
 
-/// What stands beside the segment.
+/// Makes what takes more than the log to know.
 struct Beside<'a> {
     full: &'a LogView,
     view: &'a View,
@@ -120,7 +121,7 @@ struct Beside<'a> {
 
 impl Companions for Beside<'_> {
     fn filter(&mut self, source: IndexSource<'_>) -> Result<Vec<u8>> {
-        // Without one it says "maybe" of everything.
+        // Without a filter every key may be in the segment.
         Ok(filter::build(&filter_keys(source.index, source.entries)).unwrap_or_default())
     }
 
@@ -130,7 +131,8 @@ impl Companions for Beside<'_> {
         for sealed in &sealed[sealed.len().saturating_sub(LATE_SEGMENTS)..] {
             match late_parents_of(&source, self.view, sealed) {
                 Ok(late) => found.extend(late),
-                // Only a help: one that has expired meanwhile or is damaged is done without.
+                // The table is only an optimization: late parents are found by their ids, too. So
+                // a segment that has expired meanwhile or is damaged is skipped.
                 Err(error) if error.is_damaged() || error.is_expired() => {}
                 Err(error) if error.io_kind() == Some(ErrorKind::NotFound) => {}
                 Err(error) => return Err(error),
@@ -154,8 +156,8 @@ impl Companions for Beside<'_> {
     }
 }
 
-/// The events of a log that those of an earlier segment name and were stored without.
-/// O(parents that the segment names and does not have).
+/// The late parents, in a log, of the events of an earlier segment. O(parents that the segment
+/// names and does not hold).
 fn late_parents_of(
     source: &IndexSource<'_>,
     view: &View,
@@ -175,21 +177,21 @@ fn late_parents_of(
     Ok(found)
 }
 
-/// How a log is packed. A chain's records are read together: about forty small ones
-/// to a chunk, or a hundred large ones, whose chunks take longer to get going.
+/// The parameters for a log. A chain's records are read together, so that a chunk has about
+/// forty small records or a hundred large ones.
 fn packing(small: bool, level: i32) -> Packing {
     let chunk_bytes = if small { 16 << 10 } else { 256 << 10 };
     Packing { level, chunk_bytes, dictionary_bytes: 256 << 10 }
 }
 
-/// Whether the records of a log of so many bytes and rows are small on average.
+/// Whether the records of a log are small on average.
 fn has_small_records(log_bytes: u64, rows: u32) -> bool {
     log_bytes / u64::from(rows.max(1)) < LARGE_RECORD_BYTES
 }
 
-/// Records that are larger on average go into larger chunks.
+/// Records of at least this average length go into larger chunks.
 const LARGE_RECORD_BYTES: u64 = 1 << 10;
-/// Bytes of a log that are enough for a dictionary of full length.
+/// Bytes of a log that suffice for a dictionary of full length.
 const FULL_LOG_BYTES: u64 = 16 << 20;
-/// Segments that go on with one dictionary, at most.
+/// The most segments that share a dictionary.
 const SAME_DICTIONARY: u64 = 16;

@@ -1,4 +1,4 @@
-//! Sealing: a full log becomes a segment.
+//! Sealing: turns a full log into a segment, a `.seg` and an `.idx` file.
 
 mod dictionary;
 pub(crate) mod file;

@@ -1,4 +1,4 @@
-//! Making the spine: where every row of a frozen log lies in the lineage.
+//! Builds the spine: the place of every row of a frozen log in the lineage.
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
@@ -7,33 +7,33 @@ use crate::base::row::{Flags, NONE};
 use crate::log::index::{Anchor, FirmPosition, Index, NOW, StoredLink};
 use crate::segment::spine::Entry;
 
-/// What the sealed segments before this one have for it.
+/// What the sealed segments before the new one contribute.
 pub(crate) trait Earlier {
     /// The spine entry with this sequence number; none where it has expired.
     fn entry(&self, seq: u64) -> Result<Option<Entry>>;
 
-    /// The dictionary that this one goes on with, where there is one.
+    /// The dictionary to reuse; none to make a new one.
     fn dictionary(&self) -> Option<Vec<u8>>;
 }
 
-/// The spine of a log, and the texts that it refers to.
+/// The spine of a log and the texts that it refers to.
 #[derive(Debug)]
 pub(crate) struct Spine {
-    /// An entry a row, `record` yet to be set.
+    /// An entry for each row. `record` is set once the record has its address in the heap.
     pub(crate) entries: Vec<Entry>,
-    /// The index's numbers of the texts, in the order of their numbers here.
+    /// By the segment's number of a text, that of the index.
     pub(crate) texts: Vec<u32>,
 }
 
 impl Spine {
-    /// Lays out the rows of a frozen log. O(rows), but for the union-find's log n.
+    /// Builds the spine of a frozen log. O(rows log rows), for the union-find.
     pub(crate) fn new(index: &Index, first_seq: u64, earlier: &dyn Earlier) -> Result<Self> {
         let mut spine = Self::laid_out(index, first_seq);
         Jumps { first_seq, entries: &mut spine.entries, earlier }.fill()?;
         Ok(spine)
     }
 
-    /// The spine without its jumps, which alone take earlier segments to know.
+    /// The spine without jump pointers: the one field that takes earlier segments to know.
     pub(crate) fn laid_out(index: &Index, first_seq: u64) -> Self {
         let (texts, numbers) = used_texts(index);
         let rows = 0..index.rows().len() as u32;
@@ -42,7 +42,7 @@ impl Spine {
     }
 }
 
-/// The parent that a row names, where it is not a row of this log.
+/// The parent that a row names, where that is in no row of this log.
 pub(crate) fn outside_parent(index: &Index, row: u32) -> Option<EventId> {
     if index.row(row).flags.has(Flags::LOST) {
         return None;
@@ -65,7 +65,8 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
     let mut flags = own.flags;
     flags.set(Flags::NAMED, event.has(Flags::NAMED));
     flags.set(Flags::CLOSING, matches!(link, StoredLink::Closing(_)));
-    // Of links that were claimed the spine says nothing.
+    // The spine has named links alone; asserted ones are in the index, which can change
+    // the parent of a row without a byte of the spine.
     flags.set(Flags::HISTORY, false);
     flags.set_link(if event.has(Flags::NAMED) { event.link() } else { LinkKind::default() });
     let seq = |row: u32| first_seq + u64::from(row);
@@ -92,8 +93,8 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
     }
 }
 
-/// The numbers of texts that rows have, ascending, and for each number of the
-/// index the number here.
+/// The texts that rows use, by their ascending numbers in the index, and the segment's number
+/// for each number of the index.
 fn used_texts(index: &Index) -> (Vec<u32>, Vec<u32>) {
     let mut numbers = Vec::new();
     for row in index.rows() {
@@ -117,9 +118,8 @@ fn used_texts(index: &Index) -> (Vec<u32>, Vec<u32>) {
     (texts, numbers)
 }
 
-/// Jump pointers by the rule of skew-binary numbers (Myers, "An applicative
-/// random-access stack", 1983): each entry has one, and any ancestor is reached in
-/// O(log depth) steps over parents and jumps.
+/// Skew-binary jump pointers (Myers, "An applicative random-access stack", 1983): with one for
+/// each entry, any ancestor is reached in O(log depth) steps over parents and jumps.
 struct Jumps<'a> {
     first_seq: u64,
     entries: &'a mut [Entry],
@@ -128,7 +128,7 @@ struct Jumps<'a> {
 
 impl Jumps<'_> {
     fn fill(&mut self) -> Result<()> {
-        // Rows on the way up to one whose jump is known: parents may come later.
+        // The path up to a row whose jump is known: a parent may be a later row.
         let mut path = Vec::new();
         for row in 0..self.entries.len() {
             path.push(row);
@@ -145,20 +145,21 @@ impl Jumps<'_> {
         Ok(())
     }
 
-    /// Whether a row has a jump that is yet to be found.
+    /// Whether the jump of a row is not known yet.
     fn is_open(&self, row: usize) -> bool {
         let entry = &self.entries[row];
         entry.jump == 0 && followed(entry) != 0
     }
 
-    /// The row of the parent, if it is one of this log.
+    /// The row of the parent, if it is in this log.
     fn parent_row(&self, row: usize) -> Result<Option<usize>> {
         let entry = &self.entries[row];
         let Some(parent) = followed(entry).checked_sub(self.first_seq) else {
             return Ok(None);
         };
         match self.entries.get(parent as usize) {
-            // What makes the walk end: each step up is one less deep.
+            // This check is what ends the walk in `fill`: each step up lowers the depth by one,
+            // so that no row comes twice even if the index is wrong.
             Some(above) if above.depth.checked_add(1) == Some(entry.depth) => {
                 Ok(Some(parent as usize))
             }
@@ -179,7 +180,7 @@ impl Jumps<'_> {
         let Some(parent) = self.entry(parent_seq)? else {
             return Ok(parent_seq);
         };
-        // An anchor's jump is itself.
+        // An anchor stands for its own jump.
         if parent.jump == 0 {
             return Ok(parent_seq);
         }
@@ -202,7 +203,7 @@ impl Jumps<'_> {
     }
 }
 
-/// The parent that walks go on to; 0 where there is none.
+/// The parent that walks follow: that of a cycle edge is none, 0.
 pub(crate) fn followed(entry: &Entry) -> u64 {
     if entry.flags.has(Flags::CLOSING) { 0 } else { entry.parent }
 }

@@ -1,4 +1,4 @@
-//! A piece of a log in memory while it is sealed.
+//! A read-ahead window over a log that is being sealed.
 
 use rkyv::util::AlignedVec;
 
@@ -6,11 +6,11 @@ use crate::base::error::{Error, Result};
 use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 
-/// Reads records that are wanted in some order, some bytes ahead.
+/// Reads records in ascending order of offsets, with gaps, some bytes ahead.
 pub(crate) struct Window<'l> {
     file: &'l dyn StorageFile,
     name: &'l str,
-    /// Records in it are aligned, as they are in the log.
+    /// Aligned as in the log, so that records can be read in place.
     bytes: AlignedVec<ALIGN>,
     at: u64,
 }
@@ -20,8 +20,8 @@ impl<'l> Window<'l> {
         Self { file, name, bytes: AlignedVec::new(), at: 0 }
     }
 
-    /// How far it is worth reading on from a record, if it has to be read: over those
-    /// `ahead` that are wanted next and lie close.
+    /// Up to where a read for this record should go: over the records `ahead`, which are
+    /// wanted next, as long as they are close.
     pub(crate) fn worth_reading(
         &self,
         offset: u64,
@@ -42,7 +42,8 @@ impl<'l> Window<'l> {
         end
     }
 
-    /// The bytes at `at`. Reads what follows up to `until`, too, if it must read.
+    /// The `length` bytes at `at`. If they are not in the window, it is filled up to
+    /// `until`.
     pub(crate) fn read(&mut self, at: u64, length: usize, until: u64) -> Result<&[u8]> {
         if !self.holds(at, length) {
             let ahead = until.saturating_sub(at).min(WINDOW_BYTES as u64) as usize;
@@ -64,14 +65,14 @@ impl<'l> Window<'l> {
         Ok(&self.bytes[begin..begin + length])
     }
 
-    /// Whether these bytes are in memory.
+    /// Whether the window has these bytes.
     fn holds(&self, at: u64, length: usize) -> bool {
         at.checked_sub(self.at)
             .is_some_and(|begin| begin + length as u64 <= self.bytes.len() as u64)
     }
 }
 
-/// Bytes of the log that are read at a time.
+/// The most bytes of a read.
 const WINDOW_BYTES: usize = 256 << 10;
-/// Reading so many bytes that aren't wanted is cheaper than another call.
+/// Reading over a gap of this many bytes is cheaper than another call.
 const NEAR_BYTES: u64 = 4 << 10;

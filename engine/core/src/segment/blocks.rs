@@ -1,5 +1,5 @@
-//! The list of a log's blocks: all that is needed to make each again, byte for
-//! byte, from the records in the heap.
+//! The block list of a segment: the headers of its log's blocks, delta-encoded. With the
+//! records in the heap it gives back each block of the log byte for byte.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, StoreId};
 use crate::log::block::{HEADER_BYTES, Header, MAX_BODY_BYTES};
 
-/// A list in the making.
+/// Encodes a block list.
 #[derive(Debug)]
 pub(crate) struct BlockList {
     bytes: Vec<u8>,
@@ -15,7 +15,7 @@ pub(crate) struct BlockList {
     at: Place,
 }
 
-/// What one entry goes on from.
+/// The state that the next entry is encoded against.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     offset: u64,
@@ -24,17 +24,17 @@ struct Place {
     previous: Digest,
 }
 
-/// An entry of the list.
+/// An entry of a block list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
-    /// A block: its header, and its records, in turn so many events and versions
-    /// and so many of other kinds.
+    /// A block: its header, and the lengths of its runs of records. Runs of events and
+    /// versions alternate with runs of other kinds, the former first.
     Block(Header, Vec<u32>),
-    /// A stretch of the log that was damaged.
+    /// A damaged range of the log.
     Gap(Range<u64>),
 }
 
-/// Reads a list.
+/// Decodes a block list.
 #[derive(Debug)]
 pub(crate) struct ListReader<'a> {
     bytes: &'a [u8],
@@ -44,15 +44,15 @@ pub(crate) struct ListReader<'a> {
 }
 
 impl BlockList {
-    /// The list of a log that goes on from the block with the digest `before`.
+    /// An empty list for a log whose first block follows the block with the digest `before`.
     pub(crate) fn new(before: Digest, first_seq: u64) -> Self {
         Self { bytes: Vec::new(), count: 0, at: Place::first(before, first_seq) }
     }
 
     /// Adds a block; `runs` as in [`Listed::Block`].
     pub(crate) fn add(&mut self, header: &Header, runs: &[u32]) {
-        let goes_on = header.previous == self.at.previous;
-        self.bytes.push(if goes_on { BLOCK } else { BLOCK_AFTER_DAMAGE });
+        let follows = header.previous == self.at.previous;
+        self.bytes.push(if follows { BLOCK } else { BLOCK_AFTER_DAMAGE });
         let lost = header.first_seq - self.at.next_seq;
         let wait = header.written_ns.wrapping_sub(self.at.written_ns);
         for number in [
@@ -68,15 +68,15 @@ impl BlockList {
         for &run in runs {
             put(&mut self.bytes, u64::from(run));
         }
-        if !goes_on {
+        if !follows {
             self.bytes.extend_from_slice(&header.previous);
         }
         self.bytes.extend_from_slice(&header.digest);
-        self.at.go_on(header, runs);
+        self.at.advance(header, runs);
         self.count += 1;
     }
 
-    /// Adds a stretch of damage.
+    /// Adds a damaged range.
     pub(crate) fn add_gap(&mut self, range: &Range<u64>) {
         self.bytes.push(GAP);
         put(&mut self.bytes, range.end - range.start);
@@ -88,7 +88,7 @@ impl BlockList {
         &self.bytes
     }
 
-    /// Blocks and gaps.
+    /// The number of entries: blocks and gaps.
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
@@ -100,7 +100,7 @@ impl BlockList {
 }
 
 impl<'a> ListReader<'a> {
-    /// Reads the list of this store's segment.
+    /// A reader of the list of this store's segment.
     pub(crate) fn new(
         bytes: &'a [u8],
         before: Digest,
@@ -137,7 +137,7 @@ impl<'a> ListReader<'a> {
         let wait = (wait >> 1).cast_signed() ^ -(wait & 1).cast_signed();
         let behind = self.take()?;
         let count = self.take()?;
-        // A run takes a byte at least.
+        // Checked before anything is allocated: a run takes at least a byte.
         if body_len > MAX_BODY_BYTES || count > self.bytes.len() as u64 {
             return Err(damaged());
         }
@@ -165,7 +165,7 @@ impl<'a> ListReader<'a> {
         {
             return Err(damaged());
         }
-        self.at.go_on(&header, &runs);
+        self.at.advance(&header, &runs);
         Ok(Listed::Block(header, runs))
     }
 
@@ -194,7 +194,7 @@ impl Place {
         Self { offset: 0, next_seq: first_seq, written_ns: 0, previous: before }
     }
 
-    fn go_on(&mut self, header: &Header, runs: &[u32]) {
+    fn advance(&mut self, header: &Header, runs: &[u32]) {
         let events: u64 = runs.iter().step_by(2).map(|&run| u64::from(run)).sum();
         *self = Self {
             offset: header.end(),
@@ -205,7 +205,7 @@ impl Place {
     }
 }
 
-/// Appends a number, seven bits to a byte, the lowest first.
+/// Appends a LEB128 number.
 fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
@@ -218,7 +218,7 @@ fn damaged() -> Error {
     Error::damaged("expected the list of a segment's blocks, found something else")
 }
 
-/// What an entry begins with.
+/// The tags that entries begin with.
 const GAP: u8 = 0;
 const BLOCK: u8 = 1;
 const BLOCK_AFTER_DAMAGE: u8 = 2;

@@ -1,4 +1,4 @@
-//! A sealed segment opened for reading.
+//! An open `.seg` file: its footer, its sections by name, and lookups in its tables.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,23 +21,25 @@ use crate::segment::spine::{ENTRY_BYTES, Entry, Slotted};
 use crate::segment::strings;
 use crate::storage::Storage;
 
-/// A `.seg` file. Everything in it is checked before it is first used.
+/// An open `.seg` file. A page or chunk is checked against its digest before it is first
+/// used.
 #[derive(Debug)]
 pub(crate) struct SegFile {
     name: String,
-    /// A number that no other opening of a segment has.
+    /// Unique to this opening, within the process: what threads remember of a file that was
+    /// closed can't be taken for this one's.
     number: u64,
     footer: Footer,
-    /// All sections but the heap.
+    /// All sections between the heap and the page digests.
     pages: Pages,
-    /// Where in the pages each section lies.
+    /// The range of each section within the pages.
     sections: [Range<usize>; SECTIONS],
     heap: Heap,
 }
 
 impl SegFile {
-    /// Opens the file; `expected` is the digest that the manifest has of its footer.
-    /// Reads the footer and the digests of pages: O(size / 256).
+    /// Opens the file; `expected` is the footer's digest in the manifest. Reads the footer
+    /// and the page digests: O(size / 256).
     pub(crate) fn open(
         storage: &dyn Storage,
         name: &str,
@@ -61,7 +63,7 @@ impl SegFile {
         }
         let footer = Footer::parse(&bytes, name, length, expected)?;
         let Range { start: tables_at, end } = footer.paged();
-        // Lengths up to here are at most the file's.
+        // `Footer::parse` checked that the sections fill the file: no length exceeds it.
         let tables = FileBytes::load(&*file, name, tables_at, (footer_at - tables_at) as usize)?;
         let tables = Arc::new(tables);
         let digests = (end - tables_at) as usize..tables.len();
@@ -87,20 +89,20 @@ impl SegFile {
         Ok(Self { name: name.to_owned(), number, footer, pages, sections, heap })
     }
 
-    /// The spine entry of a row. O(1), one cache line once its page is checked, and
-    /// another where neither it nor its child was asked for lately.
+    /// The spine entry of a row. O(1): one cache line once its page is checked, and one more
+    /// where this thread has not read the row or its child lately.
     #[inline]
     pub(crate) fn entry(&self, row: u32) -> Result<Entry> {
         self.slotted(row).map(|slotted| slotted.entry)
     }
 
-    /// The 16 bytes that a row's id is found by.
+    /// The 16 bytes by which a row's id is indexed.
     #[inline]
     pub(crate) fn key(&self, row: u32) -> Result<[u8; 16]> {
         self.entry(row).map(|entry| entry.key)
     }
 
-    /// The entry of a row and where it says its parent's is.
+    /// The entry of a row with its parent's slot.
     #[inline]
     pub(crate) fn slotted(&self, row: u32) -> Result<Slotted> {
         let slot = match order::known(self.number, row) {
@@ -117,7 +119,7 @@ impl SegFile {
         Ok(slotted)
     }
 
-    /// Where in the spine a row's entry stands.
+    /// The slot of a row's entry in the spine, read from the table of slots.
     pub(crate) fn slot(&self, row: u32) -> Result<u32> {
         if row >= self.footer.rows {
             return Err(self
@@ -127,7 +129,7 @@ impl SegFile {
         self.pages.array(slots + row as usize * order::SLOT_BYTES).map(|slot| order::slot(*slot))
     }
 
-    /// The entry in a slot. It and its parent are then at hand by their rows.
+    /// The entry in a slot. The thread remembers the slots of it and of its parent.
     #[inline]
     pub(crate) fn at_slot(&self, slot: u32) -> Result<Slotted> {
         if slot >= self.footer.rows {
@@ -145,7 +147,7 @@ impl SegFile {
         Ok(slotted)
     }
 
-    /// The id of a row, whose entry this is. O(1) for a UUID, O(log n) for a text.
+    /// The id of the row with this entry. O(1) for a UUID, O(log n) for a text.
     pub(crate) fn id(&self, row: u32, entry: &Entry) -> Result<EventId> {
         if !entry.flags.has(Flags::TEXT) {
             return Ok(EventId::from_uuid_bytes(entry.key));
@@ -154,12 +156,14 @@ impl SegFile {
             .ok_or_else(|| self.damaged(&format!("expected a text id for row {row}, found none")))
     }
 
-    /// The parent that a row names, where it is not a row of this segment. O(log n).
+    /// The id of the parent that a row names, where that is in no row of this segment.
+    /// O(log n).
     pub(crate) fn parent_id(&self, row: u32) -> Result<Option<EventId>> {
         self.find_id(PARENTS, u64::from(row))
     }
 
-    /// Shows the rows that name parents which are not rows of this segment, and those.
+    /// Calls `show` with each row that names a parent outside this segment, and the
+    /// parent's id.
     pub(crate) fn outside_parents(
         &self,
         mut show: impl FnMut(u32, EventId) -> Result<()>,
@@ -186,8 +190,7 @@ impl SegFile {
         (0..table.len()).map(move |at| table.entry(at))
     }
 
-    /// The event of this segment that an earlier one's event waits for, if this segment
-    /// was made to know it. O(log n).
+    /// The late parent, in this segment, of an event of an earlier one. O(log n).
     pub(crate) fn late_parent(&self, child: u64) -> Result<Option<LateParent>> {
         LateTable::new(&self.pages, &self.sections[LATE])
             .find(child, self.footer.rows)
@@ -205,22 +208,23 @@ impl SegFile {
             .map_err(|error| self.damaged(&format!("{error:#}")))
     }
 
-    /// What the heap's chunks are compressed with; may be empty.
+    /// The dictionary of the heap's chunks; may be empty.
     pub(crate) fn dictionary(&self) -> Result<&[u8]> {
         self.pages.bytes(self.sections[DICTIONARY].clone())
     }
 
-    /// The filter; empty where there is none, which says "maybe" of everything.
+    /// The bytes of the filter. Empty where there is none: then every key may be here.
     pub(crate) fn filter_bytes(&self) -> Result<&[u8]> {
         self.pages.bytes(self.sections[FILTER].clone())
     }
 
-    /// The filter, its pages not checked: for who has asked for it before.
+    /// The bytes of the filter without a check of their pages: for a caller that has
+    /// called [`filter_bytes`](Self::filter_bytes) before.
     pub(crate) fn filter_bytes_again(&self) -> Option<&[u8]> {
         self.pages.file_bytes().get(self.sections[FILTER].clone())
     }
 
-    /// Has the processor fetch a byte of the filter. A hint.
+    /// Prefetches a byte of the filter into the processor's cache.
     pub(crate) fn prefetch_filter(&self, at: usize) {
         self.pages.file_bytes().prefetch_line(self.sections[FILTER].start + at);
     }
@@ -232,17 +236,17 @@ impl SegFile {
         Ok(Digests::new(Arc::clone(self.pages.file_bytes()), range))
     }
 
-    /// Bytes of the list of blocks.
+    /// The bytes of the block list.
     pub(crate) fn block_list(&self) -> Result<&[u8]> {
         self.pages.bytes(self.sections[BLOCKS].clone())
     }
 
-    /// How many pages have digests.
+    /// The number of pages that have digests.
     pub(crate) fn page_count(&self) -> usize {
         self.pages.len().div_ceil(PAGE_BYTES)
     }
 
-    /// Fails where a page is not as it was written.
+    /// Checks a page against its digest.
     pub(crate) fn check_page(&self, page: usize) -> Result<()> {
         let begin = page * PAGE_BYTES;
         self.pages.bytes(begin..(begin + PAGE_BYTES).min(self.pages.len())).map(drop)
@@ -256,12 +260,12 @@ impl SegFile {
         &self.name
     }
 
-    /// Bytes of the maps that are in memory, about.
+    /// About how many bytes of its maps are in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
         self.pages.resident_bytes() + self.heap.resident_bytes()
     }
 
-    /// Gives the memory of the maps back to the system.
+    /// Releases the pages of its maps to the system.
     pub(crate) fn release(&self) {
         self.pages.release();
         self.heap.release();
@@ -292,5 +296,5 @@ impl SegFile {
     }
 }
 
-/// How many segments this process has opened, and one: 0 is no segment's number.
+/// The number of the next opening. From 1 on: 0 stands for none.
 static OPENED: AtomicU64 = AtomicU64::new(1);

@@ -1,20 +1,19 @@
-//! Binary fuse filters: whether a segment may have to do with an id.
+//! Binary fuse filters: whether a segment may hold or name an id (Graf and Lemire,
+//! "Binary Fuse Filters: Fast and Smaller Than Xor Filters", 2022).
 //!
-//! A filter is probed straight from the bytes of the segment's file: three slots
-//! and a fingerprint (Graf and Lemire, "Binary Fuse Filters: Fast and Smaller Than
-//! Xor Filters", 2022). All filters of one size class have the same geometry, and
-//! nearly all the same of a few seeds, so that many can be merged: see
+//! A probe reads three slots from the bytes of the file. Geometries come in size classes and
+//! seeds from a short list, so that most filters agree in both and can be merged: see
 //! [`filter_group`](crate::segment::filter_group).
 
-/// Where the slots of a key lie, and which seed the keys are hashed with. Filters
-/// in which all but the seed is the same can be merged.
+/// The layout of a filter and its seed. Filters that differ in nothing but the seed can be
+/// merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Geometry {
-    /// Which of the seeds: the first with which the filter could be built.
+    /// The index of the seed: the first with which the filter could be built.
     attempt: u8,
-    /// The length of a block of slots, as a power of two.
+    /// The binary logarithm of the slots in a block.
     block_log2: u8,
-    /// Blocks in which a key's first slot can lie; there are two more.
+    /// Blocks in which a key's first slot can lie. There are two more behind them.
     blocks: u32,
 }
 
@@ -25,39 +24,39 @@ pub(crate) struct Probe {
     pub(crate) fingerprint: u16,
 }
 
-/// Where a key lies in filters that are alike but for their seeds: by the seed.
+/// The probe of a key for each of the seeds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Probes(pub(crate) [Probe; SEEDS.len()]);
 
-/// A filter in the bytes of a file.
+/// A filter that is probed in the bytes of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FilterView<'a> {
     geometry: Geometry,
     slots: &'a [[u8; 2]],
 }
 
-/// What an id is looked for by: 64 bits of its key. Ids made to collide are found
-/// where they are not, and nothing worse.
+/// The 64 bits by which filters know an id. Ids made to collide cause false positives and
+/// nothing worse.
 pub(crate) fn filter_key(key: &[u8; 16]) -> u64 {
     let number = u128::from_le_bytes(*key);
     scramble(scramble(number as u64) ^ (number >> 64) as u64)
 }
 
-/// The bytes of a filter that has these keys, each given once; none where it can't
-/// be built with any of the seeds, which takes keys that were made for it.
+/// Builds a filter of these distinct keys. None where no seed works, which takes keys that
+/// were made for it.
 pub(crate) fn build(keys: &[u64]) -> Option<Vec<u8>> {
     (0..SEEDS.len()).find_map(|attempt| build_with(attempt as u8, keys))
 }
 
-/// The same with one of the seeds.
+/// Builds a filter with one of the seeds.
 pub(crate) fn build_with(attempt: u8, keys: &[u64]) -> Option<Vec<u8>> {
     let geometry = Geometry::for_keys(keys.len(), attempt)?;
     Some(to_bytes(geometry, &fill(geometry, keys)?))
 }
 
 impl<'a> FilterView<'a> {
-    /// Looks at the bytes of a filter; none where they are not those of one. No
-    /// bytes make a probe go astray.
+    /// Opens the bytes of a filter; none where they are not those of one. A probe stays
+    /// within the bytes whatever they are.
     pub(crate) fn open(bytes: &'a [u8]) -> Option<Self> {
         let (head, slots) = bytes.split_first_chunk::<HEAD_BYTES>()?;
         let geometry = Geometry::from_bytes(*head.strip_prefix(&MAGIC)?.first_chunk()?)?;
@@ -70,26 +69,26 @@ impl<'a> FilterView<'a> {
         self.geometry
     }
 
-    /// Whether a key may be in it. Three reads.
+    /// Whether it may have a key: false positives are about 1 in 65,000. Three reads.
     pub(crate) fn may_have(&self, key: u64) -> bool {
         let Probe { slots: [a, b, c], fingerprint } = self.geometry.probe(key);
         fingerprint == self.slot(a) ^ self.slot(b) ^ self.slot(c)
     }
 
-    /// Where among the bytes of a filter a slot lies.
+    /// The offset of a slot in the bytes of a filter.
     pub(crate) fn place(slot: usize) -> usize {
         HEAD_BYTES + 2 * slot
     }
 
     /// The fingerprint bits in a slot.
     pub(crate) fn slot(&self, at: usize) -> u16 {
-        // A geometry that was found sound leads to no other.
+        // `open` checked that the slots of the geometry are all there.
         self.slots.get(at).copied().map_or(0, u16::from_le_bytes)
     }
 }
 
 impl Geometry {
-    /// The geometry for so many keys: that of the next greater size class.
+    /// The geometry for this number of keys: that of the next larger size class.
     fn for_keys(keys: usize, attempt: u8) -> Option<Self> {
         let class = CLASSES.iter().copied().find(|class| keys <= class.keys)?;
         Some(Self { attempt, block_log2: class.block_log2, blocks: class.blocks })
@@ -100,7 +99,7 @@ impl Geometry {
         (self.blocks as usize + 2) << self.block_log2
     }
 
-    /// What was on disk, where it makes sense.
+    /// Parses a geometry; none where no filter can have it.
     pub(crate) fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
         let [attempt, block_log2, 0, 0, blocks @ ..] = bytes else {
             return None;
@@ -118,17 +117,17 @@ impl Geometry {
         [self.attempt, self.block_log2, 0, 0, a, b, c, d]
     }
 
-    /// The same with the first seed, and which seed it has.
+    /// This geometry with the first seed, and the index of its own.
     pub(crate) fn seedless(self) -> (Self, usize) {
         (Self { attempt: 0, ..self }, usize::from(self.attempt))
     }
 
-    /// Where to look for a key in filters with each of the seeds.
+    /// The probes of a key in filters with each of the seeds.
     pub(crate) fn probes(self, key: u64) -> Probes {
         Probes(SEEDS.map(|seed| self.probe_hash(scramble(key.wrapping_add(seed)))))
     }
 
-    /// Where to look for a key.
+    /// The probe of a key.
     #[inline]
     pub(crate) fn probe(self, key: u64) -> Probe {
         let seed = SEEDS.get(usize::from(self.attempt)).copied().unwrap_or_default();
@@ -146,12 +145,12 @@ impl Geometry {
     }
 }
 
-/// The slots of a filter with these keys; none where this seed does not do.
+/// Fills the slots by peeling; none where the keys have a core that this seed can't peel.
 fn fill(geometry: Geometry, keys: &[u64]) -> Option<Vec<u16>> {
     let seed = *SEEDS.get(usize::from(geometry.attempt))?;
     let hashes = keys.iter().map(|&key| scramble(key.wrapping_add(seed)));
-    // For each slot how many keys have it, and their hashes joined by exclusive or:
-    // where it is one key, that is its hash.
+    // For each slot the number of keys that use it and the xor of their hashes, which for
+    // one key is its hash.
     let mut users = vec![(0u32, 0u64); geometry.slots()];
     for hash in hashes {
         for slot in geometry.probe_hash(hash).slots {
@@ -159,7 +158,7 @@ fn fill(geometry: Geometry, keys: &[u64]) -> Option<Vec<u16>> {
             users[slot].1 ^= hash;
         }
     }
-    // Keys that have a slot to themselves are taken out, until none is left.
+    // Peel: take out a key that is alone in a slot, until none is left.
     let mut alone: Vec<u32> =
         (0..users.len() as u32).filter(|&slot| users[slot as usize].0 == 1).collect();
     let mut taken: Vec<(u64, u32)> = Vec::with_capacity(keys.len());
@@ -181,7 +180,8 @@ fn fill(geometry: Geometry, keys: &[u64]) -> Option<Vec<u16>> {
     if taken.len() != keys.len() {
         return None;
     }
-    // In the opposite order, each sets the slot that it had to itself.
+    // In reverse order each key sets the slot in which it was alone. Its other slots are
+    // final by then: no key that was peeled before it sets them.
     let mut slots = vec![0u16; geometry.slots()];
     for &(hash, own) in taken.iter().rev() {
         let Probe { slots: [a, b, c], fingerprint } = geometry.probe_hash(hash);
@@ -199,7 +199,7 @@ fn to_bytes(geometry: Geometry, slots: &[u16]) -> Vec<u8> {
     bytes
 }
 
-/// Spreads a number over 64 bits, one to one: the last step of `MurmurHash3`.
+/// Mixes the bits of a number, one to one: the finalizer of `MurmurHash3`.
 #[inline]
 fn scramble(mut number: u64) -> u64 {
     number ^= number >> 33;
@@ -209,7 +209,7 @@ fn scramble(mut number: u64) -> u64 {
     number ^ (number >> 33)
 }
 
-/// Filters of up to so many keys, and their geometry.
+/// The geometry of filters with at most this number of keys.
 #[derive(Clone, Copy, Debug)]
 struct Class {
     keys: usize,
@@ -222,15 +222,15 @@ const fn class(keys: usize, block_log2: u8, blocks: u32) -> Class {
 }
 
 const MAGIC: [u8; 4] = *b"FBF1";
-/// The magic number, the geometry; then two bytes a slot.
+/// The magic number and the geometry; two bytes a slot follow.
 const HEAD_BYTES: usize = 12;
 const MAX_BLOCK_LOG2: u8 = 16;
 const MAX_BLOCKS: u32 = 1 << 14;
-/// The seeds that are tried, in this order: the first nearly always does.
+/// The seeds in the order in which they are tried. The first nearly always works.
 pub(crate) const SEEDS: [u64; 4] =
     [0x0f0e_bea7_0f0e_bea7, 0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b];
-/// The size classes. The slots are as few and the blocks as short as let about one
-/// set of keys in a hundred, or fewer, need another seed than the first.
+/// The size classes: the fewest slots and shortest blocks with which at most about one set
+/// of keys in a hundred needs another seed than the first.
 const CLASSES: [Class; 25] = [
     class(16, 4, 3),
     class(64, 5, 4),

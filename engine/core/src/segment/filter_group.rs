@@ -1,13 +1,14 @@
-//! Filters of up to 64 segments merged: one probe tells which may have a key.
+//! Filter groups: the filters of up to 64 segments, bit-sliced, so that one probe says which
+//! of them may have a key.
 //!
-//! For each slot, a word for each bit of the fingerprint, with a bit for each
-//! segment. A slot's lower eight words are one cache line, and its upper eight lie in
-//! a plane of their own, which is asked where the lower let a segment through: in
-//! one of four groups. Together they say what the segments' own filters would, so
-//! that those need not be open, of which a large store has too many.
+//! Each slot has a word for each bit of the fingerprint, and each word a bit for each
+//! segment. The words of the lower eight bits are one cache line; those of the upper eight
+//! are in a second plane, which a probe reads only if the lower let a segment through, about
+//! one in four. The answer is exactly that of the segments' own filters, which therefore need
+//! not be open: a large store has too many.
 //!
-//! The file: a head, zeros up to a page, the two planes, and then a digest of each
-//! page so far and one over the digests. Pages are checked when they are first probed.
+//! The file is a head, zeros up to a page, the two planes, a digest of each page so far and a
+//! digest of the digests. A page is checked when it is first probed.
 
 use crate::base::error::Result;
 use crate::segment::filter::{FilterView, Geometry, Probe, Probes, SEEDS};
@@ -16,23 +17,23 @@ use crate::segment::pages::{FileBytes, Marks, page_digest};
 /// Segments in a group.
 pub(crate) const GROUP_SEGMENTS: usize = 64;
 
-/// A group in the bytes of a file.
+/// A group that is probed in the bytes of a file.
 #[derive(Debug)]
 pub(crate) struct GroupView<B> {
     bytes: B,
-    /// That of its filters, their seeds aside.
+    /// The geometry of its filters, with the first seed.
     geometry: Geometry,
     members: Members,
     slots: usize,
-    /// Which pages were checked, and found sound or not.
+    /// The pages that were checked, and those of them that are sound.
     checked: Marks,
     unsound: Marks,
-    /// Those that were read since the map's memory was given back.
+    /// The pages that were read since the map was last released.
     read: Marks,
 }
 
-/// The geometry that most of these filters have but for their seeds, if any has one, and
-/// which have it, by their seeds.
+/// The geometry, seeds aside, that most of these filters share, and which of them do. None
+/// where there is no filter.
 pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, Members)> {
     let have = |geometry| {
         let mut members: Members = [0; SEEDS.len()];
@@ -46,21 +47,20 @@ pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, M
     };
     let geometries = filters.iter().flatten().map(|filter| filter.geometry().seedless().0);
     let found = geometries.map(|geometry| (geometry, have(geometry)));
-    // The first of those that are equally many.
+    // `max_by_key` takes the last of equals: reversed, the first.
     found.rev().max_by_key(|(_, members)| all_of(members).count_ones())
 }
 
-/// A bit for each segment, by the seed of its filter.
+/// For each seed, a bit for each segment whose filter has it.
 pub(crate) type Members = [u64; SEEDS.len()];
 
 fn all_of(members: &Members) -> u64 {
     members.iter().fold(0, |all, some| all | some)
 }
 
-/// Writes the group of these filters, front to back, a page at a time. The filter
-/// of the group's segment n is the nth; those that are missing or have another
-/// geometry than most, their seeds aside, are no members, and are to be probed by
-/// themselves. Returns whether there was anything to write.
+/// Writes the group of these filters, front to back, a page at a time. The nth is that of
+/// the group's nth segment. Filters that are missing or of another geometry than most are no
+/// members: they are probed one by one. Returns whether there was a member to write.
 pub(crate) fn write(
     filters: &[Option<FilterView<'_>>],
     mut to: impl FnMut(&[u8]) -> Result<()>,
@@ -99,12 +99,12 @@ pub(crate) fn write(
 }
 
 impl GroupView<FileBytes> {
-    /// Bytes of the map that are in memory, about.
+    /// About how many bytes of its map are in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
         self.read.resident_bytes()
     }
 
-    /// Has the processor fetch what a probe reads first.
+    /// Prefetches the cache lines that a probe reads first.
     pub(crate) fn prefetch(&self, probes: &Probes) {
         for (_, probe) in self.asked(probes) {
             for slot in probe.slots {
@@ -113,8 +113,8 @@ impl GroupView<FileBytes> {
         }
     }
 
-    /// Gives the memory of the map back to the system. What was checked is not checked
-    /// again, as little as where the system takes pages back by itself.
+    /// Releases the pages of its map to the system. Checked pages count as checked when
+    /// they are read again, as they do where the system evicts them.
     pub(crate) fn release(&self) {
         self.read.clear();
         self.bytes.release();
@@ -122,8 +122,8 @@ impl GroupView<FileBytes> {
 }
 
 impl<B: AsRef<[u8]>> GroupView<B> {
-    /// Looks at the bytes of a group; none where they are not those of one. Costs a
-    /// digest over 16 bytes a page.
+    /// Opens the bytes of a group; none where they are not those of one. Digests the page
+    /// digests, 16 bytes a page.
     pub(crate) fn open(bytes: B) -> Option<Self> {
         let file = bytes.as_ref();
         let head = file.first_chunk::<HEAD_BYTES>()?;
@@ -150,7 +150,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         group.is_sound(0).then_some(group)
     }
 
-    /// The first page that is not as it was written. Reads all of them.
+    /// The first page that does not match its digest. Reads all pages.
     pub(crate) fn unsound_page(&self) -> Option<usize> {
         (0..file_pages(self.geometry)).find(|&page| !self.is_sound(page))
     }
@@ -159,19 +159,18 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         self.geometry
     }
 
-    /// The segments that the group speaks for.
+    /// The members, a bit each. Other segments have to be asked by their own filters.
     pub(crate) fn members(&self) -> u64 {
         all_of(&self.members)
     }
 
-    /// The members whose filters say that they may have a key: a bit each. None where
-    /// a page is not as it was written. Three reads of a cache line, and three more
-    /// where those do not rule out all.
+    /// The members that may have a key, a bit each. None where a page is damaged. Reads
+    /// three cache lines, and three more where those don't rule out every member.
     pub(crate) fn probe(&self, key: u64) -> Option<u64> {
         self.probe_at(&self.geometry.probes(key))
     }
 
-    /// The same for a key whose place in filters of this geometry is known.
+    /// [`probe`](Self::probe) with the probes of the key for this geometry at hand.
     pub(crate) fn probe_at(&self, probes: &Probes) -> Option<u64> {
         let mut all = 0;
         for (members, Probe { slots, fingerprint }) in self.asked(probes) {
@@ -187,18 +186,18 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         Some(all)
     }
 
-    /// The members of each seed that any has, and where the key lies in them.
+    /// For each seed that a member has, those members and the key's probe.
     fn asked(&self, Probes(probes): &Probes) -> impl Iterator<Item = (u64, Probe)> {
         let by_seed = self.members.iter().copied().zip(probes.iter().copied());
         by_seed.filter(|&(members, _)| members != 0)
     }
 
-    /// The segments in whose filters a plane of the fingerprint is this one.
+    /// The segments whose filters agree with the fingerprint in the bits of one plane.
     #[inline]
     fn equal_in(&self, plane: usize, slots: [usize; 3], fingerprint: u16) -> Option<u64> {
         let mut differ = [0; PLANE_BITS];
         for (bit, word) in differ.iter_mut().enumerate() {
-            // All ones where the fingerprint has the bit.
+            // All ones where the fingerprint has the bit, else zeros.
             *word = 0u64.wrapping_sub(u64::from(fingerprint >> bit & 1));
         }
         for slot in slots {
@@ -210,7 +209,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         Some(!differ.into_iter().fold(0, |any, word| any | word))
     }
 
-    /// The words of a slot; none where the page is not as it was written.
+    /// The words of a slot in one plane; none where the page is damaged.
     #[inline]
     fn words(&self, plane: usize, slot: usize) -> Option<&[u8; SLOT_BYTES]> {
         debug_assert!(slot < self.slots);
@@ -222,8 +221,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         self.bytes.as_ref().get(at..)?.first_chunk()
     }
 
-    /// Whether a page can be read that was not since the last release. It is checked
-    /// unless it was.
+    /// Whether a page that was not read since the last release is sound.
     #[cold]
     fn read_first(&self, page: usize) -> bool {
         let sound = self.checked.has(page) || self.is_sound(page);
@@ -233,7 +231,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         sound
     }
 
-    /// Checks a page, unless it was found unsound before.
+    /// Checks a page against its digest, once.
     #[cold]
     fn is_sound(&self, page: usize) -> bool {
         if self.unsound.has(page) {
@@ -249,7 +247,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
     }
 }
 
-/// Pages of the head and the planes.
+/// The number of pages of the head and the planes.
 fn file_pages(geometry: Geometry) -> usize {
     1 + PLANES * plane_pages(geometry)
 }
@@ -258,10 +256,10 @@ fn plane_pages(geometry: Geometry) -> usize {
     geometry.slots().div_ceil(SLOTS_PER_PAGE)
 }
 
-/// The words of a slot in one of the planes.
+/// The words of a slot in one of the planes, made from the filters.
 fn words_of(filters: &[Option<&FilterView<'_>>], plane: usize, slot: usize) -> [u64; PLANE_BITS] {
     let mut words = [0u64; PLANE_BITS];
-    // Eight segments at a time: their bytes in a word, turned on its side.
+    // Eight segments at a time: a byte of each in one word, transposed.
     for (eight, filters) in filters.chunks(8).enumerate() {
         let mut bytes = [0; 8];
         for (byte, filter) in bytes.iter_mut().zip(filters) {
@@ -275,7 +273,7 @@ fn words_of(filters: &[Option<&FilterView<'_>>], plane: usize, slot: usize) -> [
     words
 }
 
-/// Turns a square of eight bytes of eight bits on its side ("Hacker's Delight", 7-3).
+/// Transposes an 8×8 matrix of bits ("Hacker's Delight", 7-3).
 fn transpose(mut square: u64) -> u64 {
     for (shift, mask) in
         [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)]
@@ -290,10 +288,10 @@ const MAGIC: [u8; 8] = *b"FBGROUP2";
 const HEAD_BYTES: usize = 16 + 8 * SEEDS.len();
 const PAGE_BYTES: usize = 4096;
 const DIGEST_BYTES: usize = 16;
-/// Halves of each fingerprint, and bits of one.
+/// The planes of a fingerprint, and the bits of each.
 const PLANES: usize = 2;
 const PLANE_BITS: usize = 8;
-/// Of a slot in one of the planes.
+/// Bytes of a slot in one plane: a cache line.
 const SLOT_BYTES: usize = 8 * PLANE_BITS;
 const SLOTS_PER_PAGE: usize = PAGE_BYTES / SLOT_BYTES;
 

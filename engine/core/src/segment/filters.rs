@@ -1,5 +1,5 @@
-//! Which segments may have to do with an id: the filters of all, and those of 64
-//! at a time merged into groups, so that asking stays cheap in large stores.
+//! Candidates: which segments of a store may hold or name an id, by their filters and by
+//! groups of 64 merged filters, so that a lookup stays cheap in a large store.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -18,12 +18,12 @@ use crate::segment::filter_group::{self, GROUP_SEGMENTS, GroupView};
 use crate::segment::pages::FileBytes;
 use crate::storage::Storage;
 
-/// The filters of a store's segments, opened when they are first asked.
+/// The filters of a store's segments, opened on first use.
 #[derive(Debug, Default)]
 pub(crate) struct Filters {
-    /// By segment: those that no group speaks for.
+    /// By segment: the files that are open for a filter that no group has.
     single: RwLock<BTreeMap<u64, Arc<Single>>>,
-    /// By the first segment of the group.
+    /// By the first segment of the group. `None` where its file is missing or damaged.
     groups: RwLock<BTreeMap<u64, Option<Arc<GroupView<FileBytes>>>>>,
 }
 
@@ -34,14 +34,14 @@ struct Single {
     state: AtomicU8,
 }
 
-/// Not looked at yet; sound; not to be used: then it says "maybe".
+/// The states of a filter. One that is unusable answers "maybe" to everything.
 const UNCHECKED: u8 = 0;
 const SOUND: u8 = 1;
 const UNUSABLE: u8 = 2;
 
 impl Filters {
-    /// The numbers of the segments in a list that may hold an id or name it,
-    /// ascending. The list's segments follow each other.
+    /// The indices of the segments of a list that may hold or name an id, ascending. The
+    /// numbers of the list's segments have no gaps.
     pub(crate) fn candidates(
         &self,
         storage: &dyn Storage,
@@ -55,8 +55,8 @@ impl Filters {
         let key = filter_key(&id.key());
         loop {
             let known = self.groups.read();
-            // Most of them have the key in one place, and the reads of all go on at the
-            // same time.
+            // Most groups share a geometry, so that the probes are computed once. All groups
+            // are prefetched before the first is read: their cache misses overlap.
             let mut place: Option<(Geometry, Probes)> = None;
             let mut probes = |view: &GroupView<FileBytes>| match place {
                 Some((geometry, probes)) if geometry == view.geometry() => probes,
@@ -70,18 +70,18 @@ impl Filters {
                 view.prefetch(&probes(view));
             }
             let mut views = known.range(groups.clone());
-            // Each with whether a group says it, or its own filter is to.
+            // Each with whether its group has answered for it; else its own filter must.
             let mut found: Vec<(usize, bool)> = Vec::new();
             let missing = groups.clone().step_by(GROUP_SEGMENTS).find(|&group| {
                 let Some((_, view)) = views.next().filter(|(known, _)| **known == group) else {
                     return true;
                 };
                 let (maybe, members) = view.as_ref().map_or((0, 0), |view| {
-                    // One that is damaged speaks for none.
+                    // A damaged group rules out no segment.
                     let maybe = view.probe_at(&probes(view));
                     maybe.map_or((0, 0), |maybe| (maybe, view.members()))
                 });
-                // For those that the group does not speak for, their own filters do.
+                // Segments that are no members are asked by their own filters.
                 found.extend(numbers(sealed, group, maybe | !members).map(|number| {
                     let bit = first + number as u64 - group;
                     (number, members >> bit & 1 == 1)
@@ -96,9 +96,9 @@ impl Filters {
         }
     }
 
-    /// The same for the keys of many ids: `found` is told which of the keys and which
-    /// segment, in no order. Filter by filter, so that one's reads go on at the same
-    /// time and find it in the processor's cache.
+    /// [`candidates`](Self::candidates) for many keys: calls `found` with the index of a
+    /// key and that of a segment, in no order. Goes filter by filter, so that the reads of
+    /// one filter overlap and hit the processor's cache.
     pub(crate) fn candidates_of(
         &self,
         storage: &dyn Storage,
@@ -117,7 +117,7 @@ impl Filters {
                 if let Some(&ahead) = keys.get(which + KEYS_AHEAD) {
                     view.prefetch(&view.geometry().probes(ahead));
                 }
-                // One that is damaged speaks for none.
+                // A damaged group rules out no segment.
                 let Some(maybe) = view.probe(key) else {
                     let asked = numbers(sealed, group, members);
                     asked.filter(|&n| self.may_have(storage, &sealed[n], key)).for_each(|number| {
@@ -129,7 +129,7 @@ impl Filters {
             }
             for number in numbers(sealed, group, !members) {
                 let single = self.single(storage, &sealed[number]).ok();
-                // Opening the segment itself tells what is wrong with one that has none.
+                // A segment whose file can't be opened stays a candidate: opening it reports why.
                 let filter = single.as_ref().and_then(|single| single.view());
                 for (which, &key) in keys.iter().enumerate() {
                     if filter.is_none_or(|filter| filter.may_have(key)) {
@@ -140,8 +140,8 @@ impl Filters {
         }
     }
 
-    /// Those of segments that may have a key; of all but those that are known to, it asks
-    /// the filters.
+    /// The segments that may have a key. Asks the filters of those of which that is not
+    /// known yet.
     fn ask_singles(
         &self,
         storage: &dyn Storage,
@@ -151,7 +151,7 @@ impl Filters {
     ) -> Vec<usize> {
         let singles = self.single.read();
         let single = |number: usize| singles.get(&sealed[number].segment);
-        // The reads of all filters go on at the same time.
+        // Prefetched first, so that the cache misses of all filters overlap.
         for &(number, _) in maybe.iter().filter(|(_, known)| !known) {
             if let Some(single) = single(number) {
                 single.prefetch(key);
@@ -176,9 +176,9 @@ impl Filters {
         maybe.into_iter().map(|(number, _)| number).collect()
     }
 
-    /// Merges the filters of a group of segments once it is complete, and at some steps
-    /// before, and writes them. `sealed` is every sealed segment.
-    pub(crate) fn merge_last(&self, storage: &dyn Storage, sealed: &[Sealed]) -> Result<()> {
+    /// Merges the filters of the newest group where it has got [`MERGED_STEP`] segments more
+    /// or is complete, and writes them. `sealed` is every sealed segment.
+    pub(crate) fn merge_newest(&self, storage: &dyn Storage, sealed: &[Sealed]) -> Result<()> {
         let Some(last) = sealed.last().map(|sealed| sealed.segment) else { return Ok(()) };
         let group = group_of(last);
         if !(last + 1 - group).is_multiple_of(MERGED_STEP) {
@@ -187,9 +187,9 @@ impl Filters {
         self.merge(storage, sealed, group)
     }
 
-    /// Merges the filters of those segments of a group that are there.
+    /// Merges and writes the filters of those segments of a group that are live.
     fn merge(&self, storage: &dyn Storage, sealed: &[Sealed], group: u64) -> Result<()> {
-        // By their places in the group: the first may have expired, the last not be yet.
+        // Indexed by place in the group: the first may have expired, the last not exist yet.
         let member = |segment: u64| {
             let at = sealed.binary_search_by_key(&segment, |sealed| sealed.segment).ok()?;
             self.single(storage, &sealed[at]).ok()
@@ -216,9 +216,9 @@ impl Filters {
         Ok(())
     }
 
-    /// Makes the filters of a group again where they are missing or damaged; where
-    /// segments of it have expired, removes what is damaged. Returns whether it did.
-    pub(crate) fn mend_group(
+    /// Repairs a group whose file is missing or damaged: merges its filters again, or where
+    /// segments of it have expired removes the damaged file. Returns whether it did either.
+    pub(crate) fn repair_group(
         &self,
         storage: &dyn Storage,
         sealed: &[Sealed],
@@ -242,23 +242,23 @@ impl Filters {
         Ok(true)
     }
 
-    /// Forgets what it has of segments before this one; returns the names of the
-    /// groups that have no segment left.
-    pub(crate) fn forget_before(&self, segment: u64, gone: Range<u64>) -> Vec<String> {
+    /// Drops what is kept of segments before this one. Returns the file names of groups
+    /// that have no live segment any more.
+    pub(crate) fn evict_before(&self, segment: u64, gone: Range<u64>) -> Vec<String> {
         self.single.write().retain(|&other, _| other >= segment);
         let groups = group_of(gone.start)..group_of(segment);
         self.groups.write().retain(|&group, _| group >= groups.end);
         groups.step_by(GROUP_SEGMENTS).map(group_name).collect()
     }
 
-    /// Looks again for files of groups that were not there or not complete.
-    pub(crate) fn look_again(&self) {
+    /// Forgets groups that were missing or incomplete, so that they are opened anew.
+    pub(crate) fn reopen_incomplete(&self) {
         let is_complete = |view: &Arc<GroupView<FileBytes>>| view.members() == u64::MAX;
         self.groups.write().retain(|_, view| view.as_ref().is_some_and(is_complete));
     }
 
-    /// Bytes of maps that are in memory for the sake of filters alone, about: those of
-    /// groups, and of segments that `counted` does not hold for.
+    /// About how many bytes of maps are in memory for filters alone: those of groups, and of
+    /// segments for which `counted` is false.
     pub(crate) fn resident_bytes(&self, counted: impl Fn(u64) -> bool) -> usize {
         let groups = self.groups.read();
         let groups = groups.values().flatten().map(|view| view.resident_bytes());
@@ -268,13 +268,13 @@ impl Filters {
             + single.map(|(_, single)| single.file.resident_bytes()).sum::<usize>()
     }
 
-    /// Gives the memory of these maps back to the system.
+    /// Releases the pages of all these maps to the system.
     pub(crate) fn release(&self) {
         self.groups.read().values().flatten().for_each(|view| view.release());
         self.single.read().values().for_each(|single| single.file.release());
     }
 
-    /// The file of a segment, opened once for its filter and all else in it.
+    /// The open file of a segment, which its filter and its other readers share.
     pub(crate) fn file(&self, storage: &dyn Storage, sealed: &Sealed) -> Result<Arc<SegFile>> {
         Ok(Arc::clone(&self.single(storage, sealed)?.file))
     }
@@ -282,7 +282,7 @@ impl Filters {
     fn may_have(&self, storage: &dyn Storage, sealed: &Sealed, key: u64) -> bool {
         match self.single(storage, sealed) {
             Ok(single) => single.may_have(key),
-            // Opening the segment itself tells what is wrong.
+            // It stays a candidate: opening the segment reports what is wrong.
             Err(_) => true,
         }
     }
@@ -301,7 +301,7 @@ impl Filters {
         Ok(single)
     }
 
-    /// Opens the files of groups that are not open.
+    /// Opens the files of these groups unless they are open.
     fn open_groups(&self, storage: &dyn Storage, groups: RangeInclusive<u64>) {
         for group in groups.step_by(GROUP_SEGMENTS) {
             if !self.groups.read().contains_key(&group) {
@@ -317,7 +317,7 @@ impl Single {
         self.view().is_none_or(|filter| filter.may_have(key))
     }
 
-    /// Has the processor fetch what the filter is asked by, if it was asked before.
+    /// Prefetches the slots of a key, if the filter was probed before.
     fn prefetch(&self, key: u64) {
         if self.state.load(Ordering::Acquire) != SOUND {
             return;
@@ -328,7 +328,7 @@ impl Single {
         }
     }
 
-    /// The filter, its pages checked once; none where it can't be used.
+    /// The filter, its pages checked on first use; none where it is unusable.
     fn view(&self) -> Option<FilterView<'_>> {
         match self.state.load(Ordering::Acquire) {
             SOUND => self.file.filter_bytes_again().and_then(FilterView::open),
@@ -344,7 +344,7 @@ impl Single {
     }
 }
 
-/// The bits that are set in a mask, ascending.
+/// The positions of the set bits, ascending.
 fn bits(mut mask: u64) -> impl Iterator<Item = u64> {
     std::iter::from_fn(move || {
         let bit = (mask != 0).then(|| u64::from(mask.trailing_zeros()))?;
@@ -353,8 +353,7 @@ fn bits(mut mask: u64) -> impl Iterator<Item = u64> {
     })
 }
 
-/// The numbers in a list of the segments of a group that have their bit in a mask,
-/// ascending.
+/// The indices in a list of the segments of a group that are set in a mask, ascending.
 fn numbers(sealed: &[Sealed], group: u64, mask: u64) -> impl Iterator<Item = usize> + use<> {
     let (first, count) = (sealed.first().map_or(0, |first| first.segment), sealed.len());
     bits(mask)
@@ -363,17 +362,18 @@ fn numbers(sealed: &[Sealed], group: u64, mask: u64) -> impl Iterator<Item = usi
         .filter(move |&number| number < count)
 }
 
-/// The first segment of the group that a segment is in.
+/// The first segment of a segment's group, which identifies it.
 pub(crate) fn group_of(segment: u64) -> u64 {
     (segment - 1) / GROUP_SEGMENTS as u64 * GROUP_SEGMENTS as u64 + 1
 }
 
-/// The name of the file of a group's filters.
+/// The file name of a group.
 pub(crate) fn group_name(group: u64) -> String {
     format!("{group:010}.flt")
 }
 
-/// Opens the file of a group. One that is missing or damaged is done without.
+/// Opens the file of a group; none where it is missing or damaged, since the segments' own
+/// filters do as well.
 pub(crate) fn open_group(storage: &dyn Storage, name: &str) -> Option<GroupView<FileBytes>> {
     let file = match storage.open(name) {
         Ok(file) => file,
@@ -385,14 +385,14 @@ pub(crate) fn open_group(storage: &dyn Storage, name: &str) -> Option<GroupView<
     GroupView::open(FileBytes::load(&*file, name, 0, length).ok()?)
 }
 
-/// A group's filters are merged each time that so many segments have come: few are left
-/// to be asked one by one, and what is written is small beside the segments.
+/// A group is merged anew each time that it has got this many segments more: few segments are
+/// probed one by one, and what is written is small beside the segments themselves.
 const MERGED_STEP: u64 = 16;
-/// Segments kept open for their filters alone. Two groups' worth are always.
+/// The most segments kept open for their filters alone.
 const SINGLES_MAX: usize = 1024;
-/// Keys whose places in a group are fetched before they are looked at.
+/// Keys whose slots in a group are prefetched ahead of the probe.
 const KEYS_AHEAD: usize = 8;
-/// More bytes than a group has.
+/// The most bytes of a group's file that are read.
 const GROUP_BYTES_MAX: usize = 1 << 30;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The footer: the last bytes of a `.seg` file, which say where all else is.
+//! The footer: the last 1024 bytes of a `.seg` file, which say what it holds and where.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, StoreId};
 use crate::segment::pages::PAGE_BYTES;
 
-/// Size of the footer.
+/// Bytes of a footer, whatever the segment holds.
 pub(crate) const FOOTER_BYTES: usize = 1024;
 
 /// What a sealed segment holds and where.
@@ -15,20 +15,21 @@ pub(crate) struct Footer {
     pub(crate) store: StoreId,
     pub(crate) segment: u64,
     pub(crate) first_seq: u64,
-    /// Events, versions, and the places of those that were lost.
+    /// Events and versions, with those that were lost to damage.
     pub(crate) rows: u32,
     pub(crate) events: u32,
     pub(crate) versions: u32,
-    /// Chunks of the heap, texts, blocks with the gaps between them.
+    /// Chunks of the heap, texts of the string table, entries of the block list.
     pub(crate) chunks: u32,
     pub(crate) texts: u32,
     pub(crate) blocks: u32,
-    /// The least and the greatest time of an event; the greater first if there is none.
+    /// The least and the greatest time of an event. Without events the least is
+    /// `i64::MAX` and the greatest `i64::MIN`.
     pub(crate) time_min_ns: i64,
     pub(crate) time_max_ns: i64,
     /// When the last block was written.
     pub(crate) written_ns: i64,
-    /// Bytes of the records before compression, and where those of other kinds
+    /// Bytes of the heap before compression, and where in it the records of other kinds
     /// than events and versions begin.
     pub(crate) raw_bytes: u64,
     pub(crate) others_at: u64,
@@ -36,34 +37,34 @@ pub(crate) struct Footer {
     pub(crate) log_bytes: u64,
     /// Length of the `.idx` file.
     pub(crate) index_bytes: u64,
-    /// The oldest event that its anchors and the children of its late parents are; its
-    /// own first where those are none before it.
+    /// The least sequence number among its anchors, the children of its late parents and
+    /// its own rows: expiring that event changes what is above rows of this segment.
     pub(crate) reach: u64,
-    /// Claims that stand in it, and links that it marks as closing a cycle.
+    /// Asserted links that stand in it, and cycle edges that it marks.
     pub(crate) claims: u32,
     pub(crate) marks: u32,
-    /// Keys of which it has what was carried into it.
+    /// Keys of state for which values were carried over into it.
     pub(crate) carried: u32,
     pub(crate) sections: [Section; SECTIONS],
-    /// The digest of the block before the first, and of the last.
+    /// The digests of the block before its first, and of its last.
     pub(crate) before: Digest,
     pub(crate) last: Digest,
     /// The digest of the section [`PAGE_DIGESTS`].
     pub(crate) pages: Digest,
-    /// The digest of the section [`DICTIONARY`]: segments that were sealed one after
-    /// the other have the same one.
+    /// The digest of the section [`DICTIONARY`]. Segments sealed in a row share a
+    /// dictionary, so that decoders are keyed by this.
     pub(crate) dictionary: Digest,
 }
 
-/// Where a section lies in the file.
+/// The range of a section in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Section {
     pub(crate) offset: u64,
     pub(crate) length: u64,
 }
 
-/// The sections in the order in which they lie in the file. The pages of those
-/// between the first and the last have their digests in the last.
+/// The sections in the order of the file. The last has the digests of the pages of all
+/// others but the heap, whose chunks have digests in [`CHUNKS`].
 pub(crate) const HEAP: usize = 0;
 pub(crate) const CHUNKS: usize = 1;
 pub(crate) const DICTIONARY: usize = 2;
@@ -117,7 +118,7 @@ impl Footer {
         out.bytes
     }
 
-    /// The digest that the footer bears, by which a manifest names the file.
+    /// The footer's own digest, by which the manifest identifies the file.
     pub(crate) fn digest(&self) -> Digest {
         let bytes = self.to_bytes();
         let mut digest = [0; 32];
@@ -125,8 +126,8 @@ impl Footer {
         digest
     }
 
-    /// Reads the footer of a file of `file_length` bytes. `expected` is the digest
-    /// that the manifest has of it.
+    /// Parses the footer of a file of `file_length` bytes. `expected` is the footer's digest
+    /// in the manifest. The sections of a footer that parses fill the file.
     pub(crate) fn parse(
         bytes: &[u8; FOOTER_BYTES],
         name: &str,
@@ -197,13 +198,13 @@ impl Footer {
         offset..offset + length
     }
 
-    /// Where the pages that have digests begin and end.
+    /// The range of the pages that have digests.
     pub(crate) fn paged(&self) -> Range<u64> {
         self.sections[CHUNKS].offset..self.sections[PAGE_DIGESTS].offset
     }
 
-    /// What is wrong with the places of the sections: they follow each other, each
-    /// at the beginning of a page, and fill the file.
+    /// Checks that the sections follow each other, each at the beginning of a page, and
+    /// fill the file. Lengths taken from a footer are trusted from here on.
     fn check(&self, file_length: u64) -> std::result::Result<(), String> {
         let mut end = 0_u64;
         for Section { offset, length } in self.sections {
@@ -227,7 +228,7 @@ impl Footer {
     }
 }
 
-/// Writes or reads fields one after the other.
+/// Writes or reads fixed-size fields in sequence.
 struct Fields {
     bytes: [u8; FOOTER_BYTES],
     at: usize,
@@ -263,7 +264,7 @@ impl Fields {
 const MAGIC: [u8; 8] = *b"frbrSEG\n";
 /// The version of the format that this code writes, and the only one it reads.
 const SEG_VERSION: u32 = 1;
-/// Where in the footer its digest stands: all before it is digested.
+/// The offset of the footer's digest, which covers all bytes before it.
 const DIGEST_AT: usize = FOOTER_BYTES - 32;
 /// Size of a page's digest.
 const DIGEST_BYTES: u64 = 16;

@@ -1,5 +1,5 @@
-//! Tables of ids found by a number: the parents that are not rows of a segment,
-//! the anchors of earlier segments, the text ids.
+//! Tables of ids by number: parents that are in no row of the segment, anchors in earlier
+//! segments, and text ids.
 
 use std::ops::Range;
 use std::str::from_utf8;
@@ -9,14 +9,13 @@ use crate::base::id::EventId;
 use crate::segment::output::{Output, field};
 use crate::segment::pages::Pages;
 
-/// Writes a table; the numbers ascend. Ids next to each other that are the same
-/// are written once.
+/// Writes a table of ids whose numbers ascend. Equal neighbours share one copy of the id.
 pub(crate) fn write<I>(out: &mut Output, ids: impl Fn() -> I) -> Result<()>
 where
     I: Iterator<Item = (u64, EventId)>,
 {
     out.write(&(ids().count() as u64).to_le_bytes())?;
-    // Twice through the ids rather than all of them in memory.
+    // Two passes over the ids take less memory than keeping them all.
     let (mut at, mut next, mut before) = (0, 0, None);
     for (number, id) in ids() {
         if before.as_ref() != Some(&id) {
@@ -50,7 +49,7 @@ where
     Ok(())
 }
 
-/// A table in a sealed file.
+/// A table in the pages of a sealed file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IdTable<'a> {
     pages: &'a Pages,
@@ -79,13 +78,13 @@ impl<'a> IdTable<'a> {
         Ok(None)
     }
 
-    /// One of its entries, in order.
+    /// The entry at this index, in ascending order of numbers.
     pub(crate) fn at(&self, at: usize) -> Result<(u64, EventId)> {
         let (number, offset) = self.entry(at)?;
         Ok((number, self.id(self.len()?, offset)?))
     }
 
-    /// The numbers below this one, ascending. O(those).
+    /// The numbers below this one, ascending. O(numbers returned).
     pub(crate) fn numbers_below(&self, end: u64) -> Result<Vec<u64>> {
         let mut numbers = Vec::new();
         for at in 0..self.len()? {
@@ -98,7 +97,7 @@ impl<'a> IdTable<'a> {
         Ok(numbers)
     }
 
-    /// How many numbers it has.
+    /// The number of entries.
     pub(crate) fn len(&self) -> Result<usize> {
         let count = usize::try_from(u64::from_le_bytes(*self.pages.array(self.range.start)?));
         match count {
@@ -133,13 +132,13 @@ fn damaged(what: &str) -> Error {
     Error::damaged(format!("expected a table of ids, found one with {what}"))
 }
 
-/// Bytes that an id takes: one for what it is, then its own.
+/// Encoded bytes of an id: a length or [`UUID`], then its own.
 fn encoded_len(id: &EventId) -> usize {
     1 + id.as_text().map_or(16, str::len)
 }
 
-/// Stands for the length of a UUID; texts have at least one byte.
+/// In place of a length: a UUID follows. Texts have at least one byte.
 const UUID: u8 = 0;
 const COUNT_BYTES: usize = 8;
-/// A number and where its id begins.
+/// The number and the offset of its id.
 const ENTRY_BYTES: usize = 12;

@@ -1,10 +1,10 @@
-//! Late parents: the events of a segment that events of the segments right before it
-//! name and were stored without.
+//! Late parents: events of a segment that an event of one of the segments right before it
+//! names as its parent.
 //!
-//! Such a link stands in no spine, since its child's segment was full when its parent
-//! came. It could be found by the parent's id, which costs a look-up in all segments;
-//! here it costs a search in one small table, and it is there still once the child's
-//! segment has expired. Who is waited for from further back is found by the id alone.
+//! The child was stored without its parent, and its segment was full when the parent came, so
+//! that no spine has the link. A lookup of the parent's id finds it too, at the price of a
+//! probe of every segment; the table costs one binary search and outlives the child's segment.
+//! Parents that come more than [`LATE_SEGMENTS`] later are found by the lookup alone.
 
 use std::ops::Range;
 
@@ -12,19 +12,19 @@ use crate::base::error::{Error, Result};
 use crate::segment::output::{Output, field};
 use crate::segment::pages::Pages;
 
-/// A link to a late parent, and where that lies in its piece.
+/// A late parent: its child, its row and its place in the lineage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LateParent {
-    /// The sequence number of the event that names it.
+    /// The sequence number of the event that names it as its parent.
     pub(crate) child: u64,
-    /// Its row.
+    /// The parent's row.
     pub(crate) row: u32,
-    /// The anchor of its piece, and how far below that it lies.
+    /// The parent's anchor and its depth below that.
     pub(crate) anchor: u64,
     pub(crate) depth: u32,
 }
 
-/// Writes a table; the children ascend.
+/// Writes a table of late parents whose children ascend.
 pub(crate) fn write(out: &mut Output, parents: &[LateParent]) -> Result<()> {
     debug_assert!(parents.is_sorted_by(|a, b| a.child < b.child), "each child once");
     parents.iter().try_for_each(|late| {
@@ -35,7 +35,7 @@ pub(crate) fn write(out: &mut Output, parents: &[LateParent]) -> Result<()> {
     })
 }
 
-/// A table in a sealed file.
+/// A table in the pages of a sealed file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LateTable<'a> {
     pages: &'a Pages,
@@ -48,7 +48,7 @@ impl<'a> LateTable<'a> {
         Self { pages, range }
     }
 
-    /// The parent of this child, of a segment of so many rows. O(log n).
+    /// The late parent of this child, in a segment of `rows` rows. O(log n).
     pub(crate) fn find(&self, child: u64, rows: u32) -> Result<Option<LateParent>> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
@@ -69,12 +69,12 @@ impl<'a> LateTable<'a> {
         Ok(None)
     }
 
-    /// How many there are.
+    /// The number of entries.
     pub(crate) fn len(&self) -> usize {
         self.range.len() / ENTRY_BYTES
     }
 
-    /// One of them, in the order of the children.
+    /// The entry at this index, in ascending order of children.
     pub(crate) fn entry(&self, at: usize) -> Result<LateParent> {
         let bytes: &[u8; ENTRY_BYTES] = self.pages.array(self.range.start + at * ENTRY_BYTES)?;
         Ok(LateParent {
@@ -86,8 +86,8 @@ impl<'a> LateTable<'a> {
     }
 }
 
-/// Segments before a sealed one whose events are asked whether they wait for one of its
-/// own, and so segments behind an event's that are asked for its late parent.
+/// How many segments before a new one are searched for children of its events when it is
+/// sealed; and so how many behind an event's own are searched for its late parent.
 pub(crate) const LATE_SEGMENTS: usize = 4;
 /// Child, anchor, row and depth.
 const ENTRY_BYTES: usize = 24;

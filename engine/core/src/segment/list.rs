@@ -1,4 +1,5 @@
-//! The sealed segments that a snapshot sees, and what is known of all of them.
+//! The sealed segments that a snapshot sees, and up to where in the list a lookup can find
+//! anything.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,18 +16,17 @@ pub(crate) struct SealedList {
 }
 
 impl SealedList {
-    /// How many segments there are up to the last in which a claim stands: behind it
-    /// nobody need be asked for one.
+    /// The end of the segments that have an asserted link: lookups of one stop there.
     pub(crate) fn claims_end(&self) -> usize {
         self.claims_end
     }
 
-    /// The same of those that mark a link as closing a cycle.
+    /// The end of the segments that mark a cycle edge.
     pub(crate) fn marks_end(&self) -> usize {
         self.marks_end
     }
 
-    /// The same of those that state was carried into.
+    /// The end of the segments that have state carried over into them.
     pub(crate) fn carried_end(&self) -> usize {
         self.carried_end
     }

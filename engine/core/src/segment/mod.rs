@@ -1,8 +1,8 @@
-//! Sealed segments: what a log becomes once it is full, and how it is read.
+//! Sealed segments, read from their files.
 //!
-//! A sealed segment is two files that never change. The `.seg` holds the records,
-//! the spine and the tables from which all else can be made again; the `.idx` is
-//! the redb index made from it.
+//! A sealed segment is two files that never change. The `.seg` holds the records, the
+//! spine and the tables; the `.idx` is a redb index that can be rebuilt from the `.seg`.
+//! [`seal`](crate::seal) writes both.
 
 pub(crate) mod blocks;
 pub(crate) mod chunks;

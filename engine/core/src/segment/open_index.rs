@@ -1,4 +1,4 @@
-//! Opening a segment's index, and making it again where it can't be opened.
+//! Opens the index of a segment, and rebuilds one that is missing or damaged.
 
 use std::io;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::segment::rebuild::Replayed;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
 
-/// Opens the index of a segment. One that is missing or damaged is made again from
-/// the segment: O(its events). Where the store can be written, so is the file. Returns
-/// the pages of the file too, where they are what is read.
+/// Opens the index of a segment. One that is missing or damaged is rebuilt from the segment,
+/// in O(events), and written where the store is `writable`; `tell` gets a warning. Returns the
+/// pages of the file too, unless the index is in memory.
 pub(crate) fn open(
     storage: &dyn Storage,
     file: &SegFile,
@@ -28,7 +28,7 @@ pub(crate) fn open(
     let name = idx_name(file.footer().segment);
     let reason = match open_file(storage, file, &name) {
         Ok((index, pages)) => return Ok((index, Some(pages))),
-        Err(error) if error.io_kind().is_some_and(|kind| !can_be_made_again(kind)) => {
+        Err(error) if error.io_kind().is_some_and(|kind| !can_be_rebuilt(kind)) => {
             return Err(error);
         }
         Err(error) => error,
@@ -44,12 +44,12 @@ pub(crate) fn open(
     Ok((SegmentIndex::open(&name, bytes, footer.first_seq, footer.rows)?, None))
 }
 
-/// Whether there is no index to be read: none of its name, or no regular file.
-fn can_be_made_again(kind: io::ErrorKind) -> bool {
+/// Whether there is no index to read: no file of its name, or no regular one.
+fn can_be_rebuilt(kind: io::ErrorKind) -> bool {
     matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::InvalidData)
 }
 
-/// The bytes of a segment's index, made from the segment.
+/// Rebuilds the bytes of a segment's index from the segment.
 pub(crate) fn rebuild(file: &SegFile, cache: &ChunkCache) -> Result<Vec<u8>> {
     let replayed = file.replay(cache)?;
     let mut entries = Vec::with_capacity(file.footer().rows as usize);
@@ -59,7 +59,7 @@ pub(crate) fn rebuild(file: &SegFile, cache: &ChunkCache) -> Result<Vec<u8>> {
     made_of(file, &replayed, &entries, cache)
 }
 
-/// The bytes of the index of a segment that was replayed and whose spine is read.
+/// Builds the bytes of a segment's index from its replayed log and its spine.
 pub(crate) fn made_of(
     file: &SegFile,
     replayed: &Replayed,
@@ -78,8 +78,7 @@ pub(crate) fn made_of(
     build(source, digest, &value)
 }
 
-/// All bytes of an index file that should have so many; what is beyond twice as many
-/// is left out.
+/// Reads an index file that should have `expected` bytes, and at most twice as many.
 pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Result<Vec<u8>> {
     let file = storage.open(name).map_err(|error| Error::io("open", name, error))?;
     let length = file.len().map_err(|error| Error::io("read the length of", name, error))?;
@@ -89,8 +88,8 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
     Ok(bytes)
 }
 
-/// The bytes of the index of a log. `digest` gives that of a version's content,
-/// `state_value` the value of the record of state at an offset of the log.
+/// Builds the bytes of an index. `digest` returns the content digest of a version's row,
+/// `state_value` the value of the state record at an offset of the log.
 pub(crate) fn build(
     IndexSource { index, first_seq, entries, slots, others }: IndexSource<'_>,
     digest: impl Fn(u32) -> Result<ContentDigest>,
@@ -110,7 +109,7 @@ pub(crate) fn build(
     index::build(index, entries, first_seq, extra, state_value)
 }
 
-/// Where in the heap a record lies that is no event, by where in the log it does.
+/// The heap address of a record that is no event, by its offset in the log.
 fn in_heap(others: &[(u64, u32)], offset: u64) -> Result<u32> {
     let found = others.binary_search_by_key(&offset, |&(offset, _)| offset);
     let at = found.map_err(|_| {
@@ -119,12 +118,12 @@ fn in_heap(others: &[(u64, u32)], offset: u64) -> Result<u32> {
     Ok(others[at].1)
 }
 
-/// Writes an index file beside and gives it its name.
+/// Writes an index file under another name, syncs it and renames it.
 pub(crate) fn write(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<()> {
     let next = format!("{name}.next");
     let file = storage.create(&next).map_err(|error| Error::io("make", &next, error))?;
-    for (at, piece) in (0..).step_by(PIECE_BYTES).zip(bytes.chunks(PIECE_BYTES)) {
-        file.write_at(piece, at).map_err(|error| Error::io("write", &next, error))?;
+    for (at, part) in (0..).step_by(WRITE_BYTES).zip(bytes.chunks(WRITE_BYTES)) {
+        file.write_at(part, at).map_err(|error| Error::io("write", &next, error))?;
     }
     file.sync().map_err(|error| Error::io("sync", &next, error))?;
     storage.rename(&next, name).map_err(|error| Error::io("rename", &next, error))?;
@@ -144,7 +143,7 @@ fn open_file(
     Ok((SegmentIndex::open(name, bytes, footer.first_seq, footer.rows)?, pages))
 }
 
-/// An index file whose pages are checked as they are read.
+/// The pages of an index file, checked as they are read.
 #[derive(Debug)]
 struct IndexPages(Arc<Pages>);
 
@@ -175,7 +174,7 @@ impl IndexBytes for Bytes {
     }
 }
 
-/// Bytes of an index that are written at a time. Linux keeps what is written at once in
-/// pieces as large as that, up to 2 MiB, and has all of a piece in memory for one page
-/// of it that is read: so much is counted for it (see `Marks`), and no more.
-const PIECE_BYTES: usize = 64 << 10;
+/// Bytes of an index that are written at a time. Linux caches what is written at once as one
+/// folio of up to 2 MiB and keeps all of it in memory for one page that is read; `Marks` counts
+/// runs of this size, so larger writes would take more memory than is counted.
+const WRITE_BYTES: usize = 64 << 10;

@@ -1,23 +1,23 @@
-//! Writing a sealed file from its first byte to its last.
+//! Writes a sealed file front to back.
 
 use crate::base::error::{Error, Result};
 use crate::segment::pages::{PAGE_BYTES, PageDigest, page_digest};
 use crate::storage::{Storage, StorageFile};
 
-/// A file in the making. What is written goes through a buffer of whole pages;
-/// the pages from [`start_digests`](Output::start_digests) on are digested.
+/// A file being written, through a buffer of whole pages. The pages from
+/// [`start_digests`](Output::start_digests) on are digested.
 #[derive(Debug)]
 pub(crate) struct Output {
     file: Box<dyn StorageFile>,
     name: String,
     buffer: Vec<u8>,
-    /// Bytes written to the file: a multiple of a page.
+    /// Bytes written to the file: whole pages.
     flushed: u64,
     digests: Option<Vec<PageDigest>>,
 }
 
 impl Output {
-    /// Makes the file.
+    /// Creates the file.
     pub(crate) fn create(storage: &dyn Storage, name: &str) -> Result<Self> {
         let file = storage.create(name).map_err(|error| Error::io("make", name, error))?;
         Ok(Self {
@@ -29,7 +29,7 @@ impl Output {
         })
     }
 
-    /// Where the next byte goes.
+    /// The offset of the next byte.
     pub(crate) fn position(&self) -> u64 {
         self.flushed + self.buffer.len() as u64
     }
@@ -53,7 +53,7 @@ impl Output {
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Keeps the digests of the pages from here on, which is where a page begins.
+    /// Pads to a page and digests every page from here on.
     pub(crate) fn start_digests(&mut self) -> Result<()> {
         self.pad()?;
         self.flush()?;
@@ -61,14 +61,15 @@ impl Output {
         Ok(())
     }
 
-    /// The digests of the pages since [`start_digests`](Output::start_digests).
+    /// Pads to a page and returns the digests of the pages since
+    /// [`start_digests`](Output::start_digests).
     pub(crate) fn end_digests(&mut self) -> Result<Vec<PageDigest>> {
         self.pad()?;
         self.flush()?;
         Ok(self.digests.take().unwrap_or_default())
     }
 
-    /// Writes what is left and syncs the file. Returns its length.
+    /// Writes the rest of the buffer and syncs the file. Returns its length.
     pub(crate) fn finish(mut self) -> Result<u64> {
         self.flush()?;
         self.file.sync().map_err(|error| Error::io("sync", &self.name, error))?;
@@ -88,13 +89,12 @@ impl Output {
     }
 }
 
-/// `N` bytes of a fixed-size entry, from `at` on.
+/// The `N` bytes at `at` of a fixed-size entry.
 pub(crate) fn field<const N: usize>(entry: &[u8], at: usize) -> [u8; N] {
     let mut field = [0; N];
     field.copy_from_slice(&entry[at..at + N]);
     field
 }
 
-/// Bytes written at a time; whole pages, as many as come into memory with one of them
-/// when they are read.
+/// Bytes written at a time: as many as come into memory with one page that is read.
 const BUFFER_BYTES: usize = 16 * PAGE_BYTES;

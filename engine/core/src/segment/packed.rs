@@ -1,11 +1,9 @@
-//! Events and versions as the heap has them: without what the segment says of them
-//! elsewhere.
+//! Packed records: events and versions without what the segment has of them elsewhere.
 //!
-//! A record of the log is for half a small event what the spine, the ids and the
-//! string table of the segment say too, and what it takes to read it in place. Here
-//! the labels, the tokens and the payload are left, and the few bits that the spine
-//! does not keep for a version. Whoever packs a record unpacks it again and compares:
-//! one that does not come back byte for byte stays as it was in the log.
+//! Half of a small record of the log repeats the spine, the ids and the string table, or is
+//! there so that it can be read in place. A packed record has the labels, the tokens and the
+//! payload, and the few bits of a version that the spine doesn't keep. The packer unpacks each
+//! record again: one that does not come back byte for byte is stored as it was in the log.
 
 use std::ops::Range;
 
@@ -21,7 +19,7 @@ use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, FRAME_BYTES, Frame, RecordKind, padded};
 
-/// What the segment says of an event or a version beside its record.
+/// What the segment has of a row outside its packed record.
 #[derive(Clone, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) id: EventId,
@@ -33,12 +31,12 @@ pub(crate) struct Known<'a> {
     pub(crate) session: Option<&'a str>,
 }
 
-/// How a record lies in the heap.
+/// The layout of a record in the heap.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// Whether it is packed; else it is as it was in the log.
+    /// Whether it is packed or as it was in the log.
     pub(crate) packed: bool,
-    /// Where the payload begins.
+    /// The offset of the payload in the record.
     pub(crate) payload_start: usize,
     pub(crate) payload_len: Option<usize>,
 }
@@ -50,7 +48,7 @@ pub(crate) struct Packer {
     front: AlignedVec<ALIGN>,
 }
 
-/// A packed record in the heap, sharing the bytes of its chunk.
+/// A packed record that shares the bytes of its chunk.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedView {
     bytes: LogBytes,
@@ -58,25 +56,25 @@ pub(crate) struct PackedView {
     payload: Option<Range<u32>>,
 }
 
-/// What is read of a packed record, its payload aside.
+/// The fields of a packed record, its payload aside.
 #[derive(Debug)]
 struct Front<'a> {
     kind: RecordKind,
     flags: u8,
-    /// The parent where it stands in the record.
+    /// The parent, where it is in the record.
     parent: Option<EventId>,
     payload_len: Option<usize>,
-    /// The lengths of the labels' keys and values in turn, and all of them as one.
+    /// The lengths of the labels' keys and values, alternating, and their joined text.
     label_lens: &'a [u8],
     labels: &'a str,
     usage: Option<Usage>,
-    /// Bytes up to here.
+    /// Bytes of these fields.
     len: usize,
 }
 
 impl Shape {
-    /// Reads how the record lies that begins with `bytes`. `room` is how many bytes
-    /// there are from its first byte on.
+    /// Reads the layout of the record that begins with `bytes`, of which at most `room`
+    /// bytes can be its own.
     pub(crate) fn read(bytes: &[u8], room: u64) -> Result<Self> {
         if bytes.first().is_none_or(|first| first & PACKED == 0) {
             let frame = Frame::parse(bytes, room)?;
@@ -95,15 +93,15 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Bytes of the whole record.
+    /// The length of the record.
     pub(crate) fn len(&self) -> usize {
         padded(self.payload_start + self.payload_len.unwrap_or(0))
     }
 }
 
 impl Packer {
-    /// Appends the record that begins with `bytes`: all of it, or what comes before
-    /// its payload where that stands `apart`.
+    /// Appends the record that begins with `bytes`: all of it, or its fields alone where
+    /// the payload goes into chunks of its own (`apart`).
     pub(crate) fn pack(
         &mut self,
         bytes: &[u8],
@@ -137,8 +135,8 @@ impl Packer {
     }
 }
 
-/// Appends what comes before the payload in the log of the packed record that begins
-/// with `bytes`.
+/// Unpacks the packed record that begins with `bytes`: appends what it had before its payload
+/// in the log.
 pub(crate) fn unpack_front(
     bytes: &[u8],
     known: &Known<'_>,
@@ -152,8 +150,8 @@ pub(crate) fn unpack_front(
 }
 
 impl PackedView {
-    /// The packed record that begins at `start` of `bytes`. The payload may be missing
-    /// from `bytes` if `with_payload` is not asked for.
+    /// The packed record that begins at `start` of `bytes`. Without `with_payload` the
+    /// payload may be missing from `bytes`.
     pub(crate) fn new(
         bytes: LogBytes,
         start: usize,
@@ -196,7 +194,7 @@ impl PackedView {
         self.front().usage
     }
 
-    /// Bytes of memory that the view holds.
+    /// Bytes of memory that it holds; none where they are mapped.
     pub(crate) fn own_bytes(&self) -> usize {
         match &self.bytes {
             LogBytes::Mapped(_) => 0,
@@ -256,7 +254,7 @@ impl<'a> Front<'a> {
         if self.flags & APART == 0 { self.len } else { padded(self.len) }
     }
 
-    /// The fields as they were in the log.
+    /// Restores the fields as they were in the log.
     fn unpack(&self, known: &Known<'_>, meta: &mut EventMeta) {
         let parent = match self.flags & (PARENT | OWN_PARENT) {
             0 => None,

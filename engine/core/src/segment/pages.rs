@@ -1,7 +1,7 @@
 //! Pages of a sealed file, each checked against its digest before it is first read.
 //!
-//! redb and the spine trust the bytes that they read. Here a page is digested once,
-//! when it is first touched; from then on a read costs the test of one bit.
+//! The spine and redb trust the bytes that they read. A page is digested when it is first
+//! touched; from then on a read costs the test of one bit.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -16,55 +16,55 @@ use crate::storage::{Map, StorageFile};
 /// Size of a page. Sections of a sealed file begin at multiples of it.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
-/// The 128 bits of XXH3 over a page. They tell damage, which is all that is asked of
-/// them: who could forge a page could forge the digests too.
+/// XXH3-128 of a page. It detects damage and need not resist forgery: whoever can forge a page
+/// can forge its digest.
 pub(crate) type PageDigest = [u8; 16];
 
-/// The digest of a page, or of any other piece of a sealed file.
+/// The digest of a page or a chunk.
 pub(crate) fn page_digest(page: &[u8]) -> PageDigest {
     XxHash3_128::oneshot(page).to_le_bytes()
 }
 
-/// The digests of all pages; the last page may be shorter.
+/// The digests of all pages of a file; the last page may be shorter.
 pub(crate) fn page_digests(bytes: &[u8]) -> Vec<PageDigest> {
     bytes.chunks(PAGE_BYTES).map(page_digest).collect()
 }
 
-/// A stretch of a file: mapped, or read where the storage has no maps.
+/// A range of a file: mapped, or read into memory where the storage has no maps.
 #[derive(Debug)]
 pub(crate) enum FileBytes {
     Mapped(Map),
     Read(Vec<u8>),
 }
 
-/// Digests of pages, as they lie in a file. Who made it has checked them.
+/// Page digests in the bytes of a file. The creator has checked those bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Digests {
     bytes: Arc<FileBytes>,
     range: Range<usize>,
 }
 
-/// A stretch of a file whose pages are checked as they are read.
+/// A range of a file whose pages are checked as they are read.
 pub(crate) struct Pages {
     bytes: Arc<FileBytes>,
-    /// How many of the bytes are pages; what follows is checked otherwise.
+    /// How many of the bytes are pages. What follows is checked in other ways.
     length: usize,
     digests: Digests,
     checked: Marks,
     name: String,
-    /// Where in the file the pages begin, for messages.
+    /// The offset of the pages in the file, for error messages.
     offset: u64,
 }
 
-/// A bit for each page.
+/// A set of pages: a bit for each.
 pub(crate) struct Marks {
     words: Box<[AtomicU64]>,
-    /// Runs of 16 that have a mark.
+    /// Runs of 16 pages with at least one in the set.
     runs: AtomicUsize,
 }
 
 impl FileBytes {
-    /// Maps a stretch of a file, or reads it where there are no maps.
+    /// Maps a range of a file, or reads it where there are no maps.
     pub(crate) fn load(
         file: &dyn StorageFile,
         name: &str,
@@ -77,7 +77,7 @@ impl FileBytes {
             map.expect_jumps();
             return Ok(Self::Mapped(map));
         }
-        // The caller took the length from the file's own.
+        // The caller bounded the length by that of the file.
         let mut bytes = vec![0; length];
         let read = file.read_at(&mut bytes, offset).map_err(io("read", name))?;
         if read < length {
@@ -88,7 +88,7 @@ impl FileBytes {
         Ok(Self::Read(bytes))
     }
 
-    /// Gives mapped memory back to the system.
+    /// Releases mapped pages to the system.
     pub(crate) fn release(&self) {
         if let Self::Mapped(map) = self {
             map.release();
@@ -97,7 +97,7 @@ impl FileBytes {
 }
 
 impl FileBytes {
-    /// Has the processor fetch the cache line that `at` lies in, where it is mapped.
+    /// Prefetches the cache line with the byte `at`, where it is mapped.
     pub(crate) fn prefetch_line(&self, at: usize) {
         if let Self::Mapped(map) = self {
             map.prefetch_line(at);
@@ -123,12 +123,12 @@ impl Deref for FileBytes {
 }
 
 impl Digests {
-    /// The digests in this range of the bytes, which the caller has checked.
+    /// The digests in this range of bytes that the caller has checked.
     pub(crate) fn new(bytes: Arc<FileBytes>, range: Range<usize>) -> Self {
         Self { bytes, range }
     }
 
-    /// How many there are.
+    /// The number of pages that they cover.
     pub(crate) fn len(&self) -> usize {
         self.range.len() / size_of::<PageDigest>()
     }
@@ -140,7 +140,7 @@ impl Digests {
 }
 
 impl Pages {
-    /// The first `length` of the bytes, which lie at `offset` of the file `name`.
+    /// The pages in the first `length` of bytes that are at `offset` of the file `name`.
     pub(crate) fn new(
         name: &str,
         bytes: Arc<FileBytes>,
@@ -161,7 +161,7 @@ impl Pages {
         Ok(Self { bytes, length, digests, checked, name: name.to_owned(), offset })
     }
 
-    /// Opens a file that is pages from its first byte to its last.
+    /// Opens a file that consists of pages alone.
     pub(crate) fn open(
         file: &dyn StorageFile,
         name: &str,
@@ -181,12 +181,12 @@ impl Pages {
         Self::new(name, bytes, 0, found as usize, digests)
     }
 
-    /// Bytes there are.
+    /// The number of bytes.
     pub(crate) fn len(&self) -> usize {
         self.length
     }
 
-    /// These bytes, their pages checked.
+    /// The bytes in this range, their pages checked.
     #[inline]
     pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
         if range.start > range.end || range.end > self.length {
@@ -207,26 +207,25 @@ impl Pages {
         self.bytes(at..end)?.first_chunk().ok_or_else(|| self.outside(&(at..end)))
     }
 
-    /// Fills the buffer with the bytes at `at`.
+    /// Copies the bytes at `at` into the buffer, their pages checked.
     pub(crate) fn read(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
         let at = usize::try_from(at).unwrap_or(usize::MAX);
         buffer.copy_from_slice(self.bytes(at..at.saturating_add(buffer.len()))?);
         Ok(())
     }
 
-    /// The bytes behind the pages; not checked.
+    /// All bytes, with no page checked.
     pub(crate) fn file_bytes(&self) -> &Arc<FileBytes> {
         &self.bytes
     }
 
-    /// Bytes of the pages read since the last release: about what of the map is
-    /// in memory.
+    /// Bytes of the pages read since the last release: about as much as the map has in
+    /// memory.
     pub(crate) fn resident_bytes(&self) -> usize {
         self.checked.resident_bytes().min(self.length)
     }
 
-    /// Gives the memory back to the system. Pages are checked again when they are
-    /// next read.
+    /// Releases the pages to the system. They are checked again when they are next read.
     pub(crate) fn release(&self) {
         self.checked.clear();
         self.bytes.release();
@@ -291,8 +290,8 @@ impl Marks {
         self.words.iter().map(|word| word.load(Ordering::Relaxed).count_ones() as usize).sum()
     }
 
-    /// Bytes of a map that are in memory where these pages of it were read, about:
-    /// the system brings in the pages around one too.
+    /// About how many bytes of a map are in memory once these pages were read: the system
+    /// reads the pages around one, too.
     pub(crate) fn resident_bytes(&self) -> usize {
         self.runs.load(Ordering::Relaxed) * RUN_PAGES * PAGE_BYTES
     }
@@ -307,9 +306,9 @@ impl Marks {
     }
 }
 
-/// Pages that Linux brings in with one of them, where it has them at hand.
+/// Pages that Linux maps along with one that is touched, where they are cached.
 const RUN_PAGES: usize = 16;
-/// The marks of a run.
+/// The bits of a run.
 const RUN: u64 = 0xffff;
 
 impl fmt::Debug for Marks {

@@ -1,4 +1,4 @@
-//! Making a log's blocks again from a sealed segment.
+//! Rebuilds the blocks of a log from the segment that it became, byte for byte.
 
 use std::ops::Range;
 
@@ -15,40 +15,40 @@ use crate::segment::blocks::{ListReader, Listed};
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
 
-/// The blocks of the log that a segment was made from, in their order.
+/// Iterates over the blocks of the log that a segment was made from.
 #[derive(Debug)]
 pub(crate) struct Blocks<'s> {
     segment: &'s SegFile,
     cache: &'s ChunkCache,
     list: ListReader<'s>,
     next_row: u32,
-    /// Where the next record of another kind lies, before compression.
+    /// Where in the heap, before compression, the next record of another kind begins.
     next_other: u64,
     last: Digest,
     body: AlignedVec<ALIGN>,
     others: Vec<(u64, u32)>,
 }
 
-/// What comes next in a log.
+/// A rebuilt block of a log, or a gap in it.
 #[derive(Debug)]
 pub(crate) enum Rebuilt {
-    /// A block, its digest checked; its body is in [`Blocks::body`].
+    /// A block whose digest was checked; [`Blocks::body`] has its body.
     Block(Header),
-    /// A stretch that was damaged when the log was sealed.
+    /// A range that was damaged when the log was sealed.
     Gap(Range<u64>),
 }
 
-/// What replaying a segment gives.
+/// The index of a log, replayed from its segment.
 #[derive(Debug)]
 pub(crate) struct Replayed {
     pub(crate) index: Index,
-    /// Where in the log and where in the heap each record lies that is neither an
-    /// event nor a version.
+    /// For each record that is neither an event nor a version, its offset in the log and
+    /// its heap address.
     pub(crate) others: Vec<(u64, u32)>,
 }
 
 impl SegFile {
-    /// The blocks of the log. Memory is bounded by the largest block and the cache.
+    /// The blocks of the log. Takes memory for the largest block and the cache.
     pub(crate) fn blocks<'s>(&'s self, cache: &'s ChunkCache) -> Result<Blocks<'s>> {
         let footer = self.footer();
         let list = ListReader::new(
@@ -70,7 +70,7 @@ impl SegFile {
         })
     }
 
-    /// The index of the log as it was when it was frozen, made from its blocks.
+    /// Replays the blocks into the index that the log had when it was frozen.
     pub(crate) fn replay(&self, cache: &ChunkCache) -> Result<Replayed> {
         let mut replay = Replay::new(self.footer().first_seq);
         let mut others = Vec::new();
@@ -115,13 +115,13 @@ impl Blocks<'_> {
         }
     }
 
-    /// The records of the block found last, as they lay in the log.
+    /// The body of the last block, as it was in the log.
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
 
-    /// The records of that block that are neither events nor versions: where in
-    /// the log and where in the heap each begins.
+    /// The records of the last block that are neither events nor versions: the offset in
+    /// the log and the heap address of each.
     pub(crate) fn others(&self) -> &[(u64, u32)] {
         &self.others
     }
@@ -146,11 +146,11 @@ impl Blocks<'_> {
         )))
     }
 
-    /// Passes over the rows that were lost before a block.
+    /// Skips the rows that were lost before a block.
     fn skip_lost(&mut self, header: &Header) -> Result<()> {
         let first_seq = self.segment.footer().first_seq;
         while first_seq + u64::from(self.next_row) < header.first_seq {
-            // Fails behind the last row, which bounds the loop.
+            // `entry` fails behind the last row, which bounds the loop whatever the header says.
             if !self.segment.entry(self.next_row)?.flags.has(Flags::LOST) {
                 return Err(self.segment.damaged(&format!(
                     "expected row {} in a block, found it in none",
@@ -179,7 +179,7 @@ impl Blocks<'_> {
         Ok(())
     }
 
-    /// Bytes that the block's body still has.
+    /// The bytes that the body still lacks: no record may have more.
     fn room(&self, header: &Header) -> usize {
         header.body_len as usize - self.body.len()
     }

@@ -116,7 +116,7 @@ impl Segments {
 
     /// Takes notice of segments that came, sealed by another process.
     pub(crate) fn look_again(&self) {
-        self.filters.look_again();
+        self.filters.reopen_incomplete();
     }
 
     /// The numbers of the segments in a list that may hold an id or name it.
@@ -145,12 +145,12 @@ impl Segments {
         gone.clone().for_each(|segment| {
             self.open.remove(&segment);
         });
-        self.filters.forget_before(gone.end, gone)
+        self.filters.evict_before(gone.end, gone)
     }
 
     /// Merges the filters of the last segments where they complete a group.
     pub(crate) fn merge_filters(&self, sealed: &[Sealed]) -> Result<()> {
-        self.filters.merge_last(&*self.storage, sealed)
+        self.filters.merge_newest(&*self.storage, sealed)
     }
 
     /// Keeps a sentence for who asks what happened.
@@ -167,8 +167,8 @@ impl Segments {
     }
 
     /// Makes the filters of a group again where that is needed; whether it was.
-    pub(crate) fn mend_group(&self, sealed: &[Sealed], group: u64) -> Result<bool> {
-        self.filters.mend_group(&*self.storage, sealed, group)
+    pub(crate) fn repair_group(&self, sealed: &[Sealed], group: u64) -> Result<bool> {
+        self.filters.repair_group(&*self.storage, sealed, group)
     }
 
     /// What was mended since the last call.

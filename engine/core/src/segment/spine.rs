@@ -1,36 +1,35 @@
-//! The spine: one entry of 64 bytes for each event and version, those of a chain
-//! beside each other, so that a hop from an event to its cause is one cache line, and
-//! mostly the next one.
+//! The spine: an array of 64-byte entries, one for each event and version. A hop from an event
+//! to its cause reads one cache line, mostly the neighbouring one.
 
 use crate::base::limits;
 use crate::base::row::{Flags, NONE};
 
 /// Size of an entry.
 pub(crate) const ENTRY_BYTES: usize = 64;
-/// Rows, slots and texts of a segment are below this: their numbers have 24 bits on
-/// disk, of which all ones say "none".
+/// The end of the numbers of rows, slots and texts: they have 24 bits on disk, of which all
+/// ones stand for none.
 pub(crate) const MAX_NUMBER: u32 = (1 << 24) - 1;
 
-// Each row has at most three texts of its own, and a batch may go beyond the limit.
+// A row has at most three texts of its own, and a batch may exceed the limit of a segment.
 const _: () = assert!(
     3 * (limits::MAX_SEGMENT_EVENTS as usize + limits::MAX_BATCH_RECORDS) < MAX_NUMBER as usize
 );
 
-/// An entry as it lies on disk, which also says where in the spine it and its parent
-/// are.
+/// An entry as it is on disk: with its row, and the slot of its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slotted {
     pub(crate) entry: Entry,
-    /// Which of the segment's rows the entry is of.
+    /// The row that the entry is of.
     pub(crate) row: u32,
-    /// The row and the slot of the stored parent, where it is in the same segment.
+    /// The row and the slot of the parent, where that is in the same segment.
     pub(crate) parent: Option<(u32, u32)>,
 }
 
-/// What the spine holds of an event or a version.
+/// What the spine has of an event or a version.
 ///
-/// Sequence numbers have 48 bits on disk; 0 stands for none. Along stored links
-/// depth falls by exactly one; a hop that breaks this is damage.
+/// Sequence numbers have 48 bits on disk; 0 stands for none. Each hop to a stored parent
+/// lowers the depth by exactly one. Walks rely on it to end, so that a hop that breaks it is
+/// reported as damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// A UUID's bytes, or the digest of a text: see [`Flags::TEXT`].
@@ -39,23 +38,23 @@ pub(crate) struct Entry {
     pub(crate) parent: u64,
     /// The sequence number of the anchor: the topmost event reached by stored links.
     pub(crate) anchor: u64,
-    /// The sequence number of a further ancestor within the piece, by the rule of
-    /// skew-binary jump pointers; 0 for an anchor.
+    /// The skew-binary jump pointer: the sequence number of an ancestor further up towards
+    /// the anchor; 0 for an anchor.
     pub(crate) jump: u64,
     pub(crate) time_ns: i64,
     /// Stored links between the event and its anchor.
     pub(crate) depth: u32,
-    /// Numbers of texts in the segment's string table; `session` may be [`NONE`].
+    /// Numbers in the segment's string table; `session` may be [`NONE`].
     pub(crate) kind: u32,
     pub(crate) instance: u32,
     pub(crate) session: u32,
-    /// Where the record begins in the heap before compression, in units of 16 bytes.
+    /// The heap address of the record: its offset before compression in units of 16 bytes.
     pub(crate) record: u32,
     pub(crate) flags: Flags,
 }
 
 impl Entry {
-    /// The place of an event that was lost to damage.
+    /// The entry of an event that was lost to damage.
     pub(crate) fn lost() -> Self {
         Self {
             key: [0; 16],

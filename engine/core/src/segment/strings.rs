@@ -1,4 +1,4 @@
-//! The texts of a segment: kinds, instances and sessions, by number.
+//! The string table of a segment: kinds, instances and sessions by number.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use crate::base::error::{Error, Result};
 use crate::segment::output::Output;
 use crate::segment::pages::Pages;
 
-/// Writes the texts: where each ends, then all of them in one.
+/// Writes a table: the end of each text, then all texts joined.
 pub(crate) fn write<'a>(
     out: &mut Output,
     texts: impl Iterator<Item = &'a str> + Clone,
@@ -21,7 +21,7 @@ pub(crate) fn write<'a>(
     texts.into_iter().try_for_each(|text| out.write(text.as_bytes()))
 }
 
-/// The text with this number, of `count` in this range of the pages. O(1).
+/// The text with this number of the `count` in this range of the pages. O(1).
 pub(crate) fn text<'p>(
     pages: &'p Pages,
     range: &Range<usize>,
