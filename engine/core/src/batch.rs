@@ -1,16 +1,20 @@
 //! What is written as one, and what became of it.
 
+use std::borrow::Cow;
+
 use crate::base::error::{Error, Result};
 use crate::base::event::{Event, Quarantined};
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::limits;
 use crate::base::link::{Link, Linked};
 use crate::base::options::{Durability, WhenFull};
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::{self, Relationship};
-use crate::state;
+use crate::sessions::state_kinds::{RELATIONSHIP, SESSION};
+use crate::sessions::value;
 use crate::state::checkpoint::Checkpoint;
 
 /// Events, links, quarantined input and checkpoints that are written as one: after a crash
@@ -49,7 +53,8 @@ pub struct Batch {
 /// Something new that is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StateUpdate {
-    pub(crate) family: Family,
+    /// The kind's name; none for a checkpoint.
+    pub(crate) kind: Option<Cow<'static, str>>,
     pub(crate) key: String,
     pub(crate) value: Vec<u8>,
 }
@@ -128,7 +133,39 @@ impl Batch {
     #[must_use]
     pub fn checkpoint(mut self, source: impl Into<String>, position: impl Into<Vec<u8>>) -> Self {
         let (key, value) = (source.into(), position.into());
-        self.state.push(StateUpdate { family: Family::Checkpoint, key, value });
+        self.state.push(StateUpdate { kind: None, key, value });
+        self
+    }
+
+    /// Adds a value of a key of a [kind of state](crate::state::StateKind), which is
+    /// folded behind those that are there. The kind checks it when the batch is written.
+    ///
+    /// An example is at [`StateKind`](crate::state::StateKind).
+    #[must_use]
+    pub fn state(
+        mut self,
+        kind: impl Into<Cow<'static, str>>,
+        key: impl Into<String>,
+        value: impl Into<Vec<u8>>,
+    ) -> Self {
+        let (kind, key, value) = (Some(kind.into()), key.into(), value.into());
+        self.state.push(StateUpdate { kind, key, value });
+        self
+    }
+
+    /// Has writing the batch fail with this error: for what adds records to a batch and
+    /// found that it can't. Of several, the last counts.
+    ///
+    /// ```
+    /// use forebear::{Batch, Error, Store};
+    ///
+    /// let batch = Batch::new().refuse(Error::invalid("expected a port, found \"x\""));
+    /// assert!(Store::in_memory()?.write(batch).is_err_and(|error| error.is_invalid()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn refuse(mut self, error: Error) -> Self {
+        self.refused = Some(error);
         self
     }
 
@@ -145,18 +182,15 @@ impl Batch {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
-    pub fn session(mut self, patch: SessionPatch) -> Self {
+    pub fn session(self, patch: SessionPatch) -> Self {
         let relationship = patch.relationship();
-        match patch.fields().and_then(state::session::of_patch) {
-            Ok(value) => {
-                let (family, key) = (Family::Session, patch.id);
-                self.state.push(StateUpdate { family, key, value });
-            }
-            Err(error) => self.refused = Some(error),
-        }
+        let batch = match patch.fields().and_then(value::of_patch) {
+            Ok(value) => self.state(SESSION, patch.id, value),
+            Err(error) => return self.refuse(error),
+        };
         match relationship {
-            Some(relationship) => self.relate(relationship),
-            None => self,
+            Some(relationship) => batch.relate(relationship),
+            None => batch,
         }
     }
 
@@ -172,17 +206,15 @@ impl Batch {
     /// ```
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "a batch takes what it is given")]
-    pub fn relate(mut self, relationship: Relationship) -> Self {
-        match relationship.fields().and_then(state::session::object) {
+    pub fn relate(self, relationship: Relationship) -> Self {
+        match relationship.fields().and_then(value::object) {
             Ok(value) => {
-                let family = Family::Relationship;
-                for key in relationship::keys(&relationship.parent, &relationship.child) {
-                    self.state.push(StateUpdate { family, key, value: value.clone().into() });
-                }
+                let keys = relationship::keys(&relationship.parent, &relationship.child);
+                keys.into_iter()
+                    .fold(self, |batch, key| batch.state(RELATIONSHIP, key, value.clone()))
             }
-            Err(error) => self.refused = Some(error),
+            Err(error) => self.refuse(error),
         }
-        self
     }
 
     /// Sets what the acknowledgement means, for this batch only.
@@ -240,21 +272,22 @@ impl Batch {
         self.len() == 0
     }
 
-    /// Encodes all records. One event after the other is freed.
-    pub(crate) fn encode(self) -> EncodedBatch {
+    /// Encodes all records, state by the numbers that `kinds` give it, or where there
+    /// are none by name. One event after the other is freed.
+    pub(crate) fn encode(self, kinds: Option<&Kinds>) -> Result<EncodedBatch> {
         let mut encoder = Encoder::new(self.events.len());
         self.events.into_iter().for_each(|event| encoder.event(&event));
-        let state = |update: StateUpdate| Encoded::state(update.family, update.key, &update.value);
-        EncodedBatch {
+        let state = |update: StateUpdate| update.encode(kinds);
+        Ok(EncodedBatch {
             events: encoder.finish(),
             links: self.links.iter().map(Encoded::link).collect(),
             quarantined: self.quarantined.into_iter().map(Encoded::quarantined).collect(),
-            state: self.state.into_iter().map(state).collect(),
-        }
+            state: self.state.into_iter().map(state).collect::<Result<_>>()?,
+        })
     }
 
     /// Checks the number of records and every field.
-    pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
+    pub(crate) fn validate(&self, max_payload: usize, kinds: &Kinds) -> Result<()> {
         if let Some(error) = &self.refused {
             return Err(error.clone());
         }
@@ -264,20 +297,31 @@ impl Batch {
         self.events.iter().try_for_each(|event| event.validate(max_payload))?;
         self.links.iter().try_for_each(Link::validate)?;
         self.quarantined.iter().try_for_each(|input| input.validate(max_payload))?;
-        self.state.iter().try_for_each(StateUpdate::validate)
+        self.state.iter().try_for_each(|update| update.validate(max_payload, kinds))
     }
 }
 
 impl StateUpdate {
-    pub(crate) fn validate(&self) -> Result<()> {
-        match self.family {
-            Family::Checkpoint => Checkpoint::validate(&self.key, &self.value),
-            // What was put together here fits; what was handed in may not.
-            Family::Session => state::session::check_patch(&self.key, &self.value),
-            Family::Relationship => relationship::check(&self.key, &self.value),
-            // Nobody hands it in: the writer writes it down by itself.
-            Family::Lineage => Ok(()),
+    pub(crate) fn validate(&self, max_payload: usize, kinds: &Kinds) -> Result<()> {
+        let Some(kind) = &self.kind else { return Checkpoint::validate(&self.key, &self.value) };
+        let most = limits::MAX_STATE_KEY_BYTES;
+        if self.key.is_empty() || self.key.len() > most {
+            return Err(Error::too_long("key of state", most, self.key.len()));
         }
+        if self.value.len() > max_payload {
+            return Err(Error::too_long("value of state", max_payload, self.value.len()));
+        }
+        kinds.validate(kinds.id(kind)?, &self.key, &self.value)
+    }
+
+    /// Encodes it by the number that `kinds` give its kind, or by name.
+    pub(crate) fn encode(self, kinds: Option<&Kinds>) -> Result<Encoded> {
+        let Self { kind, key, value } = self;
+        Ok(match (kind, kinds) {
+            (None, _) => Encoded::state(KindId::CHECKPOINT, key, &value),
+            (Some(kind), Some(kinds)) => Encoded::state(kinds.id(&kind)?, key, &value),
+            (Some(kind), None) => Encoded::named_state(kind.into_owned(), key, &value),
+        })
     }
 }
 

@@ -108,8 +108,9 @@ impl Decode for Decoding {
         let batch = outcome.unwrap_or_else(|_| {
             Err(Error::invalid(format!("the decoder {:?} panicked", foreign.decoder)))
         })?;
-        batch.validate(self.max_payload)?;
-        let (records, batch) = (batch.len(), batch.encode());
+        let kinds = self.shared.view().kinds();
+        batch.validate(self.max_payload, &kinds)?;
+        let (records, batch) = (batch.len(), batch.encode(Some(&kinds))?);
         if records > 1 && batch.bytes() > limits::MAX_BATCH_BYTES {
             return Err(Error::too_long("batch", limits::MAX_BATCH_BYTES, batch.bytes()));
         }

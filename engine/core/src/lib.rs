@@ -38,7 +38,7 @@ mod shared;
 mod snapshot;
 mod spool;
 mod spool_client;
-mod state;
+pub mod state;
 #[cfg(feature = "testing")]
 pub mod storage;
 #[cfg(not(feature = "testing"))]
@@ -61,12 +61,12 @@ pub use base::link::{Link, LinkKind, Linked};
 pub use base::options::{Durability, WhenFull};
 pub use base::page::{Cursor, Page};
 pub use base::time::Time;
+pub use base::tokens::Tokens;
 pub use batch::{AppendStatus, Appended, Batch, Written};
 pub use decoder::{Decoder, Foreign};
 pub use lineage::chain::{Chain, ChainEnd, ChainOptions, RootFirst};
 pub use lineage::common::CommonCause;
 pub use lineage::tree::{Descendant, TreeOptions, TreeOrder};
-pub use log::index::Tokens;
 pub use log::report::{Damage, RecoveryReport};
 pub use manifest::{Retained, Retention};
 pub use query::counts::{Bucket, Count};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
+use crate::base::kind::StateKind;
+use crate::base::kinds::{Kinds, NamedKind};
 use crate::base::sync::{Mutex, RwLock};
 use crate::log::append::LogWriter;
 use crate::log::reader::LogReader;
@@ -33,6 +35,7 @@ pub(crate) fn open(
     storage: &Arc<dyn Storage>,
     cache_bytes: usize,
     segments: Arc<Segments>,
+    kinds: &[Arc<dyn StateKind>],
 ) -> Result<Opened> {
     // Before the lock is taken, which writes to the folder.
     refuse_foreign(&**storage)?;
@@ -44,6 +47,7 @@ pub(crate) fn open(
         Read::Absent => first_manifest(&**storage, &mut recovery)?,
         Read::Damaged(reason) => mend_manifest(&**storage, &reason, &mut recovery)?,
     };
+    segments.set_kinds(Arc::new(Kinds::new(&NamedKind::of_format_1(), kinds)?));
     // A process that was killed may have made these names and not synced them.
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
     let full = match manifest.full {
@@ -93,7 +97,7 @@ fn open_log(
         first_seq: start.first_seq,
         index: RwLock::new(index),
         reader,
-        sessions: Mutex::default(),
+        reduced: Mutex::default(),
     };
     Ok((LogView { log: Arc::new(opened), visible }, log))
 }

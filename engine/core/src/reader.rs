@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
+use crate::base::kind::StateKind;
+use crate::base::kinds::{Kinds, NamedKind};
 use crate::base::options::Caches;
 use crate::base::sync::{Mutex, sleep};
 use crate::log::follow::{Followed, Follower};
@@ -128,9 +130,14 @@ impl Reader {
         Self::builder().open_on(storage)
     }
 
-    fn start(caches: Caches, storage: Arc<dyn Storage>) -> Result<Self> {
+    fn start(
+        caches: Caches,
+        kinds: &[Arc<dyn StateKind>],
+        storage: Arc<dyn Storage>,
+    ) -> Result<Self> {
         let (cache_bytes, map_bytes) = (caches.bytes(), caches.map_bytes());
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
+        segments.set_kinds(Arc::new(Kinds::new(&NamedKind::of_format_1(), kinds)?));
         let state = Mutex::new(State::default());
         let reader =
             Self(Arc::new(Inner { storage, segments, joins: Arc::default(), cache_bytes, state }));

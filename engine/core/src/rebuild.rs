@@ -38,6 +38,7 @@ pub struct Rebuilt {
 
 /// Goes through the sealed segments and writes what is missing or differs.
 pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
+    view.kinds().expect_all("to make indexes again")?;
     let mut rebuilt = Rebuilt::default();
     for sealed in &*view.sealed {
         rebuilt.segments += 1;
@@ -66,7 +67,7 @@ pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
 fn index(view: &View, sealed: &Sealed) -> Result<Option<String>> {
     let storage = view.segments.storage();
     let file = SegFile::open(storage, &seg_name(sealed.segment), Some(&sealed.footer))?;
-    let bytes = open_index::rebuild(&file, &ChunkCache::new(CACHE_BYTES))?;
+    let bytes = open_index::rebuild(&file, &ChunkCache::new(CACHE_BYTES), &view.kinds())?;
     let digests = file.index_digests()?;
     let fits = bytes.len() as u64 == file.footer().index_bytes
         && bytes

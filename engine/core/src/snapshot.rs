@@ -13,7 +13,7 @@ use crate::base::id::EventId;
 use crate::base::link::Link;
 use crate::base::page::{Cursor, Page};
 use crate::base::row::Flags;
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::lineage::chain::{Chain, ChainOptions};
 use crate::lineage::common::{self, CommonCause};
 use crate::lineage::pieces::{Position, Tops};
@@ -29,12 +29,14 @@ use crate::sessions;
 use crate::sessions::filter::SessionFilter;
 use crate::sessions::integrity::{self, SessionCorrelation, SessionProblem};
 use crate::sessions::list;
+use crate::sessions::reads::Reads;
 use crate::sessions::related;
 use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{self, Liveness, Session};
 use crate::sessions::timeline::TimelineEntry;
 use crate::sessions::tree::{SessionMetrics, SessionNode, SessionPlace, SessionTreeOptions};
 use crate::sessions::waves::Wave;
+use crate::state::State;
 use crate::state::checkpoint::{self, Checkpoint};
 use crate::verify::{self, Finding, Verified};
 use crate::view::View;
@@ -499,7 +501,7 @@ impl Snapshot {
     ///
     /// An example is at [`Liveness`].
     pub fn session_as_of(&self, id: &str, liveness: Liveness) -> Result<Option<Session>> {
-        Ok(session::find(&self.view, id, liveness)?.map(|known| known.session))
+        Ok(session::find(&Reads::of(self)?, id, liveness)?.map(|known| known.session))
     }
 
     /// The sessions that the filter takes, those that something was stored of last
@@ -507,7 +509,7 @@ impl Snapshot {
     ///
     /// An example is at [`SessionFilter`].
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Page<Session>> {
-        list::sessions(&self.view, filter)
+        list::sessions(&Reads::of(self)?, filter)
     }
 
     /// The relationships of a session with those that come from it, by their names.
@@ -518,7 +520,7 @@ impl Snapshot {
         id: &str,
         after: Option<Cursor>,
     ) -> Result<Page<StoredRelationship>> {
-        related::children(self, id, after)
+        related::children(&Reads::of(self)?, id, after)
     }
 
     /// The relationships of a session with those that it comes from, by their names.
@@ -539,7 +541,7 @@ impl Snapshot {
         id: &str,
         after: Option<Cursor>,
     ) -> Result<Page<StoredRelationship>> {
-        related::parents(self, id, after)
+        related::parents(&Reads::of(self)?, id, after)
     }
 
     /// A session and all below it, each before those below it in turn. O(sessions of
@@ -551,14 +553,14 @@ impl Snapshot {
         id: &str,
         options: &SessionTreeOptions,
     ) -> Result<Page<SessionNode>> {
-        sessions::tree::tree(self, id, options)
+        sessions::tree::tree(&Reads::of(self)?, id, options)
     }
 
     /// How far below its root a session is, and the way there. O(depth).
     ///
     /// An example is at [`SessionPlace`].
     pub fn session_place(&self, id: &str) -> Result<SessionPlace> {
-        sessions::tree::place(&self.view, id)
+        sessions::tree::place(&Reads::of(self)?, id)
     }
 
     /// What each session took that the filter takes, as [`sessions`](Self::sessions).
@@ -566,7 +568,8 @@ impl Snapshot {
     /// An example is at [`SessionMetrics`].
     pub fn session_metrics(&self, filter: &SessionFilter) -> Result<Page<SessionMetrics>> {
         let Page { items, next } = self.sessions(filter)?;
-        let metrics = |session| sessions::tree::metrics(&self.view, session);
+        let reads = Reads::of(self)?;
+        let metrics = |session| sessions::tree::metrics(&reads, session);
         Ok(Page { items: items.into_iter().map(metrics).collect::<Result<_>>()?, next })
     }
 
@@ -579,7 +582,7 @@ impl Snapshot {
         id: &str,
         after: Option<Cursor>,
     ) -> Result<Page<SessionCorrelation>> {
-        integrity::correlations(self, id, after)
+        integrity::correlations(&Reads::of(self)?, id, after)
     }
 
     /// The events of a session and of its agents that the filter takes, each with its
@@ -587,7 +590,7 @@ impl Snapshot {
     ///
     /// An example is at [`TimelineEntry`].
     pub fn session_timeline(&self, id: &str, filter: &Filter) -> Result<Page<TimelineEntry>> {
-        sessions::timeline::timeline(self, id, filter, Liveness::default())
+        sessions::timeline::timeline(&Reads::of(self)?, id, filter, Liveness::default())
     }
 
     /// What is wrong with how sessions belong together. O(sessions and relationships),
@@ -595,7 +598,7 @@ impl Snapshot {
     ///
     /// An example is at [`SessionProblem`].
     pub fn session_problems(&self, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
-        integrity::problems(self, after)
+        integrity::problems(&Reads::of(self)?, after)
     }
 
     /// Sessions that work together, by the wave that they name, those that began last
@@ -603,7 +606,25 @@ impl Snapshot {
     ///
     /// An example is at [`Wave`].
     pub fn waves(&self, after: Option<Cursor>) -> Result<Page<Wave>> {
-        sessions::waves::waves(&self.view, after)
+        sessions::waves::waves(&Reads::of(self)?, after)
+    }
+
+    /// State of the kind with this name. Fails with [`Error::is_unsupported`] where the
+    /// store was opened without that kind.
+    ///
+    /// An example is at [`StateKind`](crate::state::StateKind).
+    pub fn state(&self, kind: &str) -> Result<State<'_>> {
+        State::new(&self.view, kind)
+    }
+
+    /// The sequence number of the first event that has not expired.
+    pub fn first_seq(&self) -> u64 {
+        self.view.first_seq()
+    }
+
+    /// Whether an event with this sequence number is there and has not expired.
+    pub fn holds(&self, seq: u64) -> bool {
+        self.view.holds(seq)
     }
 
     /// How far a source has been read: the position of its newest
@@ -619,7 +640,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn checkpoint(&self, source: &str) -> Result<Option<Vec<u8>>> {
-        self.view.state(Family::Checkpoint, source)
+        self.view.state(KindId::CHECKPOINT, source)
     }
 
     /// The newest checkpoint of each source, in order of sources.
@@ -736,7 +757,7 @@ impl Snapshot {
     }
 
     /// The event or version with this sequence number, with its payload.
-    pub(crate) fn event(&self, seq: u64) -> Result<StoredEvent> {
+    pub fn event(&self, seq: u64) -> Result<StoredEvent> {
         let found = self.found(seq, Detail::Payload, Cursor::NONE)?;
         self.load(found, Detail::Payload, &mut LastRead::default())
     }

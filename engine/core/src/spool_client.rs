@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::limits;
 use crate::base::sync::{Instant, sleep};
 use crate::batch::Batch;
@@ -44,6 +45,8 @@ struct Inner {
     store: Option<PathBuf>,
     /// How the store is opened where nobody has it open.
     builder: StoreBuilder,
+    /// The kinds of state that it is given.
+    kinds: Kinds,
 }
 
 /// A batch that was handed in.
@@ -120,8 +123,9 @@ impl Spool {
     }
 
     fn on(storage: &dyn Storage, builder: StoreBuilder) -> Result<Self> {
-        let store = storage.path().map(Path::to_owned);
-        Ok(Self(Arc::new(Inner { folder: Folder::open(storage)?, store, builder })))
+        let (store, folder) = (storage.path().map(Path::to_owned), Folder::open(storage)?);
+        let kinds = Kinds::new(&[], &builder.kinds())?;
+        Ok(Self(Arc::new(Inner { folder, store, builder, kinds })))
     }
 
     /// Hands a batch in. It survives a power loss once this returns, whatever
@@ -142,9 +146,9 @@ impl Spool {
     /// ```
     pub fn submit(&self, batch: impl Into<Batch>) -> Result<Ticket> {
         let batch = batch.into();
-        batch.validate(limits::MAX_BATCH_BYTES)?;
+        batch.validate(limits::MAX_BATCH_BYTES, &self.0.kinds)?;
         let ids = batch.events.iter().map(|event| event.id.clone()).collect();
-        self.hand_in(&Contents::Batch(batch.encode()), ids)
+        self.hand_in(&Contents::Batch(batch.encode(None)?), ids)
     }
 
     /// Hands in bytes that a [`Decoder`](crate::Decoder) of this name turns into a batch

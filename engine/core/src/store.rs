@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::event::Event;
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::limits;
 use crate::base::link::{Link, LinkKind, Linked};
 use crate::base::options::{Durability, WhenFull};
@@ -70,6 +71,7 @@ struct Inner {
     /// Taken when the store is dropped, too: it has the queue as well.
     drain: Mutex<Option<Drain>>,
     settings: Settings,
+    kinds: Arc<Kinds>,
     recovery: RecoveryReport,
     storage: Arc<dyn Storage>,
     owner: Owner,
@@ -243,11 +245,11 @@ impl Store {
     pub fn submit(&self, batch: impl Into<Batch>) -> Result<Receipt> {
         let batch = batch.into();
         let settings = &self.0.settings;
-        batch.validate(settings.max_payload)?;
+        batch.validate(settings.max_payload, &self.0.kinds)?;
         let records = batch.len();
         let durability = batch.durability.unwrap_or(settings.durability);
         let when_full = batch.when_full.unwrap_or(settings.when_full);
-        let encoded = batch.encode();
+        let encoded = batch.encode(Some(&self.0.kinds))?;
         let bytes = encoded.bytes();
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
             return Err(Error::too_long("batch", limits::MAX_BATCH_BYTES, bytes));
@@ -467,8 +469,9 @@ impl Store {
     fn start(settings: Settings, storage: Arc<dyn Storage>) -> Result<Self> {
         let (cache_bytes, map_bytes) = (settings.caches.bytes(), settings.caches.map_bytes());
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, true));
-        let opened = opening::open(&storage, cache_bytes, segments)?;
+        let opened = opening::open(&storage, cache_bytes, segments, &settings.kinds)?;
         let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
+        let kinds = shared.view().kinds();
         let (queue, jobs) = queue(settings.queue_bytes);
         let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, settings.rotation, jobs)
             .ok_or_else(Error::closed)?;
@@ -492,6 +495,7 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             storage,
             settings,
+            kinds,
             recovery: opened.recovery,
             owner: Owner::this_process(),
             lock,

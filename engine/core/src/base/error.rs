@@ -85,6 +85,8 @@ pub enum ErrorKind {
     Foreign,
     /// The folder or file was written by a newer release.
     Newer,
+    /// The process lacks a part that the store needs for it, such as a kind of state.
+    Unsupported,
     /// Bytes on disk are not what was written.
     Damaged,
     /// The store refuses writes because an earlier one failed.
@@ -186,6 +188,12 @@ impl Error {
     /// ```
     pub fn is_newer(&self) -> bool {
         self.kind() == ErrorKind::Newer
+    }
+
+    /// Whether the process lacks a part that the store needs for it, such as a kind of
+    /// state that the store has; the text says which and what brings it.
+    pub fn is_unsupported(&self) -> bool {
+        self.kind() == ErrorKind::Unsupported
     }
 
     /// Whether bytes on disk are not what was written.
@@ -344,6 +352,10 @@ impl Error {
 
     pub(crate) fn newer(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Newer, message)
+    }
+
+    pub(crate) fn unsupported(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Unsupported, message)
     }
 
     /// What a write is refused with after `first` made what is on disk uncertain.

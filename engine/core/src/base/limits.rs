@@ -104,6 +104,9 @@ pub const MAX_SOURCE_BYTES: usize = 8192;
 /// Longest source of a checkpoint, in bytes.
 pub const MAX_CHECKPOINT_SOURCE_BYTES: usize = 4096;
 
+/// Longest key of a kind of state, in bytes.
+pub const MAX_STATE_KEY_BYTES: usize = 4096;
+
 /// Longest position of a checkpoint, in bytes.
 pub const MAX_CHECKPOINT_BYTES: usize = 4096;
 

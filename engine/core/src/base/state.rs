@@ -1,56 +1,77 @@
-//! Kinds of state, and what one source has of a key.
+//! The numbers of kinds of state, what one source has of a key, and the digests by which
+//! filters know keys.
 
-use crate::base::error::{Error, Result};
+use std::sync::LazyLock;
 
-/// What kind of state a record is about. The numbers are those on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
-    /// What is said of a session.
-    Session = 4,
-    /// How one session came out of another.
-    Relationship = 5,
-    /// How far a source of events has been read.
-    Checkpoint = 6,
-    /// What was above an event that has expired.
-    Lineage = 12,
-}
+use crate::base::id::EventId;
 
-/// What one part has of a key.
+/// The number of a kind of state in the files of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct KindId(u8);
+
+/// What one source has of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
-    /// What the part itself says, folded.
+    /// What the source itself says, folded.
     pub(crate) own: Option<Vec<u8>>,
-    /// What was carried into it: the number of the last segment that the value speaks
-    /// for, and the value. Ascending, each number once.
+    /// What was carried over into it: the number of the last segment that the value
+    /// speaks for, and the value. Ascending, each number once.
     pub(crate) carried: Vec<(u64, Vec<u8>)>,
 }
 
-impl Family {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Session, Self::Relationship, Self::Checkpoint, Self::Lineage];
+impl KindId {
+    /// How far a source of events has been read.
+    pub(crate) const CHECKPOINT: Self = Self(6);
+    /// What was above an event that has expired.
+    pub(crate) const LINEAGE: Self = Self(12);
+    /// Those that every store has, and that no process lacks.
+    pub(crate) const BUILT_IN: [Self; 2] = [Self::CHECKPOINT, Self::LINEAGE];
+    /// Those that every store of format 1 has, with their names.
+    pub(crate) const OF_FORMAT_1: [(Self, &str); 2] =
+        [(Self(4), "session"), (Self(5), "relationship")];
+    /// The numbers of all others.
+    pub(crate) const HANDED_IN: std::ops::RangeInclusive<u8> = 16..=255;
 
-    /// The family with this number on disk.
-    pub(crate) fn from_number(number: u8) -> Result<Self> {
-        Self::ALL.into_iter().find(|&family| family as u8 == number).ok_or_else(|| {
-            Error::damaged(format!("expected a family of state of 4 to 6 or 12, found {number}"))
-        })
+    pub(crate) const fn new(number: u8) -> Self {
+        Self(number)
     }
 
-    /// Its place in lists that have one entry a family.
-    pub(crate) fn place(self) -> usize {
-        match self {
-            Self::Session => 0,
-            Self::Relationship => 1,
-            Self::Checkpoint => 2,
-            Self::Lineage => 3,
-        }
+    pub(crate) const fn number(self) -> u8 {
+        self.0
     }
 
     /// Whether a newer value says all, so that older ones need not be read.
     pub(crate) fn replaces(self) -> bool {
-        match self {
-            Self::Checkpoint | Self::Lineage => true,
-            Self::Session | Self::Relationship => false,
-        }
+        Self::BUILT_IN.contains(&self)
     }
 }
+
+/// The 128 bits by which filters know a key.
+pub(crate) fn digest(kind: KindId, key: &str) -> [u8; 16] {
+    digest_of(&[&[kind.number(), 1], key.as_bytes()])
+}
+
+/// The 128 bits by which filters know that there is any key of a kind.
+pub(crate) fn kind_digest(kind: KindId) -> [u8; 16] {
+    digest_of(&[&[kind.number(), 0]])
+}
+
+/// What sources are asked for in place of the id of an event.
+pub(crate) fn filter_id(digest: [u8; 16]) -> EventId {
+    EventId::from_uuid_bytes(digest)
+}
+
+fn digest_of(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = HASHER.clone();
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    digest
+}
+
+static HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key(STATE_KEYS));
+/// The domain of the digests of keys of state.
+const STATE_KEYS: &str = "forebear 2026 keys of state";

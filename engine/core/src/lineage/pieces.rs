@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::row::Flags;
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::lineage::up::Up;
 use crate::state::lineage::{self, Lineage};
 use crate::view::View;
@@ -197,7 +197,7 @@ impl View {
             let to_id = self.id(to)?.ok_or_else(|| Error::expired(to))?;
             return Ok(Some(Lineage { to, to_id, edges: 1 }));
         }
-        let value = self.state(Family::Lineage, &lineage::key(seq))?;
+        let value = self.state(KindId::LINEAGE, &lineage::key(seq))?;
         value.map(|value| Lineage::from_bytes(&value)).transpose()
     }
 

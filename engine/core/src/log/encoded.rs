@@ -12,13 +12,13 @@ use crate::base::error::{Error, Result};
 use crate::base::event::{Event, Quarantined};
 use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind, link_number};
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::index::Outside;
 use crate::log::record::{
-    ALIGN, ArchivedLinkMeta, ArchivedQuarantineMeta, CarriedMeta, FRAME_BYTES, Frame, IdMeta,
-    LinkMeta, NO_PAYLOAD, QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded,
-    state_fields,
+    ALIGN, ArchivedLinkMeta, ArchivedNamedStateMeta, ArchivedQuarantineMeta, ArchivedStateMeta,
+    CarriedMeta, FRAME_BYTES, Frame, IdMeta, KindStateMeta, LinkMeta, NO_PAYLOAD, NamedStateMeta,
+    QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded, state_fields,
 };
 
 /// A record as it stands in a block, but for the choice between an event and a
@@ -163,19 +163,27 @@ impl Encoded {
     }
 
     /// What is said of a key.
-    pub(crate) fn state(family: Family, key: String, value: &[u8]) -> Self {
-        let kind = match family {
-            Family::Session => RecordKind::Session,
-            Family::Relationship => RecordKind::Relationship,
-            Family::Checkpoint => RecordKind::Checkpoint,
-            Family::Lineage => RecordKind::Lineage,
-        };
-        Self::alone(kind, &StateMeta { key }, Some(value))
+    pub(crate) fn state(kind: KindId, key: String, value: &[u8]) -> Self {
+        match kind {
+            KindId::CHECKPOINT => {
+                Self::alone(RecordKind::Checkpoint, &StateMeta { key }, Some(value))
+            }
+            KindId::LINEAGE => Self::alone(RecordKind::Lineage, &StateMeta { key }, Some(value)),
+            kind => {
+                let meta = KindStateMeta { kind: kind.number(), key };
+                Self::alone(RecordKind::State, &meta, Some(value))
+            }
+        }
+    }
+
+    /// What is said of a key, in a file of the spool.
+    pub(crate) fn named_state(kind: String, key: String, value: &[u8]) -> Self {
+        Self::alone(RecordKind::NamedState, &NamedStateMeta { kind, key }, Some(value))
     }
 
     /// What a segment and those before it said of a key.
-    pub(crate) fn carried(segment: u64, family: Family, key: String, value: &[u8]) -> Self {
-        let meta = CarriedMeta { segment, family: family as u8, key };
+    pub(crate) fn carried(segment: u64, kind: KindId, key: String, value: &[u8]) -> Self {
+        let meta = CarriedMeta { segment, kind: kind.number(), key };
         Self::alone(RecordKind::Carried, &meta, Some(value))
     }
 
@@ -203,6 +211,22 @@ impl Encoded {
     pub(crate) fn as_state(&self) -> Result<Option<StateFields<'_>>> {
         let frame = Frame::parse(self.record(), self.record().len() as u64)?;
         state_fields(frame.kind, self.meta())
+    }
+
+    /// The name of the kind and the key of a record of state that can be handed in, no
+    /// name for a checkpoint; none where the record is another.
+    pub(crate) fn as_handed_in(&self) -> Result<Option<(Option<&str>, &str)>> {
+        let kind = match self.kind()? {
+            RecordKind::Checkpoint => None,
+            RecordKind::Session => Some(KindId::OF_FORMAT_1[0].1),
+            RecordKind::Relationship => Some(KindId::OF_FORMAT_1[1].1),
+            RecordKind::NamedState => {
+                let fields = access::<ArchivedNamedStateMeta>(self.meta())?;
+                return Ok(Some((Some(fields.kind.as_str()), fields.key.as_str())));
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some((kind, access::<ArchivedStateMeta>(self.meta())?.key.as_str())))
     }
 
     pub(crate) fn payload(&self) -> Option<&[u8]> {

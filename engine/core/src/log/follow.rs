@@ -86,7 +86,7 @@ impl Follower {
             first_seq: start.first_seq,
             index: RwLock::new(Index::default()),
             reader,
-            sessions: Mutex::default(),
+            reduced: Mutex::default(),
         };
         Self {
             log: Arc::new(log),

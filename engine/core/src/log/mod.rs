@@ -15,8 +15,11 @@ pub(crate) mod record;
 pub(crate) mod recovery;
 pub(crate) mod replay;
 pub(crate) mod report;
+pub(crate) mod rows;
 pub(crate) mod scan;
+mod state;
 pub(crate) mod view;
 pub(crate) mod windows;
 
 pub(crate) use record::RecordView;
+pub(crate) use state::reduce_index;

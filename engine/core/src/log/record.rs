@@ -13,7 +13,7 @@ use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
 use crate::base::id::EventId;
 use crate::base::link::{Link, link_kind};
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::reader::LogBytes;
 
@@ -32,9 +32,8 @@ pub(crate) enum RecordKind {
     Event = 1,
     Version = 2,
     Link = 3,
-    /// Says something new of a session.
+    /// State of one of the two kinds that were built in when the format was 1.
     Session = 4,
-    /// Says something new of how two sessions belong together.
     Relationship = 5,
     /// Says how far a source was read.
     Checkpoint = 6,
@@ -49,6 +48,10 @@ pub(crate) enum RecordKind {
     RefusedLink = 11,
     /// What was above an event that has expired.
     Lineage = 12,
+    /// State of a kind that the manifest names, by its number there.
+    State = 13,
+    /// The same by its name: in files of the spool alone.
+    NamedState = 14,
 }
 
 /// An id on disk.
@@ -111,21 +114,35 @@ pub(crate) struct StateMeta {
     pub(crate) key: String,
 }
 
-/// The fields of carried state on disk; its value is the payload.
+/// The fields of a record of state of a kind that the manifest names.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct KindStateMeta {
+    pub(crate) kind: u8,
+    pub(crate) key: String,
+}
+
+/// The fields of a record of state in a file of the spool.
+#[derive(Archive, Serialize, Debug)]
+pub(crate) struct NamedStateMeta {
+    pub(crate) kind: String,
+    pub(crate) key: String,
+}
+
+/// The fields of carried-over state on disk; its value is the payload.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct CarriedMeta {
     /// The last segment that the value speaks for, with all before it.
     pub(crate) segment: u64,
-    pub(crate) family: u8,
+    pub(crate) kind: u8,
     pub(crate) key: String,
 }
 
 /// What a record of state is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StateFields<'a> {
-    pub(crate) family: Family,
+    pub(crate) kind: KindId,
     pub(crate) key: &'a str,
-    /// Of carried state, the last segment that it speaks for.
+    /// Of carried-over state, the last segment that it speaks for.
     pub(crate) carried_for: Option<u64>,
 }
 
@@ -160,9 +177,11 @@ impl Frame {
             10 => RecordKind::Closing,
             11 => RecordKind::RefusedLink,
             12 => RecordKind::Lineage,
+            13 => RecordKind::State,
+            14 => RecordKind::NamedState,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1 to 12, found {other}"
+                    "expected a record of kind 1 to 14, found {other}"
                 )));
             }
         };
@@ -325,18 +344,23 @@ pub(crate) fn quarantined(bytes: &[u8], frame: Frame) -> Result<Quarantined> {
     })
 }
 
-/// What a record of state with these encoded fields is about; none where the kind is
-/// another.
+/// What a record of state with these encoded fields is about; none where the record is
+/// of another kind.
 pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<StateFields<'_>>> {
-    let family = match kind {
-        RecordKind::Session => Family::Session,
-        RecordKind::Relationship => Family::Relationship,
-        RecordKind::Checkpoint => Family::Checkpoint,
-        RecordKind::Lineage => Family::Lineage,
+    let kind = match kind {
+        RecordKind::Session => SESSION,
+        RecordKind::Relationship => RELATIONSHIP,
+        RecordKind::Checkpoint => KindId::CHECKPOINT,
+        RecordKind::Lineage => KindId::LINEAGE,
+        RecordKind::State => {
+            let fields = access::<ArchivedKindStateMeta>(meta)?;
+            let (kind, key) = (KindId::new(fields.kind), fields.key.as_str());
+            return Ok(Some(StateFields { kind, key, carried_for: None }));
+        }
         RecordKind::Carried => {
             let fields = access::<ArchivedCarriedMeta>(meta)?;
             return Ok(Some(StateFields {
-                family: Family::from_number(fields.family)?,
+                kind: KindId::new(fields.kind),
                 key: fields.key.as_str(),
                 carried_for: Some(fields.segment.to_native()),
             }));
@@ -344,14 +368,14 @@ pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<State
         _ => return Ok(None),
     };
     let key = access::<ArchivedStateMeta>(meta)?.key.as_str();
-    Ok(Some(StateFields { family, key, carried_for: None }))
+    Ok(Some(StateFields { kind, key, carried_for: None }))
 }
 
 /// The value of the record of state that begins with `bytes`, its payload whole.
 pub(crate) fn state_value(bytes: &[u8], frame: Frame) -> Result<Vec<u8>> {
-    use RecordKind::{Carried, Checkpoint, Lineage, Relationship, Session};
+    use RecordKind::{Carried, Checkpoint, Lineage, Relationship, Session, State};
     match (frame.kind, frame.payload_len) {
-        (Session | Relationship | Checkpoint | Lineage | Carried, Some(length)) => {
+        (Session | Relationship | Checkpoint | Lineage | State | Carried, Some(length)) => {
             let start = frame.payload_start();
             Ok(bytes[start..start + length].to_vec())
         }
@@ -373,3 +397,6 @@ pub(crate) fn quarantine_key(fields: &ArchivedQuarantineMeta, bytes: &[u8]) -> [
     key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     key
 }
+
+const SESSION: KindId = KindId::OF_FORMAT_1[0].0;
+const RELATIONSHIP: KindId = KindId::OF_FORMAT_1[1].0;

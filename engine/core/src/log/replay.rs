@@ -153,13 +153,19 @@ impl Replay {
                 let key = quarantine_key(access(meta)?, payload.unwrap_or_default());
                 self.index.add_quarantined(key, entered);
             }
+            RecordKind::NamedState => {
+                return Err(Error::damaged(
+                    "expected a record of a log, found one of a file of the spool",
+                ));
+            }
             kind @ (RecordKind::Session
             | RecordKind::Relationship
             | RecordKind::Checkpoint
             | RecordKind::Lineage
+            | RecordKind::State
             | RecordKind::Carried) => {
-                if let Some(StateFields { family, key, carried_for }) = state_fields(kind, meta)? {
-                    self.index.add_state(family, key, carried_for, entered);
+                if let Some(StateFields { kind, key, carried_for }) = state_fields(kind, meta)? {
+                    self.index.add_state(kind, key, carried_for, entered);
                 }
             }
         }

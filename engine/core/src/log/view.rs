@@ -1,9 +1,12 @@
 //! A log that is not sealed: its index in memory, and its records.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::kind::Reduced;
+use crate::base::state::KindId;
 use crate::base::sync::{Mutex, RwLock, RwLockReadGuard};
-use crate::log::index::{Extent, Index, Tallies, fold_sessions};
+use crate::log::index::Index;
 use crate::log::reader::LogReader;
 
 /// A log and what was learnt from it. The writer adds to the last one and readers
@@ -17,8 +20,9 @@ pub(crate) struct Log {
     pub(crate) first_seq: u64,
     pub(crate) index: RwLock<Index>,
     pub(crate) reader: LogReader,
-    /// What its sessions came to when somebody last asked, and as of when.
-    pub(crate) sessions: Mutex<Option<(Visible, Arc<Tallies>)>>,
+    /// What its rows came to by each kind of state when somebody last asked, and as of
+    /// when.
+    pub(crate) reduced: Mutex<BTreeMap<KindId, (Visible, Arc<Reduced>)>>,
 }
 
 /// How far a snapshot sees into a log.
@@ -55,24 +59,6 @@ impl LogView {
     /// The commit as of which the index is asked.
     pub(crate) fn at(&self) -> u32 {
         self.visible.commit
-    }
-
-    /// What the events of each session come to. O(rows seen), unless nothing was
-    /// written since somebody last asked.
-    pub(crate) fn sessions(&self) -> Arc<Tallies> {
-        if let Some((visible, sessions)) = &*self.log.sessions.lock()
-            && *visible == self.visible
-        {
-            return Arc::clone(sessions);
-        }
-        let Visible { rows, commit, .. } = self.visible;
-        let extent = Extent { first_seq: self.first_seq(), rows, at: commit };
-        let sessions = Arc::new(fold_sessions(&|show| show(&self.index()), extent));
-        let mut kept = self.log.sessions.lock();
-        if kept.as_ref().is_none_or(|(visible, _)| visible.commit <= commit) {
-            *kept = Some((self.visible, Arc::clone(&sessions)));
-        }
-        sessions
     }
 
     pub(crate) fn sees(&self, row: u32) -> bool {

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::kind::StateKind;
 use crate::base::options::Caches;
 use crate::reader::Reader;
+use crate::sessions;
 use crate::storage::{Disk, Storage};
 
 /// How to open a store for reading.
@@ -14,6 +16,7 @@ use crate::storage::{Disk, Storage};
 #[derive(Clone, Debug, Default)]
 pub struct ReaderBuilder {
     caches: Caches,
+    kinds: Vec<Arc<dyn StateKind>>,
 }
 
 impl ReaderBuilder {
@@ -34,6 +37,23 @@ impl ReaderBuilder {
     #[must_use]
     pub fn map_budget(mut self, bytes: u64) -> Self {
         self.caches.map_bytes = Some(bytes);
+        self
+    }
+
+    /// Gives the reader a [kind of state](crate::state::StateKind), so that it can read
+    /// what the store has of it.
+    ///
+    /// An example of a kind is at [`StateKind`].
+    #[must_use]
+    pub fn state_kind(mut self, kind: Arc<dyn StateKind>) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Gives the reader several [kinds of state](crate::state::StateKind).
+    #[must_use]
+    pub fn state_kinds(mut self, kinds: impl IntoIterator<Item = Arc<dyn StateKind>>) -> Self {
+        self.kinds.extend(kinds);
         self
     }
 
@@ -63,6 +83,7 @@ impl ReaderBuilder {
     }
 
     fn open_storage(self, storage: Arc<dyn Storage>) -> Result<Reader> {
-        Reader::start(self.caches, storage)
+        let kinds: Vec<_> = sessions::kinds().into_iter().chain(self.kinds).collect();
+        Reader::start(self.caches, &kinds, storage)
     }
 }

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
+use crate::base::kinds::{AllReduced, Kinds};
 use crate::log::reader::Via;
+use crate::log::reduce_index;
 use crate::log::view::LogView;
 use crate::manifest::Sealed;
 use crate::manifest::{LogStart, idx_name, seg_name};
@@ -12,7 +14,7 @@ use crate::seal::file::{Companions, Frozen, IndexFile, Packing, seal};
 use crate::seal::filter_keys;
 use crate::seal::spine::Earlier;
 use crate::segment::filter;
-use crate::segment::index::{IndexSource, content_digest};
+use crate::segment::index::{IndexSource, StateOf, content_digest};
 use crate::segment::late::{LATE_SEGMENTS, LateParent};
 use crate::segment::open_index;
 use crate::segment::pages::page_digests;
@@ -31,6 +33,8 @@ pub(crate) fn seal_log(
     view: &View,
     storage: &dyn Storage,
 ) -> Result<Sealed> {
+    let kinds = view.kinds();
+    kinds.expect_all("to seal a log")?;
     let index = full.index();
     let frozen = Frozen {
         index: &index,
@@ -43,7 +47,7 @@ pub(crate) fn seal_log(
     };
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");
-    let mut beside = Beside { full, view, storage, idx: &idx };
+    let mut beside = Beside { full, view, storage, idx: &idx, kinds: &kinds, reduced: None };
     let small = has_small_records(full.visible.log_end, full.visible.rows);
     let before =
         SealedBefore { view, segment: start.segment, small, log_bytes: full.visible.log_end };
@@ -117,12 +121,18 @@ struct Beside<'a> {
     view: &'a View,
     storage: &'a dyn Storage,
     idx: &'a str,
+    kinds: &'a Kinds,
+    /// What the log's rows come to, from when the filter is made until the index is.
+    reduced: Option<AllReduced>,
 }
 
 impl Companions for Beside<'_> {
     fn filter(&mut self, source: IndexSource<'_>) -> Result<Vec<u8>> {
         // Without a filter every key may be in the segment.
-        Ok(filter::build(&filter_keys(source.index, source.entries)).unwrap_or_default())
+        let reduced = reduce_index(self.kinds, source.index, source.first_seq)?;
+        let keys = filter_keys(source.index, source.entries, self.kinds, &reduced);
+        self.reduced = Some(reduced);
+        Ok(filter::build(&keys).unwrap_or_default())
     }
 
     fn late_parents(&mut self, source: IndexSource<'_>) -> Result<Vec<LateParent>> {
@@ -150,7 +160,12 @@ impl Companions for Beside<'_> {
         };
         let log = self.full;
         let value = |offset| log.log.reader.state_value(offset, log.visible.log_end);
-        let bytes = open_index::build(source, digest, &value)?;
+        let reduced = match self.reduced.take() {
+            Some(reduced) => reduced,
+            None => reduce_index(self.kinds, source.index, source.first_seq)?,
+        };
+        let state = StateOf { kinds: self.kinds, reduced: &reduced, value: &value };
+        let bytes = open_index::build(source, digest, state)?;
         open_index::write(self.storage, self.idx, &bytes)?;
         Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
     }

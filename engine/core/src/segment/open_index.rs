@@ -4,12 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::kinds::{AllReduced, Kinds};
 use crate::base::row::Flags;
 use crate::log::index::NOW;
+use crate::log::reduce_index;
 use crate::manifest::idx_name;
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
-use crate::segment::index::{self, ContentDigest, Extra, IndexBytes, IndexSource, SegmentIndex};
+use crate::segment::index::{
+    self, ContentDigest, Extra, IndexBytes, IndexSource, SegmentIndex, StateOf,
+};
 use crate::segment::pages::Pages;
 use crate::segment::rebuild::Replayed;
 use crate::segment::spine::Entry;
@@ -22,6 +26,7 @@ pub(crate) fn open(
     storage: &dyn Storage,
     file: &SegFile,
     cache: &ChunkCache,
+    kinds: &Kinds,
     writable: bool,
     tell: &dyn Fn(String),
 ) -> Result<(SegmentIndex, Option<Arc<Pages>>)> {
@@ -33,7 +38,7 @@ pub(crate) fn open(
         }
         Err(error) => error,
     };
-    let bytes = rebuild(file, cache)?;
+    let bytes = rebuild(file, cache, kinds)?;
     let mut note = format!("{name} was made again from {}: {reason}", file.name());
     if writable && let Err(error) = write(storage, &name, &bytes) {
         note = format!("{note}; it could not be written: {error:#}");
@@ -50,13 +55,15 @@ fn can_be_rebuilt(kind: io::ErrorKind) -> bool {
 }
 
 /// Rebuilds the bytes of a segment's index from the segment.
-pub(crate) fn rebuild(file: &SegFile, cache: &ChunkCache) -> Result<Vec<u8>> {
+pub(crate) fn rebuild(file: &SegFile, cache: &ChunkCache, kinds: &Kinds) -> Result<Vec<u8>> {
+    kinds.expect_all("to make an index again")?;
     let replayed = file.replay(cache)?;
     let mut entries = Vec::with_capacity(file.footer().rows as usize);
     for row in 0..file.footer().rows {
         entries.push(file.entry(row)?);
     }
-    made_of(file, &replayed, &entries, cache)
+    let reduced = reduce_index(kinds, &replayed.index, file.footer().first_seq)?;
+    made_of(file, &replayed, &entries, cache, (kinds, &reduced))
 }
 
 /// Builds the bytes of a segment's index from its replayed log and its spine.
@@ -65,6 +72,7 @@ pub(crate) fn made_of(
     replayed: &Replayed,
     entries: &[Entry],
     cache: &ChunkCache,
+    (kinds, reduced): (&Kinds, &AllReduced),
 ) -> Result<Vec<u8>> {
     let digest = |row: u32| {
         let record = file.whole_record(row, cache)?;
@@ -75,7 +83,7 @@ pub(crate) fn made_of(
     let value = |offset| file.state_value(in_heap(others, offset)?, cache);
     let slots: Result<Vec<u32>> = (0..file.footer().rows).map(|row| file.slot(row)).collect();
     let source = IndexSource { index: &replayed.index, first_seq, entries, slots: &slots?, others };
-    build(source, digest, &value)
+    build(source, digest, StateOf { kinds, reduced, value: &value })
 }
 
 /// Reads an index file that should have `expected` bytes, and at most twice as many.
@@ -88,12 +96,11 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
     Ok(bytes)
 }
 
-/// Builds the bytes of an index. `digest` returns the content digest of a version's row,
-/// `state_value` the value of the state record at an offset of the log.
+/// Builds the bytes of an index. `digest` returns the content digest of a version's row.
 pub(crate) fn build(
     IndexSource { index, first_seq, entries, slots, others }: IndexSource<'_>,
     digest: impl Fn(u32) -> Result<ContentDigest>,
-    state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
+    state: StateOf<'_>,
 ) -> Result<Vec<u8>> {
     let mut versions = Vec::new();
     for (row, entry) in (0..).zip(entries) {
@@ -105,8 +112,8 @@ pub(crate) fn build(
     for &(offset, _) in index.quarantined(NOW) {
         quarantined.push(u64::from(in_heap(others, offset)?));
     }
-    let extra = Extra { versions, quarantined: &quarantined, slots };
-    index::build(index, entries, first_seq, extra, state_value)
+    let extra = Extra { versions, quarantined: &quarantined, slots, state };
+    index::build(index, entries, first_seq, extra)
 }
 
 /// The heap address of a record that is no event, by its offset in the log.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
-use crate::base::state::Family;
+use crate::base::kinds::Kinds;
+use crate::base::state::KindId;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::manifest::Sealed;
 use crate::segment::file::SegFile;
@@ -38,10 +39,11 @@ impl Segment {
         sealed: &Sealed,
         file: Arc<SegFile>,
         cache: &Arc<ChunkCache>,
+        kinds: &Kinds,
         writable: bool,
         tell: &dyn Fn(String),
     ) -> Result<Self> {
-        let (index, index_pages) = open_index::open(storage, &file, cache, writable, tell)?;
+        let (index, index_pages) = open_index::open(storage, &file, cache, kinds, writable, tell)?;
         let (sealed, cache, used) = (sealed.clone(), Arc::clone(cache), AtomicU64::new(0));
         Ok(Self { sealed, file, index, index_pages, cache, used })
     }
@@ -130,9 +132,9 @@ impl Segment {
 
     pub(crate) fn state_values(
         &self,
-        family: Family,
+        kind: KindId,
         show: impl FnMut(&str, Option<&[u8]>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.index.state_values(family, show)
+        self.index.state_values(kind, show)
     }
 }

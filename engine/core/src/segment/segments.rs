@@ -8,8 +8,9 @@ use quick_cache::sync::Cache;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
-use crate::base::sync::Mutex;
+use crate::base::kinds::Kinds;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::{Mutex, RwLock};
 use crate::manifest::{self, Manifest, Read, Sealed, seg_name};
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
@@ -29,6 +30,8 @@ pub(crate) struct Segments {
     clock: AtomicU64,
     /// Whether indexes that are made again may be written.
     writable: bool,
+    /// The kinds of state of the store, which can become more.
+    kinds: RwLock<Arc<Kinds>>,
     /// What was mended, a sentence each.
     notes: Mutex<Vec<String>>,
 }
@@ -50,12 +53,23 @@ impl Segments {
             map_budget,
             clock: AtomicU64::new(0),
             writable,
+            kinds: RwLock::default(),
             notes: Mutex::new(Vec::new()),
         }
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {
         &*self.storage
+    }
+
+    /// The kinds of state of the store.
+    pub(crate) fn kinds(&self) -> Arc<Kinds> {
+        Arc::clone(&self.kinds.read())
+    }
+
+    /// Takes notice of kinds that the store names by now.
+    pub(crate) fn set_kinds(&self, kinds: Arc<Kinds>) {
+        *self.kinds.write() = kinds;
     }
 
     /// The segment, opened if it is not.
@@ -70,11 +84,12 @@ impl Segments {
         }
         self.open.get_or_insert_with(&sealed.segment, || {
             let tell = |note| self.note(note);
-            let storage = &*self.storage;
+            let (storage, kinds) = (&*self.storage, self.kinds());
             self.filters
                 .file(storage, sealed)
                 .and_then(|file| {
-                    Segment::open(storage, sealed, file, &self.chunks, self.writable, &tell)
+                    let chunks = &self.chunks;
+                    Segment::open(storage, sealed, file, chunks, &kinds, self.writable, &tell)
                 })
                 .map(|segment| {
                     segment.note_used(now);

@@ -5,10 +5,8 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use crate::base::error::{Error, Result};
-use crate::base::limits;
-use crate::state;
-use crate::state::session::Fields;
+use crate::sessions::value::{self, Fields};
+use crate::{Error, Result, limits};
 
 /// Fields that are being put together. What can't be is told at the end.
 #[derive(Clone, Debug, Default)]
@@ -93,14 +91,14 @@ pub(super) fn metadata(fields: &Fields) -> Option<String> {
     }
     let mut object = match &whole {
         // What is no object has no members.
-        Some(json) => match state::session::fields(json) {
+        Some(json) => match value::fields(json) {
             Ok(object) => object,
             Err(_) => return whole,
         },
         None => Fields::new(),
     };
     object.extend(members.map(|(name, value)| (name.to_owned(), value.clone())));
-    state::session::object(&object).ok().or(whole)
+    value::object(&object).ok().or(whole)
 }
 
 /// Checks the name of a session.

@@ -1,9 +1,8 @@
 //! Which sessions a query is about.
 
-use crate::base::limits;
-use crate::base::page::Cursor;
 use crate::sessions::kinds::{SessionStatus, SessionType};
 use crate::sessions::session::{Liveness, Session};
+use crate::{Cursor, limits};
 
 /// Which sessions to list, and how many. An empty filter takes all of them, those
 /// that something was stored of last first.

@@ -6,17 +6,13 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::base::error::Result;
-use crate::base::limits;
-use crate::base::page::{Cursor, Page};
-use crate::base::state::Family;
 use crate::sessions::list::scan;
+use crate::sessions::reads::Reads;
 use crate::sessions::related;
 use crate::sessions::relationship::{BELOW, StoredRelationship};
 use crate::sessions::session::{Liveness, find};
 use crate::sessions::tree::place;
-use crate::snapshot::Snapshot;
-use crate::state;
+use crate::{Cursor, Page, Result, limits};
 
 /// Something that is wrong with how sessions belong together.
 ///
@@ -88,14 +84,14 @@ pub struct SessionCorrelation {
 /// How soon the children of a session came and how long they took, a page as
 /// [`related::children`] gives it.
 pub(crate) fn correlations(
-    snapshot: &Snapshot,
+    reads: &Reads<'_>,
     parent: &str,
     after: Option<Cursor>,
 ) -> Result<Page<SessionCorrelation>> {
-    let Page { items, next } = related::children(snapshot, parent, after)?;
+    let Page { items, next } = related::children(reads, parent, after)?;
     let mut page = Page { items: Vec::with_capacity(items.len()), next };
     for relationship in items {
-        let child = find(&snapshot.view, &relationship.child, Liveness::as_of(0))?;
+        let child = find(reads, &relationship.child, Liveness::as_of(0))?;
         let child = child.map(|known| known.session);
         let start = child.as_ref().and_then(|child| child.start_ns);
         let delay = start.zip(relationship.created_ns).map(|(start, created)| {
@@ -113,9 +109,9 @@ pub(crate) fn correlations(
 
 /// All that is wrong, in order. O(sessions and relationships) each page, and in
 /// memory a digest of the path of each session.
-pub(crate) fn problems(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
-    let mut found = of_relationships(snapshot)?;
-    found.extend(of_paths(snapshot)?);
+pub(crate) fn problems(reads: &Reads<'_>, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
+    let mut found = of_relationships(reads)?;
+    found.extend(of_paths(reads)?);
     found.sort_unstable();
     found.dedup();
     let from = after.map_or(0, |cursor| cursor.at as usize).min(found.len());
@@ -126,12 +122,11 @@ pub(crate) fn problems(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Pag
     Ok(Page { items, next })
 }
 
-fn of_relationships(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
-    let view = &*snapshot.view;
+fn of_relationships(reads: &Reads<'_>) -> Result<Vec<SessionProblem>> {
     let mut found = Vec::new();
     let mut after = None;
     loop {
-        let keys = view.state_names(Family::Relationship, after.as_deref(), KEYS, 0..view.len())?;
+        let keys = reads.relationships.keys(after.as_deref(), KEYS)?;
         let Some(last) = keys.last().cloned() else { return Ok(found) };
         for key in keys {
             let ends = key.strip_prefix(BELOW).and_then(|ends| ends.split_once('\0'));
@@ -140,9 +135,9 @@ fn of_relationships(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
                 found.push(SessionProblem::SelfReference { session: child.to_owned() });
             }
             // Relationships of a session that is not there lead up to it all the same.
-            if view.state(Family::Session, child)?.is_none() {
+            if reads.sessions.get(child)?.is_none() {
                 let (parent, child) = (parent.to_owned(), child.to_owned());
-                if place(view, &child)?.cycle {
+                if place(reads, &child)?.cycle {
                     found.push(SessionProblem::Cycle { session: child.clone() });
                 }
                 found.push(SessionProblem::UnknownChild { parent, child });
@@ -152,18 +147,17 @@ fn of_relationships(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
     }
 }
 
-fn of_paths(snapshot: &Snapshot) -> Result<Vec<SessionProblem>> {
-    let view = &*snapshot.view;
+fn of_paths(reads: &Reads<'_>) -> Result<Vec<SessionProblem>> {
     let mut found = Vec::new();
-    let mut paths: HashMap<[u8; 16], String, RandomState> = HashMap::default();
-    scan(view, Liveness::as_of(0), None, |known, _| {
+    let mut paths: HashMap<[u8; 32], String, RandomState> = HashMap::default();
+    scan(reads, Liveness::as_of(0), None, |known, _| {
         let session = known.session.id;
-        let place = place(view, &session)?;
+        let place = place(reads, &session)?;
         if place.cycle {
             found.push(SessionProblem::Cycle { session });
             return Ok(ControlFlow::Continue(()));
         }
-        let digest = state::digest(Family::Session, &place.path);
+        let digest = *blake3::hash(place.path.as_bytes()).as_bytes();
         if let Some(other) = paths.insert(digest, session.clone()) {
             let path = place.path;
             found.push(SessionProblem::DuplicatePath { session, other, path });

@@ -1,9 +1,8 @@
 //! The kinds that sessions and relationships are of.
 
+use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
-
-use crate::base::error::{Error, Result};
 
 /// An enum whose values have names, read and written by them.
 macro_rules! named {

@@ -3,21 +3,19 @@
 
 use std::ops::ControlFlow;
 
-use crate::base::error::Result;
-use crate::base::page::{Cursor, Page};
-use crate::base::state::Family;
 use crate::sessions::filter::SessionFilter;
+use crate::sessions::reads::Reads;
 use crate::sessions::session::{Known, Liveness, Session, find};
-use crate::state;
-use crate::view::{Source, View};
+use crate::sessions::value;
+use crate::{Cursor, Page, Result};
 
-pub(crate) fn sessions(view: &View, filter: &SessionFilter) -> Result<Page<Session>> {
+pub(crate) fn sessions(reads: &Reads<'_>, filter: &SessionFilter) -> Result<Page<Session>> {
     let mut page = Page { items: Vec::new(), next: None };
     if filter.limit == 0 {
         return Ok(page);
     }
     let mut last = None;
-    scan(view, filter.liveness, filter.after, |known, cursor| {
+    scan(reads, filter.liveness, filter.after, |known, cursor| {
         if !filter.takes(&known.session) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -35,7 +33,7 @@ pub(crate) fn sessions(view: &View, filter: &SessionFilter) -> Result<Page<Sessi
 /// Shows every session, until `visit` breaks off. In memory are the names of one part
 /// at a time.
 pub(super) fn scan(
-    view: &View,
+    reads: &Reads<'_>,
     liveness: Liveness,
     after: Option<Cursor>,
     mut visit: impl FnMut(Known, Cursor) -> Result<ControlFlow<()>>,
@@ -43,12 +41,12 @@ pub(super) fn scan(
     // How many sessions were listed with the row that the cursor leads behind.
     let behind = after.filter(|cursor| (0..RANKS).contains(&cursor.time_ns));
     if after.is_none() || behind.is_some() {
-        for number in (0..view.len()).rev() {
-            let source = view.source(number)?;
-            if behind.is_some_and(|behind| source.first_seq() > behind.at) {
+        for source in (0..reads.sessions.sources()).rev() {
+            let first_seq = reads.sessions.first_seq_of(source)?;
+            if behind.is_some_and(|behind| first_seq > behind.at) {
                 continue;
             }
-            for (rank, touched, name) in newest(&source)? {
+            for (rank, touched, name) in newest(reads, source)? {
                 let cursor = Cursor { time_ns: rank, at: touched };
                 let listed = |behind: Cursor| {
                     touched > behind.at || (touched == behind.at && rank <= behind.time_ns)
@@ -56,7 +54,7 @@ pub(super) fn scan(
                 if behind.is_some_and(listed) {
                     continue;
                 }
-                let Some(known) = find(view, &name, liveness)? else { continue };
+                let Some(known) = find(reads, &name, liveness)? else { continue };
                 // Otherwise it comes with the newer part.
                 if known.head.touched == touched && visit(known, cursor)?.is_break() {
                     return Ok(());
@@ -65,16 +63,16 @@ pub(super) fn scan(
         }
     }
     let mut after = match after.filter(|_| behind.is_none()) {
-        Some(cursor) => Some(view.state_key_at(Family::Session, cursor)?),
+        Some(cursor) => Some(reads.sessions.key_at(cursor)?),
         None => None,
     };
     loop {
-        let names = view.state_names(Family::Session, after.as_deref(), NAMES, 0..view.len())?;
+        let names = reads.sessions.keys(after.as_deref(), NAMES)?;
         let Some(last) = names.last().cloned() else { return Ok(()) };
         for name in names {
-            let Some(known) = find(view, &name, liveness)? else { continue };
-            let cursor = Cursor::of_key(state::digest(Family::Session, &name));
-            let listed = known.head.touched >= view.first_seq();
+            let Some(known) = find(reads, &name, liveness)? else { continue };
+            let cursor = reads.sessions.cursor(&name);
+            let listed = known.head.touched >= reads.snapshot.first_seq();
             if !listed && visit(known, cursor)?.is_break() {
                 return Ok(());
             }
@@ -85,10 +83,10 @@ pub(super) fn scan(
 
 /// The sessions of a part by the last row that has to do with them, the newest
 /// first; those of one row are numbered.
-fn newest(source: &Source) -> Result<Vec<(i64, u64, String)>> {
+fn newest(reads: &Reads<'_>, source: usize) -> Result<Vec<(i64, u64, String)>> {
     let mut found = Vec::new();
-    source.session_heads(|name, head| {
-        if head.touched > 0 {
+    reads.sessions.of_source(source, |name, value| {
+        if let Some(head) = value::read_head(value)?.filter(|head| head.touched > 0) {
             found.push((head.touched, name.to_owned()));
         }
         Ok(ControlFlow::Continue(()))

@@ -1,11 +1,10 @@
 //! What somebody says of a session, beside what its events say.
 
-use crate::base::error::Result;
-use crate::log::index::Tokens;
 use crate::sessions::fields::{METADATA, Put, check_name};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::relationship::Relationship;
-use crate::state::session::Fields;
+use crate::sessions::value::Fields;
+use crate::{Result, Tokens};
 
 /// What is said of a session. Fields that are not set stay as they are; those that
 /// are take the place of what was said before and of what the events say.

@@ -1,10 +1,9 @@
 //! How two sessions belong together.
 
-use crate::base::error::{Error, Result};
 use crate::sessions::fields::{METADATA, Put, check_name, metadata, named, number};
 use crate::sessions::kinds::{DelegationType, RelationshipType, SpawnReason};
-use crate::state;
-use crate::state::session::Fields;
+use crate::sessions::value::{self, Fields};
+use crate::{Error, Result};
 
 /// A relationship between two sessions. There is one for each pair; saying it again
 /// changes the fields that are set.
@@ -163,7 +162,7 @@ impl StoredRelationship {
 }
 
 /// Checks a relationship as it is stored.
-pub(crate) fn check(key: &str, value: &[u8]) -> Result<()> {
+pub(crate) fn check(key: &str, bytes: &[u8]) -> Result<()> {
     let ends = key.strip_prefix([BELOW, ABOVE]).and_then(|ends| ends.split_once('\0'));
     let Some((one, other)) = ends else {
         return Err(Error::invalid(format!(
@@ -172,7 +171,7 @@ pub(crate) fn check(key: &str, value: &[u8]) -> Result<()> {
     };
     check_name("session", one)?;
     check_name("session", other)?;
-    state::session::check_fields(&state::session::fields(state::text(value)?)?)
+    value::check_fields(&value::fields(value::text(bytes)?)?)
 }
 
 /// The keys under which a relationship is found from either end.

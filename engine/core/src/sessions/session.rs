@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::base::error::Result;
-use crate::base::state::Family;
 use crate::base::sync::now_ns;
-use crate::log::index::{Head, OriginKind, Tokens, session_of};
 use crate::sessions::fields::{metadata, named, number, text};
 use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::sessions::patch::{
     AGENTS, END, MODEL, PARENT, PROJECT, SOURCE_APP, START, STATUS, TOKENS, TYPE, WAVE,
 };
+use crate::sessions::reads::Reads;
+use crate::sessions::reduce::session_of;
 use crate::sessions::related;
-use crate::state::session::{self as state, Fields};
-use crate::view::View;
+use crate::sessions::tally::{Head, OriginKind};
+use crate::sessions::value::{self, Fields};
+use crate::{Result, Tokens};
 
 /// A session. An event belongs to the session that it names, or where its instance
 /// is another one, to the session of that agent: `SESSION/INSTANCE`.
@@ -127,7 +127,7 @@ impl Session {
     /// assert_eq!(Session::name_of("", "worker"), None);
     /// ```
     pub fn name_of(session: &str, instance: &str) -> Option<String> {
-        session_of(session, instance).map(|(name, _)| name)
+        session_of(session, instance, true).map(|(name, _)| name)
     }
 
     /// One of which nothing is known but its name.
@@ -178,16 +178,16 @@ pub(crate) struct Known {
 }
 
 /// The session with this name. O(parts that have it).
-pub(crate) fn find(view: &View, name: &str, liveness: Liveness) -> Result<Option<Known>> {
-    let Some(value) = view.state(Family::Session, name)? else { return Ok(None) };
-    let (fields, head) = state::read(&value)?;
+pub(crate) fn find(reads: &Reads<'_>, name: &str, liveness: Liveness) -> Result<Option<Known>> {
+    let Some(value) = reads.sessions.get(name)? else { return Ok(None) };
+    let (fields, head) = value::read(&value)?;
     let head = head.unwrap_or_default();
-    let session = session(view, name, &fields, &head, liveness)?;
+    let session = session(reads, name, &fields, &head, liveness)?;
     Ok(Some(Known { session, head }))
 }
 
 fn session(
-    view: &View,
+    reads: &Reads<'_>,
     name: &str,
     fields: &Fields,
     head: &Head,
@@ -209,7 +209,7 @@ fn session(
         id: name.to_owned(),
         source_app: text(fields, SOURCE_APP).or_else(|| head.source_app.clone()),
         session_type: named(fields, TYPE).unwrap_or_else(|| derived_type(head)),
-        parent: parent(view, name, fields, head)?,
+        parent: parent(reads, name, fields, head)?,
         start_ns: number(fields, START).or(head.first.map(|first| first.time_ns)),
         end_ns: number(fields, END).or(head.last.map(|last| last.time_ns)),
         status: named(fields, STATUS).unwrap_or_else(|| derived_status(head, liveness)),
@@ -247,14 +247,14 @@ fn derived_status(head: &Head, liveness: Liveness) -> SessionStatus {
 /// The one session that a session comes from, of several the first in this order:
 /// what a patch says; the session that an agent belongs to; what relationships say
 /// that were stated; the call that spawned it; what it goes on from.
-fn parent(view: &View, name: &str, fields: &Fields, head: &Head) -> Result<Option<String>> {
+fn parent(reads: &Reads<'_>, name: &str, fields: &Fields, head: &Head) -> Result<Option<String>> {
     if let Some(parent) = text(fields, PARENT) {
         return Ok(Some(parent));
     }
     if head.parent_len > 0 {
         return Ok(name.get(..head.parent_len).map(str::to_owned));
     }
-    if let Some(parent) = stated_parent(view, name)? {
+    if let Some(parent) = stated_parent(reads, name)? {
         return Ok(Some(parent));
     }
     let origin = |kind| head.origins.iter().filter(move |origin| origin.kind == kind);
@@ -264,15 +264,15 @@ fn parent(view: &View, name: &str, fields: &Fields, head: &Head) -> Result<Optio
 
 /// The session above one by the relationships that were stated: those of a parent and
 /// a child first, then by name.
-pub(super) fn stated_parent(view: &View, name: &str) -> Result<Option<String>> {
-    let stated = related::stated_parents(view, name)?.into_iter();
+pub(super) fn stated_parent(reads: &Reads<'_>, name: &str) -> Result<Option<String>> {
+    let stated = related::stated_parents(reads, name)?.into_iter();
     let above = stated.filter(|(_, kind)| *kind != RelationshipType::Sibling);
     Ok(above.map(|(parent, kind)| (kind, parent)).min().map(|(_, parent)| parent))
 }
 
 /// The wave that metadata names.
 fn wave_in(metadata: &str) -> Option<String> {
-    text(&state::fields(metadata).ok()?, WAVE)
+    text(&value::fields(metadata).ok()?, WAVE)
 }
 
 /// How long after its last event a session counts as active unless it is said

@@ -6,15 +6,12 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::base::error::Result;
-use crate::base::page::Page;
-use crate::log::index::session_of;
-use crate::query::filter::Filter;
-use crate::sessions::related::{head, relationship};
+use crate::sessions::reads::Reads;
+use crate::sessions::reduce::session_of;
+use crate::sessions::related::relationship;
 use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};
-use crate::snapshot::Snapshot;
-use crate::view::stored::StoredEvent;
+use crate::{Filter, Page, Result, StoredEvent};
 
 /// An event, the session that it belongs to, and how that belongs to the one above it.
 ///
@@ -44,26 +41,26 @@ pub struct TimelineEntry {
 /// The events that a filter takes of a session and, unless it is an agent's, of its
 /// agents.
 pub(crate) fn timeline(
-    snapshot: &Snapshot,
+    reads: &Reads<'_>,
     name: &str,
     filter: &Filter,
     liveness: Liveness,
 ) -> Result<Page<TimelineEntry>> {
-    let agent = head(&snapshot.view, name)?.filter(|head| head.parent_len > 0);
+    let agent = reads.head(name)?.filter(|head| head.parent_len > 0);
     let filter = match agent.and_then(|head| name.split_at_checked(head.parent_len)) {
         Some((session, agent)) => {
             filter.clone().session(session).instance(agent.strip_prefix('/').unwrap_or(agent))
         }
         None => filter.clone().session(name),
     };
-    let events = snapshot.events(&filter)?;
+    let events = reads.snapshot.events(&filter)?;
     let mut known: HashMap<String, Option<Joined>, RandomState> = HashMap::default();
     let mut page = Page { items: Vec::with_capacity(events.items.len()), next: events.next };
     for event in events.items {
         let session = event.session().unwrap_or_default();
-        let Some((name, _)) = session_of(session, event.instance()) else { continue };
+        let Some((name, _)) = session_of(session, event.instance(), true) else { continue };
         if !known.contains_key(&name) {
-            let joined = join(snapshot, &name, liveness)?;
+            let joined = join(reads, &name, liveness)?;
             known.insert(name.clone(), joined);
         }
         if let Some(Some((session, relationship))) = known.get(&name) {
@@ -77,10 +74,10 @@ pub(crate) fn timeline(
 /// What an event is joined with.
 type Joined = (Arc<Session>, Option<Arc<StoredRelationship>>);
 
-fn join(snapshot: &Snapshot, name: &str, liveness: Liveness) -> Result<Option<Joined>> {
-    let Some(known) = find(&snapshot.view, name, liveness)? else { return Ok(None) };
+fn join(reads: &Reads<'_>, name: &str, liveness: Liveness) -> Result<Option<Joined>> {
+    let Some(known) = find(reads, name, liveness)? else { return Ok(None) };
     let relationship = match &known.session.parent {
-        Some(parent) => relationship(snapshot, parent, name)?,
+        Some(parent) => relationship(reads, parent, name)?,
         None => None,
     };
     Ok(Some((Arc::new(known.session), relationship.map(Arc::new))))

@@ -5,16 +5,12 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::base::error::Result;
-use crate::base::limits;
-use crate::base::page::{Cursor, Page};
-use crate::log::index::Tokens;
 use crate::sessions::kinds::RelationshipType;
+use crate::sessions::reads::Reads;
 use crate::sessions::related::{child_names, relationship};
 use crate::sessions::relationship::StoredRelationship;
 use crate::sessions::session::{Liveness, Session, find};
-use crate::snapshot::Snapshot;
-use crate::view::View;
+use crate::{Cursor, Page, Result, Tokens, limits};
 
 /// How much of a tree of sessions to show.
 ///
@@ -179,21 +175,21 @@ impl SessionTreeOptions {
 /// below several is shown below the first; siblings are not below each other. Each
 /// page walks the tree anew, as far as [`limits::MAX_SESSION_TREE`] sessions.
 pub(crate) fn tree(
-    snapshot: &Snapshot,
+    reads: &Reads<'_>,
     root: &str,
     options: &SessionTreeOptions,
 ) -> Result<Page<SessionNode>> {
-    let found = walk(snapshot, root)?;
+    let found = walk(reads, root)?;
     // To itself or a sibling too, which are not below it.
-    let leads_on = !child_names(&snapshot.view, root)?.is_empty();
+    let leads_on = !child_names(reads, root)?.is_empty();
     let mut page = Page { items: Vec::new(), next: None };
     let from = options.after.map_or(0, |cursor| cursor.at as usize);
-    let above = place(&snapshot.view, root)?.path;
+    let above = place(reads, root)?.path;
     let mut path = Vec::new();
     let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
     let mut sessions = Vec::with_capacity(found.len());
     for below in &found {
-        sessions.push(find(&snapshot.view, &below.name, options.liveness)?);
+        sessions.push(find(reads, &below.name, options.liveness)?);
     }
     for at in (0..found.len()).rev() {
         if let Some(known) = &sessions[at] {
@@ -220,7 +216,7 @@ pub(crate) fn tree(
             break;
         }
         let relationship = match &below.above {
-            Some(parent) => relationship(snapshot, parent, &below.name)?,
+            Some(parent) => relationship(reads, parent, &below.name)?,
             None => None,
         };
         let session = match known {
@@ -241,7 +237,7 @@ pub(crate) fn tree(
 }
 
 /// How far below its root a session is.
-pub(crate) fn place(view: &View, name: &str) -> Result<SessionPlace> {
+pub(crate) fn place(reads: &Reads<'_>, name: &str) -> Result<SessionPlace> {
     let mut names = vec![name.to_owned()];
     let mut seen: HashSet<String, RandomState> = names.iter().cloned().collect();
     let mut cycle = false;
@@ -249,11 +245,11 @@ pub(crate) fn place(view: &View, name: &str) -> Result<SessionPlace> {
     while names.len() <= limits::MAX_SESSION_DEPTH
         && let Some(last) = names.last()
     {
-        let parent = find(view, last, liveness)?.and_then(|known| known.session.parent);
+        let parent = find(reads, last, liveness)?.and_then(|known| known.session.parent);
         let parent = match parent {
             Some(parent) => parent,
             // Nothing is known of it but relationships.
-            None => match crate::sessions::session::stated_parent(view, last)? {
+            None => match crate::sessions::session::stated_parent(reads, last)? {
                 Some(parent) => parent,
                 None => break,
             },
@@ -271,8 +267,8 @@ pub(crate) fn place(view: &View, name: &str) -> Result<SessionPlace> {
 }
 
 /// What sessions took, a page as the filter says.
-pub(crate) fn metrics(view: &View, session: Session) -> Result<SessionMetrics> {
-    let SessionPlace { depth, path, .. } = place(view, &session.id)?;
+pub(crate) fn metrics(reads: &Reads<'_>, session: Session) -> Result<SessionMetrics> {
+    let SessionPlace { depth, path, .. } = place(reads, &session.id)?;
     let duration = session.duration();
     let Session { id, agents, tokens, events, errors, .. } = session;
     Ok(SessionMetrics { id, duration, agents, tokens, events, errors, depth, path })
@@ -297,7 +293,7 @@ struct Below {
 }
 
 /// The sessions of a tree in the order in which they are shown.
-fn walk(snapshot: &Snapshot, root: &str) -> Result<Vec<Below>> {
+fn walk(reads: &Reads<'_>, root: &str) -> Result<Vec<Below>> {
     let mut found: Vec<Below> = Vec::new();
     let mut seen: HashSet<String, RandomState> = HashSet::default();
     seen.insert(root.to_owned());
@@ -309,8 +305,8 @@ fn walk(snapshot: &Snapshot, root: &str) -> Result<Vec<Below>> {
         }
         let (name, depth) = (next.name.clone(), next.depth + 1);
         found.push(next);
-        for child in child_names(&snapshot.view, &name)?.into_iter().rev() {
-            let kind = relationship(snapshot, &name, &child)?;
+        for child in child_names(reads, &name)?.into_iter().rev() {
+            let kind = relationship(reads, &name, &child)?;
             let sibling = RelationshipType::Sibling;
             if kind.is_none_or(|kind| kind.relationship_type == sibling) || seen.contains(&child) {
                 continue;

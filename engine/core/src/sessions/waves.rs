@@ -3,14 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::base::error::{Error, Result};
-use crate::base::limits;
-use crate::base::page::{Cursor, Page};
-use crate::base::state::Family;
 use crate::sessions::list::scan;
+use crate::sessions::reads::Reads;
 use crate::sessions::session::Liveness;
-use crate::state;
-use crate::view::View;
+use crate::{Cursor, Error, Page, Result, limits};
 
 /// What the sessions of a wave come to.
 ///
@@ -40,9 +36,9 @@ pub struct Wave {
 }
 
 /// All waves, those that began last first. O(sessions) each page.
-pub(crate) fn waves(view: &View, after: Option<Cursor>) -> Result<Page<Wave>> {
+pub(crate) fn waves(reads: &Reads<'_>, after: Option<Cursor>) -> Result<Page<Wave>> {
     let mut waves: BTreeMap<String, Wave> = BTreeMap::new();
-    scan(view, Liveness::as_of(0), None, |known, _| {
+    scan(reads, Liveness::as_of(0), None, |known, _| {
         let session = known.session;
         let Some(id) = session.wave_id else { return Ok(ControlFlow::Continue(())) };
         let wave = waves.entry(id.clone()).or_insert(Wave {
@@ -64,7 +60,7 @@ pub(crate) fn waves(view: &View, after: Option<Cursor>) -> Result<Page<Wave>> {
     let mut waves: Vec<Wave> = waves.into_values().collect();
     // Stable: those that began together stay in order of their ids.
     waves.sort_by_key(|wave| std::cmp::Reverse(wave.start_ns));
-    let cursor = |wave: &Wave| Cursor::of_key(state::digest(Family::Session, &wave.id));
+    let cursor = |wave: &Wave| reads.sessions.cursor(&wave.id);
     let from = match after {
         Some(after) => waves.iter().position(|wave| cursor(wave) == after).map(|at| at + 1),
         None => Some(0),

@@ -16,7 +16,7 @@ use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
 use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::base::sync::{Condvar, Mutex, Thread, now_ns, spawn};
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::shared::Shared;
@@ -55,7 +55,7 @@ struct Drainer {
     /// Files that could not be read, and how often that was tried.
     unreadable: BTreeMap<String, u32>,
     /// Files that can't be taken in here and stay where they are: for want of their
-    /// decoder, from a newer release, or since they can neither be read nor renamed. They
+    /// decoder or of a kind of state, from a newer release, or since they can neither be read nor renamed. They
     /// are not tried again before the store is opened anew.
     left_alone: BTreeSet<String>,
     /// Decoders that are missing and were reported.
@@ -216,7 +216,7 @@ impl Drainer {
     /// Tells the files that were taken in before a crash from the others.
     fn split_off_done(&self, names: Vec<String>) -> Result<(Vec<String>, Vec<String>)> {
         let view = self.shared.view();
-        let done = view.state(Family::Checkpoint, SPOOL)?.unwrap_or_default();
+        let done = view.state(KindId::CHECKPOINT, SPOOL)?.unwrap_or_default();
         let done = String::from_utf8_lossy(&done);
         Ok(names.into_iter().partition(|name| done.lines().any(|done| done == name)))
     }
@@ -234,7 +234,7 @@ impl Drainer {
                 bytes += batch.bytes();
                 so_far = format!("{so_far}{name}\n");
                 let checkpoint = SPOOL.to_owned();
-                batch.state.push(Encoded::state(Family::Checkpoint, checkpoint, so_far.as_bytes()));
+                batch.state.push(Encoded::state(KindId::CHECKPOINT, checkpoint, so_far.as_bytes()));
                 // One after the other: what comes behind must not name one that failed.
                 self.write(batch, Durability::Flush)?;
                 group.push(name);
@@ -271,10 +271,10 @@ impl Drainer {
             }
         };
         self.unreadable.remove(name);
-        let batch = match file::decode(&bytes, self.max_payload) {
+        let batch = match file::decode(&bytes, self.max_payload, &self.shared.view().kinds()) {
             Ok(Contents::Batch(batch)) => Ok(Some(batch)),
             Ok(Contents::Foreign(foreign)) => self.decode(name, &foreign),
-            Err(error) if error.is_newer() => {
+            Err(error) if error.is_newer() || error.is_unsupported() => {
                 self.left_alone.insert(name.to_owned());
                 note(&self.shared, &error);
                 Ok(None)

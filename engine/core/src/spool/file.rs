@@ -6,12 +6,12 @@
 use crate::base::error::{Error, Result};
 use crate::base::event::{Event, Quarantined};
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::limits;
 use crate::base::link::link_kind;
 use crate::batch::{Batch, StateUpdate};
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::record::RecordKind;
-use crate::state::fold;
 
 /// Size of what stands in front of the records.
 pub(super) const HEADER_BYTES: usize = 64;
@@ -41,8 +41,8 @@ impl Foreign {
     fn to_batch(&self) -> Result<EncodedBatch> {
         let event = Event::new(self.decoder.as_str());
         let batch = Batch::from(event.payload(self.bytes.as_slice()).time_ns(self.time_ns));
-        batch.validate(limits::MAX_BATCH_BYTES)?;
-        Ok(batch.encode())
+        batch.validate(limits::MAX_BATCH_BYTES, &Kinds::default())?;
+        batch.encode(None)
     }
 
     /// Files of version 1 were all for one decoder, whatever they call it.
@@ -95,8 +95,9 @@ fn encode_records(batch: &EncodedBatch, contents: u32) -> Result<Vec<u8>> {
 
 /// What is in a file. `max_payload` is the longest payload that the store takes; foreign
 /// contents may be longer, since what they decode to is checked. Fails with
-/// [`Error::is_newer`] where a newer release wrote the file.
-pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<Contents> {
+/// [`Error::is_newer`] where a newer release wrote the file, and with
+/// [`Error::is_unsupported`] where it has state of a kind that this process lacks.
+pub(super) fn decode(bytes: &[u8], max_payload: usize, kinds: &Kinds) -> Result<Contents> {
     let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
         return Err(Error::damaged(format!(
             "expected a header of {HEADER_BYTES} bytes, found {}",
@@ -126,11 +127,19 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize) -> Result<Contents> {
     for record in Encoded::read_all(&bytes[HEADER_BYTES..])? {
         records += 1;
         let kind = check(&record, max_payload)?;
+        if let Some(state) = state(&record, max_payload, kinds)? {
+            batch.state.push(state);
+            continue;
+        }
         match kind {
             RecordKind::Event => batch.events.push(record),
             RecordKind::Link => batch.links.push(record),
             RecordKind::Quarantined => batch.quarantined.push(record),
-            _ => batch.state.push(record),
+            kind => {
+                return Err(Error::damaged(format!(
+                    "expected a record that can be handed in, found one of kind {kind:?}"
+                )));
+            }
         }
     }
     if records != number(12) || records as usize > limits::MAX_BATCH_RECORDS {
@@ -175,32 +184,28 @@ fn check(record: &Encoded, max_payload: usize) -> Result<RecordKind> {
             };
             input.validate(max_payload)?;
         }
-        RecordKind::Session | RecordKind::Relationship | RecordKind::Checkpoint => {
-            if let Some(fields) = record.as_state()? {
-                let value = record.payload().ok_or_else(|| {
-                    Error::damaged("expected a record of state with a value, found none")
-                })?;
-                // What can't be folded with itself would make every later fold fail.
-                fold(fields.family, Some(value), value)?;
-                let (key, value) = (fields.key.to_owned(), value.to_vec());
-                StateUpdate { family: fields.family, key, value }.validate()?;
-            }
-        }
-        RecordKind::Version
-        | RecordKind::Carried
-        | RecordKind::Outside
-        | RecordKind::Closing
-        | RecordKind::RefusedLink
-        | RecordKind::Lineage => {
-            return Err(Error::damaged(format!(
-                "expected a record that can be handed in, found one of kind {kind:?}"
-            )));
-        }
+        _ => {}
     }
     if payload > max_payload {
         return Err(Error::too_long("payload", max_payload, payload));
     }
     Ok(kind)
+}
+
+/// A record of state as it is to be written, checked; none where the record is another.
+fn state(record: &Encoded, max_payload: usize, kinds: &Kinds) -> Result<Option<Encoded>> {
+    let Some((kind, key)) = record.as_handed_in()? else { return Ok(None) };
+    let value = record
+        .payload()
+        .ok_or_else(|| Error::damaged("expected a record of state with a value, found none"))?;
+    let kind = kind.map(|kind| kind.to_owned().into());
+    let update = StateUpdate { kind, key: key.to_owned(), value: value.to_vec() };
+    update.validate(max_payload, kinds)?;
+    // What can't be folded with itself would make every later fold fail.
+    if let Some(kind) = &update.kind {
+        kinds.fold(kinds.id(kind)?, Some(value), value)?;
+    }
+    update.encode(Some(kinds)).map(Some)
 }
 
 fn check_event(record: &Encoded, max_payload: usize) -> Result<()> {
@@ -259,6 +264,10 @@ mod tests {
     use super::*;
     use crate::{Link, LinkKind};
 
+    fn decode(bytes: &[u8], max_payload: usize) -> Result<Contents> {
+        super::decode(bytes, max_payload, &Kinds::default())
+    }
+
     fn whole() -> Vec<u8> {
         let input = Quarantined {
             source: "file".into(),
@@ -274,7 +283,7 @@ mod tests {
             .link(Link::new("c", "d", LinkKind::Spawned))
             .quarantine(input)
             .checkpoint("file", "7");
-        encode(&Contents::Batch(batch.encode())).expect("encodes")
+        encode(&Contents::Batch(batch.encode(None).expect("encodes"))).expect("encodes")
     }
 
     fn foreign() -> Foreign {
@@ -350,14 +359,14 @@ mod tests {
 
     #[test]
     fn records_that_only_a_store_writes_are_refused_also_with_a_digest() {
-        use crate::base::state::Family;
+        use crate::base::state::KindId;
         let link = Link::new("a", "b", LinkKind::Caused);
         for record in [
             Encoded::closing(&"a".into(), &"b".into()),
             Encoded::refused_link(&link),
-            Encoded::carried(1, Family::Checkpoint, "key".into(), b"value"),
-            Encoded::state(Family::Checkpoint, String::new(), b"value"),
-            Encoded::state(Family::Checkpoint, crate::state::checkpoint::SPOOL.into(), b"value"),
+            Encoded::carried(1, KindId::CHECKPOINT, "key".into(), b"value"),
+            Encoded::state(KindId::CHECKPOINT, String::new(), b"value"),
+            Encoded::state(KindId::CHECKPOINT, crate::state::checkpoint::SPOOL.into(), b"value"),
         ] {
             assert!(decode(&with(&[record]), 99).is_err());
         }

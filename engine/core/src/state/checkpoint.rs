@@ -3,8 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::base::limits;
 use crate::base::page::{Cursor, Page};
-use crate::base::state::Family;
-use crate::state;
+use crate::base::state::{KindId, digest};
 use crate::view::View;
 
 /// How far a source of events has been read, as of the batch that the newest checkpoint
@@ -59,12 +58,12 @@ impl Checkpoint {
 
 /// The newest checkpoint of each source, in order of sources.
 pub(crate) fn list(view: &View, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
-    let after = after.map(|cursor| view.state_key_at(Family::Checkpoint, cursor)).transpose()?;
-    let mut found = view.state_keys(Family::Checkpoint, after.as_deref(), limits::MAX_PAGE + 1)?;
+    let after = after.map(|cursor| view.state_key_at(KindId::CHECKPOINT, cursor)).transpose()?;
+    let mut found = view.state_keys(KindId::CHECKPOINT, after.as_deref(), limits::MAX_PAGE + 1)?;
     let more = found.len() > limits::MAX_PAGE;
     found.truncate(limits::MAX_PAGE);
     let last = found.last().filter(|_| more);
-    let next = last.map(|(source, _)| Cursor::of_key(state::digest(Family::Checkpoint, source)));
+    let next = last.map(|(source, _)| Cursor::of_key(digest(KindId::CHECKPOINT, source)));
     let checkpoint = |(source, position)| Checkpoint { source, position };
     Ok(Page { items: found.into_iter().map(checkpoint).collect(), next })
 }

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::kind::StateKind;
 use crate::base::limits;
 use crate::base::options::{Caches, Durability, WhenFull, in_range};
 use crate::decoder::{Decoder, Decoders};
+use crate::sessions;
 use crate::storage::{Disk, Memory, Storage};
 use crate::store::Store;
 use crate::writer::rotate::Rotation;
@@ -43,6 +45,7 @@ pub struct StoreBuilder {
     segment_events: Option<u32>,
     seal_in_writer: bool,
     decoders: Decoders,
+    kinds: Vec<Arc<dyn StateKind>>,
 }
 
 impl StoreBuilder {
@@ -214,6 +217,30 @@ impl StoreBuilder {
         self
     }
 
+    /// Gives the store a [kind of state](crate::state::StateKind). The store's manifest
+    /// names it once something was written, and from then on whoever seals the store or
+    /// drops segments of it must have it.
+    ///
+    /// An example is at [`StateKind`].
+    #[must_use]
+    pub fn state_kind(mut self, kind: Arc<dyn StateKind>) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Gives the store several [kinds of state](crate::state::StateKind), as
+    /// [`state_kind`](Self::state_kind) gives it one.
+    #[must_use]
+    pub fn state_kinds(mut self, kinds: impl IntoIterator<Item = Arc<dyn StateKind>>) -> Self {
+        self.kinds.extend(kinds);
+        self
+    }
+
+    /// The kinds of state that the store is given.
+    pub(crate) fn kinds(&self) -> Vec<Arc<dyn StateKind>> {
+        sessions::kinds().into_iter().chain(self.kinds.iter().cloned()).collect()
+    }
+
     /// Has this decoder turn what other processes hand in for it through
     /// [`Spool::submit_foreign`](crate::Spool::submit_foreign) into batches. Of two with
     /// one name the second counts.
@@ -290,6 +317,7 @@ impl StoreBuilder {
         in_range("segment_events", self.segment_events, 1, limits::MAX_SEGMENT_EVENTS)?;
         let share = |eighths| budget.map(|budget| budget / 8 * eighths);
         let caches = Caches { bytes: self.caches.bytes.or(share(3)), ..self.caches };
+        let kinds = self.kinds();
         let rotation = Rotation {
             bytes: self.segment_bytes.unwrap_or(limits::SEGMENT_BYTES),
             events: self.segment_events.unwrap_or(limits::SEGMENT_EVENTS),
@@ -305,6 +333,7 @@ impl StoreBuilder {
             caches,
             rotation,
             decoders: self.decoders,
+            kinds,
         })
     }
 }
@@ -319,6 +348,7 @@ pub(super) struct Settings {
     pub(super) caches: Caches,
     pub(super) rotation: Rotation,
     pub(super) decoders: Decoders,
+    pub(super) kinds: Vec<Arc<dyn StateKind>>,
 }
 
 #[cfg(test)]

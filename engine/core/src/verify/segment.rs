@@ -7,6 +7,7 @@ use super::{Check, is_finding};
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::row::Flags;
+use crate::log::reduce_index;
 use crate::manifest::Sealed;
 use crate::manifest::{Manifest, Read, idx_name, seg_name};
 use crate::seal::file::counted;
@@ -70,8 +71,12 @@ impl Check<'_> {
         if let Some(Some(wrong)) = self.ask(&name, late)? {
             self.found(&name, wrong);
         }
-        self.filter(&file, &filter_keys(&replayed.index, &entries))?;
-        self.index(&file, &replayed, &entries, &cache)
+        let kinds = view.kinds();
+        let reduced = reduce_index(&kinds, &replayed.index, file.footer().first_seq);
+        let Some(reduced) = self.ask(&name, reduced)? else { return Ok(()) };
+        self.filter(&file, &filter_keys(&replayed.index, &entries, &kinds, &reduced))?;
+        let made = open_index::made_of(&file, &replayed, &entries, &cache, (&kinds, &reduced));
+        self.index(&file, made)
     }
 
     /// Whether the manifest has dropped a segment by now.
@@ -195,15 +200,8 @@ impl Check<'_> {
 
     /// The index file against one that is made again: whatever stands in one of them
     /// and not in the other is a difference.
-    fn index(
-        &mut self,
-        file: &SegFile,
-        replayed: &Replayed,
-        entries: &[Entry],
-        cache: &ChunkCache,
-    ) -> Result<()> {
+    fn index(&mut self, file: &SegFile, made: Result<Vec<u8>>) -> Result<()> {
         let name = idx_name(file.footer().segment);
-        let made = open_index::made_of(file, replayed, entries, cache);
         let Some(made) = self.ask(file.name(), made)? else { return Ok(()) };
         let digests = file.index_digests();
         let Some(digests) = self.ask(file.name(), digests)? else { return Ok(()) };

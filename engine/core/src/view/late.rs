@@ -53,7 +53,7 @@ impl View {
 mod tests {
     use std::sync::Arc;
 
-    use crate::base::state::Family;
+    use crate::base::state::KindId;
     use crate::segment::file::SegFile;
     use crate::segment::footer::LATE;
     use crate::storage::SimulatedDisk;
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn written(view: &View) -> usize {
-        let names = view.state_names(Family::Lineage, None, 1000, 0..view.len());
+        let names = view.state_names(KindId::LINEAGE, None, 1000, 0..view.len());
         names.expect("reads").len()
     }
 

@@ -1,7 +1,6 @@
 //! The rows of a log, as far as a view sees them.
 
-use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::base::count_by::CountBy;
@@ -9,15 +8,15 @@ use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
-use crate::base::state::{Family, Kept};
+use crate::base::state::{Kept, KindId};
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Anchor, Dimension, Index, Made, Postings, StoredLink, Tallies};
+use crate::log::index::{Anchor, Dimension, Index, Made, Postings, StoredLink};
 use crate::log::reader::Via;
 use crate::log::view::LogView;
-use crate::state::{fold, session};
 use crate::view::source::{LastRead, RowSource};
 use crate::view::stored::{Content, Names};
 
@@ -331,67 +330,23 @@ impl RowSource for LogView {
         place.map(read).transpose()
     }
 
-    fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
-        // The values are read without holding the index.
-        let places = self.index().states().places(family, key, self.at());
-        let events = match family {
-            Family::Session => self.sessions().get(key).map(session::of_tally),
-            Family::Relationship | Family::Checkpoint | Family::Lineage => None,
-        };
-        if places.is_none() && events.is_none() {
-            return Ok(None);
-        }
-        let places = places.unwrap_or_default();
-        let value = |place| self.log.reader.state_value(place, self.visible.log_end);
-        let mut kept = Kept::default();
-        for place in places.own {
-            kept.own = Some(fold(family, kept.own.as_deref(), &value(place)?)?);
-        }
-        for (segment, place) in places.carried {
-            kept.carried.push((segment, value(place)?));
-        }
-        if let Some(tally) = &events {
-            kept.own = Some(fold(family, kept.own.as_deref(), tally)?);
-        }
-        Ok(Some(kept))
+    fn state(&self, kinds: &Kinds, kind: KindId, key: &str) -> Result<Option<Kept>> {
+        self.kept_of(kinds, kind, key)
     }
 
-    fn state_carried(&self, family: Family, key: &str) -> Result<Option<Kept>> {
-        let places = self.index().states().places(family, key, self.at());
-        let mut kept = Kept::default();
-        for (segment, place) in places.unwrap_or_default().carried {
-            let value = self.log.reader.state_value(place, self.visible.log_end)?;
-            kept.carried.push((segment, value));
-        }
-        Ok((!kept.carried.is_empty()).then_some(kept))
+    fn state_carried(&self, kind: KindId, key: &str) -> Result<Option<Kept>> {
+        self.carried_over(kind, key)
     }
 
     fn state_names(
         &self,
-        family: Family,
+        kinds: &Kinds,
+        kind: KindId,
         after: Option<&str>,
         at_once: usize,
         show: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let mut after = after.map(str::to_owned);
-        loop {
-            let at_once = at_once.clamp(1, LOG_KEYS);
-            let mut found =
-                self.index().states().after(family, after.as_deref(), self.at(), at_once);
-            if family == Family::Session {
-                found = with_sessions(found, &self.sessions(), after.as_deref(), at_once);
-            }
-            let done = found.len() < at_once;
-            for name in found {
-                if show(&name)?.is_break() {
-                    return Ok(());
-                }
-                after = Some(name);
-            }
-            if done {
-                return Ok(());
-            }
-        }
+        self.walk_keys(kinds, kind, after, at_once, show)
     }
 }
 
@@ -414,20 +369,3 @@ fn postings<'i>(index: &'i Index, list: &ListOf) -> Option<&'i Postings> {
     };
     index.postings(dimension)
 }
-
-/// The least of names and of those of sessions behind one, at most so many.
-fn with_sessions(
-    names: Vec<String>,
-    sessions: &Tallies,
-    after: Option<&str>,
-    at_most: usize,
-) -> Vec<String> {
-    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let sessions = sessions.range::<str, _>((from, Bound::Unbounded)).take(at_most);
-    let mut all: BTreeSet<String> = sessions.map(|(name, _)| name.clone()).collect();
-    all.extend(names);
-    all.into_iter().take(at_most).collect()
-}
-
-/// Keys of a log that are looked at under one lock.
-const LOG_KEYS: usize = 1024;

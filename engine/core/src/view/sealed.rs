@@ -8,9 +8,10 @@ use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
-use crate::base::state::{Family, Kept};
+use crate::base::state::{Kept, KindId};
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
 use crate::segment::heap::EventRecord;
@@ -337,22 +338,23 @@ impl RowSource for Arc<Segment> {
         place.map(|place| self.file().quarantined(place as u32, self.chunks())).transpose()
     }
 
-    fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
-        self.index().state(family, key)
+    fn state(&self, _kinds: &Kinds, kind: KindId, key: &str) -> Result<Option<Kept>> {
+        self.index().state(kind, key)
     }
 
-    fn state_carried(&self, family: Family, key: &str) -> Result<Option<Kept>> {
-        self.index().state(family, key)
+    fn state_carried(&self, kind: KindId, key: &str) -> Result<Option<Kept>> {
+        self.index().state(kind, key)
     }
 
     fn state_names(
         &self,
-        family: Family,
+        _kinds: &Kinds,
+        kind: KindId,
         after: Option<&str>,
         _at_once: usize,
         show: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.index().state_names(family, after, show)
+        self.index().state_names(kind, after, show)
     }
 }
 

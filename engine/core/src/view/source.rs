@@ -8,9 +8,10 @@ use crate::base::detail::Detail;
 use crate::base::error::Result;
 use crate::base::event::Quarantined;
 use crate::base::id::EventId;
+use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, Place, StoredParent};
-use crate::base::state::{Family, Kept};
+use crate::base::state::{Kept, KindId};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::view::LogView;
 use crate::log::windows::LastWindow;
@@ -172,16 +173,17 @@ pub(crate) trait RowSource {
     fn quarantined(&self, number: usize) -> Result<Option<Quarantined>>;
 
     /// What the source has of a key.
-    fn state(&self, family: Family, key: &str) -> Result<Option<Kept>>;
+    fn state(&self, kinds: &Kinds, kind: KindId, key: &str) -> Result<Option<Kept>>;
 
     /// What was carried over into the source of a key, alone.
-    fn state_carried(&self, family: Family, key: &str) -> Result<Option<Kept>>;
+    fn state_carried(&self, kind: KindId, key: &str) -> Result<Option<Kept>>;
 
-    /// Shows the keys of a family behind one, in order, until `show` breaks off. A log
+    /// Shows the keys of a kind behind one, in order, until `show` breaks off. A log
     /// looks at `at_once` of them under one lock.
     fn state_names(
         &self,
-        family: Family,
+        kinds: &Kinds,
+        kind: KindId,
         after: Option<&str>,
         at_once: usize,
         show: &mut dyn FnMut(&str) -> Result<ControlFlow<()>>,

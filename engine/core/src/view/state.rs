@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::kinds::Kinds;
 use crate::base::page::Cursor;
-use crate::base::state::Family;
-use crate::log::index::Head;
-use crate::state::{self, fold, session};
+use crate::base::state::{self, KindId};
 use crate::view::{Source, View};
 
 /// What some parts say of a key.
@@ -22,8 +22,8 @@ pub(crate) struct Folded {
 impl View {
     /// What is known of a key. O(parts that say something of it); where newer values
     /// replace older ones, only the newest is read.
-    pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.folded(family, key, 0..self.len())?.value)
+    pub(crate) fn state(&self, kind: KindId, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.folded(kind, key, 0..self.len())?.value)
     }
 
     /// What the parts of a range say of a key, folded on what was carried for parts
@@ -31,21 +31,21 @@ impl View {
     ///
     /// Carried state that speaks for a segment which is still there does not count:
     /// that segment says it itself.
-    pub(crate) fn folded(&self, family: Family, key: &str, range: Range<usize>) -> Result<Folded> {
-        let first = self.first_segment();
+    pub(crate) fn folded(&self, kind: KindId, key: &str, range: Range<usize>) -> Result<Folded> {
+        let (first, kinds) = (self.first_segment(), self.kinds());
         let mut own = Vec::new();
         // The segment, the part that it was found in, and the value.
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
-        for number in self.that_fold(family, key, &range) {
+        for number in self.that_fold(kind, key, &range) {
             let source = self.source(number)?;
             let kept = if range.contains(&number) {
-                source.state(family, key)?
+                source.state(&kinds, kind, key)?
             } else {
-                source.state_carried(family, key)?
+                source.state_carried(kind, key)?
             };
             let Some(kept) = kept else { continue };
             own.extend(kept.own.filter(|_| range.contains(&number)));
-            if family.replaces() && !own.is_empty() {
+            if kind.replaces() && !own.is_empty() {
                 break;
             }
             // The last that speaks for a segment which is gone speaks for all before it.
@@ -60,15 +60,15 @@ impl View {
         let from_them = !own.is_empty() || from_carried;
         let mut value = carried.map(|(.., value)| value);
         for newer in own.into_iter().rev() {
-            value = Some(fold(family, value.as_deref(), &newer)?);
+            value = Some(kinds.fold(kind, value.as_deref(), &newer)?);
         }
         Ok(Folded { value, from_them })
     }
 
     /// The numbers of the parts, newest first, that may say something of a key and are in
     /// a range, or may have what was carried of it.
-    fn that_fold(&self, family: Family, key: &str, range: &Range<usize>) -> Vec<usize> {
-        let id = state::filter_id(state::digest(family, key));
+    fn that_fold(&self, kind: KindId, key: &str, range: &Range<usize>) -> Vec<usize> {
+        let id = state::filter_id(state::digest(kind, key));
         let sealed = range.end.max(self.sealed.carried_end()).min(self.sealed.len());
         let carries = |number: usize| range.contains(&number) || self.sealed[number].carried > 0;
         let sealed = self.segments.candidates(&self.sealed[..sealed], &id);
@@ -77,10 +77,11 @@ impl View {
     }
 
     /// Whether any part from this one on says something of a key itself.
-    pub(crate) fn says_from(&self, family: Family, key: &str, number: usize) -> Result<bool> {
-        let id = state::filter_id(state::digest(family, key));
+    pub(crate) fn says_from(&self, kind: KindId, key: &str, number: usize) -> Result<bool> {
+        let kinds = self.kinds();
+        let id = state::filter_id(state::digest(kind, key));
         for source in self.candidates(&id).filter(|&source| source >= number) {
-            let kept = self.source(source)?.state(family, key)?;
+            let kept = self.source(source)?.state(&kinds, kind, key)?;
             if kept.is_some_and(|kept| kept.own.is_some()) {
                 return Ok(true);
             }
@@ -88,12 +89,12 @@ impl View {
         Ok(false)
     }
 
-    /// The keys of a family behind one, in order, and what is known of them; at most so
+    /// The keys of a kind behind one, in order, and what is known of them; at most so
     /// many, and fewer only where there are no more. One part is looked at after the
     /// other, and no more than that many keys are kept.
     pub(crate) fn state_keys(
         &self,
-        family: Family,
+        kind: KindId,
         after: Option<&str>,
         at_most: usize,
     ) -> Result<Vec<(String, Vec<u8>)>> {
@@ -101,10 +102,10 @@ impl View {
         let mut after = after.map(str::to_owned);
         while found.len() < at_most {
             let wanted = at_most - found.len();
-            let names = self.state_names(family, after.as_deref(), wanted, 0..self.len())?;
+            let names = self.state_names(kind, after.as_deref(), wanted, 0..self.len())?;
             let done = names.len() < wanted;
             for name in names {
-                if let Some(value) = self.state(family, &name)? {
+                if let Some(value) = self.state(kind, &name)? {
                     found.push((name.clone(), value));
                 }
                 after = Some(name);
@@ -116,19 +117,19 @@ impl View {
         Ok(found)
     }
 
-    /// The least keys of a family behind one that parts of a range have, in order, at
+    /// The least keys of a kind behind one that parts of a range have, in order, at
     /// most so many.
     pub(crate) fn state_names(
         &self,
-        family: Family,
+        kind: KindId,
         after: Option<&str>,
         at_most: usize,
         range: Range<usize>,
     ) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        let any = state::filter_id(state::family_digest(family));
+        let (kinds, mut names) = (self.kinds(), BTreeSet::new());
+        let any = state::filter_id(state::kind_digest(kind));
         for number in self.candidates(&any).filter(|number| range.contains(number)) {
-            self.source(number)?.state_names(family, after, at_most, &mut |name| {
+            self.source(number)?.state_names(&kinds, kind, after, at_most, &mut |name| {
                 if names.len() >= at_most {
                     if names.last().is_none_or(|last: &String| name >= last.as_str()) {
                         return Ok(ControlFlow::Break(()));
@@ -145,35 +146,41 @@ impl View {
         Ok(names)
     }
 
-    /// The keys of a family that begin with `prefix`, in order. Only parts are looked at
-    /// that have to do with `known`, a text of the family that filters know.
+    /// The keys of a kind that begin with `prefix`, in order. Only parts are looked at
+    /// that have to do with `known`, a text of the kind that filters know.
     pub(crate) fn state_names_below(
         &self,
-        family: Family,
+        kind: KindId,
         known: &str,
         prefix: &str,
     ) -> Result<BTreeSet<String>> {
-        let mut names = BTreeSet::new();
-        for number in self.candidates(&state::filter_id(state::digest(family, known))) {
-            self.source(number)?.state_names(family, Some(prefix), usize::MAX, &mut |name| {
-                if !name.starts_with(prefix) {
-                    return Ok(ControlFlow::Break(()));
-                }
-                names.insert(name.to_owned());
-                Ok(ControlFlow::Continue(()))
-            })?;
+        let (kinds, mut names) = (self.kinds(), BTreeSet::new());
+        for number in self.candidates(&state::filter_id(state::digest(kind, known))) {
+            self.source(number)?.state_names(
+                &kinds,
+                kind,
+                Some(prefix),
+                usize::MAX,
+                &mut |name| {
+                    if !name.starts_with(prefix) {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    names.insert(name.to_owned());
+                    Ok(ControlFlow::Continue(()))
+                },
+            )?;
         }
         Ok(names)
     }
 
     /// The key that a cursor leads behind. O(keys of the parts that may have it).
-    pub(crate) fn state_key_at(&self, family: Family, cursor: Cursor) -> Result<String> {
-        let digest = cursor.key();
+    pub(crate) fn state_key_at(&self, kind: KindId, cursor: Cursor) -> Result<String> {
+        let (kinds, digest) = (self.kinds(), cursor.key());
         let mut found = None;
         for number in self.candidates(&state::filter_id(digest)) {
             let source = self.source(number)?;
-            source.state_names(family, None, usize::MAX, &mut |name| {
-                if state::digest(family, name) != digest {
+            source.state_names(&kinds, kind, None, usize::MAX, &mut |name| {
+                if state::digest(kind, name) != digest {
                     return Ok(ControlFlow::Continue(()));
                 }
                 found = Some(name.to_owned());
@@ -189,6 +196,11 @@ impl View {
         ))
     }
 
+    /// The kinds of state of the store.
+    pub(crate) fn kinds(&self) -> Arc<Kinds> {
+        self.segments.kinds()
+    }
+
     /// The number of the oldest segment that is there.
     fn first_segment(&self) -> u64 {
         if self.len() == 0 { 0 } else { self.segment(0) }
@@ -196,22 +208,23 @@ impl View {
 }
 
 impl Source {
-    /// Shows the sessions that this source has events of, each with what those come to,
-    /// until `show` breaks off.
-    pub(crate) fn session_heads(
+    /// Shows the keys of a kind that the source's own events come to something of, each
+    /// with that, in order, until `show` breaks off. A segment shows what its records say
+    /// too.
+    pub(crate) fn reduced(
         &self,
-        mut show: impl FnMut(&str, Head) -> Result<ControlFlow<()>>,
+        kinds: &Kinds,
+        kind: KindId,
+        mut show: impl FnMut(&str, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         match self {
-            Source::Sealed(segment) => segment.state_values(Family::Session, |name, value| {
-                match value.map(session::read_head).transpose()?.flatten() {
-                    Some(head) => show(name, head),
-                    None => Ok(ControlFlow::Continue(())),
-                }
+            Source::Sealed(segment) => segment.state_values(kind, |key, value| match value {
+                Some(value) => show(key, value),
+                None => Ok(ControlFlow::Continue(())),
             }),
             Source::Log(log) => {
-                for (name, tally) in &*log.sessions() {
-                    if show(name, tally.head.clone())?.is_break() {
+                for (key, value) in &*log.reduced(kinds, kind)? {
+                    if show(key, value)?.is_break() {
                         break;
                     }
                 }

@@ -1,26 +1,28 @@
-//! Carrying state: what segments say that are about to be dropped is written to the
-//! active log once more, folded.
+//! Carrying state over: what segments say that are about to be dropped is written to
+//! the active log once more, folded.
 
 use crate::base::error::{Error, Result};
-use crate::base::state::Family;
+use crate::base::kinds::Kinds;
+use crate::base::state::KindId;
 use crate::log::encoded::Encoded;
-use crate::state;
 use crate::view::View;
 use crate::writer::{BLOCK_TARGET_BYTES, Writer};
 
 impl Writer {
-    /// Writes down what the oldest segments, so many, say of keys and what was carried
-    /// into them, unless it is superseded. It is durable when this returns. Nobody
-    /// counts it while they are there: a crash before they go changes nothing, and
-    /// neither does doing it again.
+    /// Writes what the oldest segments, so many, say of keys and what was carried over
+    /// into them, unless it is superseded. It is durable when this returns. Readers
+    /// don't count it while those segments are listed: a crash before they go changes
+    /// nothing, and neither does doing it again.
     ///
-    /// State that can't be read, since its segment is damaged, is left out with a note:
-    /// it must not pin a segment for ever.
+    /// State that can't be read, since its segment is damaged, is left out with a
+    /// warning: it must not pin a segment for ever.
     pub(super) fn carry(&mut self, view: &View, count: usize) -> Result<()> {
-        let outcome = Family::ALL.iter().try_for_each(|&family| {
-            let carried = match family {
-                Family::Lineage => self.carry_lineage(view, count),
-                _ => self.carry_family(view, count, family),
+        let kinds = view.kinds();
+        kinds.expect_all("to drop segments")?;
+        let outcome = kinds.ids().into_iter().try_for_each(|kind| {
+            let carried = match kind {
+                KindId::LINEAGE => self.carry_lineage(view, count),
+                kind => self.carry_kind(view, count, &kinds, kind),
             };
             unless_damaged(view, carried).map(drop)
         });
@@ -32,13 +34,13 @@ impl Writer {
         self.log.sync().inspect_err(|error| self.poison = Some(error.clone()))
     }
 
-    fn carry_family(&mut self, view: &View, count: usize, family: Family) -> Result<()> {
+    fn carry_kind(&mut self, view: &View, count: usize, kinds: &Kinds, kind: KindId) -> Result<()> {
         let mut after = None;
         loop {
-            let names = view.state_names(family, after.as_deref(), NAMES, 0..count)?;
+            let names = view.state_names(kind, after.as_deref(), NAMES, 0..count)?;
             let Some(last) = names.last().cloned() else { return Ok(()) };
             for name in names {
-                let carried = carried(view, count, family, name);
+                let carried = carried(view, count, kinds, kind, name);
                 if let Some(record) = unless_damaged(view, carried)?.flatten() {
                     self.push_carried(&record)?;
                 }
@@ -77,14 +79,20 @@ fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
 
 /// The record that carries what the oldest parts say of a key; none where nothing
 /// does or newer ones say otherwise.
-fn carried(view: &View, count: usize, family: Family, key: String) -> Result<Option<Encoded>> {
-    if family.replaces() && view.says_from(family, &key, count)? {
+fn carried(
+    view: &View,
+    count: usize,
+    kinds: &Kinds,
+    kind: KindId,
+    key: String,
+) -> Result<Option<Encoded>> {
+    if kind.replaces() && view.says_from(kind, &key, count)? {
         return Ok(None);
     }
-    let folded = view.folded(family, &key, 0..count)?;
+    let folded = view.folded(kind, &key, 0..count)?;
     let Some(value) = folded.value.filter(|_| folded.from_them) else { return Ok(None) };
-    let value = state::carried(family, value)?;
-    Ok(Some(Encoded::carried(view.segment(count - 1), family, key, &value)))
+    let value = kinds.carry_over(kind, value)?;
+    Ok(Some(Encoded::carried(view.segment(count - 1), kind, key, &value)))
 }
 
 /// Keys that are looked at together.

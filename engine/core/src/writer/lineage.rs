@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::row::Flags;
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
 use crate::state::lineage::{Lineage, key, key_seq, led_to, led_to_seq};
@@ -60,10 +60,10 @@ impl Writer {
         for seq in wanted {
             let Some(lineage) = going.lineage(seq)? else { continue };
             if lineage.to >= going.end {
-                let record = Encoded::state(Family::Lineage, led_to(lineage.to), &[]);
+                let record = Encoded::state(KindId::LINEAGE, led_to(lineage.to), &[]);
                 self.push_state(&record)?;
             }
-            let record = Encoded::state(Family::Lineage, key(seq), &lineage.to_bytes());
+            let record = Encoded::state(KindId::LINEAGE, key(seq), &lineage.to_bytes());
             self.push_carried(&record)?;
         }
         Ok(())
@@ -109,11 +109,11 @@ impl<'p> Going<'p> {
         let mut after: Option<String> = None;
         loop {
             let names =
-                self.view.state_names(Family::Lineage, after.as_deref(), NAMES, 0..self.count)?;
+                self.view.state_names(KindId::LINEAGE, after.as_deref(), NAMES, 0..self.count)?;
             for name in &names {
                 let Some(seq) = key_seq(name) else { return Ok(found) };
                 if self.asked_for.binary_search(&seq).is_ok()
-                    && !self.view.says_from(Family::Lineage, name, self.count)?
+                    && !self.view.says_from(KindId::LINEAGE, name, self.count)?
                 {
                     found.push(seq);
                 }
@@ -131,7 +131,7 @@ impl<'p> Going<'p> {
         let mut after = led_to(self.view.first_seq().saturating_sub(1));
         loop {
             let every = 0..self.view.len();
-            let names = self.view.state_names(Family::Lineage, Some(&after), NAMES, every)?;
+            let names = self.view.state_names(KindId::LINEAGE, Some(&after), NAMES, every)?;
             for name in &names {
                 match led_to_seq(name).filter(|&seq| seq < self.end) {
                     Some(seq) => found.push(seq),

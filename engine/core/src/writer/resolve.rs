@@ -110,11 +110,11 @@ impl Writer {
 
     /// Adds a record of state to the block and the index.
     pub(super) fn push_state(&mut self, record: &Encoded) -> Result<()> {
-        let Some(StateFields { family, key, carried_for }) = record.as_state()? else {
+        let Some(StateFields { kind, key, carried_for }) = record.as_state()? else {
             return Err(Error::damaged("expected a record of state, found another"));
         };
         let entered = self.push(record);
-        self.active.index.write().add_state(family, key, carried_for, entered);
+        self.active.index.write().add_state(kind, key, carried_for, entered);
         Ok(())
     }
 

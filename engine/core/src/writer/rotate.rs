@@ -91,7 +91,7 @@ impl Writer {
             first_seq: start.first_seq,
             index: RwLock::new(Index::with_room(self.published.rows as usize)),
             reader,
-            sessions: Mutex::default(),
+            reduced: Mutex::default(),
         });
         self.log = LogWriter::new(file, name, self.log.store, start);
         self.published = Visible::default();

@@ -8,13 +8,12 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::base::error::Result;
-use crate::base::event::Usage;
 use crate::base::id::EventId;
 use crate::base::link::{LinkKind, link_kind};
 use crate::base::row::NONE;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::strings::Strings;
-use crate::log::index::tally::{MESSAGE, OWN_MESSAGE, Tokens, digest};
+use crate::log::index::usage::SeenUsage;
 
 /// What rows can be listed by. Texts are given by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,13 +64,6 @@ pub(crate) struct Seen {
     pub(super) usage: Option<Box<SeenUsage>>,
 }
 
-/// The tokens of an event's message, and what the message is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SeenUsage {
-    pub(crate) message: u64,
-    pub(crate) tokens: Tokens,
-}
-
 /// The texts by which a list is found; tells kinds, instances, sessions and
 /// labels apart.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -113,7 +105,7 @@ impl Dictionary {
             link,
             derived: fields.derived_id,
             error,
-            usage: fields.usage().map(|usage| Box::new(seen_usage(fields, &usage))),
+            usage: fields.usage().map(|usage| Box::new(SeenUsage::of(fields, &usage))),
         })
     }
 
@@ -180,14 +172,6 @@ impl Dictionary {
         });
         list
     }
-}
-
-fn seen_usage(fields: &ArchivedEventMeta, usage: &Usage) -> SeenUsage {
-    let message = match usage.message.as_str() {
-        "" => digest(&OWN_MESSAGE, &EventId::from(&fields.id).to_string()),
-        message => digest(&MESSAGE, message),
-    };
-    SeenUsage { message, tokens: Tokens::from(usage) }
 }
 
 impl Dimension {

@@ -13,10 +13,9 @@ mod missing;
 mod outside;
 mod postings;
 mod rows;
-mod sessions;
 mod state;
 mod strings;
-mod tally;
+mod usage;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -29,24 +28,20 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::link::Link;
 use crate::base::row::{Flags, NONE};
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::log::content::hash_fields;
 use crate::log::fields::ArchivedEventMeta;
 
 pub(crate) use claims::{Made, Refused, Verdict, weigh};
-pub(crate) use dictionary::{Dictionary, Dimension, Seen, SeenUsage};
+pub(crate) use dictionary::{Dictionary, Dimension, Seen};
 pub(crate) use forest::Position;
 pub(crate) use links::{Anchor, FirmPosition, Parent, StoredLink};
 pub(crate) use missing::Entry as MissingEntry;
 pub(crate) use outside::{Mark, Outside, VersionOf};
 pub(crate) use postings::Postings;
 pub(crate) use rows::{NOW, Row};
-pub(crate) use sessions::{
-    Extent, Tallies, fold as fold_sessions, names as session_names, session_of,
-};
 pub(crate) use state::{StatePlaces, States};
-pub use tally::Tokens;
-pub(crate) use tally::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally};
+pub(crate) use usage::SeenUsage;
 
 /// The index of one log.
 #[derive(Debug, Default)]
@@ -296,15 +291,15 @@ impl Index {
         &self.states
     }
 
-    /// Books a record of state; `carried_for` is the segment that it was carried for.
+    /// Adds a record of state; `carried_for` is the segment that it was carried over for.
     pub(crate) fn add_state(
         &mut self,
-        family: Family,
+        kind: KindId,
         key: &str,
         carried_for: Option<u64>,
         entered: Entered,
     ) {
-        self.states.add(family, key, carried_for, entered);
+        self.states.add(kind, key, carried_for, entered);
     }
 
     /// The tokens that rows report, in order of rows.

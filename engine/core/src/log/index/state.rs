@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::base::state::Family;
+use crate::base::state::KindId;
 use crate::log::index::Entered;
 
 /// Where the values of each key are.
 #[derive(Debug, Default)]
 pub(crate) struct States {
-    /// For each family, by key.
-    families: [BTreeMap<Box<str>, History>; Family::ALL.len()],
+    /// For each kind, by key.
+    kinds: BTreeMap<KindId, BTreeMap<Box<str>, History>>,
     /// What it takes in memory, about.
     bytes: usize,
 }
@@ -22,7 +22,7 @@ pub(crate) struct States {
 #[derive(Debug, Default)]
 struct History {
     own: Vec<Entered>,
-    /// Each with the segment that it was carried for.
+    /// Each with the segment that it was carried over for.
     carried: Vec<(u64, Entered)>,
 }
 
@@ -31,20 +31,20 @@ struct History {
 pub(crate) struct StatePlaces {
     /// Those to be folded, oldest first.
     pub(crate) own: Vec<u64>,
-    /// The newest for each segment that was carried for, ascending by segment.
+    /// The newest for each segment that was carried over for, ascending by segment.
     pub(crate) carried: Vec<(u64, u64)>,
 }
 
 impl States {
-    /// Books a record; `carried_for` is the segment that it was carried for.
+    /// Adds a record; `carried_for` is the segment that it was carried over for.
     pub(crate) fn add(
         &mut self,
-        family: Family,
+        kind: KindId,
         key: &str,
         carried_for: Option<u64>,
         entered: Entered,
     ) {
-        let keys = &mut self.families[family.place()];
+        let keys = self.kinds.entry(kind).or_default();
         if !keys.contains_key(key) {
             self.bytes += KEY_BYTES + key.len();
             keys.insert(key.into(), History::default());
@@ -54,7 +54,7 @@ impl States {
         match (carried_for, history.own.last_mut()) {
             (Some(segment), _) => history.carried.push((segment, entered)),
             // No snapshot sees half of a block.
-            (None, Some(last)) if family.replaces() && last.commit == entered.commit => {
+            (None, Some(last)) if kind.replaces() && last.commit == entered.commit => {
                 *last = entered;
             }
             (None, _) => history.own.push(entered),
@@ -62,40 +62,39 @@ impl States {
     }
 
     /// Where the values of a key lie, as of a commit; none where there are none.
-    pub(crate) fn places(&self, family: Family, key: &str, at: u32) -> Option<StatePlaces> {
-        self.families[family.place()].get(key)?.places(family, at)
+    pub(crate) fn places(&self, kind: KindId, key: &str, at: u32) -> Option<StatePlaces> {
+        self.kinds.get(&kind)?.get(key)?.places(kind, at)
     }
 
     /// The keys behind one that there are as of a commit, in order, at most so many.
     pub(crate) fn after(
         &self,
-        family: Family,
+        kind: KindId,
         after: Option<&str>,
         at: u32,
         at_most: usize,
     ) -> Vec<String> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.families[family.place()]
-            .range::<str, _>((from, Bound::Unbounded))
+        let Some(keys) = self.kinds.get(&kind) else { return Vec::new() };
+        keys.range::<str, _>((from, Bound::Unbounded))
             .filter(|(_, history)| history.is_there(at))
             .map(|(key, _)| key.to_string())
             .take(at_most)
             .collect()
     }
 
-    /// Every key with all of its values, by family and key.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Family, &str, StatePlaces)> {
-        Family::ALL.into_iter().flat_map(|family| {
-            let keys = self.families[family.place()].iter();
-            keys.filter_map(move |(key, history)| {
-                Some((family, &**key, history.places(family, u32::MAX)?))
+    /// Every key with all of its values, by kind and key.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (KindId, &str, StatePlaces)> {
+        self.kinds.iter().flat_map(|(&kind, keys)| {
+            keys.iter().filter_map(move |(key, history)| {
+                Some((kind, &**key, history.places(kind, u32::MAX)?))
             })
         })
     }
 
-    /// Whether there is any key of a family.
-    pub(crate) fn has(&self, family: Family) -> bool {
-        !self.families[family.place()].is_empty()
+    /// The kinds that there are any keys of.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = KindId> {
+        self.kinds.keys().copied()
     }
 
     /// About how many bytes of memory it takes. O(1).
@@ -111,9 +110,9 @@ impl History {
         first.map(|entered| entered.commit).min().is_some_and(|commit| commit <= at)
     }
 
-    fn places(&self, family: Family, at: u32) -> Option<StatePlaces> {
+    fn places(&self, kind: KindId, at: u32) -> Option<StatePlaces> {
         let seen = self.own.partition_point(|entered| entered.commit <= at);
-        let first = if family.replaces() { seen.saturating_sub(1) } else { 0 };
+        let first = if kind.replaces() { seen.saturating_sub(1) } else { 0 };
         let own = self.own[first..seen].iter().map(|entered| entered.offset).collect();
         let mut carried = BTreeMap::new();
         for &(segment, entered) in self.carried.iter().filter(|(_, entered)| entered.commit <= at) {

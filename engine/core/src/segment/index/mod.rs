@@ -22,8 +22,9 @@ pub(crate) mod tests;
 use crate::base::codec::{Input, put_id, put_number};
 use crate::base::error::{Error, Result};
 use crate::base::event::Usage;
+use crate::base::kinds::{AllReduced, Kinds};
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Extent, Index, NOW, fold_sessions};
+use crate::log::index::Index;
 use crate::segment::spine::Entry;
 
 use children::Children;
@@ -52,7 +53,6 @@ pub(crate) struct IndexSource<'a> {
 }
 
 /// What an index is built from beside the index of the log and the spine.
-#[derive(Debug)]
 pub(crate) struct Extra<'a> {
     /// The digests of all rows that are versions.
     pub(crate) versions: Vec<(u32, ContentDigest)>,
@@ -60,6 +60,17 @@ pub(crate) struct Extra<'a> {
     pub(crate) quarantined: &'a [u64],
     /// Where in the spine the entry of each row stands.
     pub(crate) slots: &'a [u32],
+    pub(crate) state: StateOf<'a>,
+}
+
+/// The state of a log.
+#[derive(Clone, Copy)]
+pub(crate) struct StateOf<'a> {
+    pub(crate) kinds: &'a Kinds,
+    /// What its rows come to.
+    pub(crate) reduced: &'a AllReduced,
+    /// Reads the value of the record of state at an offset of the log.
+    pub(crate) value: &'a dyn Fn(u64) -> Result<Vec<u8>>,
 }
 
 /// The index of a sealed segment, open for reading.
@@ -71,19 +82,15 @@ pub(crate) struct SegmentIndex {
     links: [u32; 4],
 }
 
-/// The bytes of the `.idx` of a frozen log. Equal input gives equal bytes. `state_value`
-/// reads the value of the record of state at an offset of the log.
+/// The bytes of the `.idx` of a frozen log. Equal input gives equal bytes.
 pub(crate) fn build(
     index: &Index,
     entries: &[Entry],
     first_seq: u64,
     extra: Extra<'_>,
-    state_value: &dyn Fn(u64) -> Result<Vec<u8>>,
 ) -> Result<Vec<u8>> {
     let children = Children::of(index);
     let links = claims::of(index);
-    let extent = Extent { first_seq, rows: index.rows().len() as u32, at: NOW };
-    let sessions = fold_sessions(&|show| show(index), extent);
     store::build(|table| {
         let mut head = vec![VERSION];
         put_number(&mut head, first_seq);
@@ -106,7 +113,7 @@ pub(crate) fn build(
         let mut keys: Vec<[u8; 16]> = index.quarantine_keys().copied().collect();
         sequences::write_keys(Table::QuarantineKeys, &mut keys, table)?;
         ids::write_versions(entries, extra.versions.into_iter(), table)?;
-        state::write(index.states(), &sessions, state_value, table)
+        state::write(index.states(), extra.state, table)
     })
 }
 

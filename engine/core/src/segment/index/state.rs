@@ -1,7 +1,7 @@
 //! State of the segment, folded: what its own records say of each key, and what was
-//! carried into it.
+//! carried over into it.
 //!
-//! Keys stand sorted within their family, several to an entry, which stands under its
+//! Keys stand sorted within their kind, several to an entry, which stands under its
 //! last key. All that there is of a key is in one entry.
 
 use std::collections::BTreeMap;
@@ -9,28 +9,25 @@ use std::ops::ControlFlow;
 
 use crate::base::codec::{Input, put_number};
 use crate::base::error::{Error, Result};
-use crate::base::state::{Family, Kept};
-use crate::log::index::{StatePlaces, States, Tallies};
-use crate::segment::index::SegmentIndex;
+use crate::base::state::{Kept, KindId};
+use crate::log::index::{StatePlaces, States};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
-use crate::state::{fold, session};
+use crate::segment::index::{SegmentIndex, StateOf};
 
-/// Writes the state of a log, to which belongs what the events of each session come
-/// to; `value` reads the value of the record at an offset.
-pub(super) fn write(
-    states: &States,
-    sessions: &Tallies,
-    value: &dyn Fn(u64) -> Result<Vec<u8>>,
-    table: &mut Appender<'_>,
-) -> Result<()> {
+/// Writes the state of a log: what its records say of each key, and what its rows come
+/// to.
+pub(super) fn write(states: &States, state: StateOf<'_>, table: &mut Appender<'_>) -> Result<()> {
+    let StateOf { kinds, reduced, value } = state;
     let (mut group, mut last) = (Vec::new(), None);
-    let mut keys: BTreeMap<(Family, &str), StatePlaces> = BTreeMap::new();
-    keys.extend(sessions.keys().map(|name| ((Family::Session, &**name), StatePlaces::default())));
-    keys.extend(states.all().map(|(family, key, places)| ((family, key), places)));
-    for ((family, key), places) in keys {
+    let mut keys: BTreeMap<(KindId, &str), StatePlaces> = BTreeMap::new();
+    for (&kind, reduced) in reduced {
+        keys.extend(reduced.keys().map(|key| ((kind, &**key), StatePlaces::default())));
+    }
+    keys.extend(states.all().map(|(kind, key, places)| ((kind, key), places)));
+    for ((kind, key), places) in keys {
         if let Some((of, last)) = last
-            && (of != family || group.len() >= GROUP_BYTES)
+            && (of != kind || group.len() >= GROUP_BYTES)
         {
             table.put(&state_key(of, last), &group)?;
             group.clear();
@@ -38,10 +35,10 @@ pub(super) fn write(
         put_bytes(&mut group, key.as_bytes());
         let mut own = None;
         for &place in &places.own {
-            own = Some(fold(family, own.as_deref(), &value(place)?)?);
+            own = Some(kinds.fold(kind, own.as_deref(), &value(place)?)?);
         }
-        if let Some(tally) = sessions.get(key).filter(|_| family == Family::Session) {
-            own = Some(fold(family, own.as_deref(), &session::of_tally(tally))?);
+        if let Some(reduced) = reduced.get(&kind).and_then(|reduced| reduced.get(key)) {
+            own = Some(kinds.fold(kind, own.as_deref(), reduced)?);
         }
         group.push(u8::from(own.is_some()));
         if let Some(own) = own {
@@ -52,19 +49,19 @@ pub(super) fn write(
             put_number(&mut group, segment);
             put_bytes(&mut group, &value(place)?);
         }
-        last = Some((family, key));
+        last = Some((kind, key));
     }
-    if let Some((family, key)) = last {
-        table.put(&state_key(family, key), &group)?;
+    if let Some((kind, key)) = last {
+        table.put(&state_key(kind, key), &group)?;
     }
     Ok(())
 }
 
 impl SegmentIndex {
     /// What the segment has of a key.
-    pub(crate) fn state(&self, family: Family, key: &str) -> Result<Option<Kept>> {
+    pub(crate) fn state(&self, kind: KindId, key: &str) -> Result<Option<Kept>> {
         let mut found = None;
-        self.walk_state(family, Some(key), |other, entry| {
+        self.walk_state(kind, Some(key), |other, entry| {
             if other == key {
                 found = Some(entry.to_kept());
             }
@@ -73,14 +70,14 @@ impl SegmentIndex {
         Ok(found)
     }
 
-    /// Shows the keys of a family behind one, in order, until `show` breaks off.
+    /// Shows the keys of a kind behind one, in order, until `show` breaks off.
     pub(crate) fn state_names(
         &self,
-        family: Family,
+        kind: KindId,
         after: Option<&str>,
         mut show: impl FnMut(&str) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.walk_state(family, after, |key, _| {
+        self.walk_state(kind, after, |key, _| {
             if after.is_some_and(|after| key <= after) {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -88,26 +85,26 @@ impl SegmentIndex {
         })
     }
 
-    /// Shows the keys of a family, with what the segment itself says of them, in order,
+    /// Shows the keys of a kind, with what the segment itself says of them, in order,
     /// until `show` breaks off.
     pub(crate) fn state_values(
         &self,
-        family: Family,
+        kind: KindId,
         mut show: impl FnMut(&str, Option<&[u8]>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        self.walk_state(family, None, |key, entry| show(key, entry.own))
+        self.walk_state(kind, None, |key, entry| show(key, entry.own))
     }
 
     /// Shows the keys of the group that `from` is in or would be, and on from there.
     fn walk_state(
         &self,
-        family: Family,
+        kind: KindId,
         from: Option<&str>,
         mut show: impl FnMut(&str, &Entry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let begin = state_key(family, from.unwrap_or_default());
+        let begin = state_key(kind, from.unwrap_or_default());
         self.tree.walk(&begin, |last, value| {
-            if Table::State.rest(last).and_then(<[u8]>::first) != Some(&(family as u8)) {
+            if Table::State.rest(last).and_then(<[u8]>::first) != Some(&(kind.number())) {
                 return Ok(ControlFlow::Break(()));
             }
             let mut input = Input(value);
@@ -156,8 +153,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn state_key(family: Family, key: &str) -> Vec<u8> {
-    Table::State.key(&[&[family as u8], key.as_bytes()])
+fn state_key(kind: KindId, key: &str) -> Vec<u8> {
+    Table::State.key(&[&[kind.number()], key.as_bytes()])
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {

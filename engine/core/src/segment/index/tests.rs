@@ -83,8 +83,16 @@ impl Sealed {
             &self.index,
             &self.entries,
             FIRST_SEQ,
-            Extra { versions, quarantined, slots: &self.slots() },
-            &|at| Ok(at.to_be_bytes().to_vec()),
+            Extra {
+                versions,
+                quarantined,
+                slots: &self.slots(),
+                state: StateOf {
+                    kinds: &Kinds::default(),
+                    reduced: &AllReduced::new(),
+                    value: &|at| Ok(at.to_be_bytes().to_vec()),
+                },
+            },
         )
         .expect("builds")
     }

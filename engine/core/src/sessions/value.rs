@@ -9,16 +9,15 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::base::codec::{Input, put_number, put_signed, put_text};
-use crate::base::error::{Error, Result};
-use crate::base::limits;
-use crate::log::index::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally, Tokens};
+use crate::sessions::tally::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally};
+use crate::{Error, Result, Tokens, limits};
 
 /// The fields of a JSON object, each as it was written.
 pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// The value that a patch comes to.
 pub(crate) fn of_patch(fields: &Fields) -> Result<Vec<u8>> {
-    to_bytes(Some(&object(fields)?), None)
+    Ok(to_bytes(Some(&object(fields)?), None))
 }
 
 /// Checks what is said of a session: it has fields within their limits and no tally.
@@ -44,7 +43,7 @@ pub(crate) fn check_fields(fields: &Fields) -> Result<()> {
 
 /// The value that the events of a session come to.
 pub(crate) fn of_tally(tally: &Tally) -> Vec<u8> {
-    to_bytes(None, Some(tally)).unwrap_or_default()
+    to_bytes(None, Some(tally))
 }
 
 /// What an older and a newer value come to: of patches the newer fields, of tallies
@@ -62,14 +61,14 @@ pub(crate) fn fold(older: &[u8], newer: &[u8]) -> Result<Vec<u8>> {
         }
         (older, newer) => older.or(newer),
     };
-    to_bytes(patch.as_deref(), tally.as_ref())
+    Ok(to_bytes(patch.as_deref(), tally.as_ref()))
 }
 
 /// What of a value is kept once its segment is dropped.
-pub(crate) fn carried(value: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn carried_over(value: &[u8]) -> Result<Vec<u8>> {
     let mut value = Value::read(value)?;
-    let tally = value.tally()?.map(Tally::carried);
-    to_bytes(value.patch, tally.as_ref())
+    let tally = value.tally()?.map(Tally::carried_over);
+    Ok(to_bytes(value.patch, tally.as_ref()))
 }
 
 /// The fields of patches, and of the tally all that tells of the session.
@@ -82,6 +81,12 @@ pub(crate) fn read(value: &[u8]) -> Result<(Fields, Option<Head>)> {
 /// The tally's head alone.
 pub(crate) fn read_head(value: &[u8]) -> Result<Option<Head>> {
     Ok(Value::read(value)?.head)
+}
+
+/// The text of a value that is one.
+pub(crate) fn text(value: &[u8]) -> Result<&str> {
+    std::str::from_utf8(value)
+        .map_err(|_| Error::damaged("expected the text of a value, found other bytes"))
 }
 
 /// The fields of an object.
@@ -133,15 +138,14 @@ impl<'a> Value<'a> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "callers go on with a result")]
-fn to_bytes(patch: Option<&str>, tally: Option<&Tally>) -> Result<Vec<u8>> {
+fn to_bytes(patch: Option<&str>, tally: Option<&Tally>) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     put_text(&mut bytes, patch);
     if let Some(tally) = tally {
         put_head(&mut bytes, &tally.head);
         put_rest(&mut bytes, tally);
     }
-    Ok(bytes)
+    bytes
 }
 
 fn put_head(out: &mut Vec<u8>, head: &Head) {
@@ -298,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_value_reads_as_it_was_written_and_cut_off_it_does_not() {
-        let bytes = to_bytes(Some("{}"), Some(&tally())).expect("encodes");
+        let bytes = to_bytes(Some("{}"), Some(&tally()));
         let read = |bytes: &[u8]| Value::read(bytes).and_then(|mut value| value.tally());
         assert_eq!(read(&bytes).expect("reads"), Some(tally()));
         // Cut off behind the patch it is a value without a tally.

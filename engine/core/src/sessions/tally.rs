@@ -7,31 +7,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use crate::base::event::Usage;
-
-/// Tokens that messages took.
-///
-/// ```
-/// use forebear::{Event, Store, Tokens, Usage};
-///
-/// let store = Store::in_memory()?;
-/// let usage = Usage { message: "m1".into(), input: 7, ..Usage::default() };
-/// store.append(Event::new("answer").session("s").usage(usage))?;
-/// let session = store.snapshot().session("s")?.expect("it has events");
-/// assert_eq!(session.tokens, Tokens { input: 7, ..Tokens::default() });
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tokens {
-    /// Read anew.
-    pub input: u64,
-    /// Written by the model.
-    pub output: u64,
-    /// Read from a cache.
-    pub cache_read: u64,
-    /// Written to a cache.
-    pub cache_written: u64,
-}
+use crate::Tokens;
 
 /// The events of a session, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,39 +78,6 @@ pub(crate) enum OriginKind {
     Spawned,
 }
 
-impl Tokens {
-    /// The greater of both in each field.
-    pub(super) fn max(self, other: Self) -> Self {
-        Self {
-            input: self.input.max(other.input),
-            output: self.output.max(other.output),
-            cache_read: self.cache_read.max(other.cache_read),
-            cache_written: self.cache_written.max(other.cache_written),
-        }
-    }
-
-    /// Both together. A sum that 64 bits can't hold stays at the greatest they can.
-    pub(crate) fn plus(self, other: Self) -> Self {
-        Self {
-            input: self.input.saturating_add(other.input),
-            output: self.output.saturating_add(other.output),
-            cache_read: self.cache_read.saturating_add(other.cache_read),
-            cache_written: self.cache_written.saturating_add(other.cache_written),
-        }
-    }
-}
-
-impl From<&Usage> for Tokens {
-    fn from(usage: &Usage) -> Self {
-        Self {
-            input: usage.input,
-            output: usage.output,
-            cache_read: usage.cache_read,
-            cache_written: usage.cache_written,
-        }
-    }
-}
-
 impl Tally {
     /// The same, its sums made anew.
     pub(crate) fn summed_up(mut self) -> Self {
@@ -151,7 +94,7 @@ impl Tally {
             match known.entry(digest) {
                 Entry::Occupied(at) => {
                     let message = &mut self.messages[*at.get()].1;
-                    *message = message.max(tokens);
+                    *message = message.max_of_each(tokens);
                 }
                 Entry::Vacant(new) => {
                     new.insert(self.messages.len());
@@ -177,7 +120,7 @@ impl Tally {
 
     /// What is kept of it once its segment is dropped: of the messages the last
     /// [`CARRIED`], as many agents and open calls, and the sums of all others.
-    pub(crate) fn carried(mut self) -> Self {
+    pub(crate) fn carried_over(mut self) -> Self {
         let settled = self.messages.len().saturating_sub(CARRIED);
         for (_, tokens) in self.messages.drain(..settled) {
             self.head.settled = self.head.settled.plus(tokens);
@@ -234,14 +177,14 @@ impl Head {
 }
 
 /// Adds how a session comes from another one, unless it is known or too much is.
-pub(super) fn add_origin(origins: &mut Vec<Origin>, origin: Origin) {
+pub(crate) fn add_origin(origins: &mut Vec<Origin>, origin: Origin) {
     if origins.len() < MAX_ORIGINS && !origins.contains(&origin) {
         origins.push(origin);
     }
 }
 
 /// What a text is known by among others of its domain.
-pub(super) fn digest(domain: &LazyLock<blake3::Hasher>, text: &str) -> u64 {
+pub(crate) fn digest(domain: &LazyLock<blake3::Hasher>, text: &str) -> u64 {
     let mut hasher = blake3::Hasher::clone(domain);
     let digest = hasher.update(text.as_bytes()).finalize();
     let mut bytes = [0; 8];
@@ -249,24 +192,18 @@ pub(super) fn digest(domain: &LazyLock<blake3::Hasher>, text: &str) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// Ids of messages.
-pub(super) static MESSAGE: LazyLock<blake3::Hasher> =
-    LazyLock::new(|| blake3::Hasher::new_derive_key("forebear 2026 messages of sessions"));
-/// Ids of events that count as messages of their own.
-pub(super) static OWN_MESSAGE: LazyLock<blake3::Hasher> =
-    LazyLock::new(|| blake3::Hasher::new_derive_key("forebear 2026 events that are messages"));
 /// Ids of tool calls.
-pub(super) static CALL: LazyLock<blake3::Hasher> =
+pub(crate) static CALL: LazyLock<blake3::Hasher> =
     LazyLock::new(|| blake3::Hasher::new_derive_key("forebear 2026 tool calls of sessions"));
 
 /// Names of agents.
-pub(super) static AGENT: LazyLock<blake3::Hasher> =
+pub(crate) static AGENT: LazyLock<blake3::Hasher> =
     LazyLock::new(|| blake3::Hasher::new_derive_key("forebear 2026 agents of sessions"));
 
 /// What was met of a call: the call, its result, or both.
-pub(super) const CALLED: u64 = 1;
-pub(super) const ANSWERED: u64 = 2;
-pub(super) const MET: u64 = CALLED | ANSWERED;
+pub(crate) const CALLED: u64 = 1;
+pub(crate) const ANSWERED: u64 = 2;
+pub(crate) const MET: u64 = CALLED | ANSWERED;
 
 /// Messages, open calls and agents that are kept one by one when a segment is dropped:
 /// what goes on about them later counts with them.
@@ -302,7 +239,7 @@ mod tests {
         let messages = (0..1000).map(|n| message(n, 1)).collect();
         let calls = (0..1000).map(|n| (n << 2) | if n % 3 == 0 { MET } else { CALLED }).collect();
         let whole = tally(Head::default(), messages, calls);
-        let mut carried = whole.clone().carried();
+        let mut carried = whole.clone().carried_over();
         assert_eq!(carried.head.tokens, whole.head.tokens);
         assert_eq!(carried.head.open_calls, whole.head.open_calls);
         assert_eq!((carried.messages.len(), carried.calls.len()), (CARRIED, CARRIED));
