@@ -12,6 +12,7 @@ use etcetera::BaseStrategy;
 use forebear::ingest::HookDecoder;
 use forebear::{
     EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, StoreBuilder, Ticket,
+    Warning,
 };
 
 use crate::failure::{Failure, note};
@@ -109,7 +110,7 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
         note(&format!("forebear: what waits in the spool can't be taken in: {error:#}"));
     }
     let reader = Reader::open(existing(global)?)?;
-    report_notes(&reader);
+    report_warnings(&reader, 0);
     Ok(reader)
 }
 
@@ -154,11 +155,18 @@ pub(crate) fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
     Ok(reader(global)?.snapshot()?)
 }
 
-/// Says what could not be read: a loss is never passed over in silence.
-pub(crate) fn report_notes(reader: &Reader) {
-    for told in reader.take_notes() {
-        note(&format!("forebear: {told}"));
-    }
+/// Says what could not be read since the warning with this number: a loss is never
+/// passed over in silence. Returns the number of the last one.
+pub(crate) fn report_warnings(reader: &Reader, after: u64) -> u64 {
+    reader.warnings_after(after).iter().fold(after, |_, warning| {
+        note(&format!("forebear: {warning}"));
+        warning.number()
+    })
+}
+
+/// The number of the last warning that opening the reader reported.
+pub(crate) fn last_warning(reader: &Reader) -> u64 {
+    reader.warnings().last().map_or(0, Warning::number)
 }
 
 /// Opens the store to write to it, making it if there is none, and says so: a

@@ -13,6 +13,7 @@ use crate::base::kind::StateKind;
 use crate::base::kinds::{Kinds, NamedKind};
 use crate::base::options::Caches;
 use crate::base::sync::{Mutex, sleep};
+use crate::base::warnings::{Warning, WarningKind};
 use crate::log::follow::{Followed, Follower};
 use crate::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
 use crate::query::filter::Filter;
@@ -62,7 +63,6 @@ struct State {
     full: Option<Follower>,
     active: Option<Follower>,
     current: Option<Current>,
-    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -226,8 +226,8 @@ impl Reader {
         Subscription::new(self.clone(), filter, start)
     }
 
-    /// What was damaged and passed over or done without since the last call, a
-    /// sentence each.
+    /// What was damaged and passed over or done without, oldest first: the newest 256,
+    /// since the reader was opened. Asking takes none away. O(those kept).
     ///
     /// ```
     /// use forebear::{Reader, Store};
@@ -235,13 +235,17 @@ impl Reader {
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// # let path = folder.path().join("events.forebear");
     /// let store = Store::open(&path)?;
-    /// assert!(Reader::open(&path)?.take_notes().is_empty());
+    /// assert!(Reader::open(&path)?.warnings().is_empty());
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn take_notes(&self) -> Vec<String> {
-        let mut notes = std::mem::take(&mut self.0.state.lock().notes);
-        notes.extend(self.0.segments.take_notes());
-        notes
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings_after(0)
+    }
+
+    /// The warnings whose [number](Warning::number) is beyond this one, as
+    /// [`Store::warnings_after`](crate::Store::warnings_after).
+    pub fn warnings_after(&self, number: u64) -> Vec<Warning> {
+        self.0.segments.warnings().after(number)
     }
 
     /// The folder of the store, where it is on disk.
@@ -318,7 +322,9 @@ impl Inner {
                 }
                 (Err(error), Some(before)) if error.is_damaged() && tolerated => {
                     if !before.outdated {
-                        state.notes.push(format!("{error:#}; what it said before goes on to hold"));
+                        let message = "what the manifest said before goes on to hold";
+                        let warnings = self.segments.warnings();
+                        warnings.report_error(WarningKind::ManifestUnusable, message, error);
                     }
                     (before.manifest, true)
                 }
@@ -339,8 +345,7 @@ impl Inner {
             }
             state.seen = Some(Seen { mark, manifest, outdated });
         }
-        let State { seen: Some(Seen { manifest, outdated, .. }), full, active, current, notes } =
-            state
+        let State { seen: Some(Seen { manifest, outdated, .. }), full, active, current } = state
         else {
             return Ok(None);
         };
@@ -351,7 +356,7 @@ impl Inner {
         if let Some(log) = &manifest.full {
             let end_seq = manifest.active.first_seq;
             let follow = |follower: &mut Follower| follower.complete(log, end_seq);
-            if !self.follow(full, manifest.store, log.start, notes, follow)? {
+            if !self.follow(full, manifest.store, log.start, follow)? {
                 state.seen = None;
                 return Ok(None);
             }
@@ -359,7 +364,7 @@ impl Inner {
             *full = None;
         }
         let start = manifest.active;
-        let found = self.follow(active, manifest.store, start, notes, Follower::follow)?;
+        let found = self.follow(active, manifest.store, start, Follower::follow)?;
         if !found && !manifest.archive {
             if *outdated || self.is_unchanged(mark)? {
                 let name = log_name(start.segment);
@@ -409,7 +414,6 @@ impl Inner {
         follower: &mut Option<Follower>,
         store: StoreId,
         start: LogStart,
-        notes: &mut Vec<String>,
         follow: impl Fn(&mut Follower) -> Result<Followed>,
     ) -> Result<bool> {
         let mut known = follower.take().filter(|follower| follower.is_of(store, start));
@@ -423,7 +427,6 @@ impl Inner {
             };
             // One that can't be followed is left out: the next time it is begun anew.
             if follow(&mut log)? == Followed::On {
-                notes.extend(log.take_notes());
                 *follower = Some(log);
                 return Ok(true);
             }
@@ -436,7 +439,10 @@ impl Inner {
     fn open_log(&self, store: StoreId, start: LogStart) -> Result<Option<Follower>> {
         let name = log_name(start.segment);
         match self.storage.open(&name) {
-            Ok(file) => Ok(Some(Follower::new(Arc::from(file), store, start, self.cache_bytes))),
+            Ok(file) => {
+                let warnings = Arc::clone(self.segments.warnings());
+                Ok(Some(Follower::new(Arc::from(file), store, start, self.cache_bytes, warnings)))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("open", &name, error)),
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::error::Error;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::base::sync::{Mutex, RwLock};
 use crate::log::view::{Log, Visible};
@@ -17,6 +18,31 @@ pub(crate) struct Shared {
     changing: Mutex<()>,
     /// Counts the times that segments or logs came or went.
     generation: AtomicU64,
+    failures: Failures,
+}
+
+/// What failed behind the scenes and was not made good since.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// Why every write is refused.
+    pub(crate) poisoned: Failure,
+    /// Why the full log is not sealed yet.
+    pub(crate) sealing: Failure,
+    /// Why the last round of draining the spool ended early.
+    pub(crate) spool: Failure,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Failure(Mutex<Option<Error>>);
+
+impl Failure {
+    pub(crate) fn set(&self, error: Option<Error>) {
+        *self.0.lock() = error;
+    }
+
+    pub(crate) fn get(&self) -> Option<Error> {
+        self.0.lock().clone()
+    }
 }
 
 impl Shared {
@@ -26,6 +52,7 @@ impl Shared {
             views: [RwLock::new(Arc::clone(&view)), RwLock::new(view)],
             changing: Mutex::new(()),
             generation: AtomicU64::new(0),
+            failures: Failures::default(),
         }
     }
 
@@ -39,6 +66,10 @@ impl Shared {
             }
             std::hint::spin_loop();
         }
+    }
+
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     pub(crate) fn generation(&self) -> u64 {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
 use crate::base::event::Event;
+use crate::base::health::{Health, SealingHealth, SpoolHealth};
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::limits;
@@ -16,6 +17,8 @@ use crate::base::options::{Durability, WhenFull};
 use crate::base::process::Owner;
 use crate::base::sync::channel::bounded;
 use crate::base::sync::{Mutex, Thread, spawn};
+use crate::base::trace;
+use crate::base::warnings::Warning;
 use crate::batch::{Appended, Batch, Written};
 use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
@@ -25,8 +28,9 @@ use crate::rebuild::{self, Rebuilt};
 use crate::segment::segments::Segments;
 use crate::sessions::patch::SessionPatch;
 use crate::sessions::relationship::Relationship;
-use crate::shared::Shared;
+use crate::shared::{Failures, Shared};
 use crate::snapshot::Snapshot;
+use crate::spool;
 use crate::spool::drain::Drain;
 use crate::storage::Storage;
 use crate::writer::Writer;
@@ -76,6 +80,8 @@ struct Inner {
     storage: Arc<dyn Storage>,
     owner: Owner,
     lock: StoreLock,
+    /// The folder through which other processes hand batches in.
+    spool: Option<Arc<dyn Storage>>,
 }
 
 impl Store {
@@ -364,20 +370,63 @@ impl Store {
         rebuild::rebuild(&self.0.shared.view())
     }
 
-    /// What was mended in passing and what could not be done behind the scenes since
-    /// the last call, a sentence each: an index that was made again, an archive that
-    /// could not be written.
+    /// What went wrong or was repaired behind the scenes and no call returned, oldest
+    /// first: the newest 256, since the store was opened. Asking takes none away.
+    /// O(those kept).
     ///
     /// ```
     /// let store = forebear::Store::in_memory()?;
-    /// assert!(store.take_notes().is_empty());
+    /// assert!(store.warnings().is_empty());
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn take_notes(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings_after(0)
+    }
+
+    /// The warnings whose [number](Warning::number) is beyond this one, for whoever asks
+    /// again and again. O(those kept).
+    ///
+    /// ```
+    /// let store = forebear::Store::in_memory()?;
+    /// let mut seen = 0;
+    /// // Now and then:
+    /// for warning in store.warnings_after(seen) {
+    ///     eprintln!("{warning}");
+    ///     seen = warning.number();
+    /// }
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn warnings_after(&self, number: u64) -> Vec<Warning> {
         if self.0.check_owner().is_err() {
             return Vec::new();
         }
-        self.0.shared.view().segments.take_notes()
+        self.0.shared.view().segments.warnings().after(number)
+    }
+
+    /// How the store is doing: what waits, and what failed and was not made good since.
+    /// O(batches in the spool); it waits for no write.
+    ///
+    /// An example is at [`Health`].
+    pub fn health(&self) -> Health {
+        if let Err(error) = self.0.check_owner() {
+            return Health { poisoned: Some(error), ..Health::default() };
+        }
+        let view = self.0.shared.view();
+        let failures = self.0.shared.failures();
+        let full = view.logs[0].as_ref().filter(|_| view.logs[1].is_some());
+        let active = view.logs().last();
+        Health {
+            queue: self.0.queue.as_ref().map(Queue::health).unwrap_or_default(),
+            sealing: SealingHealth {
+                logs: full.iter().count(),
+                bytes: full.map_or(0, |log| log.visible.log_end),
+                active_bytes: active.map_or(0, |log| log.visible.log_end),
+                last_error: failures.sealing.get(),
+            },
+            spool: self.0.spool.as_ref().map(|folder| spool_health(&**folder, failures)),
+            poisoned: failures.poisoned.get(),
+            last_warning: view.segments.warnings().last(),
+        }
     }
 
     /// Takes in what other processes handed in through a [`Spool`](crate::Spool) now;
@@ -477,7 +526,11 @@ impl Store {
             .ok_or_else(Error::closed)?;
         let lock = StoreLock::new(opened.lock);
         let held = lock.clone();
-        let thread = spawn("forebear-writer", move || run(writer, &held))
+        let view = shared.view();
+        let (path, clean) = (storage.path(), opened.recovery.is_clean());
+        let owned_path = path.map(Path::to_owned);
+        trace::opened(path, view.sealed.len(), view.end_seq(), clean);
+        let thread = spawn("forebear-writer", move || run(writer, &held, owned_path.as_deref()))
             .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
         let max_payload = settings.max_payload;
         let decode = settings.decoders.clone().over(Arc::clone(&shared), max_payload);
@@ -488,8 +541,10 @@ impl Store {
             Box::new(decode),
             max_payload,
         );
+        let spool = drain.as_ref().map(|drain| Arc::clone(drain.folder()));
         Ok(Self(Arc::new(Inner {
             shared,
+            spool,
             drain: Mutex::new(drain),
             queue: Some(queue),
             writer: Mutex::new(Some(thread)),
@@ -548,8 +603,17 @@ impl Drop for Inner {
     }
 }
 
+fn spool_health(folder: &dyn Storage, failures: &Failures) -> SpoolHealth {
+    let (waiting, refused, error) = match spool::count(folder) {
+        Ok((waiting, refused)) => (waiting, refused, None),
+        Err(error) => (0, 0, Some(error)),
+    };
+    SpoolHealth { waiting, refused, last_error: error.or_else(|| failures.spool.get()) }
+}
+
 /// The writer thread: it holds the store's lock as long as it runs.
-fn run(writer: Writer, lock: &StoreLock) {
+fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>) {
     writer.run();
     lock.release();
+    trace::closed(path);
 }

@@ -60,7 +60,7 @@ fn every_write_that_returned_is_seen_through_rotation_and_sealing() {
         Ok(found) => assert!(found.is_some()),
         Err(error) => assert!(error.is_expired(), "{error}"),
     }
-    assert!(reader.take_notes().is_empty());
+    assert!(reader.warnings().is_empty());
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn rot_is_passed_over_and_told_and_nothing_is_written() {
     let before = rotten.read("0000000001.log").expect("is there");
     let reader = Reader::open_on(Arc::new(rotten.clone())).expect("opens");
     assert_eq!(count(&reader), 9);
-    assert_eq!(reader.take_notes().len(), 1);
+    assert_eq!(reader.warnings().len(), 1);
     assert_eq!(rotten.operations(), 0, "nothing is written");
     assert_eq!(rotten.read("0000000001.log").expect("is there"), before);
 }
@@ -248,13 +248,16 @@ fn a_manifest_that_can_not_be_read_stops_no_reader_that_has_read_one_before() {
     let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
     assert_eq!(count(&reader), 121);
     let sound = disk.read("MANIFEST").expect("is there");
+    let mut seen = 0;
     for damaged in [&sound[..100], b"", b"something else"] {
         disk.write("MANIFEST", damaged);
         store.append(event(count(&reader))).expect("appends");
-        assert_eq!(reader.take_notes().len(), 1, "it is told once");
+        let warnings = reader.warnings_after(seen);
+        assert_eq!(warnings.len(), 1, "it is told once");
+        seen = warnings[0].number();
         let rows = count(&reader);
         assert!(reader.ask(|snapshot| snapshot.contains("event 5")).expect("answers"));
-        assert!(reader.take_notes().is_empty());
+        assert!(reader.warnings_after(seen).is_empty());
         let error = Reader::open_on(Arc::new(disk.clone())).expect_err("it has read none");
         assert!(error.is_damaged() || error.is_foreign(), "{error}");
         assert_eq!(disk.read("MANIFEST").expect("is there"), damaged, "nothing is written");
@@ -310,8 +313,11 @@ fn an_index_that_is_lost_is_made_in_memory_where_the_store_is_only_read() {
         let reader = Reader::open_on(Arc::new(damaged.clone())).expect("opens");
         let recent = reader.ask(|snapshot| snapshot.recent("instance 1", 100)).expect("answers");
         assert_eq!(recent.len(), 40);
-        let notes = reader.take_notes();
-        assert!(notes.iter().any(|note| note.contains("0000000001.idx")), "{notes:?}");
+        let warnings = reader.warnings();
+        assert!(
+            warnings.iter().any(|warning| warning.to_string().contains("0000000001.idx")),
+            "{warnings:?}"
+        );
         assert_eq!(damaged.list().expect("lists"), before);
         assert_eq!(damaged.operations(), 0, "nothing is written");
     }

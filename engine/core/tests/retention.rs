@@ -45,7 +45,7 @@ fn a_kept_policy_is_applied_whenever_a_log_is_full() {
     let left = ids(&store);
     assert!((20..50).contains(&left.len()), "{} are left", left.len());
     assert_eq!(left.last().map(String::as_str), Some("99"));
-    assert!(store.take_notes().is_empty());
+    assert!(store.warnings().is_empty());
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn an_archive_that_can_not_be_written_stops_no_append_and_nothing_is_dropped() {
         store.append(Event::new("e").id(format!("{at}"))).expect("appends");
     }
     assert_eq!(ids(&store).len(), 50);
-    assert!(store.take_notes().iter().any(|note| note.contains("a file")));
+    assert!(store.warnings().iter().any(|warning| warning.to_string().contains("a file")));
     store.seal().expect("seals");
     store.retain(&policy).expect_err("it is told who asks");
     assert_eq!(ids(&store).len(), 50);

@@ -99,7 +99,7 @@ fn several_submitters_at_once_keep_each_their_order() {
         assert_eq!(snapshot.checkpoint(&format!("{submitter}")).expect("reads"), Some(vec![49]));
     }
     assert_eq!(std::fs::read_dir(path.join(SPOOL)).expect("lists").count(), 0);
-    assert!(store.take_notes().is_empty());
+    assert!(store.warnings().is_empty());
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn numbered(number: usize) -> Batch {
 fn check(disk: &SimulatedDisk, context: &str) -> usize {
     let disk = disk.kill();
     let store = open(&disk).expect(context);
-    assert!(store.take_notes().is_empty(), "{context}");
+    assert!(store.warnings().is_empty(), "{context}");
     let snapshot = store.snapshot();
     let found = snapshot.checkpoint("count").expect("reads");
     let found = found.map_or(0, |text| String::from_utf8_lossy(&text).parse().expect("a number"));
@@ -303,7 +303,7 @@ fn a_folder_in_place_of_a_batch_holds_up_neither_appends_nor_what_is_behind_it()
         let store = Store::open(&path).expect("opens");
         store.append(Event::new("note").id("direct")).expect("appends");
         let begun = std::time::Instant::now();
-        while store.take_notes().is_empty() && begun.elapsed() < LONG {
+        while store.warnings().is_empty() && begun.elapsed() < LONG {
             thread::sleep(Duration::from_millis(5));
         }
         assert!(ticket.is_drained().expect("looks"), "what is behind it is taken in");
@@ -350,8 +350,8 @@ fn foreign_contents_wait_for_a_process_with_their_decoder_and_hold_up_nothing() 
     assert!(behind.is_drained().expect("reads"));
     assert!(!first.is_drained().expect("reads") && !second.is_drained().expect("reads"));
     assert_eq!(spool.waiting().expect("lists"), 2);
-    let notes = store.take_notes();
-    assert!(notes.len() == 1 && notes[0].contains("\"letters\""), "{notes:?}");
+    let warnings = store.warnings();
+    assert!(warnings.len() == 1 && warnings[0].to_string().contains("\"letters\""), "{warnings:?}");
     let operations = disk.operations();
     assert_eq!(store.drain_spool().expect("drains"), 0);
     assert_eq!(disk.operations(), operations, "they are not looked at again");
@@ -362,7 +362,7 @@ fn foreign_contents_wait_for_a_process_with_their_decoder_and_hold_up_nothing() 
     assert!(first.is_drained().expect("reads") && second.is_drained().expect("reads"));
     let event = store.snapshot().get("second").expect("reads").expect("is stored");
     assert_eq!((event.parent(), event.time_ns()), (Some(&"first".into()), 2));
-    assert!(store.take_notes().is_empty());
+    assert!(store.warnings().is_empty());
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn a_file_of_a_newer_release_stays_where_it_is() {
     let store = open(&disk).expect("opens");
     assert!(!ticket.is_drained().expect("reads"));
     assert!(quarantined(&store).is_empty());
-    assert!(store.take_notes()[0].contains("newer release"));
+    assert!(store.warnings()[0].to_string().contains("newer release"));
     store.close().expect("closes");
     folder.write(&name, bytes);
     assert!(open(&disk).expect("opens").snapshot().contains("newer").expect("reads"));

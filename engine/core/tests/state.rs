@@ -211,7 +211,8 @@ fn damaged_state_is_an_error_or_the_right_answer_and_pins_no_segment() {
             }
             store.retain(&Retention::new().max_events(0)).expect("drops");
             assert_eq!(store.snapshot().segments().len(), 1, "{context}");
-            let told = store.take_notes().iter().any(|note| note.contains("is lost"));
+            let told =
+                store.warnings().iter().any(|warning| warning.to_string().contains("is lost"));
             match position(&store.snapshot(), "file") {
                 None => assert!(told, "{context}: lost without a word"),
                 found => assert_eq!(found, Some("right".into()), "{context}"),

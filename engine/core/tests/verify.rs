@@ -82,10 +82,12 @@ fn a_missing_or_damaged_index_is_made_again_with_a_word() {
         damage(&changed);
         let store = open(&changed);
         assert_eq!(view(&store.snapshot()), before);
-        let notes = store.take_notes();
+        let warnings = store.warnings();
         assert!(
-            notes.iter().any(|note| note.starts_with("0000000001.idx was made again")),
-            "{notes:?}"
+            warnings
+                .iter()
+                .any(|warning| warning.to_string().starts_with("0000000001.idx was made again")),
+            "{warnings:?}"
         );
         assert_eq!(changed.read("0000000001.idx").expect("is there"), sound);
     }

@@ -75,6 +75,7 @@ impl Run for SessionTreeArgs {
 fn watch(args: &SessionTreeArgs, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let reader = place::reader(global)?;
+    let mut seen = place::last_warning(&reader);
     let mut drawn = None;
     while !stop.load(Ordering::Relaxed) {
         let snapshot = reader.snapshot()?;
@@ -94,7 +95,7 @@ fn watch(args: &SessionTreeArgs, global: &Global) -> Outcome {
             out.finish()?;
             drawn = Some(lines);
         }
-        place::report_notes(&reader);
+        seen = place::report_warnings(&reader, seen);
         // Ctrl-C is heeded soon, and what is active ends some time without an event.
         for _ in 0..WATCH_STEPS {
             if !stop.load(Ordering::Relaxed) {

@@ -55,6 +55,7 @@ impl Run for TailArgs {
     fn run(&self, global: &Global) -> Outcome {
         let stop = stop_on_ctrl_c();
         let reader = place::reader(global)?;
+        let mut seen = place::last_warning(&reader);
         let with_payload = self.payload || !global.json;
         let detail = if with_payload { Detail::Payload } else { Detail::Labels };
         let filter = self.filter.filter(&reader.snapshot()?)?.detail(detail);
@@ -79,7 +80,7 @@ impl Run for TailArgs {
                 None if !self.follow => return listing.found(listed, "no event matches"),
                 None => {
                     listing.out.flush()?;
-                    place::report_notes(&reader);
+                    seen = place::report_warnings(&reader, seen);
                     wait = WAIT_TIME;
                 }
             }

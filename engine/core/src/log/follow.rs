@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, StoreId};
 use crate::base::sync::{Instant, Mutex, RwLock};
+use crate::base::warnings::{WarningKind, Warnings};
 use crate::log::ahead::apply_ahead;
 use crate::log::block::{HEADER_BYTES, Header};
 use crate::log::index::Index;
@@ -43,7 +44,7 @@ pub(crate) struct Follower {
     /// Whether the log is full and all of it was applied.
     complete: bool,
     /// What was passed over, a sentence each.
-    notes: Vec<String>,
+    warnings: Arc<Warnings>,
 }
 
 /// How much of a log is known to be on disk.
@@ -78,6 +79,7 @@ impl Follower {
         store: StoreId,
         start: LogStart,
         cache_bytes: usize,
+        warnings: Arc<Warnings>,
     ) -> Self {
         let name = log_name(start.segment);
         let reader = LogReader::new(Arc::clone(&file), name.clone(), cache_bytes).without_maps();
@@ -103,7 +105,7 @@ impl Follower {
             sync_failed: false,
             left: None,
             complete: false,
-            notes: Vec::new(),
+            warnings,
         }
     }
 
@@ -141,11 +143,6 @@ impl Follower {
         } else {
             self.sync_failed = true;
         }
-    }
-
-    /// What was passed over since the last call.
-    pub(crate) fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
     }
 
     /// Applies the blocks that were added. One that is not sound ends it, unless it
@@ -231,10 +228,11 @@ impl Follower {
                         break;
                     }
                     let length = range.end - range.start;
-                    self.notes.push(format!(
+                    let message = format!(
                         "passed over {length} bytes of {name} from byte {} on: {reason}",
                         range.start
-                    ));
+                    );
+                    self.warnings.report(WarningKind::BytesSkipped, message);
                     self.replay.skip(length);
                     self.end = range.end;
                     self.follows = None;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::kinds::{AllReduced, Kinds};
 use crate::base::row::Flags;
+use crate::base::warnings::{WarningKind, Warnings};
 use crate::log::index::NOW;
 use crate::log::reduce_index;
 use crate::manifest::idx_name;
@@ -28,7 +29,7 @@ pub(crate) fn open(
     cache: &ChunkCache,
     kinds: &Kinds,
     writable: bool,
-    tell: &dyn Fn(String),
+    warnings: &Warnings,
 ) -> Result<(SegmentIndex, Option<Arc<Pages>>)> {
     let name = idx_name(file.footer().segment);
     let reason = match open_file(storage, file, &name) {
@@ -39,11 +40,12 @@ pub(crate) fn open(
         Err(error) => error,
     };
     let bytes = rebuild(file, cache, kinds)?;
-    let mut note = format!("{name} was made again from {}: {reason}", file.name());
+    let rebuilt = format!("{name} was made again from {}", file.name());
+    warnings.report_error(WarningKind::IndexRebuilt, rebuilt, reason);
     if writable && let Err(error) = write(storage, &name, &bytes) {
-        note = format!("{note}; it could not be written: {error:#}");
+        let kept = format!("{name} was made again, and is in memory alone");
+        warnings.report_error(WarningKind::IndexNotWritten, kept, error);
     }
-    tell(note);
     let footer = file.footer();
     let bytes = Bytes(Arc::new(bytes));
     Ok((SegmentIndex::open(&name, bytes, footer.first_seq, footer.rows)?, None))

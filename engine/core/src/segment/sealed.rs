@@ -8,6 +8,7 @@ use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::state::KindId;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::warnings::Warnings;
 use crate::manifest::Sealed;
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
@@ -33,7 +34,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Opens a segment whose file is open. An index that is missing or damaged is
-    /// made again, and `tell` is told so.
+    /// made again, and reported.
     pub(crate) fn open(
         storage: &dyn Storage,
         sealed: &Sealed,
@@ -41,9 +42,10 @@ impl Segment {
         cache: &Arc<ChunkCache>,
         kinds: &Kinds,
         writable: bool,
-        tell: &dyn Fn(String),
+        warnings: &Warnings,
     ) -> Result<Self> {
-        let (index, index_pages) = open_index::open(storage, &file, cache, kinds, writable, tell)?;
+        let (index, index_pages) =
+            open_index::open(storage, &file, cache, kinds, writable, warnings)?;
         let (sealed, cache, used) = (sealed.clone(), Arc::clone(cache), AtomicU64::new(0));
         Ok(Self { sealed, file, index, index_pages, cache, used })
     }

@@ -9,8 +9,9 @@ use quick_cache::sync::Cache;
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
+use crate::base::sync::RwLock;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
-use crate::base::sync::{Mutex, RwLock};
+use crate::base::warnings::Warnings;
 use crate::manifest::{self, Manifest, Read, Sealed, seg_name};
 use crate::segment::filters::Filters;
 use crate::segment::heap::ChunkCache;
@@ -32,8 +33,7 @@ pub(crate) struct Segments {
     writable: bool,
     /// The kinds of state of the store, which can become more.
     kinds: RwLock<Arc<Kinds>>,
-    /// What was mended, a sentence each.
-    notes: Mutex<Vec<String>>,
+    warnings: Arc<Warnings>,
 }
 
 impl Segments {
@@ -54,7 +54,7 @@ impl Segments {
             clock: AtomicU64::new(0),
             writable,
             kinds: RwLock::default(),
-            notes: Mutex::new(Vec::new()),
+            warnings: Arc::default(),
         }
     }
 
@@ -83,13 +83,12 @@ impl Segments {
             return Ok(segment);
         }
         self.open.get_or_insert_with(&sealed.segment, || {
-            let tell = |note| self.note(note);
-            let (storage, kinds) = (&*self.storage, self.kinds());
+            let (storage, warnings, kinds) = (&*self.storage, &*self.warnings, self.kinds());
             self.filters
                 .file(storage, sealed)
                 .and_then(|file| {
                     let chunks = &self.chunks;
-                    Segment::open(storage, sealed, file, chunks, &kinds, self.writable, &tell)
+                    Segment::open(storage, sealed, file, chunks, &kinds, self.writable, warnings)
                 })
                 .map(|segment| {
                     segment.note_used(now);
@@ -168,12 +167,9 @@ impl Segments {
         self.filters.merge_newest(&*self.storage, sealed)
     }
 
-    /// Keeps a sentence for who asks what happened.
-    pub(crate) fn note(&self, note: String) {
-        let mut notes = self.notes.lock();
-        if notes.len() < NOTES_MAX {
-            notes.push(note);
-        }
+    /// Where whatever goes wrong behind the scenes of this store is reported.
+    pub(crate) fn warnings(&self) -> &Arc<Warnings> {
+        &self.warnings
     }
 
     /// Closes a segment, so that its files are opened anew.
@@ -184,11 +180,6 @@ impl Segments {
     /// Makes the filters of a group again where that is needed; whether it was.
     pub(crate) fn repair_group(&self, sealed: &[Sealed], group: u64) -> Result<bool> {
         self.filters.repair_group(&*self.storage, sealed, group)
-    }
-
-    /// What was mended since the last call.
-    pub(crate) fn take_notes(&self) -> Vec<String> {
-        std::mem::take(&mut self.notes.lock())
     }
 
     /// A file that is gone because its segment is says that, and one that should be
@@ -216,8 +207,6 @@ impl Segments {
     }
 }
 
-/// Most sentences that are kept.
-const NOTES_MAX: usize = 1000;
 /// Most segments that are open at a time: some 100 KiB of memory each.
 const OPEN_MAX: usize = 256;
 /// How many times segments are asked for between two looks at what is in memory.

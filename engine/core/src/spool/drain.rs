@@ -18,6 +18,7 @@ use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
 use crate::base::state::KindId;
 use crate::base::sync::{Condvar, Mutex, Thread, now_ns, spawn};
+use crate::base::warnings::WarningKind;
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::shared::Shared;
 use crate::spool::file::{Contents, Foreign};
@@ -40,6 +41,7 @@ pub(crate) trait Decode: Debug + Send + Sync {
 /// Drains the spool of an open store.
 #[derive(Debug)]
 pub(crate) struct Drain {
+    folder: Arc<dyn Storage>,
     drainer: Arc<Mutex<Drainer>>,
     stop: Arc<Stop>,
     thread: Option<Thread<()>>,
@@ -84,13 +86,13 @@ impl Drain {
             Ok(folder) => folder,
             Err(error) => {
                 if error.kind() != ErrorKind::Unsupported {
-                    note(&shared, &Error::io("open", FOLDER, error));
+                    report(&shared, Error::io("open", FOLDER, error));
                 }
                 return None;
             }
         };
         let drainer = Drainer {
-            folder,
+            folder: Arc::clone(&folder),
             shared,
             queue,
             decode,
@@ -102,7 +104,7 @@ impl Drain {
         };
         let drainer = Arc::new(Mutex::new(drainer));
         let stop = Arc::new(Stop::default());
-        let mut drain = Self { drainer, stop, thread: None };
+        let mut drain = Self { folder, drainer, stop, thread: None };
         let thread = storage.path().map(|_| {
             let (drainer, stop) = (Arc::clone(&drain.drainer), Arc::clone(&drain.stop));
             spawn("forebear-spool", move || run(&drainer, &stop))
@@ -110,9 +112,14 @@ impl Drain {
         match thread {
             Some(Ok(thread)) => drain.thread = Some(thread),
             // Once at least.
-            _ => drain.drainer.lock().drain_or_note(),
+            _ => drain.drainer.lock().drain_or_report(),
         }
         Some(drain)
+    }
+
+    /// The folder that is drained.
+    pub(crate) fn folder(&self) -> &Arc<dyn Storage> {
+        &self.folder
     }
 
     /// Takes in what is there now; returns how many files.
@@ -156,26 +163,27 @@ impl Drainer {
             return false;
         };
         if *failures == 0 && !error.is_closed() {
-            note(&self.shared, &error);
+            report(&self.shared, error.clone());
         }
         *failures = failures.saturating_add(1);
         error.is_closed()
     }
 
-    fn drain_or_note(&mut self) {
+    fn drain_or_report(&mut self) {
         if let Err(error) = self.drain() {
-            note(&self.shared, &error);
+            report(&self.shared, error);
         }
     }
 
     /// Takes in all files that are there; returns how many. A file that can't be read
     /// holds up none behind it: it fails the call once those were taken in.
     fn drain(&mut self) -> Result<u64> {
-        let taken = self.drain_readable()?;
-        match self.left.take() {
+        let outcome = self.drain_readable().and_then(|taken| match self.left.take() {
             Some(error) => Err(error),
             None => Ok(taken),
-        }
+        });
+        self.shared.failures().spool.set(outcome.as_ref().err().cloned());
+        outcome
     }
 
     fn drain_readable(&mut self) -> Result<u64> {
@@ -276,7 +284,7 @@ impl Drainer {
             Ok(Contents::Foreign(foreign)) => self.decode(name, &foreign),
             Err(error) if error.is_newer() || error.is_unsupported() => {
                 self.left_alone.insert(name.to_owned());
-                note(&self.shared, &error);
+                report(&self.shared, error);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -296,10 +304,12 @@ impl Drainer {
             self.left_alone.insert(name.to_owned());
             let decoder = &foreign.decoder;
             if self.missing.insert(decoder.clone()) {
-                self.shared.view().segments.note(format!(
+                let message = format!(
                     "files in {FOLDER}/ wait for the decoder {decoder:?}, which this process does \
                      not have: the next one that opens the store with it takes them in"
-                ));
+                );
+                let view = self.shared.view();
+                view.segments.warnings().report(WarningKind::DecoderMissing, message);
             }
         }
         Ok(batch)
@@ -333,7 +343,7 @@ impl Drainer {
         self.write(batch, Durability::Sync)?;
         if let Err(error) = self.folder.rename(name, &refused(name)) {
             self.left_alone.insert(name.to_owned());
-            note(&self.shared, &Error::io("rename", format!("{FOLDER}/{name}"), error));
+            report(&self.shared, Error::io("rename", format!("{FOLDER}/{name}"), error));
             return Ok(());
         }
         self.folder.sync_dir().map_err(|error| Error::io("sync the folder", FOLDER, error))
@@ -375,9 +385,9 @@ fn is_stale(name: &str) -> bool {
     age_ns.is_some_and(|age_ns| u128::from(age_ns) > STALE_TIME.as_nanos())
 }
 
-fn note(shared: &Shared, error: &Error) {
-    let told = format!("what was handed in through {FOLDER}/ was not all taken in: {error:#}");
-    shared.view().segments.note(told);
+fn report(shared: &Shared, error: Error) {
+    let message = format!("what was handed in through {FOLDER}/ was not all taken in");
+    shared.view().segments.warnings().report_error(WarningKind::SpoolFailed, message, error);
 }
 
 /// How often the folder is looked at.

@@ -87,14 +87,21 @@ impl Folder {
 
     /// How many files wait.
     pub(crate) fn waiting(&self) -> Result<u64> {
-        let names = self.storage.list().map_err(|error| Error::io("list", FOLDER, error))?;
-        Ok(names.iter().filter(|name| is_file_name(name)).count() as u64)
+        count(&*self.storage).map(|(waiting, _)| waiting)
     }
 }
 
 /// The folder in a store's folder, made if it is missing.
 pub(super) fn folder_of(storage: &dyn Storage) -> io::Result<Arc<dyn Storage>> {
     storage.subfolder(FOLDER)
+}
+
+/// How many files of a spool's folder wait, and how many were refused. O(files).
+pub(crate) fn count(folder: &dyn Storage) -> Result<(u64, u64)> {
+    let names = folder.list().map_err(|error| Error::io("list", FOLDER, error))?;
+    let is_refused = |name: &&String| name.strip_suffix(REFUSED).is_some_and(is_file_name);
+    let waiting = names.iter().filter(|name| is_file_name(name)).count();
+    Ok((waiting as u64, names.iter().filter(is_refused).count() as u64))
 }
 
 /// A name that sorts by time, and by number among those of one submitter.
@@ -104,7 +111,7 @@ fn file_name(time_ns: u64, submitter: u64, number: u32) -> String {
 
 /// The name under which a file is kept that was refused.
 pub(crate) fn refused(name: &str) -> String {
-    format!("{name}.refused")
+    format!("{name}{REFUSED}")
 }
 
 /// Whether a name is one that a spool gives to a file which is whole.
@@ -123,5 +130,7 @@ pub(super) fn is_file_name(name: &str) -> bool {
 }
 
 const ENDING: &str = ".batch";
+/// What the name of a file ends with that was refused.
+const REFUSED: &str = ".refused";
 /// What a file's name ends with while it is written.
 pub(super) const UNFINISHED: &str = ".next";

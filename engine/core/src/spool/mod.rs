@@ -7,7 +7,7 @@ mod file;
 mod folder;
 
 pub(crate) use file::{Contents, Foreign, encode};
-pub(crate) use folder::{Folder, Found, refused};
+pub(crate) use folder::{Folder, Found, count, refused};
 
 /// The name of the folder.
 pub(crate) const FOLDER: &str = "spool";

@@ -119,7 +119,7 @@ pub trait Storage: Debug + Send + Sync {
 /// assert_eq!(&buffer[..10], b"\0\0\0durable");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[expect(
+#[allow(
     clippy::len_without_is_empty,
     reason = "a file's length takes a call of the system; nobody asks for less"
 )]

@@ -1,9 +1,10 @@
 //! Carrying state over: what segments say that are about to be dropped is written to
 //! the active log once more, folded.
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::kinds::Kinds;
 use crate::base::state::KindId;
+use crate::base::warnings::WarningKind;
 use crate::log::encoded::Encoded;
 use crate::view::View;
 use crate::writer::{BLOCK_TARGET_BYTES, Writer};
@@ -31,7 +32,8 @@ impl Writer {
             self.write_carried()?;
         }
         outcome?;
-        self.log.sync().inspect_err(|error| self.poison = Some(error.clone()))
+        let outcome = self.log.sync();
+        outcome.inspect_err(|error| self.poison(error))
     }
 
     fn carry_kind(&mut self, view: &View, count: usize, kinds: &Kinds, kind: KindId) -> Result<()> {
@@ -62,15 +64,16 @@ impl Writer {
     fn write_carried(&mut self) -> Result<()> {
         let outcome = self.write_block();
         self.block.clear();
-        outcome.inspect_err(|error: &Error| self.poison = Some(error.clone()))
+        outcome.inspect_err(|error| self.poison(error))
     }
 }
 
-/// What was asked for; none, with a note, where it is damaged.
+/// What was asked for; none, with a warning, where it is damaged.
 fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
     match outcome {
         Err(error) if error.is_damaged() => {
-            view.segments.note(format!("state of segments that were dropped is lost: {error:#}"));
+            let message = "state of segments that were dropped is lost";
+            view.segments.warnings().report_error(WarningKind::StateLost, message, error);
             Ok(None)
         }
         outcome => outcome.map(Some),

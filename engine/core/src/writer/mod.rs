@@ -21,6 +21,7 @@ use crate::base::error::{Error, Result};
 use crate::base::limits;
 use crate::base::options::Durability;
 use crate::base::sync::Instant;
+use crate::base::warnings::WarningKind;
 use crate::batch::Written;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
@@ -186,7 +187,7 @@ impl Writer {
                 // With half of the batch in the block and the index, nothing more
                 // can be written that a recovery would read the same way.
                 if self.block.records() > records_before {
-                    self.poison = Some(error.clone());
+                    self.poison(&error);
                 }
                 answer.send(Err(error));
             }
@@ -200,8 +201,8 @@ impl Writer {
             Some(poison) => Err(Error::poisoned(poison)),
             None => self.write_block(),
         };
-        if let (Err(error), None) = (&outcome, &self.poison) {
-            self.poison = Some(error.clone());
+        if let Err(error) = &outcome {
+            self.poison(error);
         }
         self.block.clear();
         self.sync_wanted = false;
@@ -211,8 +212,21 @@ impl Writer {
         if self.poison.is_none()
             && let Err(error) = self.rotate_if_full()
         {
-            self.poison = Some(error);
+            self.poison(&error);
         }
+    }
+
+    /// Refuses every write from now on. The first failure counts: whatever fails behind
+    /// it does so because of it.
+    fn poison(&mut self, error: &Error) {
+        if self.poison.is_some() {
+            return;
+        }
+        self.poison = Some(error.clone());
+        self.shared.failures().poisoned.set(Some(error.clone()));
+        let message = "a write failed, and the store refuses all others until it is opened again";
+        let view = self.shared.view();
+        view.segments.warnings().report_error(WarningKind::Poisoned, message, error.clone());
     }
 
     /// Does what is no write, after all that was asked before it.

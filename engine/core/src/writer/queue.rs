@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::health::QueueHealth;
 use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
 use crate::base::sync::channel::{
@@ -90,6 +91,16 @@ pub(crate) fn queue(limit_bytes: usize) -> (Queue, Jobs) {
 }
 
 impl Queue {
+    /// How many batches and bytes wait, and how many can. O(1).
+    pub(crate) fn health(&self) -> QueueHealth {
+        QueueHealth {
+            batches: self.sender.len(),
+            capacity_batches: limits::QUEUE_BATCHES,
+            bytes: self.room.state.lock().used,
+            capacity_bytes: self.room.limit,
+        }
+    }
+
     /// Puts a job into the queue, waiting for room or not.
     pub(crate) fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
         let bytes = job.bytes;

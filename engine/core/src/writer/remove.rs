@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Thread, spawn};
+use crate::base::warnings::WarningKind;
 use crate::segment::segments::Segments;
 use crate::storage::Storage;
 
@@ -15,7 +16,7 @@ pub(super) struct Removals(Vec<Thread<()>>);
 
 impl Removals {
     /// Removes files in another thread, or in this one where `in_background` is false
-    /// or there can be none. What a thread can't remove is noted, and goes when the
+    /// or there can be none. What a thread can't remove is reported, and goes when the
     /// store is next opened, as it does if the process ends before.
     pub(super) fn remove(
         &mut self,
@@ -30,8 +31,8 @@ impl Removals {
             let names = names.to_vec();
             move || {
                 if let Err(error) = remove_all(&*storage, &names) {
-                    segments
-                        .note(format!("{error:#}; it is removed when the store is next opened"));
+                    let message = "a file of dropped segments stays until the next opening";
+                    segments.warnings().report_error(WarningKind::FileNotRemoved, message, error);
                 }
             }
         };

@@ -3,6 +3,8 @@
 use crate::archive::archive;
 use crate::base::error::{Error, Result};
 use crate::base::sync::now_ns;
+use crate::base::trace;
+use crate::base::warnings::WarningKind;
 use crate::manifest::Sealed;
 use crate::manifest::{Held, Retained, Retention, idx_name, seg_name};
 use crate::view::View;
@@ -42,7 +44,8 @@ impl Writer {
         match kept {
             Ok(()) => self.drop_oldest(&view, due),
             Err(error) if self.poison.is_none() => {
-                view.segments.note(format!("nothing was dropped: {error:#}"));
+                let message = "nothing was dropped";
+                view.segments.warnings().report_error(WarningKind::RetentionFailed, message, error);
                 Ok(())
             }
             Err(error) => Err(error),
@@ -67,6 +70,7 @@ impl Writer {
         self.look_anew();
         let storage = self.catalog.storage();
         let first = going.first().map_or(0, |sealed| sealed.segment);
+        trace::dropped(first, count);
         let mut names = view.segments.forget(first..first + count as u64);
         for sealed in going {
             names.extend([idx_name(sealed.segment), seg_name(sealed.segment)]);

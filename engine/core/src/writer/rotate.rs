@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::sync::{Instant, Mutex, RwLock, Thread, spawn};
+use crate::base::trace;
+use crate::base::warnings::WarningKind;
 use crate::log::append::LogWriter;
 use crate::log::index::{Index, NOW};
 use crate::log::reader::LogReader;
@@ -98,6 +100,7 @@ impl Writer {
         let next = LogView { log: Arc::clone(&self.active), visible: self.published };
         self.shared.change(|view| view.logs = [Some(full), Some(next)]);
         self.look_anew();
+        trace::rotated(start.segment, start.first_seq);
         self.start_sealing();
         self.apply_retention()
     }
@@ -160,6 +163,21 @@ impl Writer {
 
 /// Seals a full log, and has the segment take its place.
 fn seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Catalog) -> Result<()> {
+    let begun = Instant::now();
+    let outcome = try_seal_and_swap(full, level, shared, catalog);
+    shared.failures().sealing.set(outcome.as_ref().err().cloned());
+    match &outcome {
+        Ok(()) => trace::sealed(full.log.segment, begun.elapsed()),
+        Err(error) => {
+            let message = format!("{} could not be sealed", log_name(full.log.segment));
+            let view = shared.view();
+            view.segments.warnings().report_error(WarningKind::SealFailed, message, error.clone());
+        }
+    }
+    outcome
+}
+
+fn try_seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Catalog) -> Result<()> {
     let storage = &**catalog.storage();
     let view = shared.view();
     let manifest = catalog.manifest();
