@@ -1,0 +1,110 @@
+//! Every format that comes with the crate has its feature, its documentation and a sample
+//! that is recognised and comes in whole: whoever adds one and forgets a part is told.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use forebear::ingest::{FilePosition, ImportReport, IngestOptions, Registry, import};
+use forebear::{Filter, Store, limits};
+
+const MANIFEST: &str = include_str!("../Cargo.toml");
+const CRATE_DOCS: &str = include_str!("../src/lib.rs");
+
+#[test]
+fn every_format_has_a_feature_of_its_name_that_is_on_by_default() {
+    let default = MANIFEST.lines().find_map(|line| line.strip_prefix("default = ["));
+    let default = default.expect("engine/ingest/Cargo.toml has default features");
+    let features: BTreeSet<&str> = default.split('"').skip(1).step_by(2).collect();
+    assert_eq!(features, names(), "the default features and the formats in src/formats/mod.rs");
+}
+
+#[test]
+fn every_format_is_in_the_table_of_the_crate_s_docs() {
+    let rows = CRATE_DOCS.lines().filter_map(|line| line.strip_prefix("//! | `"));
+    let documented: BTreeSet<&str> = rows
+        .filter_map(|row| row.split('`').next())
+        .filter(|name| names().contains(name))
+        .collect();
+    assert_eq!(documented, names(), "the table of formats in engine/ingest/src/lib.rs");
+}
+
+#[test]
+fn every_format_has_samples_that_are_recognised_by_their_content() {
+    let folders: BTreeSet<String> = fs::read_dir(samples())
+        .expect("lists")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("is text"))
+        .collect();
+    let folders: BTreeSet<&str> = folders.iter().map(String::as_str).collect();
+    assert_eq!(folders, names(), "the folders of engine/ingest/tests/samples and the formats");
+    let registry = Registry::default();
+    for name in names() {
+        let files = files(&samples().join(name));
+        assert!(!files.is_empty(), "{name} has a sample");
+        for file in files {
+            let head = fs::read(&file).expect("reads");
+            let found = registry.recognise(&file, &head).expect("is of a format");
+            assert_eq!(found.name(), name, "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_sample_comes_in_whole_and_once() {
+    for name in names() {
+        let store = Store::in_memory().expect("opens");
+        let report = imported(&store, name);
+        assert_eq!((&report.failed_files, report.bad_lines), (&Vec::new(), 0), "{name}");
+        let stored = report.events + report.versions + report.without_id;
+        assert!(stored > 0 && stored + report.repeats == report.lines, "{name}: {report:?}");
+
+        let snapshot = store.snapshot();
+        let positions = FilePosition::list(&snapshot, None).expect("lists").items;
+        assert!(positions.iter().all(|position| position.format == name), "{positions:?}");
+        let all = Filter::new().limit(limits::MAX_PAGE);
+        let events = snapshot.events(&all).expect("lists").items;
+        let payloads: BTreeSet<&[u8]> =
+            events.iter().map(|event| event.payload().expect("a payload")).collect();
+        for file in files(&samples().join(name)) {
+            for line in fs::read_to_string(&file).expect("reads").lines() {
+                assert!(payloads.contains(line.as_bytes()), "{} has {line}", file.display());
+            }
+        }
+
+        let before = snapshot.stats().expect("counts");
+        imported(&store, name);
+        let after = store.snapshot().stats().expect("counts");
+        let counts = |stats: forebear::Stats| (stats.events, stats.versions);
+        assert_eq!(counts(after), counts(before), "{name}");
+    }
+}
+
+fn names() -> BTreeSet<&'static str> {
+    // The process has one registry and ends with the tests.
+    let registry: &'static Registry = Box::leak(Box::default());
+    registry.names().collect()
+}
+
+fn imported(store: &Store, name: &str) -> ImportReport {
+    let options = IngestOptions::new([samples().join(name)]).again(true);
+    import(store, &options, |_| ControlFlow::Continue(())).expect("imports")
+}
+
+fn samples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("lists") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
