@@ -95,7 +95,7 @@ pub use snapshot::Snapshot;
 pub use spool_client::{Spool, Ticket};
 pub use state::checkpoint::Checkpoint;
 pub use store::{Store, StoreBuilder};
-pub use subscription::{StartFrom, Subscription};
+pub use subscription::{StartFrom, Subscription, SubscriptionHandle};
 /// The crate of [`EventId::as_uuid`]'s type, so that a service need not name its version.
 pub use uuid;
 pub use verify::{Finding, Verified};

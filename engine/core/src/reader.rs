@@ -20,7 +20,7 @@ use crate::query::filter::Filter;
 use crate::segment::segments::Segments;
 use crate::snapshot::Snapshot;
 use crate::storage::Storage;
-use crate::subscription::{StartFrom, Subscription};
+use crate::subscription::{Current, Feed, StartFrom, Subscription};
 use crate::view::View;
 use crate::view::joins::Joins;
 
@@ -71,14 +71,6 @@ struct Seen {
     manifest: Manifest,
     /// Whether the one with this mark can't be used, and this is the one before it.
     outdated: bool,
-}
-
-/// What a snapshot sees, and how much of it is known to be on disk.
-#[derive(Clone, Debug)]
-pub(crate) struct Current {
-    pub(crate) view: Arc<View>,
-    /// The sequence number behind the last row that is.
-    pub(crate) durable_end: u64,
 }
 
 impl Reader {
@@ -223,7 +215,7 @@ impl Reader {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn subscribe(&self, filter: &Filter, start: StartFrom) -> Result<Subscription> {
-        Subscription::new(self.clone(), filter, start)
+        Subscription::new(Box::new(self.clone()), Arc::default(), filter, start)
     }
 
     /// What was damaged and passed over or done without, oldest first: the newest 256,
@@ -299,6 +291,25 @@ impl Reader {
              it from a copy",
             manifest::NAME
         )))
+    }
+}
+
+impl Feed for Reader {
+    fn current(&self) -> Result<Current> {
+        self.current()
+    }
+
+    fn sync(&self) {
+        self.sync();
+    }
+
+    /// Another process may open the store for writing at any time.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    fn poll_time(&self) -> Duration {
+        POLL_TIME
     }
 }
 
@@ -482,6 +493,8 @@ impl Inner {
     }
 }
 
+/// How long it takes at most until what another process wrote is noticed, about.
+const POLL_TIME: Duration = Duration::from_millis(10);
 /// How often a question is asked where what it needs expires meanwhile.
 const ASKED_MAX: usize = 4;
 /// How often a manifest is read that names files which are gone when they are opened.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::base::error::Error;
-use crate::base::sync::atomic::{AtomicU64, Ordering};
-use crate::base::sync::{Mutex, RwLock};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::{Mutex, RwLock, Signal};
 use crate::log::view::{Log, Visible};
 use crate::view::View;
 
@@ -18,6 +18,12 @@ pub(crate) struct Shared {
     changing: Mutex<()>,
     /// Counts the times that segments or logs came or went.
     generation: AtomicU64,
+    /// The sequence number behind the last row that is known to be on disk.
+    durable_end: AtomicU64,
+    /// Whether the writer has ended: nothing is published any more.
+    ended: AtomicBool,
+    /// Raised whenever any of this has changed.
+    changed: Arc<Signal>,
     failures: Failures,
 }
 
@@ -49,9 +55,13 @@ impl Shared {
     pub(crate) fn new(view: View) -> Self {
         let view = Arc::new(view);
         Self {
+            // Opening syncs what it accepts.
+            durable_end: AtomicU64::new(view.end_seq()),
             views: [RwLock::new(Arc::clone(&view)), RwLock::new(view)],
             changing: Mutex::new(()),
             generation: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            changed: Arc::default(),
             failures: Failures::default(),
         }
     }
@@ -79,12 +89,41 @@ impl Shared {
     /// Shows a block that was written to the last log to all later snapshots.
     pub(crate) fn publish(&self, log: &Arc<Log>, visible: Visible) {
         self.replace(|view| view.set_visible(log, visible));
+        self.changed.raise();
+    }
+
+    /// Says that all rows before this sequence number are on disk.
+    pub(crate) fn set_durable(&self, end_seq: u64) {
+        self.durable_end.fetch_max(end_seq, Ordering::Release);
+        self.changed.raise();
+    }
+
+    /// The sequence number behind the last row that is known to be on disk.
+    pub(crate) fn durable_end(&self) -> u64 {
+        self.durable_end.load(Ordering::Acquire)
+    }
+
+    /// Says that the writer has ended.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.changed.raise();
+    }
+
+    /// Whether the writer has ended. What is seen after this said so is all there is.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// What is raised whenever there is something new.
+    pub(crate) fn changed(&self) -> &Arc<Signal> {
+        &self.changed
     }
 
     /// Changes which segments and logs there are.
     pub(crate) fn change(&self, change: impl FnOnce(&mut View)) {
         self.replace(change);
         self.generation.fetch_add(1, Ordering::Release);
+        self.changed.raise();
     }
 
     fn replace(&self, change: impl FnOnce(&mut View)) {

@@ -1,6 +1,7 @@
 //! The store: opening, writing, and snapshots to read from.
 
 mod builder;
+mod feed;
 mod lock;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
 use crate::manifest::{Retained, Retention};
 use crate::opening;
+use crate::query::filter::Filter;
 use crate::rebuild::{self, Rebuilt};
 use crate::segment::segments::Segments;
 use crate::sessions::patch::SessionPatch;
@@ -33,12 +35,14 @@ use crate::snapshot::Snapshot;
 use crate::spool;
 use crate::spool::drain::Drain;
 use crate::storage::Storage;
+use crate::subscription::{StartFrom, Subscription};
 use crate::writer::Writer;
 use crate::writer::queue::{Command, Job, Queue, queue};
 use crate::writer::receipt::Receipt;
 
 use builder::Settings;
 pub use builder::StoreBuilder;
+use feed::StoreFeed;
 use lock::StoreLock;
 
 /// A store that is open for reading and writing. Clones share it; many threads
@@ -279,6 +283,30 @@ impl Store {
     /// ```
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self.0.shared.view())
+    }
+
+    /// The events that the filter takes, as they are stored, in order of their sequence
+    /// numbers. The filter's order, limit and cursor do not matter. Woken by the writer,
+    /// not by polling; it does not keep the store open, and ends once it is closed.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, StartFrom, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let mut errors = store.subscribe(&Filter::new().errors(), StartFrom::Now)?;
+    /// store.append(Event::new("tick"))?;
+    /// store.append(Event::new("error").id("failure"))?;
+    /// let event = errors.next().expect("the store is open")?;
+    /// assert_eq!(event.id().to_string(), "failure");
+    /// store.close()?;
+    /// assert!(errors.next().is_none());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn subscribe(&self, filter: &Filter, start: StartFrom) -> Result<Subscription> {
+        let shared = Arc::clone(&self.0.shared);
+        let signal = Arc::clone(shared.changed());
+        let feed = StoreFeed { shared, store: Arc::downgrade(&self.0) };
+        Subscription::new(Box::new(feed), signal, filter, start)
     }
 
     /// Waits until everything accepted so far is on disk.
@@ -530,8 +558,10 @@ impl Store {
         let (path, clean) = (storage.path(), opened.recovery.is_clean());
         let owned_path = path.map(Path::to_owned);
         trace::opened(path, view.sealed.len(), view.end_seq(), clean);
-        let thread = spawn("forebear-writer", move || run(writer, &held, owned_path.as_deref()))
-            .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
+        let ends = Ends(Arc::clone(&shared));
+        let thread =
+            spawn("forebear-writer", move || run(writer, &held, owned_path.as_deref(), ends))
+                .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
         let max_payload = settings.max_payload;
         let decode = settings.decoders.clone().over(Arc::clone(&shared), max_payload);
         let drain = Drain::start(
@@ -612,8 +642,18 @@ fn spool_health(folder: &dyn Storage, failures: &Failures) -> SpoolHealth {
 }
 
 /// The writer thread: it holds the store's lock as long as it runs.
-fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>) {
+fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>, ends: Ends) {
     writer.run();
     lock.release();
+    drop(ends);
     trace::closed(path);
+}
+
+/// Says that the writer has ended, however it did: subscriptions must not wait for it.
+struct Ends(Arc<Shared>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }

@@ -1,16 +1,17 @@
 //! Following a store's events as they are stored.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::page::Cursor;
 use crate::base::row::Flags;
-use crate::base::sync::{Instant, sleep};
+use crate::base::sync::atomic::{AtomicBool, Ordering};
+use crate::base::sync::{Instant, Signal};
 use crate::query::events::find_root;
 use crate::query::filter::Filter;
 use crate::query::plan::Plan;
-use crate::reader::{Current, Reader};
 use crate::snapshot::Snapshot;
 use crate::view::source::LastRead;
 use crate::view::stored::StoredEvent;
@@ -47,8 +48,14 @@ pub enum StartFrom {
 }
 
 /// The events that a filter takes, in order of their sequence numbers: those that
-/// are stored, then each as it is stored. It never ends; [`next`](Self::next) waits.
-/// Made by [`Reader::subscribe`].
+/// are stored, then each as it is stored. [`next`](Self::next) waits for one. Made by
+/// [`Store::subscribe`](crate::Store::subscribe) and
+/// [`Reader::subscribe`](crate::Reader::subscribe).
+///
+/// It ends when it is [stopped](SubscriptionHandle::stop), from whatever thread; that of
+/// a store also once the store is closed and everything was read. In the process that
+/// writes, the writer's publication of a block wakes it; a reader in another process
+/// looks for new blocks every 10 ms.
 ///
 /// Where events expire before they were read, it says so once, with an error for
 /// which [`Error::is_expired`] holds, and goes on with those that are left. An event
@@ -70,10 +77,13 @@ pub enum StartFrom {
 /// ```
 #[derive(Debug)]
 pub struct Subscription {
-    reader: Reader,
+    feed: Box<dyn Feed>,
+    handle: SubscriptionHandle,
     filter: Filter,
     durable: bool,
-    /// When the log was synced from here.
+    /// Whether all that there will ever be can be seen.
+    ended: bool,
+    /// When a sync was last asked for.
     synced: Option<Instant>,
     /// What is being read, up to the sequence number `end`.
     view: Arc<View>,
@@ -84,6 +94,64 @@ pub struct Subscription {
     since_ns: Option<i64>,
     plan: Option<Planned>,
     last: LastRead,
+}
+
+/// Where a subscription gets what there is to read.
+pub(crate) trait Feed: Debug + Send + Sync {
+    /// What there is to see now.
+    fn current(&self) -> Result<Current>;
+
+    /// Has what was seen last written to disk. May return before it is.
+    fn sync(&self);
+
+    /// Whether nothing is added any more. If so, what is current from then on is all.
+    fn has_ended(&self) -> bool;
+
+    /// How long to wait before looking again, unless woken.
+    fn poll_time(&self) -> Duration;
+}
+
+/// What a snapshot sees, and how much of it is known to be on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) view: Arc<View>,
+    /// The sequence number behind the last row that is.
+    pub(crate) durable_end: u64,
+}
+
+/// Stops a [`Subscription`] from any thread. Cheap to clone.
+///
+/// ```
+/// use forebear::{Filter, StartFrom, Store};
+///
+/// let store = Store::in_memory()?;
+/// let mut events = store.subscribe(&Filter::new(), StartFrom::Now)?;
+/// let handle = events.handle();
+/// let waiting = std::thread::spawn(move || events.next().is_none());
+/// handle.stop();
+/// assert!(waiting.join().expect("it ends"), "there is no next one");
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SubscriptionHandle {
+    stopped: Arc<AtomicBool>,
+    /// What the subscription waits for.
+    signal: Arc<Signal>,
+}
+
+impl SubscriptionHandle {
+    /// Ends the subscription: whoever waits for its next event gets none at once, and so
+    /// does whoever asks later. What was read up to then,
+    /// [`next_seq`](Subscription::next_seq) says.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.signal.raise();
+    }
+
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
 }
 
 /// What the filter asks of the part that is being read.
@@ -97,8 +165,14 @@ struct Planned {
 }
 
 impl Subscription {
-    pub(crate) fn new(reader: Reader, filter: &Filter, start: StartFrom) -> Result<Self> {
-        let Current { view, .. } = reader.current()?;
+    /// `signal` is raised when the feed has something new, where it knows.
+    pub(crate) fn new(
+        feed: Box<dyn Feed>,
+        signal: Arc<Signal>,
+        filter: &Filter,
+        start: StartFrom,
+    ) -> Result<Self> {
+        let Current { view, .. } = feed.current()?;
         let (next, since_ns, begun) = match start {
             StartFrom::Now => (view.end_seq(), None, true),
             StartFrom::Start => (view.first_seq(), None, false),
@@ -106,9 +180,11 @@ impl Subscription {
             StartFrom::Time(time_ns) => (begin(&view, time_ns), Some(time_ns), false),
         };
         Ok(Self {
-            reader,
+            feed,
+            handle: SubscriptionHandle { stopped: Arc::default(), signal },
             filter: filter.clone(),
             durable: false,
+            ended: false,
             synced: None,
             view,
             end: 0,
@@ -120,10 +196,18 @@ impl Subscription {
         })
     }
 
+    /// What stops it, also from another thread.
+    ///
+    /// An example is at [`SubscriptionHandle`].
+    pub fn handle(&self) -> SubscriptionHandle {
+        self.handle.clone()
+    }
+
     /// Whether to wait until an event is known to be on disk. The writer says so with
-    /// the next block that it writes; where none comes, the log is synced from here
-    /// (fdatasync, about each 50 ms at most), which writes nothing to the store. Where that
-    /// fails or can't be done, the writer's word is waited for.
+    /// the next block that it writes; where none comes, a sync is asked for (fdatasync,
+    /// about each 50 ms at most): by a reader of the log file itself, which writes
+    /// nothing to the store, else of the writer. Where that fails or can't be done, the
+    /// writer's word is waited for.
     ///
     /// ```
     /// use std::time::Duration;
@@ -164,22 +248,34 @@ impl Subscription {
         self.next
     }
 
+    /// Whether no event will come any more: it was stopped, or the store was closed and
+    /// everything was read.
+    pub fn has_ended(&self) -> bool {
+        self.handle.is_stopped() || (self.ended && self.next >= self.end)
+    }
+
     /// The next event, if there is one within this time.
     ///
     /// An example is at [`Subscription`].
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<StoredEvent>> {
         let begun = Instant::now();
         loop {
+            if self.has_ended() {
+                return None;
+            }
+            let seen = self.handle.signal.raised();
             match self.advance() {
                 Ok(None) => {}
                 Ok(Some(event)) => return Some(Ok(event)),
                 Err(error) => return Some(Err(error)),
             }
             let left = timeout.saturating_sub(begun.elapsed());
-            if left.is_zero() {
+            if left.is_zero() || self.has_ended() {
                 return None;
             }
-            sleep(left.min(POLL_TIME));
+            let poll = self.feed.poll_time();
+            let poll = if self.durable { poll.min(SYNC_TIME) } else { poll };
+            self.handle.signal.wait_past(seen, left.min(poll));
         }
     }
 
@@ -204,17 +300,20 @@ impl Subscription {
 
     /// Takes notice of what was written since.
     fn look(&mut self) -> Result<()> {
-        let mut current = self.reader.current()?;
+        // Asked first: what is current after it said so is all there will be.
+        let ended = self.feed.has_ended();
+        let mut current = self.feed.current()?;
         let is_due = |at: &Instant| at.elapsed() >= SYNC_TIME;
         if self.durable
             && current.durable_end <= self.next
             && self.next < current.view.end_seq()
             && self.synced.as_ref().is_none_or(is_due)
         {
-            self.reader.sync();
+            self.feed.sync();
             self.synced = Some(Instant::now());
-            current = self.reader.current()?;
+            current = self.feed.current()?;
         }
+        self.ended = ended;
         let Current { view, durable_end } = current;
         self.end = if self.durable { durable_end } else { view.end_seq() };
         self.view = view;
@@ -303,7 +402,7 @@ impl Iterator for Subscription {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let next = self.next_timeout(Duration::from_hours(1));
-            if next.is_some() {
+            if next.is_some() || self.has_ended() {
                 return next;
             }
         }
@@ -328,8 +427,6 @@ fn begin(view: &View, time_ns: i64) -> u64 {
     last_before.map_or(view.first_seq(), crate::manifest::Sealed::end_seq)
 }
 
-/// How long it takes at most until a write is noticed, about.
-const POLL_TIME: Duration = Duration::from_millis(10);
 /// How long to wait for the writer's word on what is on disk.
 const SYNC_TIME: Duration = Duration::from_millis(50);
 /// How often what is to be read next may have expired.

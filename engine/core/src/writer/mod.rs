@@ -269,6 +269,9 @@ impl Writer {
             };
             self.shared.publish(&self.active, self.published);
         }
+        if self.sync_wanted {
+            self.shared.set_durable(self.next_seq());
+        }
         Ok(())
     }
 

@@ -67,6 +67,7 @@ impl Writer {
         }
         // While the log before is being sealed still, if it is.
         self.log.sync()?;
+        self.shared.set_durable(self.next_seq());
         self.wait_for_sealing()?;
         if self.log.end == 0 {
             return Ok(());

@@ -8,8 +8,10 @@ pub(crate) mod atomic;
 pub(crate) mod channel;
 mod clock;
 mod lock;
+mod signal;
 mod thread;
 
 pub(crate) use clock::{Instant, now_ns, system_time_ns};
 pub(crate) use lock::{Condvar, Mutex, RwLock, RwLockReadGuard};
+pub(crate) use signal::Signal;
 pub(crate) use thread::{Thread, scope, sleep, spawn, spawn_scoped};
