@@ -22,13 +22,13 @@ impl Flags {
     /// The event names its parent itself.
     pub(crate) const NAMED: u16 = 1 << 4;
     /// The link to the parent closes a cycle and is not followed.
-    pub(crate) const CLOSING: u16 = 1 << 5;
+    pub(crate) const CYCLE: u16 = 1 << 5;
     /// The event was lost to damage: nothing but its place is known.
     pub(crate) const LOST: u16 = 1 << 6;
     /// Links claimed for the event came and went: see its history.
     pub(crate) const HISTORY: u16 = 1 << 7;
     /// The parent is in an earlier segment; for a version, the event is.
-    pub(crate) const OUTSIDE: u16 = 1 << 8;
+    pub(crate) const CROSS_REF: u16 = 1 << 8;
     /// On disk alone: the parent stands in the spine by its row and slot, not by its
     /// sequence number.
     pub(crate) const INSIDE: u16 = 1 << 9;
@@ -130,7 +130,7 @@ pub(crate) enum StoredParent {
     /// An event that was not stored when this part was written.
     Awaited,
     /// A row of this part that goes back to the event itself.
-    Closing(u64),
+    Cycle(u64),
 }
 
 /// The anchor of a row's piece, and how far below it the row lies.

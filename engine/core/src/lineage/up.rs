@@ -20,7 +20,7 @@ pub(crate) enum Up {
     /// An event that has expired.
     Expired(EventId, LinkKind),
     /// A stored event that goes back to the event itself.
-    Closing(EventId, LinkKind),
+    Cycle(EventId, LinkKind),
 }
 
 impl Up {
@@ -29,7 +29,7 @@ impl Up {
         match self {
             Up::Root => Ok(None),
             Up::Known(parent, _) => view.id(*parent),
-            Up::Missing(id, _) | Up::Expired(id, _) | Up::Closing(id, _) => Ok(Some(id.clone())),
+            Up::Missing(id, _) | Up::Expired(id, _) | Up::Cycle(id, _) => Ok(Some(id.clone())),
         }
     }
 
@@ -39,7 +39,7 @@ impl Up {
             Up::Known(_, kind)
             | Up::Missing(_, kind)
             | Up::Expired(_, kind)
-            | Up::Closing(_, kind) => Some(*kind),
+            | Up::Cycle(_, kind) => Some(*kind),
         }
     }
 }
@@ -67,9 +67,9 @@ impl View {
         let (parent, kind) = source.stored_parent(row)?;
         match parent {
             StoredParent::Row(parent) if self.holds(parent) => Ok(Up::Known(parent, kind)),
-            StoredParent::Closing(parent) => {
+            StoredParent::Cycle(parent) => {
                 let id = self.id(parent)?.unwrap_or_default();
-                Ok(Up::Closing(id, kind))
+                Ok(Up::Cycle(id, kind))
             }
             StoredParent::Row(_) => match self.named_late(source, row, kind)? {
                 Up::Missing(id, kind) => Ok(Up::Expired(id, kind)),
@@ -79,7 +79,7 @@ impl View {
             StoredParent::None => match self.claim_of(source, row)? {
                 Some(Claim { link, .. }) => {
                     let found = self.find(&link.parent)?;
-                    self.unless_closing(&source.id(row)?, link.parent, found, link.kind)
+                    self.unless_cycle(&source.id(row)?, link.parent, found, link.kind)
                 }
                 None => Ok(Up::Root),
             },
@@ -134,7 +134,7 @@ impl View {
         Ok(match up {
             Up::Root => ChainEnd::Root,
             Up::Known(parent, _) => ChainEnd::Cycle(self.id(parent)?.unwrap_or_default()),
-            Up::Closing(parent, _) => ChainEnd::Cycle(parent),
+            Up::Cycle(parent, _) => ChainEnd::Cycle(parent),
             Up::Expired(parent, _) => ChainEnd::Expired(parent),
             // It may be among what was lost: "never stored" would be a guess.
             Up::Missing(parent, _) if self.has_lost() => ChainEnd::Damaged(parent),
@@ -159,13 +159,13 @@ impl View {
         if let Some(join) = self.late_join(seq)? {
             return Ok(Up::Known(join.parent, kind));
         }
-        let parent = source.outside_parent_id(row)?;
+        let parent = source.absent_parent_id(row)?;
         let first = self.not_asked(seq);
         let found = self.find_from(first, &parent)?;
         if found.is_none() {
             self.remember_asked(seq, first);
         }
-        let up = self.unless_closing(&source.id(row)?, parent, found, kind)?;
+        let up = self.unless_cycle(&source.id(row)?, parent, found, kind)?;
         if let Up::Known(found, _) = up {
             self.joins.remember_late_parent(seq, found);
         }
@@ -173,7 +173,7 @@ impl View {
     }
 
     /// Where the link from a child to a parent leads that was found there, or nowhere.
-    fn unless_closing(
+    fn unless_cycle(
         &self,
         child: &EventId,
         parent: EventId,
@@ -186,7 +186,7 @@ impl View {
         }
         for number in self.candidates(child) {
             if self.source(number)?.is_marked(child, &parent)? {
-                return Ok(Up::Closing(parent, kind));
+                return Ok(Up::Cycle(parent, kind));
             }
         }
         Ok(Up::Known(found, kind))

@@ -14,7 +14,7 @@ use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind, link_number};
 use crate::base::state::KindId;
 use crate::log::fields::{ArchivedEventMeta, EventMeta};
-use crate::log::index::Outside;
+use crate::log::index::CrossRef;
 use crate::log::record::{
     ALIGN, ArchivedLinkMeta, ArchivedNamedStateMeta, ArchivedQuarantineMeta, ArchivedStateMeta,
     CarriedMeta, FRAME_BYTES, Frame, IdMeta, KindStateMeta, LinkMeta, NO_PAYLOAD, NamedStateMeta,
@@ -137,13 +137,13 @@ impl Encoded {
     }
 
     /// What earlier segments say about the event or version that comes next.
-    pub(crate) fn outside(outside: &Outside) -> Self {
-        Self::alone(RecordKind::Outside, &outside.to_meta(), None)
+    pub(crate) fn cross_ref(cross_ref: &CrossRef) -> Self {
+        Self::alone(RecordKind::CrossRef, &cross_ref.to_meta(), None)
     }
 
     /// A link that closes a cycle through other segments.
-    pub(crate) fn closing(child: &EventId, parent: &EventId) -> Self {
-        Self::of_link(RecordKind::Closing, &Link::new(child, parent, LinkKind::Caused))
+    pub(crate) fn cycle_edge(child: &EventId, parent: &EventId) -> Self {
+        Self::of_link(RecordKind::CycleEdge, &Link::new(child, parent, LinkKind::Caused))
     }
 
     /// A link that loses against one in an earlier segment.

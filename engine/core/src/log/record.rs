@@ -41,9 +41,9 @@ pub(crate) enum RecordKind {
     Carried = 7,
     Quarantined = 8,
     /// What earlier segments say about the event or version that comes next.
-    Outside = 9,
+    CrossRef = 9,
     /// A link that closes a cycle through other segments.
-    Closing = 10,
+    CycleEdge = 10,
     /// A link that loses against one in an earlier segment.
     RefusedLink = 11,
     /// What was above an event that has expired.
@@ -74,7 +74,7 @@ pub(crate) struct LinkMeta {
 /// What earlier segments say about the record that comes next, so that a log can
 /// be read without them: its place in the lineage.
 #[derive(Archive, Serialize, Debug)]
-pub(crate) struct OutsideMeta {
+pub(crate) struct CrossRefMeta {
     /// The sequence number of the parent; 0 where it is not known.
     pub(crate) parent: u64,
     /// The sequence number and the id of the anchor.
@@ -173,8 +173,8 @@ impl Frame {
             6 => RecordKind::Checkpoint,
             7 => RecordKind::Carried,
             8 => RecordKind::Quarantined,
-            9 => RecordKind::Outside,
-            10 => RecordKind::Closing,
+            9 => RecordKind::CrossRef,
+            10 => RecordKind::CycleEdge,
             11 => RecordKind::RefusedLink,
             12 => RecordKind::Lineage,
             13 => RecordKind::State,

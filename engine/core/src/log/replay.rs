@@ -5,7 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::link::Link;
 use crate::log::block::{HEADER_BYTES, Header, Records};
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Dictionary, Entered, Index, LookUp, Outside, Seen};
+use crate::log::index::{CrossRef, Dictionary, Entered, Index, LookUp, Seen};
 use crate::log::record::{
     ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, StateFields, access, quarantine_key,
     state_fields,
@@ -20,7 +20,7 @@ pub(crate) struct Replay {
     /// The sequence number of the first row.
     first_seq: u64,
     /// What earlier segments know of the record that comes next.
-    outside: Option<Outside>,
+    cross_ref: Option<CrossRef>,
     /// Bytes passed over since the last sound block.
     skipped_bytes: u64,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Replay {
 impl Replay {
     /// An index whose first row has this sequence number.
     pub(crate) fn new(first_seq: u64) -> Self {
-        Self { index: Index::default(), commit: 0, first_seq, outside: None, skipped_bytes: 0 }
+        Self { index: Index::default(), commit: 0, first_seq, cross_ref: None, skipped_bytes: 0 }
     }
 
     /// Applies the next block of the file `name`.
@@ -126,9 +126,9 @@ impl Replay {
     ) -> Result<()> {
         let (meta, payload) = record.parts(body);
         if let Some(seen) = &record.seen {
-            let outside = self.outside.take();
+            let cross_ref = self.cross_ref.take();
             let content = || Ok((ArchivedEventMeta::read(meta)?, payload));
-            self.index.add_seen(seen, lists, found, entered, outside, content)?;
+            self.index.add_seen(seen, lists, found, entered, cross_ref, content)?;
             return Ok(());
         }
         match record.frame.kind {
@@ -142,12 +142,12 @@ impl Replay {
                 let claim = access::<ArchivedLinkMeta>(meta)?.to_link()?;
                 self.index.refuse(claim, entered.commit);
             }
-            RecordKind::Closing => {
+            RecordKind::CycleEdge => {
                 let Link { child, parent, .. } = access::<ArchivedLinkMeta>(meta)?.to_link()?;
-                self.index.mark_closing(child, parent, entered.commit);
+                self.index.mark_cycle_edge(child, parent, entered.commit);
             }
-            RecordKind::Outside => {
-                self.outside = Some(Outside::from_meta(access(meta)?)?);
+            RecordKind::CrossRef => {
+                self.cross_ref = Some(CrossRef::from_meta(access(meta)?)?);
             }
             RecordKind::Quarantined => {
                 let key = quarantine_key(access(meta)?, payload.unwrap_or_default());

@@ -124,20 +124,20 @@ fn event_row(index: &Index, row: u32, at: u32) -> EventRow<'_> {
 fn origin(index: &Index, row: u32, at: u32) -> Option<RowOrigin<'_>> {
     let entry = index.row(row);
     let (via, from) = if entry.flags.has(Flags::VERSION) {
-        let outside = index.outside(entry.first);
+        let cross_ref = index.cross_ref(entry.first);
         // A version of an event of an earlier segment stands for it here.
-        let of_outside = outside.filter(|outside| outside.version_of.is_some());
-        let session = of_outside.and_then(|outside| outside.session.as_deref());
+        let of_earlier = cross_ref.filter(|cross_ref| cross_ref.version_of.is_some());
+        let session = of_earlier.and_then(|cross_ref| cross_ref.session.as_deref());
         (RowOriginKind::Version, session.ok_or(entry.first))
     } else {
         let (parent, link) = match index.parent(row, at) {
             Parent::Known(parent, link) => (Some(parent), link),
             Parent::Missing(_, link) => (None, link),
-            Parent::None | Parent::Closing(..) => return None,
+            Parent::None | Parent::Cycle(..) => return None,
         };
         let from = match parent {
             Some(parent) => Err(parent),
-            None => Ok(index.outside(entry.first)?.session.as_deref()?),
+            None => Ok(index.cross_ref(entry.first)?.session.as_deref()?),
         };
         (RowOriginKind::Link(link), from)
     };

@@ -202,14 +202,14 @@ pub(crate) fn closing_links(
     let page = by_part(
         view,
         after,
-        |source| Ok(source.closing_len()),
-        |source, from, at_most| source.closing(from, at_most),
+        |source| Ok(source.cycle_edges_len()),
+        |source, from, at_most| source.cycle_edges(from, at_most),
     )?;
     let mut items = Vec::with_capacity(page.items.len());
     for (child, parent) in page.items.into_iter().flatten() {
         // A link may have been replaced since, or its child have expired.
         if let Some(seq) = view.find(&child)?
-            && let Up::Closing(above, kind) = view.up(seq)?
+            && let Up::Cycle(above, kind) = view.up(seq)?
             && above == parent
         {
             items.push(ClosingLink { child, parent, kind });

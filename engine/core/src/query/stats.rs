@@ -123,7 +123,7 @@ fn count_row(
         stats.max_children.max(count_children(view, source.first_seq() + u64::from(row))?);
     let up = view.up_from(source, row)?;
     stats.roots += u64::from(up == Up::Root);
-    stats.cycles += u64::from(matches!(up, Up::Closing(..)));
+    stats.cycles += u64::from(matches!(up, Up::Cycle(..)));
     match up.kind() {
         None => {}
         Some(LinkKind::Caused) => stats.links[0] += 1,

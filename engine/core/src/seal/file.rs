@@ -14,7 +14,7 @@ use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
 use crate::log::scan::{Found, Scanner};
 use crate::seal::dictionary;
 use crate::seal::gather::{Events, Gatherer};
-use crate::seal::spine::{Earlier, Spine, outside_parent};
+use crate::seal::spine::{Earlier, Spine, absent_parent};
 use crate::seal::window::Window;
 use crate::segment::blocks::BlockList;
 use crate::segment::chunks::ChunkWriter;
@@ -310,7 +310,7 @@ fn write_tables(
     let rows = 0..spine.entries.len() as u32;
     write_section(PARENTS, footer, out, |out| {
         id_table::write(out, || {
-            rows.clone().filter_map(|row| Some((u64::from(row), outside_parent(index, row)?)))
+            rows.clone().filter_map(|row| Some((u64::from(row), absent_parent(index, row)?)))
         })
     })?;
     let mut anchors: Vec<(u64, u32)> = rows
@@ -323,7 +323,7 @@ fn write_tables(
     write_section(ANCHORS, footer, out, |out| {
         id_table::write(out, || {
             anchors.iter().filter_map(|&(seq, row)| match index.firm_position(row, NOW).anchor {
-                Anchor::Outside(_, id) => Some((seq, id)),
+                Anchor::Earlier(_, id) => Some((seq, id)),
                 Anchor::Row(_) => None,
             })
         })

@@ -20,12 +20,12 @@ pub(crate) fn filter_keys(
 ) -> Vec<u64> {
     let mut keys: Vec<u64> = entries.iter().map(|entry| filter_key(&entry.key)).collect();
     for row in 0..index.rows().len() as u32 {
-        if let StoredLink::Outside(_, id) | StoredLink::Awaited(id) = index.stored_link(row, NOW) {
+        if let StoredLink::Earlier(_, id) | StoredLink::Awaited(id) = index.stored_link(row, NOW) {
             keys.push(filter_key(&id.key()));
         }
     }
-    for (_, outside) in index.outsides() {
-        keys.push(filter_key(&outside.anchor_id.key()));
+    for (_, cross_ref) in index.cross_refs() {
+        keys.push(filter_key(&cross_ref.anchor_id.key()));
     }
     for kept in kept_links(index) {
         keys.push(filter_key(&kept.link.child.key()));

@@ -10,7 +10,7 @@ use crate::base::error::Result;
 use crate::base::row::{Flags, NONE};
 use crate::log::index::{Index, Row};
 use crate::log::record::{FRAME_BYTES, Frame};
-use crate::seal::spine::outside_parent;
+use crate::seal::spine::absent_parent;
 use crate::seal::window::Window;
 use crate::segment::chunks::{Chunk, ChunkWriter, LARGE_CHUNK_BYTES, Placed};
 use crate::segment::output::Output;
@@ -185,7 +185,7 @@ impl Placed for Events<'_> {
         let text = |number: u32| self.texts.get(number as usize).map(|&text| &**index.text(text));
         let parent = match parent.checked_sub(self.first_seq) {
             Some(parent) => Some(index.id(parent as u32)),
-            None => outside_parent(index, row),
+            None => absent_parent(index, row),
         };
         let known = Known {
             id: index.id(row),

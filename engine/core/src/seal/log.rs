@@ -180,9 +180,9 @@ fn late_parents_of(
 ) -> Result<Vec<LateParent>> {
     let segment = view.segments.open(sealed)?;
     let mut found = Vec::new();
-    segment.outside_parents(|child, id| {
+    segment.absent_parents(|child, id| {
         let Some(row) = source.index.event_row(&id) else { return Ok(()) };
-        if source.index.has_marks() && source.index.is_marked_outside(&segment.id(child)?, &id) {
+        if source.index.has_marks() && source.index.is_marked_across(&segment.id(child)?, &id) {
             return Ok(());
         }
         let Entry { anchor, depth, .. } = source.entries[row as usize];

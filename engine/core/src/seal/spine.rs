@@ -43,12 +43,12 @@ impl Spine {
 }
 
 /// The parent that a row names, where that is in no row of this log.
-pub(crate) fn outside_parent(index: &Index, row: u32) -> Option<EventId> {
+pub(crate) fn absent_parent(index: &Index, row: u32) -> Option<EventId> {
     if index.row(row).flags.has(Flags::LOST) {
         return None;
     }
     match index.stored_link(row, NOW) {
-        StoredLink::Outside(_, id) | StoredLink::Awaited(id) => Some(id),
+        StoredLink::Earlier(_, id) | StoredLink::Awaited(id) => Some(id),
         _ => None,
     }
 }
@@ -64,7 +64,7 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
     let FirmPosition { anchor, depth } = index.firm_position(row, NOW);
     let mut flags = own.flags;
     flags.set(Flags::NAMED, event.has(Flags::NAMED));
-    flags.set(Flags::CLOSING, matches!(link, StoredLink::Closing(_)));
+    flags.set(Flags::CYCLE, matches!(link, StoredLink::Cycle(_)));
     // The spine has named links alone; asserted ones are in the index, which can change
     // the parent of a row without a byte of the spine.
     flags.set(Flags::HISTORY, false);
@@ -74,13 +74,13 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
     Entry {
         key: if own.flags.has(Flags::TEXT) { index.id(row).key() } else { own.id },
         parent: match link {
-            StoredLink::Row(parent) | StoredLink::Closing(parent) => seq(parent),
-            StoredLink::Outside(parent, _) => parent,
+            StoredLink::Row(parent) | StoredLink::Cycle(parent) => seq(parent),
+            StoredLink::Earlier(parent, _) => parent,
             StoredLink::None | StoredLink::Awaited(_) => 0,
         },
         anchor: match anchor {
             Anchor::Row(anchor) => seq(anchor),
-            Anchor::Outside(anchor, _) => anchor,
+            Anchor::Earlier(anchor, _) => anchor,
         },
         jump: 0,
         time_ns: own.time_ns,
@@ -205,5 +205,5 @@ impl Jumps<'_> {
 
 /// The parent that walks follow: that of a cycle edge is none, 0.
 pub(crate) fn followed(entry: &Entry) -> u64 {
-    if entry.flags.has(Flags::CLOSING) { 0 } else { entry.parent }
+    if entry.flags.has(Flags::CYCLE) { 0 } else { entry.parent }
 }

@@ -184,11 +184,11 @@ fn a_sealed_log_says_what_the_log_said() {
         assert_eq!(segment.text(entry.kind).expect("a text"), &**index.text(own.kind));
         assert_eq!(segment.text(entry.instance).expect("a text"), &**index.text(own.instance));
         let link = index.stored_link(row, NOW);
-        assert_eq!(entry.flags.has(Flags::CLOSING), matches!(link, StoredLink::Closing(_)));
+        assert_eq!(entry.flags.has(Flags::CYCLE), matches!(link, StoredLink::Cycle(_)));
         let parent = match link {
-            StoredLink::Row(parent) | StoredLink::Closing(parent) => u64::from(parent) + 1,
+            StoredLink::Row(parent) | StoredLink::Cycle(parent) => u64::from(parent) + 1,
             StoredLink::None | StoredLink::Awaited(_) => 0,
-            StoredLink::Outside(parent, _) => parent,
+            StoredLink::Earlier(parent, _) => parent,
         };
         assert_eq!(entry.parent, parent);
         let parent_id = segment.parent_id(row).expect("reads");
@@ -226,7 +226,7 @@ fn a_sealed_log_says_what_the_log_said() {
 
 /// Parent and jump both lead up, to where the depths say.
 fn check_jump(segment: &SegFile, entry: &Entry) {
-    if entry.parent == 0 || entry.flags.has(Flags::CLOSING) {
+    if entry.parent == 0 || entry.flags.has(Flags::CYCLE) {
         assert_eq!((entry.jump, entry.depth), (0, 0));
         return;
     }

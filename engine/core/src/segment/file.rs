@@ -164,7 +164,7 @@ impl SegFile {
 
     /// Calls `show` with each row that names a parent outside this segment, and the
     /// parent's id.
-    pub(crate) fn outside_parents(
+    pub(crate) fn absent_parents(
         &self,
         mut show: impl FnMut(u32, EventId) -> Result<()>,
     ) -> Result<()> {

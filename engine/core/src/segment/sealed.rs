@@ -106,11 +106,11 @@ impl Segment {
     }
 
     /// Shows the rows that name parents which are not in this segment, and those.
-    pub(crate) fn outside_parents(
+    pub(crate) fn absent_parents(
         &self,
         show: impl FnMut(u32, EventId) -> Result<()>,
     ) -> Result<()> {
-        self.file.outside_parents(show)
+        self.file.absent_parents(show)
     }
 
     /// The anchors before this sequence number that rows of this segment lie below.

@@ -362,7 +362,7 @@ mod tests {
         use crate::base::state::KindId;
         let link = Link::new("a", "b", LinkKind::Caused);
         for record in [
-            Encoded::closing(&"a".into(), &"b".into()),
+            Encoded::cycle_edge(&"a".into(), &"b".into()),
             Encoded::refused_link(&link),
             Encoded::carried(1, KindId::CHECKPOINT, "key".into(), b"value"),
             Encoded::state(KindId::CHECKPOINT, String::new(), b"value"),

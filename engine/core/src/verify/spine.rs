@@ -7,7 +7,7 @@ use crate::base::id::EventId;
 use crate::base::row::{Flags, NONE};
 use crate::log::index::{Anchor, Index, NOW};
 use crate::manifest::seg_name;
-use crate::seal::spine::{Spine, followed, outside_parent};
+use crate::seal::spine::{Spine, absent_parent, followed};
 use crate::segment::file::SegFile;
 use crate::segment::spine::Entry;
 use crate::view::View;
@@ -98,7 +98,7 @@ impl<'c> Above<'c> {
                 .then(|| format!("expected the {what} {}, found {}", shown(expected), shown(found)))
         };
         let anchor = match index.firm_position(row, NOW).anchor {
-            Anchor::Outside(_, id) => Some(id),
+            Anchor::Earlier(_, id) => Some(id),
             Anchor::Row(_) => None,
         };
         let found_anchor = if entry.anchor < file.footer().first_seq {
@@ -107,7 +107,7 @@ impl<'c> Above<'c> {
             None
         };
         Ok(compare("id", Some(index.id(row)), Some(file.id(row, entry)?))
-            .or(compare("parent", outside_parent(index, row), file.parent_id(row)?))
+            .or(compare("parent", absent_parent(index, row), file.parent_id(row)?))
             .or(compare("topmost ancestor", anchor, found_anchor)))
     }
 

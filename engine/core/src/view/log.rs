@@ -101,9 +101,9 @@ impl RowSource for LogView {
         let parent = match index.stored_link(row, self.at()) {
             StoredLink::None => StoredParent::None,
             StoredLink::Row(parent) => StoredParent::Row(seq(parent)),
-            StoredLink::Outside(parent, _) => StoredParent::Row(parent),
+            StoredLink::Earlier(parent, _) => StoredParent::Row(parent),
             StoredLink::Awaited(_) => StoredParent::Awaited,
-            StoredLink::Closing(parent) => StoredParent::Closing(seq(parent)),
+            StoredLink::Cycle(parent) => StoredParent::Cycle(seq(parent)),
         };
         Ok((parent, kind))
     }
@@ -112,7 +112,7 @@ impl RowSource for LogView {
         let position = self.index().firm_position(row, self.at());
         let anchor = match position.anchor {
             Anchor::Row(row) => self.first_seq() + u64::from(row),
-            Anchor::Outside(seq, _) => seq,
+            Anchor::Earlier(seq, _) => seq,
         };
         Ok(Below { anchor, depth: position.depth })
     }
@@ -121,13 +121,13 @@ impl RowSource for LogView {
         let index = self.index();
         match index.firm_position(row, self.at()).anchor {
             Anchor::Row(row) => Ok(index.id(row)),
-            Anchor::Outside(_, id) => Ok(id),
+            Anchor::Earlier(_, id) => Ok(id),
         }
     }
 
-    fn outside_parent_id(&self, row: u32) -> Result<EventId> {
+    fn absent_parent_id(&self, row: u32) -> Result<EventId> {
         match self.index().stored_link(row, self.at()) {
-            StoredLink::Outside(_, id) | StoredLink::Awaited(id) => Ok(id),
+            StoredLink::Earlier(_, id) | StoredLink::Awaited(id) => Ok(id),
             _ => {
                 let seq = self.first_seq() + u64::from(row);
                 Err(Error::damaged(format!("expected event {seq} to name a parent elsewhere")))
@@ -161,7 +161,7 @@ impl RowSource for LogView {
         let row = self.row_of(seq);
         let mut rows: Vec<u32> = match row {
             Some(row) => index.named_children(row, self.at()).collect(),
-            None => index.outside_children(seq).to_vec(),
+            None => index.children_of_earlier(seq).to_vec(),
         };
         // Those that named it where it was not stored, not yet or no more.
         if row.is_none_or(|row| index.row(row).flags.has(Flags::VERSION)) {
@@ -174,7 +174,7 @@ impl RowSource for LogView {
     }
 
     fn is_marked(&self, child: &EventId, parent: &EventId) -> Result<bool> {
-        Ok(self.index().is_closing(child, parent, self.at()))
+        Ok(self.index().is_cycle_edge(child, parent, self.at()))
     }
 
     fn equal_copy(
@@ -310,14 +310,14 @@ impl RowSource for LogView {
         Ok(refused.map(|refused| refused.link.clone()).collect())
     }
 
-    fn closing_len(&self) -> usize {
-        self.index().closing(self.at()).len()
+    fn cycle_edges_len(&self) -> usize {
+        self.index().cycle_edges(self.at()).len()
     }
 
-    fn closing(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>> {
+    fn cycle_edges(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>> {
         let index = self.index();
-        let closing = index.closing(self.at()).iter().skip(from).take(at_most);
-        Ok(closing.map(|closing| index.closing_ends(closing, self.at())).collect())
+        let edges = index.cycle_edges(self.at()).iter().skip(from).take(at_most);
+        Ok(edges.map(|edge| index.cycle_edge_ends(edge, self.at())).collect())
     }
 
     fn quarantined_len(&self) -> Result<usize> {

@@ -100,7 +100,7 @@ impl RowSource for Arc<Segment> {
         }
         let parent = match entry.parent {
             0 => StoredParent::Awaited,
-            parent if entry.flags.has(Flags::CLOSING) => StoredParent::Closing(parent),
+            parent if entry.flags.has(Flags::CYCLE) => StoredParent::Cycle(parent),
             parent => StoredParent::Row(parent),
         };
         Ok((parent, kind))
@@ -120,7 +120,7 @@ impl RowSource for Arc<Segment> {
         id.ok_or_else(|| damaged(self, &format!("the id of event {anchor}")))
     }
 
-    fn outside_parent_id(&self, row: u32) -> Result<EventId> {
+    fn absent_parent_id(&self, row: u32) -> Result<EventId> {
         let id = self.file().parent_id(row)?;
         id.ok_or_else(|| damaged(self, &format!("the parent that row {row} names")))
     }
@@ -162,7 +162,7 @@ impl RowSource for Arc<Segment> {
             Some(list) => self.index().children_after(&list, None, usize::MAX)?,
             None => Vec::new(),
         };
-        if let Some(list) = self.index().children_of_outside(&parent.key())? {
+        if let Some(list) = self.index().children_of_absent(&parent.key())? {
             let mut outside = self.index().children_after(&list, None, usize::MAX)?;
             keep_equal(self, &mut outside, parent, |segment, row| segment.file().parent_id(row))?;
             rows.extend(outside);
@@ -320,12 +320,12 @@ impl RowSource for Arc<Segment> {
         Ok(links.into_iter().map(|kept| kept.link).collect())
     }
 
-    fn closing_len(&self) -> usize {
-        self.index().links_len(Standing::Closing) as usize
+    fn cycle_edges_len(&self) -> usize {
+        self.index().links_len(Standing::Cycle) as usize
     }
 
-    fn closing(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>> {
-        let links = self.index().links(Standing::Closing, from as u32, at_most)?;
+    fn cycle_edges(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>> {
+        let links = self.index().links(Standing::Cycle, from as u32, at_most)?;
         Ok(links.into_iter().map(|kept| Some((kept.link.child, kept.link.parent))).collect())
     }
 

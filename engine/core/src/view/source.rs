@@ -73,7 +73,7 @@ pub(crate) trait RowSource {
 
     /// The id of the parent that a row's event names, which is no row of this source.
     /// O(log n).
-    fn outside_parent_id(&self, row: u32) -> Result<EventId>;
+    fn absent_parent_id(&self, row: u32) -> Result<EventId>;
 
     /// An ancestor further up along stored links, and the row's own depth below its
     /// anchor; none in logs and for anchors.
@@ -160,11 +160,11 @@ pub(crate) trait RowSource {
     fn refused(&self, from: usize, at_most: usize) -> Result<Vec<Link>>;
 
     /// How many links were found here to close a cycle.
-    fn closing_len(&self) -> usize;
+    fn cycle_edges_len(&self) -> usize;
 
     /// Links that close a cycle, child and parent, in the order they were found. Those
     /// that were replaced since are listed with what replaced them.
-    fn closing(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>>;
+    fn cycle_edges(&self, from: usize, at_most: usize) -> Result<Vec<Option<(EventId, EventId)>>>;
 
     /// How much input is quarantined here.
     fn quarantined_len(&self) -> Result<usize>;

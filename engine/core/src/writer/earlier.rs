@@ -10,7 +10,7 @@ use crate::lineage::common::climb_to;
 use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{NOW, Outside, Verdict, VersionOf, weigh};
+use crate::log::index::{CrossRef, NOW, Verdict, VersionOf, weigh};
 use crate::view::Source;
 use crate::writer::Writer;
 use crate::writer::resolve::Known;
@@ -39,11 +39,11 @@ impl Writer {
     }
 
     /// The lineage of a new event whose parent is in an earlier segment.
-    pub(super) fn outside_parent(
+    pub(super) fn absent_parent(
         &self,
         id: &EventId,
         named: Option<&EventId>,
-    ) -> Result<Option<Outside>> {
+    ) -> Result<Option<CrossRef>> {
         let Some(parent) = named.filter(|&parent| parent != id && self.has_earlier()) else {
             return Ok(None);
         };
@@ -55,7 +55,7 @@ impl Writer {
         let below = source.below(row)?;
         let anchor_id = source.anchor_id(row)?;
         let session = Some(source.names(row)?.session().unwrap_or_default().to_owned());
-        Ok(Some(Outside {
+        Ok(Some(CrossRef {
             parent: seq,
             parent_id: Some(parent.clone()),
             anchor: below.anchor,
@@ -67,7 +67,7 @@ impl Writer {
     }
 
     /// The lineage that a version takes over from its event in an earlier segment.
-    pub(super) fn outside_event(&self, id: &EventId) -> Result<Option<Outside>> {
+    pub(super) fn earlier_event(&self, id: &EventId) -> Result<Option<CrossRef>> {
         if !self.has_earlier() || self.active.index.read().find(id).is_some() {
             return Ok(None);
         }
@@ -81,12 +81,12 @@ impl Writer {
         let session = Some(source.names(row)?.session().unwrap_or_default().to_owned());
         let version_of = Some(VersionOf { seq, link });
         let (anchor, depth) = (below.anchor, below.depth);
-        Ok(Some(Outside { parent, parent_id, anchor, anchor_id, depth, session, version_of }))
+        Ok(Some(CrossRef { parent, parent_id, anchor, anchor_id, depth, session, version_of }))
     }
 
     /// Marks the link that a new event closes a cycle with: that of the event at the
     /// top of the tree that the new one joins, if it waits for the new one.
-    pub(super) fn mark_if_closing(
+    pub(super) fn mark_if_cycle(
         &mut self,
         that_know: &[usize],
         id: &EventId,
@@ -127,7 +127,7 @@ impl Writer {
 
     /// Marks a claim that closes a cycle through other segments; returns whether it
     /// does.
-    pub(super) fn mark_claim_if_closing(&mut self, claim: &Link) -> Result<bool> {
+    pub(super) fn mark_claim_if_cycle(&mut self, claim: &Link) -> Result<bool> {
         if !self.has_earlier() {
             return Ok(false);
         }
@@ -142,7 +142,7 @@ impl Writer {
 
     /// What a claim comes to by what earlier segments know alone; none where this
     /// log has to judge.
-    pub(super) fn judge_outside(&mut self, claim: &Link) -> Result<Option<Linked>> {
+    pub(super) fn judge_earlier(&mut self, claim: &Link) -> Result<Option<Linked>> {
         if !self.has_earlier() {
             return Ok(None);
         }
@@ -231,8 +231,8 @@ impl Writer {
     }
 
     fn mark(&mut self, child: EventId, parent: EventId) {
-        let entered = self.push(&Encoded::closing(&child, &parent));
-        self.active.index.write().mark_closing(child, parent, entered.commit);
+        let entered = self.push(&Encoded::cycle_edge(&child, &parent));
+        self.active.index.write().mark_cycle_edge(child, parent, entered.commit);
     }
 
     /// Whether the active log knows by itself that one event goes back to the other.
@@ -273,10 +273,10 @@ impl Writer {
         match parent {
             StoredParent::None => Ok(None),
             StoredParent::Row(parent) if parent < source.first_seq() => {
-                source.outside_parent_id(row).map(Some)
+                source.absent_parent_id(row).map(Some)
             }
-            StoredParent::Awaited => source.outside_parent_id(row).map(Some),
-            StoredParent::Row(parent) | StoredParent::Closing(parent) => self.earlier.id(parent),
+            StoredParent::Awaited => source.absent_parent_id(row).map(Some),
+            StoredParent::Row(parent) | StoredParent::Cycle(parent) => self.earlier.id(parent),
         }
     }
 }

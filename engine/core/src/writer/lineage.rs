@@ -90,7 +90,7 @@ impl<'p> Going<'p> {
             }
         }
         for log in view.logs() {
-            let anchors = log.index().outsides().map(|(_, outside)| outside.anchor).collect();
+            let anchors = log.index().cross_refs().map(|(_, cross_ref)| cross_ref.anchor).collect();
             for anchor in Vec::into_iter(anchors).filter(|&anchor| 0 < anchor && anchor < end) {
                 if view.late_join_from(count, anchor)?.is_none() {
                     asked_for.push(anchor);

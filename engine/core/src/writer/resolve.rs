@@ -55,46 +55,46 @@ impl Writer {
             Known::Other => AppendStatus::Version,
             Known::Not => AppendStatus::New,
         };
-        let mut outside = None;
+        let mut cross_ref = None;
         if self.has_earlier() {
             let named = fields.parent_id();
             if status == AppendStatus::New {
-                outside = self.outside_parent(&id, named.as_ref())?;
-                self.mark_if_closing(that_know, &id, named.as_ref())?;
+                cross_ref = self.absent_parent(&id, named.as_ref())?;
+                self.mark_if_cycle(that_know, &id, named.as_ref())?;
                 if let Some(named) = &named {
                     let kind = link_kind(fields.link)?;
                     self.refuse_earlier_claim(that_know, &id, named, kind)?;
                 }
             } else {
-                outside = self.outside_event(&id)?;
+                cross_ref = self.earlier_event(&id)?;
             }
-            if let Some(outside) = &mut outside {
+            if let Some(cross_ref) = &mut cross_ref {
                 let own = fields.session().unwrap_or_default();
-                outside.session.take_if(|session| *session == own);
-                self.push(&Encoded::outside(outside));
+                cross_ref.session.take_if(|session| *session == own);
+                self.push(&Encoded::cross_ref(cross_ref));
             }
         }
         let entered = self.push_as(event, status == AppendStatus::Version);
         let mut index = self.active.index.write();
-        let row = index.add_event(fields, event.payload(), entered, outside)?;
+        let row = index.add_event(fields, event.payload(), entered, cross_ref)?;
         drop(index);
         Ok(Appended { id, seq: self.seq(row), status })
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
         let claim = link.as_link()?.to_link()?;
-        if let Some(verdict) = self.judge_outside(&claim)? {
+        if let Some(verdict) = self.judge_earlier(&claim)? {
             return Ok(verdict);
         }
         let verdict = self.active.index.read().judge(&claim);
         if verdict == Linked::Repeat {
             return Ok(verdict);
         }
-        let closing = verdict == Linked::Accepted && self.mark_claim_if_closing(&claim)?;
+        let cycle = verdict == Linked::Accepted && self.mark_claim_if_cycle(&claim)?;
         let entered = self.push(link);
         let verdict = self.active.index.write().claim(claim, entered.commit);
         self.tops.clear();
-        Ok(if closing { Linked::Closing } else { verdict })
+        Ok(if cycle { Linked::Closing } else { verdict })
     }
 
     fn resolve_quarantined(&mut self, input: &Encoded) -> Result<bool> {

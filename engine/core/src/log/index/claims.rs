@@ -52,7 +52,7 @@ pub(crate) struct Former {
     /// The parent's row and the commit at which the link to it became known.
     pub(crate) parent: u32,
     pub(crate) linked_at: u32,
-    pub(crate) closing: bool,
+    pub(crate) cycle: bool,
 }
 
 /// A claim that lost.

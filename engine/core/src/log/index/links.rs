@@ -4,7 +4,7 @@ use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind, Linked};
 use crate::base::row::{Flags, NONE};
 use crate::log::index::claims::{Former, Holding, Made, Verdict, weigh};
-use crate::log::index::{Closing, Index, MissingEntry, NOW, Position, Refused};
+use crate::log::index::{CycleEdge, Index, MissingEntry, NOW, Position, Refused};
 
 /// What a row has for a parent, as of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(crate) enum Parent {
     /// An event that is not stored.
     Missing(EventId, LinkKind),
     /// A stored event that goes back to the row itself.
-    Closing(u32, LinkKind),
+    Cycle(u32, LinkKind),
 }
 
 /// What a row has for a parent by what its event says alone.
@@ -27,11 +27,11 @@ pub(crate) enum StoredLink {
     /// A row of this log.
     Row(u32),
     /// An event of an earlier segment.
-    Outside(u64, EventId),
+    Earlier(u64, EventId),
     /// An event that neither this log nor an earlier segment had.
     Awaited(EventId),
     /// A row of this log that goes back to the row itself.
-    Closing(u32),
+    Cycle(u32),
 }
 
 /// Where a row lies by stored links alone.
@@ -48,7 +48,7 @@ pub(crate) enum Anchor {
     /// A row of this log.
     Row(u32),
     /// An event of an earlier segment.
-    Outside(u64, EventId),
+    Earlier(u64, EventId),
 }
 
 impl Index {
@@ -60,7 +60,7 @@ impl Index {
         id: &EventId,
         parent: Option<EventId>,
         found: Option<u32>,
-        is_outside: bool,
+        is_cross_ref: bool,
         commit: u32,
     ) {
         let claim = self.claims.take_waiting(id);
@@ -72,7 +72,7 @@ impl Index {
                 if let Some(claim) = claim.filter(|claim| !agrees(&claim.link)) {
                     self.claims.refuse(claim.link, commit);
                 }
-                if !is_outside {
+                if !is_cross_ref {
                     self.seek_parent(row, parent, found, commit);
                 }
             }
@@ -96,7 +96,7 @@ impl Index {
         };
         if self.row(child).flags.has(Flags::NAMED) {
             let named = match self.parent(child, NOW) {
-                Parent::Known(parent, kind) | Parent::Closing(parent, kind) => {
+                Parent::Known(parent, kind) | Parent::Cycle(parent, kind) => {
                     Some((self.id(parent), kind))
                 }
                 Parent::Missing(parent, kind) => Some((parent, kind)),
@@ -149,8 +149,8 @@ impl Index {
         }
         let made = self.claim_made();
         self.take_claim(child, claim, made, commit);
-        let closing = self.row(child).flags.has(Flags::CLOSING);
-        if closing { Linked::Closing } else { Linked::Accepted }
+        let cycle = self.row(child).flags.has(Flags::CYCLE);
+        if cycle { Linked::Closing } else { Linked::Accepted }
     }
 
     /// What a row has for a parent, as of a commit. O(1).
@@ -166,15 +166,15 @@ impl Index {
         }
         let kind = entry.flags.link();
         if entry.parent == NONE || entry.linked_at > at {
-            let outside = || self.outside.get(&row)?.parent_id.as_ref();
-            let id = match self.missing.awaited(row).or_else(outside) {
+            let cross_ref = || self.cross_ref.get(&row)?.parent_id.as_ref();
+            let id = match self.missing.awaited(row).or_else(cross_ref) {
                 Some(id) => id.clone(),
                 None => self.id(entry.parent),
             };
             return Parent::Missing(id, kind);
         }
-        if entry.flags.has(Flags::CLOSING) {
-            Parent::Closing(entry.parent, kind)
+        if entry.flags.has(Flags::CYCLE) {
+            Parent::Cycle(entry.parent, kind)
         } else {
             Parent::Known(entry.parent, kind)
         }
@@ -188,13 +188,13 @@ impl Index {
         if !entry.flags.has(Flags::NAMED) {
             return StoredLink::None;
         }
-        if entry.flags.has(Flags::OUTSIDE)
-            && let Some(outside) = self.outside.get(&row)
+        if entry.flags.has(Flags::CROSS_REF)
+            && let Some(cross_ref) = self.cross_ref.get(&row)
         {
-            let id = outside.parent_id.clone().unwrap_or_default();
-            return match outside.parent {
+            let id = cross_ref.parent_id.clone().unwrap_or_default();
+            return match cross_ref.parent {
                 0 => StoredLink::Awaited(id),
-                seq => StoredLink::Outside(seq, id),
+                seq => StoredLink::Earlier(seq, id),
             };
         }
         if entry.parent == NONE {
@@ -203,8 +203,8 @@ impl Index {
         if entry.linked_at > at {
             return StoredLink::Awaited(self.id(entry.parent));
         }
-        if entry.flags.has(Flags::CLOSING) {
-            StoredLink::Closing(entry.parent)
+        if entry.flags.has(Flags::CYCLE) {
+            StoredLink::Cycle(entry.parent)
         } else {
             StoredLink::Row(entry.parent)
         }
@@ -215,11 +215,11 @@ impl Index {
         let row = self.row(row).first;
         let forest = self.firm.as_deref().unwrap_or(&self.forest);
         let Position { anchor, depth } = forest.position(row, at);
-        match self.outside.get(&anchor) {
+        match self.cross_ref.get(&anchor) {
             None => FirmPosition { anchor: Anchor::Row(anchor), depth },
-            Some(outside) => FirmPosition {
-                anchor: Anchor::Outside(outside.anchor, outside.anchor_id.clone()),
-                depth: depth + outside.depth,
+            Some(cross_ref) => FirmPosition {
+                anchor: Anchor::Earlier(cross_ref.anchor, cross_ref.anchor_id.clone()),
+                depth: depth + cross_ref.depth,
             },
         }
     }
@@ -243,19 +243,19 @@ impl Index {
     }
 
     /// Links that were found to close a cycle, as of a commit.
-    pub(crate) fn closing(&self, at: u32) -> &[Closing] {
-        &self.closing[..self.closing.partition_point(|closing| closing.since <= at)]
+    pub(crate) fn cycle_edges(&self, at: u32) -> &[CycleEdge] {
+        &self.cycle_edges[..self.cycle_edges.partition_point(|edge| edge.since <= at)]
     }
 
     /// The child and the parent of a link that closes a cycle; none where another
     /// has replaced it since.
-    pub(crate) fn closing_ends(&self, closing: &Closing, at: u32) -> Option<(EventId, EventId)> {
-        if closing.ends.is_some() {
-            return closing.ends.clone();
+    pub(crate) fn cycle_edge_ends(&self, edge: &CycleEdge, at: u32) -> Option<(EventId, EventId)> {
+        if edge.ends.is_some() {
+            return edge.ends.clone();
         }
-        match self.parent(closing.row, at) {
-            Parent::Closing(parent, _) if self.linked_at(closing.row, at) == closing.since => {
-                Some((self.id(closing.row), self.id(parent)))
+        match self.parent(edge.row, at) {
+            Parent::Cycle(parent, _) if self.linked_at(edge.row, at) == edge.since => {
+                Some((self.id(edge.row), self.id(parent)))
             }
             _ => None,
         }
@@ -290,25 +290,25 @@ impl Index {
 
     /// Whether the link from `child` to `parent` was found to close a cycle: through
     /// other segments, or within this log where it was claimed.
-    pub(crate) fn is_closing(&self, child: &EventId, parent: &EventId, at: u32) -> bool {
+    pub(crate) fn is_cycle_edge(&self, child: &EventId, parent: &EventId, at: u32) -> bool {
         if self.marks(child).iter().any(|mark| mark.since <= at && mark.parent == *parent) {
             return true;
         }
-        if self.closing.is_empty() {
+        if self.cycle_edges.is_empty() {
             return false;
         }
         self.event_row(child).is_some_and(|row| {
-            matches!(self.parent(row, at), Parent::Closing(found, _) if self.id(found) == *parent)
+            matches!(self.parent(row, at), Parent::Cycle(found, _) if self.id(found) == *parent)
         })
     }
 
     /// Whether any link was found to close a cycle that does not stand with its row.
     pub(crate) fn has_marks(&self) -> bool {
-        !self.marks.is_empty() || !self.closing.is_empty()
+        !self.marks.is_empty() || !self.cycle_edges.is_empty()
     }
 
     /// Whether the link of an earlier segment's event was found here to close a cycle.
-    pub(crate) fn is_marked_outside(&self, child: &EventId, parent: &EventId) -> bool {
+    pub(crate) fn is_marked_across(&self, child: &EventId, parent: &EventId) -> bool {
         self.marks(child).iter().any(|mark| mark.parent == *parent)
     }
 
@@ -326,9 +326,9 @@ impl Index {
                 marks.iter().map(|mark| (child.clone(), mark.parent.clone()))
             })
             .collect();
-        for closing in self.closing.iter().filter(|closing| closing.row != NONE) {
-            if !self.row(closing.row).flags.has(Flags::NAMED) {
-                all.extend(self.closing_ends(closing, NOW));
+        for edge in self.cycle_edges.iter().filter(|edge| edge.row != NONE) {
+            if !self.row(edge.row).flags.has(Flags::NAMED) {
+                all.extend(self.cycle_edge_ends(edge, NOW));
             }
         }
         all.sort();
@@ -364,8 +364,8 @@ impl Index {
     }
 
     /// The rows whose events name a row of an earlier segment as their parent.
-    pub(crate) fn outside_children(&self, seq: u64) -> &[u32] {
-        self.outside_children.get(&seq).map_or(&[], Vec::as_slice)
+    pub(crate) fn children_of_earlier(&self, seq: u64) -> &[u32] {
+        self.children_of_earlier.get(&seq).map_or(&[], Vec::as_slice)
     }
 
     /// The rows whose events name a parent that this log does not have, nor had an
@@ -379,7 +379,7 @@ impl Index {
     #[inline]
     fn plain_link(&self, row: u32, at: u32) -> Option<(u32, LinkKind)> {
         let entry = self.row(row);
-        let plain = entry.linked_at <= at && !entry.flags.has(Flags::CLOSING | Flags::HISTORY);
+        let plain = entry.linked_at <= at && !entry.flags.has(Flags::CYCLE | Flags::HISTORY);
         plain.then(|| (entry.parent, entry.flags.link()))
     }
 
@@ -427,14 +427,14 @@ impl Index {
     /// Links a row that has no link yet to its parent, both being stored.
     fn connect(&mut self, child: u32, parent: u32, commit: u32) {
         let marked = self.is_marked(child, parent);
-        let closing = marked || self.forest.same_piece(child, parent);
+        let cycle = marked || self.forest.same_piece(child, parent);
         let row = &mut self.rows[child as usize];
         (row.parent, row.linked_at) = (parent, commit);
-        row.flags.set(Flags::CLOSING, closing);
-        if closing {
+        row.flags.set(Flags::CYCLE, cycle);
+        if cycle {
             // A mark is in the list already.
             if !marked {
-                self.closing.push(Closing { row: child, ends: None, since: commit });
+                self.cycle_edges.push(CycleEdge { row: child, ends: None, since: commit });
             }
             return;
         }
@@ -459,21 +459,21 @@ impl Index {
         self.missing.give_up(row);
         let entry = *self.row(row);
         let linked = entry.parent != NONE;
-        let closing = entry.flags.has(Flags::CLOSING);
-        if linked && !closing {
+        let cycle = entry.flags.has(Flags::CYCLE);
+        if linked && !cycle {
             self.family.end(row, commit);
             let below = self.subtree(row);
             self.forest.cut_off(&below, commit);
         }
-        if closing && entry.linked_at == commit {
+        if cycle && entry.linked_at == commit {
             // Found and replaced within one commit: no snapshot will see it.
-            let of_commit = self.closing.partition_point(|closing| closing.since < commit);
-            let found = self.closing[of_commit..].iter().position(|closing| closing.row == row);
-            found.map(|at| self.closing.remove(of_commit + at));
+            let of_commit = self.cycle_edges.partition_point(|edge| edge.since < commit);
+            let found = self.cycle_edges[of_commit..].iter().position(|edge| edge.row == row);
+            found.map(|at| self.cycle_edges.remove(of_commit + at));
         }
         let entry = &mut self.rows[row as usize];
         (entry.parent, entry.linked_at) = (NONE, NONE);
-        entry.flags.set(Flags::CLOSING, false);
+        entry.flags.set(Flags::CYCLE, false);
         entry.flags.set(Flags::HISTORY, true);
     }
 
@@ -491,7 +491,7 @@ impl Index {
                 made: holding.made,
                 parent: entry.parent,
                 linked_at: entry.linked_at,
-                closing: entry.flags.has(Flags::CLOSING),
+                cycle: entry.flags.has(Flags::CYCLE),
             },
         );
         Some(holding.link)
@@ -514,7 +514,7 @@ impl Index {
             Some(Former { link, linked_at, .. }) if *linked_at > at => {
                 Parent::Missing(link.parent.clone(), link.kind)
             }
-            Some(former) if former.closing => Parent::Closing(former.parent, former.link.kind),
+            Some(former) if former.cycle => Parent::Cycle(former.parent, former.link.kind),
             Some(former) => Parent::Known(former.parent, former.link.kind),
         }
     }

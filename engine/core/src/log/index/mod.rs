@@ -5,12 +5,12 @@
 //! so that a snapshot goes on seeing the old answers.
 
 mod claims;
+mod cross_ref;
 mod dictionary;
 mod family;
 mod forest;
 mod links;
 mod missing;
-mod outside;
 mod postings;
 mod rows;
 mod state;
@@ -33,11 +33,11 @@ use crate::log::content::hash_fields;
 use crate::log::fields::ArchivedEventMeta;
 
 pub(crate) use claims::{Made, Refused, Verdict, weigh};
+pub(crate) use cross_ref::{CrossRef, Mark, VersionOf};
 pub(crate) use dictionary::{Dictionary, Dimension, Seen};
 pub(crate) use forest::Position;
 pub(crate) use links::{Anchor, FirmPosition, Parent, StoredLink};
 pub(crate) use missing::Entry as MissingEntry;
-pub(crate) use outside::{Mark, Outside, VersionOf};
 pub(crate) use postings::Postings;
 pub(crate) use rows::{NOW, Row};
 pub(crate) use state::{StatePlaces, States};
@@ -68,15 +68,15 @@ pub(crate) struct Index {
     /// The links that events name alone, once there are others.
     firm: Option<Box<forest::Forest>>,
     /// What rows have to do with earlier segments.
-    outside: HashMap<u32, Outside, RandomState>,
+    cross_ref: HashMap<u32, CrossRef, RandomState>,
     /// Rows by the row of an earlier segment that they name as their parent.
-    outside_children: HashMap<u64, Vec<u32>, RandomState>,
-    marks: outside::Marks,
+    children_of_earlier: HashMap<u64, Vec<u32>, RandomState>,
+    marks: cross_ref::Marks,
     missing: missing::Missing,
     claims: claims::Claims,
     claims_made: u32,
     /// Links that close a cycle, in the order they were found.
-    closing: Vec<Closing>,
+    cycle_edges: Vec<CycleEdge>,
     /// Where quarantined input lies in the log, and since which commit.
     quarantined: Vec<(u64, u32)>,
     quarantined_before: HashSet<[u8; 16], RandomState>,
@@ -105,7 +105,7 @@ pub(crate) struct LookUp {
 
 /// A link that closes a cycle.
 #[derive(Clone, Debug)]
-pub(crate) struct Closing {
+pub(crate) struct CycleEdge {
     /// The child's row, where it is in this log.
     row: u32,
     /// The child and the parent, where the child is not.
@@ -148,7 +148,7 @@ impl Index {
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
         entered: Entered,
-        outside: Option<Outside>,
+        cross_ref: Option<CrossRef>,
     ) -> Result<u32> {
         let mut lists = std::mem::take(&mut self.scratch);
         lists.clear();
@@ -156,7 +156,7 @@ impl Index {
         let content = || Ok((fields, payload));
         let row = seen.and_then(|seen| {
             let found = self.look_up(&seen);
-            self.add_seen(&seen, &lists, found, entered, outside, content)
+            self.add_seen(&seen, &lists, found, entered, cross_ref, content)
         });
         self.scratch = lists;
         row
@@ -170,7 +170,7 @@ impl Index {
         lists: &[u32],
         found: LookUp,
         entered: Entered,
-        outside: Option<Outside>,
+        cross_ref: Option<CrossRef>,
         content: impl FnOnce() -> Result<(&'r ArchivedEventMeta, Option<&'r [u8]>)>,
     ) -> Result<u32> {
         let Seen { id, kind, instance, session, error, .. } = seen;
@@ -180,16 +180,16 @@ impl Index {
             first => first,
         };
         let content = first.map(|_| content()).transpose()?;
-        let version_of = outside.as_ref().and_then(|outside| outside.version_of.as_ref());
+        let version_of = cross_ref.as_ref().and_then(|cross_ref| cross_ref.version_of.as_ref());
         let mut flags = Flags::default();
         flags.set(Flags::DERIVED, seen.derived);
         flags.set(Flags::VERSION, first.is_some() || version_of.is_some());
-        flags.set(Flags::OUTSIDE, outside.is_some());
+        flags.set(Flags::CROSS_REF, cross_ref.is_some());
         flags.set(Flags::ERROR, *error);
         flags.set_link(version_of.map_or(seen.link, |of| of.link));
-        let version_of_outside = version_of.is_some();
-        let named = match &outside {
-            Some(outside) if version_of_outside => outside.parent_id.clone(),
+        let version_of_earlier = version_of.is_some();
+        let named = match &cross_ref {
+            Some(cross_ref) if version_of_earlier => cross_ref.parent_id.clone(),
             _ => seen.parent.clone(),
         };
         let id_bytes = if let Some(first) = first {
@@ -220,18 +220,18 @@ impl Index {
             self.version_contents.entry((first, fingerprint)).or_default().push(row);
         } else {
             self.add_id(row, found.hash);
-            if version_of_outside {
+            if version_of_earlier {
                 self.rows[row as usize].flags.set(Flags::NAMED, named.is_some());
             } else {
-                let is_outside = outside.is_some();
+                let is_cross_ref = cross_ref.is_some();
                 let named = named.clone();
-                self.link_arrival(row, id, named, found.parent, is_outside, entered.commit);
+                self.link_arrival(row, id, named, found.parent, is_cross_ref, entered.commit);
             }
-            if let Some(outside) = outside {
-                if !version_of_outside && outside.parent != 0 {
-                    self.outside_children.entry(outside.parent).or_default().push(row);
+            if let Some(cross_ref) = cross_ref {
+                if !version_of_earlier && cross_ref.parent != 0 {
+                    self.children_of_earlier.entry(cross_ref.parent).or_default().push(row);
                 }
-                self.outside.insert(row, Outside { parent_id: named, ..outside });
+                self.cross_ref.insert(row, CrossRef { parent_id: named, ..cross_ref });
             }
         }
         Ok(row)
@@ -308,19 +308,19 @@ impl Index {
     }
 
     /// What earlier segments know of a row.
-    pub(crate) fn outside(&self, row: u32) -> Option<&Outside> {
-        self.outside.get(&row)
+    pub(crate) fn cross_ref(&self, row: u32) -> Option<&CrossRef> {
+        self.cross_ref.get(&row)
     }
 
     /// Every row that earlier segments know something of.
-    pub(crate) fn outsides(&self) -> impl Iterator<Item = (u32, &Outside)> {
-        self.outside.iter().map(|(&row, outside)| (row, outside))
+    pub(crate) fn cross_refs(&self) -> impl Iterator<Item = (u32, &CrossRef)> {
+        self.cross_ref.iter().map(|(&row, cross_ref)| (row, cross_ref))
     }
 
     /// Books a link that closes a cycle through other segments.
-    pub(crate) fn mark_closing(&mut self, child: EventId, parent: EventId, commit: u32) {
+    pub(crate) fn mark_cycle_edge(&mut self, child: EventId, parent: EventId, commit: u32) {
         let ends = Some((child.clone(), parent.clone()));
-        self.closing.push(Closing { row: NONE, ends, since: commit });
+        self.cycle_edges.push(CycleEdge { row: NONE, ends, since: commit });
         self.marks.entry(child).or_default().push(Mark { parent, since: commit });
     }
 
@@ -421,7 +421,7 @@ impl Index {
     pub(crate) fn memory_bytes(&self) -> usize {
         self.rows.len() * ROW_BYTES
             + self.dictionary.memory_bytes()
-            + self.outside.len() * TEXT_BYTES
+            + self.cross_ref.len() * TEXT_BYTES
             + self.missing.entries().len() * TEXT_BYTES
             + self.states.memory_bytes()
             + self.usages.len() * size_of::<(u32, SeenUsage)>()

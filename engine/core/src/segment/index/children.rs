@@ -22,7 +22,7 @@ pub(super) struct Children {
     /// Parent and child, sorted.
     inside: Vec<(u32, u32)>,
     /// The parent's key and the child, sorted.
-    outside: Vec<([u8; 16], u32)>,
+    absent: Vec<([u8; 16], u32)>,
 }
 
 /// Entries that refer to lists, sorted.
@@ -36,15 +36,15 @@ impl Children {
                 continue;
             }
             match index.stored_link(row, NOW) {
-                StoredLink::None | StoredLink::Closing(_) => {}
+                StoredLink::None | StoredLink::Cycle(_) => {}
                 StoredLink::Row(parent) => children.inside.push((parent, row)),
-                StoredLink::Outside(_, id) | StoredLink::Awaited(id) => {
-                    children.outside.push((id.key(), row));
+                StoredLink::Earlier(_, id) | StoredLink::Awaited(id) => {
+                    children.absent.push((id.key(), row));
                 }
             }
         }
         children.inside.sort_unstable();
-        children.outside.sort_unstable();
+        children.absent.sort_unstable();
         children
     }
 
@@ -72,16 +72,16 @@ impl Children {
                 (previous, count) = (0, 0);
             }
         }
-        let mut outside = Vec::new();
-        for family in self.outside.chunk_by(|a, b| a.0 == b.0) {
+        let mut absent = Vec::new();
+        for family in self.absent.chunk_by(|a, b| a.0 == b.0) {
             let Some((key, _)) = family.first() else { continue };
             rows.clear();
             rows.extend(family.iter().map(|&(_, child)| child));
             let mut reference = Vec::new();
             lists.write(table, &mut reference, 0, &rows, place)?;
-            outside.push((Table::OutsideParents.key(&[key]), reference));
+            absent.push((Table::AbsentParents.key(&[key]), reference));
         }
-        Ok([inside, outside])
+        Ok([inside, absent])
     }
 }
 
@@ -104,8 +104,8 @@ impl SegmentIndex {
 
     /// The rows that name a parent which is not in the segment, by its key, in order.
     /// Texts must be compared in full.
-    pub(crate) fn children_of_outside(&self, parent: &[u8; 16]) -> Result<Option<List>> {
-        self.tree.get(&Table::OutsideParents.key(&[parent]), |value| {
+    pub(crate) fn children_of_absent(&self, parent: &[u8; 16]) -> Result<Option<List>> {
+        self.tree.get(&Table::AbsentParents.key(&[parent]), |value| {
             let list = List::read(&mut Input(value), 0, self.rows);
             list.map_err(|error| self.damaged("children of a parent elsewhere", &error))
         })

@@ -32,7 +32,7 @@ pub(crate) enum Standing {
     /// It lost.
     Refused,
     /// It was found here to close a cycle. Kind, strength and order are not kept.
-    Closing,
+    Cycle,
     /// It closes a cycle, and that does not stand with the child's row. Kind,
     /// strength and order are not kept.
     Marked,
@@ -53,14 +53,14 @@ pub(crate) fn of(index: &Index) -> Vec<KeptLink> {
         index.all_standing().map(|(link, made)| (made, link.clone())).collect();
     standing.sort_unstable_by(|a, b| (a.0, &a.1.child).cmp(&(b.0, &b.1.child)));
     let refused = index.refused(NOW).iter().map(|refused| refused.link.clone());
-    let closing = index.closing(NOW).iter().filter_map(|closing| index.closing_ends(closing, NOW));
+    let cycles = index.cycle_edges(NOW).iter().filter_map(|edge| index.cycle_edge_ends(edge, NOW));
     let ends = |(child, parent)| Link::new(child, parent, LinkKind::Caused).strength(0);
     let standing = standing.into_iter().map(|(made, link)| (Standing::Stands, made, link));
     let refused = refused.map(|link| (Standing::Refused, Made::default(), link));
-    let closing = closing.map(|link| (Standing::Closing, Made::default(), ends(link)));
+    let cycles = cycles.map(|link| (Standing::Cycle, Made::default(), ends(link)));
     let marked = index.all_marks().into_iter();
     let marked = marked.map(|link| (Standing::Marked, Made::default(), ends(link)));
-    let all = standing.chain(refused).chain(closing).chain(marked);
+    let all = standing.chain(refused).chain(cycles).chain(marked);
     (0..)
         .zip(all)
         .map(|(number, (standing, made, link))| KeptLink { number, standing, made, link })
@@ -175,7 +175,7 @@ impl SegmentIndex {
 }
 
 impl Standing {
-    pub(super) const ALL: [Self; 4] = [Self::Stands, Self::Refused, Self::Closing, Self::Marked];
+    pub(super) const ALL: [Self; 4] = [Self::Stands, Self::Refused, Self::Cycle, Self::Marked];
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
         match bytes {

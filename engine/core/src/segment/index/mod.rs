@@ -103,8 +103,8 @@ pub(crate) fn build(
         ids::write(entries, extra.slots, table)?;
         let mut lists = ListWriter::default();
         let dimensions = dimensions::write(index, entries, &mut lists, table)?;
-        let [inside, outside] = children.write(&mut lists, table)?;
-        for (key, value) in [dimensions, inside, outside].into_iter().flatten() {
+        let [inside, absent] = children.write(&mut lists, table)?;
+        for (key, value) in [dimensions, inside, absent].into_iter().flatten() {
             table.put(&key, &value)?;
         }
         claims::write(&links, table)?;

@@ -41,12 +41,13 @@ pub(super) fn awaited(index: &Index) -> Vec<AwaitedParent> {
         }
     }
     let unknown = |&(row, id): &(u32, &EventId)| {
-        let outside = index.outside(row);
-        let unknown = outside.is_some_and(|outside| outside.parent == 0);
+        let cross_ref = index.cross_ref(row);
+        let unknown = cross_ref.is_some_and(|cross_ref| cross_ref.parent == 0);
         (unknown && !index.row(row).flags.has(Flags::VERSION)).then_some((row, id.clone()))
     };
-    let named =
-        index.outsides().filter_map(|(row, outside)| Some((row, outside.parent_id.as_ref()?)));
+    let named = index
+        .cross_refs()
+        .filter_map(|(row, cross_ref)| Some((row, cross_ref.parent_id.as_ref()?)));
     let mut others: Vec<(u32, EventId)> = named.filter_map(|named| unknown(&named)).collect();
     others.sort_unstable_by_key(|&(row, _)| row);
     let mut places: HashMap<EventId, usize, RandomState> =

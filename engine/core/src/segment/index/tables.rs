@@ -14,7 +14,7 @@ pub(super) enum Table {
     /// Lists of children by parent.
     Children,
     /// Lists of children by the key of a parent that is not in the segment.
-    OutsideParents,
+    AbsentParents,
     /// Claims, refused ones and marks, each in full.
     Links,
     /// Where they stand, by the keys of their ends.

@@ -10,7 +10,7 @@ use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{Flags, NONE, Place};
 use crate::log::encoded::{Encoded, Encoder};
-use crate::log::index::{Anchor, Dimension, Entered, NOW, Outside, StoredLink};
+use crate::log::index::{Anchor, CrossRef, Dimension, Entered, NOW, StoredLink};
 use crate::log::record::quarantine_key;
 use crate::segment::index::lists::List;
 
@@ -53,12 +53,12 @@ impl Sealed {
                     key: index.id(row).key(),
                     parent: match index.stored_link(row, NOW) {
                         StoredLink::Row(parent) => seq(parent),
-                        StoredLink::Outside(parent, _) => parent,
+                        StoredLink::Earlier(parent, _) => parent,
                         _ => 0,
                     },
                     anchor: match position.anchor {
                         Anchor::Row(row) => seq(row),
-                        Anchor::Outside(anchor, _) => anchor,
+                        Anchor::Earlier(anchor, _) => anchor,
                     },
                     jump: 0,
                     time_ns: from.time_ns,
@@ -124,14 +124,19 @@ impl Sealed {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is made for the call")]
-pub(crate) fn add(index: &mut Index, event: Event, commit: u32, outside: Option<Outside>) -> u32 {
+pub(crate) fn add(
+    index: &mut Index,
+    event: Event,
+    commit: u32,
+    cross_ref: Option<CrossRef>,
+) -> u32 {
     let payload = event.payload.clone();
     let mut encoder = Encoder::new(1);
     encoder.event(&event);
     let record = encoder.finish().remove(0);
     let fields = record.as_event().expect("reads");
     let entered = Entered { offset: 0, commit };
-    index.add_event(fields, payload.as_deref(), entered, outside).expect("is added")
+    index.add_event(fields, payload.as_deref(), entered, cross_ref).expect("is added")
 }
 
 /// Numbers that look random and are the same each time.
@@ -180,7 +185,7 @@ fn mixed(count: u32) -> Sealed {
             3 => event.parent(&ids[0]),
             _ => event.parent(&ids[near]),
         };
-        let outside = (n % 50 == 49).then(|| Outside {
+        let cross_ref = (n % 50 == 49).then(|| CrossRef {
             parent: 7,
             parent_id: None,
             anchor: 3,
@@ -189,8 +194,8 @@ fn mixed(count: u32) -> Sealed {
             session: None,
             version_of: None,
         });
-        let event = if outside.is_some() { event.parent("elsewhere") } else { event };
-        add(&mut index, event, n + 1, outside);
+        let event = if cross_ref.is_some() { event.parent("elsewhere") } else { event };
+        add(&mut index, event, n + 1, cross_ref);
         if n % 20 == 19 {
             let again = Event::new("again").id(&ids[near.min(n as usize)]).payload(format!("{n}"));
             add(&mut index, again.time_ns(5), n + 1, None);
@@ -198,7 +203,7 @@ fn mixed(count: u32) -> Sealed {
             index.claim(claim, n + 1);
             let claim = Link::new(format!("waits {}", n % 60), "p", LinkKind::Spawned);
             index.claim(claim.strength(n as u8), n + 1);
-            index.mark_closing(ids[n as usize].clone(), "beyond".into(), n + 1);
+            index.mark_cycle_edge(ids[n as usize].clone(), "beyond".into(), n + 1);
             let input = Encoded::quarantined(Quarantined {
                 source: "file".into(),
                 line: u64::from(n),
@@ -344,7 +349,7 @@ fn children_are_those_of_the_log_in_its_order() {
             assert_eq!(after, children[1..children.len().min(2)]);
         }
         let flags = sealed.entries[row as usize].flags;
-        if let StoredLink::Outside(_, id) | StoredLink::Awaited(id) = link(row)
+        if let StoredLink::Earlier(_, id) | StoredLink::Awaited(id) = link(row)
             && !flags.has(Flags::VERSION)
         {
             outside.entry(id.key()).or_default().push(row);
@@ -352,10 +357,10 @@ fn children_are_those_of_the_log_in_its_order() {
     }
     assert!(longest > 64, "a list with groups of its own");
     for (key, rows) in &outside {
-        let list = index.children_of_outside(key).expect("reads").expect("is there");
+        let list = index.children_of_absent(key).expect("reads").expect("is there");
         assert_eq!(&index.children_after(&list, None, 9999).expect("reads"), rows);
     }
-    assert!(index.children_of_outside(&[0; 16]).expect("reads").is_none());
+    assert!(index.children_of_absent(&[0; 16]).expect("reads").is_none());
 }
 
 #[test]
@@ -381,7 +386,7 @@ fn links_and_sequences_come_back_in_order() {
         let at = index.links_at(LinkEnd::Parent, &link.parent, None, 99).expect("reads");
         assert!(at.iter().any(|kept| kept.link == *link));
     }
-    let closing = index.links(Standing::Closing, 0, 9999).expect("reads");
+    let closing = index.links(Standing::Cycle, 0, 9999).expect("reads");
     assert!(!closing.is_empty());
     let awaited = index.awaited(0, 9999).expect("reads");
     let still = sealed.index.missing().iter().filter(|entry| entry.until == NONE);

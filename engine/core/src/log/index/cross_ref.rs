@@ -8,12 +8,12 @@ use foldhash::fast::RandomState;
 use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::link::{LinkKind, link_kind, link_number};
-use crate::log::record::{ArchivedOutsideMeta, IdMeta, OutsideMeta, VersionOfMeta};
+use crate::log::record::{ArchivedCrossRefMeta, CrossRefMeta, IdMeta, VersionOfMeta};
 
 /// The lineage of an event whose parent is in an earlier segment, or of a version
 /// of an event in an earlier segment. A version has its event's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Outside {
+pub(crate) struct CrossRef {
     /// The sequence number of the parent; 0 where it has none that is known.
     pub(crate) parent: u64,
     /// The parent that the event names, known or not.
@@ -48,9 +48,9 @@ pub(crate) struct Mark {
     pub(crate) since: u32,
 }
 
-impl Outside {
-    pub(crate) fn to_meta(&self) -> OutsideMeta {
-        OutsideMeta {
+impl CrossRef {
+    pub(crate) fn to_meta(&self) -> CrossRefMeta {
+        CrossRefMeta {
             parent: self.parent,
             anchor: self.anchor,
             anchor_id: IdMeta::from(&self.anchor_id),
@@ -66,7 +66,7 @@ impl Outside {
 
     /// What was written before a record. The parent that an event names, the
     /// event itself says.
-    pub(crate) fn from_meta(meta: &ArchivedOutsideMeta) -> Result<Self> {
+    pub(crate) fn from_meta(meta: &ArchivedCrossRefMeta) -> Result<Self> {
         let of = meta.version_of.as_ref();
         let version_of = of
             .map(|of| link_kind(of.link).map(|link| VersionOf { seq: of.seq.to_native(), link }))
