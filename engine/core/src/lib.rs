@@ -19,6 +19,8 @@
 //! # Ok::<(), forebear::Error>(())
 //! ```
 
+#![warn(missing_docs)]
+
 mod archive;
 mod backup;
 mod base;

@@ -2,6 +2,8 @@
 //!
 //! Everything here is re-exported from the crates below.
 
+#![warn(missing_docs)]
+
 pub use forebear_core::*;
 #[cfg(feature = "ingest")]
 #[doc(inline)]

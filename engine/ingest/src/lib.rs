@@ -22,6 +22,8 @@
 //! An id seen before with the same bytes is a repeat; with others, a version.
 //! What is not a JSON object is quarantined with the place it came from.
 
+#![warn(missing_docs)]
+
 mod adapter;
 mod choice;
 mod follow;
