@@ -132,7 +132,7 @@ pub trait Adapter: Debug + Send + Sync {
 /// Reads the records of one file, in order.
 ///
 /// What it keeps from one record to the next follows from the records before it alone:
-/// whoever goes on in the middle of a file shows it those again.
+/// to resume in the middle of a file, a reader shows it those again.
 pub trait Parser: Debug + Send {
     /// What a record stands for: of a format of [objects](Unit::Object) a well-formed JSON
     /// object without the space around it, of [lines](Unit::Line) a line. `Err` says why it

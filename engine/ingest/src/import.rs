@@ -1,4 +1,4 @@
-//! The import: each file once, from where it was left.
+//! Importing: each file once, from where it was left.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,16 +14,16 @@ use crate::options::IngestOptions;
 use crate::read::find::{FileToRead, Files};
 use crate::read::moved::Moved;
 use crate::read::position::{Position, source_name};
-use crate::read::reader::{FileReader, LastLine, Turn, open};
+use crate::read::reader::{Failure, FileReader, LastLine, ReadResult, Turn, open};
 use crate::report::{ImportProgress, ImportReport};
 use crate::target::Target;
 
 /// Imports files. `progress` is called at least after each file and each
 /// 256 KiB, and stops the import by returning [`ControlFlow::Break`]; what was
-/// read until then is stored, and the next import goes on.
+/// read until then is stored, and the next import reads on.
 ///
 /// How far each file was read is kept in the store, in one block with its events:
-/// importing again reads what is new, whoever read the file before, an import or a
+/// importing again reads what is new, whether the file was read before by an import or a
 /// [`Follower`](crate::Follower). A file that changed in what was read is
 /// read from its start again, in which events known already are repeats, and so is
 /// every file with [`IngestOptions::again`].
@@ -58,10 +58,9 @@ pub fn import(
 /// [`import`]. What of it was new only that process knows: see
 /// [`ImportReport::handed_in`].
 ///
-/// If that process ends meanwhile, the store is opened here and the import goes on into
-/// it. An error if a batch is refused, as where the store takes only shorter payloads, or
-/// if that process takes nothing in for [`IngestOptions::patience`]; the next import goes
-/// on where this one ended. Only for a store on disk.
+/// If that process ends meanwhile, the store is opened here and the import writes to it. An error if a batch is refused, as where the store takes only shorter payloads, or
+/// if that process takes nothing in for [`IngestOptions::patience`]; the next import
+/// resumes where this one ended. Only for a store on disk.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -104,7 +103,7 @@ fn run(
             bytes_total: files.found.iter().map(|file| file.seen.size).sum(),
             ..ImportProgress::default()
         },
-        bytes_told: 0,
+        bytes_reported: 0,
     };
     for (path, error) in &files.failed {
         import.failed(path, error);
@@ -146,8 +145,8 @@ struct Import<P> {
     importer: Importer,
     on_progress: P,
     progress: ImportProgress,
-    /// Bytes read when progress was last told.
-    bytes_told: u64,
+    /// Bytes read when progress was last reported.
+    bytes_reported: u64,
 }
 
 impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
@@ -156,7 +155,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
         let is_current = positions.first().is_some_and(|known| known.is_current(&file.seen));
         if is_current {
             self.unchanged(file.seen.size);
-            return Ok(self.tell());
+            return Ok(self.report_progress());
         }
         let (mut opened, seen, now_ns) = match open(&file.path) {
             Ok(opened) => opened,
@@ -168,62 +167,54 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
         let mut reader = FileReader::new(&file.path, seen, positions);
         reader.opened(seen, now_ns);
         let lines_before = self.importer.report.lines;
-        let mut flow = match self.read(&mut reader, &mut opened)? {
+        let mut flow = match self.read(&mut reader, &mut opened) {
             Ok(flow) => {
                 let begun = reader.resumed();
                 if begun.is_some() && self.importer.report.lines == lines_before {
                     self.importer.report.unchanged_files += 1;
                 } else {
                     self.importer.report.files += u64::from(flow.is_continue());
-                    self.importer.report.bytes += reader.looked - begun.unwrap_or(0);
+                    self.importer.report.bytes += reader.scanned - begun.unwrap_or(0);
                 }
                 self.progress.files += u64::from(flow.is_continue());
                 flow
             }
-            Err(error) => {
+            Err(Failure::File(error)) => {
                 self.failed(&file.path, &error);
                 ControlFlow::Continue(())
             }
+            Err(Failure::Store(error)) => return Err(error),
         };
         reader.link(&mut self.importer)?;
         if self.importer.links_are_due() {
             self.importer.settle_links()?;
         }
         if flow.is_continue() {
-            flow = self.tell();
+            flow = self.report_progress();
         }
         Ok(flow)
     }
 
     /// Reads a file to its end.
-    fn read(
-        &mut self,
-        reader: &mut FileReader,
-        file: &mut File,
-    ) -> Result<io::Result<ControlFlow<()>>> {
+    fn read(&mut self, reader: &mut FileReader, file: &mut File) -> ReadResult<ControlFlow<()>> {
         let bytes_before = self.progress.bytes;
         loop {
-            let mut lines = match reader.lines(&mut *file, &self.importer) {
-                Ok(lines) => lines,
-                Err(error) => return Ok(Err(error)),
-            };
+            let mut lines = reader.lines(&mut *file, &self.importer)?;
             loop {
-                match reader.turn(&mut lines, &mut self.importer, TURN_BYTES, LastLine::Counts)? {
-                    Ok(Turn::More) => {}
-                    Ok(Turn::Again) => break,
-                    Ok(Turn::End) => {
-                        self.progress.bytes = bytes_before + reader.looked;
-                        self.progress.events = self.importer.stored;
-                        return Ok(Ok(ControlFlow::Continue(())));
-                    }
-                    Err(error) => return Ok(Err(error)),
+                let turn =
+                    reader.turn(&mut lines, &mut self.importer, TURN_BYTES, LastLine::Counts)?;
+                if turn == Turn::Again {
+                    break;
                 }
-                self.progress.bytes = bytes_before + reader.looked;
+                self.progress.bytes = bytes_before + reader.scanned;
                 self.progress.events = self.importer.stored;
-                if self.progress.bytes.saturating_sub(self.bytes_told) >= TURN_BYTES
-                    && self.tell().is_break()
+                if turn == Turn::End {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                if self.progress.bytes.saturating_sub(self.bytes_reported) >= TURN_BYTES
+                    && self.report_progress().is_break()
                 {
-                    return Ok(Ok(ControlFlow::Break(())));
+                    return Ok(ControlFlow::Break(()));
                 }
             }
         }
@@ -235,8 +226,8 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
         self.progress.bytes += bytes;
     }
 
-    fn tell(&mut self) -> ControlFlow<()> {
-        self.bytes_told = self.progress.bytes;
+    fn report_progress(&mut self) -> ControlFlow<()> {
+        self.bytes_reported = self.progress.bytes;
         (self.on_progress)(&self.progress)
     }
 
@@ -251,5 +242,5 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     }
 }
 
-/// Progress is told at least each so many bytes.
+/// Progress is reported at least each so many bytes.
 const TURN_BYTES: u64 = 256 << 10;

@@ -18,7 +18,7 @@ use crate::target::{Outcome, Sent, Target};
 ///
 /// A position goes into the batch that holds the last events before it. It says up
 /// to where links have been made as well, which are known only once the events are
-/// stored: whoever finds the two apart reads what is between them again.
+/// stored: a reader that finds the two apart reads what is between them again.
 #[derive(Debug)]
 pub(crate) struct Importer {
     target: Target,
@@ -89,7 +89,7 @@ impl Importer {
         self.target.max_payload_bytes()
     }
 
-    /// Asks the store, which shows what was settled.
+    /// Answers a question by a snapshot, which shows what was settled.
     pub(crate) fn ask<T>(&self, question: impl FnMut(&Snapshot) -> Result<T>) -> Result<T> {
         self.target.ask(question)
     }
@@ -133,9 +133,9 @@ impl Importer {
         Ok(())
     }
 
-    /// Takes the position that was reached by what was taken so far.
+    /// Adds the position reached by what was added so far.
     pub(crate) fn position(&mut self, source: &str, position: Position) -> Result<()> {
-        self.note(source, position.encode())?;
+        self.checkpoint(source, position.encode())?;
         if position.linked == position.taken {
             self.unlinked.remove(source);
         } else {
@@ -144,28 +144,27 @@ impl Importer {
         Ok(())
     }
 
-    /// Takes what is to be kept under this name.
-    pub(crate) fn note(&mut self, source: &str, bytes: Vec<u8>) -> Result<()> {
+    /// Adds a checkpoint of this source.
+    pub(crate) fn checkpoint(&mut self, source: &str, bytes: Vec<u8>) -> Result<()> {
         self.make_room(bytes.len())?;
         let batch = std::mem::take(&mut self.filling.batch);
         self.filling.batch = batch.checkpoint(source, bytes);
         Ok(())
     }
 
-    /// Whether the batch should go once the position is in it.
+    /// Whether to submit the batch once the position is in it.
     pub(crate) fn is_full(&self) -> bool {
         let times = self.times_larger();
         let Filling { batch, bytes, .. } = &self.filling;
         *bytes > BATCH_BYTES * times || batch.len() >= BATCH_RECORDS * times
     }
 
-    /// How many times larger batches are: more for the spool, each of which waits until
-    /// somebody looks.
+    /// How many times larger batches are: more for the spool, where each waits for a poll.
     fn times_larger(&self) -> usize {
         if self.target.is_held() { TIMES_LARGER_HELD } else { 1 }
     }
 
-    /// Whether so many sources wait for their links that it is time for them.
+    /// Whether too many sources wait for their links.
     pub(crate) fn links_are_due(&self) -> bool {
         self.unlinked.len() > MAX_UNLINKED
     }
@@ -258,7 +257,7 @@ impl Importer {
         self.settle_all()
     }
 
-    /// Adds the links that follow from a file that was read.
+    /// Adds the links that a file's parser found.
     pub(crate) fn link(&mut self, parser: &mut dyn Parser) -> Result<()> {
         if parser.has_links() {
             self.settle_all()?;

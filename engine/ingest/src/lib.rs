@@ -1,9 +1,9 @@
 //! Importing and following files: transcripts and logs, as events of a store.
 //!
 //! A [`Registry`] holds the formats that a process reads, an [`Adapter`] each; formats of
-//! one's own are added to it. [`import`] reads files once, a [`Follower`] goes on as they
-//! grow; both read them in the same way, keep in the store how far, and are told what to
-//! read by [`IngestOptions`].
+//! one's own are added to it. [`import`] reads files once, a [`Follower`] reads on as they
+//! grow; both read them in the same way, keep in the store how far, and take the same
+//! [`IngestOptions`].
 //!
 //! The formats that come with the crate, each under a cargo feature of its name and all
 //! on by default, are files of lines with a JSON object each, or several glued together.

@@ -186,8 +186,8 @@ impl IngestOptions {
         self
     }
 
-    /// Sets how often a follower looks at all files where the system does not report
-    /// changes: every two seconds unless set.
+    /// Sets how often a follower polls all files where the system does not report changes:
+    /// every two seconds unless set.
     ///
     /// ```
     /// use std::time::Duration;
@@ -204,8 +204,8 @@ impl IngestOptions {
         self
     }
 
-    /// Sets whether a follower looks at files in turn even where the system would report
-    /// changes, which it may not do for files that another machine writes.
+    /// Sets whether a follower polls files even where the system would report changes,
+    /// which it may not do for files that another machine writes.
     #[must_use]
     pub fn poll_only(mut self, poll_only: bool) -> Self {
         self.poll_only = poll_only;

@@ -98,7 +98,7 @@ impl Registry {
     /// Fails where it is one JSON document and not lines, or of no format
     /// ([`Error::is_invalid`]).
     pub fn recognise(&self, path: &Path, head: &[u8]) -> Result<Arc<dyn Adapter>> {
-        let lines = head.split(|byte| *byte == b'\n').take(LINES_LOOKED_AT);
+        let lines = head.split(|byte| *byte == b'\n').take(HEAD_LINES);
         let mut lines = lines.filter_map(valid_start);
         let found = self
             .surest(|adapter| adapter.recognise_path(path))
@@ -177,7 +177,7 @@ fn document(head: &[u8]) -> Option<String> {
         StreamDeserializer::new(SliceRead::new(text));
     let (value, rest) = match values.next()? {
         Ok(_) => text.split_at(values.byte_offset()),
-        // It goes on behind what was read, or was cut.
+        // It continues behind what was read, or was cut.
         Err(error) if error.is_eof() => (text.trim_ascii_end(), &b""[..]),
         Err(_) => return None,
     };
@@ -198,10 +198,10 @@ fn document(head: &[u8]) -> Option<String> {
     ))
 }
 
-/// How much of a file is looked at to recognise it.
+/// How much of a file is read to recognise it.
 const HEAD_BYTES: u64 = 64 << 10;
 /// Lines that may say nothing.
-const LINES_LOOKED_AT: usize = 64;
+const HEAD_LINES: usize = 64;
 
 #[cfg(test)]
 #[cfg(all(

@@ -1,5 +1,4 @@
-//! What an importer's batches go to: a store, or the spool of one that another process
-//! has open.
+//! Where batches go: a store, or the spool of one that another process has open.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -65,10 +64,10 @@ impl Target {
         }
     }
 
-    /// Asks the store as it is now; of another process's again where that lets go of
-    /// what the answer needs.
+    /// Answers a question by a snapshot; again where the other process drops a segment
+    /// that the answer needs.
     pub(crate) fn ask<T>(&self, mut question: impl FnMut(&Snapshot) -> Result<T>) -> Result<T> {
-        for _ in 1..ASKED_MAX {
+        for _ in 1..MAX_ATTEMPTS {
             match question(&self.snapshot()?) {
                 Err(error) if error.is_expired() => {}
                 answer => return answer,
@@ -132,7 +131,7 @@ impl Target {
 fn wait(spool: &Spool, ticket: &Ticket, patience: Duration) -> Result<Option<Store>> {
     let begun = Instant::now();
     loop {
-        if ticket.wait(LOOK_TIME)? {
+        if ticket.wait(CHECK_TIME)? {
             return Ok(None);
         }
         if let Some(store) = spool.open_if_free()? {
@@ -153,8 +152,8 @@ fn wait(spool: &Spool, ticket: &Ticket, patience: Duration) -> Result<Option<Sto
     }
 }
 
-/// How often whoever waits looks whether the store is free; less than a ticket waits
+/// How often a waiting import checks whether the store is free; less than a ticket waits
 /// before it opens the store and closes it again.
-const LOOK_TIME: Duration = Duration::from_millis(500);
-/// How often the store is asked what needs a segment that expires meanwhile.
-const ASKED_MAX: usize = 5;
+const CHECK_TIME: Duration = Duration::from_millis(500);
+/// How often a question is asked whose segments expire meanwhile.
+const MAX_ATTEMPTS: usize = 5;

@@ -1,9 +1,11 @@
 //! Following files that grow, move and are replaced.
 
 mod follower;
+mod search;
 mod signal;
 mod status;
 mod tracked;
+mod turns;
 mod watch;
 
 pub use follower::{Follower, Polled};

@@ -1,4 +1,4 @@
-//! What wakes a follower: changes that the system tells of, and the wish to end.
+//! What wakes a follower: changes reported by the system, and a request to stop.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Ends a follower's [`run`](crate::Follower::run), from any thread.
+/// Stops a follower's [`run`](crate::Follower::run), from any thread.
 ///
 /// An example is at [`Follower::run`](crate::Follower::run).
 #[derive(Clone, Debug)]
 pub struct StopHandle(pub(crate) Arc<Signal>);
 
 impl StopHandle {
-    /// Has the run end: what was read is stored, and nothing more is read. Within
-    /// some tens of milliseconds, or as long as a line takes that is longer than that.
+    /// Stops the run within some tens of milliseconds, or once the line that is being
+    /// read is stored. What was read is stored, and nothing more is read.
     pub fn stop(&self) {
         self.0.state.lock().stopped = true;
         self.0.woken.notify_all();
@@ -34,11 +34,11 @@ struct State {
     changes: Changes,
 }
 
-/// What changed since it was asked last.
+/// What changed since the last call.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) paths: BTreeSet<PathBuf>,
-    /// Too much to tell one by one, or something was missed.
+    /// Whether there were too many changes to list, or some were missed.
     pub(crate) all: bool,
 }
 
@@ -53,7 +53,7 @@ impl Signal {
         self.state.lock().stopped
     }
 
-    /// Tells of changes; without a path, that something was missed.
+    /// Reports changes; without a path, that some were missed.
     pub(crate) fn changed(&self, paths: Vec<PathBuf>) {
         let mut state = self.state.lock();
         let changes = &mut state.changes;
@@ -67,7 +67,7 @@ impl Signal {
         self.woken.notify_all();
     }
 
-    /// Waits for changes or the end, at most until then.
+    /// Waits for changes or a stop, at most until then.
     pub(crate) fn wait(&self, until: Instant) {
         let mut state = self.state.lock();
         while !state.stopped && state.changes.is_empty() {
@@ -77,7 +77,7 @@ impl Signal {
         }
     }
 
-    /// Waits for the end, at most so long.
+    /// Waits for a stop, at most so long.
     pub(crate) fn rest(&self, time: Duration) {
         let until = Instant::now() + time;
         let mut state = self.state.lock();

@@ -1,4 +1,4 @@
-//! How a follower is doing.
+//! The state of a follower, and how far files were read.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::read::position::Position;
 
-/// How a follower is doing: what a health check asks.
+/// The state of a follower, for health checks.
 ///
 /// The follower keeps it in the store too, so that other processes see it: see
 /// [`last`](Self::last).
@@ -39,7 +39,7 @@ pub struct FollowStatus {
     pub files_behind: u64,
     /// Bytes that are there and not read yet.
     pub bytes_behind: u64,
-    /// How long ago the first of them were written, as far as can be told.
+    /// How long ago the first of them were written, by the file's modification time.
     pub seconds_behind: f64,
     /// Bytes of last lines that have no end yet.
     pub bytes_waiting: u64,
@@ -56,9 +56,9 @@ pub struct FollowStatus {
     pub failing: Vec<(PathBuf, String)>,
     /// What the process holds in memory, where the system says so.
     pub memory_bytes: Option<u64>,
-    /// Whether the system tells of changes; else files are looked at in turn.
+    /// Whether the system reports changes; else files are polled.
     pub is_notified: bool,
-    /// Whether the follower ended, and in good order.
+    /// Whether the follower was stopped in good order.
     pub has_ended: bool,
 }
 
@@ -83,7 +83,6 @@ impl FollowStatus {
         Ok(kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    /// As it is kept in the store.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut status = self.clone();
         loop {
@@ -145,7 +144,7 @@ impl FilePosition {
     }
 }
 
-/// How fast a count rises.
+/// The rate at which a count rises, over the last seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Rate {
     /// The count at some times, the oldest first.

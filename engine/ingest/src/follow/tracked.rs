@@ -1,4 +1,4 @@
-//! What is remembered of a file that is followed.
+//! The state of a followed file.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -8,24 +8,24 @@ use crate::read::position::Position;
 use crate::read::reader::FileReader;
 use crate::read::seen::Seen;
 
-/// What is remembered of a file that is followed: little while it rests.
+/// The state of a followed file: some 300 bytes while nothing is read of it.
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
-    /// As it was when it was looked at last.
+    /// As it was when it was last examined.
     pub(crate) seen: Seen,
     /// Whether a change since would show in `seen`.
     pub(crate) settled: bool,
-    /// Up to where it is in the store, and up to where there is only part of a line.
+    /// Up to where it is in the store, and up to where nothing but part of a line is left.
     pub(crate) taken: u64,
-    pub(crate) looked: u64,
+    pub(crate) scanned: u64,
     /// Whether it waits for its turn.
     pub(crate) queued: bool,
     /// Whether its last turn ended before the file did.
     pub(crate) unfinished: bool,
     /// In which search for files it was found last.
     pub(crate) search: u64,
-    /// What it takes to read on without reading all again.
-    pub(crate) source: Option<Box<FileReader>>,
+    /// Its reader, which reads on without reading all again.
+    pub(crate) reader: Option<Box<FileReader>>,
     /// When that was last used.
     pub(crate) used: Option<Instant>,
     pub(crate) retry: Option<Retry>,
@@ -42,7 +42,7 @@ pub(crate) struct Retry {
 impl Tracked {
     /// A file that need not be read: the store has all of it.
     pub(crate) fn unchanged(seen: Seen, position: &Position) -> Self {
-        Self { seen, settled: true, taken: position.taken, looked: seen.size, ..Self::default() }
+        Self { seen, settled: true, taken: position.taken, scanned: seen.size, ..Self::default() }
     }
 
     /// Whether there may be something to read, given how it looks now.
@@ -66,7 +66,7 @@ impl Tracked {
         let jitter = u32::try_from(hasher.finish() % 512).unwrap_or(0);
         let wait = longest / 2 + longest / 1024 * jitter;
         self.retry = Some(Retry { failures, at: now + wait, error });
-        self.source = None;
+        self.reader = None;
         self.unfinished = false;
     }
 
@@ -77,7 +77,7 @@ impl Tracked {
 
     /// Bytes that were not read yet.
     pub(crate) fn behind(&self) -> u64 {
-        self.seen.size.saturating_sub(self.looked)
+        self.seen.size.saturating_sub(self.scanned)
     }
 }
 

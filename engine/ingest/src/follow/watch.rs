@@ -1,4 +1,4 @@
-//! Being told by the system which files change.
+//! The system's notifications of changed files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,8 +11,8 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use crate::follow::signal::Signal;
 use crate::read::seen::{FileId, Seen};
 
-/// What is watched. Where the system can't watch something, or would tell of this
-/// machine's changes alone, files are looked at in turn.
+/// Watches folders. What the system can't watch, or would report this machine's changes of
+/// alone, has to be polled.
 #[derive(Debug)]
 pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
@@ -27,13 +27,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(signal: Arc<Signal>) -> Self {
-        let tell = move |event: notify::Result<notify::Event>| match event {
+        let report = move |event: notify::Result<notify::Event>| match event {
             // Reading a file is no change, and is what a follower does itself.
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
             Ok(event) if !event.need_rescan() => signal.changed(event.paths),
             Ok(_) | Err(_) => signal.changed(Vec::new()),
         };
-        let watcher = notify::recommended_watcher(tell).ok();
+        let watcher = notify::recommended_watcher(report).ok();
         Self { watcher, watched: BTreeMap::new(), found: Vec::new(), complete: false }
     }
 
@@ -48,7 +48,7 @@ impl Watch {
             let Ok(real) = fs::canonicalize(path) else {
                 continue;
             };
-            // A file may be replaced by another: its folder tells.
+            // A file may be replaced by another: its folder reports that.
             let (folder, mode) = if real.is_dir() {
                 (real.as_path(), RecursiveMode::Recursive)
             } else {
@@ -74,19 +74,20 @@ impl Watch {
     }
 
     /// Whether something else is at the paths than when they were last watched: they
-    /// came, went or were replaced, of which nothing that is watched need tell.
+    /// came, went or were replaced, which nothing that is watched need report.
     pub(crate) fn has_moved(&self, paths: &[PathBuf]) -> bool {
         !paths.iter().map(|path| Place::at(path)).eq(self.found.iter().copied())
     }
 
-    /// Whether the system tells of all changes.
+    /// Whether the system reports all changes.
     pub(crate) fn is_complete(&self) -> bool {
         self.complete
     }
 }
 
 /// What is at a path that is to be followed. Which file does not matter, since its
-/// folder tells; a folder may have the number of one that went, so its age counts too.
+/// folder reports changes; a folder may have the number of one that went, so its age
+/// counts too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     File,

@@ -3,7 +3,7 @@
 //! A line is `{"timestamp", "type", "payload"}`, in older files the payload alone.
 //! Lines have no ids and name no cause: an event's id is derived from the session,
 //! the line's bytes and its number among the equal ones; its parent is the line
-//! before, or for what a call came to the call, by `call_id`.
+//! before, or of a call's output the call, by `call_id`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -53,7 +53,7 @@ impl Adapter for Codex {
     }
 }
 
-/// What tells a line of a rollout from others.
+/// The signs of a line of a rollout.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
 struct Signs {
@@ -318,7 +318,7 @@ impl<'t> Fields<'t> {
     }
 
     /// The tokens of a turn. A line that says the same again, as one does whenever
-    /// limits are told, has the same total: it is the same message.
+    /// limits are reported, has the same total: it is the same message.
     fn usage(&self) -> Option<Usage> {
         if !is(self.payload.item_type, "token_count") {
             return None;
@@ -451,7 +451,7 @@ const TYPES: &[&str] = &["session_meta", "response_item", "event_msg", "turn_con
 const SESSION_META: &str = "session_meta";
 const COMPACTED: &str = "compacted";
 const TOOL_USE: &str = "tool_use";
-/// Calls that an output is looked for among.
+/// Calls that are remembered to find an output's.
 const MAX_CALLS_KNOWN: usize = 1024;
 /// Keeps the ids of lines apart from other derived ids.
 const ID_DOMAIN: &str = "forebear codex line v1";

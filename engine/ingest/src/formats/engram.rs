@@ -1,5 +1,5 @@
 //! The folder of an Engram store: `items.jsonl` (tasks), `edges.jsonl` (what they
-//! have to do with each other) and `events.jsonl`, told apart by what a line holds.
+//! are to each other) and `events.jsonl`, distinguished by what a line holds.
 //!
 //! All become events. One of a task is found by `source_task` or `target_task`,
 //! see `Filter::label_of_any`; it hangs on its task.
@@ -72,7 +72,7 @@ struct TaskLog {
     equal: EqualOnes,
     /// The time of the line before; of the file, before the first.
     last_time_ns: i64,
-    /// The edges there are between two tasks, by what the two come to.
+    /// The edges between two tasks, by a digest of the two.
     edges: HashMap<EventId, Edges>,
 }
 
@@ -306,8 +306,8 @@ fn time(value: Option<Scalar<'_>>) -> Option<i64> {
     value.and_then(|value| scalar_time(value, None))
 }
 
-/// The object itself; of one that is too long for metadata, what tells it apart. The
-/// event has all of it.
+/// The object itself; of one that is too long for metadata, the fields that identify it.
+/// The event has all of it.
 fn metadata(fields: &Fields<'_>, object: &str) -> String {
     if object.len() <= MAX_OBJECT_BYTES {
         return object.to_owned();
@@ -346,7 +346,7 @@ const MAX_OBJECT_BYTES: usize = 32 << 10;
 /// Pairs of tasks whose edges are remembered; past them each edge speaks for itself.
 const MAX_PAIRS: usize = 1 << 16;
 
-/// Keeps what two tasks come to apart from other derived ids.
+/// Keeps digests of two tasks apart from other derived ids.
 const PAIR_DOMAIN: &str = "forebear engram pair v1";
 /// Keeps the ids of edges apart from other derived ids.
 const EDGE_DOMAIN: &str = "forebear engram edge v1";

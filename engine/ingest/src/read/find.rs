@@ -1,4 +1,4 @@
-//! Which files there are to import.
+//! Finds the files to read.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::read::seen::Seen;
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     pub(crate) found: Vec<FileToRead>,
-    /// Folders and files that could not be looked at, and why.
+    /// Folders and files that could not be examined, and why.
     pub(crate) failed: Vec<(PathBuf, io::Error)>,
 }
 
@@ -50,8 +50,8 @@ impl Files {
         Ok(search.finish())
     }
 
-    /// As [`find`](Self::find), for whoever looks again later: what is not there
-    /// is passed over, and what can't be looked at is among the failed.
+    /// As [`find`](Self::find), for polling: what is not there is passed over, and what
+    /// can't be examined is among the failed.
     pub(crate) fn find_present(paths: &[PathBuf], choice: &Choice) -> Self {
         let mut search = Search::new(choice);
         for path in paths {

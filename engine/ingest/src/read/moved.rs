@@ -36,7 +36,7 @@ impl Moved {
 
     /// Adds a position, unless one of the same file is further.
     pub(crate) fn add(&mut self, position: Position) {
-        // Where the system does not tell files apart, a name is all there is.
+        // Where the system gives files no numbers, a name is all there is.
         if position.seen.file == FileId::default() {
             return;
         }

@@ -59,7 +59,7 @@ impl<'l> LineParts<'l> {
                 Ok(text) => {
                     parts.record = Some(LinePart { at, content: PartContent::Record(text) });
                 }
-                Err(error) => parts.book(at, bytes, || not_utf_8(&error)),
+                Err(error) => parts.add_rubbish(at, bytes, || not_utf_8(&error)),
             }
         }
         parts.at = line.len();
@@ -73,7 +73,7 @@ impl<'l> LineParts<'l> {
     }
 
     /// Reads to the end of the next object and returns it, or of whatever else
-    /// comes next, which is booked.
+    /// comes next, which is added to the rubbish.
     fn object(&mut self) -> Option<LinePart<'l>> {
         let at = self.at;
         let mut values: StreamDeserializer<'_, _, IgnoredAny> =
@@ -91,10 +91,12 @@ impl<'l> LineParts<'l> {
                 return Some(LinePart { at, content: PartContent::Record(text) });
             }
             Ok(_) => {
-                self.book(at, bytes, || "expected a JSON object, found another value".to_owned());
+                self.add_rubbish(at, bytes, || {
+                    "expected a JSON object, found another value".to_owned()
+                });
             }
             Err(error) => {
-                self.book(at, bytes, || not_utf_8(&error));
+                self.add_rubbish(at, bytes, || not_utf_8(&error));
             }
         }
         None
@@ -109,7 +111,7 @@ impl<'l> LineParts<'l> {
         let zeros = rest[hole..].iter().take_while(|byte| **byte == 0).count();
         let bytes = &rest[..hole + zeros];
         self.at += bytes.len();
-        self.book(at, trim_end(bytes), || {
+        self.add_rubbish(at, trim_end(bytes), || {
             if hole == 0 {
                 format!("expected a JSON object, found {zeros} NUL bytes")
             } else {
@@ -118,8 +120,8 @@ impl<'l> LineParts<'l> {
         });
     }
 
-    /// Books bytes that are no object, together with those before them.
-    fn book(&mut self, at: usize, bytes: &[u8], reason: impl FnOnce() -> String) {
+    /// Adds bytes that are no object to those before them.
+    fn add_rubbish(&mut self, at: usize, bytes: &[u8], reason: impl FnOnce() -> String) {
         let end = at + bytes.len();
         match &mut self.rubbish {
             Some(rubbish) => {
@@ -130,7 +132,7 @@ impl<'l> LineParts<'l> {
         }
     }
 
-    /// The rubbish that was booked, as a part.
+    /// The rubbish so far, as a part.
     fn take_rubbish(&mut self) -> Option<LinePart<'l>> {
         let Rubbish { at, end, mut reason, faults } = self.rubbish.take()?;
         self.bad_stretches += 1;

@@ -7,7 +7,7 @@ use forebear_core::{Result, Snapshot};
 use crate::read::lines::LineStart;
 use crate::read::seen::{FileId, Seen};
 
-/// How far a file was read, and how to tell whether it is still the same. Kept in
+/// How far a file was read, and what identifies it. Kept in
 /// the store as a checkpoint whose source is the file's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {

@@ -1,11 +1,11 @@
-//! A file that is being read: what of it the store has, and reading on.
+//! The one reader of files: what of a file the store has, and reading on.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use forebear_core::{Quarantined, Result, Time, limits};
+use forebear_core::{Error, Quarantined, Result, Time, limits};
 
 use crate::adapter::{Adapter, Parser, SourceFile, Unit};
 use crate::choice::Choice;
@@ -18,7 +18,7 @@ use crate::read::prefix::PrefixDigest;
 use crate::read::seen::Seen;
 use crate::registry::read_head;
 
-/// A file that is being read.
+/// Reads one file, for an import or a follower.
 ///
 /// What lies before `taken` is in the store; what lies before `fed` was shown to the
 /// parser. To go on where an earlier process ended, all before `taken` is read and
@@ -52,7 +52,7 @@ pub(crate) struct FileReader {
     /// The position in the store.
     stored: Option<Position>,
     /// Up to where there is no more than a part of a line.
-    pub(crate) looked: u64,
+    pub(crate) scanned: u64,
     seen: Seen,
     /// Whether a change since would show in `seen`.
     settled: bool,
@@ -73,6 +73,28 @@ pub(crate) enum LastLine {
     Waits,
     /// It is a line.
     Counts,
+}
+
+/// Why reading stopped: the file is tried again, or reported; the store's is an error of
+/// the import or the follower.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    File(io::Error),
+    Store(Error),
+}
+
+pub(crate) type ReadResult<T> = std::result::Result<T, Failure>;
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// How a turn of reading ended.
@@ -110,7 +132,7 @@ impl FileReader {
             others: positions,
             resumed: None,
             stored: None,
-            looked: 0,
+            scanned: 0,
             seen,
             settled: false,
         };
@@ -141,8 +163,8 @@ impl FileReader {
         self.taken
     }
 
-    /// Whether a file that looks like this now may be read on without another look at
-    /// what was read: it only grew, and its end then is still where it was.
+    /// Whether a file of which the system says this now may be read on without reading
+    /// again what was read: it only grew, and its end then is still where it was.
     pub(crate) fn goes_on(
         &self,
         file: &mut File,
@@ -159,7 +181,8 @@ impl FileReader {
         self.line != LineStart::default()
     }
 
-    /// How it looked when it was opened, and whether a change since would show.
+    /// What the system said of it when it was opened, and whether a change since would
+    /// show.
     pub(crate) fn seen(&self) -> (Seen, bool) {
         (self.seen, self.settled)
     }
@@ -175,7 +198,7 @@ impl FileReader {
     }
 
     /// Begins to read on where it was left. A file of which nothing was taken yet is
-    /// looked at anew to know its format, since that may show only now.
+    /// recognised anew, since its format may show only now.
     pub(crate) fn lines<F: Read + Seek>(
         &mut self,
         mut file: F,
@@ -215,14 +238,14 @@ impl FileReader {
 
     /// Reads some more, at least a line and not many more than so many bytes.
     ///
-    /// A failure of the file leaves the source useless; one of the store is an error.
+    /// A failure leaves the reader useless.
     pub(crate) fn turn<R: Read>(
         &mut self,
         lines: &mut Lines<R>,
         importer: &mut Importer,
         bytes: u64,
         last_line: LastLine,
-    ) -> Result<io::Result<Turn>> {
+    ) -> ReadResult<Turn> {
         let enough = self.line.offset.saturating_add(bytes);
         let turn = loop {
             let start = lines.place();
@@ -233,11 +256,10 @@ impl FileReader {
                 break Turn::More;
             }
             let before = self.goal_is_inside(start).then(|| lines.prefix().clone());
-            let line = match lines.next() {
-                Ok(Some(line)) => line,
-                Ok(None) if self.goal.is_some() => break Turn::Again,
-                Ok(None) => break Turn::End,
-                Err(error) => return Ok(Err(error)),
+            let line = match lines.next()? {
+                Some(line) => line,
+                None if self.goal.is_some() => break Turn::Again,
+                None => break Turn::End,
             };
             if let Some(before) = before
                 && !self.reach_goal_inside(before, &line)
@@ -262,15 +284,15 @@ impl FileReader {
         };
         if turn == Turn::Again {
             *self = self.again();
-            return Ok(Ok(turn));
+            return Ok(turn);
         }
         if lines.place() == self.line {
             self.prefix = lines.prefix().clone();
             self.mark_line(lines);
         }
-        self.looked = lines.offset();
+        self.scanned = lines.offset();
         self.store_position(importer, turn)?;
-        Ok(Ok(turn))
+        Ok(turn)
     }
 
     /// Gives the position to the batch that is being filled, if it says more than the
@@ -333,10 +355,10 @@ impl FileReader {
     /// Whether a long last line still has no end, looking only at what is new of it;
     /// else a line that grows for hours would be read from its start each time.
     pub(crate) fn still_waits(&mut self, file: &mut File) -> io::Result<bool> {
-        if self.goal.is_some() || self.looked < self.line.offset + LONG_LINE_BYTES {
+        if self.goal.is_some() || self.scanned < self.line.offset + LONG_LINE_BYTES {
             return Ok(false);
         }
-        file.seek(SeekFrom::Start(self.looked))?;
+        file.seek(SeekFrom::Start(self.scanned))?;
         let mut chunk = vec![0; LONG_LINE_BYTES as usize];
         let mut last = b' ';
         loop {
@@ -350,7 +372,7 @@ impl FileReader {
             }
             last =
                 part.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied().unwrap_or(last);
-            self.looked += length as u64;
+            self.scanned += length as u64;
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) struct ToolUse<'t> {
     pub(crate) prompt: Option<JsonStr<'t>>,
 }
 
-/// What a call of a tool came to.
+/// The result of a tool's call.
 #[derive(Debug)]
 pub(crate) struct ToolResult<'t> {
     /// The call that it answers.

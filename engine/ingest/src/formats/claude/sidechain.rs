@@ -77,7 +77,7 @@ impl Sidechains {
                 links.extend(claim.link(snapshot, root.id())?);
             }
         }
-        // Not before: whoever could not be answered asks again.
+        // Not before: after an error the caller asks again.
         self.news.clear();
         Ok(links)
     }

@@ -3,7 +3,7 @@
 //! A transcript says so in several places, any of which may come first, in any
 //! file, in this import or another. What matters is therefore kept in the store,
 //! as labels (see [`labels`](crate::formats::common::labels)): each time one of the ends or a
-//! piece of evidence has been stored, what is known about its agent is looked up
+//! piece of evidence has been stored, what is known about its agent is queried
 //! and the best claim made. Nothing is remembered from one batch to the next.
 
 use std::cmp::Reverse;
@@ -200,7 +200,7 @@ impl Claim {
 }
 
 /// The order of a claim by its time, which decides, and its call. Claims of the
-/// same microsecond (transcripts have milliseconds) are told apart by ten bits
+/// same microsecond (transcripts have milliseconds) are ordered by ten bits
 /// of a digest, so that it doesn't matter which comes first.
 pub(crate) fn claim_order(time_us: i64, call: &EventId) -> i64 {
     let digest = blake3::hash(call.to_string().as_bytes());
@@ -234,7 +234,7 @@ impl Best {
         self.0.truncate(2);
     }
 
-    /// Books the best claim about a root, unless a better one is booked.
+    /// Records the best claim about a root, unless a better one is recorded.
     fn offer_to(&self, root: &EventId, links: &mut BTreeMap<EventId, Claim>) {
         let Some(claim) = self.0.iter().find(|claim| claim.call != *root) else {
             return;
@@ -255,7 +255,7 @@ fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Be
     let labels = each_numbered(TOOL_USE_ID, call).collect();
     each_in_session(snapshot, session, labels, |event| {
         // Results carry the call's id too, but only calls name their tool. Hooks
-        // tell of a call that the transcript has.
+        // report a call that the transcript has.
         if event.label(TOOL).is_none() || event.label(HOOK).is_some() {
             return ControlFlow::Continue(());
         }
@@ -295,7 +295,7 @@ fn each_in_session(
     }
 }
 
-/// Calls that are looked for in one question.
+/// Calls that are searched for in one query.
 const CALLS_ASKED_FOR: usize = 64;
 
 /// A tool result says which event started the agent.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use forebear_core::Event;
 
 /// Numbers equal contents in the order they come, from 0: what has no id of its
-/// own is told apart by its bytes and this number.
+/// own is identified by its bytes and this number.
 ///
 /// The digests seen take memory. Past [`MAX_DIGESTS`] of them contents share what
 /// is counted: then two that differ may count as equal, which costs nothing but
@@ -47,7 +47,7 @@ impl EqualOnes {
 }
 
 /// What derives an id: the parts, each with its length, so that no two lists of
-/// parts come to the same bytes.
+/// parts give the same bytes.
 pub(crate) fn content(parts: &[&[u8]]) -> Vec<u8> {
     let length = parts.iter().map(|part| part.len() + size_of::<u64>()).sum();
     let mut content = Vec::with_capacity(length);
@@ -58,10 +58,10 @@ pub(crate) fn content(parts: &[&[u8]]) -> Vec<u8> {
     content
 }
 
-/// Digests told apart in full: about 10 MB.
+/// Digests kept in full: about 10 MB.
 const MAX_DIGESTS: usize = 1 << 18;
 /// Set in numbers of contents that share what is counted, so that they are not
-/// those of contents told apart in full.
+/// those of contents kept in full.
 const SHARED: u32 = 1 << 31;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::parsed::Parsed;
 /// started it, anything else on the last event.
 ///
 /// The same payload with the same time is a repeat. An error if it is not an
-/// object with `session_id` and `hook_event_name`. O(1): it looks at the newest
+/// object with `session_id` and `hook_event_name`. O(1): it reads the newest
 /// events of the session.
 ///
 /// ```

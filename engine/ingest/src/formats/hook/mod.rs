@@ -4,7 +4,7 @@
 //! | of the event | is |
 //! |---|---|
 //! | id | of `PreToolUse` a `UUIDv8` of session, `tool_use_id` and the hook's name; of others of the bytes and when or how often they came |
-//! | parent | of what a call came to its `PreToolUse`; of `SubagentStart` the oldest call of an agent that waits (`spawned`); else the last event of the agent or of the session |
+//! | parent | of a call's result its `PreToolUse`; of `SubagentStart` the oldest call of an agent that waits (`spawned`); else the last event of the agent or of the session |
 //! | kind | `hook_event_name` |
 //! | session, instance | `session_id`; `agent_id`, else the session |
 

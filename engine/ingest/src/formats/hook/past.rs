@@ -117,7 +117,7 @@ fn starts_agents(tool: &str) -> bool {
     matches!(tool, "Task" | "Agent")
 }
 
-/// Events of a session that are looked at to say what caused the next.
+/// Events of a session that are read to find what caused the next.
 const PAST_EVENTS: usize = 200;
 /// Agents of a session, and calls that start one, that are remembered.
 const MAX_AGENTS: usize = 64;

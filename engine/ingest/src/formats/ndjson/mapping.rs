@@ -180,7 +180,7 @@ fn time_unit(value: &Value) -> Result<TimeUnit> {
     }
 }
 
-/// Most names that one field is looked for under.
+/// Most names that one field may have.
 const MAX_NAMES: usize = 32;
 /// Most dots in a name: each may be an object to go into.
 const MAX_DOTS: usize = 32;

@@ -1,0 +1,145 @@
+//! Finding files that have something new.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use forebear_core::{Result, Snapshot, Time};
+
+use crate::follow::follower::{Follower, MAX_FAILING};
+use crate::follow::tracked::Tracked;
+use crate::read::find::{FileToRead, Files};
+use crate::read::moved::Moved;
+use crate::read::position::{Position, source_name};
+use crate::read::seen::{FileId, Seen};
+
+impl Follower {
+    /// Searches for all files, and queues those that may have something new.
+    pub(super) fn search(&mut self) -> Result<()> {
+        let found = Files::find_present(&self.options.paths, self.importer.choice());
+        self.failed =
+            found.failed.iter().map(|(path, error)| (path.clone(), format!("{error:#}"))).collect();
+        self.failed.truncate(MAX_FAILING);
+        self.searches += 1;
+        let snapshot = self.store.snapshot();
+        let mut new = HashSet::new();
+        for file in found.found {
+            self.check(&snapshot, file, &mut new)?;
+        }
+        self.find_moved(&snapshot, &new)?;
+        let search = self.searches;
+        self.files.retain(|_, file| file.search == search);
+        self.ready.retain(|path| self.files.contains_key(path));
+        self.touched.retain(|path| self.files.contains_key(path));
+        Ok(())
+    }
+
+    /// Checks files that the system reports as changed, and those that are due to be tried
+    /// again; returns whether to search for more.
+    pub(super) fn check_changed(&mut self, paths: &BTreeSet<PathBuf>) -> Result<bool> {
+        let snapshot = self.store.snapshot();
+        let (mut new, mut search) = (HashSet::new(), false);
+        let now = Instant::now();
+        let due =
+            self.files.iter().filter(|(_, file)| file.retry.is_some() && !file.is_put_off(now));
+        let due: Vec<PathBuf> = due.map(|(path, _)| path.clone()).collect();
+        for path in paths.iter().chain(&due) {
+            let examined = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
+            let Ok((metadata, real)) = examined else {
+                // One that is to be tried again has gone: it is found when it is back.
+                if self.files.get(path).is_some_and(|file| file.retry.is_some()) {
+                    self.files.remove(path);
+                }
+                continue;
+            };
+            let is_followed =
+                self.importer.choice().takes_file(path) || self.files.contains_key(&real);
+            if metadata.is_dir() {
+                search = true;
+            } else if metadata.is_file() && is_followed {
+                let file = FileToRead { path: real, seen: Seen::of(&metadata) };
+                self.check(&snapshot, file, &mut new)?;
+            }
+        }
+        self.find_moved(&snapshot, &new)?;
+        Ok(search)
+    }
+
+    /// Queues a file if it may have something new. Adds it to `new` if it was not
+    /// known under its name.
+    fn check(
+        &mut self,
+        snapshot: &Snapshot,
+        file: FileToRead,
+        new: &mut HashSet<FileId>,
+    ) -> Result<()> {
+        let now_ns = Time::now().ns();
+        let FileToRead { path, seen } = file;
+        if let Some(tracked) = self.files.get_mut(&path) {
+            tracked.search = self.searches;
+            if tracked.queued
+                || tracked.is_put_off(Instant::now())
+                || !tracked.may_have_changed(&seen, now_ns)
+            {
+                return Ok(());
+            }
+            if tracked.seen.file != seen.file {
+                new.insert(seen.file);
+            }
+            tracked.seen.size = seen.size;
+            tracked.queued = true;
+            self.waiting.push_back(path);
+            return Ok(());
+        }
+        let known = Position::of(snapshot, &source_name(&path))?;
+        if known.as_ref().is_none_or(|known| known.seen.file != seen.file) {
+            new.insert(seen.file);
+        }
+        let has_room = self.files.len() < MAX_FILES;
+        let tracked = match known {
+            Some(known) if known.is_current(&seen) => Tracked::unchanged(seen, &known),
+            _ => Tracked { seen, queued: true, ..Tracked::default() },
+        };
+        if tracked.queued {
+            self.waiting.push_back(path.clone());
+        } else if !has_room {
+            self.overflowed = true;
+            return Ok(());
+        }
+        self.files.insert(path, Tracked { search: self.searches, ..tracked });
+        Ok(())
+    }
+
+    /// Finds under which names files that are new under theirs were read before.
+    fn find_moved(&mut self, snapshot: &Snapshot, new: &HashSet<FileId>) -> Result<()> {
+        if new.is_empty() {
+            return Ok(());
+        }
+        // What is not remembered from before this run is in the store alone.
+        let mut moved = if self.searches <= 1 || self.overflowed {
+            Moved::find(snapshot, new)?
+        } else {
+            Moved::default()
+        };
+        for (path, tracked) in &self.files {
+            if new.contains(&tracked.seen.file) {
+                let position =
+                    tracked.reader.as_ref().and_then(|reader| reader.position().cloned());
+                let position = match position {
+                    Some(position) => Some(position),
+                    None => Position::of(snapshot, &source_name(path))?,
+                };
+                if let Some(position) = position {
+                    moved.add(position);
+                }
+            }
+        }
+        self.moved.merge(moved);
+        Ok(())
+    }
+}
+
+/// Files that are remembered. What rests beyond that is looked up in the store each
+/// time that all are searched for.
+const MAX_FILES: usize = 50_000;
