@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
-use forebear::{Batch, Durability, Store};
+use forebear::{Batch, Durability};
 use forebear_benches::data::{Item, Random};
 use forebear_benches::ours::event;
 use forebear_benches::sqlite::Sqlite;
@@ -44,7 +44,7 @@ fn ours(
     size: usize,
 ) -> Result<(), Box<dyn Error>> {
     let folder = TempDir::new()?;
-    let store = Store::open(folder.path())?;
+    let store = forebear::open(folder.path())?;
     let mut chain = Growing::new();
     group.throughput(Throughput::Elements(size as u64));
     let name = format!("forebear, {durability:?}");

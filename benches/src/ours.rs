@@ -18,7 +18,7 @@ pub struct Ours {
 impl Ours {
     /// Writes the chains to a new store.
     pub fn build(folder: &Path, chains: &Chains) -> Result<Self> {
-        let store = Store::open(folder.join("events.forebear"))?;
+        let store = forebear::open(folder.join("events.forebear"))?;
         for items in chains.items.chunks(BATCH) {
             store.write(batch(items).durability(Durability::Flush))?;
         }

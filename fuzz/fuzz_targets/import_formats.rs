@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
         7 => options = options.mapping(mapping()),
         format => options = options.format(FORMATS[format]),
     }
-    let store = Store::builder()
+    let store = forebear::builder()
         .max_payload_bytes(LINE_BYTES_MAX)
         .open_on(Arc::new(SimulatedDisk::new()))
         .expect("an empty disk");

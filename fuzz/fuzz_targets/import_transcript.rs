@@ -20,7 +20,7 @@ mod oracle;
 
 fuzz_target!(|input: &[u8]| {
     fs::write(&FILE.1, input).expect("the temporary folder can be written");
-    let store = Store::builder()
+    let store = forebear::builder()
         .max_payload_bytes(LINE_BYTES_MAX)
         .open_on(Arc::new(SimulatedDisk::new()))
         .expect("an empty disk");

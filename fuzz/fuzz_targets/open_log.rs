@@ -90,7 +90,7 @@ fn batch(block: u32) -> Batch {
 }
 
 fn open(disk: &SimulatedDisk) -> Result<Store> {
-    Store::builder().open_on(Arc::new(disk.clone()))
+    forebear::builder().open_on(Arc::new(disk.clone()))
 }
 
 /// The log after as many changes as the input has, five bytes each.

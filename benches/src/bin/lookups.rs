@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use forebear::{Batch, Durability, Event, EventId, Reader, Store};
+use forebear::{Batch, Durability, Event, EventId, Store};
 use forebear_benches::data::Random;
 
 /// How lookups, opening and rotation fare with many small segments
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn open(path: &Path, events: u32) -> forebear::Result<Store> {
-    Store::builder().segment_events(events).durability(Durability::Flush).open(path)
+    forebear::builder().segment_events(events).durability(Durability::Flush).open(path)
 }
 
 /// Appends a segment's events. Each is caused by the one before, and every tenth by
@@ -74,7 +74,7 @@ fn measure(path: &Path, options: &Options, made: &mut u64) -> Result<String, Box
     let begun = Instant::now();
     let store = open(path, options.events)?;
     let opened = begun.elapsed();
-    let reader = Reader::open(path)?;
+    let reader = forebear::read(path)?;
     let (mut rotated, mut refreshed) = (Vec::new(), Vec::new());
     for _ in 0..ROTATIONS {
         let begun = Instant::now();
@@ -96,7 +96,7 @@ fn measure(path: &Path, options: &Options, made: &mut u64) -> Result<String, Box
     }
     store.close()?;
     let begun = Instant::now();
-    let reader = Reader::open(path)?;
+    let reader = forebear::read(path)?;
     let opened_to_read = begun.elapsed();
     let snapshot = reader.snapshot()?;
     // Where the machine has not read a segment before, that is what is measured.

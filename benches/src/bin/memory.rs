@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use forebear::{Batch, Durability, Event, EventId, Store};
+use forebear::{Batch, Durability, Event, EventId};
 use forebear_benches::process::anonymous_bytes;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn build(folder: &std::path::Path, events: usize, own_values: usize) -> forebear::Result<()> {
-    let store = Store::builder().durability(Durability::Flush).open(folder.join("store"))?;
+    let store = forebear::builder().durability(Durability::Flush).open(folder.join("store"))?;
     let mut parent: Option<EventId> = None;
     let mut batch = Batch::new();
     for number in 0..events {
@@ -54,7 +54,7 @@ fn build(folder: &std::path::Path, events: usize, own_values: usize) -> forebear
 fn open(folder: &std::path::Path, events: usize) -> Result<(), Box<dyn Error>> {
     let before = anonymous_bytes()?;
     let start = Instant::now();
-    let store = Store::open(folder.join("store"))?;
+    let store = forebear::open(folder.join("store"))?;
     let took = start.elapsed();
     let bytes = anonymous_bytes()?.saturating_sub(before);
     println!(

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use forebear::Durability;
 use forebear::ingest::{IngestOptions, import as import_into};
-use forebear::{Durability, Store};
 
 use crate::import::Result;
 use crate::process;
@@ -12,7 +12,7 @@ use crate::process;
 /// Imports everything and closes the store: how many rows, and the most memory that
 /// was no file's.
 pub(crate) fn import(source: &Path, folder: &Path) -> Result<(u64, u64)> {
-    let store = Store::builder().durability(Durability::Flush).open(folder.join("forebear"))?;
+    let store = forebear::builder().durability(Durability::Flush).open(folder.join("forebear"))?;
     let options = IngestOptions::new([source]).format("claude-code");
     let (mut most, mut told) = (0, 0);
     let report = import_into(&store, &options, |progress| {

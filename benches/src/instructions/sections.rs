@@ -112,7 +112,7 @@ impl Section {
 
 /// A store that seals in the writer, so that no count depends on when a thread runs.
 fn open(folder: &Path) -> forebear::Result<Store> {
-    Store::builder()
+    forebear::builder()
         .durability(Durability::Flush)
         .seal_in_background(false)
         .open(folder.join("events.forebear"))

@@ -22,7 +22,7 @@ pub(crate) struct Reading(Reader);
 
 impl Reading {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        Reader::open(folder).map(Self)
+        forebear::read(folder).map(Self)
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot> {
@@ -56,7 +56,7 @@ pub(crate) fn drop_oldest(store: &Store) -> Result<bool> {
 }
 
 fn builder(segment_events: u32) -> StoreBuilder {
-    Store::builder()
+    forebear::builder()
         .durability(Durability::Flush)
         .segment_events(segment_events)
         .segment_bytes(SEGMENT_BYTES)

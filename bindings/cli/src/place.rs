@@ -5,11 +5,9 @@ use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use forebear::ingest::HookDecoder;
 use forebear::{
     EventId, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, StoreBuilder, Ticket,
     Warning,
@@ -109,7 +107,7 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
     {
         note(&format!("forebear: what waits in the spool can't be taken in: {error:#}"));
     }
-    let reader = Reader::open(existing(global)?)?;
+    let reader = forebear::read(existing(global)?)?;
     report_warnings(&reader, 0);
     Ok(reader)
 }
@@ -263,7 +261,7 @@ fn holds_store(path: &Path) -> bool {
 
 /// How the program opens stores: with a decoder for all that it hands in itself.
 fn builder() -> StoreBuilder {
-    Store::builder().decoder(HookDecoder::NAME, Arc::new(HookDecoder))
+    forebear::builder()
 }
 
 fn open(path: &Path) -> Result<Store, Failure> {

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Place, ids};
-use forebear::{Event, Retention, Store};
+use forebear::{Event, Retention};
 
 #[test]
 fn commands_read_a_store_that_is_open_for_writing() {
     let place = Place::with_three_events();
-    let store = Store::open(place.store()).expect("opens");
+    let store = forebear::open(place.store()).expect("opens");
     store.append(Event::new("late").id("late").parent("failure")).expect("appends");
     assert_eq!(ids(&place.json(&["chain", "late"])), ["late", "failure", "call", "ask"]);
     for command in [
@@ -45,7 +45,7 @@ fn commands_read_a_store_that_is_open_for_writing() {
 #[test]
 fn commands_answer_while_segments_expire_under_them() {
     let place = Place::new();
-    let store = Store::builder().segment_events(20).open(place.store()).expect("opens");
+    let store = forebear::builder().segment_events(20).open(place.store()).expect("opens");
     let event = |n: u64| {
         let event = Event::new("step").id(format!("event {n}")).payload(vec![b'x'; 400]);
         event.parent(format!("event {}", n.saturating_sub(1)))
@@ -112,7 +112,7 @@ fn tail_shows_what_is_stored_from_where_it_is_told() {
 #[test]
 fn tail_follows_and_ends_cleanly() {
     let place = Place::with_three_events();
-    let store = Store::open(place.store()).expect("opens");
+    let store = forebear::open(place.store()).expect("opens");
     let mut tail = place
         .command(&["tail", "-f", "--json", "--from", "3"])
         .stdout(Stdio::piped())
@@ -141,7 +141,7 @@ fn tail_follows_and_ends_cleanly() {
 #[test]
 fn tail_follows_what_a_filter_takes_and_if_durable_what_is_on_disk() {
     let place = Place::with_three_events();
-    let store = Store::open(place.store()).expect("opens");
+    let store = forebear::open(place.store()).expect("opens");
     let mut tail = place
         .command(&["tail", "-f", "--json", "--errors", "--durable", "--from", "start"])
         .stdout(Stdio::piped())

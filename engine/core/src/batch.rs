@@ -11,10 +11,6 @@ use crate::base::link::{Link, Linked};
 use crate::base::options::{Durability, WhenFull};
 use crate::base::state::KindId;
 use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
-use crate::sessions::patch::SessionPatch;
-use crate::sessions::relationship::{self, Relationship};
-use crate::sessions::state_kinds::{RELATIONSHIP, SESSION};
-use crate::sessions::value;
 use crate::state::checkpoint::Checkpoint;
 
 /// Events, links, quarantined input and checkpoints that are written as one: after a crash
@@ -30,9 +26,9 @@ use crate::state::checkpoint::Checkpoint;
 /// let store = Store::in_memory()?;
 /// let written = store.write(
 ///     Batch::new()
-///         .event(Event::new("tool_use").id("call"))
-///         .event(Event::new("user_message").id("agent"))
-///         .link(Link::new("agent", "call", LinkKind::Spawned))
+///         .event(Event::new("request").id("call"))
+///         .event(Event::new("job").id("job"))
+///         .link(Link::new("job", "call", LinkKind::Spawned))
 ///         .durability(Durability::Flush),
 /// )?;
 /// assert_eq!(written.events.len(), 2);
@@ -97,7 +93,7 @@ impl Batch {
     /// use forebear::{Batch, Link, LinkKind, Linked, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// let link = Link::new("agent", "call", LinkKind::Spawned);
+    /// let link = Link::new("job", "call", LinkKind::Spawned);
     /// let written = store.write(Batch::new().link(link.clone()).link(link))?;
     /// assert_eq!(written.links, [Linked::Accepted, Linked::Repeat]);
     /// # Ok::<(), forebear::Error>(())
@@ -167,54 +163,6 @@ impl Batch {
     pub fn refuse(mut self, error: Error) -> Self {
         self.refused = Some(error);
         self
-    }
-
-    /// Adds what is said of a session.
-    ///
-    /// ```
-    /// use forebear::{Batch, Event, SessionPatch, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// let batch = Batch::from(Event::new("start").session("s"));
-    /// store.write(batch.session(SessionPatch::new("s").project("forebear")))?;
-    /// let session = store.snapshot().session("s")?.expect("it has events");
-    /// assert_eq!(session.project.as_deref(), Some("forebear"));
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn session(self, patch: SessionPatch) -> Self {
-        let relationship = patch.relationship();
-        let batch = match patch.fields().and_then(value::of_patch) {
-            Ok(value) => self.state(SESSION, patch.id, value),
-            Err(error) => return self.refuse(error),
-        };
-        match relationship {
-            Some(relationship) => batch.relate(relationship),
-            None => batch,
-        }
-    }
-
-    /// Adds how two sessions belong together.
-    ///
-    /// ```
-    /// use forebear::{Batch, Relationship, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.write(Batch::new().relate(Relationship::new("a", "b")))?;
-    /// assert_eq!(store.snapshot().session_parents("b", None)?.items[0].parent, "a");
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "a batch takes what it is given")]
-    pub fn relate(self, relationship: Relationship) -> Self {
-        match relationship.fields().and_then(value::object) {
-            Ok(value) => {
-                let keys = relationship::keys(&relationship.parent, &relationship.child);
-                keys.into_iter()
-                    .fold(self, |batch, key| batch.state(RELATIONSHIP, key, value.clone()))
-            }
-            Err(error) => self.refuse(error),
-        }
     }
 
     /// Sets what the acknowledgement means, for this batch only.
@@ -357,8 +305,8 @@ impl FromIterator<Event> for Batch {
 /// let store = Store::in_memory()?;
 /// let written = store.write(
 ///     Batch::new()
-///         .event(Event::new("user_message").id("agent"))
-///         .link(Link::new("agent", "call", LinkKind::Spawned)),
+///         .event(Event::new("job").id("job"))
+///         .link(Link::new("job", "call", LinkKind::Spawned)),
 /// )?;
 /// assert_eq!(written.events[0].status, AppendStatus::New);
 /// assert_eq!(written.links[0], Linked::Accepted);

@@ -35,7 +35,6 @@ mod reader;
 mod rebuild;
 mod seal;
 mod segment;
-mod sessions;
 mod shared;
 mod snapshot;
 mod spool;
@@ -53,6 +52,7 @@ mod view;
 mod writer;
 
 pub use backup::Backup;
+pub use base::codec;
 pub use base::count_by::CountBy;
 pub use base::detail::Detail;
 pub use base::error::{Error, ErrorKind, Result};
@@ -80,19 +80,6 @@ pub use query::segments::{SegmentInfo, SegmentState};
 pub use query::stats::Stats;
 pub use reader::{Reader, ReaderBuilder};
 pub use rebuild::Rebuilt;
-pub use sessions::filter::SessionFilter;
-pub use sessions::integrity::{SessionCorrelation, SessionProblem};
-pub use sessions::kinds::{
-    DelegationType, RelationshipType, SessionStatus, SessionType, SpawnReason,
-};
-pub use sessions::patch::SessionPatch;
-pub use sessions::relationship::{Relationship, StoredRelationship};
-pub use sessions::session::{Liveness, Session};
-pub use sessions::timeline::TimelineEntry;
-pub use sessions::tree::{
-    SessionMetrics, SessionNode, SessionPlace, SessionTotal, SessionTreeOptions,
-};
-pub use sessions::waves::Wave;
 pub use snapshot::Snapshot;
 pub use spool_client::{Spool, Ticket};
 pub use state::checkpoint::Checkpoint;

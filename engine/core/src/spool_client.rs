@@ -124,7 +124,7 @@ impl Spool {
 
     fn on(storage: &dyn Storage, builder: StoreBuilder) -> Result<Self> {
         let (store, folder) = (storage.path().map(Path::to_owned), Folder::open(storage)?);
-        let kinds = Kinds::new(&[], &builder.kinds())?;
+        let kinds = Kinds::new(&[], builder.kinds())?;
         Ok(Self(Arc::new(Inner { folder, store, builder, kinds })))
     }
 

@@ -28,8 +28,6 @@ use crate::opening;
 use crate::query::filter::Filter;
 use crate::rebuild::{self, Rebuilt};
 use crate::segment::segments::Segments;
-use crate::sessions::patch::SessionPatch;
-use crate::sessions::relationship::Relationship;
 use crate::shared::{Failures, Shared};
 use crate::snapshot::Snapshot;
 use crate::spool;
@@ -198,20 +196,6 @@ impl Store {
     ) -> Result<Linked> {
         let mut written = self.write(Link::new(child, parent, kind))?;
         written.links.pop().ok_or_else(Error::closed)
-    }
-
-    /// Says something of a session; what is not said stays as it is.
-    ///
-    /// An example is at [`SessionPatch`].
-    pub fn upsert_session(&self, patch: SessionPatch) -> Result<()> {
-        self.write(Batch::new().session(patch)).map(drop)
-    }
-
-    /// Says how two sessions belong together; said again, it is changed.
-    ///
-    /// An example is at [`Relationship`].
-    pub fn relate(&self, relationship: Relationship) -> Result<()> {
-        self.write(Batch::new().relate(relationship)).map(drop)
     }
 
     /// Writes a batch and waits until it is as durable as it asks for.

@@ -13,7 +13,7 @@ fn main() -> Result<()> {
         || std::env::temp_dir().join(format!("forebear-service-{}", std::process::id())),
         PathBuf::from,
     );
-    let store = match Store::builder().when_full(WhenFull::Return).open(&folder) {
+    let store = match forebear::builder().when_full(WhenFull::Return).open(&folder) {
         Ok(store) => store,
         // The message names the process that has it.
         Err(error) if error.is_locked() => {

@@ -9,7 +9,7 @@ use forebear::ingest::{
     Adapter, Confidence, Follower, IngestOptions, Parsed, Parser, Registry, SourceFile, Unit,
     import,
 };
-use forebear::{ChainOptions, Event, Store};
+use forebear::{ChainOptions, Event};
 
 /// Logs of the job runner: `id=3 cause=2 job=build kind=step ms=1700000000000 text…`.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
          not a line of ours\n",
     )?;
 
-    let store = Store::in_memory()?;
+    let store = forebear::in_memory()?;
     // All formats that forebear knows, and ours before them.
     let options = IngestOptions::new([folder.path()]).formats(Registry::default().with(JobLog));
     let report = import(&store, &options, |_| ControlFlow::Continue(()))?;

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use forebear::{Durability, Event, EventId, Filter, Result, Store};
+use forebear::{Durability, Event, EventId, Filter, Result};
 
 fn main() -> Result<()> {
-    let store = Store::builder().durability(Durability::Flush).open(folder())?;
+    let store = forebear::builder().durability(Durability::Flush).open(folder())?;
     let request = store.append(Event::new("user_message").instance("main"))?.id;
 
     let workers: Vec<_> = (0..4)

@@ -2,10 +2,10 @@
 //!
 //! `cargo run --example walk_chain`
 
-use forebear::{ChainOptions, CommonCause, Event, LinkKind, Store};
+use forebear::{ChainOptions, CommonCause, Event, LinkKind};
 
 fn main() -> forebear::Result<()> {
-    let store = Store::in_memory()?;
+    let store = forebear::in_memory()?;
     // Events can arrive in any order: here the failure comes first.
     store.append_batch([
         Event::new("error").id("failure").parent("compile"),

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the paths that documents name begin.
-const ROOTS: [&str; 6] = [
+const ROOTS: [&str; 8] = [
     "",
     "engine/core/src",
     "engine/core/tests",
+    "engine/sessions/src",
+    "engine/sessions/tests",
     "engine/ingest/src",
     "engine/ingest/tests",
     "bindings/cli/tests",

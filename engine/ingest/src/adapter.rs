@@ -20,7 +20,7 @@ use crate::parsed::Parsed;
 /// use forebear::ingest::{
 ///     Adapter, Confidence, IngestOptions, Parsed, Parser, Registry, SourceFile, Unit, import,
 /// };
-/// use forebear::{Event, EventId, Store};
+/// use forebear::{Event, EventId};
 ///
 /// /// Logs of a build: `LEVEL TARGET: TEXT`, each line caused by the one before.
 /// #[derive(Debug)]
@@ -82,7 +82,7 @@ use crate::parsed::Parsed;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// std::fs::write(folder.path().join("42.log"), "INFO engine: compiles\nERROR engine: no such type\n")
 ///     .expect("writes");
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// let options = IngestOptions::new([folder.path()]).formats(Registry::default().with(BuildLog));
 /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!(report.without_id, 2);

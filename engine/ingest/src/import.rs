@@ -36,7 +36,7 @@ use crate::target::Target;
 /// use std::ops::ControlFlow;
 /// use forebear::{Store, ingest};
 ///
-/// let store = Store::open("events.forebear")?;
+/// let store = forebear::open("events.forebear")?;
 /// let options = ingest::IngestOptions::new(["/home/me/.claude/projects"]);
 /// let report = ingest::import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// println!("{} events, {} files unchanged", report.events, report.unchanged_files);
@@ -71,9 +71,9 @@ pub fn import(
 /// # let path = folder.path().join("events.forebear");
 /// # let file = folder.path().join("session.jsonl");
 /// # std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
-/// let store = Store::open(&path)?; // Mostly in another process.
+/// let store = forebear::open(&path)?; // Mostly in another process.
 /// let options = IngestOptions::new([&file]);
-/// let report = import_through(&Spool::open(&path)?, &options, |_| ControlFlow::Continue(()))?;
+/// let report = import_through(&forebear::spool(&path)?, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!(report.handed_in.map(|handed_in| handed_in.events), Some(1));
 /// assert!(store.snapshot().contains("a")?);
 /// # Ok::<(), forebear::Error>(())

@@ -37,6 +37,10 @@ mod registry;
 mod report;
 mod target;
 
+use std::sync::Arc;
+
+use forebear_core::Decoder;
+
 pub use adapter::{Adapter, Confidence, Linker, Parser, SourceFile, Unit};
 pub use follow::{FilePosition, FollowStatus, Follower, Polled, StopHandle};
 #[cfg(feature = "ndjson")]
@@ -48,3 +52,12 @@ pub use options::IngestOptions;
 pub use parsed::Parsed;
 pub use registry::Registry;
 pub use report::{HandedIn, ImportProgress, ImportReport};
+
+/// What decodes the foreign contents of a spool, by the names to give it to a
+/// [`StoreBuilder`](forebear_core::StoreBuilder::decoder) under. `forebear::builder` does.
+pub fn decoders() -> Vec<(&'static str, Arc<dyn Decoder>)> {
+    vec![
+        #[cfg(feature = "hook")]
+        (HookDecoder::NAME, Arc::new(HookDecoder) as Arc<dyn Decoder>),
+    ]
+}

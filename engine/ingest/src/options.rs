@@ -51,7 +51,7 @@ impl IngestOptions {
     /// use std::ops::ControlFlow;
     /// use forebear::ingest::{Follower, IngestOptions, import};
     ///
-    /// # let store = forebear::Store::in_memory()?;
+    /// # let store = forebear::in_memory()?;
     /// let options = IngestOptions::new(["/not/there/yet.jsonl"]);
     /// assert!(import(&store, &options, |_| ControlFlow::Continue(())).is_err());
     /// assert_eq!(Follower::new(&store, options)?.poll_once()?.events, 0);
@@ -91,7 +91,7 @@ impl IngestOptions {
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// # let file = folder.path().join("log.jsonl");
     /// std::fs::write(&file, "{\"id\":\"a\"}\n{\"id\":\"b\",\"caused_by\":\"a\"}\n").expect("writes");
-    /// let store = forebear::Store::in_memory()?;
+    /// let store = forebear::in_memory()?;
     /// let options = IngestOptions::new([&file]).format("ndjson");
     /// import(&store, &options, |_| ControlFlow::Continue(()))?;
     /// assert_eq!(store.snapshot().root("b")?, Some("a".into()));
@@ -130,7 +130,7 @@ impl IngestOptions {
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// # let file = folder.path().join("log.jsonl");
     /// std::fs::write(&file, "{\"key\":\"a\"}\n{\"key\":\"b\",\"why\":{\"key\":\"a\"}}\n").expect("writes");
-    /// let store = forebear::Store::in_memory()?;
+    /// let store = forebear::in_memory()?;
     /// let mapping: Mapping = r#"{"id": "key", "parent": "why.key"}"#.parse()?;
     /// let options = IngestOptions::new([&file]).mapping(mapping);
     /// import(&store, &options, |_| ControlFlow::Continue(()))?;
@@ -160,7 +160,7 @@ impl IngestOptions {
     /// use std::ops::ControlFlow;
     /// use forebear::ingest::{IngestOptions, import};
     ///
-    /// # let store = forebear::Store::in_memory()?;
+    /// # let store = forebear::in_memory()?;
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// # let file = folder.path().join("session.jsonl");
     /// std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
@@ -193,7 +193,7 @@ impl IngestOptions {
     /// use std::time::Duration;
     /// use forebear::ingest::{Follower, IngestOptions};
     ///
-    /// # let store = forebear::Store::in_memory()?;
+    /// # let store = forebear::in_memory()?;
     /// let options = IngestOptions::new(["/home/me/.claude/projects"]).poll_every(Duration::ZERO);
     /// assert!(Follower::new(&store, options).is_err_and(|error| error.is_invalid()));
     /// # Ok::<(), forebear::Error>(())

@@ -1,6 +1,7 @@
 //! What a record of a file stands for.
 
-use forebear_core::{Batch, Event, Link, Relationship, SessionPatch};
+use forebear_core::{Batch, Event, Link};
+use forebear_sessions::{Relationship, SessionBatch, SessionPatch};
 
 /// What a record of a file stands for: mostly one event, and what is said with it.
 ///

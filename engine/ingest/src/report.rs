@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// use std::ops::ControlFlow;
 /// use forebear::ingest::{IngestOptions, ImportProgress, import};
 ///
-/// # let store = forebear::Store::in_memory()?;
+/// # let store = forebear::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let file = folder.path().join("session.jsonl");
 /// # std::fs::write(&file, "{\"type\":\"summary\"}\n").expect("writes");
@@ -37,13 +37,12 @@ pub struct ImportProgress {
 ///
 /// ```
 /// use std::ops::ControlFlow;
-/// use forebear::Store;
 /// use forebear::ingest::{IngestOptions, import};
 ///
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let file = folder.path().join("session.jsonl");
 /// std::fs::write(&file, "{\"uuid\":\"a\",\"type\":\"user\"}\nnot an object\n").expect("writes");
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// let options = IngestOptions::new([&file]);
 /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!((report.lines, report.events, report.bad_lines), (2, 1, 1));

@@ -364,7 +364,7 @@ fn following_5000_files_of_which_5_move_takes_little() {
     // At rest, as most files are: one that is read right after it was written is read
     // once more later on, since a second change might not show.
     thread::sleep(Duration::from_secs(3));
-    let store = Store::open(folder.path().join("events.forebear")).unwrap();
+    let store = forebear::open(folder.path().join("events.forebear")).unwrap();
     let mut follower =
         Follower::new(&store, IngestOptions::new([folder.path().join("p")])).unwrap();
     let stop = follower.stop_handle();
@@ -415,7 +415,7 @@ impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("p")).unwrap();
-        Self { folder, store: Store::in_memory().unwrap() }
+        Self { folder, store: forebear::in_memory().unwrap() }
     }
 
     fn file(&self) -> PathBuf {

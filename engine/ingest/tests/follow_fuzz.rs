@@ -64,7 +64,7 @@ impl Game {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("sub")).unwrap();
         let disk = SimulatedDisk::new();
-        let store = Store::builder().open_on(Arc::new(disk.clone())).unwrap();
+        let store = forebear::builder().open_on(Arc::new(disk.clone())).unwrap();
         let follower = Follower::new(&store, IngestOptions::new([folder.path()])).unwrap();
         Self {
             random: Random::new(seed),
@@ -120,11 +120,12 @@ impl Game {
             self.disk = self.disk.kill();
         } else {
             self.follower =
-                Follower::new(&Store::in_memory().unwrap(), IngestOptions::new([""; 0])).unwrap();
-            let store = std::mem::replace(&mut self.store, Store::in_memory().unwrap());
+                Follower::new(&forebear::in_memory().unwrap(), IngestOptions::new([""; 0]))
+                    .unwrap();
+            let store = std::mem::replace(&mut self.store, forebear::in_memory().unwrap());
             store.close().unwrap();
         }
-        self.store = Store::builder().open_on(Arc::new(self.disk.clone())).unwrap();
+        self.store = forebear::builder().open_on(Arc::new(self.disk.clone())).unwrap();
         self.follower =
             Follower::new(&self.store, IngestOptions::new([self.folder.path()])).unwrap();
     }

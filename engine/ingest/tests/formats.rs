@@ -36,7 +36,7 @@ fn lines_of_json_are_what_their_fields_say_in_any_order() {
     }
     for order in orders(&lines) {
         let folder = files(&[("log.ndjson", &order)]);
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         assert_eq!(imported(&store, &folder).events, 400);
         assert_eq!(imported(&store, &folder).repeats, 400);
         let found = rows(&store).into_iter().map(|row| {
@@ -60,7 +60,7 @@ fn a_mapping_says_which_field_is_what() {
         "kind":["what"],"labels":{"service":"svc.name"}}"#
         .parse()
         .unwrap();
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let options = IngestOptions::new([folder.path()]).mapping(mapping);
     import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
     let found = rows(&store);
@@ -73,7 +73,7 @@ fn a_mapping_says_which_field_is_what() {
 #[test]
 fn equal_lines_without_an_id_are_all_kept_once() {
     let folder = files(&[("log.jsonl", "{\"kind\":\"tick\",\"ts\":1}\n".repeat(5).as_str())]);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     assert_eq!(imported(&store, &folder).without_id, 5);
     imported(&store, &folder);
     assert_eq!(count(&store.snapshot(), &Filter::new()), 5);
@@ -106,7 +106,7 @@ fn rollouts_are_chained_and_outputs_hang_on_their_calls() {
         (OLD_ROLLOUT, "c3c4b301-27c8-4c70-b6e4-46b99fdf0236"),
     ] {
         let folder = files(&[("rollout-2026-03-01T10-00-00-x.jsonl", text)]);
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let report = imported(&store, &folder);
         let lines: Vec<Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -149,7 +149,7 @@ fn rollouts_are_chained_and_outputs_hang_on_their_calls() {
 #[test]
 fn rollouts_say_their_kinds_models_and_failures() {
     let folder = files(&[("rollout-x.jsonl", ROLLOUT)]);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     imported(&store, &folder);
     let snapshot = store.snapshot();
     let kinds = snapshot.count_by(&CountBy::Kind, &Filter::new()).unwrap();
@@ -195,7 +195,7 @@ fn copilot_logs_keep_their_ids_and_parents_in_any_order() {
     let lines: Vec<String> = COPILOT.lines().map(str::to_owned).collect();
     for order in orders(&lines) {
         let folder = files(&[("session-state/s-1/events.jsonl", &order)]);
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         assert_eq!(imported(&store, &folder).events, 7);
         assert_eq!(imported(&store, &folder).repeats, 7);
         for (row, line) in rows(&store).iter().zip(&lines) {
@@ -276,12 +276,12 @@ const HOOKS: &[(&str, Option<usize>)] = &[
 fn hooks_hang_on_their_calls_and_on_what_came_before() {
     let text = hook_lines();
     let folder = files(&[("hooks.jsonl", &text)]);
-    let of_file = Store::in_memory().unwrap();
+    let of_file = forebear::in_memory().unwrap();
     assert_eq!(imported(&of_file, &folder).without_id as usize, HOOKS.len());
     imported(&of_file, &folder);
     check_hooks(&of_file);
 
-    let one_by_one = Store::in_memory().unwrap();
+    let one_by_one = forebear::in_memory().unwrap();
     for ((payload, _), time_ns) in HOOKS.iter().zip(0..) {
         append_hook(&one_by_one, payload, time_ns).unwrap();
     }
@@ -316,7 +316,7 @@ fn check_hooks(store: &Store) {
 
 #[test]
 fn what_is_no_hook_is_refused_and_says_why() {
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     for payload in ["", "[]", "{\"session_id\":\"s\"", "{\"hook_event_name\":\"Stop\"}", "7"] {
         let error = append_hook(&store, payload, 0).unwrap_err();
         assert!(error.is_invalid() && error.to_string().contains("hook"), "{payload}: {error}");
@@ -345,7 +345,7 @@ fn the_events_of_a_task_are_found_as_source_and_as_target() {
         (".engram/edges.jsonl", EDGES),
         (".engram/events.jsonl", EVENTS),
     ]);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let report = imported(&store, &folder);
     assert_eq!((report.events, report.versions), (9, 2));
     let again = imported(&store, &folder);
@@ -401,13 +401,13 @@ fn files_of_all_formats_come_in_together_each_as_its_own() {
         ("hooks.jsonl", &hooks),
         ("other.ndjson", "{\"id\":\"n1\"}\n{\"id\":\"n2\",\"parent\":\"n1\"}\n"),
     ];
-    let together = Store::in_memory().unwrap();
+    let together = forebear::in_memory().unwrap();
     let report = imported(&together, &files(&all));
     assert_eq!(report.bad_lines, 0);
     let lines: usize = all.iter().map(|(_, text)| text.lines().count()).sum();
     assert_eq!((report.events + report.without_id) as usize, lines);
 
-    let alone = Store::in_memory().unwrap();
+    let alone = forebear::in_memory().unwrap();
     for file in all.iter().rev() {
         imported(&alone, &files(&[*file]));
     }
@@ -425,7 +425,7 @@ fn a_document_is_refused_whole_and_not_line_by_line() {
     let array = json!([{"uuid": "a"}, {"uuid": "b"}]).to_string();
     for text in [&pretty, &object, &array, &pretty.repeat(20_000)] {
         let folder = files(&[("whole.jsonl", text), ("lines.jsonl", "{\"uuid\":\"c\"}\n")]);
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let report = imported_with(&store, IngestOptions::new([folder.path()]));
         assert_eq!((report.events, report.bad_lines), (1, 0));
         let [(path, reason)] = &report.failed_files[..] else { panic!("one failed file") };
@@ -433,7 +433,7 @@ fn a_document_is_refused_whole_and_not_line_by_line() {
     }
     // Told to, it is read line by line all the same.
     let folder = files(&[("whole.jsonl", &object)]);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let options = IngestOptions::new([folder.path()]).format("claude-code");
     let report = imported_with(&store, options);
     assert_eq!(report.bad_lines as usize, object.lines().count());
@@ -461,14 +461,14 @@ fn files_are_followed_as_they_are_imported() {
 fn check_followed(name: &str, text: &str, set: impl Fn(IngestOptions) -> IngestOptions) {
     // By the folder's name too, where lines name no session.
     let folder = files(&[(name, text)]);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     imported_with(&store, set(IngestOptions::new([folder.path()])));
     let expected = rows(&store);
     assert!(expected.len() > 5);
     for anew in [false, true] {
         let file = folder.path().join(name);
         fs::remove_file(&file).unwrap();
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let begin = || Follower::new(&store, set(IngestOptions::new([folder.path()]))).unwrap();
         let mut follower = begin();
         for part in text.as_bytes().chunks(text.len() / 9 + 1) {

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use forebear::ingest::append_hook;
 use forebear::{
-    CountBy, Filter, RelationshipType, SessionFilter, SessionStatus, SessionType, Snapshot,
-    SpawnReason, Store, Tokens,
+    CountBy, Filter, RelationshipType, SessionFilter, SessionReads, SessionStatus, SessionType,
+    SessionWrites, Snapshot, SpawnReason, Tokens,
 };
 use serde_json::{Value, json};
 
@@ -133,14 +133,14 @@ fn tasks_are_sessions_and_edges_relationships() {
         let folder = Folder::new(seed);
         let texts = folder.texts();
         let texts = texts.each_ref().map(|(name, text)| (*name, text.as_str()));
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let together = files(&texts);
         imported(&store, &together);
         check_tasks(&store.snapshot(), &folder);
         // The same again, and each file by itself, the last first.
         imported(&store, &together);
         check_tasks(&store.snapshot(), &folder);
-        let alone = Store::in_memory().unwrap();
+        let alone = forebear::in_memory().unwrap();
         for text in texts.into_iter().rev() {
             imported(&alone, &files(&[text]));
         }
@@ -222,7 +222,7 @@ fn what_can_not_be_metadata_or_a_session_is_an_event_all_the_same() {
         json!({"from_id": "eg-1", "to_id": "eg-1", "kind": "unheard of"}),
     ];
     let text = joined(&lines);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let report = imported(&store, &files(&[(".engram/items.jsonl", &text)]));
     // An edge that names no task is an event as any other, and has no id.
     assert_eq!((report.events, report.without_id, report.bad_lines), (3, 1, 0));
@@ -246,7 +246,7 @@ fn hook(name: &str, more: &str) -> String {
 
 #[test]
 fn hooks_say_how_a_session_and_its_agents_are_doing() {
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let agent = r#","agent_id":"a","agent_type":"explore""#;
     let session = |name: &str| store.snapshot().session(name).unwrap().unwrap();
     let says = |time_ns: i64, name: &str, more: &str| {
@@ -293,7 +293,7 @@ fn hooks_of_a_file_say_the_same_but_no_times_that_are_made_up() {
         hook("SessionEnd", r#","reason":"clear","timestamp":"1970-01-02T00:00:00Z""#),
     ];
     let text = joined(&lines);
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let folder = files(&[("hooks.jsonl", &text)]);
     for _ in 0..2 {
         imported(&store, &folder);
@@ -312,7 +312,7 @@ fn every_session_of_a_format_says_whose_it_is() {
                   {\"type\":\"user\",\"uuid\":\"u2\",\"sessionId\":\"c\",\"agentId\":\"a\"}\n\
                   {\"type\":\"user\",\"uuid\":\"u3\",\"sessionId\":\"d\"}\n";
     let copilot = "{\"type\":\"session.start\",\"data\":{\"sessionId\":\"p\"},\"id\":\"e1\",\"parentId\":null}\n";
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let folder = files(&[
         ("c.jsonl", claude),
         ("p/events.jsonl", copilot),
@@ -369,7 +369,7 @@ fn rollout(session: &str, more: &str, turns: &[[u64; 3]]) -> String {
 #[test]
 fn the_tokens_of_rollouts_are_those_of_their_turns() {
     let turns = [[1000, 400, 50], [1000, 400, 50], [3000, 0, 7]];
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let folder = files(&[("rollout-a.jsonl", &rollout("a", "", &turns))]);
     for _ in 0..2 {
         imported(&store, &folder);
@@ -388,7 +388,7 @@ fn rollouts_say_which_session_they_come_from() {
         ("rollout-c.jsonl", rollout("c", r#","forked_from_id":"a""#, &[]) + &rollout("a", "", &[])),
         ("rollout-d.jsonl", rollout("d", r#","parent_thread_id":"b","forked_from_id":"a""#, &[])),
     ];
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     imported(&store, &files(&all.each_ref().map(|(name, text)| (*name, text.as_str()))));
     let snapshot = store.snapshot();
     for (id, session_type, parent) in [

@@ -47,14 +47,14 @@ fn what_is_handed_in_is_what_is_imported() {
     let all = place.hand_in(&place.options().again(true)).unwrap();
     assert_eq!(all.handed_in.unwrap().events, handed_in.events);
     assert_eq!(found(&holder), place.expected(), "they are repeats");
-    assert_eq!(Spool::open(&place.store).unwrap().waiting().unwrap(), 0);
+    assert_eq!(forebear::spool(&place.store).unwrap().waiting().unwrap(), 0);
 }
 
 #[test]
 fn an_import_goes_on_by_itself_once_the_holder_has_ended() {
     let place = Place::new();
     let mut holder = Some(place.open());
-    let spool = Spool::open(&place.store).unwrap();
+    let spool = forebear::spool(&place.store).unwrap();
     let report = import_through(&spool, &place.options(), |progress: &ImportProgress| {
         if progress.events > 0 {
             drop(holder.take());
@@ -78,7 +78,7 @@ fn an_import_goes_on_by_itself_once_the_holder_has_ended() {
 fn one_that_was_stopped_is_gone_on_with() {
     let place = Place::new();
     let holder = place.open();
-    let spool = Spool::open(&place.store).unwrap();
+    let spool = forebear::spool(&place.store).unwrap();
     let report = import_through(&spool, &place.options(), |progress: &ImportProgress| {
         if progress.files > 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
@@ -100,7 +100,8 @@ fn no_position_gets_past_a_batch_that_is_refused() {
     lines.push('\n');
     fs::write(file, lines).unwrap();
     place.age();
-    let holder = Store::builder().max_payload_bytes(4 * PAYLOAD_BYTES).open(&place.store).unwrap();
+    let holder =
+        forebear::builder().max_payload_bytes(4 * PAYLOAD_BYTES).open(&place.store).unwrap();
     let error = place.hand_in(&place.options()).unwrap_err();
     assert!(error.is_invalid() && error.to_string().contains("refused"), "{error}");
     holder.close().unwrap();
@@ -201,16 +202,16 @@ impl Place {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.store).unwrap()
+        forebear::open(&self.store).unwrap()
     }
 
     fn hand_in(&self, options: &IngestOptions) -> forebear::Result<ImportReport> {
-        let spool = Spool::open(&self.store).unwrap();
+        let spool = forebear::spool(&self.store).unwrap();
         import_through(&spool, options, |_| ControlFlow::Continue(()))
     }
 
     fn imported(&self) -> (Store, ImportReport) {
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let report = import(&store, &self.options(), |_| ControlFlow::Continue(())).unwrap();
         (store, report)
     }

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use forebear::Store;
 use forebear::ingest::{IngestOptions, import};
 
 #[test]
@@ -45,7 +44,7 @@ fn a_file_of_120_mb_takes_less_than_100_mb_of_memory() {
 }
 
 fn import_and_measure(file: &Path) {
-    let store = Store::open(file.with_extension("forebear")).unwrap();
+    let store = forebear::open(file.with_extension("forebear")).unwrap();
     let begin = Instant::now();
     let report =
         import(&store, &IngestOptions::new([file]), |_| ControlFlow::Continue(())).unwrap();

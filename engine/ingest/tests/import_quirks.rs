@@ -182,7 +182,7 @@ fn a_line_over_the_limit_is_kept_by_its_place_alone() {
     let file = folder.path().join("5e55.jsonl");
     let long = format!("{{\"uuid\":\"b\",\"x\":\"{}\"}}", "x".repeat(300_000));
     fs::write(&file, format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}\n")).unwrap();
-    let store = Store::builder()
+    let store = forebear::builder()
         .max_payload_bytes(100_000)
         .open(folder.path().join("events.forebear"))
         .unwrap();
@@ -203,7 +203,7 @@ fn a_line_of_100_mb_is_stored() {
     let file = folder.path().join("5e55.jsonl");
     let long = format!("{{\"uuid\":\"b\",\"x\":\"{}\"}}", "x".repeat(100_000_000));
     fs::write(&file, format!("{{\"uuid\":\"a\"}}\n{long}\n{{\"uuid\":\"c\"}}")).unwrap();
-    let store = Store::open(folder.path().join("events.forebear")).unwrap();
+    let store = forebear::open(folder.path().join("events.forebear")).unwrap();
     let report = import_paths(&store, [file.clone()]);
     assert_eq!((report.events, report.bad_lines), (3, 0));
     let event = store.snapshot().get("b").unwrap().unwrap();
@@ -285,7 +285,7 @@ fn a_stopped_import_keeps_what_was_read_and_the_next_goes_on() {
         )
         .unwrap();
     }
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let options = IngestOptions::new([folder.path()]);
     let report = import(&store, &options, |progress| {
         assert_eq!((progress.files_total, progress.bytes_total), (3, 39));
@@ -304,7 +304,7 @@ fn a_stopped_import_keeps_what_was_read_and_the_next_goes_on() {
 fn a_missing_path_is_an_error_before_anything_is_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.jsonl"), "{\"uuid\":\"a\"}").unwrap();
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let paths = [folder.path().to_owned(), folder.path().join("missing")];
     let error =
         import(&store, &IngestOptions::new(paths), |_| ControlFlow::Continue(())).unwrap_err();
@@ -319,7 +319,7 @@ fn a_file_that_cannot_be_read_is_passed_over_and_named() {
     fs::write(folder.path().join("b.jsonl"), "{\"uuid\":\"b\"}").unwrap();
     let gone = folder.path().join("gone");
     std::os::unix::fs::symlink(gone, folder.path().join("a.jsonl")).unwrap();
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let options = IngestOptions::new([folder.path()]);
     let report = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
     assert_eq!((report.files, report.events, report.failed_files.len()), (1, 1, 1));
@@ -331,7 +331,7 @@ fn a_file_is_read_once_however_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.jsonl");
     fs::write(&file, "{\"uuid\":\"a\"}\nrubbish\n").unwrap();
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let roundabout = folder.path().join(".").join("a.jsonl");
     let report = import_paths(&store, [folder.path().to_owned(), file, roundabout.clone()]);
     assert_eq!((report.files, report.events, report.quarantined), (1, 1, 1));
@@ -364,7 +364,7 @@ fn imported(content: &[u8]) -> Found {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("5e55.jsonl");
     fs::write(&file, content).unwrap();
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     let report = import_paths(&store, [file.clone()]);
     // Of bytes there are some more: how far the file was read.
     let stats = || Stats { bytes: 0, ..store.snapshot().stats().unwrap() };

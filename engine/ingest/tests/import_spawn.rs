@@ -138,7 +138,7 @@ fn evidence_is_found_among_thousands_of_others() {
         let file = folder.path().join("one.jsonl");
         let text: Vec<_> = lines.iter().map(ToString::to_string).collect();
         fs::write(&file, text.join("\n")).unwrap();
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         import_files(&store, &[file]);
         assert_eq!(parent(&store.snapshot(), "root").as_deref(), Some("call"), "{reversed}");
         lines.reverse();
@@ -216,7 +216,7 @@ fn without_an_agent_id_the_prompt_tells_the_call() {
         let ordered: Vec<_> = order.iter().map(|at| lines[*at].to_string()).collect();
         let file = folder.path().join("one.jsonl");
         fs::write(&file, ordered.join("\n").replace('\u{e9}', "\\u00e9")).unwrap();
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         import_files(&store, &[file]);
         assert_eq!(parent(&store.snapshot(), "root").as_deref(), Some("latest"), "{order:?}");
     }
@@ -266,7 +266,7 @@ fn check_any_order(lines: &[Value], id: &str, expected: Option<&str>) {
         let after = (snapshot.stats().unwrap(), snapshot.refused_links(None).unwrap().items);
         assert_eq!(before, after, "{order:?}");
 
-        let at_once = Store::in_memory().unwrap();
+        let at_once = forebear::in_memory().unwrap();
         import_files(&at_once, &[folder.path().to_owned()]);
         assert_eq!(parent(&at_once.snapshot(), id).as_deref(), expected, "{order:?} at once");
     }
@@ -276,7 +276,7 @@ fn check_any_order(lines: &[Value], id: &str, expected: Option<&str>) {
 /// which is also that of the files' names.
 fn imported_each_alone(lines: &[Value], order: &[usize]) -> (Store, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::in_memory().unwrap();
+    let store = forebear::in_memory().unwrap();
     for (n, at) in order.iter().enumerate() {
         let file = folder.path().join(format!("{n}.jsonl"));
         fs::write(&file, lines[*at].to_string()).unwrap();

@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 #[test]
 fn figures_are_those_of_an_independent_reading() {
     for_each_folder(|folder| {
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let report = import_into(&store, &[&folder.path]);
         folder.check_report(&report);
         folder.check_store(&store.snapshot());
@@ -29,7 +29,7 @@ fn figures_are_those_of_an_independent_reading() {
 #[test]
 fn a_second_import_changes_nothing() {
     for_each_folder(|folder| {
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let first = import_into(&store, &[&folder.path]);
         let before = contents(&store.snapshot());
         let unchanged = import_into(&store, &[&folder.path]);
@@ -55,7 +55,7 @@ fn the_order_of_lines_does_not_matter() {
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::write(copy, reversed(&fs::read(file).unwrap())).unwrap();
         }
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         let report = import_into(&store, &[copies.path()]);
         folder.check_report(&report);
         folder.check_store(&store.snapshot());
@@ -68,12 +68,12 @@ fn the_order_of_files_does_not_matter_and_each_may_come_in_a_run_of_its_own() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("events.forebear");
         for file in folder.files().iter().rev() {
-            let store = Store::open(&path).unwrap();
+            let store = forebear::open(&path).unwrap();
             let report = import_into(&store, &[file]);
             assert_eq!(report.files, 1);
             store.close().unwrap();
         }
-        let store = Store::open(&path).unwrap();
+        let store = forebear::open(&path).unwrap();
         folder.check_store(&store.snapshot());
         let before = contents(&store.snapshot());
         import_into(&store, &[&folder.path]);
@@ -84,7 +84,7 @@ fn the_order_of_files_does_not_matter_and_each_may_come_in_a_run_of_its_own() {
 #[test]
 fn each_object_goes_out_as_the_bytes_that_came_in() {
     for_each_folder(|folder| {
-        let store = Store::in_memory().unwrap();
+        let store = forebear::in_memory().unwrap();
         import_into(&store, &[&folder.path]);
         let mut expected = HashSet::new();
         for file in folder.files() {

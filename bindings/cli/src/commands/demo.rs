@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 use clap::Args;
 use forebear::ingest::{self, ImportReport, IngestOptions};
-use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, Store, TreeOptions};
+use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, TreeOptions};
 use serde::Serialize;
 
 use crate::command::Run;
@@ -60,7 +60,7 @@ impl Run for DemoArgs {
             .map_err(|error| Failure::Failed(format!("making a temporary folder: {error}")))?;
         write_transcript(folder.path())
             .map_err(|error| Failure::Failed(format!("writing the demo's transcript: {error}")))?;
-        let store = Store::open(folder.path().join("events.forebear"))?;
+        let store = forebear::open(folder.path().join("events.forebear"))?;
         let begun = Instant::now();
         let report =
             ingest::import(&store, &IngestOptions::new([folder.path().join("projects")]), |_| {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anstyle::Style;
 use clap::Args;
 use forebear::{
-    Cursor, RelationshipType, SessionFilter, SessionNode, SessionTreeOptions, Snapshot,
+    Cursor, RelationshipType, SessionFilter, SessionNode, SessionReads, SessionTreeOptions,
+    Snapshot,
 };
 use serde::Serialize;
 

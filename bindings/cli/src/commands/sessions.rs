@@ -5,8 +5,9 @@ use std::io::Write;
 use anstyle::Style;
 use clap::Args;
 use forebear::{
-    Batch, Cursor, DelegationType, Relationship, RelationshipType, Session, SessionFilter,
-    SessionPlace, SessionStatus, SessionType, Snapshot, SpawnReason, StoredRelationship, Wave,
+    Batch, Cursor, DelegationType, Relationship, RelationshipType, Session, SessionBatch,
+    SessionFilter, SessionPlace, SessionReads, SessionStatus, SessionType, SessionWrites, Snapshot,
+    SpawnReason, StoredRelationship, Wave,
 };
 use serde::Serialize;
 

@@ -1,11 +1,24 @@
-//! Numbers, texts and ids packed small, and read back with every length checked.
+//! Numbers and texts packed small, and read back with every length checked: what values of
+//! [kinds of state](crate::state::StateKind) can be made of.
+//!
+//! ```
+//! use forebear::codec::{Input, put_number, put_text};
+//!
+//! let mut bytes = Vec::new();
+//! put_number(&mut bytes, 300);
+//! put_text(&mut bytes, Some("a name"));
+//! let mut input = Input::new(&bytes);
+//! assert_eq!((input.number()?, input.text()?), (300, Some("a name")));
+//! assert!(input.is_empty() && input.byte().is_err());
+//! # Ok::<(), forebear::Error>(())
+//! ```
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 
 /// Appends a number of 7 bits a byte, the lowest first.
-pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -14,12 +27,12 @@ pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends a number of either sign, small for those near 0.
-pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
+pub fn put_signed(out: &mut Vec<u8>, number: i64) {
     put_number(out, zigzag(number));
 }
 
 /// Appends a text that may be missing: 0, or one more than its length and the text.
-pub(crate) fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
+pub fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     let Some(text) = text else { return out.push(0) };
     put_number(out, text.len() as u64 + 1);
     out.extend_from_slice(text.as_bytes());
@@ -40,18 +53,27 @@ pub(crate) fn put_id(out: &mut Vec<u8>, id: &EventId) {
 
 /// Bytes that are read from their beginning on.
 #[derive(Debug)]
-pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
+pub struct Input<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Input<'a> {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Reads these bytes from their beginning on.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// Whether all was read.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn byte(&mut self) -> Result<u8> {
+    /// The next byte.
+    pub fn byte(&mut self) -> Result<u8> {
         Ok(self.bytes(1)?[0])
     }
 
-    pub(crate) fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
+    /// So many bytes. Fails with [`Error::is_damaged`] where there are fewer, as every
+    /// other call does where what it reads is not there.
+    pub fn bytes(&mut self, length: usize) -> Result<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(|| {
             Error::damaged(format!("expected {length} more bytes, found {}", self.0.len()))
         })?;
@@ -59,13 +81,15 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    /// The next bytes as an array.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.bytes(N)?);
         Ok(array)
     }
 
-    pub(crate) fn number(&mut self) -> Result<u64> {
+    /// What [`put_number`] wrote.
+    pub fn number(&mut self) -> Result<u64> {
         let mut number = 0;
         for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte()?;
@@ -77,19 +101,20 @@ impl<'a> Input<'a> {
         Err(Error::damaged("expected a number of at most 10 bytes, found a longer one"))
     }
 
-    pub(crate) fn signed(&mut self) -> Result<i64> {
+    /// What [`put_signed`] wrote.
+    pub fn signed(&mut self) -> Result<i64> {
         self.number().map(from_zigzag)
     }
 
     /// What [`put_text`] wrote.
-    pub(crate) fn text(&mut self) -> Result<Option<&'a str>> {
+    pub fn text(&mut self) -> Result<Option<&'a str>> {
         let Some(length) = self.number()?.checked_sub(1) else { return Ok(None) };
         let text = std::str::from_utf8(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?);
         text.map(Some).map_err(|_| Error::damaged("expected a text, found other bytes"))
     }
 
     /// A number that is at most `max`.
-    pub(crate) fn number_up_to(&mut self, max: u64) -> Result<u32> {
+    pub fn number_up_to(&mut self, max: u64) -> Result<u32> {
         let number = self.number()?;
         let max = max.min(u64::from(u32::MAX));
         if number > max {

@@ -52,9 +52,9 @@ pub struct Event {
 /// the maximum of each field counts, once for each message.
 ///
 /// ```
-/// use forebear::{Event, Store, Usage};
+/// use forebear::{Event, SessionReads, Usage};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// let usage = |output| Usage { message: "m1".into(), input: 20, output, ..Usage::default() };
 /// store.append(Event::new("thinking").session("s").usage(usage(3)))?;
 /// store.append(Event::new("job").session("s").usage(usage(80)))?;

@@ -1,6 +1,6 @@
 //! What all layers share: events, ids, links, errors, limits, and how they are encoded.
 
-pub(crate) mod codec;
+pub mod codec;
 pub(crate) mod count_by;
 pub(crate) mod detail;
 pub(crate) mod error;

@@ -90,6 +90,22 @@ impl Cursor {
         Self { time_ns: 0, at }
     }
 
+    /// A cursor of a listing of your own, made of what tells where it goes on.
+    ///
+    /// ```
+    /// use forebear::Cursor;
+    ///
+    /// assert_eq!(Cursor::from_parts(-3, 7).parts(), (-3, 7));
+    /// ```
+    pub fn from_parts(time_ns: i64, at: u64) -> Self {
+        Self { time_ns, at }
+    }
+
+    /// What [`from_parts`](Self::from_parts) made it of.
+    pub fn parts(self) -> (i64, u64) {
+        (self.time_ns, self.at)
+    }
+
     /// Leads behind a key, which is found again by its digest.
     pub(crate) fn of_key(digest: [u8; 16]) -> Self {
         let number = u128::from_le_bytes(digest);

@@ -5,9 +5,9 @@ use crate::base::event::Usage;
 /// Tokens that messages took.
 ///
 /// ```
-/// use forebear::{Event, Store, Tokens, Usage};
+/// use forebear::{Event, SessionReads, Tokens, Usage};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// let usage = Usage { message: "m1".into(), input: 7, ..Usage::default() };
 /// store.append(Event::new("answer").session("s").usage(usage))?;
 /// let session = store.snapshot().session("s")?.expect("it has events");

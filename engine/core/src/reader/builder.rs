@@ -7,7 +7,6 @@ use crate::base::error::{Error, Result};
 use crate::base::kind::StateKind;
 use crate::base::options::Caches;
 use crate::reader::Reader;
-use crate::sessions;
 use crate::storage::{Disk, Storage};
 
 /// How to open a store for reading.
@@ -83,7 +82,6 @@ impl ReaderBuilder {
     }
 
     fn open_storage(self, storage: Arc<dyn Storage>) -> Result<Reader> {
-        let kinds: Vec<_> = sessions::kinds().into_iter().chain(self.kinds).collect();
-        Reader::start(self.caches, &kinds, storage)
+        Reader::start(self.caches, &self.kinds, storage)
     }
 }

@@ -8,7 +8,6 @@ use crate::base::kind::StateKind;
 use crate::base::limits;
 use crate::base::options::{Caches, Durability, WhenFull, in_range};
 use crate::decoder::{Decoder, Decoders};
-use crate::sessions;
 use crate::storage::{Disk, Memory, Storage};
 use crate::store::Store;
 use crate::writer::rotate::Rotation;
@@ -237,8 +236,8 @@ impl StoreBuilder {
     }
 
     /// The kinds of state that the store is given.
-    pub(crate) fn kinds(&self) -> Vec<Arc<dyn StateKind>> {
-        sessions::kinds().into_iter().chain(self.kinds.iter().cloned()).collect()
+    pub(crate) fn kinds(&self) -> &[Arc<dyn StateKind>] {
+        &self.kinds
     }
 
     /// Has this decoder turn what other processes hand in for it through
@@ -317,7 +316,6 @@ impl StoreBuilder {
         in_range("segment_events", self.segment_events, 1, limits::MAX_SEGMENT_EVENTS)?;
         let share = |eighths| budget.map(|budget| budget / 8 * eighths);
         let caches = Caches { bytes: self.caches.bytes.or(share(3)), ..self.caches };
-        let kinds = self.kinds();
         let rotation = Rotation {
             bytes: self.segment_bytes.unwrap_or(limits::SEGMENT_BYTES),
             events: self.segment_events.unwrap_or(limits::SEGMENT_EVENTS),
@@ -333,7 +331,7 @@ impl StoreBuilder {
             caches,
             rotation,
             decoders: self.decoders,
-            kinds,
+            kinds: self.kinds,
         })
     }
 }

@@ -29,7 +29,7 @@ use crate::target::Target;
 /// use forebear::Store;
 /// use forebear::ingest::{IngestOptions, Follower};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let file = folder.path().join("session.jsonl");
 /// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
@@ -91,7 +91,7 @@ impl Follower {
     /// ```
     /// use forebear::ingest::{IngestOptions, Follower};
     ///
-    /// # let store = forebear::Store::in_memory()?;
+    /// # let store = forebear::in_memory()?;
     /// let follower = Follower::new(&store, IngestOptions::new(["/home/me/.claude/projects"]))?;
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -130,7 +130,7 @@ impl Follower {
     /// ```
     /// use forebear::ingest::{IngestOptions, Follower};
     ///
-    /// # let store = forebear::Store::in_memory()?;
+    /// # let store = forebear::in_memory()?;
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
     /// while follower.poll_once()?.more {}
@@ -151,7 +151,7 @@ impl Follower {
     /// use std::thread;
     /// use forebear::ingest::{IngestOptions, Follower};
     ///
-    /// # let store = forebear::Store::in_memory()?;
+    /// # let store = forebear::in_memory()?;
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
     /// let stop = follower.stop_handle();

@@ -17,7 +17,7 @@ use crate::read::position::Position;
 /// ```
 /// use forebear::ingest::{IngestOptions, Follower};
 ///
-/// # let store = forebear::Store::in_memory()?;
+/// # let store = forebear::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// std::fs::write(folder.path().join("a.jsonl"), "{\"uuid\":\"a\"}\n{\"uuid\":").expect("writes");
 /// let mut follower = Follower::new(&store, IngestOptions::new([folder.path()]))?;
@@ -69,7 +69,7 @@ impl FollowStatus {
     /// ```
     /// use forebear::ingest::{IngestOptions, FollowStatus, Follower};
     ///
-    /// let store = forebear::Store::in_memory()?;
+    /// let store = forebear::in_memory()?;
     /// let mut follower = Follower::new(&store, IngestOptions::new(["/not/there/yet"]))?;
     /// let stop = follower.stop_handle();
     /// stop.stop();
@@ -101,7 +101,7 @@ impl FollowStatus {
 /// use std::ops::ControlFlow;
 /// use forebear::ingest::{FilePosition, IngestOptions, import};
 ///
-/// # let store = forebear::Store::in_memory()?;
+/// # let store = forebear::in_memory()?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let file = folder.path().join("session.jsonl");
 /// std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");

@@ -8,10 +8,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use forebear_core::{
-    Event, EventId, LinkKind, Relationship, RelationshipType, SessionPatch, SessionType,
-    SpawnReason, Usage, limits,
-};
+use forebear_core::{Event, EventId, LinkKind, Usage, limits};
+use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;

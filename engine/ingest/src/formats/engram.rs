@@ -16,10 +16,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use forebear_core::{
-    Event, EventId, Relationship, RelationshipType, SessionPatch, SessionStatus, SessionType,
-    limits,
-};
+use forebear_core::{Event, EventId, limits};
+use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionStatus, SessionType};
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};

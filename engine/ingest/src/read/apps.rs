@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
-use forebear_core::{Event, Session, SessionPatch};
+use forebear_core::Event;
+use forebear_sessions::{Session, SessionPatch};
 
 use crate::parsed::Parsed;
 

@@ -322,7 +322,6 @@ const ID_DOMAIN: &str = "forebear transcript object v1";
 
 #[cfg(test)]
 mod tests {
-    use forebear_core::Store;
 
     use super::*;
 
@@ -420,7 +419,7 @@ mod tests {
             r#"{{"uuid":"a","type":"{long}","sessionId":"{long}","agentId":"{long}","gitBranch":"{long}"}}"#
         );
         let event = read(&object);
-        Store::in_memory().unwrap().append(event.clone()).unwrap();
+        forebear::in_memory().unwrap().append(event.clone()).unwrap();
         assert_eq!(event.as_kind(), "é".repeat(64));
         assert_eq!(label(&event, "branch"), Some(&*"é".repeat(512)));
     }
@@ -442,7 +441,7 @@ mod tests {
                 "isSidechain":true,"sourceToolAssistantUUID":"c","toolUseResult":{{"agentId":"x"}},
                 "message":{{"model":"m","content":[{uses}{results}1]}}}}"#
         ));
-        Store::in_memory().unwrap().append(event.clone()).unwrap();
+        forebear::in_memory().unwrap().append(event.clone()).unwrap();
         assert_eq!(event.as_labels().len(), limits::MAX_LABELS);
         assert_eq!(label(&event, "tool_use_id.40"), Some("t"));
         assert_eq!(label(&event, "agent_call.4"), Some("r"));

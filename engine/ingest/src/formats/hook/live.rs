@@ -1,9 +1,9 @@
 //! Hooks as they are called: one payload after the other, by what the store knows.
 
 use forebear_core::{
-    Appended, Batch, Decoder, Error, Foreign, Result, Session, SessionPatch, Snapshot, Spool,
-    Store, Ticket,
+    Appended, Batch, Decoder, Error, Foreign, Result, Snapshot, Spool, Store, Ticket,
 };
+use forebear_sessions::{Session, SessionPatch};
 use serde::de::IgnoredAny;
 
 use crate::formats::hook::past::Past;
@@ -22,7 +22,7 @@ use crate::parsed::Parsed;
 /// ```
 /// use forebear::{EventId, Store, ingest};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// let asked = r#"{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"go"}"#;
 /// let before = r#"{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"Bash","tool_use_id":"t"}"#;
 /// let after = r#"{"session_id":"s","hook_event_name":"PostToolUse","tool_name":"Bash","tool_use_id":"t"}"#;
@@ -54,16 +54,14 @@ pub fn submit_hook(spool: &Spool, payload: impl Into<Vec<u8>>, time_ns: i64) -> 
 /// Takes in payloads of hooks that [`submit_hook`] handed in.
 ///
 /// ```
-/// use std::sync::Arc;
-/// use forebear::ingest::{HookDecoder, submit_hook};
-/// use forebear::{Filter, Spool, Store};
+/// use forebear::Filter;
+/// use forebear::ingest::submit_hook;
 ///
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let path = folder.path().join("events.forebear");
 /// let payload = r#"{"session_id":"s","hook_event_name":"SessionStart"}"#;
-/// submit_hook(&Spool::open(&path)?, payload, 1)?;
-/// let builder = Store::builder().decoder(HookDecoder::NAME, Arc::new(HookDecoder));
-/// let store = builder.open(&path)?;
+/// submit_hook(&forebear::spool(&path)?, payload, 1)?;
+/// let store = forebear::open(&path)?; // With the decoder, as by `Store::builder().decoder(…)`.
 /// store.drain_spool()?;
 /// let page = store.snapshot().events(&Filter::new().session("s"))?;
 /// assert_eq!(page.items[0].kind(), "SessionStart");

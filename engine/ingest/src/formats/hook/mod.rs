@@ -13,7 +13,8 @@ mod past;
 
 use std::collections::VecDeque;
 
-use forebear_core::{Event, EventId, LinkKind, Session, SessionPatch, SessionStatus, limits};
+use forebear_core::{Event, EventId, LinkKind, limits};
+use forebear_sessions::{Session, SessionPatch, SessionStatus};
 use serde_json::Value;
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};

@@ -165,7 +165,7 @@ const ID_DOMAIN: &str = "forebear ndjson object v1";
 
 #[cfg(test)]
 mod tests {
-    use forebear_core::{EventId, Store};
+    use forebear_core::EventId;
 
     use super::*;
 
@@ -220,7 +220,7 @@ mod tests {
     fn an_id_that_is_too_long_is_refused_and_other_values_are_cut() {
         let long = "x".repeat(2000);
         let object = format!(r#"{{"id":"a","type":"{long}","session":"{long}","tool":"{long}"}}"#);
-        Store::in_memory().unwrap().append(read("{}", &object).events()[0].clone()).unwrap();
+        forebear::in_memory().unwrap().append(read("{}", &object).events()[0].clone()).unwrap();
         let object = format!(r#"{{"id":"{long}"}}"#);
         let reason = Lines::new(Mapping::default(), 0).parse(&object).unwrap_err();
         assert!(reason.contains("at most 255 bytes"), "{reason}");

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::sessions::kinds::RelationshipType;
-use crate::sessions::reads::Reads;
-use crate::sessions::related::{child_names, relationship};
-use crate::sessions::relationship::StoredRelationship;
-use crate::sessions::session::{Liveness, Session, find};
-use crate::{Cursor, Page, Result, Tokens, limits};
+use crate::kinds::RelationshipType;
+use crate::reads::Reads;
+use crate::related::{child_names, relationship};
+use crate::relationship::StoredRelationship;
+use crate::session::{Liveness, Session, find};
+use forebear_core::{Cursor, Page, Result, Tokens, limits};
 
 /// How much of a tree of sessions to show.
 ///
 /// ```
-/// use forebear::{Event, SessionTreeOptions, Store};
+/// use forebear::{Event, SessionReads, SessionTreeOptions};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s"))?;
 /// store.append(Event::new("user_message").session("s").instance("agent"))?;
 /// let tree = store.snapshot().session_tree("s", &SessionTreeOptions::new())?.items;
@@ -70,9 +70,9 @@ pub struct SessionTotal {
 /// How far below its root a session is.
 ///
 /// ```
-/// use forebear::{Relationship, Store};
+/// use forebear::{Relationship, SessionReads, SessionWrites};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.relate(Relationship::new("root", "child"))?;
 /// store.relate(Relationship::new("child", "grandchild"))?;
 /// let place = store.snapshot().session_place("grandchild")?;
@@ -96,9 +96,9 @@ pub struct SessionPlace {
 /// What one session took.
 ///
 /// ```
-/// use forebear::{Event, SessionFilter, Store};
+/// use forebear::{Event, SessionFilter, SessionReads};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("error").session("s").instance("agent"))?;
 /// let metrics = store.snapshot().session_metrics(&SessionFilter::new())?.items;
 /// assert_eq!((metrics[1].id.as_str(), metrics[1].depth, metrics[1].errors), ("s/agent", 1, 1));
@@ -183,7 +183,7 @@ pub(crate) fn tree(
     // To itself or a sibling too, which are not below it.
     let leads_on = !child_names(reads, root)?.is_empty();
     let mut page = Page { items: Vec::new(), next: None };
-    let from = options.after.map_or(0, |cursor| cursor.at as usize);
+    let from = options.after.map_or(0, |cursor| cursor.parts().1 as usize);
     let above = place(reads, root)?.path;
     let mut path = Vec::new();
     let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
@@ -212,7 +212,7 @@ pub(crate) fn tree(
             continue;
         }
         if page.items.len() == options.limit {
-            page.next = Some(Cursor::at(at as u64));
+            page.next = Some(Cursor::from_parts(0, at as u64));
             break;
         }
         let relationship = match &below.above {
@@ -249,7 +249,7 @@ pub(crate) fn place(reads: &Reads<'_>, name: &str) -> Result<SessionPlace> {
         let parent = match parent {
             Some(parent) => parent,
             // Nothing is known of it but relationships.
-            None => match crate::sessions::session::stated_parent(reads, last)? {
+            None => match crate::session::stated_parent(reads, last)? {
                 Some(parent) => parent,
                 None => break,
             },

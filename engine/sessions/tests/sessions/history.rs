@@ -1,8 +1,8 @@
 //! Random histories, written to the store and to SQLite alike.
 
 use forebear::{
-    Event, LinkKind, Liveness, Relationship, RelationshipType, SessionPatch, SessionStatus, Store,
-    Tokens, Usage,
+    Event, LinkKind, Liveness, Relationship, RelationshipType, SessionPatch, SessionStatus,
+    SessionWrites, Store, Tokens, Usage,
 };
 use rusqlite::params;
 

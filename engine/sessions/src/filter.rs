@@ -1,16 +1,16 @@
 //! Which sessions a query is about.
 
-use crate::sessions::kinds::{SessionStatus, SessionType};
-use crate::sessions::session::{Liveness, Session};
-use crate::{Cursor, limits};
+use crate::kinds::{SessionStatus, SessionType};
+use crate::session::{Liveness, Session};
+use forebear_core::{Cursor, limits};
 
 /// Which sessions to list, and how many. An empty filter takes all of them, those
 /// that something was stored of last first.
 ///
 /// ```
-/// use forebear::{Event, SessionFilter, SessionType, Store};
+/// use forebear::{Event, SessionFilter, SessionReads, SessionType};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("a"))?;
 /// store.append(Event::new("user_message").session("b").instance("agent"))?;
 /// let agents = SessionFilter::new().session_type(SessionType::Subagent);

@@ -2,26 +2,25 @@
 
 use std::time::Duration;
 
-use crate::base::sync::now_ns;
-use crate::sessions::fields::{metadata, named, number, text};
-use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
-use crate::sessions::patch::{
+use crate::fields::{metadata, named, number, text};
+use crate::kinds::{RelationshipType, SessionStatus, SessionType};
+use crate::patch::{
     AGENTS, END, MODEL, PARENT, PROJECT, SOURCE_APP, START, STATUS, TOKENS, TYPE, WAVE,
 };
-use crate::sessions::reads::Reads;
-use crate::sessions::reduce::session_of;
-use crate::sessions::related;
-use crate::sessions::tally::{Head, OriginKind};
-use crate::sessions::value::{self, Fields};
-use crate::{Result, Tokens};
+use crate::reads::Reads;
+use crate::reduce::session_of;
+use crate::related;
+use crate::tally::{Head, OriginKind};
+use crate::value::{self, Fields};
+use forebear_core::{Result, Time, Tokens};
 
 /// A session. An event belongs to the session that it names, or where its instance
 /// is another one, to the session of that agent: `SESSION/INSTANCE`.
 ///
 /// ```
-/// use forebear::{Event, SessionType, Store};
+/// use forebear::{Event, SessionReads, SessionType};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s").time_ns(10))?;
 /// store.append(Event::new("error").session("s").instance("agent").time_ns(30))?;
 /// let session = store.snapshot().session("s")?.expect("it has events");
@@ -72,9 +71,9 @@ pub struct Session {
 ///
 /// ```
 /// use std::time::Duration;
-/// use forebear::{Event, Liveness, SessionStatus, Store};
+/// use forebear::{Event, Liveness, SessionReads, SessionStatus};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s").time_ns(0))?;
 /// let soon = Liveness::as_of(1_000_000_000).active_for(Duration::from_mins(1));
 /// let status = |liveness| store.snapshot().session_as_of("s", liveness).map(|s| s.map(|s| s.status));
@@ -111,7 +110,7 @@ impl Liveness {
 impl Default for Liveness {
     /// As of now.
     fn default() -> Self {
-        Self::as_of(now_ns())
+        Self::as_of(Time::now().ns())
     }
 }
 
@@ -156,9 +155,9 @@ impl Session {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use forebear::{Event, Store};
+    /// use forebear::{Event, SessionReads};
     ///
-    /// let store = Store::in_memory()?;
+    /// let store = forebear::in_memory()?;
     /// store.append_batch([10, 40].map(|ns| Event::new("tick").session("s").time_ns(ns)))?;
     /// let session = store.snapshot().session("s")?.expect("it has events");
     /// assert_eq!(session.duration(), Some(Duration::from_nanos(30)));

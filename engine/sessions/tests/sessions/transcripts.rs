@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use forebear::ingest::{IngestOptions, import};
-use forebear::{SessionFilter, Store, Tokens};
+use forebear::{SessionFilter, SessionReads, Tokens};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ fn tokens_are_those_of_an_independent_reading() {
 }
 
 fn compare(folder: &Path) {
-    let store = Store::builder();
+    let store = forebear::builder();
     let place = tempfile::tempdir().expect("a folder");
     let store = store.segment_events(500).open(place.path().join("store")).expect("opens");
     let options = IngestOptions::new([folder]);

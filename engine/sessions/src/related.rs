@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::sessions::fields::named;
-use crate::sessions::kinds::{RelationshipType, SpawnReason};
-use crate::sessions::reads::Reads;
-use crate::sessions::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
-use crate::sessions::tally::{Head, OriginKind};
-use crate::{Cursor, Error, LinkKind, Page, Result, limits};
+use crate::fields::named;
+use crate::kinds::{RelationshipType, SpawnReason};
+use crate::reads::Reads;
+use crate::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
+use crate::tally::{Head, OriginKind};
+use forebear_core::{Cursor, Error, LinkKind, Page, Result, limits};
 
 /// The relationships below a session, in order of the children's names.
 pub(crate) fn children(

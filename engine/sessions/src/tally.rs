@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use foldhash::fast::RandomState;
 
-use crate::Tokens;
+use forebear_core::Tokens;
 
 /// The events of a session, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::sessions::list::scan;
-use crate::sessions::reads::Reads;
-use crate::sessions::related;
-use crate::sessions::relationship::{BELOW, StoredRelationship};
-use crate::sessions::session::{Liveness, find};
-use crate::sessions::tree::place;
-use crate::{Cursor, Page, Result, limits};
+use crate::list::scan;
+use crate::reads::Reads;
+use crate::related;
+use crate::relationship::{BELOW, StoredRelationship};
+use crate::session::{Liveness, find};
+use crate::tree::place;
+use forebear_core::{Cursor, Page, Result, limits};
 
 /// Something that is wrong with how sessions belong together.
 ///
 /// ```
-/// use forebear::{Relationship, SessionProblem, Store};
+/// use forebear::{Relationship, SessionProblem, SessionReads, SessionWrites};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.relate(Relationship::new("s", "s"))?;
 /// let problems = store.snapshot().session_problems(None)?.items;
 /// assert!(problems.contains(&SessionProblem::SelfReference { session: "s".into() }));
@@ -60,9 +60,9 @@ pub enum SessionProblem {
 ///
 /// ```
 /// use std::time::Duration;
-/// use forebear::{Event, LinkKind, Store};
+/// use forebear::{Event, LinkKind, SessionReads};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("tool_use").id("call").session("s").time_ns(10))?;
 /// let agent = Event::new("thinking").session("s").instance("agent").time_ns(30);
 /// store.append(agent.parent("call").link(LinkKind::Spawned))?;
@@ -114,11 +114,11 @@ pub(crate) fn problems(reads: &Reads<'_>, after: Option<Cursor>) -> Result<Page<
     found.extend(of_paths(reads)?);
     found.sort_unstable();
     found.dedup();
-    let from = after.map_or(0, |cursor| cursor.at as usize).min(found.len());
+    let from = after.map_or(0, |cursor| cursor.parts().1 as usize).min(found.len());
     let mut items = found.split_off(from);
     let more = items.len() > limits::MAX_PAGE;
     items.truncate(limits::MAX_PAGE);
-    let next = more.then(|| Cursor::at((from + items.len()) as u64));
+    let next = more.then(|| Cursor::from_parts(0, (from + items.len()) as u64));
     Ok(Page { items, next })
 }
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use crate::sessions::value::{self, Fields};
-use crate::{Error, Result, limits};
+use crate::value::{self, Fields};
+use forebear_core::{Error, Result, limits};
 
 /// Fields that are being put together. What can't be is told at the end.
 #[derive(Clone, Debug, Default)]

@@ -1,18 +1,18 @@
 //! What somebody says of a session, beside what its events say.
 
-use crate::sessions::fields::{METADATA, Put, check_name};
-use crate::sessions::kinds::{RelationshipType, SessionStatus, SessionType};
-use crate::sessions::relationship::Relationship;
-use crate::sessions::value::Fields;
-use crate::{Result, Tokens};
+use crate::fields::{METADATA, Put, check_name};
+use crate::kinds::{RelationshipType, SessionStatus, SessionType};
+use crate::relationship::Relationship;
+use crate::value::Fields;
+use forebear_core::{Result, Tokens};
 
 /// What is said of a session. Fields that are not set stay as they are; those that
 /// are take the place of what was said before and of what the events say.
 ///
 /// ```
-/// use forebear::{Event, SessionPatch, SessionStatus, Store};
+/// use forebear::{Event, SessionPatch, SessionReads, SessionStatus, SessionWrites};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s1"))?;
 /// store.upsert_session(SessionPatch::new("s1").source_app("my-service").metadata(r#"{"n":1}"#))?;
 /// store.upsert_session(SessionPatch::new("s1").status(SessionStatus::Cancelled))?;
@@ -53,9 +53,9 @@ impl SessionPatch {
     /// Sets the session that it belongs to, which makes a relationship of the two.
     ///
     /// ```
-    /// use forebear::{SessionPatch, Store};
+    /// use forebear::{SessionPatch, SessionReads, SessionWrites};
     ///
-    /// let store = Store::in_memory()?;
+    /// let store = forebear::in_memory()?;
     /// store.upsert_session(SessionPatch::new("part").parent("whole"))?;
     /// let children = store.snapshot().session_children("whole", None)?.items;
     /// assert_eq!(children[0].child, "part");

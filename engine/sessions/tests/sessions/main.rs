@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 
 use forebear::{
     Cursor, Filter, Liveness, Relationship, RelationshipType, Retention, Session, SessionFilter,
-    SessionPatch, SessionProblem, SessionStatus, SessionTreeOptions, SessionType, Snapshot, Store,
+    SessionPatch, SessionProblem, SessionReads, SessionStatus, SessionTreeOptions, SessionType,
+    SessionWrites, Snapshot, Store,
 };
 
 use crate::history::{NOW_NS, Writer, liveness};
@@ -27,7 +28,7 @@ fn every_answer_is_that_of_sqlite() {
     for seed in 0..HISTORIES {
         let folder = tempfile::tempdir().expect("a folder");
         let open = || {
-            let builder = Store::builder().segment_events([7, 40, 100_000][seed as usize % 3]);
+            let builder = forebear::builder().segment_events([7, 40, 100_000][seed as usize % 3]);
             builder.open(folder.path().join("store")).expect("opens")
         };
         let (mut store, sql) = (open(), Sql::new());
@@ -77,7 +78,7 @@ fn every_answer_is_that_of_sqlite() {
 
 #[test]
 fn depth_and_paths_end_in_circles_and_siblings_lead_nowhere() {
-    let store = Store::in_memory().expect("opens");
+    let store = forebear::in_memory().expect("opens");
     let relate = |parent: &str, child: &str| {
         store.relate(Relationship::new(parent, child)).expect("relates");
     };
@@ -108,7 +109,7 @@ fn depth_and_paths_end_in_circles_and_siblings_lead_nowhere() {
 
 #[test]
 fn what_can_not_be_stored_is_refused() {
-    let store = Store::in_memory().expect("opens");
+    let store = forebear::in_memory().expect("opens");
     let refused = |patch: SessionPatch| store.upsert_session(patch).is_err_and(|e| e.is_invalid());
     assert!(refused(SessionPatch::new("")));
     assert!(refused(SessionPatch::new("a\0b")));
@@ -276,7 +277,7 @@ fn first_seq(store: &Store) -> u64 {
 #[test]
 fn liveness_has_a_default_of_ten_minutes() {
     let minute = 60_000_000_000;
-    let store = Store::in_memory().expect("opens");
+    let store = forebear::in_memory().expect("opens");
     store.append(forebear::Event::new("e").session("s").time_ns(0)).expect("appends");
     let status = |now| {
         let session = store.snapshot().session_as_of("s", Liveness::as_of(now)).expect("reads");

@@ -1,9 +1,9 @@
 //! How two sessions belong together.
 
-use crate::sessions::fields::{METADATA, Put, check_name, metadata, named, number};
-use crate::sessions::kinds::{DelegationType, RelationshipType, SpawnReason};
-use crate::sessions::value::{self, Fields};
-use crate::{Error, Result};
+use crate::fields::{METADATA, Put, check_name, metadata, named, number};
+use crate::kinds::{DelegationType, RelationshipType, SpawnReason};
+use crate::value::{self, Fields};
+use forebear_core::{Error, Result};
 
 /// A relationship between two sessions. There is one for each pair; saying it again
 /// changes the fields that are set.
@@ -13,9 +13,9 @@ use crate::{Error, Result};
 /// another.
 ///
 /// ```
-/// use forebear::{Relationship, RelationshipType, SpawnReason, Store};
+/// use forebear::{Relationship, RelationshipType, SessionReads, SessionWrites, SpawnReason};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.relate(Relationship::new("lead", "worker").reason(SpawnReason::WaveOrchestration))?;
 /// store.relate(Relationship::new("lead", "worker").completed_ns(9))?;
 /// let children = store.snapshot().session_children("lead", None)?.items;

@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::sessions::reads::Reads;
-use crate::sessions::reduce::session_of;
-use crate::sessions::related::relationship;
-use crate::sessions::relationship::StoredRelationship;
-use crate::sessions::session::{Liveness, Session, find};
-use crate::{Filter, Page, Result, StoredEvent};
+use crate::reads::Reads;
+use crate::reduce::session_of;
+use crate::related::relationship;
+use crate::relationship::StoredRelationship;
+use crate::session::{Liveness, Session, find};
+use forebear_core::{Filter, Page, Result, StoredEvent};
 
 /// An event, the session that it belongs to, and how that belongs to the one above it.
 ///
 /// ```
-/// use forebear::{Event, Filter, RelationshipType, Store};
+/// use forebear::{Event, Filter, RelationshipType, SessionReads};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s").time_ns(1))?;
 /// store.append(Event::new("thinking").session("s").instance("agent").time_ns(2))?;
 /// let timeline = store.snapshot().session_timeline("s", &Filter::new().oldest_first())?.items;

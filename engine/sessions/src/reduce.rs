@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use crate::limits;
-use crate::state::{EventRow, EventRows, RowBatch, RowOrigin, RowOriginKind, TextId};
-use crate::{LinkKind, Tokens};
 use foldhash::fast::RandomState;
+use forebear_core::limits;
+use forebear_core::state::{EventRow, EventRows, RowBatch, RowOrigin, RowOriginKind, TextId};
+use forebear_core::{LinkKind, Tokens};
 
-use crate::sessions::tally::{
+use crate::tally::{
     AGENT, ANSWERED, CALL, CALLED, Edge, Head, MET, Origin, OriginKind, Tally, add_origin, digest,
 };
 

@@ -3,11 +3,11 @@
 
 use std::ops::ControlFlow;
 
-use crate::sessions::filter::SessionFilter;
-use crate::sessions::reads::Reads;
-use crate::sessions::session::{Known, Liveness, Session, find};
-use crate::sessions::value;
-use crate::{Cursor, Page, Result};
+use crate::filter::SessionFilter;
+use crate::reads::Reads;
+use crate::session::{Known, Liveness, Session, find};
+use crate::value;
+use forebear_core::{Cursor, Page, Result};
 
 pub(crate) fn sessions(reads: &Reads<'_>, filter: &SessionFilter) -> Result<Page<Session>> {
     let mut page = Page { items: Vec::new(), next: None };
@@ -39,18 +39,17 @@ pub(super) fn scan(
     mut visit: impl FnMut(Known, Cursor) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     // How many sessions were listed with the row that the cursor leads behind.
-    let behind = after.filter(|cursor| (0..RANKS).contains(&cursor.time_ns));
+    let behind = after.map(Cursor::parts).filter(|&(rank, _)| (0..RANKS).contains(&rank));
     if after.is_none() || behind.is_some() {
         for source in (0..reads.sessions.sources()).rev() {
             let first_seq = reads.sessions.first_seq_of(source)?;
-            if behind.is_some_and(|behind| first_seq > behind.at) {
+            if behind.is_some_and(|(_, at)| first_seq > at) {
                 continue;
             }
             for (rank, touched, name) in newest(reads, source)? {
-                let cursor = Cursor { time_ns: rank, at: touched };
-                let listed = |behind: Cursor| {
-                    touched > behind.at || (touched == behind.at && rank <= behind.time_ns)
-                };
+                let cursor = Cursor::from_parts(rank, touched);
+                let listed =
+                    |(listed_rank, at)| touched > at || (touched == at && rank <= listed_rank);
                 if behind.is_some_and(listed) {
                     continue;
                 }

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::Result;
-use crate::sessions::{reduce, relationship, value};
-use crate::state::{EventRows, Reduced, StateKind};
+use crate::{reduce, relationship, value};
+use forebear_core::Result;
+use forebear_core::state::{EventRows, Reduced, StateKind};
 
 /// The kinds of state that sessions need, for
-/// [`StoreBuilder::state_kinds`](crate::StoreBuilder::state_kinds) and
-/// [`ReaderBuilder::state_kinds`](crate::ReaderBuilder::state_kinds).
-pub(crate) fn kinds() -> [Arc<dyn StateKind>; 2] {
+/// [`StoreBuilder::state_kinds`](forebear_core::StoreBuilder::state_kinds) and
+/// [`ReaderBuilder::state_kinds`](forebear_core::ReaderBuilder::state_kinds).
+pub fn kinds() -> [Arc<dyn StateKind>; 2] {
     [Arc::new(Sessions), Arc::new(Relationships)]
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::sessions::state_kinds::{RELATIONSHIP, SESSION};
-use crate::sessions::tally::Head;
-use crate::sessions::value;
-use crate::state::State;
-use crate::{Result, Snapshot};
+use crate::state_kinds::{RELATIONSHIP, SESSION};
+use crate::tally::Head;
+use crate::value;
+use forebear_core::state::State;
+use forebear_core::{Result, Snapshot};
 
 /// A snapshot and the state of sessions in it.
 pub(crate) struct Reads<'s> {

@@ -1,6 +1,6 @@
 //! The kinds that sessions and relationships are of.
 
-use crate::{Error, Result};
+use forebear_core::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
 

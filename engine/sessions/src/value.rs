@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::base::codec::{Input, put_number, put_signed, put_text};
-use crate::sessions::tally::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally};
-use crate::{Error, Result, Tokens, limits};
+use crate::tally::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally};
+use forebear_core::codec::{Input, put_number, put_signed, put_text};
+use forebear_core::{Error, Result, Tokens, limits};
 
 /// The fields of a JSON object, each as it was written.
 pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
@@ -119,7 +119,7 @@ struct Value<'a> {
 
 impl<'a> Value<'a> {
     fn read(value: &'a [u8]) -> Result<Self> {
-        let mut input = Input(value);
+        let mut input = Input::new(value);
         match input.byte()? {
             VERSION => {}
             other => {

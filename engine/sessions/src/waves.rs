@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::sessions::list::scan;
-use crate::sessions::reads::Reads;
-use crate::sessions::session::Liveness;
-use crate::{Cursor, Error, Page, Result, limits};
+use crate::list::scan;
+use crate::reads::Reads;
+use crate::session::Liveness;
+use forebear_core::{Cursor, Error, Page, Result, limits};
 
 /// What the sessions of a wave come to.
 ///
 /// ```
-/// use forebear::{Event, SessionPatch, Store};
+/// use forebear::{Event, SessionPatch, SessionReads, SessionWrites};
 ///
-/// let store = Store::in_memory()?;
+/// let store = forebear::in_memory()?;
 /// store.append(Event::new("start").session("a").label("wave_id", "w1").time_ns(5))?;
 /// store.upsert_session(SessionPatch::new("b").wave("w1"))?;
 /// let waves = store.snapshot().waves(None)?.items;
