@@ -28,6 +28,7 @@ use crate::view::View;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Backup {
     /// Segments, those that are not sealed included.
     pub segments: u64,

@@ -313,6 +313,7 @@ impl FromIterator<Event> for Batch {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Written {
     /// For each event.
     pub events: Vec<Appended>,
@@ -334,6 +335,7 @@ pub struct Written {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Appended {
     /// The event's id.
     pub id: EventId,
@@ -342,6 +344,16 @@ pub struct Appended {
     pub seq: u64,
     /// Whether it was new.
     pub status: AppendStatus,
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for AppendStatus {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// Whether an appended event was new.

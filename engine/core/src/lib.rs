@@ -88,5 +88,7 @@ pub use subscription::{StartFrom, Subscription, SubscriptionHandle};
 /// The crate of [`EventId::as_uuid`]'s type, so that a service need not name its version.
 pub use uuid;
 pub use verify::{Finding, Verified};
+#[cfg(feature = "serde")]
+pub use view::json::EventJson;
 pub use view::stored::StoredEvent;
 pub use writer::receipt::Receipt;

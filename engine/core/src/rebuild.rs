@@ -27,6 +27,7 @@ use crate::view::View;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Rebuilt {
     /// Segments that were gone through.
     pub segments: u64,

@@ -6,7 +6,7 @@ use forebear::{Chain, ChainOptions, Detail, EventId, LinkKind, Snapshot, StoredE
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
-use crate::output::json::{EndLine, EventLine};
+use crate::output::json::EndLine;
 use crate::output::{Out, draw, time};
 use crate::place;
 
@@ -104,14 +104,14 @@ fn print_json(out: &mut Out, mut chain: Chain<'_>, args: &ChainArgs) -> Outcome 
         let end = events.end().clone();
         for event in events {
             let event = event?;
-            out.json(&EventLine::new(&event).payload(&event, args.payload))?;
+            out.json(&event.json().payload(args.payload))?;
             top.get_or_insert_with(|| event.id().clone());
         }
         Some(end)
     } else {
         for event in chain.by_ref() {
             let event = event?;
-            out.json(&EventLine::new(&event).payload(&event, args.payload))?;
+            out.json(&event.json().payload(args.payload))?;
             top = Some(event.id().clone());
         }
         chain.end().cloned()

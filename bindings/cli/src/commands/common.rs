@@ -1,13 +1,12 @@
 //! `forebear common`: what do two events have in common?
 
 use clap::Args;
-use forebear::{ChainEnd, CommonCause, EventId};
+use forebear::{ChainEnd, CommonCause};
 use serde::Serialize;
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
-use crate::output::json::EventLine;
 use crate::output::{Out, draw, text};
 use crate::place;
 
@@ -39,15 +38,9 @@ struct EndLine {
 struct Ends {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    a: Option<End>,
+    a: Option<ChainEnd>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    b: Option<End>,
-}
-
-#[derive(Serialize)]
-struct End {
-    kind: &'static str,
-    parent: Option<String>,
+    b: Option<ChainEnd>,
 }
 
 impl Run for CommonArgs {
@@ -64,7 +57,7 @@ impl Run for CommonArgs {
         let (ends, why) = match common {
             Some(CommonCause::Found(event)) => {
                 if global.json {
-                    out.json(&EventLine::new(&event).payload(&event, self.payload))?;
+                    out.json(&event.json().payload(self.payload))?;
                 } else {
                     draw::list_row(&mut out, &event, &mut String::new())?;
                     let above = |depth: Option<u64>| {
@@ -96,7 +89,7 @@ impl Run for CommonArgs {
                     text::short_id(&b),
                     words(&end_b)
                 );
-                (Ends::unknown(&end_a, &end_b), why)
+                (Ends::unknown(end_a, end_b), why)
             }
             _ => (
                 Ends { kind: "none", a: None, b: None },
@@ -112,16 +105,12 @@ impl Run for CommonArgs {
 }
 
 impl Ends {
-    fn unknown(a: &ChainEnd, b: &ChainEnd) -> Self {
+    fn unknown(a: ChainEnd, b: ChainEnd) -> Self {
         // What was there once and is gone says more than what never was.
         let kind = ["expired", "damaged", "missing"]
             .into_iter()
             .find(|kind| a.as_str() == *kind || b.as_str() == *kind);
-        let end = |end: &ChainEnd| End {
-            kind: end.as_str(),
-            parent: end.parent().map(EventId::to_string),
-        };
-        Self { kind: kind.unwrap_or(a.as_str()), a: Some(end(a)), b: Some(end(b)) }
+        Self { kind: kind.unwrap_or(a.as_str()), a: Some(a), b: Some(b) }
     }
 }
 

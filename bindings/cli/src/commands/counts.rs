@@ -7,7 +7,6 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use clap::Args;
 use forebear::{CountBy, Cursor};
-use serde::Serialize;
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
@@ -78,12 +77,6 @@ impl Run for CountArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            value: &'a str,
-            count: u64,
-        }
-
         let snapshot = place::snapshot(global)?;
         let counts = snapshot.count_by(&self.by.0, &self.filter.filter(&snapshot)?)?;
         let mut out = Out::paged(global);
@@ -94,7 +87,7 @@ impl Run for CountArgs {
         let name_columns = widest.min(room * 2 / 3);
         for (count, name) in counts.iter().zip(&names) {
             if global.json {
-                out.json(&Line { value: &count.value, count: count.count })?;
+                out.json(count)?;
             } else {
                 let line = format!(
                     "{:>10}  {}  {}",
@@ -131,7 +124,7 @@ impl Run for TimelineArgs {
             let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
             for bucket in &page.items {
                 if global.json {
-                    print_bucket(&mut out, bucket.start_ns, bucket.count)?;
+                    out.json(bucket)?;
                 } else {
                     draw_gap(&mut out, last, bucket.start_ns, self.bucket)?;
                     let room = out.columns().saturating_sub(33);
@@ -159,17 +152,6 @@ impl Run for TimelineArgs {
         }
         Ok(())
     }
-}
-
-fn print_bucket(out: &mut Out, start_ns: i64, count: u64) -> Outcome {
-    #[derive(Serialize)]
-    struct Line {
-        start: String,
-        count: u64,
-    }
-
-    out.json(&Line { start: time::rfc3339(start_ns), count })?;
-    Ok(())
 }
 
 /// Says that there were no events for a while.

@@ -16,7 +16,7 @@ use crate::command::Run;
 use crate::commands::{chain, import, tree};
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
-use crate::output::json::{EndLine, EventLine};
+use crate::output::json::EndLine;
 use crate::output::{Out, draw, text, time};
 
 /// A session with a compaction, and the agent that it started.
@@ -221,7 +221,7 @@ fn print_json(
     if let Some(mut events) = story.snapshot.chain(&story.failure, &options)? {
         for event in events.by_ref() {
             let event = event?;
-            out.json(&EventLine::new(&event).payload(&event, true))?;
+            out.json(&event.json().payload(true))?;
         }
         if let Some(end) = events.end() {
             out.json(&EndLine::new(end, Some(&story.request)))?;

@@ -2,14 +2,15 @@
 
 use clap::Args;
 use forebear::{
-    Cursor, Detail, EventId, Filter, LinkKind, MissingParent, Page, Snapshot, StoredEvent, limits,
+    Cursor, Detail, EventId, Filter, LinkKind, MissingParent, Page, RefusedLink, Snapshot,
+    StoredEvent, limits,
 };
 use serde::Serialize;
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome, note};
 use crate::global::Global;
-use crate::output::json::{EventLine, NextLine};
+use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text};
 use crate::parse::at_least_one;
 use crate::place;
@@ -241,13 +242,6 @@ impl Run for MissingArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Line {
-            id: String,
-            children: u64,
-            first_child: String,
-        }
-
         let pages = place::pages(global)?;
         let mut listing = Listing::new(global, false);
         let fetch = |snapshot: &Snapshot, after| {
@@ -268,11 +262,7 @@ impl Run for MissingArgs {
             |after| pages.ask(|snapshot| fetch(snapshot, after)),
             |listing, missing| {
                 if global.json {
-                    listing.out.json(&Line {
-                        id: missing.id.to_string(),
-                        children: missing.children,
-                        first_child: missing.first_child.to_string(),
-                    })?;
+                    listing.out.json(&missing)?;
                 } else {
                     let named = text::counted(missing.children, "event names it", "events name it");
                     let line = format!(
@@ -303,14 +293,9 @@ impl Run for LinksArgs {
                 self.page,
                 |after| pages.ask(|snapshot| snapshot.refused_links(after)),
                 |listing, refused| {
-                    let link = &refused.link;
-                    listing.link(
-                        "refused",
-                        link.child(),
-                        link.parent(),
-                        link.kind(),
-                        refused.parent.as_ref(),
-                    )
+                    let RefusedLink { link, parent: instead, .. } = &refused;
+                    let ends = (link.child(), link.parent(), link.kind());
+                    listing.link("refused", &refused, ends, instead.as_ref())
                 },
             )?;
         }
@@ -319,7 +304,8 @@ impl Run for LinksArgs {
                 self.page,
                 |after| pages.ask(|snapshot| snapshot.closing_links(after)),
                 |listing, closing| {
-                    listing.link("closing", &closing.child, &closing.parent, closing.kind, None)
+                    let ends = (&closing.child, &closing.parent, closing.kind);
+                    listing.link("closing", &closing, ends, None)
                 },
             )?;
         }
@@ -432,7 +418,7 @@ impl Listing {
 
     pub(super) fn event(&mut self, event: &StoredEvent) -> Outcome {
         if self.json {
-            let line = EventLine::new(event).payload(event, self.payload);
+            let line = event.json().payload(self.payload);
             self.out.json(&line)?;
             return Ok(());
         }
@@ -448,29 +434,19 @@ impl Listing {
     fn link(
         &mut self,
         status: &'static str,
-        child: &EventId,
-        parent: &EventId,
-        kind: LinkKind,
+        object: &impl Serialize,
+        (child, parent, kind): (&EventId, &EventId, LinkKind),
         instead: Option<&EventId>,
     ) -> Outcome {
         #[derive(Serialize)]
-        struct Line {
+        struct Line<'a, L> {
             status: &'static str,
-            child: String,
-            parent: String,
-            kind: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            instead: Option<String>,
+            #[serde(flatten)]
+            object: &'a L,
         }
 
         if self.json {
-            self.out.json(&Line {
-                status,
-                child: child.to_string(),
-                parent: parent.to_string(),
-                kind: kind.as_str(),
-                instead: instead.map(EventId::to_string),
-            })?;
+            self.out.json(&Line { status, object })?;
             return Ok(());
         }
         let instead =

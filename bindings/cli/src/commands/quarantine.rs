@@ -97,12 +97,8 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
     #[derive(Serialize)]
     struct Piece<'a> {
         n: u64,
-        source: &'a str,
-        line: u64,
-        offset: u64,
-        length: u64,
-        reason: &'a str,
-        kept: bool,
+        #[serde(flatten)]
+        input: &'a Quarantined,
     }
 
     let mut out = Out::paged(global);
@@ -111,15 +107,7 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
         listed = n;
         let kept = input.bytes.len() as u64 == input.length;
         if global.json {
-            out.json(&Piece {
-                n,
-                source: &input.source,
-                line: input.line,
-                offset: input.offset,
-                length: input.length,
-                reason: &input.reason,
-                kept,
-            })?;
+            out.json(&Piece { n, input: &input })?;
         } else {
             let line = format!(
                 "{n:>5}  {}:{} (byte {}, {})",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use forebear::{Retention, SegmentState};
+use forebear::{Retained, Retention, SegmentState};
 use serde::Serialize;
 
 use crate::command::Run;
@@ -103,9 +103,8 @@ impl Run for RetainArgs {
     fn run(&self, global: &Global) -> Outcome {
         #[derive(Serialize)]
         struct Line {
-            segments: u64,
-            events: u64,
-            bytes: u64,
+            #[serde(flatten)]
+            retained: Retained,
             dry_run: bool,
         }
 
@@ -134,12 +133,7 @@ impl Run for RetainArgs {
         }
         store.close()?;
         if global.json {
-            out.json(&Line {
-                segments: retained.segments,
-                events: retained.events,
-                bytes: retained.bytes,
-                dry_run: self.dry_run,
-            })?;
+            out.json(&Line { retained, dry_run: self.dry_run })?;
         } else {
             let done = match (self.dry_run, &self.archive) {
                 (true, _) => "would go",

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use clap::Args;
 use forebear::SegmentInfo;
-use serde::Serialize;
 
 use crate::command::Run;
 use crate::failure::Outcome;
@@ -30,20 +29,6 @@ impl Run for SegmentsArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Line {
-            number: u64,
-            first_seq: u64,
-            events: u64,
-            lost: u64,
-            from: Option<String>,
-            to: Option<String>,
-            raw_bytes: u64,
-            stored_bytes: u64,
-            ratio: Option<f64>,
-            state: &'static str,
-        }
-
         let segments = place::snapshot(global)?.segments();
         let mut out = Out::paged(global);
         if !global.json {
@@ -52,18 +37,7 @@ impl Run for SegmentsArgs {
         }
         for segment in &segments {
             if global.json {
-                out.json(&Line {
-                    number: segment.number,
-                    first_seq: segment.first_seq,
-                    events: segment.events,
-                    lost: segment.lost,
-                    from: segment.from_ns.map(time::rfc3339),
-                    to: segment.to_ns.map(time::rfc3339),
-                    raw_bytes: segment.raw_bytes,
-                    stored_bytes: segment.stored_bytes,
-                    ratio: ratio(segment),
-                    state: segment.state.as_str(),
-                })?;
+                out.json(segment)?;
             } else {
                 let line = row(segment);
                 writeln!(out, "{}", text::cut(&line, out.columns()))?;
@@ -76,7 +50,7 @@ impl Run for SegmentsArgs {
 
 fn row(segment: &SegmentInfo) -> String {
     let at = |ns: Option<i64>| ns.map_or_else(|| "-".to_owned(), time::clock);
-    let ratio = ratio(segment).map_or_else(String::new, |ratio| format!("{ratio:.1}x"));
+    let ratio = segment.ratio().map_or_else(String::new, |ratio| format!("{ratio:.1}x"));
     let lost = match segment.lost {
         0 => String::new(),
         lost => format!(", {} lost", text::thousands(lost)),
@@ -91,13 +65,6 @@ fn row(segment: &SegmentInfo) -> String {
         text::bytes(segment.stored_bytes),
         segment.state.as_str(),
     )
-}
-
-/// How many times fewer bytes it takes than its log did.
-fn ratio(segment: &SegmentInfo) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-    let ratio = segment.raw_bytes as f64 / segment.stored_bytes as f64;
-    (segment.raw_bytes > 0 && segment.stored_bytes > 0).then_some((ratio * 100.0).round() / 100.0)
 }
 
 const HEADING: &str = "number       events  from                 to                         log     \

@@ -9,7 +9,6 @@ use forebear::{Detail, EventId, Snapshot, StoredEvent, TreeOptions};
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
-use crate::output::json::EventLine;
 use crate::output::{Out, draw, text, time};
 use crate::place;
 
@@ -53,14 +52,14 @@ impl Run for ShowArgs {
                 .ok_or_else(|| Failure::NothingFound(format!("the event {id} has no payload")))?;
             out.raw(payload)?;
         } else if global.json {
-            out.json(&EventLine::new(&event).payload(&event, self.payload))?;
+            out.json(&event.json().payload(self.payload))?;
         } else {
             draw_event(&mut out, &snapshot, &event)?;
         }
         if self.versions {
             each_version(&snapshot, &id, |version| {
                 if global.json {
-                    out.json(&EventLine::new(version).payload(version, self.payload))?;
+                    out.json(&version.json().payload(self.payload))?;
                 } else {
                     writeln!(out)?;
                     draw_event(&mut out, &snapshot, version)?;

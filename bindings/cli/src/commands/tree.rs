@@ -12,7 +12,7 @@ use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::draw::Row;
-use crate::output::json::{EventLine, NextLine};
+use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text, time};
 use crate::parse::at_least_one;
 use crate::place;
@@ -123,11 +123,11 @@ fn print_json(
 ) -> Outcome {
     if args.after.is_none() {
         let root = get(snapshot, id)?;
-        out.json(&EventLine::new(&root).below(0).payload(&root, args.payload))?;
+        out.json(&root.json().below(0).payload(args.payload))?;
     }
     let more =
         each_page(snapshot, id, options, args.limit, |Descendant { event, below, .. }| {
-            out.json(&EventLine::new(&event).below(below).payload(&event, args.payload))?;
+            out.json(&event.json().below(below).payload(args.payload))?;
             Ok(())
         })?;
     if let Some(cursor) = more {

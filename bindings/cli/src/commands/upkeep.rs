@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
@@ -51,35 +50,19 @@ pub(crate) struct BackupArgs {
     folder: PathBuf,
 }
 
-#[derive(Serialize)]
-struct FindingLine {
-    file: String,
-    reason: String,
-}
-
 impl Run for VerifyArgs {
     fn writes(&self) -> bool {
         false
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Summary {
-            segments: u64,
-            expired: u64,
-            blocks: u64,
-            events: u64,
-            bytes: u64,
-            findings: u64,
-        }
-
         let snapshot = place::snapshot(global)?;
         let mut out = Out::paged(global);
         let mut written: io::Result<()> = Ok(());
         let verified = snapshot.verify(&mut |finding| {
             if written.is_ok() {
                 written = if global.json {
-                    out.json(&FindingLine { file: finding.file, reason: finding.reason })
+                    out.json(&finding)
                 } else {
                     draw::plain(&mut out, &finding.to_string(), HANG)
                 };
@@ -87,14 +70,7 @@ impl Run for VerifyArgs {
         })?;
         written?;
         if global.json {
-            out.json(&Summary {
-                segments: verified.segments,
-                expired: verified.expired,
-                blocks: verified.blocks,
-                events: verified.events,
-                bytes: verified.bytes,
-                findings: verified.findings,
-            })?;
+            out.json(&verified)?;
         } else if verified.is_sound() {
             writeln!(
                 out,
@@ -122,28 +98,13 @@ impl Run for RebuildArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Line {
-            segments: u64,
-            made: Vec<String>,
-            failed: Vec<FindingLine>,
-        }
-
         let store = place::open_existing(global)?;
         let rebuilt = store.rebuild()?;
         store.close()?;
         let failed = rebuilt.failed.len() as u64;
         let mut out = Out::new();
         if global.json {
-            out.json(&Line {
-                segments: rebuilt.segments,
-                made: rebuilt.made,
-                failed: rebuilt
-                    .failed
-                    .into_iter()
-                    .map(|finding| FindingLine { file: finding.file, reason: finding.reason })
-                    .collect(),
-            })?;
+            out.json(&rebuilt)?;
         } else {
             for name in &rebuilt.made {
                 draw::plain(&mut out, &format!("made again: {name}"), HANG)?;
@@ -172,18 +133,10 @@ impl Run for BackupArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Line {
-            segments: u64,
-            events: u64,
-            bytes: u64,
-        }
-
         let backup = place::snapshot(global)?.backup(&self.folder)?;
         let mut out = Out::new();
         if global.json {
-            let forebear::Backup { segments, events, bytes } = backup;
-            out.json(&Line { segments, events, bytes })?;
+            out.json(&backup)?;
         } else {
             let line = format!(
                 "copied to {}: {}, {}, {}",

@@ -93,12 +93,17 @@ impl Out {
 
     /// Prints a JSON object on a line of its own.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_string(value).map_err(io::Error::from)?;
+        // A payload is printed as it came in. In JSON a line can end between the parts
+        // only, not in a string.
+        if line.contains(['\n', '\r']) {
+            line = json_text::compact(&line);
+        }
         if self.terminal {
-            let line = serde_json::to_string(value).map_err(io::Error::from)?;
             writeln!(self, "{}", json_text::shown(&line))
         } else {
-            serde_json::to_writer(&mut *self, value).map_err(io::Error::from)?;
-            self.write_all(b"\n")
+            line.push('\n');
+            self.write_all(line.as_bytes())
         }
     }
 

@@ -63,6 +63,7 @@ pub struct Event {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Usage {
     /// The message's id. Where it is empty the event counts by itself.
     pub message: String,

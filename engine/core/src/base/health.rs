@@ -18,6 +18,7 @@ use crate::base::warnings::Warning;
 /// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Health {
     /// What waits to be written.
     pub queue: QueueHealth,
@@ -34,6 +35,7 @@ pub struct Health {
 /// What waits to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct QueueHealth {
     /// Batches that wait.
     pub batches: usize,
@@ -49,6 +51,7 @@ pub struct QueueHealth {
 /// active log waits for it, and appends with it.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SealingHealth {
     /// Full logs that are not sealed yet: 0 or 1.
     pub logs: usize,
@@ -63,6 +66,7 @@ pub struct SealingHealth {
 /// What other processes handed in through a [`Spool`](crate::Spool).
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct SpoolHealth {
     /// Batches that wait to be taken in.
     pub waiting: u64,

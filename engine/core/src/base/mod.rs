@@ -8,6 +8,8 @@ pub(crate) mod event;
 pub(crate) mod format;
 pub(crate) mod health;
 pub(crate) mod id;
+#[cfg(feature = "serde")]
+pub(crate) mod json;
 pub(crate) mod kind;
 pub(crate) mod kinds;
 pub mod limits;

@@ -25,6 +25,7 @@ use crate::base::error::{Error, Result};
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Page<T> {
     /// The items, at most as many as asked for; fewer where they would take
     /// more than 32 MiB of memory.

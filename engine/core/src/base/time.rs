@@ -1,5 +1,6 @@
 //! Points in time, from and to the types that programs keep them in.
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::base::sync::{now_ns, system_time_ns};
@@ -36,6 +37,36 @@ impl Time {
     pub const fn ns(self) -> i64 {
         self.0
     }
+}
+
+impl fmt::Display for Time {
+    /// RFC 3339 in UTC, with as many digits of a second as it takes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, ns) = (self.0.div_euclid(NS), self.0.rem_euclid(NS));
+        let (days, second) = (seconds.div_euclid(DAY_SECONDS), seconds.rem_euclid(DAY_SECONDS));
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if ns > 0 {
+            write!(f, ".{}", format!("{ns:09}").trim_end_matches('0'))?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// Year, month and day of so many days after the Unix epoch in the Gregorian calendar:
+/// `civil_from_days` of Howard Hinnant, <https://howardhinnant.github.io/date_algorithms.html>.
+fn date(days: i64) -> (i64, i64, i64) {
+    // Counted from the first of March of the year 0, so that a leap day ends its year.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));
+    let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let year = year_of_era + 400 * era + i64::from(month >= 10);
+    (year, if month < 10 { month + 3 } else { month - 9 }, day)
 }
 
 impl From<SystemTime> for Time {
@@ -89,6 +120,11 @@ impl From<Time> for chrono::DateTime<chrono::Utc> {
     }
 }
 
+const NS: i64 = 1_000_000_000;
+const DAY_SECONDS: i64 = 86_400;
+/// Days of 400 years, after which the calendar repeats.
+const ERA_DAYS: i64 = 146_097;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +152,17 @@ mod tests {
         }
         assert_eq!(Time::from(jiff::Timestamp::MIN).ns(), i64::MIN);
         assert_eq!(Time::from(jiff::Timestamp::MAX).ns(), i64::MAX);
+    }
+
+    #[test]
+    #[cfg(feature = "jiff")]
+    fn times_read_as_jiff_writes_them() {
+        // Steps of no round length, from the first time to the last.
+        let steps = (i64::MIN..=i64::MAX).step_by(1_800_000_000_000_007);
+        for ns in steps.chain(TIMES).chain([i64::MIN, 951_782_400_000_000_000, 100_000_000]) {
+            let time = Time::from_ns(ns);
+            assert_eq!(time.to_string(), jiff::Timestamp::from(time).to_string(), "{ns}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::base::event::Usage;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tokens {
     /// Read anew.
     pub input: u64,

@@ -103,6 +103,11 @@ impl Warning {
         self.time.into()
     }
 
+    /// What came of it, without what failed.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// What failed, where something did.
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()

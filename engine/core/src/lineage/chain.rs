@@ -162,6 +162,21 @@ impl ChainEnd {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for ChainEnd {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Fields<'a> {
+            kind: &'static str,
+            parent: Option<&'a EventId>,
+        }
+        Fields { kind: self.as_str(), parent: self.parent() }.serialize(serializer)
+    }
+}
+
 /// A walk from an event to its root, an event at a time. Made by
 /// [`Snapshot::chain`]; [`end`](Chain::end) says how it ended once it has.
 ///

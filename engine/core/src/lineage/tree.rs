@@ -164,6 +164,16 @@ pub struct Descendant {
     pub last_child: bool,
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for Descendant {
+    fn serialize<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
+        self.event.json().below(self.below).serialize(serializer)
+    }
+}
+
 pub(crate) fn children(
     snapshot: &Snapshot,
     id: &EventId,

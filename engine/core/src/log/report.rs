@@ -20,6 +20,7 @@
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RecoveryReport {
     /// Blocks that were read.
     pub blocks: u64,
@@ -61,6 +62,7 @@ impl RecoveryReport {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Damage {
     /// The file, within the store's folder.
     pub file: String,

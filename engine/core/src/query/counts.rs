@@ -27,6 +27,7 @@ use crate::view::{Source, View};
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Count {
     /// The kind, instance, session or label value.
     pub value: String,
@@ -47,9 +48,14 @@ pub struct Count {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Bucket {
     /// Where it begins, in nanoseconds since the Unix epoch: a multiple of the
     /// bucket's length.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "start", serialize_with = "crate::base::json::time")
+    )]
     pub start_ns: i64,
     /// How many events fall into it.
     pub count: u64,

@@ -53,6 +53,7 @@ pub enum Resolved {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MissingParent {
     /// The id that is named.
     pub id: EventId,
@@ -78,10 +79,16 @@ pub struct MissingParent {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct RefusedLink {
     /// The link as it was claimed, or as it was before a stronger one replaced it.
+    #[cfg_attr(feature = "serde", serde(flatten))]
     pub link: Link,
     /// What the child has instead.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "instead", skip_serializing_if = "Option::is_none")
+    )]
     pub parent: Option<EventId>,
 }
 
@@ -99,6 +106,7 @@ pub struct RefusedLink {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ClosingLink {
     /// The event whose link closes the cycle.
     pub child: EventId,

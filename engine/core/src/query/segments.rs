@@ -1,6 +1,8 @@
 //! The segments of a store, one by one.
 
 use crate::base::row::Flags;
+#[cfg(feature = "serde")]
+use crate::base::time::Time;
 use crate::log::view::LogView;
 use crate::manifest::Sealed;
 use crate::view::View;
@@ -41,6 +43,19 @@ pub struct SegmentInfo {
     pub state: SegmentState,
 }
 
+impl SegmentInfo {
+    /// How many times smaller its files are than its log was, to two decimals; none where
+    /// either is empty.
+    pub fn ratio(&self) -> Option<f64> {
+        if self.raw_bytes == 0 || self.stored_bytes == 0 {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let ratio = self.raw_bytes as f64 / self.stored_bytes as f64;
+        Some((ratio * 100.0).round() / 100.0)
+    }
+}
+
 /// What has become of a segment so far.
 ///
 /// ```
@@ -64,6 +79,38 @@ impl SegmentState {
             Self::Full => "full",
             Self::Active => "active",
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for SegmentInfo {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Fields {
+            number: u64,
+            first_seq: u64,
+            events: u64,
+            lost: u64,
+            from: Option<Time>,
+            to: Option<Time>,
+            raw_bytes: u64,
+            stored_bytes: u64,
+            ratio: Option<f64>,
+            state: &'static str,
+        }
+        Fields {
+            number: self.number,
+            first_seq: self.first_seq,
+            events: self.events,
+            lost: self.lost,
+            from: self.from_ns.map(Time::from_ns),
+            to: self.to_ns.map(Time::from_ns),
+            raw_bytes: self.raw_bytes,
+            stored_bytes: self.stored_bytes,
+            ratio: self.ratio(),
+            state: self.state.as_str(),
+        }
+        .serialize(serializer)
     }
 }
 

@@ -28,12 +28,14 @@ use crate::view::{Source, View};
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Stats {
     /// Events, versions aside.
     pub events: u64,
     /// Later versions of events.
     pub versions: u64,
     /// Events that came without an id of their own.
+    #[cfg_attr(feature = "serde", serde(rename = "without_id"))]
     pub derived_ids: u64,
     /// Segments of the store, the active one included.
     pub segments: u64,
@@ -58,6 +60,7 @@ pub struct Stats {
     pub sessions: u64,
     /// Events that have a parent, stored or not, by how they follow from it:
     /// caused, continues, spawned.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "links"))]
     pub links: [u64; 3],
     /// Pieces of quarantined input.
     pub quarantined: u64,
@@ -147,3 +150,12 @@ fn count_children(view: &View, parent: u64) -> Result<u64> {
 
 /// Rows that are no events which came with an id.
 const NOT_COUNTED: u16 = Flags::VERSION | Flags::LOST | Flags::DERIVED;
+
+/// By the names of the link kinds.
+#[cfg(feature = "serde")]
+fn links<S: serde::Serializer>(
+    links: &[u64; 3],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(LinkKind::ALL.iter().zip(links))
+}

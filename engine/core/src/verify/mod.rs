@@ -26,6 +26,7 @@ use crate::view::View;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Finding {
     /// The file, within the store's folder.
     pub file: String,
@@ -47,6 +48,7 @@ pub struct Finding {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Verified {
     /// Sealed segments.
     pub segments: u64,

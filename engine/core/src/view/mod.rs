@@ -2,6 +2,8 @@
 //! of rows.
 
 pub(crate) mod joins;
+#[cfg(feature = "serde")]
+pub(crate) mod json;
 mod late;
 mod log;
 mod lookup;
