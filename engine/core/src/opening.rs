@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::base::kind::StateKind;
-use crate::base::kinds::{Kinds, NamedKind};
+use crate::base::kinds::Kinds;
 use crate::base::sync::{Mutex, RwLock};
 use crate::log::append::LogWriter;
 use crate::log::reader::LogReader;
@@ -47,7 +47,7 @@ pub(crate) fn open(
         Read::Absent => first_manifest(&**storage, &mut recovery)?,
         Read::Damaged(reason) => mend_manifest(&**storage, &reason, &mut recovery)?,
     };
-    segments.set_kinds(Arc::new(Kinds::new(&NamedKind::of_format_1(), kinds)?));
+    segments.set_kinds(Arc::new(Kinds::new(&[], kinds)?));
     // A process that was killed may have made these names and not synced them.
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
     let full = match manifest.full {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::base::kind::StateKind;
-use crate::base::kinds::{Kinds, NamedKind};
+use crate::base::kinds::Kinds;
 use crate::base::options::Caches;
 use crate::base::sync::{Mutex, sleep};
 use crate::base::warnings::{Warning, WarningKind};
@@ -129,7 +129,7 @@ impl Reader {
     ) -> Result<Self> {
         let (cache_bytes, map_bytes) = (caches.bytes(), caches.map_bytes());
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
-        segments.set_kinds(Arc::new(Kinds::new(&NamedKind::of_format_1(), kinds)?));
+        segments.set_kinds(Arc::new(Kinds::new(&[], kinds)?));
         let state = Mutex::new(State::default());
         let reader =
             Self(Arc::new(Inner { storage, segments, joins: Arc::default(), cache_bytes, state }));

@@ -32,18 +32,6 @@ struct Known {
     kind: Option<Arc<dyn StateKind>>,
 }
 
-impl NamedKind {
-    /// Those that every store of format 1 has.
-    pub(crate) fn of_format_1() -> Vec<Self> {
-        let named = |(id, name): (KindId, &str)| Self {
-            id,
-            name: name.to_owned(),
-            provider: PROVIDER_OF_FORMAT_1.to_owned(),
-        };
-        KindId::OF_FORMAT_1.map(named).into()
-    }
-}
-
 impl Kinds {
     /// The kinds that a store names, and those that were handed in, which are numbered
     /// where it does not name them.
@@ -199,4 +187,3 @@ fn check_provider(provider: &str) -> Result<()> {
 }
 
 const MAX_NAME_BYTES: usize = 64;
-const PROVIDER_OF_FORMAT_1: &str = "forebear-sessions";
