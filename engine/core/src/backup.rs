@@ -29,6 +29,7 @@ use crate::view::View;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Backup {
     /// Segments, those that are not sealed included.
     pub segments: u64,

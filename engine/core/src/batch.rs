@@ -314,6 +314,7 @@ impl FromIterator<Event> for Batch {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Written {
     /// For each event.
     pub events: Vec<Appended>,
@@ -329,13 +330,13 @@ pub struct Written {
 /// use forebear::{Appended, AppendStatus, Event, EventId, Store};
 ///
 /// let store = Store::in_memory()?;
-/// let appended = store.append(Event::new("started").id("boot"))?;
-/// let expected = Appended { id: EventId::from("boot"), seq: 1, status: AppendStatus::New };
-/// assert_eq!(appended, expected);
+/// let Appended { id, seq, status, .. } = store.append(Event::new("started").id("boot"))?;
+/// assert_eq!((id, seq, status), (EventId::from("boot"), 1, AppendStatus::New));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Appended {
     /// The event's id.
     pub id: EventId,

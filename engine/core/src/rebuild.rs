@@ -28,6 +28,7 @@ use crate::view::View;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Rebuilt {
     /// Segments that were gone through.
     pub segments: u64,

@@ -34,6 +34,7 @@ use crate::view::{Source, View};
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StartFrom {
     /// With what is stored after this.
     #[default]

@@ -80,7 +80,7 @@ const FOREIGN: &[&str] = &[
 ];
 
 /// Crates that only a feature of the engine needs.
-const SERVE_A_FEATURE: &[&str] = &["base64", "chrono", "jiff", "tracing"];
+const SERVE_A_FEATURE: &[&str] = &["base64", "chrono", "jiff", "serde", "serde_json", "tracing"];
 
 /// Names of the standard library in which such a word stands for something else.
 const HARMLESS: &[&str] = &["set_hook", "take_hook"];

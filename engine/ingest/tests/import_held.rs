@@ -109,10 +109,11 @@ fn no_position_gets_past_a_batch_that_is_refused() {
     let store = place.open();
     import(&store, &place.options(), |_| ControlFlow::Continue(())).unwrap();
     let (stats, events, _) = place.expected();
-    let (found, found_events, _) = found(&store);
+    let (mut found, found_events, _) = found(&store);
     assert_eq!(found_events, events);
     // The batch that was refused is among the quarantined input.
-    assert_eq!(Stats { quarantined: found.quarantined - 1, ..found }, stats);
+    found.quarantined -= 1;
+    assert_eq!(found, stats);
 }
 
 #[test]
@@ -144,7 +145,8 @@ type Found = (Stats, Vec<String>, Vec<Checkpoint>);
 
 fn found(store: &Store) -> Found {
     let snapshot = store.snapshot();
-    let stats = Stats { bytes: 0, segments: 0, ..snapshot.stats().unwrap() };
+    let mut stats: Stats = snapshot.stats().unwrap();
+    (stats.bytes, stats.segments) = (0, 0);
     let mut listed: Vec<String> = events(&snapshot)
         .iter()
         .map(|event| {

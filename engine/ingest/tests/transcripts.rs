@@ -249,9 +249,11 @@ fn contents(snapshot: &Snapshot) -> Contents {
             None => break,
         }
     }
+    let mut stats: Stats = snapshot.stats().unwrap();
+    // Of bytes there are some more: how far files were read.
+    stats.bytes = 0;
     Contents {
-        // Of bytes there are some more: how far files were read.
-        stats: Stats { bytes: 0, ..snapshot.stats().unwrap() },
+        stats,
         quarantined: snapshot.quarantined(None).unwrap().items,
         refused: snapshot.refused_links(None).unwrap().items,
         spawned,

@@ -12,6 +12,7 @@
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CountBy {
     /// Their kinds.
     Kind,

@@ -13,6 +13,7 @@
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Detail {
     /// What the index holds; the log is not read. No labels, no payload.
     Columns,

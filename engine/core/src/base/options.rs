@@ -17,6 +17,7 @@ use crate::base::limits;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Durability {
     /// The process's memory. It is written within
     /// [`BUFFER_TIME`](crate::base::limits::BUFFER_TIME) and lost if the process is
@@ -44,6 +45,7 @@ pub enum Durability {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum WhenFull {
     /// It waits for room.
     #[default]

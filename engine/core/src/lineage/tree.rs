@@ -33,6 +33,7 @@ use crate::view::stored::{Found, StoredEvent};
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TreeOrder {
     /// Each event before its children, children before the next sibling.
     #[default]
@@ -155,6 +156,7 @@ impl TreeOptions {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Descendant {
     /// The event.
     pub event: StoredEvent,

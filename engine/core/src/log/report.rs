@@ -21,6 +21,7 @@
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct RecoveryReport {
     /// Blocks that were read.
     pub blocks: u64,
@@ -63,6 +64,7 @@ impl RecoveryReport {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Damage {
     /// The file, within the store's folder.
     pub file: String,

@@ -174,6 +174,7 @@ pub(crate) struct Held {
 /// What retention removed, or would remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Retained {
     /// Segments.
     pub segments: u64,

@@ -23,11 +23,13 @@ use crate::view::{Source, View};
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("tick").instance("clock"))?;
 /// let counts = store.snapshot().count_by(&CountBy::Instance, &Filter::new())?;
-/// assert_eq!(counts, [Count { value: "clock".into(), count: 1 }]);
+/// let Count { value, count, .. } = &counts[0];
+/// assert_eq!((value.as_str(), *count), ("clock", 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Count {
     /// The kind, instance, session or label value.
     pub value: String,
@@ -44,11 +46,13 @@ pub struct Count {
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("tick").time_ns(25))?;
 /// let page = store.snapshot().timeline(Duration::from_nanos(10), &Filter::new())?;
-/// assert_eq!(page.items, [Bucket { start_ns: 20, count: 1 }]);
+/// let Bucket { start_ns, count, .. } = page.items[0];
+/// assert_eq!((start_ns, count), (20, 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Bucket {
     /// Where it begins, in nanoseconds since the Unix epoch: a multiple of the
     /// bucket's length.

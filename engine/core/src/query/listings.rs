@@ -48,12 +48,14 @@ pub enum Resolved {
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("job_done").id("a").parent("call"))?;
 /// store.append(Event::new("job_done").id("b").parent("call"))?;
-/// let call = MissingParent { id: "call".into(), children: 2, first_child: EventId::from("a") };
-/// assert_eq!(store.snapshot().missing_parents(None)?.items, [call]);
+/// let missing = store.snapshot().missing_parents(None)?.items;
+/// let MissingParent { id, children, first_child, .. } = &missing[0];
+/// assert_eq!((id, *children, first_child), (&"call".into(), 2, &EventId::from("a")));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct MissingParent {
     /// The id that is named.
     pub id: EventId,
@@ -80,6 +82,7 @@ pub struct MissingParent {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct RefusedLink {
     /// The link as it was claimed, or as it was before a stronger one replaced it.
     #[cfg_attr(feature = "serde", serde(flatten))]
@@ -101,12 +104,13 @@ pub struct RefusedLink {
 /// store.append(Event::new("egg").id("egg"))?;
 /// store.append(Event::new("hen").id("hen").parent("egg"))?;
 /// store.link("egg", "hen", LinkKind::Caused)?;
-/// let closing = ClosingLink { child: "egg".into(), parent: "hen".into(), kind: LinkKind::Caused };
-/// assert_eq!(store.snapshot().closing_links(None)?.items, [closing]);
+/// let closing: ClosingLink = store.snapshot().closing_links(None)?.items.remove(0);
+/// assert_eq!((closing.child, closing.parent), ("egg".into(), "hen".into()));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct ClosingLink {
     /// The event whose link closes the cycle.
     pub child: EventId,

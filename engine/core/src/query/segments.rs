@@ -22,6 +22,7 @@ use crate::view::View;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SegmentInfo {
     /// Segments are numbered from 1; its files bear the number.
     pub number: u64,
@@ -62,6 +63,7 @@ impl SegmentInfo {
 /// assert_eq!(forebear::SegmentState::Full.as_str(), "full");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SegmentState {
     /// Packed and indexed, never to be changed.
     Sealed,

@@ -29,6 +29,7 @@ use crate::view::{Source, View};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Stats {
     /// Events, versions aside.
     pub events: u64,

@@ -27,6 +27,7 @@ use crate::view::View;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Finding {
     /// The file, within the store's folder.
     pub file: String,
@@ -49,6 +50,7 @@ pub struct Finding {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Verified {
     /// Sealed segments.
     pub segments: u64,

@@ -187,6 +187,7 @@ fn descendants(both: &Both, id: u32, max_depth: u64, order: TreeOrder) -> Vec<(u
                 let children: Vec<_> = below(next.0, next.1).collect();
                 children.into_iter().rev().for_each(|child| queue.push_front(child));
             }
+            order => panic!("the model has no {order:?}"),
         }
     }
     found
