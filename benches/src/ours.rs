@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use forebear::{Batch, ChainOptions, Detail, Durability, Event, EventId, Result, Snapshot, Store};
+use forebear::{Batch, Detail, Durability, Event, EventId, Result, Snapshot, Store};
 
 use crate::data::{Chains, Item, byte_sum};
 
@@ -34,24 +34,23 @@ impl Ours {
 
     /// Walks to the root and adds up all bytes of all payloads.
     pub fn sum_payloads(&self, id: [u8; 16]) -> Result<u64> {
-        let options = ChainOptions::new().max_depth(u64::MAX);
-        self.walk(id, &options)?
+        self.walk(id, Detail::Payload)?
             .try_fold(0, |sum, event| Ok(sum + event?.payload().map_or(0, byte_sum)))
     }
 
     /// Walks to the root and counts the events, without their payloads.
     pub fn count(&self, id: [u8; 16]) -> Result<u64> {
-        let options = ChainOptions::new().max_depth(u64::MAX).detail(Detail::Columns);
-        self.walk(id, &options)?.try_fold(0, |count, event| event.map(|_| count + 1))
+        self.walk(id, Detail::Columns)?.try_fold(0, |count, event| event.map(|_| count + 1))
     }
 
-    fn walk<'s>(
-        &'s self,
+    fn walk(
+        &self,
         id: [u8; 16],
-        options: &ChainOptions,
-    ) -> Result<impl Iterator<Item = Result<forebear::StoredEvent>> + 's> {
+        detail: Detail,
+    ) -> Result<impl Iterator<Item = Result<forebear::StoredEvent>> + use<>> {
+        let chain = self.snapshot.chain(event_id(id))?;
         // An event that is not there sums up to 0, which the caller finds wrong.
-        Ok(self.snapshot.chain(event_id(id), options)?.into_iter().flatten())
+        Ok(chain.map(|chain| chain.max_depth(u64::MAX).detail(detail)).into_iter().flatten())
     }
 }
 

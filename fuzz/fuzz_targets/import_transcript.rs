@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use forebear::ingest::{IngestOptions, ImportReport, import};
 use forebear::storage::SimulatedDisk;
-use forebear::{Cursor, Page, Quarantined, Snapshot, Stats, Store};
+use forebear::{Quarantined, Result, Snapshot, Stats, Store};
 use libfuzzer_sys::fuzz_target;
 
 mod oracle;
@@ -99,16 +99,7 @@ fn account_for_every_byte(input: &[u8], expected: &oracle::Expected, found: &[Qu
 }
 
 fn quarantined(snapshot: &Snapshot) -> Vec<Quarantined> {
-    let mut all = Vec::new();
-    let mut after: Option<Cursor> = None;
-    loop {
-        let Page { items, next } = snapshot.quarantined(after).expect("a store in memory");
-        all.extend(items);
-        match next {
-            Some(cursor) => after = Some(cursor),
-            None => return all,
-        }
-    }
+    snapshot.quarantined().iter().collect::<Result<_>>().expect("a store in memory")
 }
 
 /// A line of more bytes is not loaded. Short, so that short inputs have some.

@@ -12,9 +12,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use forebear::storage::{SimulatedDisk, Storage};
+use forebear::listing::Listing;
 use forebear::{
-    Batch, ChainOptions, CountBy, Cursor, Durability, Event, Filter, Link, LinkKind, Page,
-    Quarantined, Result, Snapshot, Store, TreeOptions,
+    Batch, CountBy, Durability, Event, Filter, Link, LinkKind, Page, Quarantined, Query, Result,
+    Snapshot, Store,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -145,55 +146,48 @@ fn resealed(mut log: Vec<u8>) -> Vec<u8> {
 /// Asks everything that can be asked.
 fn read_everything(snapshot: &Snapshot) -> Result<()> {
     let stats = snapshot.stats()?;
-    let filter = Filter::new().oldest_first().limit(100);
-    let events = first_pages(|after| {
-        let filter = match after {
-            Some(cursor) => filter.clone().after(cursor),
-            None => filter.clone(),
-        };
-        snapshot.events(&filter)
-    })?;
+    let oldest_first = snapshot.events(Filter::new()).oldest_first().limit(100);
+    let events = first_pages(oldest_first)?;
     for event in &events {
         let id = event.id();
         snapshot.get(id)?;
-        snapshot.versions(id, None)?;
-        snapshot.children(id, None)?;
-        snapshot.siblings(id, None)?;
-        snapshot.descendants(id, &TreeOptions::new())?;
+        snapshot.versions(id).page()?;
+        snapshot.children(id).page()?;
+        snapshot.siblings(id).page()?;
+        snapshot.descendants(id).page()?;
         snapshot.ancestor_at(id, 1)?;
         snapshot.common_cause(id, "0/1")?;
-        snapshot.claimed_link(id)?;
-        if let Some(mut chain) = snapshot.chain(id, &ChainOptions::new())? {
+        snapshot.asserted_link(id)?;
+        if let Some(mut chain) = snapshot.chain(id)? {
             let walked = chain.by_ref().collect::<Result<Vec<_>>>()?;
             assert!(walked.len() as u64 <= stats.events + stats.derived_ids);
             assert!(chain.end().is_some());
             chain.root_first()?.try_for_each(|event| event.map(drop))?;
         }
     }
-    first_pages(|after| snapshot.roots(after))?;
-    first_pages(|after| snapshot.missing_parents(after))?;
-    first_pages(|after| snapshot.refused_links(after))?;
-    first_pages(|after| snapshot.closing_links(after))?;
-    first_pages(|after| snapshot.quarantined(after))?;
+    first_pages(snapshot.roots())?;
+    first_pages(snapshot.missing_parents())?;
+    first_pages(snapshot.refused_links())?;
+    first_pages(snapshot.cycle_edges())?;
+    first_pages(snapshot.quarantined())?;
     for by in [CountBy::Kind, CountBy::Instance, CountBy::Session, CountBy::Label("key".into())] {
-        snapshot.count_by(&by, &Filter::new())?;
+        snapshot.counts(by, Filter::new()).page()?;
     }
-    snapshot.timeline(Duration::from_nanos(1), &Filter::new())?;
+    snapshot.timeline(Duration::from_nanos(1), Filter::new()).page()?;
     snapshot.resolve("0")?;
     Ok(())
 }
 
 /// The items of the first pages; a listing of more is not read to its end.
-fn first_pages<T>(mut page: impl FnMut(Option<Cursor>) -> Result<Page<T>>) -> Result<Vec<T>> {
+fn first_pages<L: Listing>(mut query: Query<L>) -> Result<Vec<L::Item>> {
     let mut items = Vec::new();
-    let mut after = None;
     for _ in 0..10 {
-        let Page { items: more, next } = page(after)?;
+        let Page { items: more, next } = query.page()?;
         items.extend(more);
-        after = next;
-        if after.is_none() {
+        if next.is_none() {
             break;
         }
+        query = query.after(next);
     }
     Ok(items)
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use forebear::{
-    Batch, ChainOptions, CommonCause, Detail, Event, EventId, LinkKind, Snapshot, StoredEvent,
+    Batch, CommonCause, Detail, Event, EventId, Filter, LinkKind, Snapshot, StoredEvent,
 };
 
 use crate::data::byte_sum;
@@ -27,8 +27,8 @@ impl Ours {
     }
 
     fn walk(&self, id: Id, detail: Detail) -> Result<impl Iterator<Item = Result<StoredEvent>>> {
-        let options = ChainOptions::new().max_depth(u64::from(CHAIN_EVENTS) - 1).detail(detail);
-        let chain = self.snapshot.chain(event_id(id), &options)?;
+        let chain = self.snapshot.chain(event_id(id))?;
+        let chain = chain.map(|chain| chain.max_depth(u64::from(CHAIN_EVENTS) - 1).detail(detail));
         // An event that is not there gives nothing, which the caller finds wrong.
         Ok(chain.into_iter().flatten().map(|event| event.map_err(Into::into)))
     }
@@ -40,11 +40,10 @@ impl Side for Ours {
     }
 
     fn columns(&self, id: Id) -> Result<Option<Columns>> {
-        let options = ChainOptions::new().max_depth(0).detail(Detail::Columns);
-        let Some(mut chain) = self.snapshot.chain(event_id(id), &options)? else {
+        let Some(chain) = self.snapshot.chain(event_id(id))? else {
             return Ok(None);
         };
-        let event = chain.next().transpose()?;
+        let event = chain.max_depth(0).detail(Detail::Columns).next().transpose()?;
         Ok(event.map(|event| Columns {
             time_ns: event.time_ns(),
             depth: event.depth(),
@@ -82,7 +81,8 @@ impl Side for Ours {
     }
 
     fn newest(&self, instance: &str) -> Result<(Vec<i64>, u64)> {
-        let events = self.snapshot.recent(instance, NEWEST as usize)?;
+        let newest = self.snapshot.events(Filter::new().instance(instance));
+        let events = newest.limit(NEWEST as usize).page()?.items;
         let sum = events.iter().map(|event| event.payload().map_or(0, byte_sum)).sum();
         Ok((events.iter().map(StoredEvent::time_ns).collect(), sum))
     }

@@ -23,7 +23,7 @@ use crate::spool::drain::Decode;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use forebear::{Batch, Decoder, Error, Event, Foreign, Result, Snapshot, Spool, Store};
+/// use forebear::{Batch, Decoder, Error, Event, Filter, Foreign, Result, Snapshot, Spool, Store};
 ///
 /// /// Lines of a sensor, each caused by the one before.
 /// #[derive(Debug)]
@@ -34,7 +34,8 @@ use crate::spool::drain::Decode;
 ///         let line = std::str::from_utf8(foreign.bytes)
 ///             .map_err(|error| Error::invalid(format!("expected a line: {error}")))?;
 ///         let event = Event::new("reading").derived_id("sensor", line.as_bytes()).payload(line);
-///         let last = snapshot.recent("sensor", 1)?;
+///         let readings = snapshot.events(Filter::new().instance("sensor"));
+///         let last = readings.limit(1).page()?.items;
 ///         Ok(Batch::from(match last.first() {
 ///             Some(last) => event.instance("sensor").parent(last.id()),
 ///             None => event.instance("sensor"),
@@ -49,8 +50,8 @@ use crate::spool::drain::Decode;
 /// spool.submit_foreign("sensor", "21.5", 1)?;
 /// spool.submit_foreign("sensor", "21.7", 2)?;
 /// store.drain_spool()?;
-/// let last = &store.snapshot().recent("sensor", 1)?[0];
-/// assert_eq!(store.snapshot().depth(last.id())?, Some(1));
+/// let last = store.snapshot().events(Filter::new()).limit(1).page()?;
+/// assert_eq!(last.items[0].depth(), 1);
 /// # Ok::<(), forebear::Error>(())
 /// ```
 ///

@@ -4,18 +4,17 @@
 //! happen?" in microseconds with bounded memory, without a server.
 //!
 //! ```
-//! use forebear::{ChainOptions, Event, Store};
+//! use forebear::{Event, Store};
 //!
 //! let store = Store::in_memory()?;
-//! store.append(Event::new("user_message").id("ask"))?;
-//! store.append(Event::new("tool_use").id("call").parent("ask"))?;
+//! store.append(Event::new("request").id("ask"))?;
+//! store.append(Event::new("job").id("call").parent("ask"))?;
 //! store.append(Event::new("error").id("failure").parent("call"))?;
 //!
-//! let snapshot = store.snapshot();
-//! let mut chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
-//! let causes: Vec<_> = chain.by_ref().map(|event| event.map(|e| e.id().to_string())).collect::<Result<_, _>>()?;
-//! assert_eq!(causes, ["failure", "call", "ask"]);
-//! assert_eq!(chain.end().map(|end| end.as_str()), Some("root"));
+//! let chain = store.chain("failure")?.expect("it is stored").read_all()?;
+//! let causes: Vec<&str> = chain.events.iter().map(|event| event.kind()).collect();
+//! assert_eq!(causes, ["error", "job", "request"]);
+//! assert_eq!(chain.end.as_str(), "root");
 //! # Ok::<(), forebear::Error>(())
 //! ```
 
@@ -51,6 +50,25 @@ mod verify;
 mod view;
 mod writer;
 
+/// The listings that a [`Query`] asks, and what a listing of one's own is made of.
+pub mod listing {
+    pub use crate::base::listing::{
+        DepthBound, Detailed, Items, Listing, Ordered, Parameters, Query,
+    };
+    pub use crate::base::page::Position;
+    pub use crate::lineage::children::{Children, Siblings};
+    pub use crate::lineage::tree::Descendants;
+    pub use crate::query::counts::Counts;
+    pub use crate::query::events::Events;
+    pub use crate::query::links::{CycleEdges, RefusedLinks};
+    pub use crate::query::missing::MissingParents;
+    pub use crate::query::quarantined::QuarantinedInput;
+    pub use crate::query::roots::Roots;
+    pub use crate::query::timeline::Timeline;
+    pub use crate::query::versions::Versions;
+    pub use crate::state::checkpoint::Checkpoints;
+}
+
 pub use backup::Backup;
 pub use base::codec;
 pub use base::count_by::CountBy;
@@ -61,6 +79,7 @@ pub use base::health::{Health, QueueHealth, SealingHealth, SpoolHealth};
 pub use base::id::EventId;
 pub use base::limits;
 pub use base::link::{Link, LinkKind, Linked};
+pub use base::listing::Query;
 pub use base::options::{Durability, WhenFull};
 pub use base::page::{Cursor, Page};
 pub use base::time::Time;
@@ -68,16 +87,20 @@ pub use base::tokens::Tokens;
 pub use base::warnings::{Warning, WarningKind};
 pub use batch::{AppendStatus, Appended, Batch, Written};
 pub use decoder::{Decoder, Foreign};
-pub use lineage::chain::{Chain, ChainEnd, ChainOptions, RootFirst};
+pub use lineage::chain::{Chain, ChainEvents, RootFirst};
+pub use lineage::chain_end::ChainEnd;
 pub use lineage::common::CommonCause;
-pub use lineage::tree::{Descendant, TreeOptions, TreeOrder};
+pub use lineage::tree::{Descendant, TreeOrder};
 pub use log::report::{Damage, RecoveryReport};
 pub use manifest::{Retained, Retention};
-pub use query::counts::{Bucket, Count};
+pub use query::counts::Count;
 pub use query::filter::Filter;
-pub use query::listings::{ClosingLink, MissingParent, RefusedLink, Resolved};
+pub use query::links::{CycleEdge, RefusedLink};
+pub use query::missing::MissingParent;
+pub use query::resolve::Resolved;
 pub use query::segments::{SegmentInfo, SegmentState};
 pub use query::stats::Stats;
+pub use query::timeline::Bucket;
 pub use reader::{Reader, ReaderBuilder};
 pub use rebuild::Rebuilt;
 pub use snapshot::Snapshot;

@@ -184,7 +184,7 @@ impl Reader {
     /// let store = Store::open(&path)?;
     /// store.append(Event::new("started"))?;
     /// let reader = Reader::open(&path)?;
-    /// let page = reader.ask(|snapshot| snapshot.events(&Filter::new()))?;
+    /// let page = reader.ask(|snapshot| snapshot.events(Filter::new()).page())?;
     /// assert_eq!(page.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -199,7 +199,7 @@ impl Reader {
     }
 
     /// The events that the filter takes, as they are stored, in order of their
-    /// sequence numbers. The filter's order, limit and cursor do not matter.
+    /// sequence numbers.
     ///
     /// ```
     /// use forebear::{Event, Filter, Reader, StartFrom, Store};
@@ -207,15 +207,15 @@ impl Reader {
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// # let path = folder.path().join("events.forebear");
     /// let store = Store::open(&path)?;
-    /// let mut errors = Reader::open(&path)?.subscribe(&Filter::new().errors(), StartFrom::Now)?;
+    /// let mut errors = Reader::open(&path)?.subscribe(Filter::new().errors(), StartFrom::Now)?;
     /// store.append(Event::new("tick"))?;
     /// store.append(Event::new("error").id("failure"))?;
     /// let event = errors.next().expect("it goes on for ever")?;
     /// assert_eq!(event.id().to_string(), "failure");
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn subscribe(&self, filter: &Filter, start: StartFrom) -> Result<Subscription> {
-        Subscription::new(Box::new(self.clone()), Arc::default(), filter, start)
+    pub fn subscribe(&self, filter: impl Into<Filter>, start: StartFrom) -> Result<Subscription> {
+        Subscription::new(Box::new(self.clone()), Arc::default(), filter.into(), start)
     }
 
     /// What was damaged and passed over or done without, oldest first: the newest 256,

@@ -7,37 +7,40 @@ use std::time::Duration;
 use crate::backup::{self, Backup};
 use crate::base::count_by::CountBy;
 use crate::base::detail::Detail;
-use crate::base::error::{Error, Result};
-use crate::base::event::Quarantined;
+use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::link::Link;
-use crate::base::page::{Cursor, Page};
+use crate::base::listing::Query;
 use crate::base::row::Flags;
 use crate::base::state::KindId;
-use crate::lineage::chain::{Chain, ChainOptions};
+use crate::lineage::chain::Chain;
+use crate::lineage::children::{Children, Siblings};
 use crate::lineage::common::{self, CommonCause};
-use crate::lineage::pieces::{Position, Tops};
-use crate::lineage::tree::{self, Descendant, TreeOptions};
-use crate::query::counts::{self, Bucket, Count};
-use crate::query::events;
+use crate::lineage::tree::Descendants;
+use crate::query::counts::Counts;
+use crate::query::events::Events;
 use crate::query::filter::Filter;
-use crate::query::listings::{self, ClosingLink, MissingParent, RefusedLink, Resolved};
-use crate::query::missing;
+use crate::query::links::{CycleEdges, RefusedLinks};
+use crate::query::missing::MissingParents;
+use crate::query::quarantined::QuarantinedInput;
+use crate::query::resolve::{self, Resolved};
+use crate::query::roots::Roots;
 use crate::query::segments::{self, SegmentInfo};
 use crate::query::stats::{self, Stats};
+use crate::query::timeline::Timeline;
+use crate::query::versions::Versions;
 use crate::state::State;
-use crate::state::checkpoint::{self, Checkpoint};
+use crate::state::checkpoint::Checkpoints;
 use crate::verify::{self, Finding, Verified};
 use crate::view::View;
-use crate::view::source::LastRead;
-use crate::view::stored::{Content, Found, Lineage, StoredEvent};
+use crate::view::stored::StoredEvent;
 
 /// A store as it was at one moment. What is written later does not show; the
 /// writer is not held up. Cheap to make and to clone.
 ///
 /// Its methods fail where the log can't be read or isn't what was written
-/// ([`Error::is_damaged`](crate::Error::is_damaged)). Listings come in pages, at
-/// most 1000 items each, fewer once they hold more than 32 MiB: see [`Page`].
+/// ([`Error::is_damaged`](crate::Error::is_damaged)). Every listing is a [`Query`] with a
+/// limit and a cursor, read by the page or item by item.
 ///
 /// ```
 /// use forebear::{Event, Filter, Store};
@@ -46,7 +49,7 @@ use crate::view::stored::{Content, Found, Lineage, StoredEvent};
 /// store.append(Event::new("started").id("boot"))?;
 /// let snapshot = store.snapshot();
 /// store.append(Event::new("ended").parent("boot"))?;
-/// assert_eq!(snapshot.events(&Filter::new())?.items.len(), 1, "as it was");
+/// assert_eq!(snapshot.events(Filter::new()).page()?.items.len(), 1, "as it was");
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -72,13 +75,12 @@ impl Snapshot {
     /// ```
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
         match self.view.find(&id.into())? {
-            Some(seq) => self.event(seq).map(Some),
+            Some(seq) => self.view.event(seq).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The event with this id and its later versions, in the order they were
-    /// stored, from `after` on, at most 1000.
+    /// The event with this id and its later versions, in the order they were stored.
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -86,16 +88,13 @@ impl Snapshot {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("note").id("n").payload("first"))?;
     /// store.append(Event::new("note").id("n").payload("second"))?;
-    /// let versions = store.snapshot().versions("n", None)?.items;
+    /// let versions = store.snapshot().versions("n").page()?.items;
     /// assert_eq!(versions[1].payload(), Some(b"second".as_slice()));
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn versions(
-        &self,
-        id: impl Into<EventId>,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredEvent>> {
-        listings::versions(self, &id.into(), after)
+    pub fn versions(&self, id: impl Into<EventId>) -> Query<Versions> {
+        let (view, id) = (self.view(), id.into());
+        Query::new(Versions { view, id, detail: Detail::default() })
     }
 
     /// Whether an event with this id is stored. O(1).
@@ -125,34 +124,29 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn resolve(&self, prefix: &str) -> Result<Resolved> {
-        listings::resolve(self, prefix)
+        resolve::resolve(&self.view, prefix)
     }
 
     /// The walk from an event to its root; none if the event is not stored.
     ///
     /// ```
-    /// use forebear::{ChainOptions, Event, LinkKind, Store};
+    /// use forebear::{Event, LinkKind, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("job").id("call"))?;
     /// store.append(Event::new("request").id("worker").parent("call").link(LinkKind::Spawned))?;
     /// let snapshot = store.snapshot();
-    /// let whole = snapshot.chain("worker", &ChainOptions::new())?.expect("it is stored");
-    /// assert_eq!(whole.count(), 2);
-    /// let within = ChainOptions::new().stop_at(LinkKind::Spawned);
-    /// assert_eq!(snapshot.chain("worker", &within)?.expect("it is stored").count(), 1);
+    /// assert_eq!(snapshot.chain("worker")?.expect("it is stored").count(), 2);
+    /// let within = snapshot.chain("worker")?.expect("it is stored").stop_at(LinkKind::Spawned);
+    /// assert_eq!(within.count(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn chain(
-        &self,
-        id: impl Into<EventId>,
-        options: &ChainOptions,
-    ) -> Result<Option<Chain<'_>>> {
-        Chain::new(self, &id.into(), options)
+    pub fn chain(&self, id: impl Into<EventId>) -> Result<Option<Chain>> {
+        Chain::new(self.view(), &id.into())
     }
 
-    /// The events whose parent this is, in the order in which the links became
-    /// known, from `after` on, at most 1000.
+    /// The events whose parent this is, in the order in which the links became known.
+    /// A page costs O(segments that have any of them + items).
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -161,16 +155,13 @@ impl Snapshot {
     /// store.append(Event::new("plan").id("plan"))?;
     /// store.append(Event::new("job").id("a").parent("plan"))?;
     /// store.append(Event::new("job").id("b").parent("plan"))?;
-    /// let children = store.snapshot().children("plan", None)?.items;
+    /// let children = store.snapshot().children("plan").page()?.items;
     /// assert_eq!(children[1].id().to_string(), "b");
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn children(
-        &self,
-        id: impl Into<EventId>,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredEvent>> {
-        tree::children(self, &id.into(), after)
+    pub fn children(&self, id: impl Into<EventId>) -> Query<Children> {
+        let (view, id) = (self.view(), id.into());
+        Query::new(Children { view, id, detail: Detail::default() })
     }
 
     /// The other children of the event's parent, as [`children`](Self::children).
@@ -182,39 +173,34 @@ impl Snapshot {
     /// # store.append(Event::new("plan").id("plan"))?;
     /// store.append(Event::new("job").id("a").parent("plan"))?;
     /// store.append(Event::new("job").id("b").parent("plan"))?;
-    /// let siblings = store.snapshot().siblings("a", None)?.items;
+    /// let siblings = store.snapshot().siblings("a").page()?.items;
     /// assert_eq!(siblings.len(), 1, "itself left out");
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn siblings(
-        &self,
-        id: impl Into<EventId>,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredEvent>> {
-        tree::siblings(self, &id.into(), after)
+    pub fn siblings(&self, id: impl Into<EventId>) -> Query<Siblings> {
+        let (view, id) = (self.view(), id.into());
+        Query::new(Siblings { view, id, detail: Detail::default() })
     }
 
-    /// The events that go back to this one, itself left out.
+    /// The events that go back to this one, itself left out: depth first and 1000 edges
+    /// deep unless asked otherwise.
     ///
     /// A page costs O(items) depth first, O(items so far) breadth first.
     ///
     /// ```
-    /// use forebear::{Event, Store, TreeOptions};
+    /// use forebear::{Detail, Event, Store, TreeOrder};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("plan").id("plan"))?;
     /// store.append(Event::new("job").id("call").parent("plan"))?;
     /// store.append(Event::new("error").id("failure").parent("call"))?;
-    /// let below = store.snapshot().descendants("plan", &TreeOptions::new())?.items;
+    /// let tree = store.snapshot().descendants("plan").order(TreeOrder::BreadthFirst);
+    /// let below = tree.max_depth(10).detail(Detail::Ids).page()?.items;
     /// assert_eq!((below.len(), below[1].below), (2, 2));
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn descendants(
-        &self,
-        id: impl Into<EventId>,
-        options: &TreeOptions,
-    ) -> Result<Page<Descendant>> {
-        tree::descendants(self, &id.into(), options)
+    pub fn descendants(&self, id: impl Into<EventId>) -> Query<Descendants> {
+        Query::new(Descendants::new(self.view(), id.into()))
     }
 
     /// The topmost known event that the event goes back to. O(log n).
@@ -268,7 +254,7 @@ impl Snapshot {
         ancestor: impl Into<EventId>,
         descendant: impl Into<EventId>,
     ) -> Result<bool> {
-        common::is_ancestor(self, &ancestor.into(), &descendant.into())
+        common::is_ancestor(&self.view, &ancestor.into(), &descendant.into())
     }
 
     /// The ancestor of `id` that has this depth, 0 being its root; the event
@@ -287,7 +273,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn ancestor_at(&self, id: impl Into<EventId>, depth: u64) -> Result<Option<StoredEvent>> {
-        common::ancestor_at(self, &id.into(), depth)
+        common::ancestor_at(&self.view, &id.into(), depth)
     }
 
     /// The nearest event that both go back to; none if either is not stored.
@@ -311,47 +297,35 @@ impl Snapshot {
         a: impl Into<EventId>,
         b: impl Into<EventId>,
     ) -> Result<Option<CommonCause>> {
-        common::common_cause(self, &a.into(), &b.into())
+        common::common_cause(&self.view, &a.into(), &b.into())
     }
 
-    /// The events that the filter takes, a page at a time.
+    /// The events that the filter takes, newest first unless asked otherwise.
     ///
-    /// The rarest of the filter's values is read from its index, in order of
-    /// time; the other conditions are checked for each event found there.
+    /// The rarest of the filter's values is read from its index, in order of time; the
+    /// other conditions are checked for each event found there.
     ///
     /// ```
-    /// use forebear::{Event, Filter, Store};
+    /// use forebear::{Detail, Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("job").session("morning").time_ns(1))?;
     /// store.append(Event::new("error").session("morning").time_ns(2))?;
-    /// let page = store.snapshot().events(&Filter::new().session("morning"))?;
-    /// assert_eq!(page.items[0].kind(), "error", "newest first");
+    /// let snapshot = store.snapshot();
+    /// let morning = snapshot.events(Filter::new().session("morning"));
+    /// assert_eq!(morning.page()?.items[0].kind(), "error", "newest first");
+    /// let ids = morning.oldest_first().limit(1).detail(Detail::Ids).page()?;
+    /// assert_eq!(ids.items[0].seq(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn events(&self, filter: &Filter) -> Result<Page<StoredEvent>> {
-        events::events(self, filter)
+    pub fn events(&self, filter: impl Into<Filter>) -> Query<Events> {
+        let (view, filter) = (self.view(), filter.into());
+        Query::new(Events { view, filter, oldest_first: false, detail: Detail::default() })
     }
 
-    /// The newest `n` events of an instance, at most 1000.
-    ///
-    /// ```
-    /// use forebear::{Event, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.append_batch((0..10).map(|n| Event::new("tick").instance("clock").time_ns(n)))?;
-    /// let recent = store.snapshot().recent("clock", 3)?;
-    /// assert_eq!(recent.iter().map(|event| event.time_ns()).collect::<Vec<_>>(), [9, 8, 7]);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn recent(&self, instance: &str, n: usize) -> Result<Vec<StoredEvent>> {
-        Ok(self.events(&Filter::new().instance(instance).limit(n))?.items)
-    }
-
-    /// How many events the filter takes, by value, the most frequent first, at
-    /// most 1000 values. The filter's order, limit and cursor do not matter.
-    /// O(events that have the filter's rarest value); by a label O(events that
-    /// have the label).
+    /// How many events the filter takes, by value, the most frequent first. Each page
+    /// counts anew: O(events that have the filter's rarest value); by a label O(events
+    /// that have the label).
     ///
     /// ```
     /// use forebear::{CountBy, Event, Filter, Store};
@@ -359,19 +333,19 @@ impl Snapshot {
     /// let store = Store::in_memory()?;
     /// let call = |queue| Event::new("job").label("queue", queue);
     /// store.append_batch(["mail", "slow", "mail"].map(call))?;
-    /// let counts = store.snapshot().count_by(&CountBy::Label("queue".into()), &Filter::new())?;
+    /// let queues = CountBy::Label("queue".into());
+    /// let counts = store.snapshot().counts(queues, Filter::new()).page()?.items;
     /// assert_eq!((counts[0].value.as_str(), counts[0].count), ("mail", 2));
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn count_by(&self, by: &CountBy, filter: &Filter) -> Result<Vec<Count>> {
-        counts::count_by(self, by, filter)
+    pub fn counts(&self, by: CountBy, filter: impl Into<Filter>) -> Query<Counts> {
+        Query::new(Counts { view: self.view(), by, filter: filter.into() })
     }
 
-    /// How many events the filter takes, in stretches of time `bucket` long,
-    /// from the oldest on; stretches without events are left out. At most 1000.
-    /// The filter's order and limit do not matter. O(events counted).
+    /// How many events the filter takes, in stretches of time `bucket` long, from the
+    /// oldest on; stretches without events are left out. O(events counted).
     ///
-    /// Fails where `bucket` is 0 ([`Error::is_invalid`](crate::Error::is_invalid)).
+    /// A page fails where `bucket` is 0 ([`Error::is_invalid`](crate::Error::is_invalid)).
     ///
     /// ```
     /// use std::time::Duration;
@@ -379,17 +353,17 @@ impl Snapshot {
     ///
     /// let store = Store::in_memory()?;
     /// store.append_batch([10, 20, 2_000].map(|ms| Event::new("tick").time_ns(ms * 1_000_000)))?;
-    /// let seconds = store.snapshot().timeline(Duration::from_secs(1), &Filter::new())?.items;
+    /// let seconds = store.snapshot().timeline(Duration::from_secs(1), Filter::new()).page()?.items;
     /// assert_eq!((seconds[0].start_ns, seconds[0].count), (0, 2));
     /// assert_eq!((seconds[1].start_ns, seconds[1].count), (2_000_000_000, 1));
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn timeline(&self, bucket: Duration, filter: &Filter) -> Result<Page<Bucket>> {
-        counts::timeline(self, bucket, filter)
+    pub fn timeline(&self, bucket: Duration, filter: impl Into<Filter>) -> Query<Timeline> {
+        Query::new(Timeline { view: self.view(), bucket, filter: filter.into() })
     }
 
-    /// Events that neither name a parent nor were linked to one, in the order
-    /// they were stored, at most 1000. O(events up to the page's last).
+    /// Events that neither name a parent nor were linked to one, in the order they were
+    /// stored. O(events up to the page's last).
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -398,33 +372,32 @@ impl Snapshot {
     /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").parent("ask"))?;
     /// store.append(Event::new("error").parent("never stored"))?;
-    /// let roots = store.snapshot().roots(None)?.items;
+    /// let roots = store.snapshot().roots().page()?.items;
     /// assert_eq!((roots.len(), roots[0].kind()), (1, "request"));
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn roots(&self, after: Option<Cursor>) -> Result<Page<StoredEvent>> {
-        listings::roots(self, after)
+    pub fn roots(&self) -> Query<Roots> {
+        Query::new(Roots { view: self.view(), detail: Detail::default() })
     }
 
-    /// Parents that are named and not stored, in the order they were first
-    /// named, at most 1000.
+    /// Parents that are named and not stored, in the order they were first named.
     ///
     /// ```
     /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("error").id("failure").parent("call"))?;
-    /// let missing = store.snapshot().missing_parents(None)?.items;
+    /// let missing = store.snapshot().missing_parents().page()?.items;
     /// assert_eq!((missing[0].id.to_string().as_str(), missing[0].children), ("call", 1));
     /// store.append(Event::new("job").id("call"))?;
-    /// assert!(store.snapshot().missing_parents(None)?.items.is_empty());
+    /// assert!(store.snapshot().missing_parents().page()?.items.is_empty());
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn missing_parents(&self, after: Option<Cursor>) -> Result<Page<MissingParent>> {
-        missing::missing_parents(self, after)
+    pub fn missing_parents(&self) -> Query<MissingParents> {
+        Query::new(MissingParents { view: self.view() })
     }
 
-    /// Links that were refused, in the order they were, at most 1000.
+    /// Links that were refused, in the order they were.
     ///
     /// ```
     /// use forebear::{Event, EventId, LinkKind, Linked, Store};
@@ -432,15 +405,16 @@ impl Snapshot {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("error").id("failure").parent("call"))?;
     /// assert_eq!(store.link("failure", "other", LinkKind::Caused)?, Linked::Refused);
-    /// let refused = store.snapshot().refused_links(None)?.items;
+    /// let refused = store.snapshot().refused_links().page()?.items;
     /// assert_eq!(refused[0].parent, Some(EventId::from("call")), "named by the event itself");
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn refused_links(&self, after: Option<Cursor>) -> Result<Page<RefusedLink>> {
-        listings::refused_links(self, after)
+    pub fn refused_links(&self) -> Query<RefusedLinks> {
+        Query::new(RefusedLinks { view: self.view() })
     }
 
-    /// Links that close a cycle, in the order they were found, at most 1000.
+    /// Links that would close a cycle and are never followed, in the order they were
+    /// found.
     ///
     /// ```
     /// use forebear::{Event, LinkKind, Linked, Store};
@@ -449,16 +423,15 @@ impl Snapshot {
     /// store.append(Event::new("egg").id("egg"))?;
     /// store.append(Event::new("hen").id("hen").parent("egg"))?;
     /// assert_eq!(store.link("egg", "hen", LinkKind::Caused)?, Linked::Closing);
-    /// assert_eq!(store.snapshot().closing_links(None)?.items[0].child.to_string(), "egg");
+    /// assert_eq!(store.snapshot().cycle_edges().page()?.items[0].child.to_string(), "egg");
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn closing_links(&self, after: Option<Cursor>) -> Result<Page<ClosingLink>> {
-        listings::closing_links(self, after)
+    pub fn cycle_edges(&self) -> Query<CycleEdges> {
+        Query::new(CycleEdges { view: self.view() })
     }
 
-    /// Input that could not be understood, in the order it was read. A page ends
-    /// at 1000 pieces, or sooner, behind the one with which their bytes come to more
-    /// than 32 MiB.
+    /// Input that could not be understood, in the order it was read. A page ends sooner
+    /// behind the input with which its bytes come to more than 32 MiB.
     ///
     /// ```
     /// use forebear::{Batch, Quarantined, Store};
@@ -472,14 +445,15 @@ impl Snapshot {
     ///     reason: "expected an object, found a list".into(),
     ///     bytes: b"[1]".to_vec(),
     /// }))?;
-    /// assert_eq!(store.snapshot().quarantined(None)?.items[0].line, 7);
+    /// assert_eq!(store.snapshot().quarantined().page()?.items[0].line, 7);
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn quarantined(&self, after: Option<Cursor>) -> Result<Page<Quarantined>> {
-        listings::quarantined(self, after)
+    pub fn quarantined(&self) -> Query<QuarantinedInput> {
+        Query::new(QuarantinedInput { view: self.view() })
     }
 
-    /// State of the kind with this name. Fails with [`Error::is_unsupported`] where the
+    /// State of the kind with this name. Fails with
+    /// [`Error::is_unsupported`](crate::Error::is_unsupported) where the
     /// store was opened without that kind.
     ///
     /// An example is at [`StateKind`](crate::state::StateKind).
@@ -521,13 +495,13 @@ impl Snapshot {
     ///
     /// let store = Store::in_memory()?;
     /// store.write(Batch::new().checkpoint("b.log", "7").checkpoint("a.log", "3"))?;
-    /// let page = store.snapshot().checkpoints(None)?;
+    /// let page = store.snapshot().checkpoints().page()?;
     /// let sources: Vec<_> = page.items.iter().map(|read| read.source.as_str()).collect();
     /// assert_eq!(sources, ["a.log", "b.log"]);
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn checkpoints(&self, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
-        checkpoint::list(&self.view, after)
+    pub fn checkpoints(&self) -> Query<Checkpoints> {
+        Query::new(Checkpoints { view: self.view() })
     }
 
     /// Figures of the whole snapshot. O(events of the active log).
@@ -543,7 +517,7 @@ impl Snapshot {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn stats(&self) -> Result<Stats> {
-        stats::stats(self)
+        stats::stats(&self.view)
     }
 
     /// The segments, oldest first. O(segments + rows of the logs).
@@ -586,7 +560,7 @@ impl Snapshot {
     /// a store of its own that holds what this snapshot sees. Sealed files, which
     /// never change, are linked where the file system can; logs are copied.
     ///
-    /// Fails with [`Error::is_expired`] where segments were dropped meanwhile: try
+    /// Fails with [`Error::is_expired`](crate::Error::is_expired) where segments were dropped meanwhile: try
     /// again with a new snapshot and another folder.
     ///
     /// ```
@@ -604,7 +578,7 @@ impl Snapshot {
         backup::backup(&self.view, folder.as_ref())
     }
 
-    /// The claim that an event's parent comes from, where it did not name one.
+    /// The asserted link that an event's parent comes from, where it did not name one.
     ///
     /// ```
     /// use forebear::{Event, LinkKind, Store};
@@ -612,11 +586,11 @@ impl Snapshot {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("request").id("worker"))?;
     /// store.link("worker", "call", LinkKind::Spawned)?;
-    /// let claim = store.snapshot().claimed_link("worker")?.expect("it was linked");
-    /// assert_eq!(claim.kind(), LinkKind::Spawned);
+    /// let link = store.snapshot().asserted_link("worker")?.expect("it was linked");
+    /// assert_eq!(link.kind(), LinkKind::Spawned);
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn claimed_link(&self, id: impl Into<EventId>) -> Result<Option<Link>> {
+    pub fn asserted_link(&self, id: impl Into<EventId>) -> Result<Option<Link>> {
         let id = id.into();
         let Some(seq) = self.view.find(&id)? else { return Ok(None) };
         let Some((source, row)) = self.view.locate(seq)? else { return Ok(None) };
@@ -628,57 +602,10 @@ impl Snapshot {
 
     /// The event or version with this sequence number, with its payload.
     pub fn event(&self, seq: u64) -> Result<StoredEvent> {
-        let found = self.found(seq, Detail::Payload, Cursor::NONE)?;
-        self.load(found, Detail::Payload, &mut LastRead::default())
+        self.view.event(seq)
     }
 
-    /// What the index holds of a row.
-    pub(crate) fn found(&self, seq: u64, detail: Detail, after: Cursor) -> Result<Found> {
-        self.found_by(seq, detail, after, &mut Tops::default())
-    }
-
-    /// The same for one of many rows, which mostly have anchors in common.
-    pub(crate) fn found_by(
-        &self,
-        seq: u64,
-        detail: Detail,
-        after: Cursor,
-        tops: &mut Tops,
-    ) -> Result<Found> {
-        let Some((source, row)) = self.view.locate(seq)? else {
-            return Err(Error::expired(seq));
-        };
-        let columns = source.columns(row)?;
-        let up = self.view.up_from(&source, row)?;
-        let Position { root_id: root, depth, .. } = self.view.position_by(seq, tops)?;
-        let lineage = Lineage { parent: up.parent_id(&self.view)?, link: up.kind(), depth, root };
-        let names = if detail == Detail::Columns { Some(source.names(row)?) } else { None };
-        Ok(Found { columns, lineage, names, after })
-    }
-
-    /// Loads what was found.
-    pub(crate) fn load(
-        &self,
-        found: Found,
-        detail: Detail,
-        last: &mut LastRead,
-    ) -> Result<StoredEvent> {
-        let Found { columns, lineage, names, .. } = found;
-        let content = if let Some(names) = names {
-            Content::Names(names)
-        } else {
-            let Some((source, row)) = self.view.locate(columns.seq)? else {
-                return Err(Error::expired(columns.seq));
-            };
-            source.content(row, columns.place, detail, last)?
-        };
-        Ok(StoredEvent { columns, lineage, content })
-    }
-
-    /// Loads a page of events.
-    pub(crate) fn load_page(&self, page: Page<Found>, detail: Detail) -> Result<Page<StoredEvent>> {
-        let mut last = LastRead::default();
-        let load = |found| self.load(found, detail, &mut last);
-        page.load(|found| found.after, load, StoredEvent::own_bytes)
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
     }
 }

@@ -21,6 +21,7 @@ use crate::base::sync::{Mutex, Thread, spawn};
 use crate::base::trace;
 use crate::base::warnings::Warning;
 use crate::batch::{Appended, Batch, Written};
+use crate::lineage::chain::Chain;
 use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
 use crate::manifest::{Retained, Retention};
@@ -34,6 +35,7 @@ use crate::spool;
 use crate::spool::drain::Drain;
 use crate::storage::Storage;
 use crate::subscription::{StartFrom, Subscription};
+use crate::view::stored::StoredEvent;
 use crate::writer::Writer;
 use crate::writer::queue::{Command, Job, Queue, queue};
 use crate::writer::receipt::Receipt;
@@ -270,14 +272,13 @@ impl Store {
     }
 
     /// The events that the filter takes, as they are stored, in order of their sequence
-    /// numbers. The filter's order, limit and cursor do not matter. Woken by the writer,
-    /// not by polling; it does not keep the store open, and ends once it is closed.
+    /// numbers. Woken by the writer, not by polling; it does not keep the store open, and ends once it is closed.
     ///
     /// ```
     /// use forebear::{Event, Filter, StartFrom, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// let mut errors = store.subscribe(&Filter::new().errors(), StartFrom::Now)?;
+    /// let mut errors = store.subscribe(Filter::new().errors(), StartFrom::Now)?;
     /// store.append(Event::new("tick"))?;
     /// store.append(Event::new("error").id("failure"))?;
     /// let event = errors.next().expect("the store is open")?;
@@ -286,11 +287,33 @@ impl Store {
     /// assert!(errors.next().is_none());
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn subscribe(&self, filter: &Filter, start: StartFrom) -> Result<Subscription> {
+    pub fn subscribe(&self, filter: impl Into<Filter>, start: StartFrom) -> Result<Subscription> {
         let shared = Arc::clone(&self.0.shared);
         let signal = Arc::clone(shared.changed());
         let feed = StoreFeed { shared, store: Arc::downgrade(&self.0) };
-        Subscription::new(Box::new(feed), signal, filter, start)
+        Subscription::new(Box::new(feed), signal, filter.into(), start)
+    }
+
+    /// The event with this id as of now: its first version. To ask several questions of
+    /// one moment, take a [`snapshot`](Self::snapshot).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// assert_eq!(store.get("boot")?.map(|event| event.seq()), Some(1));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
+        self.snapshot().get(id)
+    }
+
+    /// The walk from an event to its root as of now; none if the event is not stored.
+    ///
+    /// An example is at [`Chain`].
+    pub fn chain(&self, id: impl Into<EventId>) -> Result<Option<Chain>> {
+        self.snapshot().chain(id)
     }
 
     /// Waits until everything accepted so far is on disk.

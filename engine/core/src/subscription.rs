@@ -4,15 +4,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
-use crate::base::page::Cursor;
 use crate::base::row::Flags;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Instant, Signal};
-use crate::query::events::find_root;
 use crate::query::filter::Filter;
 use crate::query::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::query::scan::find_root;
 use crate::view::source::LastRead;
 use crate::view::stored::StoredEvent;
 use crate::view::{Source, View};
@@ -28,7 +27,7 @@ use crate::view::{Source, View};
 /// store.append_batch((1..=5).map(|n| Event::new("tick").time_ns(n * 10)))?;
 /// let reader = Reader::open(&path)?;
 /// for (start, first) in [(StartFrom::Start, 1), (StartFrom::Seq(4), 4), (StartFrom::Time(25), 3)] {
-///     let mut ticks = reader.subscribe(&Filter::new(), start)?;
+///     let mut ticks = reader.subscribe(Filter::new(), start)?;
 ///     assert_eq!(ticks.next().expect("it goes on for ever")?.seq(), first);
 /// }
 /// # Ok::<(), forebear::Error>(())
@@ -69,7 +68,7 @@ pub enum StartFrom {
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let path = folder.path().join("events.forebear");
 /// let store = Store::open(&path)?;
-/// let mut ticks = Reader::open(&path)?.subscribe(&Filter::new().kind("tick"), StartFrom::Now)?;
+/// let mut ticks = Reader::open(&path)?.subscribe(Filter::new().kind("tick"), StartFrom::Now)?;
 /// assert!(ticks.next_timeout(Duration::ZERO).is_none(), "nothing yet");
 /// store.append(Event::new("tick").id("first"))?;
 /// let event = ticks.next_timeout(Duration::from_secs(9)).expect("it comes at once")?;
@@ -81,6 +80,7 @@ pub struct Subscription {
     feed: Box<dyn Feed>,
     handle: SubscriptionHandle,
     filter: Filter,
+    detail: Detail,
     durable: bool,
     /// Whether all that there will ever be can be seen.
     ended: bool,
@@ -126,7 +126,7 @@ pub(crate) struct Current {
 /// use forebear::{Filter, StartFrom, Store};
 ///
 /// let store = Store::in_memory()?;
-/// let mut events = store.subscribe(&Filter::new(), StartFrom::Now)?;
+/// let mut events = store.subscribe(Filter::new(), StartFrom::Now)?;
 /// let handle = events.handle();
 /// let waiting = std::thread::spawn(move || events.next().is_none());
 /// handle.stop();
@@ -170,7 +170,7 @@ impl Subscription {
     pub(crate) fn new(
         feed: Box<dyn Feed>,
         signal: Arc<Signal>,
-        filter: &Filter,
+        filter: Filter,
         start: StartFrom,
     ) -> Result<Self> {
         let Current { view, .. } = feed.current()?;
@@ -183,7 +183,8 @@ impl Subscription {
         Ok(Self {
             feed,
             handle: SubscriptionHandle { stopped: Arc::default(), signal },
-            filter: filter.clone(),
+            filter,
+            detail: Detail::default(),
             durable: false,
             ended: false,
             synced: None,
@@ -217,7 +218,7 @@ impl Subscription {
     /// # let folder = tempfile::tempdir().expect("a folder");
     /// # let path = folder.path().join("events.forebear");
     /// let store = Store::open(&path)?;
-    /// let mut events = Reader::open(&path)?.subscribe(&Filter::new(), StartFrom::Start)?.durable(true);
+    /// let mut events = Reader::open(&path)?.subscribe(Filter::new(), StartFrom::Start)?.durable(true);
     /// store.append(Event::new("first"))?;
     /// let event = events.next_timeout(Duration::from_secs(9)).expect("it comes at once")?;
     /// assert_eq!(event.kind(), "first");
@@ -226,6 +227,15 @@ impl Subscription {
     #[must_use]
     pub fn durable(mut self, durable: bool) -> Self {
         self.durable = durable;
+        self
+    }
+
+    /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Detail`].
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = detail;
         self
     }
 
@@ -239,9 +249,9 @@ impl Subscription {
     /// let store = Store::open(&path)?;
     /// store.append(Event::new("tick"))?;
     /// let reader = Reader::open(&path)?;
-    /// let mut events = reader.subscribe(&Filter::new(), StartFrom::Start)?;
+    /// let mut events = reader.subscribe(Filter::new(), StartFrom::Start)?;
     /// assert_eq!(events.next().expect("it goes on for ever")?.seq(), 1);
-    /// let later = reader.subscribe(&Filter::new(), StartFrom::Seq(events.next_seq()))?;
+    /// let later = reader.subscribe(Filter::new(), StartFrom::Seq(events.next_seq()))?;
     /// assert_eq!(later.next_seq(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -391,9 +401,7 @@ impl Subscription {
     }
 
     fn load(&mut self, view: &Arc<View>, seq: u64) -> Result<StoredEvent> {
-        let snapshot = Snapshot::new(Arc::clone(view));
-        let found = snapshot.found(seq, self.filter.detail, Cursor::NONE)?;
-        snapshot.load(found, self.filter.detail, &mut self.last)
+        view.event_in(seq, self.detail, &mut self.last)
     }
 }
 

@@ -213,7 +213,8 @@ impl History {
         let store = store.expect("is open");
         store.append(Event::new("after").id("after the crash").time_ns(1)).expect(context);
         store.seal().expect(context);
-        let checkpoints = |store: &Store| store.snapshot().checkpoints(None).expect(context).items;
+        let checkpoints =
+            |store: &Store| store.snapshot().checkpoints().page().expect(context).items;
         let before = checkpoints(&store);
         store.retain(&Retention::new().max_events(0).archive(ARCHIVE)).expect(context);
         assert_eq!(checkpoints(&store), before, "{context}: they outlive the events");

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use forebear::storage::{SimulatedDisk, Storage};
-use forebear::{ChainEnd, ChainOptions, Event, Result, Store};
+use forebear::{ChainEnd, Event, Result, Store};
 use support::listing::{describe, events};
 use support::random::Random;
 
@@ -352,8 +352,7 @@ fn assert_unaltered(disk: &SimulatedDisk, written: &BTreeMap<String, String>, co
             }
             for id in ids(&store) {
                 let snapshot = store.snapshot();
-                let mut chain =
-                    snapshot.chain(id, &ChainOptions::new()).expect(context).expect(context);
+                let mut chain = snapshot.chain(id).expect(context).expect(context);
                 assert!(chain.all(|event| event.is_ok()), "{context}");
             }
         }
@@ -402,8 +401,7 @@ fn described(store: &Store) -> BTreeMap<String, String> {
 
 fn chain_end(store: &Store, position: usize) -> ChainEnd {
     let snapshot = store.snapshot();
-    let mut chain =
-        snapshot.chain(name(position), &ChainOptions::new()).expect("walks").expect("is stored");
+    let mut chain = snapshot.chain(name(position)).expect("walks").expect("is stored");
     chain.by_ref().for_each(|event| drop(event.expect("is read")));
     chain.end().expect("has ended").clone()
 }

@@ -3,9 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use forebear::{
-    ChainOptions, CommonCause, CountBy, Detail, Event, Filter, LinkKind, Retention, Snapshot, Store,
-};
+use forebear::{CommonCause, CountBy, Detail, Event, Filter, LinkKind, Retention, Snapshot, Store};
 
 #[path = "support/random.rs"]
 mod random;
@@ -160,8 +158,8 @@ fn check(snapshot: &Snapshot, model: &Model, seed: u64) {
         let root = snapshot.root(id(event)).expect("reads").expect("is there");
         let depth = snapshot.depth(id(event)).expect("reads").expect("is there");
         assert_eq!((root.to_string(), depth), (id(place.root), place.depth), "{what}");
-        let options = ChainOptions::new().detail(Detail::Columns);
-        let mut chain = snapshot.chain(id(event), &options).expect("reads").expect("is there");
+        let chain = snapshot.chain(id(event)).expect("reads").expect("is there");
+        let mut chain = chain.detail(Detail::Columns);
         let walk: Vec<_> = chain.by_ref().map(|event| event.expect("reads")).collect();
         let depths: Vec<u64> = walk.iter().map(forebear::StoredEvent::depth).collect();
         let ids: Vec<String> = walk.iter().map(|event| event.id().to_string()).collect();
@@ -175,11 +173,11 @@ fn check(snapshot: &Snapshot, model: &Model, seed: u64) {
         }
     }
     for (root, tree) in trees {
-        let filter = Filter::new().root(id(root)).limit(1000);
-        let events = snapshot.events(&filter).expect("lists").items;
+        let filter = Filter::new().root(id(root));
+        let events = snapshot.events(&filter).limit(1000).page().expect("lists").items;
         let listed: HashSet<String> = events.iter().map(|event| event.id().to_string()).collect();
         assert_eq!(listed, tree, "the tree of event {root} of seed {seed}");
-        let counts = snapshot.count_by(&CountBy::Kind, &filter).expect("counts");
+        let counts = snapshot.counts(CountBy::Kind, &filter).page().expect("counts").items;
         assert_eq!(counts[0].count, tree.len() as u64, "the tree of event {root} of seed {seed}");
     }
     for (&a, &b) in held.iter().zip(held.iter().cycle().skip(held.len() / 2)) {

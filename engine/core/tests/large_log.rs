@@ -60,9 +60,17 @@ fn a_long_log_opens_as_it_was_written() -> Result<()> {
     let folder = tempfile::tempdir().expect("a folder");
     let store = write(folder.path())?;
     let before = views(&store.snapshot())?;
-    let filter = Filter::new().label("tool", "tool-3").limit(1000);
+    let filter = Filter::new().label("tool", "tool-3");
     let listed = |store: &Store| -> Result<Vec<u64>> {
-        Ok(store.snapshot().events(&filter)?.items.iter().map(StoredEvent::seq).collect())
+        Ok(store
+            .snapshot()
+            .events(&filter)
+            .limit(1000)
+            .page()?
+            .items
+            .iter()
+            .map(StoredEvent::seq)
+            .collect())
     };
     let listed_before = listed(&store)?;
     assert_eq!(listed_before.len(), EVENTS / 5);
@@ -73,7 +81,7 @@ fn a_long_log_opens_as_it_was_written() -> Result<()> {
     assert_eq!(views(&snapshot)?, before);
     assert_eq!(listed(&store)?, listed_before);
     for number in 0..EVENTS {
-        let versions = snapshot.versions(format!("event-{number}"), None)?.items.len();
+        let versions = snapshot.versions(format!("event-{number}")).page()?.items.len();
         assert_eq!(versions, if number % 100 == 4 { 2 } else { 1 });
     }
     Ok(())

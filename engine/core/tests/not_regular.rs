@@ -54,11 +54,11 @@ fn a_symlink_handed_in_is_set_aside_unread_and_those_behind_it_are_taken() {
         let path = place.path();
         let quarantined = in_time(move || {
             let store = Store::open(path)?;
-            while !ticket.is_drained()? || store.snapshot().quarantined(None)?.items.is_empty() {
+            while !ticket.is_drained()? || store.snapshot().quarantined().page()?.items.is_empty() {
                 thread::sleep(Duration::from_millis(5));
             }
             assert!(store.snapshot().contains("behind")?);
-            store.snapshot().quarantined(None)
+            store.snapshot().quarantined().page()
         });
         let items = quarantined.expect("answers").items;
         assert!(items[0].reason.contains("expected a regular file"), "{items:?}");

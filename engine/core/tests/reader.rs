@@ -10,9 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use forebear::storage::{Fault, SimulatedDisk, Storage};
-use forebear::{
-    Batch, ChainOptions, Durability, Event, Filter, Reader, Retention, StartFrom, Store,
-};
+use forebear::{Batch, Durability, Event, Filter, Reader, Retention, StartFrom, Store};
 use support::random::Random;
 
 fn event(n: u64) -> Event {
@@ -42,8 +40,7 @@ fn every_write_that_returned_is_seen_through_rotation_and_sealing() {
         let found = snapshot.get(format!("event {n}")).expect("answers");
         assert_eq!(found.expect("was written").seq(), n + 1);
         if n % 60 == 0 {
-            let options = ChainOptions::new();
-            let chain = snapshot.chain(format!("event {n}"), &options).expect("answers");
+            let chain = snapshot.chain(format!("event {n}")).expect("answers");
             assert_eq!(chain.expect("is there").count() as u64, n + 1);
             assert_eq!(snapshot.stats().expect("counts").events, n + 1);
         }
@@ -119,9 +116,9 @@ fn a_subscription_tells_each_event_once_and_in_order() {
     let path = folder.path().join("store");
     let store = Store::builder().segment_events(50).open(&path).expect("opens");
     let reader = Reader::open(&path).expect("opens");
-    let mut all = reader.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
+    let mut all = reader.subscribe(Filter::new(), StartFrom::Start).expect("begins");
     let mut some =
-        reader.subscribe(&Filter::new().instance("instance 1"), StartFrom::Now).expect("begins");
+        reader.subscribe(Filter::new().instance("instance 1"), StartFrom::Now).expect("begins");
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut random = Random::new(1);
@@ -149,7 +146,7 @@ fn a_subscription_tells_each_event_once_and_in_order() {
     });
     assert!(all.next_timeout(Duration::from_millis(30)).is_none());
     // What goes before it was read is told once.
-    let mut late = reader.subscribe(&Filter::new(), StartFrom::Seq(2)).expect("begins");
+    let mut late = reader.subscribe(Filter::new(), StartFrom::Seq(2)).expect("begins");
     store.seal().expect("seals");
     store.retain(&Retention::new().max_events(100)).expect("retains");
     assert!(late.next().expect("goes on").is_err_and(|error| error.is_expired()));
@@ -168,7 +165,7 @@ fn an_event_is_told_within_a_tenth_of_a_second() {
     let path = folder.path().join("store");
     let store = Store::open(&path).expect("opens");
     let reader = Reader::open(&path).expect("opens");
-    let mut events = reader.subscribe(&Filter::new(), StartFrom::Now).expect("begins");
+    let mut events = reader.subscribe(Filter::new(), StartFrom::Now).expect("begins");
     let done = AtomicBool::new(false);
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::scope(|scope| {
@@ -199,7 +196,7 @@ fn durable_events_are_those_that_a_power_loss_leaves() {
     let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
     let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
     let mut events =
-        reader.subscribe(&Filter::new(), StartFrom::Start).expect("begins").durable(true);
+        reader.subscribe(Filter::new(), StartFrom::Start).expect("begins").durable(true);
     let flushed = |n| Batch::from(event(n)).durability(Durability::Flush);
     for n in 0..5 {
         store.write(flushed(n)).expect("writes");
@@ -225,8 +222,7 @@ fn what_the_writer_calls_durable_is_told_at_once() {
     let disk = SimulatedDisk::new();
     let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
     let reader = Reader::open_on(Arc::new(disk.clone())).expect("opens");
-    let mut events =
-        reader.subscribe(&Filter::new(), StartFrom::Now).expect("begins").durable(true);
+    let mut events = reader.subscribe(Filter::new(), StartFrom::Now).expect("begins").durable(true);
     assert!(events.next_timeout(Duration::ZERO).is_none());
     store.append(event(0)).expect("appends");
     store.append(event(1)).expect("appends");
@@ -311,8 +307,9 @@ fn an_index_that_is_lost_is_made_in_memory_where_the_store_is_only_read() {
         harm(&damaged);
         let before = damaged.list().expect("lists");
         let reader = Reader::open_on(Arc::new(damaged.clone())).expect("opens");
-        let recent = reader.ask(|snapshot| snapshot.recent("instance 1", 100)).expect("answers");
-        assert_eq!(recent.len(), 40);
+        let of_instance = Filter::new().instance("instance 1");
+        let recent = reader.ask(|snapshot| snapshot.events(&of_instance).limit(100).page());
+        assert_eq!(recent.expect("answers").items.len(), 40);
         let warnings = reader.warnings();
         assert!(
             warnings.iter().any(|warning| warning.to_string().contains("0000000001.idx")),

@@ -177,7 +177,7 @@ fn ids(store: &Store) -> Vec<String> {
 }
 
 fn ids_of(snapshot: &Snapshot) -> Vec<String> {
-    let mut events = snapshot.events(&Filter::new().limit(1000)).expect("lists").items;
+    let mut events = snapshot.events(Filter::new()).limit(1000).page().expect("lists").items;
     events.sort_by_key(forebear::StoredEvent::seq);
     events.iter().map(|event| event.id().to_string()).collect()
 }

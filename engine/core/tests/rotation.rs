@@ -93,8 +93,8 @@ fn one_full_log_waits_to_be_sealed_and_then_appends_wait() {
         answer.recv().expect("is told").expect("writes");
     });
     store.seal().expect("seals");
-    let filter = Filter::new().limit(100);
-    assert_eq!(store.snapshot().events(&filter).expect("lists").items.len(), 21);
+    let events = store.snapshot().events(Filter::new()).limit(100);
+    assert_eq!(events.page().expect("lists").items.len(), 21);
 }
 
 #[test]

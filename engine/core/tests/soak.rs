@@ -15,8 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use forebear::{
-    Batch, ChainEnd, ChainOptions, Durability, Event, Filter, Reader, Result, Retention, Snapshot,
-    StartFrom, Store,
+    Batch, ChainEnd, Durability, Event, Filter, Reader, Result, Retention, Snapshot, StartFrom,
+    Store,
 };
 use support::random::Random;
 
@@ -64,7 +64,7 @@ fn readers_in_other_processes_see_what_the_rule_says() {
     println!("{number} events in {:?}, {archived} of them archived", begun.elapsed());
     let snapshot = Reader::open(&path).expect("opens").snapshot().expect("reads");
     assert!(snapshot.contains(id(number - 1)).expect("answers"));
-    let first = snapshot.events(&Filter::new().oldest_first().limit(1)).expect("lists").items;
+    let first = snapshot.events(Filter::new()).oldest_first().limit(1).page().expect("lists").items;
     assert_eq!(first.first().map(|event| event.seq() - 1), Some(archived), "each is in one");
     snapshot.verify(&mut |finding| panic!("{finding}")).expect("reads");
 }
@@ -89,7 +89,7 @@ fn read_and_check() {
 
 /// Every event comes once, in order, as it was written.
 fn follow(reader: &Reader, begun: Instant, length: Duration) -> u64 {
-    let mut events = reader.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
+    let mut events = reader.subscribe(Filter::new(), StartFrom::Start).expect("begins");
     let (mut next, mut told) = (None, 0);
     while begun.elapsed() < length {
         match events.next_timeout(Duration::from_millis(50)) {
@@ -131,19 +131,20 @@ fn ask(folder: &str, mut reading: Reader, seed: u64, since: Instant, length: Dur
 fn check(snapshot: &Snapshot, choice: u64) -> Result<u64> {
     let mut random = Random::new(choice);
     let instance = random.below(INSTANCES);
-    let newest = snapshot.events(&Filter::new().limit(1))?.items;
+    let newest = snapshot.events(Filter::new()).limit(1).page()?.items;
     let Some(newest) = newest.first() else { return Ok(0) };
     let last = newest.seq() - 1;
     assert_eq!(newest.id().to_string(), id(last));
     // No gap: what is listed by instance is every fifth one, newest first.
-    let listed = snapshot.recent(&name(instance), 30)?;
+    let of_instance = snapshot.events(Filter::new().instance(name(instance)));
+    let listed = of_instance.limit(30).page()?.items;
     let mut expected = last - (last + INSTANCES - instance) % INSTANCES;
     for event in &listed {
         assert_eq!(event.seq() - 1, expected);
         assert_eq!(event.payload(), Some(payload(expected).as_bytes()));
         expected = expected.wrapping_sub(INSTANCES);
     }
-    let oldest = snapshot.events(&Filter::new().oldest_first().limit(1))?.items;
+    let oldest = snapshot.events(Filter::new()).oldest_first().limit(1).page()?.items;
     let first = oldest.first().map_or(last, |event| event.seq() - 1);
     let number = first + random.below(last - first + 1);
     let Some(found) = snapshot.get(id(number))? else {
@@ -152,7 +153,7 @@ fn check(snapshot: &Snapshot, choice: u64) -> Result<u64> {
     assert_eq!(found.seq(), number + 1);
     assert_eq!(found.payload(), Some(payload(number).as_bytes()));
     assert_eq!(found.depth(), number % CHAIN_EVENTS);
-    let chain = snapshot.chain(id(number), &ChainOptions::new())?;
+    let chain = snapshot.chain(id(number))?;
     let mut chain = chain.expect("it is there");
     let mut expected = number;
     for event in chain.by_ref() {
@@ -176,14 +177,14 @@ fn check_archive(archive: &Path, choice: u64) -> u64 {
         return 0;
     }
     let snapshot = Reader::open(archive).expect("opens").snapshot().expect("reads");
-    let newest = snapshot.events(&Filter::new().limit(1)).expect("lists").items;
+    let newest = snapshot.events(Filter::new()).limit(1).page().expect("lists").items;
     let count = newest.first().expect("it has some").seq();
     let number = Random::new(choice).below(count);
     let found = snapshot.get(id(number)).expect("answers").expect("it was archived");
     assert_eq!(found.seq(), number + 1);
     assert_eq!(found.payload(), Some(payload(number).as_bytes()));
     assert_eq!(found.depth(), number % CHAIN_EVENTS);
-    let chain = snapshot.chain(id(number), &ChainOptions::new()).expect("answers");
+    let chain = snapshot.chain(id(number)).expect("answers");
     assert_eq!(chain.expect("it is there").count() as u64, number % CHAIN_EVENTS + 1);
     count
 }

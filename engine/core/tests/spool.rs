@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use forebear::storage::{SimulatedDisk, Storage};
 use forebear::{
-    Batch, Decoder, Error, Event, Foreign, Link, LinkKind, Quarantined, Result, Retention,
+    Batch, Decoder, Error, Event, Filter, Foreign, Link, LinkKind, Quarantined, Result, Retention,
     Snapshot, Spool, Store, limits,
 };
-use support::listing::{events, pages};
+use support::listing::events;
 
 const SPOOL: &str = "spool";
 const LONG: Duration = Duration::from_mins(1);
@@ -281,7 +281,7 @@ fn check(disk: &SimulatedDisk, context: &str) -> usize {
 
 fn quarantined(store: &Store) -> Vec<Quarantined> {
     let snapshot = store.snapshot();
-    pages(|after| snapshot.quarantined(after).expect("lists"))
+    snapshot.quarantined().iter().collect::<Result<_>>().expect("lists")
 }
 
 fn open(disk: &SimulatedDisk) -> Result<Store> {
@@ -312,7 +312,7 @@ fn a_folder_in_place_of_a_batch_holds_up_neither_appends_nor_what_is_behind_it()
             thread::sleep(Duration::from_millis(5));
         }
         assert!(!bad.exists(), "it is set aside");
-        assert_eq!(store.snapshot().quarantined(None).expect("reads").items.len(), 1);
+        assert_eq!(store.snapshot().quarantined().page().expect("reads").items.len(), 1);
         drop(store);
         done.send(()).expect("somebody waits");
     });
@@ -329,8 +329,9 @@ impl Decoder for Letters {
         let text = str::from_utf8(foreign.bytes)
             .map_err(|error| Error::invalid(format!("expected a letter: {error}")))?;
         let event = Event::new("letter").id(text).instance("post").time_ns(foreign.time_ns);
-        let last = snapshot.recent("post", 1)?;
-        Ok(Batch::from(match last.first() {
+        let of_post = snapshot.events(Filter::new().instance("post"));
+        let last = of_post.limit(1).page()?;
+        Ok(Batch::from(match last.items.first() {
             Some(last) => event.parent(last.id()),
             None => event,
         }))

@@ -2,8 +2,6 @@
 //! rotated, sealed, dropped or lost in between, and old snapshots keep the old answer.
 
 mod support {
-    #[expect(dead_code, reason = "of the listings the pages are used")]
-    pub(crate) mod listing;
     pub(crate) mod random;
 }
 
@@ -16,7 +14,6 @@ use forebear::{
     Batch, Checkpoint, Cursor, Durability, Event, Filter, Reader, Result, Retention, Snapshot,
     Store, limits,
 };
-use support::listing::pages;
 use support::random::Random;
 
 /// The newest position of each source.
@@ -152,17 +149,17 @@ fn pages_lead_through_more_sources_than_fit_in_one() {
     }
     let snapshot = store.snapshot();
     assert_knows(&snapshot, &model, "all of them");
-    let first = snapshot.checkpoints(None).expect("lists");
+    let first = snapshot.checkpoints().page().expect("lists");
     assert_eq!(first.items.len(), limits::MAX_PAGE);
     let cursor: Cursor = first.next.expect("there are more").to_string().parse().expect("parses");
     // What comes in between does not shift the next page.
     let before = Batch::new().checkpoint("00000 before", "new").checkpoint("00999 after", "new");
     store.write(before).expect("writes");
-    let second = store.snapshot().checkpoints(Some(cursor)).expect("lists");
+    let second = store.snapshot().checkpoints().after(cursor).page().expect("lists");
     assert_eq!(second.items[0].source, "00999 after");
     assert_eq!(second.items[1].source, "01000");
-    let foreign = store.snapshot().events(&Filter::new().limit(1)).expect("lists").next;
-    let error = snapshot.checkpoints(foreign.or("1.1".parse().ok())).expect_err("is none of its");
+    let foreign = store.snapshot().events(Filter::new()).limit(1).page().expect("lists").next;
+    let error = snapshot.checkpoints().after(foreign).page().expect_err("is none of its");
     assert!(error.is_invalid(), "{error}");
 }
 
@@ -237,7 +234,7 @@ fn checkpoints_have_limits() {
     }
     let empty = Checkpoint { source: "empty".into(), position: Vec::new() };
     write(empty.source.clone(), Vec::new()).expect("no position is one too");
-    assert_eq!(store.snapshot().checkpoints(None).expect("lists").items[0], empty);
+    assert_eq!(store.snapshot().checkpoints().page().expect("lists").items[0], empty);
 }
 
 /// Batches of the script for crashes.
@@ -281,7 +278,7 @@ fn assert_whole(disk: &SimulatedDisk, batches: RangeInclusive<usize>, crash: u64
     let context = format!("crash at {crash}, {batches:?}");
     let reached = position(&snapshot, "file").map_or(0, |text| text.parse().expect("a number"));
     assert!(batches.contains(&reached), "{context}: found {reached}");
-    let newest = snapshot.events(&Filter::new().limit(1)).expect("lists").items;
+    let newest = snapshot.events(Filter::new()).limit(1).page().expect("lists").items;
     let newest = newest.first().map(|event| event.id().to_string());
     assert_eq!(newest, (reached > 0).then(|| reached.to_string()), "{context}");
     let idle = position(&snapshot, "idle");
@@ -322,17 +319,7 @@ fn assert_knows(snapshot: &Snapshot, model: &Model, context: &str) {
 
 /// All checkpoints by the listing, which is in order and has each once.
 fn listed(snapshot: &Snapshot) -> Result<Model> {
-    let mut error = None;
-    let found = pages(|after| match snapshot.checkpoints(after) {
-        Ok(page) => page,
-        Err(failed) => {
-            error = Some(failed);
-            forebear::Page { items: Vec::new(), next: None }
-        }
-    });
-    if let Some(error) = error {
-        return Err(error);
-    }
+    let found = snapshot.checkpoints().iter().collect::<Result<Vec<_>>>()?;
     assert!(found.windows(2).all(|pair| pair[0].source < pair[1].source), "in order");
     Ok(found.into_iter().map(|read| (read.source, read.position)).collect())
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 use forebear::{
-    AppendStatus, Batch, ChainOptions, Durability, Event, Filter, Link, LinkKind, Linked,
-    Quarantined, Result, Store, WhenFull, limits,
+    AppendStatus, Batch, Durability, Event, Filter, Link, LinkKind, Linked, Quarantined, Result,
+    Store, WhenFull, limits,
 };
 
 #[test]
@@ -230,7 +230,7 @@ fn the_stores_durability_holds_where_a_batch_sets_none() -> Result<()> {
     store.link("a", "b", LinkKind::Spawned)?;
     for seed in 0..20 {
         let after = Store::builder().open_on(Arc::new(disk.power_loss(seed)))?;
-        assert!(after.snapshot().claimed_link("a")?.is_some(), "power loss {seed}");
+        assert!(after.snapshot().asserted_link("a")?.is_some(), "power loss {seed}");
     }
     Ok(())
 }
@@ -312,19 +312,19 @@ fn a_snapshot_never_changes() -> Result<()> {
     assert_eq!(before.root("child")?, Some("child".into()));
     assert_eq!(before.depth("child")?, Some(0));
     assert!(!before.contains("parent")?);
-    assert!(before.siblings("child", None)?.items.is_empty());
-    assert_eq!(before.versions("child", None)?.items.len(), 1);
-    assert_eq!(before.events(&Filter::new())?.items.len(), 1);
-    assert_eq!(before.missing_parents(None)?.items.len(), 1);
-    let mut chain = before.chain("child", &ChainOptions::new())?.expect("it is stored");
+    assert!(before.siblings("child").page()?.items.is_empty());
+    assert_eq!(before.versions("child").page()?.items.len(), 1);
+    assert_eq!(before.events(Filter::new()).page()?.items.len(), 1);
+    assert_eq!(before.missing_parents().page()?.items.len(), 1);
+    let mut chain = before.chain("child")?.expect("it is stored");
     assert_eq!(chain.by_ref().count(), 1);
     assert_eq!(chain.end().map(forebear::ChainEnd::as_str), Some("missing"));
 
     let after = store.snapshot();
     assert_eq!(after.root("child")?, Some("parent".into()));
     assert_eq!(after.depth("child")?, Some(1));
-    assert_eq!(after.versions("child", None)?.items.len(), 2);
-    assert!(after.missing_parents(None)?.items.is_empty());
+    assert_eq!(after.versions("child").page()?.items.len(), 2);
+    assert!(after.missing_parents().page()?.items.is_empty());
     Ok(())
 }
 
@@ -343,9 +343,9 @@ fn a_link_tells_what_became_of_it() -> Result<()> {
     assert_eq!(store.link("a", "c", LinkKind::Caused)?, Linked::Closing);
     assert_eq!(store.link("later", "a", LinkKind::Caused)?, Linked::Accepted);
     let snapshot = store.snapshot();
-    assert_eq!(snapshot.claimed_link("b")?, Some(Link::new("b", "a", LinkKind::Spawned)));
-    assert_eq!(snapshot.refused_links(None)?.items.len(), 2);
-    assert_eq!(snapshot.closing_links(None)?.items.len(), 1);
+    assert_eq!(snapshot.asserted_link("b")?, Some(Link::new("b", "a", LinkKind::Spawned)));
+    assert_eq!(snapshot.refused_links().page()?.items.len(), 2);
+    assert_eq!(snapshot.cycle_edges().page()?.items.len(), 1);
     store.append(Event::new("a").id("later"))?;
     assert_eq!(store.snapshot().root("later")?, Some("a".into()));
     Ok(())

@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_mins(1);
 #[test]
 fn every_event_is_told_once_and_in_order_however_writes_and_seals_fall() {
     let store = Store::in_memory().expect("opens");
-    let mut events = store.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
+    let mut events = store.subscribe(Filter::new(), StartFrom::Start).expect("begins");
     let writer = store.clone();
     let writing = thread::spawn(move || {
         for n in 0..2_000 {
@@ -33,7 +33,7 @@ fn every_event_is_told_once_and_in_order_however_writes_and_seals_fall() {
 #[test]
 fn it_is_stopped_from_another_thread_while_it_waits() {
     let store = Store::in_memory().expect("opens");
-    let mut events = store.subscribe(&Filter::new(), StartFrom::Now).expect("begins");
+    let mut events = store.subscribe(Filter::new(), StartFrom::Now).expect("begins");
     let handle = events.handle();
     let waiting = thread::spawn(move || {
         let begun = Instant::now();
@@ -50,8 +50,8 @@ fn it_is_stopped_from_another_thread_while_it_waits() {
 #[test]
 fn what_was_stored_is_told_before_it_ends_with_the_store() {
     let store = Store::in_memory().expect("opens");
-    let mut events = store.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
-    let mut lasting = store.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
+    let mut events = store.subscribe(Filter::new(), StartFrom::Start).expect("begins");
+    let mut lasting = store.subscribe(Filter::new(), StartFrom::Start).expect("begins");
     let waiting = thread::spawn(move || lasting.by_ref().count());
     store.append(Event::new("tick")).expect("appends");
     store.append(Event::new("tick")).expect("appends");
@@ -64,7 +64,7 @@ fn what_was_stored_is_told_before_it_ends_with_the_store() {
 fn a_durable_one_waits_for_the_sync_and_asks_for_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path().join("events.forebear")).expect("opens");
-    let events = store.subscribe(&Filter::new(), StartFrom::Start).expect("begins");
+    let events = store.subscribe(Filter::new(), StartFrom::Start).expect("begins");
     let mut events = events.durable(true);
     let batch = Batch::from(Event::new("tick")).durability(Durability::Flush);
     store.write(batch).expect("writes");

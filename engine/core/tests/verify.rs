@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use forebear::storage::{SimulatedDisk, Storage};
-use forebear::{ChainOptions, Durability, Event, EventId, Finding, Result, Store, Verified};
+use forebear::{Durability, Event, EventId, Finding, Result, Store, Verified};
 use support::listing::{describe, events};
 use support::script::{Script, on};
 use support::view::view;
@@ -214,7 +214,7 @@ impl Expected {
 
 fn chain(store: &Store, id: &EventId) -> Result<Vec<EventId>> {
     let snapshot = store.snapshot();
-    let Some(chain) = snapshot.chain(id, &ChainOptions::new())? else { return Ok(Vec::new()) };
+    let Some(chain) = snapshot.chain(id)? else { return Ok(Vec::new()) };
     chain.map(|event| Ok(event?.id().clone())).collect()
 }
 

@@ -5,11 +5,11 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use forebear::Event;
 use forebear::ingest::{
     Adapter, Confidence, Follower, IngestOptions, Parsed, Parser, Registry, SourceFile, Unit,
     import,
 };
-use forebear::{ChainOptions, Event};
 
 /// Logs of the job runner: `id=3 cause=2 job=build kind=step ms=1700000000000 text…`.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} event came while following", follower.poll_once()?.events);
 
     let snapshot = store.snapshot();
-    if let Some(chain) = snapshot.chain("nightly/3", &ChainOptions::new())? {
+    if let Some(chain) = snapshot.chain("nightly/3")? {
         for event in chain {
             let event = event?;
             println!("  {:<10} {}", event.id(), event.kind());

@@ -50,7 +50,7 @@ fn main() -> Result<()> {
 
     let snapshot = store.snapshot();
     println!("{} events, {} deep", snapshot.stats()?.events, snapshot.stats()?.max_depth);
-    for event in snapshot.events(&Filter::new().instance("worker-2").limit(3))?.items {
+    for event in snapshot.events(Filter::new().instance("worker-2")).limit(3).page()?.items {
         println!("worker-2: step {}, depth {}", event.label("step").unwrap_or("?"), event.depth());
     }
     store.close()

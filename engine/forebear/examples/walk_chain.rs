@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example walk_chain`
 
-use forebear::{ChainOptions, CommonCause, Event, LinkKind};
+use forebear::{CommonCause, Event, LinkKind};
 
 fn main() -> forebear::Result<()> {
     let store = forebear::in_memory()?;
@@ -22,7 +22,7 @@ fn main() -> forebear::Result<()> {
     let snapshot = store.snapshot();
 
     println!("From the failure to what led to it:");
-    let Some(mut chain) = snapshot.chain("failure", &ChainOptions::new())? else {
+    let Some(mut chain) = snapshot.chain("failure")? else {
         return Ok(());
     };
     for event in chain.by_ref() {
@@ -33,9 +33,8 @@ fn main() -> forebear::Result<()> {
     println!("The walk ended: {}", chain.end().map_or("not yet", |end| end.as_str()));
 
     println!("Root first, within the agent alone:");
-    let within = ChainOptions::new().stop_at(LinkKind::Spawned);
-    if let Some(chain) = snapshot.chain("failure", &within)? {
-        for event in chain.root_first()? {
+    if let Some(chain) = store.chain("failure")? {
+        for event in chain.stop_at(LinkKind::Spawned).root_first()? {
             println!("  {}", event?.id());
         }
     }

@@ -86,8 +86,8 @@ use crate::parsed::Parsed;
 /// let options = IngestOptions::new([folder.path()]).formats(Registry::default().with(BuildLog));
 /// let report = import(&store, &options, |_| ControlFlow::Continue(()))?;
 /// assert_eq!(report.without_id, 2);
-/// let error = &store.snapshot().events(&forebear::Filter::new().kind("error"))?.items[0];
-/// assert_eq!(store.snapshot().depth(error.id())?, Some(1));
+/// let errors = store.snapshot().events(forebear::Filter::new().kind("error")).page()?;
+/// assert_eq!(errors.items[0].depth(), 1);
 /// # Ok::<(), forebear::Error>(())
 /// ```
 pub trait Adapter: Debug + Send + Sync {

@@ -42,7 +42,7 @@ use std::sync::Arc;
 use forebear_core::Decoder;
 
 pub use adapter::{Adapter, Confidence, Linker, Parser, SourceFile, Unit};
-pub use follow::{FilePosition, FollowStatus, Follower, Polled, StopHandle};
+pub use follow::{FilePosition, FilePositions, FollowStatus, Follower, Polled, StopHandle};
 #[cfg(feature = "ndjson")]
 pub use formats::Mapping;
 #[cfg(feature = "hook")]

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use forebear::ingest::{FilePosition, ImportReport, IngestOptions, Registry, import};
-use forebear::{Filter, Store, limits};
+use forebear::{Filter, Store};
 
 const MANIFEST: &str = include_str!("../Cargo.toml");
 const CRATE_DOCS: &str = include_str!("../src/lib.rs");
@@ -60,10 +60,9 @@ fn every_sample_comes_in_whole_and_once() {
         assert!(stored > 0 && stored + report.repeats == report.lines, "{name}: {report:?}");
 
         let snapshot = store.snapshot();
-        let positions = FilePosition::list(&snapshot, None).expect("lists").items;
+        let positions = FilePosition::list(&snapshot).page().expect("lists").items;
         assert!(positions.iter().all(|position| position.format == name), "{positions:?}");
-        let all = Filter::new().limit(limits::MAX_PAGE);
-        let events = snapshot.events(&all).expect("lists").items;
+        let events = snapshot.events(Filter::new()).page().expect("lists").items;
         let payloads: BTreeSet<&[u8]> =
             events.iter().map(|event| event.payload().expect("a payload")).collect();
         for file in files(&samples().join(name)) {

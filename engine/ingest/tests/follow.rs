@@ -191,7 +191,7 @@ fn a_renamed_file_goes_on_and_a_replaced_one_starts_over() {
         assert_eq!(follower.poll_once().unwrap().events, 2);
         let report = place.import();
         assert_eq!((report.unchanged_files, report.repeats), (2, 0), "restarted: {restart}");
-        let page = FilePosition::list(&place.store.snapshot(), None).unwrap();
+        let page = FilePosition::list(&place.store.snapshot()).page().unwrap();
         let offsets: Vec<_> = page.items.iter().map(|file| (file.offset, file.lines)).collect();
         assert_eq!(offsets, [(39, 3), (13, 1)]);
     }
@@ -208,7 +208,7 @@ fn content_that_changes_is_found_though_the_size_does_not() {
     fs::write(place.file(), lines(2)).unwrap();
     assert_eq!(follower.poll_once().unwrap().events, 1);
     let snapshot = place.store.snapshot();
-    assert_eq!(snapshot.versions("a", None).unwrap().items.len(), 2);
+    assert_eq!(snapshot.versions("a").page().unwrap().items.len(), 2);
     // Cut off, and written anew in another order.
     fs::write(place.file(), "{\"uuid\":\"c\"}\n").unwrap();
     assert_eq!(follower.poll_once().unwrap().events, 1);
@@ -466,10 +466,9 @@ struct Row {
 
 fn contents(snapshot: &Snapshot) -> Contents {
     let mut rows = Vec::new();
-    let mut filter = Filter::new().oldest_first().limit(1000);
-    loop {
-        let page = snapshot.events(&filter).unwrap();
-        rows.extend(page.items.iter().map(|event| Row {
+    let events = snapshot.events(Filter::new()).oldest_first().iter();
+    for event in events.map(Result::unwrap) {
+        rows.push(Row {
             id: event.id().to_string(),
             payload: event.payload().unwrap().to_vec(),
             parent: event.parent().cloned(),
@@ -477,24 +476,12 @@ fn contents(snapshot: &Snapshot) -> Contents {
             kind: event.kind().to_owned(),
             session: event.session().map(str::to_owned),
             labels: event.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        }));
-        match page.next {
-            Some(next) => filter = filter.after(next),
-            None => break,
-        }
+        });
     }
     rows.sort_unstable();
-    let mut after = None;
-    let mut quarantined = Vec::new();
-    loop {
-        let page = snapshot.quarantined(after).unwrap();
-        let place = |input: Quarantined| (input.line, input.offset, input.bytes);
-        quarantined.extend(page.items.into_iter().map(place));
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
+    let place = |input: Quarantined| (input.line, input.offset, input.bytes);
+    let mut quarantined: Vec<_> =
+        snapshot.quarantined().iter().map(|input| place(input.unwrap())).collect();
     quarantined.sort_unstable();
     Contents { rows, quarantined }
 }

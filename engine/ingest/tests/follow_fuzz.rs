@@ -134,14 +134,8 @@ impl Game {
     fn stored(&self) -> Vec<Vec<u8>> {
         let snapshot = self.store.snapshot();
         let mut payloads = Vec::new();
-        let mut filter = Filter::new().limit(1000);
-        loop {
-            let page = snapshot.events(&filter).unwrap();
-            payloads.extend(page.items.iter().map(|event| event.payload().unwrap().to_vec()));
-            match page.next {
-                Some(next) => filter = filter.after(next),
-                None => break,
-            }
+        for event in snapshot.events(Filter::new()) {
+            payloads.push(event.unwrap().payload().unwrap().to_vec());
         }
         payloads.sort_unstable();
         payloads

@@ -152,7 +152,7 @@ fn rollouts_say_their_kinds_models_and_failures() {
     let store = forebear::in_memory().unwrap();
     imported(&store, &folder);
     let snapshot = store.snapshot();
-    let kinds = snapshot.count_by(&CountBy::Kind, &Filter::new()).unwrap();
+    let kinds = snapshot.counts(CountBy::Kind, Filter::new()).page().unwrap().items;
     let kinds: BTreeMap<_, _> = kinds.iter().map(|count| (&*count.value, count.count)).collect();
     let expected = [
         ("assistant_message", 1),
@@ -361,23 +361,18 @@ fn the_events_of_a_task_are_found_as_source_and_as_target() {
             .collect();
         let filter = Filter::new().label_of_any(["source_task", "target_task"], task);
         let mut found = BTreeSet::new();
-        let mut page = filter.clone().limit(1);
-        loop {
-            let events = snapshot.events(&page).unwrap();
-            for event in &events.items {
-                if event.id().to_string().starts_with("eg-evt-") {
-                    assert!(found.insert(event.id().to_string()), "each comes once");
-                }
+        for event in snapshot.events(&filter).limit(1) {
+            let id = event.unwrap().id().to_string();
+            if id.starts_with("eg-evt-") {
+                assert!(found.insert(id), "each comes once");
             }
-            let Some(next) = events.next else { break };
-            page = page.after(next);
         }
         assert_eq!(found, expected);
         let nudges = filter.kind("nudge_sent");
         assert_eq!(count(&snapshot, &nudges), 2);
     }
     let sources = CountBy::Label("source_task".to_owned());
-    let counts = snapshot.count_by(&sources, &Filter::new().kind("nudge_sent")).unwrap();
+    let counts = snapshot.counts(sources, Filter::new().kind("nudge_sent")).page().unwrap().items;
     let counts: BTreeMap<_, _> =
         counts.into_iter().map(|count| (count.value, count.count)).collect();
     assert_eq!(counts, BTreeMap::from([("eg-1".to_owned(), 1), ("eg-2".to_owned(), 1)]));
@@ -484,7 +479,7 @@ fn check_followed(name: &str, text: &str, set: impl Fn(IngestOptions) -> IngestO
 }
 
 fn count(snapshot: &Snapshot, filter: &Filter) -> u64 {
-    let counts = snapshot.count_by(&CountBy::Kind, filter).unwrap();
+    let counts = snapshot.counts(CountBy::Kind, filter).page().unwrap().items;
     counts.iter().map(|count| count.count).sum()
 }
 
@@ -507,10 +502,9 @@ struct Row {
 fn rows(store: &Store) -> Vec<Row> {
     let snapshot = store.snapshot();
     let mut rows = Vec::new();
-    let mut filter = Filter::new().oldest_first().limit(1000);
-    loop {
-        let page = snapshot.events(&filter).unwrap();
-        rows.extend(page.items.iter().map(|event| Row {
+    let events = snapshot.events(Filter::new()).oldest_first().iter();
+    for event in events.map(Result::unwrap) {
+        rows.push(Row {
             id: event.id().to_string(),
             parent: event.parent().map(ToString::to_string),
             link: event.link(),
@@ -521,11 +515,7 @@ fn rows(store: &Store) -> Vec<Row> {
             labels: event.labels().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             payload: event.payload().unwrap_or_default().to_vec(),
             seq: event.seq(),
-        }));
-        match page.next {
-            Some(next) => filter = filter.after(next),
-            None => break,
-        }
+        });
     }
     rows.sort_by(|a, b| a.id.cmp(&b.id));
     rows

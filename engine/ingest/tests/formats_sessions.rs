@@ -205,7 +205,7 @@ fn check_tasks(snapshot: &Snapshot, folder: &Folder) {
             *expected.entry(line["kind"].as_str().unwrap().to_owned()).or_insert(0) += 1;
         }
         let filter = Filter::new().label_of_any(["source_task", "target_task"], task.as_str());
-        let counts = snapshot.count_by(&CountBy::Kind, &filter).unwrap().into_iter();
+        let counts = snapshot.counts(CountBy::Kind, &filter).page().unwrap().items.into_iter();
         let counts = counts.filter(|count| count.value.starts_with("kind-"));
         let found: BTreeMap<_, _> = counts.map(|count| (count.value, count.count)).collect();
         assert_eq!(found, expected, "{task}");

@@ -192,7 +192,7 @@ fn a_line_over_the_limit_is_kept_by_its_place_alone() {
     }
     let snapshot = store.snapshot();
     assert_eq!(snapshot.stats().unwrap().events, 2);
-    let kept = &snapshot.quarantined(None).unwrap().items[0];
+    let kept = &snapshot.quarantined().page().unwrap().items[0];
     assert_eq!((kept.line, kept.offset, kept.length), (2, 13, long.len() as u64));
     assert!(kept.bytes.is_empty());
 }
@@ -244,7 +244,7 @@ fn objects_without_a_uuid_are_events_too() {
 "#;
     let found = imported(file);
     assert_eq!((found.report.events, found.report.without_id), (1, 4));
-    let children = found.snapshot.children("a", None).unwrap().items;
+    let children = found.snapshot.children("a").page().unwrap().items;
     let kinds: Vec<_> = children.iter().map(|event| event.kind().to_owned()).collect();
     assert_eq!(kinds, ["summary", "file-history-snapshot"]);
     assert!(children.iter().all(StoredEvent::has_derived_id));
@@ -272,7 +272,7 @@ fn equal_bytes_are_a_repeat_and_others_a_version() {
     let found = imported(b"{\"uuid\":\"a\",\"n\":1}\n{\"uuid\":\"a\",\"n\":2}\n{\"uuid\":\"a\",\"n\":1}\n{\"uuid\":\"a\",\"n\":2}\n");
     let report = &found.report;
     assert_eq!((report.events, report.versions, report.repeats), (1, 1, 2));
-    assert_eq!(found.snapshot.versions("a", None).unwrap().items.len(), 2);
+    assert_eq!(found.snapshot.versions("a").page().unwrap().items.len(), 2);
 }
 
 #[test]
@@ -350,7 +350,7 @@ impl Found {
     }
 
     fn quarantined(&self) -> Vec<Quarantined> {
-        self.snapshot.quarantined(None).unwrap().items
+        self.snapshot.quarantined().page().unwrap().items
     }
 
     /// Line, offset and length of each piece in the quarantine.
@@ -394,6 +394,6 @@ fn import_again(store: &Store, file: &PathBuf) -> ImportReport {
 }
 
 fn payloads(snapshot: &Snapshot) -> Vec<Vec<u8>> {
-    let events = snapshot.events(&Filter::new().limit(1000)).unwrap().items;
+    let events = snapshot.events(Filter::new()).limit(1000).page().unwrap().items;
     events.iter().map(|event| event.payload().unwrap().to_vec()).collect()
 }

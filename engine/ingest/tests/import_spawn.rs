@@ -260,10 +260,10 @@ fn check_any_order(lines: &[Value], id: &str, expected: Option<&str>) {
         let (store, folder) = imported_each_alone(lines, &order);
         let snapshot = store.snapshot();
         assert_eq!(parent(&snapshot, id).as_deref(), expected, "{order:?}");
-        let before = (snapshot.stats().unwrap(), snapshot.refused_links(None).unwrap().items);
+        let before = (snapshot.stats().unwrap(), snapshot.refused_links().page().unwrap().items);
         import_files(&store, &[folder.path().to_owned()]);
         let snapshot = store.snapshot();
-        let after = (snapshot.stats().unwrap(), snapshot.refused_links(None).unwrap().items);
+        let after = (snapshot.stats().unwrap(), snapshot.refused_links().page().unwrap().items);
         assert_eq!(before, after, "{order:?}");
 
         let at_once = forebear::in_memory().unwrap();

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 
 use forebear::ingest::{ImportReport, IngestOptions, import};
 use forebear::{
-    ChainOptions, CountBy, Detail, Filter, LinkKind, Quarantined, RefusedLink, Snapshot, Stats,
-    Store,
+    CountBy, Detail, Filter, LinkKind, Quarantined, RefusedLink, Snapshot, Stats, Store,
 };
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -96,17 +95,9 @@ fn each_object_goes_out_as_the_bytes_that_came_in() {
         }
         let mut stored = HashSet::new();
         let snapshot = store.snapshot();
-        let mut filter = Filter::new().oldest_first().limit(1000);
-        loop {
-            let page = snapshot.events(&filter).unwrap();
-            for event in &page.items {
-                let payload = std::str::from_utf8(event.payload().unwrap()).unwrap();
-                stored.insert(payload.to_owned());
-            }
-            match page.next {
-                Some(next) => filter = filter.after(next),
-                None => break,
-            }
+        for event in snapshot.events(Filter::new()).oldest_first() {
+            let event = event.unwrap();
+            stored.insert(str::from_utf8(event.payload().unwrap()).unwrap().to_owned());
         }
         assert!(stored == expected, "{} objects stored, {} read", stored.len(), expected.len());
     });
@@ -184,13 +175,13 @@ impl Folder {
         assert_eq!(links, self.figures("parents_by_field"));
         let types = CountBy::Label("type".to_owned());
         let originals = Filter::new().without_versions().without_derived_ids();
-        let types = snapshot.count_by(&types, &originals).unwrap();
+        let types = snapshot.counts(types, &originals).page().unwrap().items;
         let types: BTreeMap<_, _> = types.into_iter().map(|c| (c.value, c.count)).collect();
         assert_eq!(types, self.figures("types"));
 
         let deepest = self.expected["deepest"].as_str().unwrap();
-        let options = ChainOptions::new().max_depth(u64::MAX).detail(Detail::Columns);
-        let chain = snapshot.chain(deepest, &options).unwrap().unwrap();
+        let chain = snapshot.chain(deepest).unwrap().unwrap();
+        let chain = chain.max_depth(u64::MAX).detail(Detail::Columns);
         let chain: Vec<_> = chain.map(|event| event.unwrap().id().to_string()).collect();
         assert_eq!(chain.len() as u64 - 1, stats.max_depth);
         assert_eq!(chain.last().unwrap(), self.expected["deepest_root"].as_str().unwrap());
@@ -235,18 +226,11 @@ struct Contents {
 
 fn contents(snapshot: &Snapshot) -> Contents {
     let mut spawned = Vec::new();
-    let mut filter = Filter::new().oldest_first().limit(1000).detail(Detail::Columns);
-    loop {
-        let page = snapshot.events(&filter).unwrap();
-        for event in &page.items {
-            if event.link() == Some(LinkKind::Spawned) {
-                let parent = event.parent().unwrap();
-                spawned.push((event.id().to_string(), parent.to_string()));
-            }
-        }
-        match page.next {
-            Some(next) => filter = filter.after(next),
-            None => break,
+    for event in snapshot.events(Filter::new()).oldest_first().detail(Detail::Ids) {
+        let event = event.unwrap();
+        if event.link() == Some(LinkKind::Spawned) {
+            let parent = event.parent().unwrap();
+            spawned.push((event.id().to_string(), parent.to_string()));
         }
     }
     let mut stats: Stats = snapshot.stats().unwrap();
@@ -254,8 +238,8 @@ fn contents(snapshot: &Snapshot) -> Contents {
     stats.bytes = 0;
     Contents {
         stats,
-        quarantined: snapshot.quarantined(None).unwrap().items,
-        refused: snapshot.refused_links(None).unwrap().items,
+        quarantined: snapshot.quarantined().page().unwrap().items,
+        refused: snapshot.refused_links().page().unwrap().items,
         spawned,
     }
 }

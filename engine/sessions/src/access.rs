@@ -1,6 +1,6 @@
 //! What sessions add to a snapshot, a store and a batch.
 
-use forebear_core::{Batch, Cursor, Filter, Page, Result, Snapshot, Store};
+use forebear_core::{Batch, Cursor, Filter, Page, Query, Result, Snapshot, Store};
 
 use crate::access::sealed::Sealed;
 use crate::filter::SessionFilter;
@@ -10,7 +10,7 @@ use crate::reads::Reads;
 use crate::relationship::{self, Relationship, StoredRelationship};
 use crate::session::{self, Liveness, Session};
 use crate::state_kinds::{RELATIONSHIP, SESSION};
-use crate::timeline::{self, TimelineEntry};
+use crate::timeline::SessionTimeline;
 use crate::tree::{self, SessionMetrics, SessionNode, SessionPlace, SessionTreeOptions};
 use crate::waves::{self, Wave};
 use crate::{list, related, value};
@@ -86,8 +86,8 @@ pub trait SessionReads: Sealed {
     /// The events of a session and of its agents that the filter takes, each with its
     /// session.
     ///
-    /// An example is at [`TimelineEntry`].
-    fn session_timeline(&self, id: &str, filter: &Filter) -> Result<Page<TimelineEntry>>;
+    /// An example is at [`TimelineEntry`](crate::TimelineEntry).
+    fn session_timeline(&self, id: &str, filter: impl Into<Filter>) -> Query<SessionTimeline>;
 
     /// What is wrong with how sessions belong together. O(sessions and relationships),
     /// each page.
@@ -196,8 +196,8 @@ impl SessionReads for Snapshot {
         integrity::correlations(&Reads::of(self)?, id, after)
     }
 
-    fn session_timeline(&self, id: &str, filter: &Filter) -> Result<Page<TimelineEntry>> {
-        timeline::timeline(&Reads::of(self)?, id, filter, Liveness::default())
+    fn session_timeline(&self, id: &str, filter: impl Into<Filter>) -> Query<SessionTimeline> {
+        Query::new(SessionTimeline::new(self.clone(), id.to_owned(), filter.into()))
     }
 
     fn session_problems(&self, after: Option<Cursor>) -> Result<Page<SessionProblem>> {

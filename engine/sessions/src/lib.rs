@@ -48,6 +48,6 @@ pub use patch::SessionPatch;
 pub use relationship::{Relationship, StoredRelationship};
 pub use session::{Liveness, Session};
 pub use state_kinds::kinds;
-pub use timeline::TimelineEntry;
+pub use timeline::{SessionTimeline, TimelineEntry};
 pub use tree::{SessionMetrics, SessionNode, SessionPlace, SessionTotal, SessionTreeOptions};
 pub use waves::Wave;

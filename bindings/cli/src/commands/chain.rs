@@ -1,7 +1,7 @@
 //! `forebear chain`: why did this happen?
 
 use clap::Args;
-use forebear::{Chain, ChainOptions, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
+use forebear::{Chain, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
@@ -55,15 +55,15 @@ impl Run for ChainArgs {
         let snapshot = place::snapshot(global)?;
         let id = place::find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
-        let mut options = ChainOptions::new().max_depth(self.max_depth).detail(detail);
+        let mut chain = walk(&snapshot, &id)?.max_depth(self.max_depth).detail(detail);
         if let Some(kind) = self.stop_at {
-            options = options.stop_at(kind);
+            chain = chain.stop_at(kind);
         }
         let mut out = Out::paged(global);
         if global.json {
-            print_json(&mut out, walk(&snapshot, &id, &options)?, self)?;
+            print_json(&mut out, chain, self)?;
         } else {
-            draw_chain(&mut out, &snapshot, &id, &options, self.root_first, self.payload)?;
+            draw_chain(&mut out, &snapshot, &id, chain, self.root_first, self.payload)?;
         }
         out.finish()?;
         Ok(())
@@ -75,11 +75,10 @@ pub(crate) fn draw_chain(
     out: &mut Out,
     snapshot: &Snapshot,
     id: &EventId,
-    options: &ChainOptions,
+    chain: Chain,
     root_first: bool,
     payload: bool,
 ) -> Result<u64, Failure> {
-    let chain = walk(snapshot, id, options)?;
     if root_first {
         draw_downwards(out, snapshot, id, chain, payload)
     } else {
@@ -87,17 +86,12 @@ pub(crate) fn draw_chain(
     }
 }
 
-fn walk<'s>(
-    snapshot: &'s Snapshot,
-    id: &EventId,
-    options: &ChainOptions,
-) -> Result<Chain<'s>, Failure> {
-    snapshot
-        .chain(id, options)?
-        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+/// The walk up from an event that is stored.
+pub(crate) fn walk(snapshot: &Snapshot, id: &EventId) -> Result<Chain, Failure> {
+    snapshot.chain(id)?.ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
 }
 
-fn print_json(out: &mut Out, mut chain: Chain<'_>, args: &ChainArgs) -> Outcome {
+fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs) -> Outcome {
     let mut top = None;
     let end = if args.root_first {
         let events = chain.root_first()?;
@@ -122,7 +116,7 @@ fn print_json(out: &mut Out, mut chain: Chain<'_>, args: &ChainArgs) -> Outcome 
     Ok(())
 }
 
-fn draw_upwards(out: &mut Out, mut chain: Chain<'_>, payload: bool) -> Result<u64, Failure> {
+fn draw_upwards(out: &mut Out, mut chain: Chain, payload: bool) -> Result<u64, Failure> {
     let mut drawn = 0;
     let mut below: Option<StoredEvent> = None;
     while let Some(event) = chain.next().transpose()? {
@@ -153,7 +147,7 @@ fn draw_downwards(
     out: &mut Out,
     snapshot: &Snapshot,
     id: &EventId,
-    chain: Chain<'_>,
+    chain: Chain,
     payload: bool,
 ) -> Result<u64, Failure> {
     let depth = snapshot.depth(id)?.unwrap_or_default();

@@ -78,7 +78,8 @@ impl Run for CountArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
-        let counts = snapshot.count_by(&self.by.0, &self.filter.filter(&snapshot)?)?;
+        let counts =
+            snapshot.counts(self.by.0.clone(), self.filter.filter(&snapshot)?).page()?.items;
         let mut out = Out::paged(global);
         let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
         let names: Vec<_> = counts.iter().map(|count| text::clean(&count.value)).collect();
@@ -113,14 +114,13 @@ impl Run for TimelineArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let mut filter = self.filter.filter(&pages.now())?;
-        if let Some(after) = self.page.after {
-            filter = filter.after(after);
-        }
+        let filter = self.filter.filter(&pages.now())?;
+        let mut after = self.page.after;
         let mut out = Out::paged(global);
         let mut last = None;
         loop {
-            let page = pages.ask(|snapshot| snapshot.timeline(self.bucket, &filter))?;
+            let page = pages
+                .ask(|snapshot| snapshot.timeline(self.bucket, &filter).after(after).page())?;
             let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
             for bucket in &page.items {
                 if global.json {
@@ -139,7 +139,7 @@ impl Run for TimelineArgs {
                 last = Some(bucket.start_ns);
             }
             match page.next {
-                Some(cursor) if self.page.all => filter = filter.after(cursor),
+                Some(cursor) if self.page.all => after = Some(cursor),
                 next => {
                     finish_timeline(&mut out, next, global)?;
                     break;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anstyle::Style;
 use clap::Args;
 use forebear::ingest::{self, ImportReport, IngestOptions};
-use forebear::{ChainOptions, Detail, EventId, Filter, Snapshot, TreeOptions};
+use forebear::{EventId, Filter, Snapshot};
 use serde::Serialize;
 
 use crate::command::Run;
@@ -102,16 +102,15 @@ struct Answer {
 impl<'s> Story<'s> {
     fn find(snapshot: &'s Snapshot) -> Result<Self, Failure> {
         let lost = || Failure::Failed("the demo's transcript holds no failure".to_owned());
-        let errors = Filter::new().errors().limit(1);
+        let errors = snapshot.events(Filter::new().errors()).limit(1);
         let mut answers = Vec::new();
-        let (page, mut answer) = measured("errors", || snapshot.events(&errors))?;
+        let (page, mut answer) = measured("errors", || errors.page())?;
         "which events are errors?".clone_into(&mut answer.words);
         answers.push(answer);
         let failure = page.items.first().map(|event| event.id().clone()).ok_or_else(lost)?;
 
-        let options = ChainOptions::new();
         let (events, mut answer) = measured("chain", || {
-            let chain = snapshot.chain(&failure, &options)?;
+            let chain = snapshot.chain(&failure)?;
             chain.into_iter().flatten().collect::<Result<Vec<_>, _>>()
         })?;
         answer.words = format!("what caused it? {} events, with payloads", events.len());
@@ -123,8 +122,8 @@ impl<'s> Story<'s> {
         answer.words = format!("its root and depth ({})", root.1.unwrap_or_default());
         answers.push(answer);
 
-        let options = TreeOptions::new();
-        let (page, mut answer) = measured("tree", || snapshot.descendants(&request, &options))?;
+        let below = snapshot.descendants(&request);
+        let (page, mut answer) = measured("tree", || below.page())?;
         answer.words =
             format!("what came of the request? {} events, with payloads", page.items.len());
         answers.push(answer);
@@ -146,7 +145,7 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
     import::summary(out, report, *took)?;
 
     title(out, "What went wrong?", "forebear events --errors")?;
-    let errors = story.snapshot.events(&Filter::new().errors())?;
+    let errors = story.snapshot.events(Filter::new().errors()).page()?;
     let mut day = String::new();
     for event in &errors.items {
         draw::list_row(out, event, &mut day)?;
@@ -157,10 +156,12 @@ fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durati
         out,
         "Each line: what it is, its id, how long after its cause, and what it says.",
     )?;
-    chain::draw_chain(out, story.snapshot, &story.failure, &ChainOptions::new(), false, false)?;
+    let chain = chain::walk(story.snapshot, &story.failure)?;
+    chain::draw_chain(out, story.snapshot, &story.failure, chain, false, false)?;
 
     title(out, "And what came of the request?", &format!("forebear tree {request}"))?;
-    tree::draw_tree(out, story.snapshot, &story.request, &TreeOptions::new(), usize::MAX)?;
+    let below = story.snapshot.descendants(&story.request);
+    tree::draw_tree(out, story.snapshot, &story.request, below, usize::MAX)?;
 
     title(out, "How long each answer took", "")?;
     let line = format!("{:>10}  {:>10}", "at first", "again");
@@ -217,8 +218,7 @@ fn print_json(
     }
 
     out.json(&Imported { imported: import::Figures::new(report, *took) })?;
-    let options = ChainOptions::new().detail(Detail::Payload);
-    if let Some(mut events) = story.snapshot.chain(&story.failure, &options)? {
+    if let Some(mut events) = story.snapshot.chain(&story.failure)? {
         for event in events.by_ref() {
             let event = event?;
             out.json(&event.json().payload(true))?;

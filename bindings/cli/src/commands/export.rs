@@ -42,12 +42,13 @@ impl Run for ExportArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let filter = self.filter.filter(&pages.now())?.oldest_first();
+        let filter = self.filter.filter(&pages.now())?;
         let counts = if let Some(path) = &self.output {
-            export_to(path, &pages, filter)?
+            export_to(path, &pages, &filter)?
         } else {
             let mut out = Out::paged(global);
-            let counts = export(&pages, filter, |payload| out.raw(payload).map_err(Failure::from))?;
+            let counts =
+                export(&pages, &filter, |payload| out.raw(payload).map_err(Failure::from))?;
             out.finish()?;
             counts
         };
@@ -62,7 +63,7 @@ impl Run for ExportArgs {
     }
 }
 
-fn export_to(path: &Path, pages: &Pages, filter: Filter) -> Result<Counts, Failure> {
+fn export_to(path: &Path, pages: &Pages, filter: &Filter) -> Result<Counts, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
     let mut file = BufWriter::new(create(path).map_err(failed)?);
     let counts = export(pages, filter, |payload| file.write_all(payload).map_err(failed))?;
@@ -81,14 +82,16 @@ struct Counts {
 
 fn export(
     pages: &Pages,
-    filter: Filter,
+    filter: &Filter,
     mut write: impl FnMut(&[u8]) -> Outcome,
 ) -> Result<Counts, Failure> {
-    let mut filter = filter.limit(page_size::FIRST);
+    let (mut size, mut after) = (page_size::FIRST, None);
     let mut counts = Counts::default();
     loop {
-        let page = pages.ask(|snapshot| snapshot.events(&filter))?;
-        filter = filter.limit(page_size::next(page.items.iter()));
+        let page = pages.ask(|snapshot| {
+            snapshot.events(filter).oldest_first().limit(size).after(after).page()
+        })?;
+        size = page_size::next(page.items.iter());
         for event in page.items {
             let Some(payload) = event.payload() else {
                 counts.without_payload += 1;
@@ -99,7 +102,7 @@ fn export(
             counts.exported += 1;
         }
         match page.next {
-            Some(cursor) => filter = filter.after(cursor),
+            Some(cursor) => after = Some(cursor),
             None => return Ok(counts),
         }
     }

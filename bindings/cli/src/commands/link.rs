@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use forebear::{Batch, ClosingLink, Link, LinkKind, Linked, Snapshot, StoredEvent};
+use forebear::{Batch, Link, LinkKind, Linked, Snapshot, StoredEvent};
 use serde::Serialize;
 
 use crate::command::Run;
@@ -107,29 +107,17 @@ fn stands(snapshot: &Snapshot, link: &Link) -> Result<bool, Failure> {
 /// What became of a link that another process took in. O(links that don't stand) where
 /// this one doesn't.
 fn became(snapshot: &Snapshot, link: &Link) -> Result<Linked, Failure> {
-    let mut after = None;
-    loop {
-        let page = snapshot.closing_links(after)?;
-        let is_it = |closing: &ClosingLink| {
-            (&closing.child, &closing.parent) == (link.child(), link.parent())
-        };
-        if page.items.iter().any(is_it) {
+    for edge in snapshot.cycle_edges() {
+        let edge = edge?;
+        if (&edge.child, &edge.parent) == (link.child(), link.parent()) {
             return Ok(Linked::Closing);
         }
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
     }
-    loop {
-        let page = snapshot.refused_links(after)?;
-        if page.items.iter().any(|refused| refused.link == *link) {
+    for refused in snapshot.refused_links() {
+        if refused?.link == *link {
             return Ok(Linked::Refused);
         }
-        after = page.next;
-        if after.is_none() {
-            // It stands, or waits for the child.
-            return Ok(Linked::Accepted);
-        }
     }
+    // It stands, or waits for the child.
+    Ok(Linked::Accepted)
 }

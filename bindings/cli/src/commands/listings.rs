@@ -1,8 +1,9 @@
 //! Lists of events, and of links that stand out.
 
 use clap::Args;
+use forebear::listing::{Events, Listing};
 use forebear::{
-    Cursor, Detail, EventId, Filter, LinkKind, MissingParent, Page, RefusedLink, Snapshot,
+    Cursor, Detail, EventId, Filter, LinkKind, MissingParent, Page, Query, RefusedLink, Snapshot,
     StoredEvent, limits,
 };
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text};
 use crate::parse::at_least_one;
-use crate::place;
+use crate::place::{self, Pages};
 use crate::select::{FilterArgs, PageArgs};
 
 /// List what an event directly caused
@@ -80,7 +81,7 @@ pub(crate) struct EventsArgs {
     #[arg(
         long,
         value_name = "N",
-        default_value_t = limits::DEFAULT_PAGE,
+        default_value_t = LISTED,
         value_parser = at_least_one,
         conflicts_with = "all"
     )]
@@ -149,7 +150,7 @@ impl Run for ChildrenArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let nothing = "it caused nothing that is stored";
-        relatives(&self.of, global, nothing, |snapshot, id, after| snapshot.children(id, after))
+        relatives(&self.of, global, nothing, |snapshot, id| snapshot.children(id))
     }
 }
 
@@ -160,21 +161,21 @@ impl Run for SiblingsArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let nothing = "nothing else with the same cause is stored";
-        relatives(&self.of, global, nothing, |snapshot, id, after| snapshot.siblings(id, after))
+        relatives(&self.of, global, nothing, |snapshot, id| snapshot.siblings(id))
     }
 }
 
-fn relatives(
+fn relatives<L: Listing<Item = StoredEvent>>(
     args: &RelativesArgs,
     global: &Global,
     nothing: &str,
-    list: impl Fn(&Snapshot, &EventId, Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
+    list: impl Fn(&Snapshot, &EventId) -> Query<L>,
 ) -> Outcome {
     let pages = place::pages(global)?;
     let id = place::find(&pages.now(), &args.id)?;
-    let mut listing = Listing::new(global, args.payload);
-    let listed =
-        listing.pages(args.page, |after| pages.ask(|snapshot| list(snapshot, &id, after)))?;
+    let mut listing = Printer::new(global, args.payload);
+    let listed = listing
+        .pages(args.page, |after| pages.ask(|snapshot| list(snapshot, &id).after(after).page()))?;
     listing.finish(listed, nothing)
 }
 
@@ -185,9 +186,9 @@ impl Run for RootsArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let mut listing = Listing::new(global, self.payload);
+        let mut listing = Printer::new(global, self.payload);
         let listed = listing.pages(self.page, |after| {
-            let mut page = pages.ask(|snapshot| snapshot.roots(after))?;
+            let mut page = pages.ask(|snapshot| snapshot.roots().after(after).page())?;
             page.items.retain(|event| self.derived || !event.has_derived_id());
             Ok(page)
         })?;
@@ -206,9 +207,9 @@ impl Run for RecentArgs {
             filter = filter.instance(instance);
         }
         let pages = place::pages(global)?;
-        let mut listing = Listing::new(global, self.payload);
-        let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
-        let (listed, _) = listing.filtered(&filter, self.number, fetch)?;
+        let mut listing = Printer::new(global, self.payload);
+        let newest = |snapshot: &Snapshot| snapshot.events(&filter);
+        let (listed, _) = listing.events(&pages, newest, None, self.number)?;
         listing.found(listed, "no events, or no instance of this name")
     }
 }
@@ -220,17 +221,14 @@ impl Run for EventsArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let mut filter = self.filter.filter(&pages.now())?;
-        if self.oldest_first {
-            filter = filter.oldest_first();
-        }
-        if let Some(after) = self.page.after {
-            filter = filter.after(after);
-        }
+        let filter = self.filter.filter(&pages.now())?;
         let limit = if self.page.all { usize::MAX } else { self.limit };
-        let mut listing = Listing::new(global, self.payload);
-        let fetch = |filter: &Filter| pages.ask(|snapshot| snapshot.events(filter));
-        let (listed, next) = listing.filtered(&filter, limit, fetch)?;
+        let mut listing = Printer::new(global, self.payload);
+        let query = |snapshot: &Snapshot| {
+            let events = snapshot.events(&filter);
+            if self.oldest_first { events.oldest_first() } else { events }
+        };
+        let (listed, next) = listing.events(&pages, query, self.page.after, limit)?;
         listing.next(next)?;
         listing.found(listed, "no event matches")
     }
@@ -243,9 +241,9 @@ impl Run for MissingArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let mut listing = Listing::new(global, false);
-        let fetch = |snapshot: &Snapshot, after| {
-            let mut page = snapshot.missing_parents(after)?;
+        let mut listing = Printer::new(global, false);
+        let fetch = |snapshot: &Snapshot, after: Option<Cursor>| {
+            let mut page = snapshot.missing_parents().after(after).page()?;
             if !self.derived {
                 let mut items = Vec::new();
                 for missing in page.items {
@@ -286,12 +284,12 @@ impl Run for LinksArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let mut listing = Listing::new(global, false);
+        let mut listing = Printer::new(global, false);
         let mut listed = 0;
         if !self.closing {
             listed += listing.any_pages(
                 self.page,
-                |after| pages.ask(|snapshot| snapshot.refused_links(after)),
+                |after| pages.ask(|snapshot| snapshot.refused_links().after(after).page()),
                 |listing, refused| {
                     let RefusedLink { link, parent: instead, .. } = &refused;
                     let ends = (link.child(), link.parent(), link.kind());
@@ -302,7 +300,7 @@ impl Run for LinksArgs {
         if !self.refused {
             listed += listing.any_pages(
                 self.page,
-                |after| pages.ask(|snapshot| snapshot.closing_links(after)),
+                |after| pages.ask(|snapshot| snapshot.cycle_edges().after(after).page()),
                 |listing, closing| {
                     let ends = (&closing.child, &closing.parent, closing.kind);
                     listing.link("closing", &closing, ends, None)
@@ -319,21 +317,16 @@ fn named_by_event(snapshot: &Snapshot, missing: &MissingParent) -> forebear::Res
     if first.is_some_and(|event| !event.has_derived_id()) {
         return Ok(true);
     }
-    let mut after = None;
-    loop {
-        let page = snapshot.children(&missing.id, after)?;
-        if page.items.iter().any(|event| !event.has_derived_id()) {
+    for child in snapshot.children(&missing.id).detail(Detail::Ids) {
+        if !child?.has_derived_id() {
             return Ok(true);
         }
-        if page.next.is_none() {
-            return Ok(false);
-        }
-        after = page.next;
     }
+    Ok(false)
 }
 
 /// Prints a listing, as JSON or as lines to look at.
-pub(super) struct Listing {
+pub(super) struct Printer {
     pub(super) out: Out,
     json: bool,
     payload: bool,
@@ -341,7 +334,7 @@ pub(super) struct Listing {
     day: String,
 }
 
-impl Listing {
+impl Printer {
     fn new(global: &Global, payload: bool) -> Self {
         Self { out: Out::paged(global), json: global.json, payload, day: String::new() }
     }
@@ -352,11 +345,12 @@ impl Listing {
     }
 
     /// Lists up to `limit` events and says where the next ones begin.
-    fn filtered(
+    fn events(
         &mut self,
-        filter: &Filter,
+        pages: &Pages,
+        query: impl Fn(&Snapshot) -> Query<Events>,
+        mut after: Option<Cursor>,
         limit: usize,
-        fetch: impl Fn(&Filter) -> forebear::Result<Page<StoredEvent>>,
     ) -> Result<(u64, Option<Cursor>), Failure> {
         let with_payload = self.payload || !self.json;
         let (detail, mut size) = if with_payload {
@@ -364,12 +358,12 @@ impl Listing {
         } else {
             (Detail::Labels, limits::MAX_PAGE)
         };
-        let mut filter = filter.clone().detail(detail);
         let mut left = limit;
         let mut listed = 0;
         loop {
-            filter = filter.limit(left.min(size));
-            let page = fetch(&filter)?;
+            let page = pages.ask(|snapshot| {
+                query(snapshot).detail(detail).limit(left.min(size)).after(after).page()
+            })?;
             if with_payload {
                 size = page_size::next(page.items.iter());
             }
@@ -379,7 +373,7 @@ impl Listing {
                 listed += 1;
             }
             match page.next {
-                Some(cursor) if left > 0 => filter = filter.after(cursor),
+                Some(cursor) if left > 0 => after = Some(cursor),
                 next => return Ok((listed, next)),
             }
         }
@@ -497,3 +491,6 @@ impl Listing {
         Ok(())
     }
 }
+
+/// Events that are listed unless asked otherwise.
+const LISTED: usize = 50;

@@ -164,19 +164,10 @@ fn each(
     snapshot: &Snapshot,
     mut visit: impl FnMut(u64, Quarantined) -> Result<bool, Failure>,
 ) -> Outcome {
-    let mut after = None;
-    let mut n = 0;
-    loop {
-        let page = snapshot.quarantined(after)?;
-        for input in page.items {
-            n += 1;
-            if !visit(n, input)? {
-                return Ok(());
-            }
+    for (n, input) in (1..).zip(snapshot.quarantined()) {
+        if !visit(n, input?)? {
+            break;
         }
-        if page.next.is_none() {
-            return Ok(());
-        }
-        after = page.next;
     }
+    Ok(())
 }

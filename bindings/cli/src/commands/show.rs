@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::Style;
 use clap::Args;
-use forebear::{Detail, EventId, Snapshot, StoredEvent, TreeOptions};
+use forebear::{Detail, EventId, Snapshot, StoredEvent};
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
@@ -77,15 +77,13 @@ fn each_version(
     id: &EventId,
     mut visit: impl FnMut(&StoredEvent) -> Outcome,
 ) -> Outcome {
-    let mut after = None;
-    loop {
-        let page = snapshot.versions(id, after)?;
-        page.items.iter().filter(|event| event.is_version()).try_for_each(&mut visit)?;
-        if page.next.is_none() {
-            return Ok(());
+    for event in snapshot.versions(id) {
+        let event = event?;
+        if event.is_version() {
+            visit(&event)?;
         }
-        after = page.next;
     }
+    Ok(())
 }
 
 fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcome {
@@ -104,12 +102,11 @@ fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcom
     }
     let place = format!("{}  ({} up)", event.root(), text::counted(event.depth(), "step", "steps"));
     field(out, "root", &place)?;
-    let options = TreeOptions::new().max_depth(1).detail(Detail::Columns);
-    let children = snapshot.descendants(event.id(), &options)?;
+    let children = snapshot.children(event.id()).detail(Detail::Ids).page()?;
     let more = if children.next.is_some() { " or more" } else { "" };
     field(out, "children", &format!("{}{more}", children.items.len()))?;
     if !event.is_version() {
-        let versions = snapshot.versions(event.id(), None)?;
+        let versions = snapshot.versions(event.id()).detail(Detail::Ids).page()?;
         let later = versions.items.iter().filter(|event| event.is_version()).count();
         if later > 0 {
             field(out, "versions", &format!("{later} later ones: --versions"))?;

@@ -61,10 +61,8 @@ impl Run for StatsArgs {
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
         let stats = snapshot.stats()?;
-        let types = snapshot.count_by(
-            &CountBy::Label("type".to_owned()),
-            &Filter::new().without_versions().without_derived_ids(),
-        )?;
+        let first = Filter::new().without_versions().without_derived_ids();
+        let types = snapshot.counts(CountBy::Label("type".to_owned()), first).page()?.items;
         let deepest_root = match &stats.deepest {
             Some(id) => snapshot.root(id)?,
             None => None,

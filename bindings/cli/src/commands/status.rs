@@ -174,17 +174,10 @@ impl Health {
 }
 
 fn each_file(snapshot: &Snapshot, mut visit: impl FnMut(&File) -> Result<(), Failure>) -> Outcome {
-    let mut after = None;
-    loop {
-        let page = FilePosition::list(snapshot, after)?;
-        for position in page.items {
-            visit(&File::new(position))?;
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
+    for position in FilePosition::list(snapshot) {
+        visit(&File::new(position?))?;
     }
+    Ok(())
 }
 
 impl File {

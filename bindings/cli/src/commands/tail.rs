@@ -9,7 +9,7 @@ use clap::Args;
 use forebear::{Detail, StartFrom};
 
 use crate::command::Run;
-use crate::commands::listings::Listing;
+use crate::commands::listings::Printer;
 use crate::failure::{Outcome, note};
 use crate::global::Global;
 use crate::output::time;
@@ -58,11 +58,11 @@ impl Run for TailArgs {
         let mut seen = place::last_warning(&reader);
         let with_payload = self.payload || !global.json;
         let detail = if with_payload { Detail::Payload } else { Detail::Labels };
-        let filter = self.filter.filter(&reader.snapshot()?)?.detail(detail);
+        let filter = self.filter.filter(&reader.snapshot()?)?;
         let default = if self.follow { StartFrom::Now } else { StartFrom::Start };
         let start = self.from.unwrap_or(default);
-        let mut events = reader.subscribe(&filter, start)?.durable(self.durable);
-        let mut listing = Listing::flowing(global, self.payload);
+        let mut events = reader.subscribe(filter, start)?.detail(detail).durable(self.durable);
+        let mut listing = Printer::flowing(global, self.payload);
         let mut listed = 0;
         let mut wait = Duration::ZERO;
         while !stop.load(Ordering::Relaxed) {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use clap::Args;
+use forebear::listing::Descendants;
 use forebear::{
-    Cursor, Descendant, Detail, EventId, LinkKind, Snapshot, StoredEvent, TreeOptions, TreeOrder,
-    limits,
+    Cursor, Descendant, Detail, EventId, LinkKind, Query, Snapshot, StoredEvent, TreeOrder, limits,
 };
 
 use crate::command::Run;
@@ -68,18 +68,15 @@ impl Run for TreeArgs {
         let snapshot = place::snapshot(global)?;
         let id = place::find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
-        let mut options = TreeOptions::new().max_depth(self.max_depth).detail(detail);
-        if self.breadth_first {
-            options = options.order(TreeOrder::BreadthFirst);
-        }
-        if let Some(after) = self.after {
-            options = options.after(after);
-        }
+        let order =
+            if self.breadth_first { TreeOrder::BreadthFirst } else { TreeOrder::DepthFirst };
+        let below = snapshot.descendants(&id).max_depth(self.max_depth).detail(detail);
+        let below = below.order(order).after(self.after);
         let mut out = Out::paged(global);
         if global.json {
-            print_json(&mut out, &snapshot, &id, options, self)?;
+            print_json(&mut out, &snapshot, &id, below, self)?;
         } else {
-            draw_tree(&mut out, &snapshot, &id, &options, self.limit)?;
+            draw_tree(&mut out, &snapshot, &id, below, self.limit)?;
         }
         out.finish()?;
         Ok(())
@@ -91,13 +88,13 @@ pub(crate) fn draw_tree(
     out: &mut Out,
     snapshot: &Snapshot,
     id: &EventId,
-    options: &TreeOptions,
+    below: Query<Descendants>,
     limit: usize,
 ) -> Outcome {
     let root = get(snapshot, id)?;
     draw::heading(out, &format!("{} UTC", time::clock(root.time_ns())), root.instance())?;
     let mut nodes = vec![Node::new(&root)];
-    let more = each_page(snapshot, id, options.clone(), limit, |descendant| {
+    let more = each_page(below, limit, |descendant| {
         nodes.push(Node::new(&descendant.event));
         Ok(())
     })?;
@@ -118,18 +115,17 @@ fn print_json(
     out: &mut Out,
     snapshot: &Snapshot,
     id: &EventId,
-    options: TreeOptions,
+    below: Query<Descendants>,
     args: &TreeArgs,
 ) -> Outcome {
     if args.after.is_none() {
         let root = get(snapshot, id)?;
         out.json(&root.json().below(0).payload(args.payload))?;
     }
-    let more =
-        each_page(snapshot, id, options, args.limit, |Descendant { event, below, .. }| {
-            out.json(&event.json().below(below).payload(args.payload))?;
-            Ok(())
-        })?;
+    let more = each_page(below, args.limit, |Descendant { event, below, .. }| {
+        out.json(&event.json().below(below).payload(args.payload))?;
+        Ok(())
+    })?;
     if let Some(cursor) = more {
         out.json(&NextLine::from(cursor))?;
     }
@@ -142,21 +138,20 @@ fn get(snapshot: &Snapshot, id: &EventId) -> Result<StoredEvent, Failure> {
 
 /// Goes through up to `limit` descendants and says where the next ones begin.
 fn each_page(
-    snapshot: &Snapshot,
-    id: &EventId,
-    mut options: TreeOptions,
+    mut query: Query<Descendants>,
     limit: usize,
     mut each: impl FnMut(Descendant) -> Outcome,
 ) -> Result<Option<Cursor>, Failure> {
     let mut left = limit;
     let mut size = page_size::FIRST;
     loop {
-        let page = snapshot.descendants(id, &options.clone().limit(left.min(size)))?;
+        query = query.limit(left.min(size));
+        let page = query.page()?;
         size = page_size::next(page.items.iter().map(|descendant| &descendant.event));
         left = left.saturating_sub(page.items.len());
         page.items.into_iter().try_for_each(&mut each)?;
         match page.next {
-            Some(cursor) if left > 0 => options = options.after(cursor),
+            Some(cursor) if left > 0 => query = query.after(cursor),
             next => return Ok(next),
         }
     }

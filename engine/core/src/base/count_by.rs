@@ -7,7 +7,7 @@
 ///
 /// let store = Store::in_memory()?;
 /// store.append_batch(["error", "tick", "tick"].map(Event::new))?;
-/// let counts = store.snapshot().count_by(&CountBy::Kind, &Filter::new())?;
+/// let counts = store.snapshot().counts(CountBy::Kind, Filter::new()).page()?.items;
 /// assert_eq!((counts[0].value.as_str(), counts[0].count), ("tick", 2));
 /// # Ok::<(), forebear::Error>(())
 /// ```

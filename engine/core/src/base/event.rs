@@ -203,7 +203,7 @@ impl Event {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("tick").time_ns(1_700_000_000_000_000_000))?;
     /// let since = Filter::new().since_ns(1_600_000_000_000_000_000);
-    /// assert_eq!(store.snapshot().events(&since)?.items.len(), 1);
+    /// assert_eq!(store.snapshot().events(since).page()?.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -231,11 +231,12 @@ impl Event {
     /// Names the process, worker or thread that the event belongs to.
     ///
     /// ```
-    /// use forebear::{Event, Store};
+    /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("tick").instance("worker-1"))?;
-    /// assert_eq!(store.snapshot().recent("worker-1", 10)?.len(), 1);
+    /// let page = store.snapshot().events(Filter::new().instance("worker-1")).page()?;
+    /// assert_eq!(page.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -251,7 +252,7 @@ impl Event {
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("tick").session("2026-11-20"))?;
-    /// let page = store.snapshot().events(&Filter::new().session("2026-11-20"))?;
+    /// let page = store.snapshot().events(Filter::new().session("2026-11-20")).page()?;
     /// assert_eq!(page.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```

@@ -92,8 +92,8 @@ pub const SEGMENT_INDEX_BYTES: usize = 24 << 20;
 /// Most items on one page of any listing.
 pub const MAX_PAGE: usize = 1000;
 
-/// Items on a page of events unless asked otherwise.
-pub const DEFAULT_PAGE: usize = 50;
+/// Items on a page unless asked otherwise.
+pub const DEFAULT_PAGE: usize = MAX_PAGE;
 
 /// Edges that a walk follows from the event asked for, unless asked otherwise.
 pub const DEFAULT_MAX_DEPTH: u64 = 1000;

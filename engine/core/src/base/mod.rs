@@ -14,6 +14,7 @@ pub(crate) mod kind;
 pub(crate) mod kinds;
 pub mod limits;
 pub(crate) mod link;
+pub(crate) mod listing;
 pub(crate) mod options;
 pub(crate) mod page;
 pub(crate) mod process;

@@ -1,204 +1,51 @@
 //! The chain of causes from an event to its root.
 
+use std::sync::Arc;
+
 use crate::base::detail::Detail;
 use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
-use crate::lineage::pieces::Position;
+use crate::lineage::chain_end::ChainEnd;
+use crate::lineage::position::TreePosition;
 use crate::lineage::up::Up;
-use crate::snapshot::Snapshot;
 use crate::view::near::Near;
 use crate::view::source::LastRead;
-use crate::view::stored::{Content, Lineage, StoredEvent};
+use crate::view::stored::{Ancestry, Content, StoredEvent};
 use crate::view::{RowSource, Source, View};
 
-/// How to walk a chain.
+/// A walk from an event to its root, an event at a time: an iterator that owns what it
+/// reads from. [`end`](Chain::end) says how it ended once it has.
+///
+/// Unless told otherwise it follows at most 1000 edges, of all kinds of links, and loads
+/// payloads. A hop costs one cache line of the index; the record is read only where
+/// `detail` asks for it.
 ///
 /// ```
-/// use forebear::{ChainOptions, Detail, Event, LinkKind, Store};
+/// use forebear::{Detail, Event, LinkKind, Store};
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("job").id("call"))?;
 /// store.append(Event::new("request").id("worker").parent("call").link(LinkKind::Spawned))?;
-/// let snapshot = store.snapshot();
-/// let options = ChainOptions::new().stop_at(LinkKind::Spawned).max_depth(10).detail(Detail::Columns);
-/// let mut chain = snapshot.chain("worker", &options)?.expect("it is stored");
-/// assert_eq!((chain.by_ref().count(), chain.end().map(|end| end.as_str())), (1, Some("stopped")));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct ChainOptions {
-    pub(crate) max_depth: u64,
-    pub(crate) stop_at: Option<LinkKind>,
-    pub(crate) detail: Detail,
-}
-
-impl Default for ChainOptions {
-    fn default() -> Self {
-        Self { max_depth: limits::DEFAULT_MAX_DEPTH, stop_at: None, detail: Detail::default() }
-    }
-}
-
-impl ChainOptions {
-    /// At most 1000 edges, across all kinds of links, payloads loaded.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Follows at most so many edges.
-    ///
-    /// ```
-    /// use forebear::{ChainEnd, ChainOptions, Event, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.append(Event::new("request").id("ask"))?;
-    /// store.append(Event::new("error").id("failure").parent("ask"))?;
-    /// let snapshot = store.snapshot();
-    /// let options = ChainOptions::new().max_depth(0);
-    /// let mut chain = snapshot.chain("failure", &options)?.expect("it is stored");
-    /// assert_eq!(chain.by_ref().count(), 1);
-    /// assert_eq!(chain.end(), Some(&ChainEnd::DepthLimit("ask".into())));
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn max_depth(mut self, edges: u64) -> Self {
-        self.max_depth = edges;
-        self
-    }
-
-    /// Stops before following a link of this kind: at
-    /// [`Spawned`](LinkKind::Spawned) the walk stays within one worker.
-    ///
-    /// An example is at [`Snapshot::chain`].
-    #[must_use]
-    pub fn stop_at(mut self, kind: LinkKind) -> Self {
-        self.stop_at = Some(kind);
-        self
-    }
-
-    /// Sets how much of each event is loaded; everything unless set.
-    ///
-    /// An example is at [`Detail`].
-    #[must_use]
-    pub fn detail(mut self, detail: Detail) -> Self {
-        self.detail = detail;
-        self
-    }
-}
-
-/// How a walk ended.
+/// store.append(Event::new("error").id("failure").parent("worker"))?;
 ///
-/// ```
-/// use forebear::{ChainEnd, ChainOptions, Event, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("error").id("failure").parent("never stored"))?;
-/// let snapshot = store.snapshot();
-/// let mut chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
-/// chain.by_ref().for_each(drop);
-/// assert_eq!(chain.end(), Some(&ChainEnd::Missing("never stored".into())));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ChainEnd {
-    /// At an event without a parent.
-    Root,
-    /// At an event whose parent, named here, was never stored.
-    Missing(EventId),
-    /// At an event whose parent, named here, was removed by retention.
-    Expired(EventId),
-    /// At an event whose parent, named here, goes back to the event itself.
-    Cycle(EventId),
-    /// After as many edges as were asked for; the walk can go on from here.
-    DepthLimit(EventId),
-    /// Before a link of the kind to stop at; the walk can go on from here.
-    Stopped(EventId),
-    /// At an event whose parent, named here, is not found, in a store that has
-    /// lost events to damage. Once it has, every parent that is not found is told
-    /// as this rather than as [`Missing`](Self::Missing), since nobody can say
-    /// whether it was among those lost.
-    Damaged(EventId),
-}
-
-impl ChainEnd {
-    /// The end's name: `root`, `missing`, `expired`, `cycle`, `depth_limit`,
-    /// `stopped` or `damaged`.
-    ///
-    /// ```
-    /// assert_eq!(forebear::ChainEnd::Root.as_str(), "root");
-    /// ```
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            ChainEnd::Root => "root",
-            ChainEnd::Missing(_) => "missing",
-            ChainEnd::Expired(_) => "expired",
-            ChainEnd::Cycle(_) => "cycle",
-            ChainEnd::DepthLimit(_) => "depth_limit",
-            ChainEnd::Stopped(_) => "stopped",
-            ChainEnd::Damaged(_) => "damaged",
-        }
-    }
-
-    /// The event that the walk did not go on to, where there is one.
-    ///
-    /// ```
-    /// use forebear::{ChainEnd, EventId};
-    ///
-    /// assert_eq!(ChainEnd::Root.parent(), None);
-    /// assert_eq!(ChainEnd::Missing("call".into()).parent(), Some(&EventId::from("call")));
-    /// ```
-    pub fn parent(&self) -> Option<&EventId> {
-        match self {
-            ChainEnd::Root => None,
-            ChainEnd::Missing(id)
-            | ChainEnd::Expired(id)
-            | ChainEnd::Cycle(id)
-            | ChainEnd::DepthLimit(id)
-            | ChainEnd::Stopped(id)
-            | ChainEnd::Damaged(id) => Some(id),
-        }
-    }
-}
-
-#[cfg(feature = "serde")]
-impl serde::Serialize for ChainEnd {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Fields<'a> {
-            kind: &'static str,
-            parent: Option<&'a EventId>,
-        }
-        Fields { kind: self.as_str(), parent: self.parent() }.serialize(serializer)
-    }
-}
-
-/// A walk from an event to its root, an event at a time. Made by
-/// [`Snapshot::chain`]; [`end`](Chain::end) says how it ended once it has.
-///
-/// A hop costs one cache line of the index; the record is read only where the
-/// options ask for it.
-///
-/// ```
-/// use forebear::{ChainOptions, Event, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("request").id("ask"))?;
-/// store.append(Event::new("error").id("failure").parent("ask"))?;
-/// let snapshot = store.snapshot();
-/// for event in snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored") {
+/// let mut chain = store.chain("failure")?.expect("it is stored").detail(Detail::Columns);
+/// for event in &mut chain {
 ///     let event = event?;
 ///     println!("{:>3}  {}  {}", event.depth(), event.kind(), event.id());
 /// }
+/// assert_eq!(chain.end().map(|end| end.as_str()), Some("root"));
+///
+/// let within = store.chain("failure")?.expect("it is stored").stop_at(LinkKind::Spawned);
+/// let within = within.read_all()?;
+/// assert_eq!((within.events.len(), within.end.as_str()), (2, "stopped"));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Chain<'s> {
-    loader: Loader<'s>,
+#[must_use = "a chain reads nothing until it is asked for its events"]
+pub struct Chain {
+    loader: Loader,
     stop_at: Option<LinkKind>,
     /// The event that the walk comes to next, and its depth.
     next: Option<(u64, u64)>,
@@ -207,39 +54,76 @@ pub struct Chain<'s> {
     end: Option<ChainEnd>,
 }
 
-impl<'s> Chain<'s> {
-    pub(crate) fn new(
-        snapshot: &'s Snapshot,
-        id: &EventId,
-        options: &ChainOptions,
-    ) -> Result<Option<Self>> {
-        let view = &snapshot.view;
+/// A whole chain, and how the walk ended. Made by [`Chain::read_all`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChainEvents {
+    /// The events, the one that was asked for first.
+    pub events: Vec<StoredEvent>,
+    /// What lies above the last of them.
+    pub end: ChainEnd,
+}
+
+impl Chain {
+    /// The chain of an event; none if it is not stored.
+    pub(crate) fn new(view: Arc<View>, id: &EventId) -> Result<Option<Self>> {
         let Some(seq) = view.find(id)? else { return Ok(None) };
-        let Position { root_id, depth, .. } = view.position(seq)?;
-        Ok(Some(Self {
-            loader: Loader {
-                view,
-                near: Near::default(),
-                detail: options.detail,
-                root: root_id,
-                last: LastRead::default(),
-            },
-            stop_at: options.stop_at,
-            next: Some((seq, depth)),
-            edges_left: options.max_depth,
-            end: None,
-        }))
+        let TreePosition { root_id, depth, .. } = view.position(seq)?;
+        let loader = Loader {
+            view,
+            at: Near::default(),
+            above: Near::default(),
+            detail: Detail::default(),
+            root: root_id,
+            last: LastRead::default(),
+        };
+        let edges_left = limits::DEFAULT_MAX_DEPTH;
+        Ok(Some(Self { loader, stop_at: None, next: Some((seq, depth)), edges_left, end: None }))
+    }
+
+    /// Follows at most so many edges from here on.
+    ///
+    /// ```
+    /// use forebear::{ChainEnd, Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("request").id("ask"))?;
+    /// store.append(Event::new("error").id("failure").parent("ask"))?;
+    /// let chain = store.chain("failure")?.expect("it is stored").max_depth(0).read_all()?;
+    /// assert_eq!(chain.events.len(), 1);
+    /// assert_eq!(chain.end, ChainEnd::DepthLimit("ask".into()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn max_depth(mut self, edges: u64) -> Self {
+        self.edges_left = edges;
+        self
+    }
+
+    /// Stops before following a link of this kind: at [`Spawned`](LinkKind::Spawned) the
+    /// walk stays within one worker.
+    ///
+    /// An example is at [`Chain`].
+    pub fn stop_at(mut self, kind: LinkKind) -> Self {
+        self.stop_at = Some(kind);
+        self
+    }
+
+    /// Sets how much of each event is loaded; everything unless set.
+    ///
+    /// An example is at [`Chain`].
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.loader.detail = detail;
+        self
     }
 
     /// How the walk ended; none before it has.
     ///
     /// ```
-    /// use forebear::{ChainEnd, ChainOptions, Event, Store};
+    /// use forebear::{ChainEnd, Event, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("request").id("ask"))?;
-    /// let snapshot = store.snapshot();
-    /// let mut chain = snapshot.chain("ask", &ChainOptions::new())?.expect("it is stored");
+    /// let mut chain = store.chain("ask")?.expect("it is stored");
     /// assert_eq!(chain.end(), None);
     /// chain.by_ref().for_each(drop);
     /// assert_eq!(chain.end(), Some(&ChainEnd::Root));
@@ -249,23 +133,39 @@ impl<'s> Chain<'s> {
         self.end.as_ref()
     }
 
-    /// The rest of the chain turned round, the topmost event first. Walks the
-    /// index to the end first, keeping 8 bytes an edge; events are loaded as
-    /// they are asked for.
+    /// The rest of the chain at once. Holds all of its events in memory: where payloads
+    /// may be large, load less or take them one by one.
     ///
     /// ```
-    /// use forebear::{ChainOptions, Event, Store};
+    /// use forebear::{Event, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("request").id("ask"))?;
     /// store.append(Event::new("error").id("failure").parent("ask"))?;
-    /// let snapshot = store.snapshot();
-    /// let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
+    /// let chain = store.chain("failure")?.expect("it is stored").read_all()?;
+    /// assert_eq!((chain.events[1].kind(), chain.end.as_str()), ("request", "root"));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn read_all(mut self) -> Result<ChainEvents> {
+        let events = self.by_ref().collect::<Result<_>>()?;
+        Ok(ChainEvents { events, end: self.end.unwrap_or(ChainEnd::Root) })
+    }
+
+    /// The rest of the chain turned round, the topmost event first. Walks the index to
+    /// the end first, keeping 8 bytes an edge; events are loaded as they are asked for.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("request").id("ask"))?;
+    /// store.append(Event::new("error").id("failure").parent("ask"))?;
+    /// let chain = store.chain("failure")?.expect("it is stored");
     /// let chain: Vec<_> = chain.root_first()?.collect::<Result<_, _>>()?;
     /// assert_eq!((chain[0].kind(), chain[1].kind()), ("request", "error"));
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    pub fn root_first(mut self) -> Result<RootFirst<'s>> {
+    pub fn root_first(mut self) -> Result<RootFirst> {
         let depth = self.next.map_or(0, |(_, depth)| depth);
         let mut seqs = Vec::new();
         while let Some((seq, _)) = self.next {
@@ -304,71 +204,7 @@ impl<'s> Chain<'s> {
     }
 }
 
-/// Gives back the events of one chain, as much of each as was asked for.
-#[derive(Debug)]
-struct Loader<'s> {
-    view: &'s View,
-    near: Near,
-    detail: Detail,
-    root: EventId,
-    last: LastRead,
-}
-
-impl Loader<'_> {
-    /// Where the link of an event leads.
-    fn up(&mut self, seq: u64) -> Result<Up> {
-        let (source, row) = self.near.locate(self.view, seq)?;
-        self.view.up_from(source, row)
-    }
-
-    /// An event whose link leads there; `next` is the one that is asked for next.
-    fn event(&mut self, seq: u64, depth: u64, up: &Up, next: Option<u64>) -> Result<StoredEvent> {
-        let parent = if let &Up::Known(parent, _) = up { Some(parent) } else { None };
-        let lineage = Lineage { parent: None, link: up.kind(), depth, root: self.root.clone() };
-        let (source, row) = self.near.locate(self.view, seq)?;
-        let (detail, last) = (self.detail, &mut self.last);
-        let mut event = match source {
-            Source::Sealed(segment) => load(segment, row, detail, last, [next, parent], lineage)?,
-            Source::Log(log) => load(log, row, detail, last, [next, parent], lineage)?,
-        };
-        if event.lineage.parent.is_none() {
-            event.lineage.parent = match parent {
-                Some(parent) => {
-                    let (source, row) = self.near.locate(self.view, parent)?;
-                    Some(source.id(row)?)
-                }
-                None => up.parent_id(self.view)?,
-            };
-        }
-        Ok(event)
-    }
-}
-
-/// What a source has of a row; its parent's id, too, where that is in the source. `next`
-/// is asked for next.
-fn load<S: RowSource>(
-    source: &S,
-    row: u32,
-    detail: Detail,
-    last: &mut LastRead,
-    [next, parent]: [Option<u64>; 2],
-    mut lineage: Lineage,
-) -> Result<StoredEvent> {
-    let columns = source.columns(row)?;
-    if let Some(next) = next.filter(|_| detail == Detail::Payload) {
-        source.prefetch(next, last);
-    }
-    if let Some(parent) = parent.and_then(|parent| source.row_of(parent)) {
-        lineage.parent = Some(source.id(parent)?);
-    }
-    let content = match detail {
-        Detail::Columns => Content::Names(source.names(row)?),
-        detail => source.content(row, columns.place, detail, last)?,
-    };
-    Ok(StoredEvent { columns, lineage, content })
-}
-
-impl Iterator for Chain<'_> {
+impl Iterator for Chain {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -385,28 +221,26 @@ impl Iterator for Chain<'_> {
 /// A chain from its topmost event down. Made by [`Chain::root_first`].
 ///
 /// ```
-/// use forebear::{ChainOptions, Event, Store};
+/// use forebear::{Event, Store};
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("request").id("ask"))?;
 /// store.append(Event::new("error").id("failure").parent("ask"))?;
-/// let snapshot = store.snapshot();
-/// let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
-/// let mut root_first = chain.root_first()?;
+/// let mut root_first = store.chain("failure")?.expect("it is stored").root_first()?;
 /// assert_eq!(root_first.end().as_str(), "root");
 /// assert_eq!(root_first.next().transpose()?.map(|event| event.depth()), Some(0));
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct RootFirst<'s> {
-    loader: Loader<'s>,
+pub struct RootFirst {
+    loader: Loader,
     /// The rows that are still to come, the next one last, and its depth.
     seqs: Vec<u64>,
     depth: u64,
     end: ChainEnd,
 }
 
-impl RootFirst<'_> {
+impl RootFirst {
     /// How the walk upwards ended: what lies above the first event.
     ///
     /// It is known from the beginning; an example is at [`RootFirst`].
@@ -415,7 +249,7 @@ impl RootFirst<'_> {
     }
 }
 
-impl Iterator for RootFirst<'_> {
+impl Iterator for RootFirst {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -424,5 +258,79 @@ impl Iterator for RootFirst<'_> {
         self.depth += 1;
         let up = self.loader.up(seq);
         Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
+    }
+}
+
+/// Loads the events of one chain, as much of each as was asked for.
+#[derive(Debug)]
+struct Loader {
+    view: Arc<View>,
+    /// The source of the event that the walk is at, and that of a parent which is in
+    /// another one.
+    at: Near,
+    above: Near,
+    detail: Detail,
+    root: EventId,
+    last: LastRead,
+}
+
+impl Loader {
+    /// Where the link of an event leads.
+    fn up(&mut self, seq: u64) -> Result<Up> {
+        if !self.at.has(seq) && self.above.has(seq) {
+            std::mem::swap(&mut self.at, &mut self.above);
+        }
+        let (source, row) = self.at.locate(&self.view, seq)?;
+        self.view.up_from(source, row)
+    }
+
+    /// An event whose link leads there; `next` is the one that is asked for next.
+    fn event(&mut self, seq: u64, depth: u64, up: &Up, next: Option<u64>) -> Result<StoredEvent> {
+        let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
+        let Self { view, at, above, detail, last, .. } = self;
+        let hop = Hop { view, up, next, detail: *detail };
+        match at.locate(view, seq)? {
+            (Source::Sealed(segment), row) => hop.load(segment, row, ancestry, above, last),
+            (Source::Log(log), row) => hop.load(log, row, ancestry, above, last),
+        }
+    }
+}
+
+/// What there is to know of an event that a walk has come to.
+struct Hop<'w> {
+    view: &'w View,
+    up: &'w Up,
+    next: Option<u64>,
+    detail: Detail,
+}
+
+impl Hop<'_> {
+    fn load<S: RowSource>(
+        &self,
+        source: &S,
+        row: u32,
+        mut ancestry: Ancestry,
+        above: &mut Near,
+        last: &mut LastRead,
+    ) -> Result<StoredEvent> {
+        let columns = source.columns(row)?;
+        if let Some(next) = self.next.filter(|_| self.detail == Detail::Payload) {
+            source.prefetch(next, last);
+        }
+        ancestry.parent = match *self.up {
+            Up::Known(parent, _) => Some(if let Some(row) = source.row_of(parent) {
+                source.id(row)?
+            } else {
+                let (source, row) = above.locate(self.view, parent)?;
+                source.id(row)?
+            }),
+            ref end => end.parent_id(self.view)?,
+        };
+        let content = match self.detail {
+            Detail::Ids => Content::Nothing,
+            Detail::Columns => Content::Names(source.names(row)?),
+            detail => source.content(row, columns.place, detail, last)?,
+        };
+        Ok(StoredEvent { columns, ancestry, content })
     }
 }

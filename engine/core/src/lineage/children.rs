@@ -1,151 +1,115 @@
-//! The children of an event, wherever they are stored, in the order in which the
-//! links became known.
+//! Listings of the children and of the siblings of an event.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::base::error::Result;
+use crate::base::detail::Detail;
+use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
-use crate::base::row::{Claim, StoredParent};
+use crate::base::listing::{Detailed, Listing, Parameters};
+use crate::base::page::{Page, Position};
+use crate::lineage::child_rows::{ChildRows, key_of};
+use crate::lineage::position::AncestorCache;
 use crate::lineage::up::Up;
 use crate::view::View;
+use crate::view::stored::{Found, StoredEvent};
 
-/// What children are ordered by. Moments are twice a sequence number for an event
-/// that was stored, and one less for a claim that was made before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    /// When both ends and the link were there.
-    known: u64,
-    /// When the child began to wait for its parent.
-    came: u64,
-    /// Which claim of that moment.
-    number: u32,
-    child: u64,
+/// The events whose parent an event is. Asked by [`Snapshot::children`](crate::Snapshot::children).
+#[derive(Clone, Debug)]
+pub struct Children {
+    pub(crate) view: Arc<View>,
+    pub(crate) id: EventId,
+    pub(crate) detail: Detail,
 }
 
-/// The children of one event, in order. Holds the rows of one part at a time.
-#[derive(Debug)]
-pub(crate) struct Children<'p> {
-    view: &'p View,
-    parent: u64,
-    parent_id: EventId,
-    after: Option<Key>,
-    /// The parts that are still to be asked, oldest first.
-    ahead: VecDeque<usize>,
-    /// Children that name the parent themselves, and those that claims gave it.
-    named: VecDeque<Key>,
-    claimed: VecDeque<Key>,
+/// The other children of an event's parent. Asked by
+/// [`Snapshot::siblings`](crate::Snapshot::siblings).
+#[derive(Clone, Debug)]
+pub struct Siblings {
+    pub(crate) view: Arc<View>,
+    pub(crate) id: EventId,
+    pub(crate) detail: Detail,
 }
 
-impl<'p> Children<'p> {
-    /// The children after one of them, or all.
-    pub(crate) fn new(view: &'p View, parent: u64, after: Option<Key>) -> Result<Self> {
-        let parent_id = view.id(parent)?.unwrap_or_default();
-        let mut ahead: VecDeque<usize> = view.candidates(&parent_id).collect();
-        ahead.make_contiguous().reverse();
-        let claimed = claimed(view, parent, &parent_id, &ahead, after)?;
-        Ok(Self { view, parent, parent_id, after, ahead, named: VecDeque::new(), claimed })
+impl Listing for Children {
+    type Item = StoredEvent;
+    const NAME: &'static str = "children";
+
+    fn parameters(&self, parameters: &mut Parameters) {
+        parameters.id(&self.id);
     }
 
-    pub(crate) fn parent(&self) -> u64 {
-        self.parent
-    }
-
-    /// The next child.
-    pub(crate) fn next(&mut self) -> Result<Option<u64>> {
-        let next = self.peek()?;
-        if let Some(key) = next {
-            let list = if self.claimed.front() == Some(&key) {
-                &mut self.claimed
-            } else {
-                &mut self.named
-            };
-            list.pop_front();
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
+        match self.view.find(&self.id)? {
+            Some(parent) => children_of(&self.view, parent, None, self.detail, after, limit),
+            None => Ok(Page::new(Vec::new(), None)),
         }
-        Ok(next.map(|key| key.child))
+    }
+}
+
+impl Detailed for Children {
+    fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
+    }
+}
+
+impl Listing for Siblings {
+    type Item = StoredEvent;
+    const NAME: &'static str = "siblings";
+
+    fn parameters(&self, parameters: &mut Parameters) {
+        parameters.id(&self.id);
     }
 
-    /// Whether there is another child.
-    pub(crate) fn has_next(&mut self) -> Result<bool> {
-        Ok(self.peek()?.is_some())
-    }
-
-    fn peek(&mut self) -> Result<Option<Key>> {
-        while self.named.is_empty()
-            && let Some(number) = self.ahead.pop_front()
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
+        if let Some(seq) = self.view.find(&self.id)?
+            && let Up::Known(parent, _) = self.view.up(seq)?
         {
-            self.named = self.named_in(number)?;
+            return children_of(&self.view, parent, Some(seq), self.detail, after, limit);
         }
-        let first = [self.named.front(), self.claimed.front()].into_iter().flatten().min();
-        Ok(first.copied())
-    }
-
-    /// The children of one part that name the parent, in order.
-    fn named_in(&self, number: usize) -> Result<VecDeque<Key>> {
-        let source = self.view.source(number)?;
-        let first = source.first_seq();
-        let mut keys = VecDeque::new();
-        for row in source.named_children(&self.parent_id, self.parent)? {
-            let child = first + u64::from(row);
-            let key = named_key(self.parent, child);
-            let stored = source.stored_parent(row)?.0;
-            let follows = matches!(stored, StoredParent::Row(seq) if seq == self.parent)
-                || matches!(self.view.up_from(&source, row)?, Up::Known(up, _) if up == self.parent);
-            if follows && self.after.is_none_or(|after| key > after) {
-                keys.push_back(key);
-            }
-        }
-        keys.make_contiguous().sort_unstable();
-        Ok(keys)
+        Ok(Page::new(Vec::new(), None))
     }
 }
 
-/// Where a child stands among its parent's; none where it is not one of them.
-pub(crate) fn key_of(view: &View, child: u64) -> Result<Option<(u64, Key)>> {
-    let Some((source, row)) = view.locate(child)? else { return Ok(None) };
-    let Up::Known(parent, _) = view.up_from(&source, row)? else { return Ok(None) };
-    if source.stored_parent(row)?.0 != StoredParent::None {
-        return Ok(Some((parent, named_key(parent, child))));
+impl Detailed for Siblings {
+    fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
     }
-    let claim = view.claim(&source.id(row)?)?;
-    Ok(claim.map(|claim| (parent, claimed_key(parent, child, &claim))))
 }
 
-fn named_key(parent: u64, child: u64) -> Key {
-    Key { known: 2 * parent.max(child), came: 2 * child, number: 0, child }
-}
-
-fn claimed_key(parent: u64, child: u64, claim: &Claim) -> Key {
-    let came = (2 * child).max(2 * claim.before_seq - 1);
-    Key { known: came.max(2 * parent), came, number: claim.number, child }
-}
-
-/// The children that claims give an event, in order.
-fn claimed(
+/// A page of an event's children, one of them left out or none.
+fn children_of(
     view: &View,
     parent: u64,
-    parent_id: &EventId,
-    candidates: &VecDeque<usize>,
-    after: Option<Key>,
-) -> Result<VecDeque<Key>> {
-    let mut keys = Vec::new();
-    for &number in candidates {
-        for claim in view.source(number)?.claims_under(parent_id)? {
-            let Some(child) = view.find(&claim.link.child)? else { continue };
-            let Some((source, row)) = view.locate(child)? else { continue };
-            // One that names its parent itself stands with the others.
-            if source.stored_parent(row)?.0 != StoredParent::None
-                || !matches!(view.up_from(&source, row)?, Up::Known(up, _) if up == parent)
-            {
-                continue;
+    except: Option<u64>,
+    detail: Detail,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<StoredEvent, Position>> {
+    let after = match after {
+        None => None,
+        Some(last) => match key_of(view, last.at)? {
+            Some((above, key)) if above == parent => Some(key),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "expected event {} to have the same parent as for the page that the cursor \
+                     came from, found another or none; start over without a cursor",
+                    last.at
+                )));
             }
-            // The claim that holds may be another one, of another part.
-            if let Some((_, key)) = key_of(view, child)? {
-                keys.push(key);
-            }
+        },
+    };
+    let mut children = ChildRows::new(view, parent, after)?;
+    let mut cache = AncestorCache::default();
+    let mut page = Page::new(Vec::new(), None);
+    while let Some(child) = children.next()? {
+        if Some(child) == except {
+            continue;
         }
+        if page.items.len() == limit {
+            page.next = page.items.last().map(|last: &Found| last.after);
+            break;
+        }
+        page.items.push(view.found(child, detail, Position::at(child), &mut cache)?);
     }
-    keys.sort_unstable();
-    keys.dedup();
-    keys.retain(|&key| after.is_none_or(|after| key > after));
-    Ok(keys.into())
+    view.load_page(page, detail)
 }

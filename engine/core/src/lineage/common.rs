@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
-use crate::lineage::chain::ChainEnd;
-use crate::lineage::pieces::{Above, Position};
+use crate::lineage::above::Above;
+use crate::lineage::chain_end::ChainEnd;
+use crate::lineage::position::TreePosition;
 use crate::lineage::up::Up;
-use crate::snapshot::Snapshot;
 use crate::view::joins::Join;
 use crate::view::near::Near;
 use crate::view::stored::StoredEvent;
@@ -58,38 +58,23 @@ pub(crate) fn climb_to(view: &View, below: u64, above: u64) -> Result<bool> {
     Ok(climb(view, below, low.depth - high.depth)? == Climbed::To(above))
 }
 
-pub(crate) fn is_ancestor(
-    snapshot: &Snapshot,
-    ancestor: &EventId,
-    descendant: &EventId,
-) -> Result<bool> {
-    let view = &*snapshot.view;
+pub(crate) fn is_ancestor(view: &View, ancestor: &EventId, descendant: &EventId) -> Result<bool> {
     let (Some(above), Some(below)) = (view.find(ancestor)?, view.find(descendant)?) else {
         return Ok(false);
     };
     Ok(above != below && climb_to(view, below, above)?)
 }
 
-pub(crate) fn ancestor_at(
-    snapshot: &Snapshot,
-    id: &EventId,
-    depth: u64,
-) -> Result<Option<StoredEvent>> {
-    let view = &*snapshot.view;
+pub(crate) fn ancestor_at(view: &View, id: &EventId, depth: u64) -> Result<Option<StoredEvent>> {
     let Some(seq) = view.find(id)? else { return Ok(None) };
     let Some(edges) = view.position(seq)?.depth.checked_sub(depth) else { return Ok(None) };
     match climb(view, seq, edges)? {
-        Climbed::To(seq) => snapshot.event(seq).map(Some),
+        Climbed::To(seq) => view.event(seq).map(Some),
         Climbed::End(..) => Ok(None),
     }
 }
 
-pub(crate) fn common_cause(
-    snapshot: &Snapshot,
-    a: &EventId,
-    b: &EventId,
-) -> Result<Option<CommonCause>> {
-    let view = &*snapshot.view;
+pub(crate) fn common_cause(view: &View, a: &EventId, b: &EventId) -> Result<Option<CommonCause>> {
     let (Some(a), Some(b)) = (view.find(a)?, view.find(b)?) else { return Ok(None) };
     let (place_a, place_b) = (view.position(a)?, view.position(b)?);
     if place_a.root != place_b.root {
@@ -106,12 +91,12 @@ pub(crate) fn common_cause(
     let climbed = (climb(view, a, depth_a - level)?, climb(view, b, depth_b - level)?);
     match climbed {
         (Climbed::To(a), Climbed::To(b)) => match meet(view, a, b)? {
-            Met::At(seq) => snapshot.event(seq).map(|event| Some(CommonCause::Found(event))),
+            Met::At(seq) => view.event(seq).map(|event| Some(CommonCause::Found(event))),
             Met::Ends(a, b) => Ok(Some(CommonCause::Unknown(a, b))),
         },
         // What both go back to has expired, or lies behind what has.
         (climbed_a, climbed_b) => {
-            let end = |climbed, place: &Position| match climbed {
+            let end = |climbed, place: &TreePosition| match climbed {
                 Climbed::End(end) => Ok(end),
                 Climbed::To(_) => end_of(view, place),
             };
@@ -122,7 +107,7 @@ pub(crate) fn common_cause(
 }
 
 /// How the walk up from an event ends.
-fn end_of(view: &View, position: &Position) -> Result<ChainEnd> {
+fn end_of(view: &View, position: &TreePosition) -> Result<ChainEnd> {
     if let Some(gap) = &position.gap {
         return Ok(ChainEnd::Expired(gap.clone()));
     }
@@ -192,7 +177,9 @@ fn climb_within<S: RowSource>(
                 Above::Known(Join { leap, .. }) if leap.edges <= left => {
                     (at, left) = (leap.to, left - leap.edges);
                 }
-                Above::Known(join) | Above::New(join, _) => (at, left) = (join.parent, left - 1),
+                Above::Known(join) | Above::New { join, .. } => {
+                    (at, left) = (join.parent, left - 1);
+                }
                 Above::Nothing => return Ok(ControlFlow::Break(view.end_at(view.up(at)?)?)),
             }
             continue;
@@ -293,7 +280,7 @@ fn anchor(view: &View, seq: u64) -> Result<u64> {
 /// The join above an anchor that was crossed when the root was found.
 fn joined(view: &View, anchor: u64) -> Result<Join> {
     match view.above(anchor)? {
-        Above::Known(join) | Above::New(join, _) => Ok(join),
+        Above::Known(join) | Above::New { join, .. } => Ok(join),
         Above::Nothing => Err(Error::damaged(format!(
             "expected a link above event {anchor}, where there was one a moment ago"
         ))),

@@ -1,8 +1,13 @@
-//! What caused what: chains, trees, common causes.
+//! Walks over parents and children, and where events lie in their trees.
 
+pub(crate) mod above;
+mod ascent;
 pub(crate) mod chain;
+pub(crate) mod chain_end;
+pub(crate) mod child_rows;
 pub(crate) mod children;
 pub(crate) mod common;
-pub(crate) mod pieces;
+pub(crate) mod load;
+pub(crate) mod position;
 pub(crate) mod tree;
 pub(crate) mod up;

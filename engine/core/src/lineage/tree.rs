@@ -1,32 +1,32 @@
-//! Children, siblings and descendants.
+//! Listing the descendants of an event.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::base::detail::Detail;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
-use crate::base::page::{Cursor, Page};
-use crate::lineage::children::{Children, key_of};
-use crate::lineage::pieces::Tops;
-use crate::lineage::up::Up;
-use crate::snapshot::Snapshot;
+use crate::base::listing::{DepthBound, Detailed, Listing, Parameters, Query};
+use crate::base::page::{Page, Position};
+use crate::lineage::child_rows::{ChildRows, key_of};
+use crate::lineage::position::AncestorCache;
 use crate::view::View;
 use crate::view::source::LastRead;
-use crate::view::stored::{Found, StoredEvent};
+use crate::view::stored::StoredEvent;
 
 /// The order in which descendants are listed.
 ///
 /// ```
-/// use forebear::{Event, Store, TreeOptions, TreeOrder};
+/// use forebear::{Event, Store, TreeOrder};
 ///
 /// let store = Store::in_memory()?;
 /// for (id, parent) in [("a", "top"), ("b", "top"), ("below a", "a"), ("top", "above")] {
 ///     store.append(Event::new("step").id(id).parent(parent))?;
 /// }
 /// let ids = |order| -> forebear::Result<Vec<String>> {
-///     let page = store.snapshot().descendants("top", &TreeOptions::new().order(order))?;
-///     Ok(page.items.iter().map(|below| below.event.id().to_string()).collect())
+///     let below = store.snapshot().descendants("top").order(order).page()?;
+///     Ok(below.items.iter().map(|below| below.event.id().to_string()).collect())
 /// };
 /// assert_eq!(ids(TreeOrder::DepthFirst)?, ["a", "below a", "b"]);
 /// assert_eq!(ids(TreeOrder::BreadthFirst)?, ["a", "b", "below a"]);
@@ -42,114 +42,89 @@ pub enum TreeOrder {
     BreadthFirst,
 }
 
-/// How to list the descendants of an event.
-///
-/// ```
-/// use forebear::{Event, Store, TreeOptions};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("plan").id("plan"))?;
-/// store.append_batch((0..5).map(|_| Event::new("job").parent("plan")))?;
-/// let snapshot = store.snapshot();
-/// let mut options = TreeOptions::new().max_depth(3).limit(2);
-/// let mut seen = 0;
-/// loop {
-///     let page = snapshot.descendants("plan", &options)?;
-///     seen += page.items.len();
-///     let Some(next) = page.next else { break };
-///     options = options.after(next);
-/// }
-/// assert_eq!(seen, 5);
-/// # Ok::<(), forebear::Error>(())
-/// ```
+/// The events that go back to one. Asked by
+/// [`Snapshot::descendants`](crate::Snapshot::descendants).
 #[derive(Clone, Debug)]
-pub struct TreeOptions {
+pub struct Descendants {
+    pub(crate) view: Arc<View>,
+    pub(crate) id: EventId,
     pub(crate) max_depth: u64,
-    pub(crate) limit: usize,
     pub(crate) order: TreeOrder,
-    pub(crate) after: Option<Cursor>,
     pub(crate) detail: Detail,
 }
 
-impl Default for TreeOptions {
-    fn default() -> Self {
-        Self {
-            max_depth: limits::DEFAULT_MAX_DEPTH,
-            limit: limits::MAX_PAGE,
-            order: TreeOrder::default(),
-            after: None,
-            detail: Detail::default(),
-        }
+impl Descendants {
+    /// Depth first, 1000 edges deep, payloads loaded.
+    pub(crate) fn new(view: Arc<View>, id: EventId) -> Self {
+        let (order, detail) = (TreeOrder::default(), Detail::default());
+        Self { view, id, max_depth: limits::DEFAULT_MAX_DEPTH, order, detail }
     }
 }
 
-impl TreeOptions {
-    /// Depth first, 1000 edges deep, 1000 events on a page, payloads loaded.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Lists events at most so many edges below.
-    ///
-    /// ```
-    /// use forebear::{Event, Store, TreeOptions};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.append(Event::new("job").id("call").parent("plan"))?;
-    /// store.append(Event::new("error").id("failure").parent("call"))?;
-    /// store.append(Event::new("plan").id("plan"))?;
-    /// let below = store.snapshot().descendants("plan", &TreeOptions::new().max_depth(1))?;
-    /// assert_eq!(below.items.len(), 1);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn max_depth(mut self, edges: u64) -> Self {
-        self.max_depth = edges;
-        self
-    }
-
-    /// Lists at most so many on a page, capped at 1000.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.min(limits::MAX_PAGE);
-        self
-    }
-
-    /// Sets the order.
+impl Query<Descendants> {
+    /// Sets the order: depth first unless set.
     ///
     /// An example is at [`TreeOrder`].
-    #[must_use]
     pub fn order(mut self, order: TreeOrder) -> Self {
-        self.order = order;
+        self.listing_mut().order = order;
         self
     }
+}
 
-    /// Goes on where an earlier page with the same options ended.
-    #[must_use]
-    pub fn after(mut self, cursor: Cursor) -> Self {
-        self.after = Some(cursor);
-        self
+impl Listing for Descendants {
+    type Item = Descendant;
+    const NAME: &'static str = "descendants";
+
+    fn parameters(&self, parameters: &mut Parameters) {
+        parameters.id(&self.id);
+        parameters.number(self.max_depth);
+        parameters.number(self.order as u64);
     }
 
-    /// Sets how much of each event is loaded; everything unless set.
-    ///
-    /// An example is at [`Detail`].
-    #[must_use]
-    pub fn detail(mut self, detail: Detail) -> Self {
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<Descendant, Position>> {
+        let view = &*self.view;
+        let Some(top) = view.find(&self.id)? else { return Ok(Page::new(Vec::new(), None)) };
+        let tree = Tree { view, top, max_depth: self.max_depth };
+        let page = match self.order {
+            TreeOrder::DepthFirst => tree.depth_first(after, limit)?,
+            TreeOrder::BreadthFirst => tree.breadth_first(after, limit)?,
+        };
+        let mut last = LastRead::default();
+        let mut cache = AncestorCache::default();
+        page.load(
+            |step| step.after,
+            |step| {
+                let found = view.found(step.seq, self.detail, step.after, &mut cache)?;
+                let event = view.load(found, self.detail, &mut last)?;
+                Ok(Descendant { event, below: step.below, last_child: step.last_child })
+            },
+            |descendant| descendant.event.own_bytes(),
+        )
+    }
+}
+
+impl DepthBound for Descendants {
+    fn set_max_depth(&mut self, edges: u64) {
+        self.max_depth = edges;
+    }
+}
+
+impl Detailed for Descendants {
+    fn set_detail(&mut self, detail: Detail) {
         self.detail = detail;
-        self
     }
 }
 
 /// A descendant, and how far below.
 ///
 /// ```
-/// use forebear::{Event, Store, TreeOptions};
+/// use forebear::{Event, Store};
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("plan").id("plan"))?;
 /// store.append(Event::new("job").parent("plan"))?;
-/// for found in store.snapshot().descendants("plan", &TreeOptions::new())?.items {
+/// for found in store.snapshot().descendants("plan") {
+///     let found = found?;
 ///     let branch = if found.last_child { "└" } else { "├" };
 ///     println!("{:>1$}{branch} {2}", "", found.below as usize, found.event.kind());
 /// }
@@ -176,87 +151,11 @@ impl serde::Serialize for Descendant {
     }
 }
 
-pub(crate) fn children(
-    snapshot: &Snapshot,
-    id: &EventId,
-    after: Option<Cursor>,
-) -> Result<Page<StoredEvent>> {
-    match snapshot.view.find(id)? {
-        Some(parent) => children_of(snapshot, parent, None, after),
-        None => Ok(Page { items: Vec::new(), next: None }),
-    }
-}
-
-pub(crate) fn siblings(
-    snapshot: &Snapshot,
-    id: &EventId,
-    after: Option<Cursor>,
-) -> Result<Page<StoredEvent>> {
-    if let Some(seq) = snapshot.view.find(id)?
-        && let Up::Known(parent, _) = snapshot.view.up(seq)?
-    {
-        return children_of(snapshot, parent, Some(seq), after);
-    }
-    Ok(Page { items: Vec::new(), next: None })
-}
-
-pub(crate) fn descendants(
-    snapshot: &Snapshot,
-    id: &EventId,
-    options: &TreeOptions,
-) -> Result<Page<Descendant>> {
-    let top = snapshot.view.find(id)?.filter(|_| options.limit > 0);
-    let Some(top) = top else {
-        return Ok(Page { items: Vec::new(), next: None });
-    };
-    let page = match options.order {
-        TreeOrder::DepthFirst => depth_first(&snapshot.view, top, options)?,
-        TreeOrder::BreadthFirst => breadth_first(&snapshot.view, top, options)?,
-    };
-    let mut last = LastRead::default();
-    let mut tops = Tops::default();
-    page.load(
-        |step| step.after,
-        |step| {
-            let found = snapshot.found_by(step.seq, options.detail, step.after, &mut tops)?;
-            let event = snapshot.load(found, options.detail, &mut last)?;
-            Ok(Descendant { event, below: step.below, last_child: step.last_child })
-        },
-        |descendant| descendant.event.own_bytes(),
-    )
-}
-
-/// A page of an event's children, one of them left out or none.
-fn children_of(
-    snapshot: &Snapshot,
-    parent: u64,
-    except: Option<u64>,
-    after: Option<Cursor>,
-) -> Result<Page<StoredEvent>> {
-    let view = &*snapshot.view;
-    let after = match after {
-        None => None,
-        // A cursor from elsewhere leads into another family: its children are not shown.
-        Some(cursor) => match key_of(view, cursor.at)? {
-            Some((above, key)) if above == parent => Some(key),
-            _ => return Ok(Page { items: Vec::new(), next: None }),
-        },
-    };
-    let mut children = Children::new(view, parent, after)?;
-    let mut tops = Tops::default();
-    let mut page = Page { items: Vec::new(), next: None };
-    while let Some(child) = children.next()? {
-        if Some(child) == except {
-            continue;
-        }
-        if page.items.len() == limits::MAX_PAGE {
-            page.next = page.items.last().map(|last: &Found| last.after);
-            break;
-        }
-        let after = Cursor::at(child);
-        page.items.push(snapshot.found_by(child, Detail::Payload, after, &mut tops)?);
-    }
-    snapshot.load_page(page, Detail::Payload)
+/// A tree of which a page is read.
+struct Tree<'v> {
+    view: &'v View,
+    top: u64,
+    max_depth: u64,
 }
 
 /// A row of a tree, and how many edges below the top it is.
@@ -264,101 +163,108 @@ struct Step {
     seq: u64,
     below: u64,
     last_child: bool,
-    after: Cursor,
+    after: Position,
 }
 
-/// Depth first. Goes on from any row, given how many edges below the top it is:
-/// what is left of the families above is looked up when the walk comes back to
-/// them.
-fn depth_first(view: &View, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
-    let mut page = Page { items: Vec::new(), next: None };
-    let (mut at, mut below) = match options.after {
-        None => (top, 0),
-        Some(cursor) if is_below(view, top, cursor)? => (cursor.at, cursor.time_ns.cast_unsigned()),
-        Some(_) => return Ok(page),
-    };
-    // The families that the walk is in, innermost last, as far up as it opened them.
-    let mut families: Vec<Children<'_>> = Vec::new();
-    loop {
-        let mut next = None;
-        if below < options.max_depth {
-            let mut family = Children::new(view, at, None)?;
-            next = family.next()?;
-            if next.is_some() {
-                families.push(family);
-                below += 1;
+impl Tree<'_> {
+    /// Depth first. Goes on from any row, given how many edges below the top it is: what
+    /// is left of the siblings above is looked up when the walk comes back to them.
+    fn depth_first(&self, after: Option<Position>, limit: usize) -> Result<Page<Step, Position>> {
+        let view = self.view;
+        let mut page = Page::new(Vec::new(), None);
+        let (mut at, mut below) = match after {
+            None => (self.top, 0),
+            Some(last) if self.has(last)? => (last.at, last.time_ns.cast_unsigned()),
+            Some(last) => {
+                return Err(Error::invalid(format!(
+                    "expected event {} to lie as far below as for the page that the cursor came \
+                     from, found it elsewhere; start over without a cursor",
+                    last.at
+                )));
+            }
+        };
+        // The siblings that the walk is among, innermost last, as far up as it opened them.
+        let mut siblings: Vec<ChildRows<'_>> = Vec::new();
+        loop {
+            let mut next = None;
+            if below < self.max_depth {
+                let mut children = ChildRows::new(view, at, None)?;
+                next = children.next()?;
+                if next.is_some() {
+                    siblings.push(children);
+                    below += 1;
+                }
+            }
+            while next.is_none() && below > 0 {
+                let rest = match siblings.pop() {
+                    None => siblings_after(view, at)?,
+                    rest => rest,
+                };
+                let Some(mut rest) = rest else { return Ok(page) };
+                next = rest.next()?;
+                if next.is_some() {
+                    siblings.push(rest);
+                } else {
+                    at = rest.parent();
+                    below -= 1;
+                }
+            }
+            let (Some(child), Some(rest)) = (next, siblings.last_mut()) else { return Ok(page) };
+            if page.items.len() == limit {
+                page.next = page.items.last().map(|last: &Step| last.after);
+                return Ok(page);
+            }
+            at = child;
+            let after = Position { time_ns: below.cast_signed(), at };
+            page.items.push(Step { seq: at, below, last_child: !rest.has_next()?, after });
+        }
+    }
+
+    /// Whether a row lies so many edges below the top as its position says.
+    fn has(&self, last: Position) -> Result<bool> {
+        if !self.view.holds(last.at) {
+            return Ok(false);
+        }
+        let (above, below) = (self.view.position(self.top)?, self.view.position(last.at)?);
+        let edges = below.depth.checked_sub(above.depth);
+        Ok(above.root == below.root && edges == Some(last.time_ns.cast_unsigned()))
+    }
+
+    /// Breadth first. A page begins anew and passes over what earlier ones had.
+    fn breadth_first(&self, after: Option<Position>, limit: usize) -> Result<Page<Step, Position>> {
+        let skip = after.map_or(0, |last| last.at);
+        let wanted = skip.saturating_add(limit as u64).saturating_add(1);
+        let mut frontier = VecDeque::from([(self.top, 0, false)]);
+        let mut seen = 0;
+        let mut page = Page::new(Vec::new(), None);
+        while let Some((seq, below, last_child)) = frontier.pop_front() {
+            if below > 0 {
+                if seen >= skip && page.items.len() < limit {
+                    page.items.push(Step { seq, below, last_child, after: Position::at(seen + 1) });
+                } else if seen >= skip {
+                    page.next = Some(Position::at(seen));
+                    break;
+                }
+                seen += 1;
+            }
+            if below < self.max_depth {
+                let mut children = ChildRows::new(self.view, seq, None)?;
+                while seen + (frontier.len() as u64) < wanted
+                    && let Some(child) = children.next()?
+                {
+                    let last_child = !children.has_next()?;
+                    frontier.push_back((child, below + 1, last_child));
+                }
             }
         }
-        while next.is_none() && below > 0 {
-            let family = match families.pop() {
-                None => family_after(view, at)?,
-                family => family,
-            };
-            let Some(mut family) = family else { return Ok(page) };
-            next = family.next()?;
-            if next.is_some() {
-                families.push(family);
-            } else {
-                at = family.parent();
-                below -= 1;
-            }
-        }
-        let (Some(child), Some(family)) = (next, families.last_mut()) else { return Ok(page) };
-        if page.items.len() == options.limit {
-            page.next = page.items.last().map(|last: &Step| last.after);
-            return Ok(page);
-        }
-        at = child;
-        let after = Cursor { time_ns: below.cast_signed(), at };
-        page.items.push(Step { seq: at, below, last_child: !family.has_next()?, after });
+        Ok(page)
     }
 }
 
-/// The children that come after this one in its family.
-fn family_after(view: &View, child: u64) -> Result<Option<Children<'_>>> {
+/// The siblings that come after a child.
+fn siblings_after(view: &View, child: u64) -> Result<Option<ChildRows<'_>>> {
     match key_of(view, child)? {
-        Some((parent, key)) => Children::new(view, parent, Some(key)).map(Some),
+        Some((parent, key)) => ChildRows::new(view, parent, Some(key)).map(Some),
         None => Ok(None),
     }
-}
-
-/// Whether a cursor leads to a row so many edges below the top. A cursor from
-/// elsewhere does not.
-fn is_below(view: &View, top: u64, cursor: Cursor) -> Result<bool> {
-    if !view.holds(cursor.at) {
-        return Ok(false);
-    }
-    let (above, below) = (view.position(top)?, view.position(cursor.at)?);
-    let edges = below.depth.checked_sub(above.depth);
-    Ok(above.root == below.root && edges == Some(cursor.time_ns.cast_unsigned()))
-}
-
-/// Breadth first. A page begins anew and passes over what earlier ones had.
-fn breadth_first(view: &View, top: u64, options: &TreeOptions) -> Result<Page<Step>> {
-    let skip = options.after.map_or(0, |cursor| cursor.at);
-    let wanted = skip.saturating_add(options.limit as u64).saturating_add(1);
-    let mut frontier = VecDeque::from([(top, 0, false)]);
-    let mut seen = 0;
-    let mut page = Page { items: Vec::new(), next: None };
-    while let Some((seq, below, last_child)) = frontier.pop_front() {
-        if below > 0 {
-            if seen >= skip && page.items.len() < options.limit {
-                page.items.push(Step { seq, below, last_child, after: Cursor::at(seen + 1) });
-            } else if seen >= skip {
-                page.next = Some(Cursor::at(seen));
-                break;
-            }
-            seen += 1;
-        }
-        if below < options.max_depth {
-            let mut children = Children::new(view, seq, None)?;
-            while seen + (frontier.len() as u64) < wanted
-                && let Some(child) = children.next()?
-            {
-                let last_child = !children.has_next()?;
-                frontier.push_back((child, below + 1, last_child));
-            }
-        }
-    }
-    Ok(page)
 }

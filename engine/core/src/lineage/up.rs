@@ -4,7 +4,7 @@ use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
 use crate::base::row::{Claim, StoredParent};
-use crate::lineage::chain::ChainEnd;
+use crate::lineage::chain_end::ChainEnd;
 use crate::log::index::{Verdict, weigh};
 use crate::view::{RowSource, Source, View};
 

@@ -1,18 +1,17 @@
-//! Counts by value and by time.
+//! Counting events by value.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::sync::Arc;
 
 use crate::base::count_by::CountBy;
-use crate::base::error::{Error, Result};
-use crate::base::limits;
-use crate::base::page::{Cursor, Page};
+use crate::base::error::Result;
+use crate::base::listing::{Listing, Parameters};
+use crate::base::page::{Page, Position};
 use crate::base::row::{ListOf, NONE, Place};
-use crate::query::events::{Moment, scan};
 use crate::query::filter::Filter;
 use crate::query::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::query::scan::{Moment, Scan};
 use crate::view::{Source, View};
 
 /// How many events have a value.
@@ -22,7 +21,7 @@ use crate::view::{Source, View};
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("tick").instance("clock"))?;
-/// let counts = store.snapshot().count_by(&CountBy::Instance, &Filter::new())?;
+/// let counts = store.snapshot().counts(CountBy::Instance, Filter::new()).page()?.items;
 /// let Count { value, count, .. } = &counts[0];
 /// assert_eq!((value.as_str(), *count), ("clock", 1));
 /// # Ok::<(), forebear::Error>(())
@@ -37,84 +36,50 @@ pub struct Count {
     pub count: u64,
 }
 
-/// How many events fall into a stretch of time.
-///
-/// ```
-/// use std::time::Duration;
-/// use forebear::{Bucket, Event, Filter, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("tick").time_ns(25))?;
-/// let page = store.snapshot().timeline(Duration::from_nanos(10), &Filter::new())?;
-/// let Bucket { start_ns, count, .. } = page.items[0];
-/// assert_eq!((start_ns, count), (20, 1));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct Bucket {
-    /// Where it begins, in nanoseconds since the Unix epoch: a multiple of the
-    /// bucket's length.
-    #[cfg_attr(
-        feature = "serde",
-        serde(rename = "start", serialize_with = "crate::base::json::time")
-    )]
-    pub start_ns: i64,
-    /// How many events fall into it.
-    pub count: u64,
+/// How many events a filter takes, by value. Asked by
+/// [`Snapshot::counts`](crate::Snapshot::counts).
+#[derive(Clone, Debug)]
+pub struct Counts {
+    pub(crate) view: Arc<View>,
+    pub(crate) by: CountBy,
+    pub(crate) filter: Filter,
 }
 
-pub(crate) fn count_by(snapshot: &Snapshot, by: &CountBy, filter: &Filter) -> Result<Vec<Count>> {
-    let filter = Filter { after: None, ..filter.clone() };
-    let counts = match by {
-        CountBy::Label(key) => count_label(snapshot, &filter, key)?,
-        by => count_column(snapshot, by, &filter)?,
-    };
-    let counts = counts.into_iter().filter(|&(_, count)| count > 0);
-    let mut counts: Vec<Count> = counts.map(|(value, count)| Count { value, count }).collect();
-    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
-    counts.truncate(limits::MAX_PAGE);
-    Ok(counts)
-}
+impl Listing for Counts {
+    type Item = Count;
+    const NAME: &'static str = "counts";
 
-pub(crate) fn timeline(
-    snapshot: &Snapshot,
-    bucket: Duration,
-    filter: &Filter,
-) -> Result<Page<Bucket>> {
-    let length = i64::try_from(bucket.as_nanos()).unwrap_or(i64::MAX);
-    if length == 0 {
-        return Err(Error::invalid("expected a bucket of a nanosecond or more, found 0"));
+    fn parameters(&self, parameters: &mut Parameters) {
+        let (by, label) = match &self.by {
+            CountBy::Kind => (0, None),
+            CountBy::Instance => (1, None),
+            CountBy::Session => (2, None),
+            CountBy::Label(key) => (3, Some(key.as_str())),
+        };
+        parameters.number(by);
+        parameters.text_opt(label);
+        self.filter.parameters(parameters);
     }
-    let since_ns =
-        filter.after.map_or(filter.since_ns, |cursor| cursor.time_ns.max(filter.since_ns));
-    let filter = Filter { oldest_first: true, after: None, since_ns, ..filter.clone() };
-    let mut page = Page { items: Vec::<Bucket>::new(), next: None };
-    scan(snapshot, &filter, |_, Moment { time_ns, .. }| {
-        let start_ns = time_ns.saturating_sub(time_ns.rem_euclid(length));
-        let full = page.items.len() == limits::MAX_PAGE;
-        match page.items.last_mut() {
-            Some(last) if last.start_ns == start_ns => last.count += 1,
-            _ if full => {
-                page.next = Some(Cursor { time_ns: start_ns, at: 0 });
-                return Ok(ControlFlow::Break(()));
-            }
-            _ => page.items.push(Bucket { start_ns, count: 1 }),
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(page)
+
+    /// Counts anew for each page, and passes over what earlier ones had.
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<Count, Position>> {
+        let counts = match &self.by {
+            CountBy::Label(key) => count_label(&self.view, &self.filter, key)?,
+            by => count_column(&self.view, by, &self.filter)?,
+        };
+        let counts = counts.into_iter().filter(|&(_, count)| count > 0);
+        let mut counts: Vec<Count> = counts.map(|(value, count)| Count { value, count }).collect();
+        counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.value.cmp(&b.value)));
+        let begin = after.map_or(0, |last| last.at as usize).min(counts.len());
+        let end = begin.saturating_add(limit).min(counts.len());
+        let next = (end < counts.len()).then(|| Position::at(end as u64));
+        Ok(Page::new(counts.drain(begin..end).collect(), next))
+    }
 }
 
 /// Counts the rows that the filter takes by a column. O(rows that the filter's
 /// rarest value has); O(values) where every row is taken.
-fn count_column(
-    snapshot: &Snapshot,
-    by: &CountBy,
-    filter: &Filter,
-) -> Result<HashMap<String, u64>> {
-    let view = &*snapshot.view;
+fn count_column(view: &View, by: &CountBy, filter: &Filter) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
     let everything = filter.takes_everything();
     // By part and number: texts are looked up once for each.
@@ -131,7 +96,7 @@ fn count_column(
             }
         }
     } else {
-        scan(snapshot, filter, |view, Moment { seq, .. }| {
+        Scan::all(view, filter).visit(|Moment { seq, .. }| {
             if let Some(number) = view.number_of(seq) {
                 let source = view.source(number)?;
                 let row = (seq - source.first_seq()) as u32;
@@ -167,8 +132,7 @@ fn count_row(
 
 /// Counts the rows that the filter takes by the value that a label has. O(rows
 /// that have the label); O(values) where every row is taken.
-fn count_label(snapshot: &Snapshot, filter: &Filter, key: &str) -> Result<HashMap<String, u64>> {
-    let view = &*snapshot.view;
+fn count_label(view: &View, filter: &Filter, key: &str) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
     let everything = filter.takes_everything();
     for number in 0..view.len() {

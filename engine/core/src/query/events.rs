@@ -1,324 +1,62 @@
-//! Events by filter: every part is searched, and what is found is merged in order
-//! of time.
+//! Listing the events that a filter takes.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use crate::base::detail::Detail;
 use crate::base::error::Result;
-use crate::base::id::EventId;
-use crate::base::page::{Cursor, Page};
-use crate::base::row::Place;
-use crate::lineage::children::Children;
-use crate::lineage::pieces::Tops;
+use crate::base::listing::{Detailed, Listing, Ordered, Parameters};
+use crate::base::page::{Page, Position};
+use crate::lineage::position::AncestorCache;
 use crate::query::filter::Filter;
-use crate::query::plan::Plan;
-use crate::snapshot::Snapshot;
+use crate::query::scan::{Moment, Scan};
+use crate::view::View;
 use crate::view::stored::{Found, StoredEvent};
-use crate::view::{RowSource, Source, View};
 
-pub(crate) fn events(snapshot: &Snapshot, filter: &Filter) -> Result<Page<StoredEvent>> {
-    let mut page = Page { items: Vec::<Found>::new(), next: None };
-    if filter.limit == 0 {
-        return Ok(Page { items: Vec::new(), next: None });
+/// The events that a filter takes. Asked by [`Snapshot::events`](crate::Snapshot::events).
+#[derive(Clone, Debug)]
+pub struct Events {
+    pub(crate) view: Arc<View>,
+    pub(crate) filter: Filter,
+    pub(crate) oldest_first: bool,
+    pub(crate) detail: Detail,
+}
+
+impl Listing for Events {
+    type Item = StoredEvent;
+    const NAME: &'static str = "events";
+
+    fn parameters(&self, parameters: &mut Parameters) {
+        parameters.number(u64::from(self.oldest_first));
+        self.filter.parameters(parameters);
     }
-    let mut tops = Tops::default();
-    scan(snapshot, filter, |_, Moment { time_ns, seq }| {
-        if page.items.len() == filter.limit {
-            page.next = page.items.last().map(|last| last.after);
-            return Ok(ControlFlow::Break(()));
-        }
-        let after = Cursor { time_ns, at: seq };
-        page.items.push(snapshot.found_by(seq, filter.detail, after, &mut tops)?);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    snapshot.load_page(page, filter.detail)
-}
 
-/// A row by time, then by sequence number: the order of all listings of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment {
-    pub(crate) time_ns: i64,
-    pub(crate) seq: u64,
-}
-
-/// Shows `visit` every row that the filter takes, in its order, from its cursor
-/// on. Parts whose times are not reached are not touched.
-pub(crate) fn scan(
-    snapshot: &Snapshot,
-    filter: &Filter,
-    mut visit: impl FnMut(&View, Moment) -> Result<ControlFlow<()>>,
-) -> Result<()> {
-    let view = &*snapshot.view;
-    let root = match &filter.root {
-        None => None,
-        Some(root) => match find_root(view, root)? {
-            Some(root) => Some(root),
-            None => return Ok(()),
-        },
-    };
-    if let Some(root) = root
-        && let Some(tree) = rows_of_tree(view, root)?
-    {
-        return visit_tree(view, filter, tree, visit);
-    }
-    let mut tops = Tops::default();
-    let mut merge = Merge::new(view, filter)?;
-    while let Some(moment) = merge.next()? {
-        if let Some(root) = root
-            && !view.position_by(moment.seq, &mut tops)?.leads_to(root)
-        {
-            continue;
-        }
-        if visit(view, moment)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// All parts, merged.
-struct Merge<'p> {
-    view: &'p View,
-    filter: &'p Filter,
-    /// Parts that were not looked at yet, those that come last first: by number,
-    /// with the time from which on they have rows.
-    closed: Vec<(i64, usize)>,
-    open: BinaryHeap<Run>,
-}
-
-/// What one source has still to give.
-struct Run {
-    source: Source,
-    rest: Rest,
-}
-
-struct Rest {
-    plan: Plan,
-    backwards: bool,
-    found: VecDeque<Moment>,
-    /// Where reading goes on; none at the end of the list.
-    from: Option<Place>,
-}
-
-impl<'p> Merge<'p> {
-    fn new(view: &'p View, filter: &'p Filter) -> Result<Self> {
-        let mut closed = Vec::new();
-        for (number, sealed) in view.sealed.iter().enumerate() {
-            let within = sealed.max_time_ns >= filter.since_ns
-                && filter.until_ns.is_none_or(|until| sealed.min_time_ns < until);
-            if within {
-                let begins =
-                    if filter.oldest_first { sealed.min_time_ns } else { sealed.max_time_ns };
-                closed.push((begins, number));
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
+        let (view, oldest_first) = (&*self.view, self.oldest_first);
+        let scan = Scan { view, filter: &self.filter, oldest_first, after, at_once: limit };
+        let mut page = Page::new(Vec::<Found>::new(), None);
+        let mut cache = AncestorCache::default();
+        scan.visit(|Moment { time_ns, seq }| {
+            if page.items.len() == limit {
+                page.next = page.items.last().map(|last| last.after);
+                return Ok(ControlFlow::Break(()));
             }
-        }
-        // The one that begins first, in the order of the listing, is taken from the end.
-        closed.sort_unstable();
-        if filter.oldest_first {
-            closed.reverse();
-        }
-        let mut merge = Self { view, filter, closed, open: BinaryHeap::new() };
-        for number in view.sealed.len()..view.len() {
-            merge.open(number)?;
-        }
-        Ok(merge)
-    }
-
-    fn next(&mut self) -> Result<Option<Moment>> {
-        while let Some(&(begins, number)) = self.closed.last() {
-            let behind =
-                self.open.peek().and_then(|run| run.rest.found.front()).is_some_and(|first| {
-                    if self.filter.oldest_first {
-                        first.time_ns < begins
-                    } else {
-                        first.time_ns > begins
-                    }
-                });
-            if behind {
-                break;
-            }
-            self.closed.pop();
-            self.open(number)?;
-        }
-        let Some(mut run) = self.open.pop() else { return Ok(None) };
-        let next = run.rest.found.pop_front();
-        run.fill(self.filter)?;
-        if !run.rest.found.is_empty() {
-            self.open.push(run);
-        }
-        Ok(next)
-    }
-
-    fn open(&mut self, number: usize) -> Result<()> {
-        let source = self.view.source(number)?;
-        let Some(plan) = Plan::new(&*source, self.filter)? else { return Ok(()) };
-        let from = Some(begin(self.filter, &source));
-        let backwards = !self.filter.oldest_first;
-        let rest = Rest { plan, backwards, found: VecDeque::new(), from };
-        let mut run = Run { source, rest };
-        run.fill(self.filter)?;
-        if !run.rest.found.is_empty() {
-            self.open.push(run);
-        }
-        Ok(())
+            let after = Position { time_ns, at: seq };
+            page.items.push(view.found(seq, self.detail, after, &mut cache)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        view.load_page(page, self.detail)
     }
 }
 
-impl Run {
-    /// Reads on until something is found or the list ends.
-    fn fill(&mut self, filter: &Filter) -> Result<()> {
-        match &self.source {
-            Source::Sealed(segment) => self.rest.fill(segment, filter),
-            Source::Log(log) => self.rest.fill(log, filter),
-        }
+impl Ordered for Events {
+    fn set_oldest_first(&mut self) {
+        self.oldest_first = true;
     }
 }
 
-impl Rest {
-    fn fill<S: RowSource>(&mut self, source: &S, filter: &Filter) -> Result<()> {
-        let mut at_most = filter.limit.clamp(1, ROWS_AT_A_TIME);
-        while self.found.is_empty()
-            && let Some(from) = self.from.take()
-        {
-            let places = self.plan.read(source, from, self.backwards, at_most)?;
-            for &Place { time_ns, row } in &places {
-                let beyond = if self.backwards {
-                    time_ns < filter.since_ns
-                } else {
-                    filter.until_ns.is_some_and(|until| time_ns >= until)
-                };
-                if beyond {
-                    return Ok(());
-                }
-                if self.plan.takes(source, filter, row)? {
-                    let seq = source.first_seq() + u64::from(row);
-                    self.found.push_back(Moment { time_ns, seq });
-                }
-            }
-            if places.len() == at_most
-                && let Some(&last) = places.last()
-            {
-                // Backwards a place itself is left out, forwards it comes first.
-                let row = if self.backwards { last.row } else { last.row + 1 };
-                self.from = Some(Place { row, ..last });
-            }
-            at_most = ROWS_AT_A_TIME;
-        }
-        Ok(())
+impl Detailed for Events {
+    fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
     }
 }
-
-impl Ord for Run {
-    /// The run whose next row comes first is the greatest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        let order = self.rest.found.front().cmp(&other.rest.found.front());
-        if self.rest.backwards { order } else { order.reverse() }
-    }
-}
-
-impl PartialOrd for Run {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Run {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Run {}
-
-/// Where reading a part begins.
-fn begin(filter: &Filter, source: &Source) -> Place {
-    let first = Place { time_ns: filter.since_ns, row: 0 };
-    let end = filter.until_ns.map_or(LAST, |until| Place { time_ns: until, row: 0 });
-    let Some(cursor) = filter.after else {
-        return if filter.oldest_first { first } else { end };
-    };
-    // The cursor's row may be of another part: then all rows of its time come
-    // before it, or all after it.
-    let row = |seq: u64| seq.saturating_sub(source.first_seq()).min(u64::from(u32::MAX)) as u32;
-    if filter.oldest_first {
-        Place { time_ns: cursor.time_ns, row: row(cursor.at.saturating_add(1)) }.max(first)
-    } else {
-        Place { time_ns: cursor.time_ns, row: row(cursor.at) }.min(end)
-    }
-}
-
-/// The row of an event that is the topmost known of its tree.
-pub(crate) fn find_root(view: &View, root: &EventId) -> Result<Option<u64>> {
-    let Some(seq) = view.find(root)? else { return Ok(None) };
-    Ok((view.position(seq)?.root == seq).then_some(seq))
-}
-
-/// The rows of a tree, versions included, in order of time; none where the tree is
-/// too large for that, so that looking for its rows in the lists is better.
-fn rows_of_tree(view: &View, root: u64) -> Result<Option<Vec<Moment>>> {
-    let mut rows = vec![root];
-    let mut next = 0;
-    while let Some(&row) = rows.get(next) {
-        let mut children = Children::new(view, row, None)?;
-        while let Some(child) = children.next()? {
-            rows.push(child);
-            if rows.len() > TREE_ROWS {
-                return Ok(None);
-            }
-        }
-        next += 1;
-    }
-    let mut moments = Vec::with_capacity(rows.len());
-    for row in rows {
-        let id = view.id(row)?.unwrap_or_default();
-        for seq in view.copies(&id, row, TREE_ROWS)? {
-            if moments.len() > TREE_ROWS {
-                return Ok(None);
-            }
-            if let Some((source, row)) = view.locate(seq)? {
-                moments.push(Moment { time_ns: source.facts(row)?.time_ns, seq });
-            }
-        }
-    }
-    moments.sort_unstable();
-    Ok(Some(moments))
-}
-
-fn visit_tree(
-    view: &View,
-    filter: &Filter,
-    mut tree: Vec<Moment>,
-    mut visit: impl FnMut(&View, Moment) -> Result<ControlFlow<()>>,
-) -> Result<()> {
-    if let Some(cursor) = filter.after {
-        let cursor = Moment { time_ns: cursor.time_ns, seq: cursor.at };
-        tree.retain(|&moment| if filter.oldest_first { moment > cursor } else { moment < cursor });
-    }
-    if !filter.oldest_first {
-        tree.reverse();
-    }
-    let mut plans: Vec<(usize, Option<Plan>)> = Vec::new();
-    for moment in tree {
-        let Some(number) = view.number_of(moment.seq) else { continue };
-        let source = view.source(number)?;
-        let known = plans.iter().position(|&(other, _)| other == number);
-        if known.is_none() {
-            plans.push((number, Plan::new(&*source, filter)?));
-        }
-        let at = known.unwrap_or(plans.len() - 1);
-        let Some(plan) = &plans[at].1 else { continue };
-        let row = (moment.seq - source.first_seq()) as u32;
-        if plan.takes_any(&*source, filter, row)? && visit(view, moment)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// After every row.
-const LAST: Place = Place { time_ns: i64::MAX, row: u32::MAX };
-/// Rows read from a list at a time.
-const ROWS_AT_A_TIME: usize = 512;
-/// Most rows of a tree that are walked and sorted to list them, for each page anew.
-const TREE_ROWS: usize = 16_384;

@@ -1,12 +1,9 @@
 //! Which events a query is about.
 
-use crate::base::detail::Detail;
 use crate::base::id::EventId;
-use crate::base::limits;
-use crate::base::page::Cursor;
+use crate::base::listing::Parameters;
 
-/// Which events to list, in which order and how many. An empty filter takes
-/// all of them, newest first.
+/// Which events to list, count or follow. An empty filter takes all of them.
 ///
 /// Conditions add up: an event must meet each of them, but of several kinds
 /// only one. Conditions on session and labels find versions too.
@@ -16,12 +13,11 @@ use crate::base::page::Cursor;
 ///
 /// let store = Store::in_memory()?;
 /// store.append(Event::new("error").instance("worker-1").label("queue", "mail"))?;
-/// let page = store.snapshot().events(&Filter::new().instance("worker-1").errors())?;
+/// let page = store.snapshot().events(Filter::new().instance("worker-1").errors()).page()?;
 /// assert_eq!(page.items.len(), 1);
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a condition of its own")]
 pub struct Filter {
     pub(crate) instance: Option<String>,
     pub(crate) session: Option<String>,
@@ -36,10 +32,6 @@ pub struct Filter {
     pub(crate) until_ns: Option<i64>,
     pub(crate) versions: bool,
     pub(crate) derived_ids: bool,
-    pub(crate) oldest_first: bool,
-    pub(crate) limit: usize,
-    pub(crate) after: Option<Cursor>,
-    pub(crate) detail: Detail,
 }
 
 impl Default for Filter {
@@ -55,10 +47,6 @@ impl Default for Filter {
             until_ns: None,
             versions: true,
             derived_ids: true,
-            oldest_first: false,
-            limit: limits::DEFAULT_PAGE,
-            after: None,
-            detail: Detail::default(),
         }
     }
 }
@@ -78,14 +66,14 @@ impl Filter {
             && self.derived_ids
     }
 
-    /// Takes every event, newest first.
+    /// Takes every event.
     ///
     /// ```
     /// use forebear::{Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
     /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
-    /// let page = store.snapshot().events(&Filter::new())?;
+    /// let page = store.snapshot().events(Filter::new()).page()?;
     /// assert_eq!(page.items[0].time_ns(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -108,7 +96,7 @@ impl Filter {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("tick").session("morning").instance("clock"))?;
     /// let filter = Filter::new().session("morning").instance("clock");
-    /// assert_eq!(store.snapshot().events(&filter)?.items.len(), 1);
+    /// assert_eq!(store.snapshot().events(filter).page()?.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -125,7 +113,7 @@ impl Filter {
     /// let store = Store::in_memory()?;
     /// store.append_batch(["tick", "error", "job"].map(Event::new))?;
     /// let either = Filter::new().kind("tick").kind("job");
-    /// assert_eq!(store.snapshot().events(&either)?.items.len(), 2);
+    /// assert_eq!(store.snapshot().events(either).page()?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -144,7 +132,7 @@ impl Filter {
     /// store.append(Event::new("job").label("queue", "mail").label("branch", "main"))?;
     /// store.append(Event::new("job").label("queue", "mail"))?;
     /// let both = Filter::new().label("queue", "mail").label("branch", "main");
-    /// assert_eq!(store.snapshot().events(&both)?.items.len(), 1);
+    /// assert_eq!(store.snapshot().events(both).page()?.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -164,7 +152,7 @@ impl Filter {
     /// store.append(Event::new("nudged").label("source_task", "t2").label("target_task", "t1"))?;
     /// store.append(Event::new("started").label("source_task", "t2"))?;
     /// let of_the_task = Filter::new().label_of_any(["source_task", "target_task"], "t1");
-    /// assert_eq!(store.snapshot().events(&of_the_task)?.items.len(), 2);
+    /// assert_eq!(store.snapshot().events(of_the_task).page()?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -190,7 +178,7 @@ impl Filter {
     /// store.append(Event::new("call").label("queue", "slow"))?;
     /// store.append(Event::new("call").label("model", "small"))?;
     /// let either = Filter::new().any_label([("queue", "mail"), ("model", "small")]);
-    /// assert_eq!(store.snapshot().events(&either)?.items.len(), 2);
+    /// assert_eq!(store.snapshot().events(either).page()?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -214,7 +202,7 @@ impl Filter {
     /// store.append(Event::new("error").parent("ask"))?;
     /// store.append(Event::new("error"))?;
     /// let of_the_request = Filter::new().root("ask").errors();
-    /// assert_eq!(store.snapshot().events(&of_the_request)?.items.len(), 1);
+    /// assert_eq!(store.snapshot().events(of_the_request).page()?.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -233,7 +221,7 @@ impl Filter {
     /// store.append(Event::new("error"))?;
     /// store.append(Event::new("job_done").label("is_error", "true"))?;
     /// store.append(Event::new("job_done"))?;
-    /// assert_eq!(store.snapshot().events(&Filter::new().errors())?.items.len(), 2);
+    /// assert_eq!(store.snapshot().events(Filter::new().errors()).page()?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -257,7 +245,7 @@ impl Filter {
     /// let store = Store::in_memory()?;
     /// store.append_batch((0..10).map(|n| Event::new("tick").time_ns(n)))?;
     /// let stretch = Filter::new().since_ns(3).until_ns(5);
-    /// assert_eq!(store.snapshot().events(&stretch)?.items.len(), 2);
+    /// assert_eq!(store.snapshot().events(stretch).page()?.items.len(), 2);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -275,7 +263,7 @@ impl Filter {
     /// store.append(Event::new("note").id("n").payload("first"))?;
     /// store.append(Event::new("note").id("n").payload("second"))?;
     /// let firsts = Filter::new().without_versions().without_derived_ids();
-    /// assert_eq!(store.snapshot().events(&firsts)?.items.len(), 1);
+    /// assert_eq!(store.snapshot().events(firsts).page()?.items.len(), 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -291,55 +279,33 @@ impl Filter {
         self
     }
 
-    /// Lists from the oldest on, instead of from the newest back.
-    ///
-    /// ```
-    /// use forebear::{Event, Filter, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
-    /// let page = store.snapshot().events(&Filter::new().oldest_first())?;
-    /// assert_eq!(page.items[0].time_ns(), 0);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn oldest_first(mut self) -> Self {
-        self.oldest_first = true;
-        self
+    /// Names what the filter asks for, so that cursors of listings by others are refused.
+    pub(crate) fn parameters(&self, parameters: &mut Parameters) {
+        parameters.text_opt(self.instance.as_deref());
+        parameters.text_opt(self.session.as_deref());
+        parameters.number(self.kinds.len() as u64);
+        self.kinds.iter().for_each(|kind| parameters.text(kind));
+        parameters.number(self.labels.len() as u64);
+        for any in &self.labels {
+            parameters.number(any.len() as u64);
+            for (key, value) in any {
+                parameters.text(key);
+                parameters.text(value);
+            }
+        }
+        parameters.number(u64::from(self.root.is_some()));
+        self.root.iter().for_each(|root| parameters.id(root));
+        parameters.number(self.since_ns.cast_unsigned());
+        parameters.number(u64::from(self.until_ns.is_some()));
+        parameters.number(self.until_ns.unwrap_or_default().cast_unsigned());
+        for flag in [self.errors, self.versions, self.derived_ids] {
+            parameters.number(u64::from(flag));
+        }
     }
+}
 
-    /// Lists at most so many on a page: 50 unless set, capped at 1000.
-    ///
-    /// ```
-    /// use forebear::{Event, Filter, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.append_batch((0..3).map(|n| Event::new("tick").time_ns(n)))?;
-    /// let page = store.snapshot().events(&Filter::new().limit(2))?;
-    /// assert!(page.items.len() == 2 && page.next.is_some());
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.min(limits::MAX_PAGE);
-        self
-    }
-
-    /// Goes on where an earlier page with the same filter ended.
-    ///
-    /// A loop over all pages is at [`Page`](crate::Page).
-    #[must_use]
-    pub fn after(mut self, cursor: Cursor) -> Self {
-        self.after = Some(cursor);
-        self
-    }
-
-    /// Sets how much of each event is loaded; everything unless set.
-    ///
-    /// An example is at [`Detail`].
-    #[must_use]
-    pub fn detail(mut self, detail: Detail) -> Self {
-        self.detail = detail;
-        self
+impl From<&Filter> for Filter {
+    fn from(filter: &Filter) -> Self {
+        filter.clone()
     }
 }

@@ -1,45 +1,79 @@
 //! Parents that are named and not stored.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
-use crate::base::limits;
-use crate::base::page::{Cursor, Page};
+use crate::base::listing::{Listing, Parameters};
+use crate::base::page::{Page, Position};
 use crate::base::row::Flags;
 use crate::lineage::up::Up;
-use crate::query::listings::MissingParent;
-use crate::snapshot::Snapshot;
+use crate::query::by_source::{join, split};
 use crate::view::View;
 
-/// Parents that are not stored, in the order they were first named. The cursor
-/// holds the part's segment and a place among what it awaits.
-pub(crate) fn missing_parents(
-    snapshot: &Snapshot,
-    after: Option<Cursor>,
-) -> Result<Page<MissingParent>> {
-    let view = &*snapshot.view;
-    let (first_segment, first) =
-        after.map_or((0, 0), |cursor| (cursor.time_ns.cast_unsigned(), cursor.at as usize));
-    let mut page = Page { items: Vec::new(), next: None };
-    for number in 0..view.len() {
-        let segment = view.segment(number);
-        if segment < first_segment {
-            continue;
-        }
-        let skip = if segment == first_segment { first } else { 0 };
-        for (passed, id) in awaited_in(view, number)?.into_iter().enumerate().skip(skip) {
-            let Some(missing) = missing_parent(view, number, &id, Flags::default())? else {
+/// A parent that events name and that is not stored.
+///
+/// ```
+/// use forebear::{Event, EventId, MissingParent, Store};
+///
+/// let store = Store::in_memory()?;
+/// store.append(Event::new("job_done").id("a").parent("call"))?;
+/// store.append(Event::new("job_done").id("b").parent("call"))?;
+/// let missing = store.snapshot().missing_parents().page()?.items;
+/// let MissingParent { id, children, first_child, .. } = &missing[0];
+/// assert_eq!((id, *children, first_child), (&"call".into(), 2, &EventId::from("a")));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct MissingParent {
+    /// The id that is named.
+    pub id: EventId,
+    /// How many events name it.
+    pub children: u64,
+    /// The first of them to be stored.
+    pub first_child: EventId,
+}
+
+/// Parents that events name and that are not stored. Asked by
+/// [`Snapshot::missing_parents`](crate::Snapshot::missing_parents).
+#[derive(Clone, Debug)]
+pub struct MissingParents {
+    pub(crate) view: Arc<View>,
+}
+
+impl Listing for MissingParents {
+    type Item = MissingParent;
+    const NAME: &'static str = "missing-parents";
+
+    fn parameters(&self, _parameters: &mut Parameters) {}
+
+    /// A position holds a source's segment and a place among what that awaits.
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<MissingParent, Position>> {
+        let view = &*self.view;
+        let (first_segment, first) = split(after);
+        let mut page = Page::new(Vec::new(), None);
+        for number in 0..view.len() {
+            let segment = view.segment(number);
+            if segment < first_segment {
                 continue;
-            };
-            if page.items.len() == limits::MAX_PAGE {
-                page.next = Some(Cursor { time_ns: segment.cast_signed(), at: passed as u64 });
-                return Ok(page);
             }
-            page.items.push(missing);
+            let skip = if segment == first_segment { first } else { 0 };
+            for (passed, id) in awaited_in(view, number)?.into_iter().enumerate().skip(skip) {
+                let Some(missing) = missing_parent(view, number, &id, Flags::default())? else {
+                    continue;
+                };
+                if page.items.len() == limit {
+                    page.next = Some(join(segment, passed));
+                    return Ok(page);
+                }
+                page.items.push(missing);
+            }
         }
+        Ok(page)
     }
-    Ok(page)
 }
 
 /// How many parents are missing, children with any of these flags left aside.

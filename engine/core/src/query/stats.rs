@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use crate::base::error::Result;
 use crate::base::link::LinkKind;
 use crate::base::row::{Flags, NONE};
-use crate::lineage::children::Children;
-use crate::lineage::pieces::Tops;
+use crate::lineage::child_rows::ChildRows;
+use crate::lineage::position::AncestorCache;
 use crate::lineage::up::Up;
 use crate::query::missing;
-use crate::snapshot::Snapshot;
 use crate::view::{Source, View};
 
 /// Figures of a whole snapshot. Unless said otherwise, events whose ids were
@@ -47,7 +46,7 @@ pub struct Stats {
     /// Most edges from any event to its topmost known ancestor.
     pub max_depth: u64,
     /// An event that deep.
-    pub deepest: Option<crate::EventId>,
+    pub deepest: Option<crate::base::id::EventId>,
     /// Most events that one event is the parent of.
     pub max_children: u64,
     /// Parents that are named and not stored.
@@ -68,12 +67,11 @@ pub struct Stats {
 }
 
 /// Goes through every row. O(rows + links learnt late).
-pub(crate) fn stats(snapshot: &Snapshot) -> Result<Stats> {
-    let view = &*snapshot.view;
+pub(crate) fn stats(view: &View) -> Result<Stats> {
     let mut stats = Stats { segments: view.len() as u64, bytes: view.bytes(), ..Stats::default() };
     let mut sessions = HashSet::new();
     let mut deepest = None;
-    let mut tops = Tops::default();
+    let mut cache = AncestorCache::default();
     for number in 0..view.len() {
         let source = view.source(number)?;
         let mut numbers = HashSet::new();
@@ -86,7 +84,7 @@ pub(crate) fn stats(snapshot: &Snapshot) -> Result<Stats> {
                 continue;
             }
             let seq = source.first_seq() + u64::from(row);
-            let depth = view.position_by(seq, &mut tops)?.depth;
+            let depth = view.position_by(seq, &mut cache)?.depth;
             if deepest.is_none() || depth > stats.max_depth {
                 (deepest, stats.max_depth) = (Some(seq), depth);
             }
@@ -139,7 +137,7 @@ fn count_row(
 
 /// The children of an event that came with ids.
 fn count_children(view: &View, parent: u64) -> Result<u64> {
-    let mut children = Children::new(view, parent, None)?;
+    let mut children = ChildRows::new(view, parent, None)?;
     let mut count = 0;
     while let Some(child) = children.next()? {
         if let Some((source, row)) = view.locate(child)? {

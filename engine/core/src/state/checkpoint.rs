@@ -1,8 +1,11 @@
 //! Checkpoints: how far a source of events has been read.
 
+use std::sync::Arc;
+
 use crate::base::error::{Error, Result};
 use crate::base::limits;
-use crate::base::page::{Cursor, Page};
+use crate::base::listing::{Listing, Parameters};
+use crate::base::page::{Page, Position};
 use crate::base::state::{KindId, digest};
 use crate::view::View;
 
@@ -19,7 +22,7 @@ use crate::view::View;
 /// let store = Store::in_memory()?;
 /// store.write(Batch::from(Event::new("line")).checkpoint("app.log", "line 1"))?;
 /// let read = Checkpoint { source: "app.log".into(), position: b"line 1".to_vec() };
-/// assert_eq!(store.snapshot().checkpoints(None)?.items, [read]);
+/// assert_eq!(store.snapshot().checkpoints().page()?.items, [read]);
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,16 +59,30 @@ impl Checkpoint {
     }
 }
 
-/// The newest checkpoint of each source, in order of sources.
-pub(crate) fn list(view: &View, after: Option<Cursor>) -> Result<Page<Checkpoint>> {
-    let after = after.map(|cursor| view.state_key_at(KindId::CHECKPOINT, cursor)).transpose()?;
-    let mut found = view.state_keys(KindId::CHECKPOINT, after.as_deref(), limits::MAX_PAGE + 1)?;
-    let more = found.len() > limits::MAX_PAGE;
-    found.truncate(limits::MAX_PAGE);
-    let last = found.last().filter(|_| more);
-    let next = last.map(|(source, _)| Cursor::of_key(digest(KindId::CHECKPOINT, source)));
-    let checkpoint = |(source, position)| Checkpoint { source, position };
-    Ok(Page { items: found.into_iter().map(checkpoint).collect(), next })
+/// The newest checkpoint of each source. Asked by
+/// [`Snapshot::checkpoints`](crate::Snapshot::checkpoints).
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    pub(crate) view: Arc<View>,
+}
+
+impl Listing for Checkpoints {
+    type Item = Checkpoint;
+    const NAME: &'static str = "checkpoints";
+
+    fn parameters(&self, _parameters: &mut Parameters) {}
+
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<Checkpoint, Position>> {
+        let kind = KindId::CHECKPOINT;
+        let after = after.map(|last| self.view.state_key_at(kind, last)).transpose()?;
+        let mut found = self.view.state_keys(kind, after.as_deref(), limit + 1)?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| more);
+        let next = last.map(|(source, _)| Position::of_key(digest(kind, source)));
+        let checkpoint = |(source, position)| Checkpoint { source, position };
+        Ok(Page::new(found.into_iter().map(checkpoint).collect(), next))
+    }
 }
 
 /// The source of the checkpoint that says which files of the spool were taken in last.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::kinds::Kinds;
-use crate::base::page::Cursor;
+use crate::base::page::{Cursor, Position};
 use crate::base::state::{KindId, digest};
 use crate::view::View;
 
@@ -71,11 +71,24 @@ impl<'s> State<'s> {
 
     /// A cursor behind a key, for a listing in order of keys.
     pub fn cursor(&self, key: &str) -> Cursor {
-        Cursor::of_key(digest(self.kind, key))
+        let Position { time_ns, at } = self.position(key);
+        Cursor::from_parts(time_ns, at)
     }
 
     /// The key that a cursor leads behind. O(keys of the segments that may have it).
     pub fn key_at(&self, cursor: Cursor) -> Result<String> {
-        self.view.state_key_at(self.kind, cursor)
+        let (time_ns, at) = cursor.parts();
+        self.key_behind(Position { time_ns, at })
+    }
+
+    /// The position behind a key, for a [`Listing`](crate::listing::Listing) in order of
+    /// keys.
+    pub fn position(&self, key: &str) -> Position {
+        Position::of_key(digest(self.kind, key))
+    }
+
+    /// The key that a position is behind. O(keys of the segments that may have it).
+    pub fn key_behind(&self, last: Position) -> Result<String> {
+        self.view.state_key_at(self.kind, last)
     }
 }

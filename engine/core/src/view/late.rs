@@ -58,7 +58,7 @@ mod tests {
     use crate::segment::footer::LATE;
     use crate::storage::SimulatedDisk;
     use crate::view::View;
-    use crate::{ChainOptions, Event, Retention, Snapshot, Store};
+    use crate::{Event, Retention, Snapshot, Store};
 
     fn store() -> Store {
         let disk = Arc::new(SimulatedDisk::new());
@@ -145,7 +145,7 @@ mod tests {
         segment(&store, &[("late", "child")]);
         let snapshot = store.snapshot();
         assert_eq!(snapshot.view.late_join(1).expect("reads"), None);
-        let chain = snapshot.chain("late", &ChainOptions::new()).expect("reads");
+        let chain = snapshot.chain("late").expect("reads");
         let mut chain = chain.expect("is there");
         assert_eq!(chain.by_ref().count(), 2);
         assert_eq!(chain.end().expect("it has ended").as_str(), "cycle");

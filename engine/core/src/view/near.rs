@@ -12,10 +12,15 @@ pub(crate) struct Near {
 }
 
 impl Near {
+    /// Whether a row is in the source that the last one was in.
+    pub(crate) fn has(&self, seq: u64) -> bool {
+        self.last.as_ref().is_some_and(|(seqs, _)| seqs.contains(&seq))
+    }
+
     /// The source that a row of the view is in, and which of its rows it is. Fails where
     /// it has expired. The view is the same at each call.
     pub(crate) fn locate(&mut self, view: &View, seq: u64) -> Result<(&Source, u32)> {
-        if !self.last.as_ref().is_some_and(|(seqs, _)| seqs.contains(&seq)) {
+        if !self.has(seq) {
             let Some((source, _)) = view.locate(seq)? else {
                 return Err(Error::expired(seq));
             };

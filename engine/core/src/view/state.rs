@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
 use crate::base::kinds::Kinds;
-use crate::base::page::Cursor;
+use crate::base::page::Position;
 use crate::base::state::{self, KindId};
 use crate::view::{Source, View};
 
@@ -174,8 +174,8 @@ impl View {
     }
 
     /// The key that a cursor leads behind. O(keys of the parts that may have it).
-    pub(crate) fn state_key_at(&self, kind: KindId, cursor: Cursor) -> Result<String> {
-        let (kinds, digest) = (self.kinds(), cursor.key());
+    pub(crate) fn state_key_at(&self, kind: KindId, last: Position) -> Result<String> {
+        let (kinds, digest) = (self.kinds(), last.key());
         let mut found = None;
         for number in self.candidates(&state::filter_id(digest)) {
             let source = self.source(number)?;

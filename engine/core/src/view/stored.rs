@@ -1,4 +1,4 @@
-//! What a snapshot gives back.
+//! Events as returned by queries.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::base::event::Usage;
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
-use crate::base::page::Cursor;
+use crate::base::page::Position;
 use crate::base::row::{Columns, NONE};
 use crate::base::time::Time;
 use crate::log::RecordView;
@@ -39,13 +39,13 @@ use crate::segment::sealed::Segment;
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
     pub(crate) columns: Columns,
-    pub(crate) lineage: Lineage,
+    pub(crate) ancestry: Ancestry,
     pub(crate) content: Content,
 }
 
 /// An event's place in the lineage.
 #[derive(Clone, Debug)]
-pub(crate) struct Lineage {
+pub(crate) struct Ancestry {
     pub(crate) parent: Option<EventId>,
     /// How it follows from its parent, where it has one.
     pub(crate) link: Option<LinkKind>,
@@ -57,16 +57,18 @@ pub(crate) struct Lineage {
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) columns: Columns,
-    pub(crate) lineage: Lineage,
-    /// Its texts, where the record is not going to be read.
-    pub(crate) names: Option<Names>,
+    pub(crate) ancestry: Ancestry,
+    /// What is loaded of it, where the record is not going to be read.
+    pub(crate) content: Option<Content>,
     /// Where a listing goes on behind it.
-    pub(crate) after: Cursor,
+    pub(crate) after: Position,
 }
 
 /// Where the rest of an event comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
+    /// Nowhere: ids were asked for.
+    Nothing,
     /// The index's texts.
     Names(Names),
     /// The record, which has them too.
@@ -133,23 +135,23 @@ impl StoredEvent {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn parent(&self) -> Option<&EventId> {
-        self.lineage.parent.as_ref()
+        self.ancestry.parent.as_ref()
     }
 
     /// How it follows from its parent, where it has one.
     pub fn link(&self) -> Option<LinkKind> {
-        self.lineage.parent.as_ref().and(self.lineage.link)
+        self.ancestry.parent.as_ref().and(self.ancestry.link)
     }
 
     /// The topmost known event that it goes back to; its own id where it has no
     /// known parent.
     pub fn root(&self) -> &EventId {
-        &self.lineage.root
+        &self.ancestry.root
     }
 
     /// Edges between the event and [`root`](Self::root).
     pub fn depth(&self) -> u64 {
-        self.lineage.depth
+        self.ancestry.depth
     }
 
     /// The time, in nanoseconds since the Unix epoch.
@@ -185,25 +187,28 @@ impl StoredEvent {
         Time::from_ns(self.columns.time_ns).into()
     }
 
-    /// The kind.
+    /// The kind; empty where the query asked for [`Detail::Ids`](crate::Detail::Ids).
     pub fn kind(&self) -> &str {
         match &self.content {
+            Content::Nothing => "",
             Content::Names(names) | Content::Packed(names, _) => names.kind(),
             Content::Record(record) => record.fields().kind(),
         }
     }
 
-    /// The instance, empty where none was given.
+    /// The instance, empty where none was given, and as [`kind`](Self::kind).
     pub fn instance(&self) -> &str {
         match &self.content {
+            Content::Nothing => "",
             Content::Names(names) | Content::Packed(names, _) => names.instance(),
             Content::Record(record) => record.fields().instance(),
         }
     }
 
-    /// The session.
+    /// The session, if any; as [`kind`](Self::kind).
     pub fn session(&self) -> Option<&str> {
         match &self.content {
+            Content::Nothing => None,
             Content::Names(names) | Content::Packed(names, _) => names.session(),
             Content::Record(record) => record.fields().session(),
         }
@@ -217,7 +222,7 @@ impl StoredEvent {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("note").id("n").payload("first"))?;
     /// store.append(Event::new("note").id("n").payload("second"))?;
-    /// let versions = store.snapshot().versions("n", None)?.items;
+    /// let versions = store.snapshot().versions("n").page()?.items;
     /// assert_eq!((versions[0].is_version(), versions[1].is_version()), (false, true));
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -276,7 +281,7 @@ impl StoredEvent {
     /// ```
     pub fn usage(&self) -> Option<Usage> {
         match &self.content {
-            Content::Names(_) => None,
+            Content::Nothing | Content::Names(_) => None,
             Content::Record(record) => record.fields().usage(),
             Content::Packed(_, record) => record.usage(),
         }
@@ -296,7 +301,7 @@ impl StoredEvent {
     /// ```
     pub fn payload(&self) -> Option<&[u8]> {
         match &self.content {
-            Content::Names(_) => None,
+            Content::Nothing | Content::Names(_) => None,
             Content::Record(record) => record.payload(),
             Content::Packed(_, record) => record.payload(),
         }
@@ -333,7 +338,7 @@ impl StoredEvent {
     /// Bytes of memory that the event alone holds.
     pub(crate) fn own_bytes(&self) -> usize {
         match &self.content {
-            Content::Names(_) => 0,
+            Content::Nothing | Content::Names(_) => 0,
             Content::Record(record) => record.own_bytes(),
             Content::Packed(_, record) => record.own_bytes(),
         }
@@ -342,14 +347,14 @@ impl StoredEvent {
     fn record(&self) -> Option<&RecordView> {
         match &self.content {
             Content::Record(record) => Some(record),
-            Content::Names(_) | Content::Packed(..) => None,
+            Content::Nothing | Content::Names(_) | Content::Packed(..) => None,
         }
     }
 
     fn packed(&self) -> Option<&PackedView> {
         match &self.content {
             Content::Packed(_, record) => Some(record),
-            Content::Names(_) | Content::Record(_) => None,
+            Content::Nothing | Content::Names(_) | Content::Record(_) => None,
         }
     }
 }

@@ -119,6 +119,8 @@ impl<'a> Both<'a> {
         });
         let mut labels: Vec<_> = labels.filter(|_| detail >= Detail::Labels).collect();
         labels.sort();
+        let named = detail > Detail::Ids;
+        let text = |text: &str| if named { text.to_owned() } else { String::new() };
         Seen {
             seq,
             id: draft.id,
@@ -127,9 +129,9 @@ impl<'a> Both<'a> {
             root: self.model.root(draft.id),
             depth: self.model.depth(draft.id),
             time_ns: draft.time_ns,
-            kind: KINDS[usize::from(draft.kind)].to_owned(),
-            instance: INSTANCES[usize::from(draft.instance)].to_owned(),
-            session: draft.session.map(|at| SESSIONS[usize::from(at)].to_owned()),
+            kind: text(KINDS[usize::from(draft.kind)]),
+            instance: text(INSTANCES[usize::from(draft.instance)]),
+            session: draft.session.filter(|_| named).map(|at| SESSIONS[usize::from(at)].to_owned()),
             version: *version,
             derived_id: draft.is_derived(),
             labels,

@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-use forebear::{
-    Chain, ChainEnd, ChainOptions, CommonCause, Detail, EventId, LinkKind, Resolved, TreeOptions,
-    TreeOrder,
-};
+use forebear::{Chain, ChainEnd, CommonCause, Detail, EventId, LinkKind, Resolved, TreeOrder};
 
 use crate::agree::{Agreed, Both, Mismatch, all_pages, same};
 use crate::oracle::{TieState, WalkEnd};
@@ -34,7 +31,7 @@ fn event(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let expected = stored.map(|(_, seq)| both.expected(seq, Detail::Payload));
     same!(seen.transpose()?, expected, "get({id})");
 
-    let versions = all_pages(1000, |after| snapshot.versions(name, after))?;
+    let versions = all_pages(1000, |after| snapshot.versions(name).after(after).page())?;
     let seen: Result<Vec<_>, _> = versions.iter().map(|event| both.seen(event)).collect();
     let expected: Vec<_> =
         model.versions(id).into_iter().map(|seq| both.expected(seq, Detail::Payload)).collect();
@@ -48,7 +45,7 @@ fn event(both: &Both, id: u32, random: &mut Random) -> Agreed {
     );
     same!(snapshot.depth(name)?, stored.map(|_| model.depth(id)), "depth({id})");
     let claim = model.tie(id).and_then(|tie| tie.claim);
-    same!(snapshot.claimed_link(name)?, claim.map(|claim| claim.link()), "claimed_link({id})");
+    same!(snapshot.asserted_link(name)?, claim.map(|claim| claim.link()), "asserted_link({id})");
     resolve(both, id, name, random)
 }
 
@@ -87,17 +84,18 @@ fn chain(both: &Both, id: u32, random: &mut Random) -> Agreed {
         _ => random.index(depth as usize + 2) as u64,
     };
     let stop_at = random.percent(40).then(|| *random.pick(&LinkKind::ALL));
-    let detail = *random.pick(&[Detail::Columns, Detail::Labels, Detail::Payload]);
-    let mut options = ChainOptions::new().max_depth(max_depth).detail(detail);
-    if let Some(kind) = stop_at {
-        options = options.stop_at(kind);
-    }
+    let details = [Detail::Ids, Detail::Columns, Detail::Labels, Detail::Payload];
+    let detail = *random.pick(&details);
     let (walked, end) = both.model.walk(id, max_depth, stop_at);
     let question = format!("chain({id}, max_depth {max_depth}, stop_at {stop_at:?})");
-    let start = || -> Result<Chain<'_>, Mismatch> {
-        both.snapshot
-            .chain(both.names.id(id), &options)?
-            .ok_or_else(|| Mismatch(format!("{question}: the engine has no such event")))
+    let start = || -> Result<Chain, Mismatch> {
+        let chain = both.snapshot.chain(both.names.id(id))?;
+        let missing = || Mismatch(format!("{question}: the engine has no such event"));
+        let chain = chain.ok_or_else(missing)?.max_depth(max_depth).detail(detail);
+        Ok(match stop_at {
+            Some(kind) => chain.stop_at(kind),
+            None => chain,
+        })
     };
 
     let mut chain = start()?;
@@ -118,7 +116,7 @@ fn chain(both: &Both, id: u32, random: &mut Random) -> Agreed {
 
 fn tree(both: &Both, id: u32, random: &mut Random) -> Agreed {
     let (snapshot, name) = (both.snapshot, both.names.id(id));
-    let children = all_pages(1000, |after| snapshot.children(name, after))?;
+    let children = all_pages(1000, |after| snapshot.children(name).after(after).page())?;
     same!(both.numbers(&children)?, both.children_of(id), "children({id})");
     siblings(both, id)?;
 
@@ -127,18 +125,9 @@ fn tree(both: &Both, id: u32, random: &mut Random) -> Agreed {
         let expected = descendants(both, id, max_depth, order);
         let small = random.between(1, 7).max(expected.len() / 20);
         for limit in [1000, small] {
-            let options = TreeOptions::new()
-                .max_depth(max_depth)
-                .order(order)
-                .limit(limit)
-                .detail(Detail::Columns);
-            let found = all_pages(limit, |after| {
-                let options = match after {
-                    Some(cursor) => options.clone().after(cursor),
-                    None => options.clone(),
-                };
-                snapshot.descendants(name, &options)
-            })?;
+            let below = snapshot.descendants(name).max_depth(max_depth).order(order);
+            let below = below.limit(limit).detail(Detail::Ids);
+            let found = all_pages(limit, |after| below.clone().after(after).page())?;
             let found: Result<Vec<_>, _> = found
                 .iter()
                 .map(|d| {
@@ -164,7 +153,8 @@ fn siblings(both: &Both, id: u32) -> Agreed {
     if tie.is_some_and(|tie| tie.state != TieState::Followed) {
         return Ok(());
     }
-    let found = all_pages(1000, |after| both.snapshot.siblings(both.names.id(id), after))?;
+    let found =
+        all_pages(1000, |after| both.snapshot.siblings(both.names.id(id)).after(after).page())?;
     let expected: Vec<u32> = expected.into_iter().filter(|&other| other != id).collect();
     same!(both.numbers(&found)?, expected, "siblings({id})");
     Ok(())

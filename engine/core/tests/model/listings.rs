@@ -149,23 +149,19 @@ impl Wanted {
 
 fn events(both: &Both, wanted: &Wanted, random: &mut Random) -> Agreed {
     let mut expected: Vec<u64> = wanted.rows(both).into_iter().map(|(seq, _)| seq).collect();
-    let mut filter = wanted.filter(both);
+    let filter = wanted.filter(both);
+    let mut listed = both.snapshot.events(&filter);
     if random.percent(50) {
-        filter = filter.oldest_first();
+        listed = listed.oldest_first();
     } else {
         expected.reverse();
     }
-    let detail = *random.pick(&[Detail::Columns, Detail::Labels, Detail::Payload]);
+    let details = [Detail::Ids, Detail::Columns, Detail::Labels, Detail::Payload];
+    let detail = *random.pick(&details);
     let limit = *random.pick(&[1, 3, 50, 1000]);
     let limit = limit.max(expected.len() / 20);
-    filter = filter.detail(detail).limit(limit);
-    let found = all_pages(limit, |after| {
-        let filter = match after {
-            Some(cursor) => filter.clone().after(cursor),
-            None => filter.clone(),
-        };
-        both.snapshot.events(&filter)
-    })?;
+    let listed = listed.detail(detail).limit(limit);
+    let found = all_pages(limit, |after| listed.clone().after(after).page())?;
     let seqs: Vec<u64> = found.iter().map(forebear::StoredEvent::seq).collect();
     same!(seqs, expected, "events({filter:?})");
     for event in found.iter().take(EVENTS_COMPARED) {
@@ -173,13 +169,14 @@ fn events(both: &Both, wanted: &Wanted, random: &mut Random) -> Agreed {
     }
     if let Some(at) = wanted.instance {
         let instance = INSTANCES[usize::from(at)];
-        let recent = both.snapshot.recent(instance, limit)?;
+        let newest = both.snapshot.events(Filter::new().instance(instance));
+        let recent = newest.limit(limit).page()?.items;
         let mut expected = Wanted { instance: Some(at), ..Wanted::everything() }.rows(both);
         expected.reverse();
         expected.truncate(limit);
         let seqs: Vec<u64> = recent.iter().map(forebear::StoredEvent::seq).collect();
         let expected: Vec<u64> = expected.into_iter().map(|(seq, _)| seq).collect();
-        same!(seqs, expected, "recent({instance:?}, {limit})");
+        same!(seqs, expected, "newest of {instance:?}, {limit}");
     }
     Ok(())
 }
@@ -190,7 +187,7 @@ fn counts(both: &Both, wanted: &Wanted) -> Agreed {
     let mut by: Vec<CountBy> = vec![CountBy::Kind, CountBy::Instance, CountBy::Session];
     by.extend(LABEL_KEYS.map(|key| CountBy::Label(key.to_owned())));
     for by in by {
-        let found = both.snapshot.count_by(&by, &filter)?;
+        let found = both.snapshot.counts(by.clone(), &filter).page()?.items;
         if !found.is_sorted_by(|a, b| a.count >= b.count) {
             return Err(Mismatch(format!("count_by({by:?}) not sorted: {found:?}")));
         }
@@ -228,13 +225,8 @@ fn timeline(both: &Both, wanted: &Wanted, random: &mut Random) -> Agreed {
         Duration::from_secs(7),
         Duration::from_hours(1),
     ]);
-    let found = all_pages(1000, |after| {
-        let filter = match after {
-            Some(cursor) => filter.clone().after(cursor),
-            None => filter.clone(),
-        };
-        both.snapshot.timeline(bucket, &filter)
-    })?;
+    let found =
+        all_pages(1000, |after| both.snapshot.timeline(bucket, &filter).after(after).page())?;
     let found: Vec<(i64, u64)> = found.iter().map(|b| (b.start_ns, b.count)).collect();
     let bucket_ns = bucket.as_nanos() as i64;
     let mut expected: BTreeMap<i64, u64> = BTreeMap::new();
@@ -251,10 +243,10 @@ fn standing_out(both: &Both) -> Agreed {
     let (snapshot, model) = (both.snapshot, both.model);
     let number = |id| both.names.number(id);
 
-    let roots = all_pages(1000, |after| snapshot.roots(after))?;
+    let roots = all_pages(1000, |after| snapshot.roots().after(after).page())?;
     same!(both.numbers(&roots)?, model.roots(), "roots");
 
-    let missing = all_pages(1000, |after| snapshot.missing_parents(after))?;
+    let missing = all_pages(1000, |after| snapshot.missing_parents().after(after).page())?;
     let mut missing = missing
         .iter()
         .map(|missing| {
@@ -268,7 +260,7 @@ fn standing_out(both: &Both) -> Agreed {
     missing.sort_by_key(|missing| missing.id);
     same!(missing, model.missing(), "missing parents");
 
-    let refused = all_pages(1000, |after| snapshot.refused_links(after))?;
+    let refused = all_pages(1000, |after| snapshot.refused_links().after(after).page())?;
     let refused: Vec<_> = refused
         .iter()
         .map(|refused| {
@@ -280,7 +272,7 @@ fn standing_out(both: &Both) -> Agreed {
         model.refused().into_iter().map(|(claim, parent)| (claim.link(), parent)).collect();
     same!(refused, expected, "refused links");
 
-    let closing = all_pages(1000, |after| snapshot.closing_links(after))?;
+    let closing = all_pages(1000, |after| snapshot.cycle_edges().after(after).page())?;
     let closing: Vec<_> = closing
         .iter()
         .map(|closing| {
@@ -288,7 +280,7 @@ fn standing_out(both: &Both) -> Agreed {
         })
         .collect::<Result<_, _>>()?;
     same!(closing, model.closing(), "closing links");
-    same!(snapshot.quarantined(None)?.items, Vec::new(), "quarantined");
+    same!(snapshot.quarantined().page()?.items, Vec::new(), "quarantined");
     Ok(())
 }
 

@@ -1,19 +1,14 @@
 //! The events of a store, as text that can be compared.
 
-use forebear::{Cursor, Filter, Page, Snapshot, StoredEvent};
+use forebear::{Filter, Snapshot, StoredEvent};
 
 /// Small enough that listings take several pages.
 const PAGE: usize = 20;
 
 /// All events and versions, from the oldest on.
 pub(crate) fn events(snapshot: &Snapshot) -> Vec<StoredEvent> {
-    pages(|after| {
-        let mut filter = Filter::new().oldest_first().limit(PAGE);
-        if let Some(cursor) = after {
-            filter = filter.after(cursor);
-        }
-        snapshot.events(&filter).expect("lists")
-    })
+    let events = snapshot.events(Filter::new()).oldest_first().limit(PAGE);
+    events.iter().collect::<Result<_, _>>().expect("lists")
 }
 
 /// What came in with an event, its place in the lineage aside.
@@ -32,18 +27,4 @@ pub(crate) fn describe(event: &StoredEvent) -> String {
         event.is_version(),
         event.has_derived_id(),
     )
-}
-
-/// All items of a listing.
-pub(crate) fn pages<T>(mut page: impl FnMut(Option<Cursor>) -> Page<T>) -> Vec<T> {
-    let mut items = Vec::new();
-    let mut after = None;
-    loop {
-        let next = page(after);
-        items.extend(next.items);
-        after = next.next;
-        if after.is_none() {
-            return items;
-        }
-    }
 }

@@ -10,4 +10,4 @@ mod watch;
 
 pub use follower::{Follower, Polled};
 pub use signal::StopHandle;
-pub use status::{FilePosition, FollowStatus};
+pub use status::{FilePosition, FilePositions, FollowStatus};

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use forebear_core::{Cursor, Page, Result, Snapshot};
+use forebear_core::listing::{Checkpoints, Listing, Parameters, Position as Behind};
+use forebear_core::{Checkpoint, Page, Query, Result, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::read::position::Position;
@@ -106,7 +107,7 @@ impl FollowStatus {
 /// # let file = folder.path().join("session.jsonl");
 /// std::fs::write(&file, "{\"uuid\":\"a\"}\n").expect("writes");
 /// import(&store, &IngestOptions::new([&file]), |_| ControlFlow::Continue(()))?;
-/// let page = FilePosition::list(&store.snapshot(), None)?;
+/// let page = FilePosition::list(&store.snapshot()).page()?;
 /// assert_eq!((page.items[0].offset, page.items[0].lines), (13, 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -128,19 +129,39 @@ pub struct FilePosition {
 impl FilePosition {
     /// How far each file was read that was ever imported or followed, in order of
     /// paths. Costs what [`Snapshot::checkpoints`] does.
-    pub fn list(snapshot: &Snapshot, after: Option<Cursor>) -> Result<Page<Self>> {
-        let page = snapshot.checkpoints(after)?;
-        let items = page.items.into_iter().filter_map(|checkpoint| {
-            let position = Position::decode(&checkpoint.position)?;
-            Some(Self {
-                path: checkpoint.source.into(),
-                offset: position.taken,
-                lines: position.line.lines,
-                size: position.seen.size,
-                format: position.format,
-            })
-        });
-        Ok(Page { items: items.collect(), next: page.next })
+    pub fn list(snapshot: &Snapshot) -> Query<FilePositions> {
+        Query::new(FilePositions { checkpoints: snapshot.checkpoints().into_listing() })
+    }
+
+    fn of(checkpoint: Checkpoint) -> Option<Self> {
+        let position = Position::decode(&checkpoint.position)?;
+        Some(Self {
+            path: checkpoint.source.into(),
+            offset: position.taken,
+            lines: position.line.lines,
+            size: position.seen.size,
+            format: position.format,
+        })
+    }
+}
+
+/// How far files were read. Asked by [`FilePosition::list`].
+#[derive(Clone, Debug)]
+pub struct FilePositions {
+    checkpoints: Checkpoints,
+}
+
+impl Listing for FilePositions {
+    type Item = FilePosition;
+    const NAME: &'static str = "file-positions";
+
+    fn parameters(&self, parameters: &mut Parameters) {
+        self.checkpoints.parameters(parameters);
+    }
+
+    fn read(&self, after: Option<Behind>, limit: usize) -> Result<Page<FilePosition, Behind>> {
+        let Page { items, next } = self.checkpoints.read(after, limit)?;
+        Ok(Page::new(items.into_iter().filter_map(FilePosition::of).collect(), next))
     }
 }
 

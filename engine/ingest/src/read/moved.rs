@@ -16,19 +16,14 @@ impl Moved {
     /// Looks through all positions in the store for those of these files.
     pub(crate) fn find(snapshot: &Snapshot, wanted: &HashSet<FileId>) -> Result<Self> {
         let mut found = Self::default();
-        let mut after = None;
-        while !wanted.is_empty() {
-            let page = snapshot.checkpoints(after)?;
-            for checkpoint in page.items {
-                if let Some(position) = Position::decode(&checkpoint.position)
-                    && wanted.contains(&position.seen.file)
-                {
-                    found.add(position);
-                }
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
+        if wanted.is_empty() {
+            return Ok(found);
+        }
+        for checkpoint in snapshot.checkpoints() {
+            if let Some(position) = Position::decode(&checkpoint?.position)
+                && wanted.contains(&position.seen.file)
+            {
+                found.add(position);
             }
         }
         Ok(found)

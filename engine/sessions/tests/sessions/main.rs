@@ -191,7 +191,7 @@ fn compare(snapshot: &Snapshot, sql: &Sql, first_seq: u64) {
 }
 
 fn timeline(snapshot: &Snapshot, sql: &Sql, id: &str) {
-    let page = snapshot.session_timeline(id, &Filter::new().limit(1000)).expect("lists");
+    let page = snapshot.session_timeline(id, Filter::new()).limit(1000).page().expect("lists");
     let found: Vec<_> =
         page.items.iter().map(|entry| (entry.event.seq(), entry.session.id.clone())).collect();
     assert_eq!(found, sql.timeline(id), "timeline of {id}");

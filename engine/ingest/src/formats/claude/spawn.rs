@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use forebear_core::{
-    Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot, StoredEvent, limits,
+    Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot, StoredEvent,
 };
 
 use crate::adapter::Linker;
@@ -186,7 +186,7 @@ impl Claim {
         }
         let link = Link::new(root, &self.call, LinkKind::Spawned);
         let link = link.strength(self.strength).order(self.order);
-        let wins = match snapshot.claimed_link(root)? {
+        let wins = match snapshot.asserted_link(root)? {
             Some(claimed) => link.outranks(&claimed),
             None => snapshot.get(root)?.is_none_or(|event| event.parent().is_none()),
         };
@@ -284,15 +284,12 @@ fn each_in_session(
     mut visit: impl FnMut(&StoredEvent) -> ControlFlow<()>,
 ) -> Result<()> {
     let filter = Filter::new().session(session).any_label(labels);
-    let mut filter = filter.detail(Detail::Labels).oldest_first().limit(limits::MAX_PAGE);
-    loop {
-        let page = snapshot.events(&filter)?;
-        if page.items.iter().try_for_each(&mut visit).is_break() {
-            return Ok(());
+    for event in snapshot.events(filter).detail(Detail::Labels).oldest_first() {
+        if visit(&event?).is_break() {
+            break;
         }
-        let Some(next) = page.next else { return Ok(()) };
-        filter = filter.after(next);
     }
+    Ok(())
 }
 
 /// Calls that are searched for in one query.

@@ -63,7 +63,7 @@ pub fn submit_hook(spool: &Spool, payload: impl Into<Vec<u8>>, time_ns: i64) -> 
 /// submit_hook(&forebear::spool(&path)?, payload, 1)?;
 /// let store = forebear::open(&path)?; // With the decoder, as by `Store::builder().decoder(…)`.
 /// store.drain_spool()?;
-/// let page = store.snapshot().events(&Filter::new().session("s"))?;
+/// let page = store.snapshot().events(Filter::new().session("s")).page()?;
 /// assert_eq!(page.items[0].kind(), "SessionStart");
 /// # Ok::<(), forebear::Error>(())
 /// ```

@@ -20,8 +20,8 @@ pub(super) struct Past {
 impl Past {
     /// What a store knows of a session: its newest events, as far as they matter.
     pub(super) fn of(snapshot: &Snapshot, session: &str) -> Result<Self> {
-        let filter = Filter::new().session(session).detail(Detail::Labels).limit(PAST_EVENTS);
-        let page = snapshot.events(&filter)?;
+        let newest = snapshot.events(Filter::new().session(session)).detail(Detail::Labels);
+        let page = newest.limit(PAST_EVENTS).page()?;
         let mut past = Self::default();
         for event in page.items.iter().rev() {
             let label = |key| event.label(key).map(str::to_owned);

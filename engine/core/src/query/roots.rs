@@ -1,0 +1,56 @@
+//! Listing the events that have no parent.
+
+use std::sync::Arc;
+
+use crate::base::detail::Detail;
+use crate::base::error::Result;
+use crate::base::listing::{Detailed, Listing, Parameters};
+use crate::base::page::{Page, Position};
+use crate::lineage::position::AncestorCache;
+use crate::lineage::up::Up;
+use crate::view::View;
+use crate::view::stored::{Found, StoredEvent};
+
+/// Events that neither name a parent nor were linked to one. Asked by
+/// [`Snapshot::roots`](crate::Snapshot::roots).
+#[derive(Clone, Debug)]
+pub struct Roots {
+    pub(crate) view: Arc<View>,
+    pub(crate) detail: Detail,
+}
+
+impl Listing for Roots {
+    type Item = StoredEvent;
+    const NAME: &'static str = "roots";
+
+    fn parameters(&self, _parameters: &mut Parameters) {}
+
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
+        let view = &*self.view;
+        let from = after.map_or(0, |last| last.at.saturating_add(1));
+        let begin = view.number_of(from.max(view.first_seq()));
+        let mut page = Page::new(Vec::new(), None);
+        let mut cache = AncestorCache::default();
+        'sources: for number in begin.into_iter().flat_map(|begin| begin..view.len()) {
+            let source = view.source(number)?;
+            for row in source.unnamed_rows(from)? {
+                let seq = source.first_seq() + u64::from(row);
+                if view.up_from(&source, row)? != Up::Root {
+                    continue;
+                }
+                if page.items.len() == limit {
+                    page.next = page.items.last().map(|last: &Found| last.after);
+                    break 'sources;
+                }
+                page.items.push(view.found(seq, self.detail, Position::at(seq), &mut cache)?);
+            }
+        }
+        view.load_page(page, self.detail)
+    }
+}
+
+impl Detailed for Roots {
+    fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
+    }
+}

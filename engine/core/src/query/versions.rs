@@ -1,0 +1,49 @@
+//! Listing the versions of an event.
+
+use std::sync::Arc;
+
+use crate::base::detail::Detail;
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::listing::{Detailed, Listing, Parameters};
+use crate::base::page::{Page, Position};
+use crate::lineage::position::AncestorCache;
+use crate::view::View;
+use crate::view::stored::StoredEvent;
+
+/// An event and its later versions. Asked by
+/// [`Snapshot::versions`](crate::Snapshot::versions).
+#[derive(Clone, Debug)]
+pub struct Versions {
+    pub(crate) view: Arc<View>,
+    pub(crate) id: EventId,
+    pub(crate) detail: Detail,
+}
+
+impl Listing for Versions {
+    type Item = StoredEvent;
+    const NAME: &'static str = "versions";
+
+    fn parameters(&self, parameters: &mut Parameters) {
+        parameters.id(&self.id);
+    }
+
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
+        let from = after.map_or(0, |last| last.at.saturating_add(1));
+        let mut seqs = self.view.copies(&self.id, from, limit + 1)?;
+        let more = seqs.len() > limit;
+        seqs.truncate(limit);
+        let next = seqs.last().filter(|_| more).map(|&last| Position::at(last));
+        let mut cache = AncestorCache::default();
+        let found = seqs
+            .into_iter()
+            .map(|seq| self.view.found(seq, self.detail, Position::at(seq), &mut cache));
+        self.view.load_page(Page::new(found.collect::<Result<_>>()?, next), self.detail)
+    }
+}
+
+impl Detailed for Versions {
+    fn set_detail(&mut self, detail: Detail) {
+        self.detail = detail;
+    }
+}
