@@ -1,4 +1,4 @@
-//! Reading a log ahead: one thread reads and checks blocks while another uses them.
+//! Reads a log ahead: one thread reads and checks blocks while another applies them.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::log::index::Dictionary;
 use crate::log::replay::{Parsed, parse};
 use crate::log::scan::{Found, Scanner, Window};
 
-/// Sound blocks that were found, one after the other in a window.
+/// Consecutive sound blocks and the window that holds their bodies.
 struct Stretch {
     window: Window,
     blocks: Vec<Block>,
@@ -18,12 +18,12 @@ struct Stretch {
 
 struct Block {
     header: Header,
-    /// Where in the window its body is.
+    /// The range of its body in the window.
     body: Range<usize>,
     parsed: Result<Parsed>,
 }
 
-/// What comes behind the blocks that were applied.
+/// The scanner after the blocks that were applied, and what it found next.
 pub(crate) struct Behind<'f> {
     pub(crate) scanner: Scanner<'f>,
     /// Damage; none at the end of the log.
@@ -31,9 +31,8 @@ pub(crate) struct Behind<'f> {
     pub(crate) dictionary: Dictionary,
 }
 
-/// Hands the blocks that a log begins with to `apply`, up to the first damage or the
-/// log's end. `dictionary` is that of the index. Memory is bounded by the largest
-/// block and a few windows.
+/// Passes blocks to `apply`, up to the first damage or the end of the log. `dictionary` is that
+/// of the index. Takes memory for the largest block and a few windows.
 pub(crate) fn apply_ahead(
     scanner: Scanner<'_>,
     dictionary: Dictionary,
@@ -46,7 +45,7 @@ pub(crate) fn apply_ahead(
         let reading = spawn_scoped(scope, "forebear-open", move || ahead.run())
             .map_err(|error| Error::io("start a thread to read", "the log", error))?;
         for _ in 0..WINDOWS {
-            // There is room for all of them.
+            // The channel has room for all windows.
             let _ = returned.send(Window::default());
         }
         for Stretch { window, blocks } in stretches {
@@ -54,7 +53,7 @@ pub(crate) fn apply_ahead(
                 apply(&header, &window.bytes()[body], parsed)?;
             }
             let window = if window.capacity() > LARGE_BYTES { Window::default() } else { window };
-            // Refused once the other has come to the end.
+            // Fails once the reading thread has ended.
             let _ = returned.send(window);
         }
         match reading.join() {
@@ -64,13 +63,13 @@ pub(crate) fn apply_ahead(
     })
 }
 
-/// The thread that reads.
+/// The reading thread.
 struct Ahead<'f> {
     scanner: Scanner<'f>,
     dictionary: Dictionary,
     found: Sender<Stretch>,
     free: Receiver<Window>,
-    /// Windows that are not in use.
+    /// Windows that the other thread has returned.
     spare: Vec<Window>,
 }
 
@@ -103,8 +102,8 @@ impl<'f> Ahead<'f> {
         Behind { scanner: self.scanner, found, dictionary: self.dictionary }
     }
 
-    /// Hands over what was found, and goes on in another window. Fails where the
-    /// other thread has given up.
+    /// Passes the blocks on and continues in another window. False where the other thread
+    /// has stopped.
     fn hand_over(&mut self, blocks: &mut Vec<Block>) -> bool {
         if !self.await_spares(1) {
             return false;
@@ -113,8 +112,8 @@ impl<'f> Ahead<'f> {
         self.found.send(Stretch { window, blocks: std::mem::take(blocks) }).is_ok()
     }
 
-    /// Waits until so many windows are not in use: with all of them, that no other
-    /// block is in memory.
+    /// Waits until this many windows are returned. With all of them, no other block is in
+    /// memory. False where the other thread has stopped.
     fn await_spares(&mut self, count: usize) -> bool {
         while self.spare.len() < count {
             match self.free.recv() {
@@ -126,7 +125,7 @@ impl<'f> Ahead<'f> {
     }
 }
 
-/// Windows beside the one that is being filled.
+/// Windows besides the one being filled.
 const WINDOWS: usize = 2;
-/// A block of more bytes than this is read when no other is in memory.
+/// A block with more bytes is read only while no other is in memory.
 const LARGE_BYTES: usize = 4 << 20;

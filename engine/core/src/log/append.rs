@@ -1,4 +1,4 @@
-//! The end of the log, where blocks are added.
+//! Appends blocks to the log and syncs them.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use crate::log::early::EarlySync;
 use crate::manifest::LogStart;
 use crate::storage::StorageFile;
 
-/// A log open for appending. Owned by the writer alone.
+/// A log that is open for appending. The writer alone owns it.
 #[derive(Debug)]
 pub(crate) struct LogWriter {
     pub(crate) file: Arc<dyn StorageFile>,
     pub(crate) name: String,
     pub(crate) store: StoreId,
     pub(crate) segment: u64,
-    /// Where the next block goes.
+    /// The offset of the next block.
     pub(crate) end: u64,
-    /// The log up to here is known to be on disk.
+    /// The durable offset: the log up to here is known to be on disk.
     pub(crate) durable: u64,
-    /// The digest of the last block, zeros before the first.
+    /// The digest of the last block; before the first, what the log follows.
     pub(crate) previous: Digest,
-    /// Whether the last block holds nothing: the mark of a clean close.
+    /// Whether the last block is empty, which marks a clean close.
     pub(crate) closed: bool,
     early: EarlySync,
 }
 
 impl LogWriter {
-    /// The end of a log that is still empty.
+    /// Starts an empty log.
     pub(crate) fn new(
         file: Arc<dyn StorageFile>,
         name: String,
@@ -49,8 +49,8 @@ impl LogWriter {
         }
     }
 
-    /// Writes a block. It has reached the operating system when this returns.
-    /// `first_seq` is the sequence number of its first event.
+    /// Writes a block; the system has it when this returns. `first_seq` is the sequence
+    /// number of its first event.
     pub(crate) fn write(&mut self, block: &mut BlockBuilder, first_seq: u64) -> Result<()> {
         let header = block.seal(Header {
             version: FORMAT_VERSION,
@@ -74,7 +74,7 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Goes on behind a block that the log was found to hold.
+    /// Continues after a block that recovery found in the log.
     pub(crate) fn follow(&mut self, header: &Header) {
         self.durable = self.durable.max(header.durable);
         self.end = header.end();
@@ -82,13 +82,13 @@ impl LogWriter {
         self.closed = header.records == 0;
     }
 
-    /// Has another thread sync what was written, once it is much.
+    /// Starts a sync in another thread once enough was written since the last.
     pub(crate) fn sync_early(&mut self) -> Result<()> {
-        let synced = self.early.go_on(&self.file, self.durable, self.end);
+        let synced = self.early.advance(&self.file, self.durable, self.end);
         self.note_early(synced)
     }
 
-    /// Syncs what was written, if any of it may not be on disk.
+    /// Syncs the log unless all of it is known to be on disk.
     pub(crate) fn sync(&mut self) -> Result<()> {
         let synced = self.early.finish();
         self.note_early(synced)?;
@@ -99,8 +99,8 @@ impl LogWriter {
         Ok(())
     }
 
-    /// Syncs the log and marks its end with an empty block, which calls all
-    /// before it durable: the next open has nothing to write again but that.
+    /// Syncs the log and appends an empty block, whose header calls all before it durable:
+    /// the next opening rewrites nothing but that block.
     pub(crate) fn close(&mut self, next_seq: u64) -> Result<()> {
         self.sync()?;
         if self.end > 0 && !self.closed {

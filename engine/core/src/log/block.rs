@@ -1,4 +1,4 @@
-//! A block: one group commit. A fixed header, then the records.
+//! Blocks: a group commit is one block, a fixed header followed by records.
 //!
 //! `docs/format.md` draws the header. All numbers are little-endian.
 
@@ -8,25 +8,24 @@ use crate::base::limits;
 use crate::log::encoded::Encoded;
 use crate::log::record::Frame;
 
-/// Size of the header in front of a block's body.
+/// Bytes of a block's header.
 pub(crate) const HEADER_BYTES: usize = 144;
-/// Where in the header the digest stands: everything before it is digested,
-/// then the body.
+/// The offset of the digest, which covers the header before it and the body.
 const DIGEST_AT: usize = 112;
 /// The first bytes of every block.
 pub(crate) const MAGIC: [u8; 8] = *b"frbrBLK\n";
-/// More bytes than any body has: a batch, or one record at the largest payload
-/// that can be allowed, and its fields.
+/// The most bytes of a body: a batch, or one record with the largest payload that can be
+/// allowed and its fields.
 pub(crate) const MAX_BODY_BYTES: u64 = (limits::MAX_PAYLOAD_BYTES + limits::MAX_BATCH_BYTES) as u64;
 
-/// What stands in front of a block's body.
+/// A block's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) version: u32,
     pub(crate) records: u32,
     pub(crate) store: StoreId,
     pub(crate) segment: u64,
-    /// Where in the log the block begins.
+    /// The offset of the block in the log.
     pub(crate) offset: u64,
     pub(crate) body_len: u64,
     /// The sequence number of the block's first event or version, or of the
@@ -34,15 +33,17 @@ pub(crate) struct Header {
     pub(crate) first_seq: u64,
     /// When the block was written, in nanoseconds since the Unix epoch.
     pub(crate) written_ns: i64,
-    /// The log up to here was known to be on disk when the block was written.
+    /// The durable offset when the block was written. Recovery takes damage below it for
+    /// rot and damage above the highest of them for a torn write.
     pub(crate) durable: u64,
-    /// The digest of the block before, zeros for the first.
+    /// The digest of the block before; zeros for the first of a store.
     pub(crate) previous: Digest,
     pub(crate) digest: Digest,
 }
 
 impl Header {
-    /// Reads a header. None where the bytes do not begin with the magic.
+    /// Parses a header; none where it does not begin with the magic number. Nothing else is
+    /// checked.
     pub(crate) fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Self> {
         if bytes[..8] != MAGIC {
             return None;
@@ -62,14 +63,14 @@ impl Header {
         })
     }
 
-    /// The header's bytes as they lie in a log.
+    /// Encodes the header, its digest included.
     pub(crate) fn to_log_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = self.to_bytes();
         bytes[DIGEST_AT..].copy_from_slice(&self.digest);
         bytes
     }
 
-    /// The header's bytes, its digest left as zeros.
+    /// Encodes the header with zeros for the digest.
     fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
@@ -86,25 +87,25 @@ impl Header {
         bytes
     }
 
-    /// Where the block ends in the log.
+    /// The offset after the block.
     pub(crate) fn end(&self) -> u64 {
         self.offset + HEADER_BYTES as u64 + self.body_len
     }
 }
 
-/// The digest that a block with this header and body must bear.
+/// The digest of a block with this header and body.
 pub(crate) fn digest(header: &[u8; HEADER_BYTES], body: &[u8]) -> Digest {
     *digest_begun(header).update(body).finalize().as_bytes()
 }
 
-/// The digest of a block with this header, its body yet to come.
+/// Starts the digest of a block with this header; the body is to be added.
 pub(crate) fn digest_begun(header: &[u8; HEADER_BYTES]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&header[..DIGEST_AT]);
     hasher
 }
 
-/// A block in the making: records are added, then it is sealed with a header.
+/// Builds a block: records are pushed, then a header is filled in.
 #[derive(Debug)]
 pub(crate) struct BlockBuilder {
     /// Room for the header, then the records.
@@ -117,7 +118,7 @@ impl BlockBuilder {
         Self { bytes: vec![0; HEADER_BYTES], records: 0 }
     }
 
-    /// Bytes of the records so far.
+    /// Bytes of the records pushed so far.
     pub(crate) fn body_len(&self) -> usize {
         self.bytes.len() - HEADER_BYTES
     }
@@ -126,13 +127,13 @@ impl BlockBuilder {
         self.records == 0
     }
 
-    /// How many records the block holds.
+    /// The number of records pushed so far.
     pub(crate) fn records(&self) -> u32 {
         self.records
     }
 
-    /// Adds a record, an event as a version if it is one; returns where it begins,
-    /// from the block's first byte.
+    /// Pushes a record, an event as a version if `version`. Returns its offset from the
+    /// beginning of the block.
     pub(crate) fn push(&mut self, record: &Encoded, version: bool) -> usize {
         let at = self.bytes.len();
         record.write_to(&mut self.bytes, version);
@@ -140,13 +141,13 @@ impl BlockBuilder {
         at
     }
 
-    /// The bytes of the block from its first on.
+    /// The bytes of the block, header and records.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Fills in the header: the block is ready to be written. `header` says
-    /// where it goes; its lengths and digest are set here.
+    /// Fills in the header and returns it; the block can be written then. The lengths and
+    /// the digest of `header` are set here.
     pub(crate) fn seal(&mut self, mut header: Header) -> Header {
         header.records = self.records;
         header.body_len = self.body_len() as u64;
@@ -157,8 +158,7 @@ impl BlockBuilder {
         header
     }
 
-    /// Empties the block for the next one. Memory that one large record took is
-    /// given back.
+    /// Empties the block for the next one. Frees the memory that a large record took.
     pub(crate) fn clear(&mut self) {
         self.bytes.truncate(HEADER_BYTES);
         self.bytes.shrink_to(KEPT_CAPACITY_BYTES);
@@ -166,7 +166,7 @@ impl BlockBuilder {
     }
 }
 
-/// Goes through the records of a body.
+/// Iterates over the records of a body.
 pub(crate) struct Records<'a> {
     body: &'a [u8],
     at: usize,
@@ -179,7 +179,7 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    /// Where the record begins in the body, its frame, and its bytes.
+    /// The offset of a record in the body, its frame and its bytes.
     type Item = Result<(usize, Frame, &'a [u8])>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -204,5 +204,5 @@ fn field<const N: usize>(bytes: &[u8; HEADER_BYTES], at: usize) -> [u8; N] {
     field
 }
 
-/// Capacity that a block's buffer keeps between blocks.
+/// Bytes of capacity that the buffer keeps between blocks.
 const KEPT_CAPACITY_BYTES: usize = 4 << 20;

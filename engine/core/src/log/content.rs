@@ -1,12 +1,11 @@
-//! What makes two events with one id the same.
+//! Equality of content: whether two records with one id are repeats or versions.
 
 use std::hash::{Hash, Hasher};
 
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::record::RecordView;
 
-/// Whether a record has this content: the same payload, or where there is none the
-/// same fields.
+/// Whether a record has the same payload, or where neither has one the same fields.
 pub(crate) fn same_content(
     record: &RecordView,
     fields: &ArchivedEventMeta,
@@ -19,7 +18,7 @@ pub(crate) fn same_content(
     }
 }
 
-/// Whether two records without payloads say the same.
+/// Whether two records without payloads have the same fields.
 pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
     a.link == b.link
         && a.kind() == b.kind()

@@ -1,4 +1,5 @@
-//! Syncing a log while it is written, so that little is left to wait for at its end.
+//! Syncs a log in the background while it is written, so that little is left to wait for when it
+//! is full.
 
 use std::io;
 use std::sync::Arc;
@@ -6,20 +7,20 @@ use std::sync::Arc;
 use crate::base::sync::{Thread, spawn};
 use crate::storage::StorageFile;
 
-/// A sync of the part of a log that was written when it began. Its outcome has to be
-/// asked for before another sync is trusted: the system reports a failure once.
+/// A background sync. Its outcome must be collected before another sync is trusted: the system
+/// reports a failed write to one fsync only, and a later one succeeds without it.
 #[derive(Debug, Default)]
 pub(crate) struct EarlySync {
     thread: Option<Thread<io::Result<u64>>>,
-    /// Up to where the last one that began syncs.
+    /// The log's end when the last sync began: the offset that it makes durable.
     begun_to: u64,
 }
 
 impl EarlySync {
-    /// Begins a sync of a log that ends here and is `durable` so far, in another thread,
-    /// where enough was written since. Returns up to where one that has ended has
-    /// synced.
-    pub(crate) fn go_on(
+    /// Starts a sync of a log that ends at `end`, where none is in flight and enough was
+    /// written since the last and since `durable`. Returns the durable offset that a
+    /// finished sync has reached, 0 where none has.
+    pub(crate) fn advance(
         &mut self,
         file: &Arc<dyn StorageFile>,
         durable: u64,
@@ -34,13 +35,14 @@ impl EarlySync {
         let synced = self.finish()?;
         let file = Arc::clone(file);
         let sync = move || file.sync().map(|()| end);
-        // Without another thread the log is synced at its end, as if this were not.
+        // If there can be no thread, the log is synced at its end alone.
         self.thread = spawn("forebear-syncer", sync).ok();
         self.begun_to = end;
         Ok(synced)
     }
 
-    /// Waits for the one that goes on; returns up to where it has synced.
+    /// Waits for the in-flight sync. Returns the durable offset that it has reached, 0
+    /// where none was in flight.
     pub(crate) fn finish(&mut self) -> io::Result<u64> {
         match self.thread.take().map(Thread::join) {
             None => Ok(0),
@@ -50,7 +52,7 @@ impl EarlySync {
     }
 }
 
-/// Bytes of a log after which the next sync begins.
+/// Bytes that must be written before the next sync begins.
 const EARLY_BYTES: u64 = 8 << 20;
 
 #[cfg(test)]
@@ -64,14 +66,14 @@ mod tests {
         let file: Arc<dyn StorageFile> = Arc::from(disk.create("log").expect("makes"));
         let mut early = EarlySync::default();
         let begun = disk.operations();
-        assert_eq!(early.go_on(&file, 0, EARLY_BYTES - 1).expect("nothing to do"), 0);
-        assert_eq!(early.go_on(&file, EARLY_BYTES, 2 * EARLY_BYTES - 1).expect("nothing"), 0);
+        assert_eq!(early.advance(&file, 0, EARLY_BYTES - 1).expect("nothing to do"), 0);
+        assert_eq!(early.advance(&file, EARLY_BYTES, 2 * EARLY_BYTES - 1).expect("nothing"), 0);
         assert_eq!(disk.operations(), begun, "too little was written");
-        assert_eq!(early.go_on(&file, 0, EARLY_BYTES).expect("begins"), 0);
+        assert_eq!(early.advance(&file, 0, EARLY_BYTES).expect("begins"), 0);
         assert_eq!(early.finish().expect("synced"), EARLY_BYTES);
         assert_eq!(early.finish().expect("none goes on"), 0);
         disk.fail_at(disk.operations() + 1, Fault::Io);
-        early.go_on(&file, EARLY_BYTES, 2 * EARLY_BYTES).expect("begins");
+        early.advance(&file, EARLY_BYTES, 2 * EARLY_BYTES).expect("begins");
         assert!(early.finish().is_err(), "the one that syncs next must know");
     }
 }

@@ -1,4 +1,4 @@
-//! Records encoded by who submits them, ready to be put into a block.
+//! Records as callers encode them, in their own threads, ready for a block.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,17 +21,17 @@ use crate::log::record::{
     QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded, state_fields,
 };
 
-/// A record as it stands in a block, but for the choice between an event and a
-/// version of one, which the writer makes.
+/// An encoded record. The writer decides whether an event becomes a version; all other bytes are
+/// final.
 #[derive(Debug)]
 pub(crate) struct Encoded {
-    /// The bytes of this record and of others, shared: a batch is freed as a few
-    /// large pieces by the thread that writes it.
+    /// A buffer with this record and others, so that the writing thread frees few large
+    /// allocations.
     bytes: Arc<AlignedVec<ALIGN>>,
     place: Place,
 }
 
-/// Where a record is in the bytes.
+/// The range of a record in its buffer.
 #[derive(Clone, Debug)]
 struct Place {
     record: Range<usize>,
@@ -39,7 +39,7 @@ struct Place {
     payload_len: Option<usize>,
 }
 
-/// The records of a batch, ready for the writer.
+/// The encoded records of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct EncodedBatch {
     pub(crate) events: Vec<Encoded>,
@@ -48,20 +48,20 @@ pub(crate) struct EncodedBatch {
     pub(crate) state: Vec<Encoded>,
 }
 
-/// Encodes the events of a batch, many to a piece of memory.
+/// Encodes the events of a batch, many to a buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     encoded: Vec<Encoded>,
     /// Events still to come.
     rest: usize,
-    /// The piece that is being filled, and the records in it.
+    /// The buffer being filled, and the records in it.
     bytes: AlignedVec<ALIGN>,
     places: Vec<Place>,
     meta: EventMeta,
 }
 
 impl Encoder {
-    /// For so many events.
+    /// An encoder for this many events.
     pub(crate) fn new(events: usize) -> Self {
         Self { encoded: Vec::with_capacity(events), rest: events, ..Self::default() }
     }
@@ -73,14 +73,14 @@ impl Encoder {
         if self.bytes.capacity() - self.bytes.len() < wanted {
             self.end_piece();
             let all = wanted.saturating_mul(self.rest);
-            self.bytes.reserve_exact(all.min(PIECE_BYTES).max(wanted));
+            self.bytes.reserve_exact(all.min(BUFFER_BYTES).max(wanted));
         }
         self.rest = self.rest.saturating_sub(1);
         let payload = event.payload.as_deref();
         self.places.push(write(&mut self.bytes, RecordKind::Event, &self.meta, payload));
     }
 
-    /// All events, in the order they came.
+    /// All events in the order in which they were encoded.
     pub(crate) fn finish(mut self) -> Vec<Encoded> {
         self.end_piece();
         self.encoded
@@ -94,19 +94,19 @@ impl Encoder {
 }
 
 impl EncodedBatch {
-    /// All records in the order in which they apply.
+    /// All records in the order in which they are applied.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Encoded> {
         [&self.events, &self.links, &self.quarantined, &self.state].into_iter().flatten()
     }
 
-    /// Bytes that the records take in a block's body.
+    /// Bytes of the records in the body of a block.
     pub(crate) fn bytes(&self) -> usize {
         self.records().map(Encoded::len).sum()
     }
 }
 
 impl Encoded {
-    /// The records of a body, as they stand in it.
+    /// The records of the body of a block.
     pub(crate) fn read_all(body: &[u8]) -> Result<Vec<Self>> {
         let mut bytes = AlignedVec::with_capacity(body.len());
         bytes.extend_from_slice(body);
@@ -136,17 +136,17 @@ impl Encoded {
         Self::of_link(RecordKind::Link, link)
     }
 
-    /// What earlier segments say about the event or version that comes next.
+    /// The cross-segment reference of the event or version that follows.
     pub(crate) fn cross_ref(cross_ref: &CrossRef) -> Self {
         Self::alone(RecordKind::CrossRef, &cross_ref.to_meta(), None)
     }
 
-    /// A link that closes a cycle through other segments.
+    /// Marks a cycle edge through other segments.
     pub(crate) fn cycle_edge(child: &EventId, parent: &EventId) -> Self {
         Self::of_link(RecordKind::CycleEdge, &Link::new(child, parent, LinkKind::Caused))
     }
 
-    /// A link that loses against one in an earlier segment.
+    /// An asserted link that loses to one in an earlier segment.
     pub(crate) fn refused_link(link: &Link) -> Self {
         Self::of_link(RecordKind::RefusedLink, link)
     }
@@ -187,12 +187,12 @@ impl Encoded {
         Self::alone(RecordKind::Carried, &meta, Some(value))
     }
 
-    /// Bytes that the record takes in a block's body.
+    /// Bytes of the record in the body of a block.
     pub(crate) fn len(&self) -> usize {
         self.place.record.len()
     }
 
-    /// The fields of an event. Checking them takes some time: ask once.
+    /// Reads and checks the fields of an event, which takes some time: call it once.
     pub(crate) fn as_event(&self) -> Result<&ArchivedEventMeta> {
         ArchivedEventMeta::read(self.meta())
     }
@@ -235,8 +235,7 @@ impl Encoded {
         Some(&self.record()[start..start + length])
     }
 
-    /// Appends the record to a block's body, an event as a version of the one that
-    /// is stored under its id if it is one.
+    /// Appends the record to the body of a block, an event as a version if `version`.
     pub(crate) fn write_to(&self, body: &mut Vec<u8>, version: bool) {
         debug_assert_eq!(body.len() % ALIGN, 0);
         let at = body.len();
@@ -282,8 +281,8 @@ impl<T: for<'a> Serialize<Encoding<'a>>> Fields for T {}
 pub(crate) type Encoding<'a> =
     HighSerializer<AlignedVec<ALIGN>, ArenaHandle<'a>, rkyv::rancor::Error>;
 
-/// Appends a record. Offsets within encoded fields are relative, so that they are
-/// the same bytes wherever they stand.
+/// Appends a record. Offsets within its encoded fields are relative, so that its bytes don't
+/// depend on where it is.
 fn write(
     bytes: &mut AlignedVec<ALIGN>,
     kind: RecordKind,
@@ -298,8 +297,8 @@ fn write(
     Place { record: begin..bytes.len(), meta_len, payload_len }
 }
 
-/// Appends what comes before the payload of so many bytes; returns the length of the
-/// fields.
+/// Appends the frame and the fields of a record with a payload of this length. Returns the
+/// length of the fields.
 pub(crate) fn write_front(
     bytes: &mut AlignedVec<ALIGN>,
     kind: RecordKind,
@@ -326,6 +325,6 @@ fn pad(bytes: &mut AlignedVec<ALIGN>) {
     bytes.extend_from_slice(&[0; ALIGN][..padded(length) - length]);
 }
 
-/// Encoded events stand together in pieces of about so many bytes: they are freed
-/// one after the other, and none is so large that the system takes it back at once.
-const PIECE_BYTES: usize = 64 << 10;
+/// About how many bytes of events share a buffer. Smaller than what the allocator returns to
+/// the system at once, which would make each batch fault its memory in again.
+const BUFFER_BYTES: usize = 64 << 10;

@@ -1,4 +1,4 @@
-//! The fields of an event on disk.
+//! The encoded fields of an event.
 
 use rkyv::primitive::ArchivedU16;
 use rkyv::{Archive, Serialize};
@@ -11,8 +11,8 @@ use crate::log::record::{ALIGN, IdMeta, access};
 
 /// The fields of an event or a version on disk.
 ///
-/// Its texts stand in one, so that a reader checks a single text: kind,
-/// instance, session, then key and value of each label, sorted by key.
+/// Its texts are joined, so that a reader validates UTF-8 once: kind, instance, session, then
+/// key and value of each label, sorted by key.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct EventMeta {
     pub(crate) id: IdMeta,
@@ -20,13 +20,13 @@ pub(crate) struct EventMeta {
     pub(crate) time_ns: i64,
     pub(crate) link: u8,
     pub(crate) derived_id: bool,
-    /// Lengths of the texts, in bytes; a key and a value in turn for the labels.
+    /// Lengths of the texts in bytes. Those of labels alternate between key and value.
     kind_len: u16,
     instance_len: u16,
     session_len: Option<u16>,
     label_lens: Vec<u16>,
     texts: String,
-    /// Apart, so that events without one have an empty pointer alone.
+    /// Boxed, so that an event without one has a null pointer alone.
     usage: Option<Box<UsageMeta>>,
 }
 
@@ -41,8 +41,8 @@ pub(crate) struct UsageMeta {
 }
 
 impl EventMeta {
-    /// Takes the fields of an event whose limits were checked: lengths fit 16 bits.
-    /// The memory of the one before is used again.
+    /// Sets the fields to those of an event, reusing memory. The limits were checked, so
+    /// that lengths fit 16 bits.
     pub(crate) fn set(&mut self, event: &Event) {
         self.id = IdMeta::from(&event.id);
         self.parent = event.parent.as_ref().map(IdMeta::from);
@@ -63,19 +63,19 @@ impl EventMeta {
         self.usage = event.usage.as_ref().map(|usage| Box::new(UsageMeta::from(usage)));
     }
 
-    /// Takes ids alone.
+    /// Sets the ids.
     pub(crate) fn set_ids(&mut self, id: &EventId, parent: Option<&EventId>) {
         self.id = IdMeta::from(id);
         self.parent = parent.map(IdMeta::from);
     }
 
-    /// Takes what has one length.
+    /// Sets the fields of fixed length.
     pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, derived_id: bool) {
         (self.time_ns, self.link, self.derived_id) = (time_ns, link, derived_id);
     }
 
-    /// Takes texts that were read from a record: kind and instance, the session, and
-    /// the labels' keys and values as one, with the length of each.
+    /// Sets the texts: kind and instance, the session, and the joined keys and values of
+    /// the labels with the length of each.
     pub(crate) fn set_texts(
         &mut self,
         [kind, instance]: [&str; 2],
@@ -96,7 +96,7 @@ impl EventMeta {
         self.usage = usage.map(|usage| Box::new(UsageMeta::from(usage)));
     }
 
-    /// About how many bytes the fields take once they are encoded.
+    /// About how many bytes the encoded fields have.
     pub(crate) fn len_about(&self) -> usize {
         let id = |id: &IdMeta| match id {
             IdMeta::Uuid(_) => 0,
@@ -141,7 +141,8 @@ impl Default for EventMeta {
 }
 
 impl ArchivedEventMeta {
-    /// Reads the fields, checking that the lengths of the texts add up.
+    /// Reads the fields and checks that the lengths of the texts add up. The accessors rely
+    /// on it.
     pub(crate) fn read(bytes: &[u8]) -> Result<&Self> {
         let fields: &Self = access(bytes)?;
         let labels: usize = fields.label_lens.iter().copied().map(length).sum();
@@ -181,12 +182,12 @@ impl ArchivedEventMeta {
         self.label_lens.chunks_exact(2).map(move |lens| (next(lens[0]), next(lens[1])))
     }
 
-    /// The lengths of the labels' keys and values in turn.
+    /// The lengths of the labels' keys and values, alternating.
     pub(crate) fn label_lens(&self) -> impl Iterator<Item = u16> {
         self.label_lens.iter().map(|length| length.to_native())
     }
 
-    /// The labels' keys and values as one.
+    /// The joined keys and values of the labels.
     pub(crate) fn label_texts(&self) -> &str {
         self.texts.get(self.labels_at()..).unwrap_or_default()
     }
@@ -206,13 +207,14 @@ impl ArchivedEventMeta {
         self.parent.as_ref().map(EventId::from)
     }
 
-    /// Where in the texts the labels begin.
+    /// The offset of the labels in the joined texts.
     fn labels_at(&self) -> usize {
         let session = self.session_len.as_ref().map_or(0, |&len| length(len));
         length(self.kind_len) + length(self.instance_len) + session
     }
 
-    /// Cutting a character in two is nothing that was ever written.
+    /// A range of the joined texts; empty where it would split a character, which no
+    /// encoder writes.
     fn text(&self, at: usize, len: usize) -> &str {
         self.texts.get(at..at + len).unwrap_or_default()
     }

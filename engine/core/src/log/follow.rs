@@ -1,5 +1,5 @@
-//! Following a log that another process appends to: what is sound is applied, and
-//! what is not whole yet is left for the next time. Nothing is locked or written.
+//! Follows a log that another process appends to: applies sound blocks and leaves an incomplete
+//! one for the next call. Nothing is locked or written.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,22 +28,23 @@ pub(crate) struct Follower {
     name: String,
     store: StoreId,
     start: LogStart,
-    /// What applies the next block. Its index is the log's while it does.
+    /// Applies blocks. While it does, its index is swapped with that of the log.
     replay: Replay,
     visible: Visible,
-    /// Where the next block begins, and what it must go on from: none behind rot.
+    /// The offset of the next block, and the digest and sequence number that it must
+    /// follow: none after damage.
     end: u64,
     follows: Option<(Digest, u64)>,
-    /// The block applied last: where it begins, and its digest.
+    /// The offset and the digest of the last block.
     last: Option<(u64, Digest)>,
     durability: Durability,
-    /// Whether a sync from here has failed.
+    /// Whether a sync by this process has failed.
     sync_failed: bool,
-    /// What was found behind the last block and is no sound one.
+    /// What was found after the last block and is no sound one.
     left: Option<Left>,
     /// Whether the log is full and all of it was applied.
     complete: bool,
-    /// What was passed over, a sentence each.
+    /// Takes a warning of each damaged range that is skipped.
     warnings: Arc<Warnings>,
 }
 
@@ -52,11 +53,11 @@ pub(crate) struct Follower {
 struct Durability {
     offset: u64,
     rows: u32,
-    /// Blocks that are not known to be: where each ends, and the rows up to there.
+    /// For blocks that are not known to be: the end of each and the rows up to there.
     pending: VecDeque<(u64, u32)>,
 }
 
-/// The end of a log, with no sound block in it.
+/// The tail of a log that has no sound block.
 #[derive(Debug)]
 struct Left {
     length: u64,
@@ -64,12 +65,12 @@ struct Left {
     at: Instant,
 }
 
-/// What following a log came to.
+/// The outcome of following a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Followed {
-    /// Nothing, or some blocks more.
+    /// Zero or more blocks were applied.
     On,
-    /// The log is not the one that was followed: it was cut or written anew.
+    /// The log was cut or rewritten: it has to be followed from its beginning.
     Replaced,
 }
 
@@ -114,26 +115,26 @@ impl Follower {
         self.store == store && self.start == start
     }
 
-    /// The log as far as it was followed.
+    /// A view of the log as far as it was followed.
     pub(crate) fn view(&self) -> LogView {
         LogView { log: Arc::clone(&self.log), visible: self.visible }
     }
 
-    /// The sequence number behind the last row that is known to be on disk.
+    /// The sequence number after the last row that is known to be on disk.
     pub(crate) fn durable_end_seq(&self) -> u64 {
         let rows = if self.complete { self.visible.rows } else { self.durability.rows };
         self.start.first_seq + u64::from(rows)
     }
 
-    /// The file and how far it was followed, where it is not known to be on disk up to
-    /// there and a sync from here may tell. After one that failed none does: what was not
-    /// written can look clean, and the writer's word is waited for.
+    /// The file and the offset up to which a sync by this process would make it durable;
+    /// none where it is. Also none after a failed sync: pages that were not written can look
+    /// clean to the next one, so that only the writer's headers count from then on.
     pub(crate) fn to_sync(&self) -> Option<(Arc<dyn StorageFile>, u64)> {
         let asks = !self.complete && !self.sync_failed && !self.durability.pending.is_empty();
         asks.then(|| (Arc::clone(&self.file), self.end))
     }
 
-    /// Takes notice of what syncing this file came to, which was followed up to `end`.
+    /// Notes the outcome of a sync of this file, which was followed up to `end`.
     pub(crate) fn note_synced(&mut self, file: &Arc<dyn StorageFile>, end: u64, done: bool) {
         if !Arc::ptr_eq(&self.file, file) {
             return;
@@ -145,8 +146,8 @@ impl Follower {
         }
     }
 
-    /// Applies the blocks that were added. One that is not sound ends it, unless it
-    /// was on disk once: then it is rot and passed over. After an error the log has
+    /// Applies the blocks that were appended. Stops at one that is not sound, unless a later
+    /// header calls it durable: then it is rot and is skipped. After an error the log has
     /// to be followed from its beginning.
     pub(crate) fn follow(&mut self) -> Result<Followed> {
         if self.complete {
@@ -162,8 +163,8 @@ impl Follower {
         self.apply_up_to(length, 0)
     }
 
-    /// Applies the rest of a log to which nothing is added any more, and in which
-    /// this sequence number comes next. All of it was on disk.
+    /// Applies the rest of a full log, of which every byte was on disk. `end_seq` is the
+    /// sequence number after its last row.
     pub(crate) fn complete(&mut self, full: &FullLog, end_seq: u64) -> Result<Followed> {
         if self.complete {
             return Ok(Followed::On);
@@ -196,7 +197,7 @@ impl Follower {
             .up_to(end);
         let mut first = None;
         if self.visible.commit == 0 && scanner.length() > ALONE_BYTES {
-            // Nothing of it is seen yet: the index can be away meanwhile.
+            // No snapshot sees the log yet, so that its index may be swapped out meanwhile.
             self.swap_index();
             let dictionary = std::mem::take(self.replay.index.dictionary_mut());
             let behind = apply_ahead(scanner, dictionary, |header, body, parsed| {
@@ -268,8 +269,8 @@ impl Follower {
         std::mem::swap(&mut *self.log.index.write(), &mut self.replay.index);
     }
 
-    /// Whether the end of the log is what it was when no sound block was found there
-    /// a short while ago: what is torn for good need not be searched at every turn.
+    /// Whether the tail is the one in which no sound block was found a moment ago, so that a
+    /// tail that is torn for good is not searched at every call.
     fn is_left(&self, length: u64) -> Result<bool> {
         match &self.left {
             Some(left) if left.length == length && left.at.elapsed() < LEFT_TIME => {
@@ -279,7 +280,7 @@ impl Follower {
         }
     }
 
-    /// Whether the block applied last is still where it was.
+    /// Whether the last block is still in the log. If not, the log was cut or rewritten.
     fn stands(&self) -> Result<bool> {
         let Some((at, digest)) = self.last else { return Ok(true) };
         let bytes = self.header_at(at)?;
@@ -315,8 +316,7 @@ impl Durability {
     }
 }
 
-/// A log of no more bytes than this is read by one thread.
+/// A log of at most this many bytes is read by one thread.
 const ALONE_BYTES: u64 = 256 << 10;
-/// For how long an end that is no sound block is taken to be the same if it looks
-/// the same.
+/// For how long a tail of the same length and header is taken to be the same.
 const LEFT_TIME: Duration = Duration::from_millis(100);

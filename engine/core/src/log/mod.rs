@@ -1,5 +1,5 @@
-//! The log: the only truth. Blocks of records, appended, recovered, read back,
-//! and the index of them in memory.
+//! The log: the source of truth. Blocks of records are appended to it, recovered from it and
+//! read back, and an index in memory is built from them.
 
 mod ahead;
 pub(crate) mod append;

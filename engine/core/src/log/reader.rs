@@ -1,5 +1,5 @@
-//! Reading records back from the log: through maps of its written part, and
-//! where there are none, through a cache of its chunks.
+//! Reads records of a log: through maps of its written part, or where there are none through a
+//! cache of its chunks.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, stat
 use crate::log::windows::{LastWindow, Windows};
 use crate::storage::{Map, StorageFile};
 
-/// Reads records of one log.
+/// A reader of one log.
 #[derive(Debug)]
 pub(crate) struct LogReader {
     file: Arc<dyn StorageFile>,
@@ -23,16 +23,16 @@ pub(crate) struct LogReader {
     chunks: Cache<u64, Arc<AlignedVec<ALIGN>>, ChunkWeight>,
 }
 
-/// How the log's bytes are come by.
+/// How the bytes of the log are read.
 #[derive(Debug)]
 pub(crate) enum Via<'w> {
-    /// Maps, where there are any: no copy, no system call.
+    /// Through maps where there are any: no copy, no system call.
     Maps(&'w mut LastWindow),
-    /// Reading alone: the pages do not count as this process's.
+    /// By reads alone: the pages don't count as memory of this process.
     Reads,
 }
 
-/// Bytes of the log, shared. Records in them are aligned.
+/// Shared bytes of a log in which records are aligned.
 #[derive(Clone, Debug)]
 pub(crate) enum LogBytes {
     Mapped(Arc<Map>),
@@ -50,7 +50,7 @@ impl Deref for LogBytes {
     }
 }
 
-/// A record's frame, and the bytes in which it begins at `start`.
+/// A record: its frame, and the bytes in which it begins at `start`.
 struct Found {
     bytes: LogBytes,
     start: usize,
@@ -64,7 +64,8 @@ impl LogReader {
         Self { file, name, windows: Windows::default(), chunks }
     }
 
-    /// One that never maps the file: another process may cut it.
+    /// Never maps the file: another process may cut it, and access to what was cut off
+    /// kills this one.
     pub(crate) fn without_maps(self) -> Self {
         Self { windows: Windows::without(), ..self }
     }
@@ -77,9 +78,8 @@ impl LogReader {
         &self.name
     }
 
-    /// The event or version that begins at `offset`, with or without its
-    /// payload. `end` is where the log ends for the reader: what lies beyond may
-    /// be in the middle of being written.
+    /// The event or version at `offset`, with or without its payload. `end` is where the
+    /// log ends for the caller's snapshot: what is beyond may be half written.
     pub(crate) fn event(
         &self,
         offset: u64,
@@ -99,19 +99,19 @@ impl LogReader {
         .map_err(|error| self.located(offset, &error))
     }
 
-    /// The quarantined input that begins at `offset`.
+    /// The quarantined input at `offset`.
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
         let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
         quarantined(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
     }
 
-    /// The value of the record of state that begins at `offset`.
+    /// The value of the state record at `offset`.
     pub(crate) fn state_value(&self, offset: u64, end: u64) -> Result<Vec<u8>> {
         let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
         state_value(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
     }
 
-    /// The record at `offset`: all of it, or what comes before its payload.
+    /// The record at `offset`, all of it or what comes before its payload.
     fn record(&self, offset: u64, end: u64, payload: bool, via: Via<'_>) -> Result<Found> {
         if let Via::Maps(last) = via
             && let Some((map, start)) = self.windows.at(&*self.file, offset, end, last)
@@ -134,12 +134,13 @@ impl LogReader {
     }
 
     fn frame(&self, bytes: &[u8], offset: u64, end: u64) -> Result<Frame> {
-        // Frames are aligned, so that none lies across two windows or chunks.
+        // Frames are aligned and windows and chunks are multiples of a frame: none crosses
+        // the edge of two.
         Frame::parse(bytes, end.saturating_sub(offset))
             .map_err(|error| self.located(offset, &error))
     }
 
-    /// The bytes of a record that lies across chunks and begins with `front`.
+    /// Joins a record that crosses chunks and begins with `front`.
     fn gather(
         &self,
         offset: u64,
@@ -167,7 +168,7 @@ impl LogReader {
         Ok(bytes)
     }
 
-    /// The chunk that `offset` lies in, up to the end of the log at least.
+    /// The chunk with `offset`, filled at least up to the end of the log.
     fn chunk(&self, offset: u64, end: u64) -> Result<Arc<AlignedVec<ALIGN>>> {
         let number = offset / CHUNK_BYTES as u64;
         let begin = number * CHUNK_BYTES as u64;
@@ -195,7 +196,7 @@ impl LogReader {
     }
 }
 
-/// Bytes of a record that have to be there.
+/// Bytes of a record that the caller needs.
 fn wanted(frame: &Frame, payload: bool) -> usize {
     if payload { frame.len() } else { frame.payload_start() }
 }
@@ -209,7 +210,7 @@ impl Weighter<u64, Arc<AlignedVec<ALIGN>>> for ChunkWeight {
     }
 }
 
-/// The log is read and cached in pieces of this size.
+/// Bytes of a chunk in which the log is read and cached.
 const CHUNK_BYTES: usize = 32 << 10;
 /// What the cache itself takes for a chunk, about.
 const CHUNK_OVERHEAD_BYTES: u64 = 96;

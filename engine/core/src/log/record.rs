@@ -1,4 +1,4 @@
-//! Records, and how they lie in a block's body.
+//! Records and their encoding in the body of a block.
 //!
 //! A record is a 16-byte frame, its fields encoded by rkyv, and its payload raw,
 //! each padded with zeros to a multiple of 16 bytes. `docs/format.md` draws it.
@@ -17,16 +17,16 @@ use crate::base::state::KindId;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::reader::LogBytes;
 
-/// Records begin at multiples of this.
+/// Records begin at multiples of this offset.
 pub(crate) const ALIGN: usize = 16;
-/// Size of the frame in front of each record.
+/// Bytes of the frame in front of each record.
 pub(crate) const FRAME_BYTES: usize = 16;
-/// The payload length that stands for "no payload", which is not an empty one.
+/// The payload length of a record without a payload, which differs from an empty one.
 pub(super) const NO_PAYLOAD: u64 = u64::MAX;
-/// More bytes than the fields of any record within the limits can take.
+/// The most bytes of the fields of a record: more than the limits allow.
 const MAX_META_BYTES: usize = 1 << 20;
 
-/// What a record is. The numbers are those on disk.
+/// The kinds of records, by their numbers on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RecordKind {
     Event = 1,
@@ -37,14 +37,14 @@ pub(crate) enum RecordKind {
     Relationship = 5,
     /// Says how far a source was read.
     Checkpoint = 6,
-    /// State that outlives the segments that it was said in.
+    /// State that was carried over when its segments expired.
     Carried = 7,
     Quarantined = 8,
-    /// What earlier segments say about the event or version that comes next.
+    /// The cross-segment reference of the event or version that follows.
     CrossRef = 9,
-    /// A link that closes a cycle through other segments.
+    /// Marks a cycle edge through other segments.
     CycleEdge = 10,
-    /// A link that loses against one in an earlier segment.
+    /// An asserted link that loses to one in an earlier segment.
     RefusedLink = 11,
     /// What was above an event that has expired.
     Lineage = 12,
@@ -71,8 +71,8 @@ pub(crate) struct LinkMeta {
     pub(crate) order: i64,
 }
 
-/// What earlier segments say about the record that comes next, so that a log can
-/// be read without them: its place in the lineage.
+/// The fields of a cross-segment reference on disk: where the record that follows is in the
+/// lineage, so that a log can be read without the segments before it.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct CrossRefMeta {
     /// The sequence number of the parent; 0 where it is not known.
@@ -89,7 +89,7 @@ pub(crate) struct CrossRefMeta {
     pub(crate) version_of: Option<VersionOfMeta>,
 }
 
-/// What a version takes over from its event.
+/// What a version takes over from its event, which is in an earlier segment.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct VersionOfMeta {
     pub(crate) seq: u64,
@@ -146,7 +146,7 @@ pub(crate) struct StateFields<'a> {
     pub(crate) carried_for: Option<u64>,
 }
 
-/// Where the parts of a record lie, relative to the record's first byte.
+/// The frame of a record: its kind and the lengths of its fields and payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: RecordKind,
@@ -155,8 +155,8 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Reads the 16 bytes in front of a record. `room` is how many bytes there
-    /// are from the record's first byte on.
+    /// Parses the frame that `bytes` begin with. The record is checked to fit into `room`
+    /// bytes, so that its lengths can be trusted from here on.
     pub(crate) fn parse(bytes: &[u8], room: u64) -> Result<Self> {
         let Some(bytes) = bytes.first_chunk::<FRAME_BYTES>() else {
             return Err(Error::damaged(format!(
@@ -205,7 +205,7 @@ impl Frame {
         Ok(frame)
     }
 
-    /// Bytes of the whole record.
+    /// The length of the record.
     pub(crate) fn len(&self) -> usize {
         self.payload_start() + padded(self.payload_len.unwrap_or(0))
     }
@@ -215,7 +215,7 @@ impl Frame {
     }
 }
 
-/// An event's record, sharing the bytes that it was found in.
+/// The record of an event, which shares the bytes that it was found in.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordView {
     bytes: LogBytes,
@@ -224,8 +224,8 @@ pub(crate) struct RecordView {
 }
 
 impl RecordView {
-    /// The event or version that begins at `start` of `bytes`. The payload may
-    /// be missing from `bytes` if `with_payload` is not asked for.
+    /// The event or version that begins at `start` of `bytes`. Without `with_payload` the
+    /// payload may be missing from `bytes`.
     pub(crate) fn event(
         bytes: LogBytes,
         start: usize,
@@ -246,8 +246,8 @@ impl RecordView {
         Ok(view)
     }
 
-    /// The fields. They were checked when the view was made and the bytes
-    /// behind it do not change.
+    /// The fields. They were checked when the view was made, and its bytes never change:
+    /// the log only grows.
     pub(crate) fn fields(&self) -> &ArchivedEventMeta {
         access(&self.bytes[range(&self.meta)]).expect("checked when the view was made")
     }
@@ -256,7 +256,7 @@ impl RecordView {
         self.payload.as_ref().map(|payload| &self.bytes[range(payload)])
     }
 
-    /// Bytes of memory that the view holds; none where it looks into a map.
+    /// Bytes of memory that it holds; none where they are mapped.
     pub(crate) fn own_bytes(&self) -> usize {
         match &self.bytes {
             LogBytes::Mapped(_) => 0,
@@ -269,17 +269,17 @@ impl RecordView {
     }
 }
 
-/// Records, and what they are found in, are far smaller than 4 GiB.
+/// Ranges are kept in 32 bits: records and what they are found in are far smaller than 4 GiB.
 fn range(range: &Range<u32>) -> Range<usize> {
     range.start as usize..range.end as usize
 }
 
-/// Rounds up to the alignment of records.
+/// A length rounded up to the alignment of records.
 pub(crate) fn padded(length: usize) -> usize {
     length.next_multiple_of(ALIGN)
 }
 
-/// Reads the fields of a record, checking every length and text in them.
+/// Reads the encoded fields of a record and checks every length and text in them.
 pub(crate) fn access<T>(bytes: &[u8]) -> Result<&T>
 where
     T: rkyv::Portable + for<'a> rkyv::bytecheck::CheckBytes<low::LowValidator<'a, Failure>>,
@@ -322,8 +322,8 @@ impl ArchivedLinkMeta {
     }
 }
 
-/// The quarantined input that begins with `bytes`, its fields aligned, its payload
-/// whole.
+/// The quarantined input in the record that begins with `bytes`, which have it whole and
+/// aligned.
 pub(crate) fn quarantined(bytes: &[u8], frame: Frame) -> Result<Quarantined> {
     if frame.kind != RecordKind::Quarantined {
         return Err(Error::damaged(format!(
@@ -344,8 +344,7 @@ pub(crate) fn quarantined(bytes: &[u8], frame: Frame) -> Result<Quarantined> {
     })
 }
 
-/// What a record of state with these encoded fields is about; none where the record is
-/// of another kind.
+/// The fields of a state record; none where the record is of another kind.
 pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<StateFields<'_>>> {
     let kind = match kind {
         RecordKind::Session => SESSION,
@@ -371,7 +370,7 @@ pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<State
     Ok(Some(StateFields { kind, key, carried_for: None }))
 }
 
-/// The value of the record of state that begins with `bytes`, its payload whole.
+/// The value of the state record that begins with `bytes`, which have it whole.
 pub(crate) fn state_value(bytes: &[u8], frame: Frame) -> Result<Vec<u8>> {
     use RecordKind::{Carried, Checkpoint, Lineage, Relationship, Session, State};
     match (frame.kind, frame.payload_len) {
@@ -385,7 +384,8 @@ pub(crate) fn state_value(bytes: &[u8], frame: Frame) -> Result<Vec<u8>> {
     }
 }
 
-/// What tells one piece of quarantined input from another: its place and bytes.
+/// The key of quarantined input, from its source, range and bytes: input with a key that is
+/// known is a repeat.
 pub(crate) fn quarantine_key(fields: &ArchivedQuarantineMeta, bytes: &[u8]) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(fields.source.len() as u64).to_le_bytes());

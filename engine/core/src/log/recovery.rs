@@ -1,9 +1,9 @@
-//! Opening a log: what is sound is applied, a torn end is cut, rot is passed over.
+//! Recovers a log: applies sound blocks, cuts a torn tail, skips rot.
 //!
-//! Damage after the highest offset that any sound block calls durable is a torn
-//! tail: the log is cut at the first bad block, even if sound ones follow, so
-//! that the state is a prefix of what was written. Damage below it can only be
-//! rot: everything there once was on disk.
+//! Damage beyond the highest offset that any sound block calls durable is a torn tail. The log
+//! is cut at the first bad block even if sound ones follow, so that what is recovered is a
+//! prefix of what was written. Damage below that offset can only be rot: every byte there was on
+//! disk once.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::log::scan::{Found, Scanner};
 use crate::manifest::LogStart;
 use crate::storage::{Storage, StorageFile};
 
-/// A log that was opened: where it goes on, and the index of what it holds.
+/// A recovered log: its writer and its index.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) log: LogWriter,
     pub(crate) index: Index,
-    /// Blocks applied: the number of the newest commit.
+    /// The number of blocks applied, which is the newest commit.
     pub(crate) commit: u32,
 }
 
-/// Reads the log `name` and makes it ready for appending. It is known to have been
-/// on disk up to `durable`. Memory is bounded by the index and the largest block.
+/// Recovers the log `name` for appending. It is known to have been on disk up to `durable`.
+/// Takes memory for the index and the largest block.
 pub(crate) fn recover(
     storage: &dyn Storage,
     file: &Arc<dyn StorageFile>,
@@ -48,7 +48,7 @@ pub(crate) fn recover(
     let mut first = None;
     let length = scanner.length();
     if length > ALONE_BYTES {
-        // Checking blocks takes about as long as indexing what they hold.
+        // Two threads, since checking blocks takes about as long as indexing their records.
         let dictionary = std::mem::take(recovery.replay.index.dictionary_mut());
         let behind = apply_ahead(scanner, dictionary, |header, body, parsed| {
             recovery.apply(header, body, parsed, name)?;
@@ -59,7 +59,7 @@ pub(crate) fn recover(
         (scanner, first) = (behind.scanner, behind.found);
         *recovery.replay.index.dictionary_mut() = behind.dictionary;
     }
-    // What the whole log calls durable: known once damage made it worth reading.
+    // The highest durable offset in the rest of the log, which is read once there is damage.
     let mut durable_of_rest = None;
     while let Some(found) = first.take().map_or_else(|| scanner.next(), |found| Ok(Some(found)))? {
         match found {
@@ -102,7 +102,7 @@ pub(crate) fn recover(
     Ok(Recovered { log, index, commit })
 }
 
-/// The store that a log's first sound block is of: how a lost manifest's is found.
+/// The store of a log's first sound block, for a store whose manifest is lost.
 pub(crate) fn store_of(
     file: &dyn StorageFile,
     name: &str,
@@ -117,10 +117,10 @@ pub(crate) fn store_of(
     Ok(None)
 }
 
-/// Applies blocks and says what was left out.
+/// Applies blocks and collects what was skipped.
 struct Recovery<'r> {
     replay: Replay,
-    /// Whether the index has room for the rest of the log.
+    /// Whether room was made in the index for the rest of the log.
     roomy: bool,
     report: &'r mut RecoveryReport,
 }
@@ -139,8 +139,8 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Makes room in the index, once, for as many more events as the rest of the log
-    /// should hold by what there were up to `end`.
+    /// Reserves room in the index, once, for the events of the rest of the log, estimated by
+    /// those up to `end`.
     fn make_room(&mut self, end: u64, length: u64) {
         if !self.roomy && end >= SAMPLE_BYTES {
             self.roomy = true;
@@ -154,9 +154,10 @@ impl Recovery<'_> {
         self.report.skipped.push(damage(name, &range, reason, name.to_owned()));
     }
 
-    /// Ends rot that reaches up to the torn end. The block that proves that it was
-    /// on disk is about to be cut off: an empty one takes its place, and goes on
-    /// behind the sequence numbers that were lost.
+    /// Ends rot that reaches up to the torn tail. The block that proves that the rot was on
+    /// disk is about to be cut off. An empty block takes its place and continues after the
+    /// lost sequence numbers: without it the next recovery would take the rot for torn and
+    /// hand those numbers out again.
     fn mark_rot(&mut self, log: &mut LogWriter, next_seq: Option<u64>) -> Result<()> {
         let (seq, lost) = self.replay.lose_up_to(next_seq)?;
         log.durable = log.end;
@@ -165,11 +166,11 @@ impl Recovery<'_> {
     }
 }
 
-/// What stands behind damage.
+/// What the blocks after damage say.
 pub(super) struct Rest {
-    /// The highest offset that any sound block there calls durable.
+    /// The highest durable offset in any of their headers.
     pub(super) durable: u64,
-    /// The sequence number with which the first of them begins.
+    /// The first sequence number of the first of them.
     next_seq: Option<u64>,
 }
 
@@ -200,8 +201,8 @@ fn damage(name: &str, range: &Range<u64>, reason: &str, kept_in: String) -> Dama
     }
 }
 
-/// Copies a stretch of a log to a file beside it, named for what it holds, so
-/// that keeping the same bytes again makes no second file. Returns the name.
+/// Copies a range of a log to a file whose name has a digest of the bytes, so that keeping the
+/// same bytes twice makes one file. Returns the name.
 fn keep(
     storage: &dyn Storage,
     file: &dyn StorageFile,
@@ -224,8 +225,8 @@ fn keep(
     Ok(kept)
 }
 
-/// Writes the end of a log again, the same bytes, and syncs it: a page that
-/// failed to sync once can look clean and yet never reach the disk.
+/// Rewrites the tail of a log with its own bytes and syncs it: a page whose write failed can
+/// look clean and never reach the disk.
 fn rewrite(file: &dyn StorageFile, name: &str, range: Range<u64>) -> Result<u64> {
     copy(file, name, range.clone(), |bytes, at| {
         file.write_at(bytes, at).map_err(|error| Error::io("write again", name, error))
@@ -234,7 +235,7 @@ fn rewrite(file: &dyn StorageFile, name: &str, range: Range<u64>) -> Result<u64>
     Ok(range.end - range.start)
 }
 
-/// Reads a stretch of a file, a piece at a time.
+/// Reads a range of a file, [`COPY_BYTES`] at a time.
 fn copy(
     file: &dyn StorageFile,
     name: &str,
@@ -257,9 +258,9 @@ fn copy(
     Ok(())
 }
 
-/// A log of no more bytes than this is read by one thread.
+/// A log of at most this many bytes is read by one thread.
 const ALONE_BYTES: u64 = 256 << 10;
-/// How much of a log has to be read to tell how much it holds.
+/// Bytes of a log from which the number of its events is estimated.
 const SAMPLE_BYTES: u64 = 1 << 20;
 /// Bytes copied at a time.
 const COPY_BYTES: usize = 256 << 10;

@@ -1,5 +1,5 @@
-//! Building an index from blocks in their order, whether they come from a log or
-//! from a sealed segment.
+//! Builds an index from the blocks of a log in order. The writer's own index is built by the same
+//! calls, so that an index doesn't depend on whether the store was reopened.
 
 use crate::base::error::{Error, Result};
 use crate::base::link::Link;
@@ -11,22 +11,22 @@ use crate::log::record::{
     state_fields,
 };
 
-/// An index in the making.
+/// An index being built.
 #[derive(Debug)]
 pub(crate) struct Replay {
     pub(crate) index: Index,
-    /// Blocks applied: the number of the newest commit.
+    /// The number of blocks applied, which is the newest commit.
     pub(crate) commit: u32,
     /// The sequence number of the first row.
     first_seq: u64,
-    /// What earlier segments know of the record that comes next.
+    /// The cross-segment reference of the next event or version.
     cross_ref: Option<CrossRef>,
-    /// Bytes passed over since the last sound block.
+    /// Bytes skipped since the last sound block.
     skipped_bytes: u64,
 }
 
 impl Replay {
-    /// An index whose first row has this sequence number.
+    /// Starts an index whose first row has this sequence number.
     pub(crate) fn new(first_seq: u64) -> Self {
         Self { index: Index::default(), commit: 0, first_seq, cross_ref: None, skipped_bytes: 0 }
     }
@@ -37,7 +37,7 @@ impl Replay {
         self.apply_parsed(header, body, parsed, name)
     }
 
-    /// Applies the next block, whose records were taken apart before.
+    /// Applies the next block, whose records were parsed before.
     pub(crate) fn apply_parsed(
         &mut self,
         header: &Header,
@@ -83,14 +83,13 @@ impl Replay {
         Ok(())
     }
 
-    /// Passes over bytes that are no sound block.
+    /// Skips bytes that are no sound block.
     pub(crate) fn skip(&mut self, bytes: u64) {
         self.skipped_bytes += bytes;
     }
 
-    /// Books rows as lost that stood in the bytes passed over, up to where
-    /// `next_seq` goes on, and ends a commit. Returns the sequence number of the
-    /// first and how many they are.
+    /// Adds lost rows for the bytes skipped, up to `next_seq`, and ends a commit. Returns
+    /// the sequence number of the first and their number.
     pub(crate) fn lose_up_to(&mut self, next_seq: Option<u64>) -> Result<(u64, u64)> {
         let seq = self.next_seq();
         let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
@@ -100,7 +99,7 @@ impl Replay {
         Ok((seq, lost))
     }
 
-    /// Leaves room for what was lost to damage before a block.
+    /// Adds lost rows up to the first sequence number of a block.
     fn leave_room(&mut self, first_seq: u64) -> Result<()> {
         let next_seq = self.next_seq();
         let lost_max = std::mem::take(&mut self.skipped_bytes) / MIN_EVENT_BYTES;
@@ -173,23 +172,23 @@ impl Replay {
     }
 }
 
-/// The records of a block, checked, and what is needed of the events among them.
+/// The parsed records of a block.
 pub(crate) struct Parsed {
     records: Vec<ParsedRecord>,
-    /// The lists that the events go to, one event after the other.
+    /// The lists of each event, joined.
     lists: Vec<u32>,
 }
 
 struct ParsedRecord {
-    /// Where in the body it begins.
+    /// The offset of the record in the body.
     at: usize,
     frame: Frame,
-    /// What an event or a version says.
+    /// The fields of an event or a version, its texts interned.
     seen: Option<Seen>,
 }
 
-/// Goes through the records of a block: all that can be done before the blocks in
-/// front of it are applied.
+/// Parses the records of a block and interns their texts: all that does not depend on the blocks
+/// before it having been applied.
 pub(crate) fn parse(body: &[u8], dictionary: &mut Dictionary) -> Result<Parsed> {
     let mut parsed = Parsed { records: Vec::new(), lists: Vec::new() };
     for record in Records::new(body) {
@@ -205,8 +204,8 @@ pub(crate) fn parse(body: &[u8], dictionary: &mut Dictionary) -> Result<Parsed> 
 }
 
 impl ParsedRecord {
-    /// The encoded fields and the payload. Bodies are read to where records are
-    /// aligned as rkyv wants them.
+    /// The encoded fields and the payload. Scanners read bodies into aligned memory, which
+    /// rkyv requires.
     fn parts<'b>(&self, body: &'b [u8]) -> (&'b [u8], Option<&'b [u8]>) {
         let bytes = &body[self.at..self.at + self.frame.len()];
         let start = self.frame.payload_start();
@@ -215,7 +214,8 @@ impl ParsedRecord {
     }
 }
 
-/// Fewer bytes than any event takes in a log.
+/// The least bytes of an event in a log.
 const MIN_EVENT_BYTES: u64 = 2 * FRAME_BYTES as u64;
-/// Events looked up before the first of them is added.
+/// Events that are looked up before the first of them is added, so that their cache misses
+/// overlap.
 const LOOK_UPS: usize = 32;

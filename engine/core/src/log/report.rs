@@ -1,7 +1,7 @@
 //! What opening a store found and did.
 
-/// What opening a store found and did. Nothing in it is a loss that was passed
-/// over in silence: what was cut or skipped is kept where the report says.
+/// What opening a store found and did. Bytes that were cut or skipped are kept in the files
+/// that it names.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -27,12 +27,12 @@ pub struct RecoveryReport {
     pub blocks: u64,
     /// Records that were read.
     pub records: u64,
-    /// The torn end of a log that was cut off.
+    /// Torn tails of logs that were cut off.
     pub cut: Vec<Damage>,
-    /// Damage within a log's durable part, passed over.
+    /// Damage within the durable part of a log, which was skipped.
     pub skipped: Vec<Damage>,
-    /// Bytes at the end of a log that were written and synced again, since they
-    /// may not have reached the disk.
+    /// Bytes at the end of a log that were rewritten and synced, since they may not have
+    /// reached the disk.
     pub rewritten_bytes: u64,
     /// Anything else that was mended, a sentence each.
     pub notes: Vec<String>,
@@ -51,7 +51,7 @@ impl RecoveryReport {
     }
 }
 
-/// A stretch of a file that could not be read as it was written.
+/// A damaged range of a file.
 ///
 /// ```
 /// use forebear::{Damage, Store};
@@ -68,7 +68,7 @@ impl RecoveryReport {
 pub struct Damage {
     /// The file, within the store's folder.
     pub file: String,
-    /// Where the stretch begins, in bytes.
+    /// Where the range begins, in bytes.
     pub offset: u64,
     /// How long it is, in bytes.
     pub length: u64,

@@ -1,4 +1,4 @@
-//! Reading a log from its beginning: sound blocks, and damage between them.
+//! Scans a log front to back for sound blocks and the damage between them.
 
 use std::ops::Range;
 
@@ -12,47 +12,46 @@ use crate::log::block::{HEADER_BYTES, Header, MAGIC, MAX_BODY_BYTES, digest, dig
 use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 
-/// Reads the blocks of a log in order, some bytes ahead. Memory is bounded by the
-/// largest block.
+/// Reads the blocks of a log in order, some bytes ahead. Takes memory for the largest block.
 pub(crate) struct Scanner<'f> {
     file: &'f dyn StorageFile,
     name: &'f str,
     segment: u64,
-    /// The store the blocks must be of; taken from the first sound one if unknown.
+    /// The store that the blocks must be of; that of the first sound one if unknown.
     store: Option<StoreId>,
     length: u64,
     at: u64,
-    /// What the next block must go on from; none after damage.
+    /// The digest and the sequence number that the next block must follow; none after
+    /// damage.
     follows: Option<(Digest, u64)>,
     window: Window,
-    /// Where in the window the body of the block looked at last is.
+    /// The range in the window of the body of the last block.
     body: Range<usize>,
-    /// Whether large bodies are digested piece by piece and not kept.
+    /// Whether large bodies are digested in parts and not kept.
     passing: bool,
-    /// Bytes digested for the block looked at last.
+    /// Bytes digested for the last block.
     digested: u64,
-    /// Bytes that may still be digested while looking for a block after damage,
-    /// so that bytes made to look like many blocks can't hold up the opening.
+    /// Bytes that may still be digested in the search for a block after damage: bytes that
+    /// were made to look like many blocks can't make opening quadratic.
     search_budget: u64,
 }
 
-/// Bytes of a log that were read. A block that it begins with is aligned as its
-/// records have to be.
+/// A read-ahead window over a log. The records of a block at its beginning are aligned.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    /// Where in the log it begins.
+    /// Its offset in the log.
     at: u64,
-    /// Only the first `filled` bytes are the log's.
+    /// Only the first `filled` bytes are those of the log.
     bytes: AlignedVec<ALIGN>,
     filled: usize,
 }
 
-/// What a scanner found next.
+/// What a scanner finds.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A sound block; its body is in [`Scanner::body`].
     Block(Header),
-    /// A stretch that is no sound block.
+    /// A range without a sound block, and why.
     Damage(Range<u64>, String),
 }
 
@@ -66,7 +65,7 @@ impl<'f> Scanner<'f> {
     ) -> Result<Self> {
         let length = file.len().map_err(|error| Error::io("read the length of", name, error))?;
         if length > MAX_LOG_BYTES {
-            // A sparse file can have any length, and searching it would take for ever.
+            // A sparse file can have any length, and a search of it would not end.
             return Err(Error::damaged(format!(
                 "{name}: expected a log of at most {MAX_LOG_BYTES} bytes, found {length}; nothing \
                  of it was read or changed: restore it from a copy, or cut it off behind its last \
@@ -89,26 +88,26 @@ impl<'f> Scanner<'f> {
         })
     }
 
-    /// Begins at this offset, where a block ends. What it follows was given at
+    /// Starts at this offset, where a block ends. What the next one follows was given to
     /// [`new`](Self::new).
     pub(crate) fn starting_at(mut self, at: u64) -> Self {
         self.at = at;
         self
     }
 
-    /// Ends before the log does, at this offset.
+    /// Stops at this offset, before the end of the log.
     pub(crate) fn up_to(mut self, end: u64) -> Self {
         self.length = self.length.min(end);
         self
     }
 
-    /// Digests large bodies without keeping them: memory doesn't grow with the blocks.
+    /// Digests large bodies without keeping them, so that memory doesn't grow with blocks.
     pub(crate) fn passing(mut self) -> Self {
         self.passing = true;
         self
     }
 
-    /// A scanner that goes on where this one is.
+    /// Another scanner that starts where this one is.
     pub(crate) fn lookahead(&self) -> Self {
         Self {
             file: self.file,
@@ -126,30 +125,30 @@ impl<'f> Scanner<'f> {
         }
     }
 
-    /// The records of the block found last.
+    /// The body of the last block.
     pub(crate) fn body(&self) -> &[u8] {
         &self.window.bytes[self.body.clone()]
     }
 
-    /// Where in the window they are.
+    /// The range of that body in the window.
     pub(crate) fn body_range(&self) -> Range<usize> {
         self.body.clone()
     }
 
-    /// How many bytes the body of the next block has, by what its header says, where
-    /// that was read already. Nothing was checked.
+    /// The body length in the header of the next block, where that was read already.
+    /// Unchecked: a hint.
     pub(crate) fn next_len(&self) -> Option<u64> {
         Some(Header::parse(self.window.header(self.at)?)?.body_len)
     }
 
-    /// Takes the window, so that what was found in it can be used while the scanner
-    /// goes on in another.
+    /// Swaps the window, so that blocks in it can be used while the scanner continues in
+    /// another.
     pub(crate) fn swap_window(&mut self, other: Window) -> Window {
         self.body = 0..0;
         std::mem::replace(&mut self.window, Window { filled: 0, ..other })
     }
 
-    /// The store that the blocks are of, once a sound one was found.
+    /// The store of the blocks, once a sound one was found.
     pub(crate) fn store(&self) -> Option<StoreId> {
         self.store
     }
@@ -158,8 +157,8 @@ impl<'f> Scanner<'f> {
         self.length
     }
 
-    /// The next block or stretch of damage; none at the end of the log. Fails
-    /// where the log can't be read or is of a newer format.
+    /// The next block or damaged range; none at the end of the log. Fails where the log
+    /// can't be read or is of a newer format.
     pub(crate) fn next(&mut self) -> Result<Option<Found>> {
         if self.at >= self.length {
             return Ok(None);
@@ -178,7 +177,7 @@ impl<'f> Scanner<'f> {
         }
     }
 
-    /// The block at `at`, or why there is none.
+    /// The block at `at`, or why there is no sound one.
     fn block_at(&mut self, at: u64) -> Result<std::result::Result<Header, String>> {
         self.body = 0..0;
         if self.window.header(at).is_none() {
@@ -218,14 +217,13 @@ impl<'f> Scanner<'f> {
         Ok(Ok(header))
     }
 
-    /// The digest that a block must bear, its body being read for it; none where
-    /// the file ends before.
+    /// Reads and digests the block with this header; none where the file ends within it.
     fn digest_of(&mut self, front: &[u8; HEADER_BYTES], header: &Header) -> Result<Option<Digest>> {
         self.digested = header.body_len;
         if self.passing && header.body_len > PASSED_BODY_BYTES {
             return self.digest_passing(front, header);
         }
-        // No more than the file holds, as `misfit` has checked.
+        // `misfit` checked that the body is within the file: the allocation is bounded.
         let begin = (header.offset - self.window.at) as usize + HEADER_BYTES;
         let end = begin + header.body_len as usize;
         self.extend(end)?;
@@ -239,26 +237,26 @@ impl<'f> Scanner<'f> {
         header: &Header,
     ) -> Result<Option<Digest>> {
         let mut hasher = digest_begun(front);
-        let mut piece = vec![0; PASSING_BYTES];
+        let mut part = vec![0; PASSING_BYTES];
         let mut at = header.offset + HEADER_BYTES as u64;
         while at < header.end() {
             let wanted = (header.end() - at).min(PASSING_BYTES as u64) as usize;
             let read = self
                 .file
-                .read_at(&mut piece[..wanted], at)
+                .read_at(&mut part[..wanted], at)
                 .map_err(|error| Error::io("read", self.name, error))?;
             if read < wanted {
                 return Ok(None);
             }
-            hasher.update(&piece[..wanted]);
+            hasher.update(&part[..wanted]);
             at += wanted as u64;
         }
         Ok(Some(*hasher.finalize().as_bytes()))
     }
 
-    /// Why a header can't be that of the block at `at`.
+    /// Why this header can't be that of the block at `at`; checked before the body is read.
     fn misfit(&self, header: &Header, at: u64) -> Option<String> {
-        // A log that another process appends to can be longer by now.
+        // Another process may have appended to the log meanwhile.
         let room = self.length.saturating_sub(at + HEADER_BYTES as u64);
         if self.store.is_some_and(|store| store != header.store) {
             return Some("the block belongs to another store".into());
@@ -280,7 +278,7 @@ impl<'f> Scanner<'f> {
         })
     }
 
-    /// Where after `begin` the next sound block is, or the log's end.
+    /// The offset of the next sound block after `begin`, or the end of the log.
     fn search(&mut self, begin: u64) -> Result<u64> {
         let finder = memmem::Finder::new(&MAGIC);
         let mut window = vec![0; SEARCH_WINDOW_BYTES];
@@ -292,12 +290,12 @@ impl<'f> Scanner<'f> {
                 if !candidate.is_multiple_of(ALIGN as u64) {
                     continue;
                 }
-                // Left at none by what merely begins like a block, which is cheap
-                // to tell and must not use the budget up.
+                // Bytes that merely begin like a block are rejected by their header,
+                // digest nothing and so use no budget.
                 self.digested = 0;
                 let sound = self.block_at(candidate)?.is_ok();
                 self.search_budget = self.search_budget.saturating_sub(self.digested);
-                // The block is read again by the caller, and must stand alone there too.
+                // The caller reads the block again, and there too it follows nothing.
                 self.follows = None;
                 if sound {
                     return Ok(candidate);
@@ -309,13 +307,13 @@ impl<'f> Scanner<'f> {
             if read < window.len() {
                 break;
             }
-            // The magic may lie across the edge of two windows.
+            // The magic number may cross the edge of two windows.
             at += (read - MAGIC.len() + 1) as u64;
         }
         Ok(self.length)
     }
 
-    /// Begins the window anew at `at`.
+    /// Refills the window from `at` on.
     fn fill(&mut self, at: u64) -> Result<()> {
         if self.window.bytes.len() > KEPT_WINDOW_BYTES {
             self.window = Window::default();
@@ -324,7 +322,7 @@ impl<'f> Scanner<'f> {
         self.extend(READ_AHEAD_BYTES)
     }
 
-    /// Reads on until the window is so long, or the log ends.
+    /// Extends the window to this length or the end of the log.
     fn extend(&mut self, length: usize) -> Result<()> {
         let mut window = std::mem::take(&mut self.window);
         let from = window.filled;
@@ -354,25 +352,25 @@ impl Window {
         self.bytes.capacity()
     }
 
-    /// The bytes of a header at `at` of the log, where all of them are here.
+    /// The header at `at` of the log, where the window has all of it.
     fn header(&self, at: u64) -> Option<&[u8; HEADER_BYTES]> {
         let start = usize::try_from(at.checked_sub(self.at)?).ok()?;
         self.bytes().get(start..)?.first_chunk()
     }
 }
 
-/// Longer than any log: one that is full may still get a batch, and what is carried over.
+/// Longer than any log: a full one may still get a batch and carried-over state.
 const MAX_LOG_BYTES: u64 = 2 * limits::MAX_SEGMENT_BYTES;
 const _: () = assert!(limits::MAX_SEGMENT_BYTES > 2 * MAX_BODY_BYTES);
 /// Bytes read at a time, unless a block needs more.
 const READ_AHEAD_BYTES: usize = 256 << 10;
-/// Memory that is kept for the next window.
+/// The most bytes of memory that are kept for the next window.
 const KEPT_WINDOW_BYTES: usize = 4 << 20;
-/// How often the log's length may be digested in looking for blocks after damage.
+/// The budget of a search for blocks after damage, in lengths of the log.
 const SEARCH_FACTOR: u64 = 4;
-/// Bodies up to this size are kept also where large ones aren't: most blocks.
+/// Bodies of up to this size are kept even where large ones aren't.
 const PASSED_BODY_BYTES: u64 = 2 << 20;
 /// Bytes of a body digested at a time where it isn't kept.
 const PASSING_BYTES: usize = 256 << 10;
-/// Bytes read at a time while looking for a block.
+/// Bytes read at a time in a search.
 const SEARCH_WINDOW_BYTES: usize = 64 << 10;

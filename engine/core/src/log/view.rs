@@ -1,4 +1,4 @@
-//! A log that is not sealed: its index in memory, and its records.
+//! An unsealed log: its index in memory and the reader of its records.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::base::sync::{Mutex, RwLock, RwLockReadGuard};
 use crate::log::index::Index;
 use crate::log::reader::LogReader;
 
-/// A log and what was learnt from it. The writer adds to the last one and readers
-/// look; it holds the index's lock for a record at a time, they for a bounded
-/// number of steps.
+/// A log with its index. The writer adds to the newest while readers query it. The writer holds
+/// the lock of the index for a record at a time, readers for a bounded number of steps, so that
+/// neither waits long for the other.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// The number of the segment that it is or is going to be.
+    /// The number of the segment that it will become.
     pub(crate) segment: u64,
     /// The sequence number of its first row.
     pub(crate) first_seq: u64,
@@ -25,18 +25,18 @@ pub(crate) struct Log {
     pub(crate) reduced: Mutex<BTreeMap<KindId, (Visible, Arc<Reduced>)>>,
 }
 
-/// How far a snapshot sees into a log.
+/// How much of a log a snapshot sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Visible {
-    /// The newest commit: blocks count from 1.
+    /// The newest commit. Blocks are numbered from 1.
     pub(crate) commit: u32,
     /// Events and versions.
     pub(crate) rows: u32,
-    /// Where the log ends.
+    /// The end of the log.
     pub(crate) log_end: u64,
 }
 
-/// A log as of one moment.
+/// A log as of a commit.
 #[derive(Clone, Debug)]
 pub(crate) struct LogView {
     pub(crate) log: Arc<Log>,
@@ -56,7 +56,7 @@ impl LogView {
         self.log.index.read()
     }
 
-    /// The commit as of which the index is asked.
+    /// The commit as of which to query the index.
     pub(crate) fn at(&self) -> u32 {
         self.visible.commit
     }

@@ -1,4 +1,4 @@
-//! The written part of a log, mapped into memory a window at a time.
+//! Maps the written part of a log, a window at a time.
 
 use std::sync::Arc;
 
@@ -6,31 +6,30 @@ use crate::base::sync::RwLock;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::storage::{Map, StorageFile};
 
-/// The windows of one log. A window that is not full yet is mapped again once it
-/// has grown enough; what lies beyond its map is read instead.
+/// The windows of one log. A window that was not full is mapped again once the log has grown
+/// enough; bytes beyond its map are read instead.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    /// Tells them from those of any other log in this process.
+    /// Unique within the process, so that a [`LastWindow`] can't be taken for another log's.
     number: u64,
     state: RwLock<State>,
 }
 
-/// The window that a reader used last: looked at first, so that most reads of a walk
-/// take no lock.
+/// The window that a walk read last. It is checked first, so that most reads take no lock.
 #[derive(Debug, Default)]
 pub(crate) struct LastWindow(Option<Last>);
 
 #[derive(Debug)]
 struct Last {
-    /// The windows that it is one of.
+    /// The number of the [`Windows`] that it is of.
     of: u64,
-    /// Where in the log it begins.
+    /// Its offset in the log.
     begin: u64,
     map: Arc<Map>,
 }
 
 impl LastWindow {
-    /// Has the processor fetch the record at `offset`, which is read next.
+    /// Prefetches the record at `offset`.
     pub(crate) fn prefetch(&self, offset: u64) {
         if let Some(Last { begin, map, .. }) = &self.0
             && let Some(at) = offset.checked_sub(*begin)
@@ -42,23 +41,23 @@ impl LastWindow {
 
 #[derive(Debug, Default)]
 struct State {
-    /// By number: window n begins at n times [`WINDOW_BYTES`].
+    /// By number: window n begins at n × [`WINDOW_BYTES`].
     maps: Vec<Option<Arc<Map>>>,
-    /// The windows mapped now, the one mapped longest ago first.
+    /// The mapped windows, the oldest map first.
     order: Vec<usize>,
-    /// The storage has no maps, or they failed: everything is read.
+    /// Whether the storage has no maps, or one failed: everything is read then.
     without: bool,
 }
 
 impl Windows {
-    /// None at all: everything is read.
+    /// No windows: everything is read.
     pub(crate) fn without() -> Self {
         Self { state: RwLock::new(State { without: true, ..State::default() }), ..Self::default() }
     }
 
-    /// The map of the window that `offset` lies in, and where in it. None where
-    /// the window ends before `offset`, as it is mapped. `end` is how far the
-    /// log is written.
+    /// The map of the window with `offset`, and the place in it. None where `offset` is
+    /// beyond what is mapped. `end` is the end of the written part: a map never goes
+    /// further, since access beyond the end of a file kills the process.
     pub(crate) fn at(
         &self,
         file: &dyn StorageFile,
@@ -96,14 +95,14 @@ impl Windows {
 
     fn map(&self, file: &dyn StorageFile, number: usize, length: usize) -> Option<Arc<Map>> {
         let mut state = self.state.write();
-        // Another reader may have been faster.
+        // Another reader may have mapped it meanwhile.
         if let Some(Some(map)) = state.maps.get(number)
             && map.len() >= length
         {
             return Some(Arc::clone(map));
         }
         let Ok(Some(map)) = file.map(number as u64 * WINDOW_BYTES, length) else {
-            // Reading tells what is wrong, if anything is.
+            // The read that follows reports what is wrong, if anything is.
             state.without = true;
             return None;
         };
@@ -130,9 +129,9 @@ impl Default for Windows {
     }
 }
 
-/// Size of a window.
+/// Bytes of a window.
 const WINDOW_BYTES: u64 = 64 << 20;
-/// A window is mapped again once so much was written behind its map.
+/// A window is mapped again once this much was written beyond its map.
 const GROWTH_BYTES: usize = 256 << 10;
-/// Windows mapped at a time: what bounds the address space that maps take.
+/// The most windows mapped at a time, which bounds the address space.
 const WINDOWS_MAX: usize = 64;
