@@ -344,7 +344,7 @@ impl Inner {
                     return Err(error);
                 }
             };
-            self.segments.look_again();
+            self.segments.reopen_filters();
             if let Some(Seen { manifest: before, .. }) = &state.seen {
                 if before.store != manifest.store {
                     return Err(Error::foreign(

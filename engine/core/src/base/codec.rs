@@ -17,7 +17,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 
-/// Appends a number of 7 bits a byte, the lowest first.
+/// Appends a LEB128 number: 7 bits a byte, the lowest first.
 pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -26,32 +26,32 @@ pub fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-/// Appends a number of either sign, small for those near 0.
+/// Appends a signed number, zigzag-encoded: short for numbers near 0.
 pub fn put_signed(out: &mut Vec<u8>, number: i64) {
     put_number(out, zigzag(number));
 }
 
-/// Appends a text that may be missing: 0, or one more than its length and the text.
+/// Appends an optional text: 0, or its length plus one and the text.
 pub fn put_text(out: &mut Vec<u8>, text: Option<&str>) {
     let Some(text) = text else { return out.push(0) };
     put_number(out, text.len() as u64 + 1);
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends an id in full.
+/// Appends an id: 0 and a UUID, or a length and a text.
 pub(crate) fn put_id(out: &mut Vec<u8>, id: &EventId) {
     if let Some(uuid) = id.as_uuid() {
         out.push(0);
         out.extend_from_slice(uuid.as_bytes());
         return;
     }
-    // A text has at least one byte: 0 stands for a UUID.
+    // A text has at least one byte, so that 0 can stand for a UUID.
     let text = id.as_text().unwrap_or_default();
     put_number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Bytes that are read from their beginning on.
+/// Decodes bytes front to back. Each method fails where the bytes end or don't fit.
 #[derive(Debug)]
 pub struct Input<'a>(pub(crate) &'a [u8]);
 
@@ -106,7 +106,7 @@ impl<'a> Input<'a> {
         self.number().map(from_zigzag)
     }
 
-    /// What [`put_text`] wrote.
+    /// An optional text, as [`put_text`] encodes it.
     pub fn text(&mut self) -> Result<Option<&'a str>> {
         let Some(length) = self.number()?.checked_sub(1) else { return Ok(None) };
         let text = std::str::from_utf8(self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?);
@@ -133,7 +133,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Small for numbers near 0 of either sign.
+/// Maps signed numbers to unsigned ones, those near 0 to small ones.
 pub(crate) fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)).cast_unsigned()
 }

@@ -99,7 +99,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The strength of a claim unless set: stronger than what adapters guess.
+    /// The strength of a claim unless set: stronger than a guess should be.
     pub const DEFAULT_STRENGTH: u8 = 128;
 
     /// Claims that `parent` caused `child`.

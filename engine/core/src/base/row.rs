@@ -1,12 +1,12 @@
-//! What logs and segments say of a row, each in their own way.
+//! What logs and sealed segments have of a row, in terms that both share.
 
 use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind};
 
-/// Stands for "no row", "no text" and "never".
+/// Stands for no row, no text and never.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// What is true of a row.
+/// The flags of a row. The bits are those of the spine on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Flags(u16);
 
@@ -21,18 +21,19 @@ impl Flags {
     pub(crate) const ERROR: u16 = 1 << 3;
     /// The event names its parent itself.
     pub(crate) const NAMED: u16 = 1 << 4;
-    /// The link to the parent closes a cycle and is not followed.
+    /// The parent link is a cycle edge, which is not followed.
     pub(crate) const CYCLE: u16 = 1 << 5;
-    /// The event was lost to damage: nothing but its place is known.
+    /// The event was lost to damage: nothing but its row is known.
     pub(crate) const LOST: u16 = 1 << 6;
-    /// Links claimed for the event came and went: see its history.
+    /// The event had other asserted links before: earlier commits have to ask for them.
     pub(crate) const HISTORY: u16 = 1 << 7;
-    /// The parent is in an earlier segment; for a version, the event is.
+    /// The row has a cross-segment reference: its parent, or the event of a version, is in an
+    /// earlier segment.
     pub(crate) const CROSS_REF: u16 = 1 << 8;
-    /// On disk alone: the parent stands in the spine by its row and slot, not by its
-    /// sequence number.
+    /// On disk alone: the spine has the parent's row and slot in place of its sequence
+    /// number.
     pub(crate) const INSIDE: u16 = 1 << 9;
-    /// The two bits of the link's kind.
+    /// The upper two bits are the kind of the link.
     const LINK_SHIFT: u16 = 14;
 
     /// Of a row that was lost to damage.
@@ -79,15 +80,14 @@ impl Flags {
     }
 }
 
-/// A place between two rows of a list: after all with a lesser time, or with
-/// the same time and a lesser row.
+/// A place in a list that is ordered by time, then by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) time_ns: i64,
     pub(crate) row: u32,
 }
 
-/// What the index holds of an event, texts and lineage aside.
+/// The columns of an event, without its texts and its lineage.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
     pub(crate) seq: u64,
@@ -95,7 +95,7 @@ pub(crate) struct Columns {
     pub(crate) derived_id: bool,
     pub(crate) id: EventId,
     pub(crate) time_ns: i64,
-    /// Where the record begins: in the log, or in the segment's heap.
+    /// The offset of the record in its log, or its address in the segment's heap.
     pub(crate) place: u64,
 }
 
@@ -125,27 +125,27 @@ pub(crate) struct Facts {
 pub(crate) enum StoredParent {
     /// It names none.
     None,
-    /// A row of this part or an earlier one.
+    /// A row of this source or an earlier one, by sequence number.
     Row(u64),
-    /// An event that was not stored when this part was written.
+    /// An event that was not stored before the end of this source.
     Awaited,
-    /// A row of this part that goes back to the event itself.
+    /// A row of this source that goes back to the event itself: a cycle edge.
     Cycle(u64),
 }
 
-/// The anchor of a row's piece, and how far below it the row lies.
+/// The anchor of a row's fragment, and the row's depth below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Below {
     pub(crate) anchor: u64,
     pub(crate) depth: u32,
 }
 
-/// A link that was claimed for an event and stands in its part.
+/// An asserted link that stands in a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) link: Link,
-    /// The sequence number that came next when the claim was made.
+    /// The next sequence number when it was asserted.
     pub(crate) before_seq: u64,
-    /// How many claims its segment had then.
+    /// Its number among the asserted links of its source.
     pub(crate) number: u32,
 }

@@ -184,7 +184,9 @@ fn climb_within<S: RowSource>(
             }
             continue;
         }
-        if let Some((ancestor, length)) = jump(view, source, row)?.filter(|&(_, by)| by <= left) {
+        if let Some((ancestor, length)) =
+            skip_pointer(view, source, row)?.filter(|&(_, by)| by <= left)
+        {
             (at, left) = (ancestor, left - length);
             continue;
         }
@@ -197,8 +199,9 @@ fn climb_within<S: RowSource>(
 }
 
 /// An ancestor further up that the spine names, and how many links up it is.
-fn jump<S: RowSource>(view: &View, source: &S, row: u32) -> Result<Option<(u64, u64)>> {
-    let Some((ancestor, depth)) = source.jump(row)?.filter(|&(ancestor, _)| view.holds(ancestor))
+fn skip_pointer<S: RowSource>(view: &View, source: &S, row: u32) -> Result<Option<(u64, u64)>> {
+    let Some((ancestor, depth)) =
+        source.skip_pointer(row)?.filter(|&(ancestor, _)| view.holds(ancestor))
     else {
         return Ok(None);
     };
@@ -223,7 +226,7 @@ enum Met {
 }
 
 /// Where the walks from two rows first come into one piece, by way of the pieces
-/// above, which are crossed as rows are by the spine's jumps. Gives back their rows
+/// above, which are crossed as rows are by the spine's skip pointers. Gives back their rows
 /// there. `joins` are those that each has above it up to the root that both have.
 fn meet_in_piece(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
     let [mut a, mut b] = rows;
@@ -293,7 +296,7 @@ fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
     while a != b {
         let (source_a, row_a) = near_a.locate(view, a)?;
         let (source_b, row_b) = near_b.locate(view, b)?;
-        // Jumps of one length to two places pass by nothing that both go back to.
+        // Skip pointers of one length to two places pass by nothing that both go back to.
         if let (Some(over_a), Some(over_b)) =
             (jump_from(view, source_a, row_a)?, jump_from(view, source_b, row_b)?)
             && over_a.1 == over_b.1
@@ -314,8 +317,8 @@ fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
 
 fn jump_from(view: &View, source: &Source, row: u32) -> Result<Option<(u64, u64)>> {
     match source {
-        Source::Sealed(segment) => jump(view, segment, row),
-        Source::Log(log) => jump(view, log, row),
+        Source::Sealed(segment) => skip_pointer(view, segment, row),
+        Source::Log(log) => skip_pointer(view, log, row),
     }
 }
 

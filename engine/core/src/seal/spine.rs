@@ -29,11 +29,11 @@ impl Spine {
     /// Builds the spine of a frozen log. O(rows log rows), for the union-find.
     pub(crate) fn new(index: &Index, first_seq: u64, earlier: &dyn Earlier) -> Result<Self> {
         let mut spine = Self::laid_out(index, first_seq);
-        Jumps { first_seq, entries: &mut spine.entries, earlier }.fill()?;
+        SkipPointers { first_seq, entries: &mut spine.entries, earlier }.fill()?;
         Ok(spine)
     }
 
-    /// The spine without jump pointers: the one field that takes earlier segments to know.
+    /// The spine without skip pointers: the one field that takes earlier segments to know.
     pub(crate) fn laid_out(index: &Index, first_seq: u64) -> Self {
         let (texts, numbers) = used_texts(index);
         let rows = 0..index.rows().len() as u32;
@@ -82,7 +82,7 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
             Anchor::Row(anchor) => seq(anchor),
             Anchor::Earlier(anchor, _) => anchor,
         },
-        jump: 0,
+        skip: 0,
         time_ns: own.time_ns,
         depth,
         kind: number(own.kind),
@@ -118,17 +118,17 @@ fn used_texts(index: &Index) -> (Vec<u32>, Vec<u32>) {
     (texts, numbers)
 }
 
-/// Skew-binary jump pointers (Myers, "An applicative random-access stack", 1983): with one for
-/// each entry, any ancestor is reached in O(log depth) steps over parents and jumps.
-struct Jumps<'a> {
+/// Skew-binary skip pointers (Myers, "An applicative random-access stack", 1983): with one for
+/// each entry, any ancestor is reached in O(log depth) steps over parents and skip pointers.
+struct SkipPointers<'a> {
     first_seq: u64,
     entries: &'a mut [Entry],
     earlier: &'a dyn Earlier,
 }
 
-impl Jumps<'_> {
+impl SkipPointers<'_> {
     fn fill(&mut self) -> Result<()> {
-        // The path up to a row whose jump is known: a parent may be a later row.
+        // The path up to a row whose skip pointer is known: a parent may be a later row.
         let mut path = Vec::new();
         for row in 0..self.entries.len() {
             path.push(row);
@@ -136,7 +136,7 @@ impl Jumps<'_> {
                 match self.parent_row(top)? {
                     Some(parent) if self.is_open(parent) => path.push(parent),
                     _ => {
-                        self.entries[top].jump = self.jump(top)?;
+                        self.entries[top].skip = self.skip_pointer(top)?;
                         path.pop();
                     }
                 }
@@ -145,10 +145,10 @@ impl Jumps<'_> {
         Ok(())
     }
 
-    /// Whether the jump of a row is not known yet.
+    /// Whether the skip pointer of a row is not known yet.
     fn is_open(&self, row: usize) -> bool {
         let entry = &self.entries[row];
-        entry.jump == 0 && followed(entry) != 0
+        entry.skip == 0 && followed(entry) != 0
     }
 
     /// The row of the parent, if it is in this log.
@@ -172,7 +172,7 @@ impl Jumps<'_> {
         }
     }
 
-    fn jump(&self, row: usize) -> Result<u64> {
+    fn skip_pointer(&self, row: usize) -> Result<u64> {
         let parent_seq = followed(&self.entries[row]);
         if parent_seq == 0 {
             return Ok(0);
@@ -180,14 +180,14 @@ impl Jumps<'_> {
         let Some(parent) = self.entry(parent_seq)? else {
             return Ok(parent_seq);
         };
-        // An anchor stands for its own jump.
-        if parent.jump == 0 {
+        // An anchor stands for its own skip pointer.
+        if parent.skip == 0 {
             return Ok(parent_seq);
         }
-        let Some(middle) = self.entry(parent.jump)? else {
+        let Some(middle) = self.entry(parent.skip)? else {
             return Ok(parent_seq);
         };
-        let far_seq = if middle.jump == 0 { parent.jump } else { middle.jump };
+        let far_seq = if middle.skip == 0 { parent.skip } else { middle.skip };
         let Some(far) = self.entry(far_seq)? else {
             return Ok(parent_seq);
         };

@@ -224,17 +224,17 @@ fn a_sealed_log_says_what_the_log_said() {
     assert_eq!(segment.filter_bytes().expect("reads"), [7; 5000]);
 }
 
-/// Parent and jump both lead up, to where the depths say.
+/// Parent and skip pointer both lead up, to where the depths say.
 fn check_jump(segment: &SegFile, entry: &Entry) {
     if entry.parent == 0 || entry.flags.has(Flags::CYCLE) {
-        assert_eq!((entry.jump, entry.depth), (0, 0));
+        assert_eq!((entry.skip, entry.depth), (0, 0));
         return;
     }
     let mut above = *entry;
     let mut steps = 0;
     // Any ancestor is found in O(log depth): go for the one at depth 0.
     while above.depth > 0 {
-        above = segment.entry((above.jump - 1) as u32).expect("an entry");
+        above = segment.entry((above.skip - 1) as u32).expect("an entry");
         steps += 1;
     }
     assert_eq!(above.anchor, entry.anchor);

@@ -1,4 +1,4 @@
-//! A sealed segment, opened: its files, and what can be asked of it.
+//! An open sealed segment: its file and its index.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use crate::segment::pages::Pages;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
 
-/// A sealed segment, open for reading. Rows are numbered from 0.
+/// An open sealed segment. Its rows are numbered from 0.
 #[derive(Debug)]
 pub(crate) struct Segment {
     sealed: Sealed,
     file: Arc<SegFile>,
     index: SegmentIndex,
-    /// The pages of the index, where they are those of its file.
+    /// The pages of the index file, unless the index is in memory.
     index_pages: Option<Arc<Pages>>,
     cache: Arc<ChunkCache>,
-    /// When it was asked for last, as its store counts.
+    /// When it was last used, by the clock of [`Segments`](super::segments::Segments).
     used: AtomicU64,
 }
 
 impl Segment {
-    /// Opens a segment whose file is open. An index that is missing or damaged is
-    /// made again, and reported.
+    /// Opens a segment whose file is open. An index that is missing or damaged is rebuilt,
+    /// with a warning.
     pub(crate) fn open(
         storage: &dyn Storage,
         sealed: &Sealed,
@@ -50,7 +50,7 @@ impl Segment {
         Ok(Self { sealed, file, index, index_pages, cache, used })
     }
 
-    /// Notes that it is used now.
+    /// Notes that it is being used.
     pub(crate) fn note_used(&self, now: u64) {
         self.used.store(now, Ordering::Relaxed);
     }
@@ -59,13 +59,13 @@ impl Segment {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Bytes of its maps that are in memory, about.
+    /// About how many bytes of its maps are in memory.
     pub(crate) fn resident_bytes(&self) -> usize {
         let index = self.index_pages.as_ref().map_or(0, |pages| pages.resident_bytes());
         self.file.resident_bytes() + index
     }
 
-    /// Gives the memory of its maps back to the system.
+    /// Releases the pages of its maps to the system.
     pub(crate) fn release(&self) {
         self.file.release();
         if let Some(pages) = &self.index_pages {
@@ -73,7 +73,7 @@ impl Segment {
         }
     }
 
-    /// What its chunks are compressed with.
+    /// The dictionary of its chunks.
     pub(crate) fn dictionary(&self) -> Result<&[u8]> {
         self.file.dictionary()
     }
@@ -99,13 +99,13 @@ impl Segment {
         self.file.text(number).unwrap_or_default()
     }
 
-    /// The event of this segment that an earlier one's event waits for, if this segment
-    /// was made to know it. O(log n).
+    /// The late parent, in this segment, of an event of an earlier one. O(log n).
     pub(crate) fn late_parent(&self, child: u64) -> Result<Option<LateParent>> {
         self.file.late_parent(child)
     }
 
-    /// Shows the rows that name parents which are not in this segment, and those.
+    /// Calls `show` with each row that names a parent outside this segment, and the
+    /// parent's id.
     pub(crate) fn absent_parents(
         &self,
         show: impl FnMut(u32, EventId) -> Result<()>,
@@ -113,7 +113,7 @@ impl Segment {
         self.file.absent_parents(show)
     }
 
-    /// The anchors before this sequence number that rows of this segment lie below.
+    /// The anchors before this sequence number of rows of this segment.
     pub(crate) fn anchors_before(&self, end: u64) -> Result<Vec<u64>> {
         self.file.anchors_before(end)
     }

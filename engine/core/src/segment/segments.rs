@@ -1,4 +1,4 @@
-//! The open segments of a store: those used last.
+//! The open segments of a store, a cache of those used last.
 
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -18,18 +18,18 @@ use crate::segment::heap::ChunkCache;
 use crate::segment::sealed::Segment;
 use crate::storage::Storage;
 
-/// Opens segments when they are first asked for.
+/// Opens segments on first use and closes those that were not used for longest.
 #[derive(Debug)]
 pub(crate) struct Segments {
     storage: Arc<dyn Storage>,
     open: Cache<u64, Arc<Segment>>,
     filters: Filters,
     chunks: Arc<ChunkCache>,
-    /// How many bytes of maps may be in memory before they are given back.
+    /// Bytes of maps that may be in memory before some are released.
     map_budget: u64,
-    /// Counts how often segments were asked for.
+    /// Counts lookups of segments: the time by which least recently used is decided.
     clock: AtomicU64,
-    /// Whether indexes that are made again may be written.
+    /// Whether rebuilt indexes may be written.
     writable: bool,
     /// The kinds of state of the store, which can become more.
     kinds: RwLock<Arc<Kinds>>,
@@ -37,8 +37,8 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// `cache_bytes` is how many decoded bytes are kept for reading, and `map_budget`
-    /// how many bytes of maps may be in memory.
+    /// `cache_bytes` bounds the decoded chunks in memory, `map_budget` the resident bytes of
+    /// maps.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         cache_bytes: usize,
@@ -67,12 +67,12 @@ impl Segments {
         Arc::clone(&self.kinds.read())
     }
 
-    /// Takes notice of kinds that the store names by now.
+    /// Sets the kinds of state, of which the store can get more.
     pub(crate) fn set_kinds(&self, kinds: Arc<Kinds>) {
         *self.kinds.write() = kinds;
     }
 
-    /// The segment, opened if it is not.
+    /// The segment, opened unless it is open.
     pub(crate) fn open(&self, sealed: &Sealed) -> Result<Arc<Segment>> {
         let now = self.clock.fetch_add(1, Ordering::Relaxed);
         if now.is_multiple_of(BUDGET_TURNS) {
@@ -98,10 +98,9 @@ impl Segments {
         })
     }
 
-    /// Gives the memory of maps back to the system once they have more than the
-    /// budget: of the segments that were not used for longest, until a quarter of it is
-    /// free. Filters, of which every look-up uses some of all, stay unless they alone
-    /// have more than the budget.
+    /// Releases the maps of the least recently used segments once all have more than the
+    /// budget, until a quarter of it is free. Filters, which every lookup reads, stay unless
+    /// they exceed the budget by themselves.
     fn release_over_budget(&self) {
         let mut segments: Vec<_> = self
             .open
@@ -128,12 +127,12 @@ impl Segments {
         }
     }
 
-    /// Takes notice of segments that came, sealed by another process.
-    pub(crate) fn look_again(&self) {
+    /// Opens groups of filters anew, since another process may have sealed segments.
+    pub(crate) fn reopen_filters(&self) {
         self.filters.reopen_incomplete();
     }
 
-    /// The numbers of the segments in a list that may hold an id or name it.
+    /// The indices of the segments of a list that may hold or name an id.
     pub(crate) fn candidates(
         &self,
         sealed: &[Sealed],
@@ -142,8 +141,8 @@ impl Segments {
         self.filters.candidates(&*self.storage, sealed, id).into_iter()
     }
 
-    /// The same for the filter keys of many ids: `found` is told which of the keys and
-    /// the number of the segment, in no order.
+    /// [`candidates`](Self::candidates) for many filter keys: calls `found` with the index of
+    /// a key and that of a segment, in no order.
     pub(crate) fn candidates_of(
         &self,
         sealed: &[Sealed],
@@ -153,8 +152,8 @@ impl Segments {
         self.filters.candidates_of(&*self.storage, sealed, keys, found);
     }
 
-    /// Closes segments that have expired; returns the names of the files that were
-    /// theirs together.
+    /// Closes segments that have expired. Returns the names of the files that only they
+    /// shared.
     pub(crate) fn forget(&self, gone: Range<u64>) -> Vec<String> {
         gone.clone().for_each(|segment| {
             self.open.remove(&segment);
@@ -162,28 +161,28 @@ impl Segments {
         self.filters.evict_before(gone.end, gone)
     }
 
-    /// Merges the filters of the last segments where they complete a group.
+    /// Merges the filters of the newest group where it is due.
     pub(crate) fn merge_filters(&self, sealed: &[Sealed]) -> Result<()> {
         self.filters.merge_newest(&*self.storage, sealed)
     }
 
-    /// Where whatever goes wrong behind the scenes of this store is reported.
+    /// Takes the warnings of background work of this store.
     pub(crate) fn warnings(&self) -> &Arc<Warnings> {
         &self.warnings
     }
 
-    /// Closes a segment, so that its files are opened anew.
+    /// Closes a segment, so that its files are opened anew on next use.
     pub(crate) fn close(&self, segment: u64) {
         self.open.remove(&segment);
     }
 
-    /// Makes the filters of a group again where that is needed; whether it was.
+    /// Repairs a group of filters. Returns whether that was needed.
     pub(crate) fn repair_group(&self, sealed: &[Sealed], group: u64) -> Result<bool> {
         self.filters.repair_group(&*self.storage, sealed, group)
     }
 
-    /// A file that is gone because its segment is says that, and one that should be
-    /// there what to do.
+    /// Turns a missing file into an error that says whether its segment has expired, or
+    /// what to do if it has not.
     pub(crate) fn explain(&self, error: Error, sealed: &Sealed) -> Error {
         if error.io_kind() != Some(ErrorKind::NotFound) {
             return error;
@@ -207,7 +206,7 @@ impl Segments {
     }
 }
 
-/// Most segments that are open at a time: some 100 KiB of memory each.
+/// The most segments that are open at a time, which take some 100 KiB of memory each.
 const OPEN_MAX: usize = 256;
-/// How many times segments are asked for between two looks at what is in memory.
+/// Lookups of segments between two checks of the map budget.
 const BUDGET_TURNS: u64 = 64;

@@ -38,9 +38,9 @@ pub(crate) struct Entry {
     pub(crate) parent: u64,
     /// The sequence number of the anchor: the topmost event reached by stored links.
     pub(crate) anchor: u64,
-    /// The skew-binary jump pointer: the sequence number of an ancestor further up towards
+    /// The skew-binary skip pointer: the sequence number of an ancestor further up towards
     /// the anchor; 0 for an anchor.
-    pub(crate) jump: u64,
+    pub(crate) skip: u64,
     pub(crate) time_ns: i64,
     /// Stored links between the event and its anchor.
     pub(crate) depth: u32,
@@ -60,7 +60,7 @@ impl Entry {
             key: [0; 16],
             parent: 0,
             anchor: 0,
-            jump: 0,
+            skip: 0,
             time_ns: 0,
             depth: 0,
             kind: NONE,
@@ -81,7 +81,7 @@ impl Slotted {
             Some((row, slot)) => u64::from(row) | u64::from(slot) << 24,
             None => entry.parent,
         };
-        for (at, seq) in [(16, up), (22, entry.anchor), (28, entry.jump)] {
+        for (at, seq) in [(16, up), (22, entry.anchor), (28, entry.skip)] {
             debug_assert!(seq < 1 << 48, "a sequence number has 48 bits");
             bytes[at..at + 6].copy_from_slice(&seq.to_le_bytes()[..6]);
         }
@@ -124,7 +124,7 @@ impl Slotted {
             key,
             parent: parent.map_or(up, |(row, _)| first_seq + u64::from(row)),
             anchor: seq(22),
-            jump: seq(28),
+            skip: seq(28),
             flags,
             depth: half(36),
             time_ns: word(40).cast_signed(),
@@ -155,7 +155,7 @@ mod tests {
             key: *b"0123456789abcdef",
             parent: (1 << 48) - 1,
             anchor: 0x0102_0304_0506,
-            jump: 7,
+            skip: 7,
             time_ns: -5,
             depth: 1 << 31,
             kind: MAX_NUMBER - 1,

@@ -111,12 +111,13 @@ impl<'c> Above<'c> {
             .or(compare("topmost ancestor", anchor, found_anchor)))
     }
 
-    /// Depth falls by one towards the parent, and the jump leads to an ancestor.
+    /// Depth falls by one towards the parent, and the skip pointer leads to an ancestor.
     fn lineage(&mut self, row: u32, entry: &Entry) -> Option<String> {
         let parent_seq = followed(entry);
         if parent_seq == 0 {
-            return (entry.jump != 0)
-                .then(|| format!("expected no jump above the topmost, found {}", entry.jump));
+            return (entry.skip != 0).then(|| {
+                format!("expected no skip pointer above the topmost, found {}", entry.skip)
+            });
         }
         let own_seq = self.first_seq + u64::from(row);
         let above = self.at(parent_seq);
@@ -129,30 +130,30 @@ impl<'c> Above<'c> {
                 entry.depth, entry.anchor, above.depth, above.anchor
             ));
         }
-        let (jump, may_be_parent) = self.jump(parent_seq, above)?;
-        let fits = entry.jump == jump
-            || (may_be_parent && entry.jump == parent_seq)
-            || (entry.jump != 0 && entry.jump < self.view.first_seq());
-        (!fits).then(|| format!("expected a jump to {jump}, found one to {}", entry.jump))
+        let (skip, may_be_parent) = self.skip_pointer(parent_seq, above)?;
+        let fits = entry.skip == skip
+            || (may_be_parent && entry.skip == parent_seq)
+            || (entry.skip != 0 && entry.skip < self.view.first_seq());
+        (!fits).then(|| format!("expected a skip pointer to {skip}, found one to {}", entry.skip))
     }
 
-    /// Where the jump of an entry with this parent leads, and whether it may lead to
+    /// Where the skip pointer of an entry with this parent leads, and whether it may lead to
     /// the parent instead: what comes into it may have expired before it was sealed.
     /// None where that can't be told, since what it goes by can't be read.
-    fn jump(&mut self, parent_seq: u64, parent: Known) -> Option<(u64, bool)> {
+    fn skip_pointer(&mut self, parent_seq: u64, parent: Known) -> Option<(u64, bool)> {
         let gone = |seq: u64, to: u64| (seq < self.view.first_seq()).then_some((to, true));
         let (Known::Here(above) | Known::Earlier(above)) = parent else {
             return gone(parent_seq, parent_seq);
         };
-        if above.jump == 0 {
+        if above.skip == 0 {
             return Some((parent_seq, false));
         }
-        let expired = gone(above.jump, parent_seq);
-        let middle = self.at(above.jump);
+        let expired = gone(above.skip, parent_seq);
+        let middle = self.at(above.skip);
         let (Known::Here(half) | Known::Earlier(half)) = middle else {
             return expired;
         };
-        let far_seq = if half.jump == 0 { above.jump } else { half.jump };
+        let far_seq = if half.skip == 0 { above.skip } else { half.skip };
         let end = self.at(far_seq);
         let (Known::Here(far) | Known::Earlier(far)) = end else {
             return (far_seq < self.view.first_seq()).then_some((far_seq, true));
@@ -200,7 +201,7 @@ fn misplaced(file: &SegFile, row: u32) -> Result<Option<String>> {
     }))
 }
 
-/// What of an entry is not as its log has it, its texts and its jump aside.
+/// What of an entry is not as its log has it, its texts and its skip pointer aside.
 fn differs(expected: &Entry, found: &Entry) -> Option<String> {
     let numbers = [
         ("parent", expected.parent, found.parent),

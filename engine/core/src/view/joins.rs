@@ -115,7 +115,7 @@ impl Joins {
     }
 
     /// Remembers a join of sealed segments that stays; that of the piece above first,
-    /// since leaps are made of those above, by the rule of the spine's jumps.
+    /// since leaps are made of those above, by the rule of the spine's skip pointers.
     pub(crate) fn insert(&self, anchor: u64, mut join: Join) {
         if let Some(above) = self.crossed.get(&join.above) {
             let next = above.leap;

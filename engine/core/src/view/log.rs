@@ -135,7 +135,7 @@ impl RowSource for LogView {
         }
     }
 
-    fn jump(&self, _row: u32) -> Result<Option<(u64, u32)>> {
+    fn skip_pointer(&self, _row: u32) -> Result<Option<(u64, u32)>> {
         Ok(None)
     }
 

@@ -125,9 +125,9 @@ impl RowSource for Arc<Segment> {
         id.ok_or_else(|| damaged(self, &format!("the parent that row {row} names")))
     }
 
-    fn jump(&self, row: u32) -> Result<Option<(u64, u32)>> {
+    fn skip_pointer(&self, row: u32) -> Result<Option<(u64, u32)>> {
         let entry = self.entry(row)?;
-        Ok((entry.jump != 0).then_some((entry.jump, entry.depth)))
+        Ok((entry.skip != 0).then_some((entry.skip, entry.depth)))
     }
 
     fn standing(&self, child: &EventId) -> Result<Option<Claim>> {

@@ -77,7 +77,7 @@ pub(crate) trait RowSource {
 
     /// An ancestor further up along stored links, and the row's own depth below its
     /// anchor; none in logs and for anchors.
-    fn jump(&self, row: u32) -> Result<Option<(u64, u32)>>;
+    fn skip_pointer(&self, row: u32) -> Result<Option<(u64, u32)>>;
 
     /// The claim that stands here for a child, wherever that is stored.
     fn standing(&self, child: &EventId) -> Result<Option<Claim>>;

@@ -239,7 +239,7 @@ impl Writer {
     fn in_one_piece(&self, a: u64, b: u64) -> bool {
         let row = |seq: u64| seq.checked_sub(self.active.first_seq).map(|row| row as u32);
         match (row(a), row(b)) {
-            (Some(a), Some(b)) => self.active.index.read().same_piece(a, b),
+            (Some(a), Some(b)) => self.active.index.read().same_fragment(a, b),
             _ => false,
         }
     }

@@ -1,5 +1,4 @@
-//! Links that come from claims instead of from the events themselves: which one
-//! holds, which wait for their child, which were refused.
+//! Asserted links: which holds for a row, which wait for their child, which were refused.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,32 +7,31 @@ use foldhash::fast::RandomState;
 use crate::base::id::EventId;
 use crate::base::link::Link;
 
-/// The book of claims.
+/// The asserted links of a log, past and present.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
-    /// The claim that holds for a row, and since which commit.
+    /// The one that holds for a row.
     holding: HashMap<u32, Holding, RandomState>,
-    /// What a row had before, oldest first.
+    /// Those that held for a row before, oldest first.
     former: HashMap<u32, Vec<Former>, RandomState>,
-    /// Claims whose child is not stored in this log: the one that stands last, and
-    /// before it those that did.
+    /// Those whose child is not stored in this log. The last stands, the others did before.
     waiting: HashMap<EventId, Vec<Holding>, RandomState>,
-    /// The children that claims were made for, by parent.
+    /// The children of asserted links, by parent.
     under: HashMap<EventId, Vec<EventId>, RandomState>,
     refused: Vec<Refused>,
     refused_before: HashSet<Link, RandomState>,
 }
 
-/// The moment at which a claim was made.
+/// The moment at which a link was asserted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Made {
-    /// How many rows there were.
+    /// The number of rows before it.
     pub(crate) rows: u32,
-    /// How many claims.
+    /// The number of asserted links up to and with it.
     pub(crate) claims: u32,
 }
 
-/// A claim that holds.
+/// An asserted link that holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Holding {
     pub(crate) link: Link,
@@ -41,8 +39,7 @@ pub(crate) struct Holding {
     pub(crate) made: Made,
 }
 
-/// The claim that held for a row until a stronger one came, and what the row had
-/// for a parent.
+/// An asserted link that held for a row until a stronger one came, and the row's parent by it.
 #[derive(Clone, Debug)]
 pub(crate) struct Former {
     pub(crate) link: Link,
@@ -55,7 +52,7 @@ pub(crate) struct Former {
     pub(crate) cycle: bool,
 }
 
-/// A claim that lost.
+/// An asserted link that lost.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     pub(crate) link: Link,
@@ -63,7 +60,7 @@ pub(crate) struct Refused {
 }
 
 impl Claims {
-    /// The claim that holds for a row now.
+    /// The link that holds for a row now.
     pub(crate) fn holding(&self, row: u32) -> Option<&Holding> {
         self.holding.get(&row)
     }
@@ -77,14 +74,14 @@ impl Claims {
         self.former.entry(row).or_default().push(former);
     }
 
-    /// What a row had as of a commit before the claim that holds now.
+    /// The link that held for a row as of a commit, where that is not the one that holds now.
     pub(crate) fn former(&self, row: u32, at: u32) -> Option<&Former> {
         let former = self.former.get(&row)?;
         let begun = former.partition_point(|former| former.since <= at);
         former[..begun].last().filter(|former| at < former.until)
     }
 
-    /// The claim that waits for this child to be stored, as of a commit.
+    /// The link that waits for this child to be stored, as of a commit.
     pub(crate) fn waiting(&self, child: &EventId, at: u32) -> Option<&Holding> {
         if self.waiting.is_empty() {
             return None;
@@ -92,7 +89,7 @@ impl Claims {
         self.waiting.get(child)?.iter().rev().find(|holding| holding.since <= at)
     }
 
-    /// Keeps a claim until its child is stored, in place of the one that waited.
+    /// Has a link wait until its child is stored, in place of the one that waited.
     pub(crate) fn wait(&mut self, holding: Holding) {
         self.add_under(&holding.link);
         self.waiting.entry(holding.link.child.clone()).or_default().push(holding);
@@ -102,7 +99,7 @@ impl Claims {
         if self.waiting.is_empty() { None } else { self.waiting.remove(child)?.pop() }
     }
 
-    /// The children for which claims that name this parent were made, some twice.
+    /// The children with asserted links to this parent, some of them twice.
     pub(crate) fn under(&self, parent: &EventId) -> &[EventId] {
         if self.under.is_empty() {
             return &[];
@@ -110,22 +107,22 @@ impl Claims {
         self.under.get(parent).map_or(&[], Vec::as_slice)
     }
 
-    /// Every claim that stands at the end.
+    /// Every link that stands now.
     pub(crate) fn all_standing(&self) -> impl Iterator<Item = &Holding> {
         self.holding.values().chain(self.waiting.values().filter_map(|held| held.last()))
     }
 
-    /// Whether there is any that holds or waits, or did.
+    /// Whether any link holds or waits, or did.
     pub(crate) fn has_any(&self) -> bool {
         !self.under.is_empty()
     }
 
-    /// The children that claims wait for.
+    /// The children that links wait for.
     pub(crate) fn waited_for(&self) -> impl Iterator<Item = &EventId> {
         self.waiting.keys()
     }
 
-    /// The rows that claims hold for.
+    /// The rows that links hold for.
     pub(crate) fn held_rows(&self) -> impl Iterator<Item = u32> {
         self.holding.keys().copied()
     }
@@ -134,7 +131,7 @@ impl Claims {
         self.under.entry(link.parent.clone()).or_default().push(link.child.clone());
     }
 
-    /// Books a claim that lost; returns whether it had not before.
+    /// Records a link that lost. Returns whether it was new.
     pub(crate) fn refuse(&mut self, link: Link, commit: u32) -> bool {
         let new = self.refused_before.insert(link.clone());
         if new {
@@ -143,32 +140,32 @@ impl Claims {
         new
     }
 
-    /// Whether this very claim was refused before.
+    /// Whether this very link was refused.
     pub(crate) fn was_refused(&self, link: &Link) -> bool {
         self.refused_before.contains(link)
     }
 
-    /// Refused claims as of a commit, in the order they were refused.
+    /// The refused links as of a commit, in the order in which they were refused.
     pub(crate) fn refused(&self, at: u32) -> &[Refused] {
         &self.refused[..self.refused.partition_point(|refused| refused.since <= at)]
     }
 }
 
-/// What a new claim does to the one that stands.
+/// The outcome of an assertion against the link that stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It says the same with no more strength.
+    /// The same link with no more strength.
     Repeat,
-    /// It says the same with more strength.
+    /// The same link with more strength.
     Strengthen,
-    /// It says otherwise, and wins.
+    /// Another link, which wins.
     Replace,
-    /// It says otherwise, and loses.
+    /// Another link, which loses.
     Refuse,
 }
 
-/// Weighs a new claim against the one that stands: more strength wins, then a
-/// smaller order, then the one that was first.
+/// Weighs a new link against the one that stands: more strength wins, then a smaller order, then
+/// the one that was asserted first.
 pub(crate) fn weigh(standing: &Link, new: &Link) -> Verdict {
     let same = standing.parent == new.parent && standing.kind == new.kind;
     match (same, new.outranks(standing)) {

@@ -1,5 +1,5 @@
-//! What rows of this log have to do with earlier segments: written down with
-//! them, so that a log can be read without the segments.
+//! Cross-segment references: what a row needs of earlier segments, written in the log before its
+//! record, so that a log can be read without them.
 
 use std::collections::HashMap;
 
@@ -10,15 +10,15 @@ use crate::base::id::EventId;
 use crate::base::link::{LinkKind, link_kind, link_number};
 use crate::log::record::{ArchivedCrossRefMeta, CrossRefMeta, IdMeta, VersionOfMeta};
 
-/// The lineage of an event whose parent is in an earlier segment, or of a version
-/// of an event in an earlier segment. A version has its event's.
+/// The lineage of an event whose parent is in an earlier segment, or of a version whose event
+/// is. A version has that of its event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CrossRef {
-    /// The sequence number of the parent; 0 where it has none that is known.
+    /// The sequence number of the parent; 0 where it is not known.
     pub(crate) parent: u64,
-    /// The parent that the event names, known or not.
+    /// The id of the parent that the event names, stored or not.
     pub(crate) parent_id: Option<EventId>,
-    /// The anchor of the piece.
+    /// The sequence number and the id of the anchor.
     pub(crate) anchor: u64,
     pub(crate) anchor_id: EventId,
     /// Stored links between the event and the anchor.
@@ -29,7 +29,7 @@ pub(crate) struct CrossRef {
     pub(crate) version_of: Option<VersionOf>,
 }
 
-/// The event that a version is one of.
+/// The event that a version is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VersionOf {
     pub(crate) seq: u64,
@@ -37,10 +37,10 @@ pub(crate) struct VersionOf {
     pub(crate) link: LinkKind,
 }
 
-/// Links that were found to close a cycle through other segments, by child.
+/// The cycle edges through other segments, by child.
 pub(crate) type Marks = HashMap<EventId, Vec<Mark>, RandomState>;
 
-/// A link that closes a cycle through other segments.
+/// A cycle edge through other segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) parent: EventId,
@@ -64,8 +64,7 @@ impl CrossRef {
         }
     }
 
-    /// What was written before a record. The parent that an event names, the
-    /// event itself says.
+    /// Reads a reference. The parent of an event is left out: its own record has it.
     pub(crate) fn from_meta(meta: &ArchivedCrossRefMeta) -> Result<Self> {
         let of = meta.version_of.as_ref();
         let version_of = of

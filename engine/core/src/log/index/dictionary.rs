@@ -1,4 +1,4 @@
-//! The texts of events, and which list of rows each leads to.
+//! Interns the texts of events and finds the lists that their rows belong to.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -15,7 +15,7 @@ use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::strings::Strings;
 use crate::log::index::usage::SeenUsage;
 
-/// What rows can be listed by. Texts are given by their numbers.
+/// What rows can be listed by, with texts by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Dimension {
     All,
@@ -26,19 +26,19 @@ pub(crate) enum Dimension {
     Label(u32, u32),
 }
 
-/// The texts of one index and the lists that they lead to. A list is found by the
-/// texts of an event at once, so that an event costs one look-up for each list.
+/// The texts of an index and the lists that they belong to. A list is found by its texts
+/// directly, which costs an event one lookup a list.
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     strings: Strings,
     lists: Vec<List>,
     numbers: HashTable<u32>,
-    /// The values that labels have, by key.
+    /// The values of labels, by key.
     label_values: HashMap<u32, Vec<u32>, RandomState>,
     hasher: RandomState,
 }
 
-/// What is known of a list beside its rows.
+/// A list without its rows.
 #[derive(Clone, Copy, Debug)]
 struct List {
     dimension: Dimension,
@@ -46,7 +46,7 @@ struct List {
     errors: bool,
 }
 
-/// An event as the index takes it: what its record says, texts by their numbers.
+/// An event as the index adds it: its fields, with texts by their numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(super) id: EventId,
@@ -55,17 +55,16 @@ pub(crate) struct Seen {
     pub(super) kind: u32,
     pub(super) instance: u32,
     pub(super) session: u32,
-    /// How many lists it goes to, beside those of all events and of errors.
+    /// The number of its lists, besides those of all events and of errors.
     pub(crate) lists: u32,
     pub(super) link: LinkKind,
     pub(super) derived: bool,
     pub(super) error: bool,
-    /// Few events have one: kept apart.
+    /// Boxed, since few events have one.
     pub(super) usage: Option<Box<SeenUsage>>,
 }
 
-/// The texts by which a list is found; tells kinds, instances, sessions and
-/// labels apart.
+/// The texts by which a list is found.
 #[derive(Clone, Copy, Debug, Hash)]
 enum Texts<'a> {
     Kind(&'a str),
@@ -75,8 +74,7 @@ enum Texts<'a> {
 }
 
 impl Dictionary {
-    /// Finds the texts of an event, new ones being added, and appends the lists that
-    /// it goes to.
+    /// Interns the texts of an event and appends its lists to `lists`.
     pub(crate) fn see(&mut self, fields: &ArchivedEventMeta, lists: &mut Vec<u32>) -> Result<Seen> {
         let link = link_kind(fields.link)?;
         let begin = lists.len();
@@ -109,24 +107,24 @@ impl Dictionary {
         })
     }
 
-    /// The number of the list of these rows; none for all rows and for errors.
+    /// The number of a list; none for those of all rows and of errors.
     pub(super) fn find(&self, dimension: Dimension) -> Option<u32> {
         let texts = dimension.texts(&self.strings)?;
         let is_it = |&list: &u32| self.lists[list as usize].dimension == dimension;
         self.numbers.find(self.hasher.hash_one(texts), is_it).copied()
     }
 
-    /// Everything that rows can be listed by, besides that they are rows or errors.
+    /// All dimensions with rows, besides those of all rows and of errors.
     pub(super) fn dimensions(&self) -> impl Iterator<Item = Dimension> {
         self.lists.iter().map(|list| list.dimension)
     }
 
-    /// The values that the label with this key has, in the order they came to.
+    /// The values of the label with this key, in the order in which they first came.
     pub(super) fn label_values(&self, key: u32) -> &[u32] {
         self.label_values.get(&key).map_or(&[], Vec::as_slice)
     }
 
-    /// About how many bytes of memory lists and texts take beside a place a row.
+    /// About how many bytes of memory lists and texts take, without the places of rows.
     pub(super) fn memory_bytes(&self) -> usize {
         self.lists.len() * LIST_BYTES + self.strings.len() * TEXT_BYTES
     }
@@ -139,7 +137,7 @@ impl Dictionary {
         self.strings.find(text)
     }
 
-    /// The number of the list of events with these texts.
+    /// The number of the list with these texts, which is added if it is new.
     fn list(&mut self, texts: Texts<'_>) -> u32 {
         let hash = self.hasher.hash_one(texts);
         let is_it = |&list: &u32| self.lists[list as usize].dimension.is_of(texts, &self.strings);
@@ -207,6 +205,6 @@ impl Dimension {
     }
 }
 
-/// What a list takes in memory, about, and what a text takes.
+/// About how much memory a list takes, and how much a text.
 const LIST_BYTES: usize = 80;
 const TEXT_BYTES: usize = 96;

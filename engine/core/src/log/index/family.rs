@@ -1,35 +1,35 @@
-//! Children by parent, in the order in which the links became known.
+//! The children of each row, in the order in which the links became known.
 
 use crate::base::row::NONE;
 
-/// The edges of the forest, as a list under each parent.
+/// A linked list of children under each row.
 #[derive(Debug, Default)]
 pub(crate) struct Family {
     edges: Vec<Edge>,
     lists: Vec<List>,
 }
 
-/// A link from a parent to a child, in the list of the parent's.
+/// A child in its parent's list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edge {
     pub(crate) child: u32,
     next: u32,
-    /// The commits from which and until which it holds.
+    /// The commits from which on and until which the link holds.
     since: u32,
     until: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct List {
-    /// The first and the last edge under the row.
+    /// The first and the last child of the row.
     first: u32,
     last: u32,
-    /// The edge that leads to the row.
+    /// The edge from the row's own parent.
     own: u32,
 }
 
 impl Family {
-    /// Makes room for so many more rows.
+    /// Reserves room for this many more rows.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.edges.reserve(rows);
         self.lists.reserve(rows);
@@ -53,7 +53,7 @@ impl Family {
         self.lists[child as usize].own = edge;
     }
 
-    /// Ends the edge that leads to a row: from this commit on it does not hold.
+    /// Ends the edge from a row's parent: from this commit on it does not hold.
     pub(crate) fn end(&mut self, child: u32, commit: u32) {
         if let Some(edge) = self.edges.get_mut(self.lists[child as usize].own as usize) {
             edge.until = commit;
@@ -61,7 +61,7 @@ impl Family {
         self.lists[child as usize].own = NONE;
     }
 
-    /// The edges under a parent that hold as of a commit, each with its number.
+    /// The edges to children that hold as of a commit, each with its number.
     pub(crate) fn edges(&self, parent: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
         self.walk(self.lists[parent as usize].first, at)
     }

@@ -1,10 +1,11 @@
-//! Roots and depths under any arrival order.
+//! Anchors and depths under any arrival order.
 //!
-//! A weighted union-find without path compression: each union of two pieces
-//! costs O(log n), and so does asking for a root or a depth, also when a chain
-//! arrives backwards. Because paths are never compressed, each step of a path
-//! was made at one commit and the steps along a path were made in order of
-//! time; so leaving out the later ones gives the answer as of an earlier commit.
+//! A weighted union-find without path compression: a union of two fragments costs O(log n), and
+//! so does a query for an anchor or a depth, even when a chain arrives backwards.
+//!
+//! Path compression would be faster and wrong: without it each step of a path was made at one
+//! commit and the steps along a path were made in order of commits, so that a query that ignores
+//! later steps gives the answer as of an earlier commit.
 
 use std::collections::HashMap;
 
@@ -13,31 +14,30 @@ use foldhash::fast::RandomState;
 use crate::base::row::NONE;
 use crate::log::index::rows::NOW;
 
-/// The pieces of the forest. Every row is a node; rows that were cut off and
-/// moved get new nodes.
+/// The fragments of a log. Every row is a node; rows that were cut off get new nodes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forest {
     nodes: Vec<Node>,
-    /// Nodes of moved rows: numbered from [`MOVED`] on.
+    /// The nodes of moved rows, numbered from [`MOVED`] on.
     moved_nodes: Vec<Node>,
     /// The rows of the moved nodes.
     moved_rows: Vec<u32>,
-    /// For a row that was moved: since which commit it has which node.
+    /// For a row that was moved, its nodes and the commit from which on it has each.
     moves: HashMap<u32, Vec<(u32, u32)>, RandomState>,
-    /// How a set's representative lies below its anchor, with the commit from
-    /// which on it does. Without an entry it is the anchor.
+    /// The anchor and the depth of a set's representative, each with the commit from which
+    /// on it holds. Without an entry the representative is the anchor.
     bases: HashMap<u32, Vec<Base>, RandomState>,
 }
 
 /// A node of the union-find.
 #[derive(Clone, Copy, Debug)]
 struct Node {
-    /// The node it was put under, and the commit at which it was.
+    /// The node that it was put under, and the commit at which it was.
     up: u32,
     since: u32,
-    /// Its depth less that of the node it was put under.
+    /// Its depth minus that of the node that it was put under.
     weight: i32,
-    /// Nodes in its set, while it is the representative.
+    /// The nodes of its set, while it is the representative.
     size: u32,
 }
 
@@ -48,54 +48,54 @@ struct Base {
     depth: u32,
 }
 
-/// Where a row lies in its piece.
+/// The place of a row in its fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// The topmost known ancestor's row.
+    /// The row of the topmost known ancestor.
     pub(crate) anchor: u32,
     /// Edges between the row and its anchor.
     pub(crate) depth: u32,
 }
 
-/// How often, on average, a row may be moved, and how many moves are free.
+/// How often a row may be moved on average, and how many moves are allowed in any case.
 const MOVES_PER_ROW: usize = 4;
 const MOVES_FREE: usize = 1 << 16;
 
-/// Numbers from here on are moved nodes. Rows stay below.
+/// The first number of a moved node. Rows have smaller numbers.
 const MOVED: u32 = 1 << 31;
 
 impl Forest {
-    /// Makes room for so many more rows.
+    /// Reserves room for this many more rows.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.nodes.reserve(rows);
     }
 
-    /// Adds the next row, a piece of its own.
+    /// Adds the next row, a fragment of its own.
     pub(crate) fn push(&mut self) {
         self.nodes.push(Node::alone());
     }
 
-    /// Where a row lies, as of a commit. O(log n).
+    /// The place of a row as of a commit. O(log n).
     pub(crate) fn position(&self, row: u32, at: u32) -> Position {
         let (set, below) = self.representative(self.node_of(row, at), at);
         let base = self.base(set, at);
         Position { anchor: base.anchor, depth: base.depth.wrapping_add_signed(below as i32) }
     }
 
-    /// Whether two rows lie in one piece now. O(log n).
-    pub(crate) fn same_piece(&self, a: u32, b: u32) -> bool {
+    /// Whether two rows are in one fragment now. O(log n).
+    pub(crate) fn same_fragment(&self, a: u32, b: u32) -> bool {
         self.set_of(a) == self.set_of(b)
     }
 
-    /// Hangs the piece whose anchor is `child` under `parent`, which lies in
-    /// another piece. O(log n).
+    /// Hangs the fragment whose anchor is `child` under `parent`, which must be in another
+    /// one. O(log n).
     pub(crate) fn hang(&mut self, child: u32, parent: u32, commit: u32) {
         let above = self.position(parent, NOW);
         let child_set = self.set_of(child);
         let parent_set = self.set_of(parent);
-        debug_assert_ne!(child_set, parent_set, "a link within a piece closes a cycle");
+        debug_assert_ne!(child_set, parent_set, "a link within a fragment closes a cycle");
         let parent_base = self.base(parent_set, NOW);
-        // What the depth of the child's representative is from now on.
+        // The depth of the child's representative from now on.
         let child_depth = self.base(child_set, NOW).depth + above.depth + 1;
         let weight = i64::from(child_depth) - i64::from(parent_base.depth);
         let size = self.node(parent_set).size + self.node(child_set).size;
@@ -114,8 +114,9 @@ impl Forest {
         }
     }
 
-    /// Makes a piece of its own out of rows that were cut off: each with its
-    /// depth below the first, which is the anchor. O(rows).
+    /// Makes a fragment of rows that were cut off, each with its depth below the first,
+    /// which is the anchor. They get new nodes: the old ones still answer for earlier
+    /// commits. O(rows).
     pub(crate) fn cut_off(&mut self, rows: &[(u32, u32)], commit: u32) {
         let set = MOVED + self.moved_nodes.len() as u32;
         for (at, &(row, depth)) in rows.iter().enumerate() {
@@ -129,8 +130,8 @@ impl Forest {
         }
     }
 
-    /// Whether so many rows were moved that no more may be: what bounds the memory
-    /// and the time that replacing links takes, however often it is done.
+    /// Whether the limit of moves is reached, which bounds the memory and the time that
+    /// replacing links takes, however often a caller does it.
     pub(crate) fn is_worn(&self) -> bool {
         self.moved_nodes.len() > MOVES_PER_ROW * self.nodes.len() + MOVES_FREE
     }
@@ -236,6 +237,6 @@ mod tests {
         assert_eq!(forest.position(2, 2), Position { anchor: 0, depth: 2 });
         assert_eq!(forest.position(2, 3), Position { anchor: 3, depth: 2 });
         assert_eq!(forest.position(0, 3), Position { anchor: 0, depth: 0 });
-        assert!(!forest.same_piece(0, 2));
+        assert!(!forest.same_fragment(0, 2));
     }
 }

@@ -1,4 +1,4 @@
-//! How events find their parents, in whatever order they arrive.
+//! Links events to their parents, in whatever order they arrive, and answers for the links.
 
 use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind, Linked};
@@ -6,20 +6,20 @@ use crate::base::row::{Flags, NONE};
 use crate::log::index::claims::{Former, Holding, Made, Verdict, weigh};
 use crate::log::index::{CycleEdge, Index, MissingEntry, NOW, Position, Refused};
 
-/// What a row has for a parent, as of a commit.
+/// The parent of a row, as of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Parent {
-    /// None: it neither names one nor was linked to one.
+    /// It neither names one nor has an asserted link.
     None,
     /// A stored event.
     Known(u32, LinkKind),
     /// An event that is not stored.
     Missing(EventId, LinkKind),
-    /// A stored event that goes back to the row itself.
+    /// A stored event that goes back to the row itself: a cycle edge.
     Cycle(u32, LinkKind),
 }
 
-/// What a row has for a parent by what its event says alone.
+/// The stored link of a row: what its event names, without asserted links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoredLink {
     /// It names none.
@@ -30,11 +30,11 @@ pub(crate) enum StoredLink {
     Earlier(u64, EventId),
     /// An event that neither this log nor an earlier segment had.
     Awaited(EventId),
-    /// A row of this log that goes back to the row itself.
+    /// A row of this log that goes back to the row itself: a cycle edge.
     Cycle(u32),
 }
 
-/// Where a row lies by stored links alone.
+/// The place of a row by stored links alone, the anchor possibly in an earlier segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FirmPosition {
     pub(crate) anchor: Anchor,
@@ -42,7 +42,7 @@ pub(crate) struct FirmPosition {
     pub(crate) depth: u32,
 }
 
-/// The topmost event that stored links lead to.
+/// The topmost event that stored links lead to from a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Anchor {
     /// A row of this log.
@@ -52,8 +52,9 @@ pub(crate) enum Anchor {
 }
 
 impl Index {
-    /// Links an event that was just added to its parent, and to those that
-    /// waited for it: its own link first, then theirs, in the order they came.
+    /// Links an event that was just added to its parent, then those that waited for it, in
+    /// the order in which they came. Recovery replays in this order, so that the same link
+    /// of a cycle becomes its cycle edge.
     pub(super) fn link_arrival(
         &mut self,
         row: u32,
@@ -84,7 +85,7 @@ impl Index {
         }
     }
 
-    /// What a claim would come to. Nothing is changed.
+    /// What asserting a link would result in. Changes nothing.
     pub(crate) fn judge(&self, claim: &Link) -> Linked {
         let Some(child) = self.event_row(&claim.child) else {
             return match self.claims.waiting(&claim.child, NOW).map(|held| weigh(&held.link, claim))
@@ -113,7 +114,10 @@ impl Index {
         }
     }
 
-    /// Takes a claim from the log; returns what came of it.
+    /// Asserts a link that is in the log.
+    ///
+    /// One that was refused stays refused: what replaces the winner later is stronger
+    /// still, and the outcome was acknowledged.
     pub(crate) fn claim(&mut self, claim: Link, commit: u32) -> Linked {
         let verdict = self.judge(&claim);
         if verdict == Linked::Refused {
@@ -153,7 +157,7 @@ impl Index {
         if cycle { Linked::Closing } else { Linked::Accepted }
     }
 
-    /// What a row has for a parent, as of a commit. O(1).
+    /// The parent of a row, as of a commit. O(1).
     pub(crate) fn parent(&self, row: u32, at: u32) -> Parent {
         if let Some((parent, kind)) = self.plain_link(row, at) {
             return Parent::Known(parent, kind);
@@ -180,8 +184,7 @@ impl Index {
         }
     }
 
-    /// What a row has for a parent by stored links, as of a commit. A version has
-    /// what its event has. O(1).
+    /// The stored link of a row, as of a commit. A version has that of its event. O(1).
     pub(crate) fn stored_link(&self, row: u32, at: u32) -> StoredLink {
         let row = self.row(row).first;
         let entry = self.row(row);
@@ -210,7 +213,7 @@ impl Index {
         }
     }
 
-    /// Where a row lies by stored links alone, as of a commit. O(log n).
+    /// The place of a row by stored links alone, as of a commit. O(log n).
     pub(crate) fn firm_position(&self, row: u32, at: u32) -> FirmPosition {
         let row = self.row(row).first;
         let forest = self.firm.as_deref().unwrap_or(&self.forest);
@@ -224,7 +227,7 @@ impl Index {
         }
     }
 
-    /// The commit at which the link that a row has as of `at` became known.
+    /// The commit at which the link became known that a row has as of `at`.
     pub(crate) fn linked_at(&self, row: u32, at: u32) -> u32 {
         match self.claims.former(row, at) {
             Some(former) => former.linked_at,
@@ -232,23 +235,23 @@ impl Index {
         }
     }
 
-    /// Every parent that was missing at some time, in the order it was first named.
+    /// Every parent that was ever missing, in the order in which they were first named.
     pub(crate) fn missing(&self) -> &[MissingEntry] {
         self.missing.entries()
     }
 
-    /// Refused claims as of a commit.
+    /// The refused links, as of a commit.
     pub(crate) fn refused(&self, at: u32) -> &[Refused] {
         self.claims.refused(at)
     }
 
-    /// Links that were found to close a cycle, as of a commit.
+    /// The cycle edges that were found, as of a commit.
     pub(crate) fn cycle_edges(&self, at: u32) -> &[CycleEdge] {
         &self.cycle_edges[..self.cycle_edges.partition_point(|edge| edge.since <= at)]
     }
 
-    /// The child and the parent of a link that closes a cycle; none where another
-    /// has replaced it since.
+    /// The child and the parent of a cycle edge; none where another link has replaced it
+    /// since.
     pub(crate) fn cycle_edge_ends(&self, edge: &CycleEdge, at: u32) -> Option<(EventId, EventId)> {
         if edge.ends.is_some() {
             return edge.ends.clone();
@@ -261,9 +264,9 @@ impl Index {
         }
     }
 
-    /// Whether links lead from both rows to one, as far as this log knows. O(log n).
-    pub(crate) fn same_piece(&self, a: u32, b: u32) -> bool {
-        self.forest.same_piece(a, b)
+    /// Whether two rows are in one fragment. O(log n).
+    pub(crate) fn same_fragment(&self, a: u32, b: u32) -> bool {
+        self.forest.same_fragment(a, b)
     }
 
     /// Whether any row waits for this parent.
@@ -271,8 +274,8 @@ impl Index {
         self.missing.is_open(parent)
     }
 
-    /// The claim that stands in this log for a child, wherever that is stored, and
-    /// when it was made.
+    /// The asserted link that stands in this log for a child, wherever that is stored, and
+    /// when it was asserted.
     pub(crate) fn standing(&self, child: &EventId, at: u32) -> Option<(&Link, Made)> {
         if let Some(row) = self.event_row(child) {
             if self.row(row).flags.has(Flags::NAMED) {
@@ -288,8 +291,8 @@ impl Index {
         self.claims.waiting(child, at).map(|waiting| (&waiting.link, waiting.made))
     }
 
-    /// Whether the link from `child` to `parent` was found to close a cycle: through
-    /// other segments, or within this log where it was claimed.
+    /// Whether the link from `child` to `parent` is a cycle edge: through other segments,
+    /// or within this log where it was asserted.
     pub(crate) fn is_cycle_edge(&self, child: &EventId, parent: &EventId, at: u32) -> bool {
         if self.marks(child).iter().any(|mark| mark.since <= at && mark.parent == *parent) {
             return true;
@@ -302,23 +305,22 @@ impl Index {
         })
     }
 
-    /// Whether any link was found to close a cycle that does not stand with its row.
+    /// Whether there is any cycle edge that the spine will not have.
     pub(crate) fn has_marks(&self) -> bool {
         !self.marks.is_empty() || !self.cycle_edges.is_empty()
     }
 
-    /// Whether the link of an earlier segment's event was found here to close a cycle.
+    /// Whether the link of an event of an earlier segment was found here to be a cycle edge.
     pub(crate) fn is_marked_across(&self, child: &EventId, parent: &EventId) -> bool {
         self.marks(child).iter().any(|mark| mark.parent == *parent)
     }
 
-    /// Whether any claim stands in this log, or did.
+    /// Whether any asserted link stands in this log, or did.
     pub(crate) fn has_claims(&self) -> bool {
         self.claims.has_any()
     }
 
-    /// Every link that closes a cycle and is not stored as such with its row: child
-    /// and parent.
+    /// Every cycle edge that the spine will not have: child and parent.
     pub(crate) fn all_marks(&self) -> Vec<(EventId, EventId)> {
         let marked = self.marks.iter();
         let mut all: Vec<_> = marked
@@ -336,46 +338,45 @@ impl Index {
         all
     }
 
-    /// The children for which claims that name this parent were made, some twice.
+    /// The children with asserted links to this parent, some of them twice.
     pub(crate) fn claimed_under(&self, parent: &EventId) -> &[EventId] {
         self.claims.under(parent)
     }
 
-    /// The children for which claims were made, wherever they are stored.
+    /// The children with asserted links, wherever they are stored.
     pub(crate) fn claimed_children(&self) -> impl Iterator<Item = EventId> {
         let held = self.claims.held_rows().map(|row| self.id(row));
         held.chain(self.claims.waited_for().cloned())
     }
 
-    /// Every claim that stands at the end.
+    /// Every asserted link that stands now.
     pub(crate) fn all_standing(&self) -> impl Iterator<Item = (&Link, Made)> {
         self.claims.all_standing().map(|holding| (&holding.link, holding.made))
     }
 
-    /// Whether this very claim was refused before.
+    /// Whether this very link was refused.
     pub(crate) fn was_refused(&self, claim: &Link) -> bool {
         self.claims.was_refused(claim)
     }
 
-    /// The children in this log that name the row as their parent, as of a commit.
+    /// The children in this log that name a row as their parent, as of a commit.
     pub(crate) fn named_children(&self, row: u32, at: u32) -> impl Iterator<Item = u32> {
         let named = |child: &u32| self.row(*child).flags.has(Flags::NAMED);
         self.family.edges(row, at).map(|(_, edge)| edge.child).filter(named)
     }
 
-    /// The rows whose events name a row of an earlier segment as their parent.
+    /// The rows that name an event of an earlier segment as their parent.
     pub(crate) fn children_of_earlier(&self, seq: u64) -> &[u32] {
         self.children_of_earlier.get(&seq).map_or(&[], Vec::as_slice)
     }
 
-    /// The rows whose events name a parent that this log does not have, nor had an
-    /// earlier segment.
+    /// The rows that name a parent which neither this log nor an earlier segment had.
     pub(crate) fn awaiting(&self, parent: &EventId) -> impl Iterator<Item = u32> {
         let rows = self.missing.waiting_for(parent).iter().copied();
         rows.filter(|&row| self.row(row).flags.has(Flags::NAMED))
     }
 
-    /// The usual case, told from the row alone: one link, known and followed.
+    /// The common case, decided by the row alone: one link, known and followed.
     #[inline]
     fn plain_link(&self, row: u32, at: u32) -> Option<(u32, LinkKind)> {
         let entry = self.row(row);
@@ -383,7 +384,7 @@ impl Index {
         plain.then(|| (entry.parent, entry.flags.link()))
     }
 
-    /// The row of an event; that of a version of one in an earlier segment is none.
+    /// The row of an event. A version of an event in an earlier segment has no such row.
     pub(crate) fn event_row(&self, id: &EventId) -> Option<u32> {
         self.find(id).filter(|&row| !self.row(row).flags.has(Flags::VERSION))
     }
@@ -396,7 +397,7 @@ impl Index {
         self.marks(&self.id(child)).iter().any(|mark| mark.parent == parent)
     }
 
-    /// The moment of a claim that is being made.
+    /// The moment at which the next link is asserted.
     fn claim_made(&mut self) -> Made {
         self.claims_made += 1;
         Made { rows: self.rows.len() as u32, claims: self.claims_made }
@@ -413,26 +414,29 @@ impl Index {
         self.seek_parent(row, parent, None, commit);
     }
 
-    /// Links a row to its parent, or lets it wait for it. `found` is the parent's row,
-    /// where it was looked up.
+    /// Links a row to its parent, or has it wait for the parent. `found` is the parent's
+    /// row, where it was looked up before.
     fn seek_parent(&mut self, row: u32, parent: EventId, found: Option<u32>, commit: u32) {
         let found = found.or_else(|| self.find(&parent));
-        // A version of an event in an earlier segment is not what is sought.
+        // A version of an event in an earlier segment is not that event.
         match found.filter(|&found| !self.row(found).flags.has(Flags::VERSION)) {
             Some(parent) => self.connect(row, parent, commit),
             None => self.missing.wait(row, parent, commit),
         }
     }
 
-    /// Links a row that has no link yet to its parent, both being stored.
+    /// Links a row that has no link yet to its parent; both are stored.
+    ///
+    /// The link whose last end arrives last closes the cycle, so that walks over followed
+    /// links end: `hang` is called for two different fragments only.
     fn connect(&mut self, child: u32, parent: u32, commit: u32) {
         let marked = self.is_marked(child, parent);
-        let cycle = marked || self.forest.same_piece(child, parent);
+        let cycle = marked || self.forest.same_fragment(child, parent);
         let row = &mut self.rows[child as usize];
         (row.parent, row.linked_at) = (parent, commit);
         row.flags.set(Flags::CYCLE, cycle);
         if cycle {
-            // A mark is in the list already.
+            // A marked one is in the list already.
             if !marked {
                 self.cycle_edges.push(CycleEdge { row: child, ends: None, since: commit });
             }
@@ -449,8 +453,8 @@ impl Index {
         self.forest.hang(child, parent, commit);
     }
 
-    /// Takes from a row the link that a weaker claim gave it, and books both.
-    /// O(events below the row), which are moved to a piece of their own.
+    /// Takes the link of a weaker assertion from a row and records it as refused. O(events
+    /// below the row): they move to a fragment of their own.
     fn release(&mut self, row: u32, commit: u32) {
         let Some(link) = self.remember(row, commit) else {
             return;
@@ -466,7 +470,7 @@ impl Index {
             self.forest.cut_off(&below, commit);
         }
         if cycle && entry.linked_at == commit {
-            // Found and replaced within one commit: no snapshot will see it.
+            // Found and replaced within one commit, so that no snapshot can see it.
             let of_commit = self.cycle_edges.partition_point(|edge| edge.since < commit);
             let found = self.cycle_edges[of_commit..].iter().position(|edge| edge.row == row);
             found.map(|at| self.cycle_edges.remove(of_commit + at));
@@ -477,8 +481,7 @@ impl Index {
         entry.flags.set(Flags::HISTORY, true);
     }
 
-    /// Books what a row has by the claim that holds for it, so that snapshots of
-    /// before `commit` go on seeing it; returns the claim.
+    /// Keeps the asserted link of a row for snapshots from before `commit`, and returns it.
     fn remember(&mut self, row: u32, commit: u32) -> Option<Link> {
         let holding = self.claims.holding(row)?.clone();
         let entry = *self.row(row);

@@ -1,4 +1,4 @@
-//! Parents that are named and not stored, and who waits for them.
+//! Missing parents: those that are named and not stored, and the rows that wait for them.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use foldhash::fast::RandomState;
 use crate::base::id::EventId;
 use crate::base::row::NONE;
 
-/// The book of missing parents.
+/// Missing parents, past and present.
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
-    /// Every parent that was ever named before it was stored, in the order it
-    /// was first named.
+    /// Every parent that was named before it was stored, in the order in which they were
+    /// first named.
     entries: Vec<Entry>,
-    /// Those that are still not stored, and those that are by now.
+    /// The entries of parents that are still missing, and of those that arrived.
     open: HashMap<EventId, u32, RandomState>,
     closed: HashMap<EventId, u32, RandomState>,
-    /// Which parent a row waits for.
+    /// The parent that a row waits for.
     awaited: HashMap<u32, EventId, RandomState>,
 }
 
@@ -24,15 +24,15 @@ pub(crate) struct Missing {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: EventId,
-    /// The rows that name it, in the order they came to.
+    /// The rows that wait for it or did, in the order in which they began to.
     pub(crate) children: Vec<u32>,
-    /// The commits from which and until which it was missing.
+    /// The commits from which on and until which it was missing.
     pub(crate) since: u32,
     pub(crate) until: u32,
 }
 
 impl Missing {
-    /// Lets a row wait for its parent.
+    /// Has a row wait for its parent.
     pub(crate) fn wait(&mut self, row: u32, parent: EventId, commit: u32) {
         let entry = *self.open.entry(parent.clone()).or_insert_with(|| {
             self.entries.push(Entry {
@@ -47,13 +47,13 @@ impl Missing {
         self.awaited.insert(row, parent);
     }
 
-    /// Lets a row wait no longer.
+    /// Ends a row's wait.
     pub(crate) fn give_up(&mut self, row: u32) {
         self.awaited.remove(&row);
     }
 
-    /// Closes the book on a parent that is stored now; returns the rows that
-    /// waited for it, in the order they came to.
+    /// Notes that a parent is stored now. Returns the rows that waited for it, in the order
+    /// in which they began to.
     pub(crate) fn arrived(&mut self, parent: &EventId, commit: u32) -> Vec<u32> {
         if self.open.is_empty() {
             return Vec::new();
@@ -64,7 +64,7 @@ impl Missing {
         self.closed.insert(parent.clone(), entry);
         let entry = &mut self.entries[entry as usize];
         entry.until = commit;
-        // A row may have given up, and after that have come back: its last place counts.
+        // A row may have stopped waiting and begun again: its last entry counts.
         let awaited = &mut self.awaited;
         let mut waits = |row: &&u32| {
             let waits = awaited.get(row).is_some_and(|id| id == parent);
@@ -75,18 +75,17 @@ impl Missing {
         rows
     }
 
-    /// The parent that a row waits for now.
+    /// The parent that a row is waiting for.
     pub(crate) fn awaited(&self, row: u32) -> Option<&EventId> {
         self.awaited.get(&row)
     }
 
-    /// Whether any row waits for a parent.
+    /// Whether any row is waiting for this parent.
     pub(crate) fn is_open(&self, parent: &EventId) -> bool {
         !self.open.is_empty() && self.open.contains_key(parent)
     }
 
-    /// The rows that wait for a parent or waited until it came; some may have given
-    /// up since.
+    /// The rows that wait for a parent or waited until it came; some may have stopped since.
     pub(crate) fn waiting_for(&self, parent: &EventId) -> &[u32] {
         if self.entries.is_empty() {
             return &[];

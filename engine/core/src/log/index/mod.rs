@@ -1,8 +1,8 @@
-//! The index of the active log, in memory.
+//! The index of a log, in memory.
 //!
-//! A pure function of the log's records in order: recovery and the writer build
-//! it by the same calls. What was learnt later than a commit can be told apart,
-//! so that a snapshot goes on seeing the old answers.
+//! It is a pure function of the log's records in order: recovery and the writer build it by the
+//! same calls. What changes an earlier answer carries the commit at which it became known, and
+//! queries take a commit, so that a snapshot keeps its answers while the writer goes on.
 
 mod claims;
 mod cross_ref;
@@ -47,37 +47,37 @@ pub(crate) use usage::SeenUsage;
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     rows: Vec<Row>,
-    /// Ids that are not UUIDs; a row's id holds the number.
+    /// Ids that are not UUIDs. A row has the number of its own.
     texts: Vec<Arc<str>>,
-    /// The rows of events by id.
+    /// The rows of events, hashed by id.
     ids: HashTable<u32>,
-    /// The later versions of an event, in the order they were stored.
+    /// The later versions of an event, in the order in which they were stored.
     versions: HashMap<u32, Vec<u32>, RandomState>,
-    /// Rows of versions by event and fingerprint.
+    /// The rows of versions by event and fingerprint.
     version_contents: HashMap<(u32, u64), Vec<u32>, RandomState>,
-    /// Fingerprints of events, once they were wanted: few ids ever come again.
+    /// The fingerprints of events whose id came a second time.
     event_contents: HashMap<u32, u64, RandomState>,
     dictionary: Dictionary,
-    /// The rows of each list that the dictionary leads to, and of those it has not.
+    /// The rows of each list of the dictionary, and of those that have none there.
     lists: Vec<Postings>,
     all: Postings,
     errors: Postings,
     family: family::Family,
-    /// All links, claims among them.
+    /// All links, asserted ones among them.
     forest: forest::Forest,
-    /// The links that events name alone, once there are others.
+    /// The links that events name themselves, once there are others.
     firm: Option<Box<forest::Forest>>,
-    /// What rows have to do with earlier segments.
+    /// The cross-segment references of rows.
     cross_ref: HashMap<u32, CrossRef, RandomState>,
-    /// Rows by the row of an earlier segment that they name as their parent.
+    /// The children of events of earlier segments, by sequence number.
     children_of_earlier: HashMap<u64, Vec<u32>, RandomState>,
     marks: cross_ref::Marks,
     missing: missing::Missing,
     claims: claims::Claims,
     claims_made: u32,
-    /// Links that close a cycle, in the order they were found.
+    /// Cycle edges in the order in which they were found.
     cycle_edges: Vec<CycleEdge>,
-    /// Where quarantined input lies in the log, and since which commit.
+    /// The offset of quarantined input in the log, and the commit of each.
     quarantined: Vec<(u64, u32)>,
     quarantined_before: HashSet<[u8; 16], RandomState>,
     states: States,
@@ -86,52 +86,52 @@ pub(crate) struct Index {
     /// Events and versions that were lost to damage.
     lost: u32,
     hasher: RandomState,
-    /// The lists of the event being added, its memory used again.
+    /// The lists of the event being added; kept for its memory.
     scratch: Vec<u32>,
 }
 
-/// What was found before an event is added.
+/// What a lookup found for an event before it is added.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LookUp {
     /// The hash of its id.
     hash: u64,
-    /// The row of the event with this id.
+    /// The row of the event with its id.
     first: Option<u32>,
-    /// The row of the parent.
+    /// The row of its parent.
     parent: Option<u32>,
-    /// How many rows there were: what was not found may have come since.
+    /// The number of rows at the time: what was not found may have been added since.
     rows: usize,
 }
 
-/// A link that closes a cycle.
+/// A cycle edge.
 #[derive(Clone, Debug)]
 pub(crate) struct CycleEdge {
     /// The child's row, where it is in this log.
     row: u32,
-    /// The child and the parent, where the child is not.
+    /// The child and the parent, where the child is not in this log.
     ends: Option<(EventId, EventId)>,
     /// The commit at which it was found.
     since: u32,
 }
 
-/// Where and when a record entered the log.
+/// Where and at which commit a record entered the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entered {
-    /// Where the record begins in the log.
+    /// The offset of the record.
     pub(crate) offset: u64,
-    /// The commit: blocks count from 1.
+    /// The commit. Blocks are numbered from 1.
     pub(crate) commit: u32,
 }
 
 impl Index {
-    /// An empty index with room for so many events, so that its tables need not grow.
+    /// An empty index with room for this many events.
     pub(crate) fn with_room(events: usize) -> Self {
         let mut index = Self::default();
         index.reserve(events);
         index
     }
 
-    /// Makes room for so many more events.
+    /// Reserves room for this many more events.
     pub(crate) fn reserve(&mut self, events: usize) {
         self.rows.reserve(events);
         self.family.reserve(events);
@@ -141,8 +141,7 @@ impl Index {
         self.ids = ids;
     }
 
-    /// Adds an event, or a version where the id is known; returns its row.
-    /// `outside` is what earlier segments know of it.
+    /// Adds an event, or a version where the id is known. Returns its row.
     pub(crate) fn add_event(
         &mut self,
         fields: &ArchivedEventMeta,
@@ -162,8 +161,8 @@ impl Index {
         row
     }
 
-    /// Adds an event that was looked up before, as [`add_event`](Self::add_event).
-    /// `content` gives its fields and payload, where they have to be compared.
+    /// Adds an event that was looked up before, as [`add_event`](Self::add_event) does.
+    /// `content` returns its fields and payload and is called for a version alone.
     pub(crate) fn add_seen<'r>(
         &mut self,
         seen: &Seen,
@@ -237,8 +236,8 @@ impl Index {
         Ok(row)
     }
 
-    /// Looks up what an event will be added to. Done for many events before the
-    /// first of them is added, the processor waits for memory once for some of them.
+    /// Looks up the event's id and parent. Called for many events before the first of them
+    /// is added, so that their cache misses overlap.
     pub(crate) fn look_up(&self, seen: &Seen) -> LookUp {
         let hash = self.hasher.hash_one(&seen.id);
         let first = self.find_hashed(hash, &seen.id);
@@ -246,13 +245,13 @@ impl Index {
         LookUp { hash, first, parent, rows: self.rows.len() }
     }
 
-    /// The dictionary, to find the texts of events by before they are added. While it
-    /// is elsewhere nothing can be asked about texts.
+    /// The dictionary, which a thread that reads ahead takes to intern texts. While it is
+    /// taken, no query about texts may be made.
     pub(crate) fn dictionary_mut(&mut self) -> &mut Dictionary {
         &mut self.dictionary
     }
 
-    /// Leaves room for events and versions that were lost to damage.
+    /// Adds rows for events and versions that were lost to damage.
     pub(crate) fn add_lost(&mut self, count: u64) -> Result<()> {
         for _ in 0..count {
             let row = self.next_row()?;
@@ -262,7 +261,7 @@ impl Index {
         Ok(())
     }
 
-    /// Books quarantined input; returns whether it was new.
+    /// Records quarantined input. Returns whether it was new.
     pub(crate) fn add_quarantined(&mut self, key: [u8; 16], entered: Entered) -> bool {
         let new = self.quarantined_before.insert(key);
         if new {
@@ -276,17 +275,17 @@ impl Index {
         self.quarantined_before.contains(key)
     }
 
-    /// What all quarantined input is known by, in no order.
+    /// The keys of all quarantined input, in no order.
     pub(crate) fn quarantine_keys(&self) -> impl Iterator<Item = &[u8; 16]> {
         self.quarantined_before.iter()
     }
 
-    /// Where quarantined input lies in the log, as of a commit.
+    /// The offsets of quarantined input in the log, as of a commit.
     pub(crate) fn quarantined(&self, at: u32) -> &[(u64, u32)] {
         &self.quarantined[..self.quarantined.partition_point(|&(_, since)| since <= at)]
     }
 
-    /// State that the log's records say something of.
+    /// The state that the log's records have.
     pub(crate) fn states(&self) -> &States {
         &self.states
     }
@@ -307,24 +306,24 @@ impl Index {
         &self.usages
     }
 
-    /// What earlier segments know of a row.
+    /// The cross-segment reference of a row.
     pub(crate) fn cross_ref(&self, row: u32) -> Option<&CrossRef> {
         self.cross_ref.get(&row)
     }
 
-    /// Every row that earlier segments know something of.
+    /// All cross-segment references, by row.
     pub(crate) fn cross_refs(&self) -> impl Iterator<Item = (u32, &CrossRef)> {
         self.cross_ref.iter().map(|(&row, cross_ref)| (row, cross_ref))
     }
 
-    /// Books a link that closes a cycle through other segments.
+    /// Records a cycle edge through other segments.
     pub(crate) fn mark_cycle_edge(&mut self, child: EventId, parent: EventId, commit: u32) {
         let ends = Some((child.clone(), parent.clone()));
         self.cycle_edges.push(CycleEdge { row: NONE, ends, since: commit });
         self.marks.entry(child).or_default().push(Mark { parent, since: commit });
     }
 
-    /// The links from this child that close a cycle through other segments.
+    /// The cycle edges of this child through other segments.
     pub(crate) fn marks(&self, child: &EventId) -> &[Mark] {
         if self.marks.is_empty() {
             return &[];
@@ -332,19 +331,19 @@ impl Index {
         self.marks.get(child).map_or(&[], Vec::as_slice)
     }
 
-    /// Books a link that lost against one in an earlier segment.
+    /// Records an asserted link that lost to one in an earlier segment.
     pub(crate) fn refuse(&mut self, link: Link, commit: u32) {
         self.claims.refuse(link, commit);
     }
 
-    /// The row of the event with this id, or of its first version here where the
-    /// event is in an earlier segment. O(1).
+    /// The row of the event with this id, or where that is in an earlier segment of its
+    /// first version here. O(1).
     pub(crate) fn find(&self, id: &EventId) -> Option<u32> {
         self.find_hashed(self.hasher.hash_one(id), id)
     }
 
-    /// Rows of the event's copies whose content may equal this: the same
-    /// fingerprint, or for the event itself none that is known yet.
+    /// The rows of copies of an event whose content may be this: those with the
+    /// fingerprint, and the event itself while its own is not known.
     pub(crate) fn candidates(&self, first: u32, fingerprint: u64) -> Vec<u32> {
         let known = self.event_contents.get(&first);
         let first_copy = known.is_none_or(|&known| known == fingerprint).then_some(first);
@@ -357,13 +356,13 @@ impl Index {
         self.event_contents.contains_key(&first)
     }
 
-    /// Keeps the fingerprint of an event, so that what is not equal to it need not
-    /// be compared with it a second time.
+    /// Keeps the fingerprint of an event, so that its record is read for one comparison
+    /// alone.
     pub(crate) fn keep_content(&mut self, first: u32, fingerprint: u64) {
         self.event_contents.insert(first, fingerprint);
     }
 
-    /// The later versions of an event.
+    /// The later versions of an event, in the order in which they were stored.
     pub(crate) fn versions(&self, first: u32) -> &[u32] {
         self.versions.get(&first).map_or(&[], Vec::as_slice)
     }
@@ -391,7 +390,7 @@ impl Index {
         self.dictionary.text(number)
     }
 
-    /// The number of a text, where any row has it.
+    /// The number of a text; none where no row has it.
     pub(crate) fn find_text(&self, text: &str) -> Option<u32> {
         self.dictionary.find_text(text)
     }
@@ -405,7 +404,7 @@ impl Index {
         Some(postings).filter(|postings| postings.len() > 0)
     }
 
-    /// Everything that rows can be listed by, in no order.
+    /// All dimensions that have rows, in no order.
     pub(crate) fn dimensions(&self) -> impl Iterator<Item = Dimension> {
         let all = (self.all.len() > 0).then_some(Dimension::All);
         let errors = (self.errors.len() > 0).then_some(Dimension::Errors);
@@ -432,8 +431,8 @@ impl Index {
         self.lost
     }
 
-    /// A hash of what makes two events with one id the same: the payload, or
-    /// the fields where there is none.
+    /// A hash of an event's content: of the payload, or of the fields where there is none.
+    /// Keyed at random, so that it differs from index to index.
     pub(crate) fn fingerprint(&self, fields: &ArchivedEventMeta, payload: Option<&[u8]>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         payload.is_some().hash(&mut hasher);
@@ -459,7 +458,7 @@ impl Index {
         }
     }
 
-    /// Puts the last row into the lists that its event goes to.
+    /// Adds the last row to its lists.
     fn post(&mut self, row: u32, lists: &[u32], error: bool) {
         self.all.insert(&self.rows, row);
         if error {
@@ -500,16 +499,16 @@ impl Index {
     }
 
     fn add_id(&mut self, row: u32, hash: u64) {
-        // The table is taken out so that its rehashing can look at the rows.
+        // Taken out, since it calls back for the ids of rows when it grows.
         let mut ids = std::mem::take(&mut self.ids);
         ids.insert_unique(hash, row, |&other| self.hasher.hash_one(self.id(other)));
         self.ids = ids;
     }
 }
 
-/// What a row takes in memory, about, with its places in lists; and what a text or
-/// the like takes.
+/// About how much memory a row takes with its places in lists, and how much a text or the like.
 const ROW_BYTES: usize = 150;
 const TEXT_BYTES: usize = 96;
-/// Most rows in one index: numbers from here on have other meanings.
+/// The most rows of an index. Greater numbers stand for nodes of moved rows, [`NONE`] and
+/// [`NOW`].
 const MAX_ROWS: u32 = 1 << 31;

@@ -1,22 +1,21 @@
-//! Rows in order of time: one list for each value that can be asked for.
+//! Posting lists: rows in order of time, one list for each value that can be queried.
 
 use crate::base::row::Place;
 use crate::log::index::rows::Row;
 
-/// Rows ordered by time, then by row. Takes about 4 to 8 bytes a row whatever
-/// order they arrive in, and no memory beside itself while it is short, as the
-/// lists of ids are; adding is O(1) in order of time, else O(√n) at worst.
+/// Rows ordered by time, then by row. Takes 4 to 8 bytes a row in whatever order they arrive, and
+/// no allocation while it is short. An insertion is O(1) in order of time, else O(√n).
 #[derive(Debug, Default)]
 pub(crate) struct Postings {
-    /// The rows, while there are no runs.
+    /// The rows while there are no runs.
     few: [u32; FEW],
     len: u32,
     /// Sorted runs, none empty, each before the next.
     runs: Vec<Run>,
 }
 
-/// Rows in order, and the place of the first: which run a row goes to is found out
-/// without a look at any other row.
+/// Ordered rows and the place of the first, so that the run of a row is found without reading
+/// other rows.
 #[derive(Debug)]
 struct Run {
     first: Place,
@@ -30,7 +29,7 @@ impl Place {
 }
 
 impl Run {
-    /// Of rows in order, at least one.
+    /// A run of ordered rows, at least one.
     fn of(rows: &[Row], run: Vec<u32>) -> Self {
         Self { first: Place::of(rows, run[0]), rows: run }
     }
@@ -41,11 +40,11 @@ impl Postings {
         self.len as usize
     }
 
-    /// Adds a row, which is not in the list yet.
+    /// Inserts a row, which must not be in the list yet.
     #[inline]
     pub(crate) fn insert(&mut self, rows: &[Row], row: u32) {
         let place = Place::of(rows, row);
-        // The usual case: nothing in the last run comes after it.
+        // The common case: the row comes after the last one.
         if let Some(run) = self.runs.last_mut()
             && run.rows.len() < RUN_MAX
             && run.rows.last().is_some_and(|&last| Place::of(rows, last) < place)
@@ -74,7 +73,7 @@ impl Postings {
             self.runs.push(Run::of(rows, run));
             return;
         }
-        // What comes late comes mostly a little late: looked for from the end.
+        // A late row is mostly a little late: search from the end.
         let after = count_before(&self.runs, |run| run.first < place);
         let at = after.saturating_sub(1);
         let Run { first, rows: run } = &mut self.runs[at];
@@ -85,7 +84,7 @@ impl Postings {
             return;
         }
         if within == run.len() {
-            // A list that grows at its end leaves full runs behind.
+            // A run that is full at its end is left full: rows mostly arrive in order.
             let mut next = Vec::with_capacity(RUN_MAX);
             next.push(row);
             self.runs.insert(at + 1, Run::of(rows, next));
@@ -129,15 +128,14 @@ impl Postings {
         self.run(run)[..within].iter().rev().chain(rest).copied()
     }
 
-    /// The run before whose end a place lies, and where in it: at the first row
-    /// that is not before the place.
+    /// The run and the index in it of the first row that is not before a place.
     fn position(&self, rows: &[Row], place: Place) -> (usize, usize) {
         let after = self.runs.partition_point(|run| run.first < place);
         let run = after.saturating_sub(1);
         (run, self.run(run).partition_point(|&row| Place::of(rows, row) < place))
     }
 
-    /// A run by number; of a short list, all of it is the first.
+    /// The rows of a run. A short list is one run.
     fn run(&self, number: usize) -> &[u32] {
         match self.runs.get(number) {
             Some(run) => &run.rows,
@@ -147,8 +145,7 @@ impl Postings {
     }
 }
 
-/// How many of the first items are before something, as `partition_point` finds, but
-/// O(log n) in how many are not.
+/// `partition_point`, but O(log n) in the number of items that are not before.
 fn count_before<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
     let (mut end, mut step) = (items.len(), 1);
     while let Some(at) = end.checked_sub(step) {
@@ -160,9 +157,9 @@ fn count_before<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
     items[..end].partition_point(is_before)
 }
 
-/// Rows that a list holds without memory of its own.
+/// Rows that a list holds without an allocation.
 const FEW: usize = 3;
-/// Most rows in a run. Adding in the middle moves at most so many.
+/// The most rows of a run, and so the most that an insertion moves.
 const RUN_MAX: usize = 512;
 
 #[cfg(test)]

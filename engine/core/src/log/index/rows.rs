@@ -1,23 +1,23 @@
-//! One fixed-size row for each event and version, in sequence order.
+//! The rows of an index: one of fixed size for each event and version, in sequence order.
 
 use crate::base::row::{Flags, NONE};
 
-/// As of the newest commit, whichever it is.
+/// As of the newest commit.
 pub(crate) const NOW: u32 = u32::MAX - 1;
 
-/// An event or a version: 64 bytes, one cache line a hop.
+/// An event or a version in 64 bytes, so that a hop reads one cache line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
-    /// A UUID's bytes; for a text the number of it in its first four.
+    /// A UUID; of a text, its number in the first four bytes.
     pub(crate) id: [u8; 16],
     pub(crate) time_ns: i64,
-    /// Where the record begins in the log.
+    /// The offset of the record in the log.
     pub(crate) offset: u64,
     /// The parent's row, once it is known.
     pub(crate) parent: u32,
     /// The commit at which the link to the parent became known.
     pub(crate) linked_at: u32,
-    /// The row of the event; of a version, that of the event it is one of.
+    /// The row itself; of a version, the row of its event.
     pub(crate) first: u32,
     pub(crate) kind: u32,
     pub(crate) instance: u32,
@@ -28,7 +28,7 @@ pub(crate) struct Row {
 const _: () = assert!(size_of::<Row>() == 64);
 
 impl Row {
-    /// The place of an event that was lost to damage.
+    /// The row of an event that was lost to damage.
     pub(crate) fn lost(row: u32) -> Self {
         Self {
             id: [0; 16],

@@ -1,9 +1,8 @@
-//! Children by parent: rows of the segment under rows of it, and under the keys of
-//! parents that it does not hold.
+//! Children by parent: under rows of the segment, and under the keys of absent parents.
 //!
-//! Stored links alone. Children stand in order of their rows, which is the order in
-//! which the links became known: a parent that arrives finds those that waited for
-//! it in the order they came, and all others come later.
+//! These are stored links alone. Children are in order of their rows, which is the order in which
+//! the links became known: a parent links those that waited for it in the order in which they
+//! came, and all others come after it.
 
 use std::ops::ControlFlow;
 
@@ -16,7 +15,7 @@ use crate::segment::index::lists::{List, ListWriter};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 
-/// The links of a segment, by parent.
+/// The stored links of a segment, by parent.
 #[derive(Debug, Default)]
 pub(super) struct Children {
     /// Parent and child, sorted.
@@ -25,7 +24,7 @@ pub(super) struct Children {
     absent: Vec<([u8; 16], u32)>,
 }
 
-/// Entries that refer to lists, sorted.
+/// Table entries that refer to lists, sorted by key.
 type References = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Children {
@@ -48,7 +47,7 @@ impl Children {
         children
     }
 
-    /// Writes the groups of long lists; returns what refers to all lists.
+    /// Writes the groups of long lists. Returns the entries that refer to all lists.
     pub(super) fn write(
         &self,
         lists: &mut ListWriter,
@@ -86,8 +85,7 @@ impl Children {
 }
 
 impl SegmentIndex {
-    /// The children of a row by stored links within the segment, in order of rows;
-    /// none where it has none.
+    /// The children of a row within the segment, in order of rows; none where it has none.
     pub(crate) fn children(&self, parent: u32) -> Result<Option<List>> {
         let mut found = None;
         self.tree.walk(&Table::Children.key(&[&parent.to_be_bytes()]), |key, value| {
@@ -96,14 +94,14 @@ impl SegmentIndex {
                     .family(value, parent)
                     .map_err(|error| self.damaged("a group of children", &error))?;
             }
-            // Only the first group from the parent on can have it.
+            // Groups are under their last parent: only the first from this one on can have it.
             Ok(ControlFlow::Break(()))
         })?;
         Ok(found)
     }
 
-    /// The rows that name a parent which is not in the segment, by its key, in order.
-    /// Texts must be compared in full.
+    /// The rows that name an absent parent with this key, in order. The caller must compare
+    /// ids that are texts: their keys are digests.
     pub(crate) fn children_of_absent(&self, parent: &[u8; 16]) -> Result<Option<List>> {
         self.tree.get(&Table::AbsentParents.key(&[parent]), |value| {
             let list = List::read(&mut Input(value), 0, self.rows);
@@ -143,10 +141,10 @@ impl SegmentIndex {
     }
 }
 
-/// Lists of children are in order of rows alone.
+/// The place of a row in a list of children, which is ordered by rows alone.
 fn place(row: u32) -> Place {
     Place { time_ns: 0, row }
 }
 
-/// Parents that stand together.
+/// Parents in a group.
 const GROUP: usize = 32;

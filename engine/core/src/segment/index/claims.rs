@@ -1,5 +1,4 @@
-//! Links that are not stored with an event: claims that stand, links that were
-//! refused, and links that close a cycle.
+//! Links that are not in the spine: asserted links that stand, refused links and cycle edges.
 
 use std::ops::ControlFlow;
 
@@ -13,41 +12,40 @@ use crate::segment::index::packing::put_link;
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 
-/// A link as the segment keeps it.
+/// A link that the index keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeptLink {
-    /// Its place among all that the segment keeps.
+    /// Its number among all that the index keeps.
     pub(crate) number: u32,
     pub(crate) standing: Standing,
-    /// When it was claimed; only kept for those that stand.
+    /// When it was asserted; kept for those that stand alone.
     pub(crate) made: Made,
     pub(crate) link: Link,
 }
 
-/// What came of a link by the end of the log.
+/// The standing of a link at the end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Standing {
-    /// It is its child's, as far as the segment knows, wherever the child is.
+    /// It is the link of its child as far as the segment knows, wherever the child is.
     Stands,
     /// It lost.
     Refused,
-    /// It was found here to close a cycle. Kind, strength and order are not kept.
+    /// It was found in this log to be a cycle edge. Kind, strength and order are not kept.
     Cycle,
-    /// It closes a cycle, and that does not stand with the child's row. Kind,
-    /// strength and order are not kept.
+    /// It is a cycle edge and the spine doesn't say so. Kind, strength and order are not
+    /// kept.
     Marked,
 }
 
-/// One of a link's ends.
+/// An end of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkEnd {
     Child,
     Parent,
 }
 
-/// All that are to be kept, by standing: those that stand in the order in which
-/// they were claimed, the others in the order in which they were found, and marks
-/// in order of their ends.
+/// All links to keep, by standing: those that stand in the order in which they were asserted,
+/// marked ones in order of their ends, the others in the order in which they were found.
 pub(crate) fn of(index: &Index) -> Vec<KeptLink> {
     let mut standing: Vec<(Made, Link)> =
         index.all_standing().map(|(link, made)| (made, link.clone())).collect();
@@ -67,7 +65,7 @@ pub(crate) fn of(index: &Index) -> Vec<KeptLink> {
         .collect()
 }
 
-/// Writes links, and where they are found by their ends.
+/// Writes links and the lists by which they are found by an end.
 pub(super) fn write(links: &[KeptLink], table: &mut Appender<'_>) -> Result<()> {
     let mut ends = Vec::with_capacity(2 * links.len());
     let mut value = Vec::new();
@@ -89,7 +87,7 @@ pub(super) fn write(links: &[KeptLink], table: &mut Appender<'_>) -> Result<()> 
 }
 
 impl SegmentIndex {
-    /// Links of one standing in order, from the `from`th of them on.
+    /// Links of one standing in order, from index `from` on.
     pub(crate) fn links(
         &self,
         standing: Standing,
@@ -115,12 +113,13 @@ impl SegmentIndex {
         Ok(found)
     }
 
-    /// How many links of one standing there are.
+    /// The number of links of one standing.
     pub(crate) fn links_len(&self, standing: Standing) -> u32 {
         self.links[standing as usize]
     }
 
-    /// Links with this id at one end, in order, after one; those that stand first.
+    /// Links with this id at one end, in order, after one of them. Those that stand come
+    /// first.
     pub(crate) fn links_at(
         &self,
         end: LinkEnd,

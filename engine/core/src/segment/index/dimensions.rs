@@ -1,4 +1,4 @@
-//! What rows can be listed by, and the lists.
+//! The posting lists of an index, by dimension and value.
 
 use std::ops::ControlFlow;
 
@@ -12,8 +12,7 @@ use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 use crate::segment::spine::Entry;
 
-/// What rows can be listed by, in texts: numbers of texts mean nothing outside of
-/// their segment.
+/// A dimension and its value. Values are texts, since numbers of texts differ by segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dim<'a> {
     All,
@@ -24,8 +23,8 @@ pub(crate) enum Dim<'a> {
     Instance(&'a str),
     Session(&'a str),
     Label(&'a str, &'a str),
-    /// Events and versions of the piece with this anchor, which may be of an
-    /// earlier segment.
+    /// Events and versions of the fragment with this anchor, which may be in an earlier
+    /// segment.
     Root(u64),
 }
 
@@ -55,8 +54,8 @@ impl Dim<'_> {
 }
 
 impl Values<'_> {
-    /// The key of the list of those with this value. Values of one dimension stand
-    /// together, in order of their bytes.
+    /// The key of the list of a value. Values of a dimension are neighbours, in order of
+    /// their bytes.
     fn key(self, value: &str) -> Vec<u8> {
         let (tag, label) = match self {
             Self::Kinds => (KIND, None),
@@ -74,7 +73,7 @@ impl Values<'_> {
     }
 }
 
-/// Writes the groups of all lists; returns the entries that refer to them, sorted.
+/// Writes the groups of all lists. Returns the entries that refer to them, sorted.
 pub(super) fn write(
     index: &Index,
     entries: &[Entry],
@@ -106,7 +105,7 @@ pub(super) fn write(
     }
     let roots: Vec<u32> = all.iter().copied().filter(|&row| is_root(index, row)).collect();
     let mut by_anchor = all;
-    // Stable: the rows of an anchor stay in order.
+    // A stable sort keeps the rows of an anchor in order.
     by_anchor.sort_by_key(|&row| entries[row as usize].anchor);
     let pieces =
         by_anchor.chunk_by(|&a, &b| entries[a as usize].anchor == entries[b as usize].anchor);
@@ -124,7 +123,7 @@ pub(super) fn write(
 }
 
 impl SegmentIndex {
-    /// The list of the rows that have something in common; none where no row has.
+    /// The list of a dimension's value; none where no row has it.
     pub(crate) fn list(&self, dim: Dim<'_>) -> Result<Option<List>> {
         self.tree.get(&dim.key(), |value| {
             let list = List::read(&mut Input(value), 0, self.rows);
@@ -132,8 +131,8 @@ impl SegmentIndex {
         })
     }
 
-    /// The values of a dimension after one, in order of their bytes, each with how
-    /// many rows have it.
+    /// The values of a dimension after one, in order of their bytes, each with the number of
+    /// its rows.
     pub(crate) fn values(
         &self,
         values: Values<'_>,

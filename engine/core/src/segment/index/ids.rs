@@ -1,4 +1,4 @@
-//! Slots of the spine by id, and rows of versions by id and content.
+//! Finds slots of the spine by id, and rows of versions by id and content.
 
 use std::ops::ControlFlow;
 
@@ -10,11 +10,11 @@ use crate::segment::index::tables::Table;
 use crate::segment::index::{ContentDigest, SegmentIndex};
 use crate::segment::spine::Entry;
 
-/// Writes where in the spine all ids are, sorted by key and row, in groups.
+/// Writes the slots of all ids, sorted by key and row, in groups.
 ///
-/// A group stands under its last key and row. Its value: the bytes that a slot
-/// takes, then of each row the last two bytes of its key, then the slots. A slot leads
-/// straight to the entry, which has the key and the row.
+/// A group is under its last key and row. Its value has the width of a slot in bytes, then the
+/// last two bytes of the key of each row, then the slots. The spine entry in a slot has the key
+/// and the row.
 pub(super) fn write(entries: &[Entry], slots: &[u32], table: &mut Appender<'_>) -> Result<()> {
     let width = row_width(entries.len() as u32);
     let mut value = Vec::with_capacity(1 + GROUP * 6);
@@ -23,7 +23,7 @@ pub(super) fn write(entries: &[Entry], slots: &[u32], table: &mut Appender<'_>) 
         value.clear();
         value.push(width as u8);
         for &row in group {
-            value.extend_from_slice(fragment(&entries[row as usize].key));
+            value.extend_from_slice(key_tail(&entries[row as usize].key));
         }
         for &row in group {
             value.extend_from_slice(&slots[row as usize].to_le_bytes()[..width]);
@@ -33,7 +33,7 @@ pub(super) fn write(entries: &[Entry], slots: &[u32], table: &mut Appender<'_>) 
     Ok(())
 }
 
-/// Writes the digests of versions.
+/// Writes the content digests of versions.
 pub(super) fn write_versions(
     entries: &[Entry],
     versions: impl Iterator<Item = (u32, ContentDigest)>,
@@ -57,8 +57,9 @@ pub(super) fn write_versions(
 }
 
 impl SegmentIndex {
-    /// Rows with this key after one, ascending: the event and its versions. Texts
-    /// must be compared in full. `in_slot` gives the key and the row of a slot.
+    /// The rows with this key after one, ascending: the event and its versions. `in_slot`
+    /// returns the key and the row of a slot. The caller must compare ids that are texts:
+    /// their keys are digests.
     pub(crate) fn rows_of(
         &self,
         key: &[u8; 16],
@@ -75,8 +76,8 @@ impl SegmentIndex {
                 return Ok(ControlFlow::Break(()));
             };
             let group = self.group_of_ids(value)?;
-            for (at, other) in group.fragments.chunks_exact(2).enumerate() {
-                if other != fragment(key) {
+            for (at, other) in group.key_tails.chunks_exact(2).enumerate() {
+                if other != key_tail(key) {
                     continue;
                 }
                 let slot =
@@ -89,15 +90,15 @@ impl SegmentIndex {
                     }
                 }
             }
-            // The rest of the key's rows is in the next group only if this ends with it.
+            // The next group has more rows of the key only if this one ends with it.
             let ends_with_it = last.starts_with(key);
             Ok(if ends_with_it { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(found)
     }
 
-    /// Rows whose keys lie from `from`'s key and row on up to `high`, sorted by key
-    /// and row. Keys of texts are among them.
+    /// The rows from a key and row on up to the key `high`, sorted by key and row. Keys of
+    /// texts are among them.
     pub(crate) fn rows_between(
         &self,
         from: (&[u8; 16], u32),
@@ -118,7 +119,7 @@ impl SegmentIndex {
             };
             let mut at = 0;
             if std::mem::take(&mut is_first) {
-                // Only the first group can begin before the place: halved until it is found.
+                // Only the first group can begin before the place: a binary search finds it.
                 let mut end = group.len();
                 while at < end {
                     let middle = at.midpoint(end);
@@ -139,8 +140,8 @@ impl SegmentIndex {
         Ok(found)
     }
 
-    /// Rows of versions with this key whose content has this digest, a few at most.
-    /// Contents must be compared in full.
+    /// The rows of versions with this key and content digest, at most a few. The caller must
+    /// compare the contents.
     pub(crate) fn versions_with(
         &self,
         key: &[u8; 16],
@@ -176,10 +177,10 @@ impl SegmentIndex {
     }
 }
 
-/// Ids that stand together.
+/// A group of ids.
 struct IdGroup<'v> {
-    /// Two bytes of each.
-    fragments: &'v [u8],
+    /// Two bytes of each key.
+    key_tails: &'v [u8],
     slots: &'v [u8],
     width: usize,
 }
@@ -195,12 +196,12 @@ impl<'v> IdGroup<'v> {
                 input.0.len()
             )));
         }
-        let fragments = input.bytes(2 * count)?;
-        Ok(Self { fragments, slots: input.0, width })
+        let key_tails = input.bytes(2 * count)?;
+        Ok(Self { key_tails, slots: input.0, width })
     }
 
     fn len(&self) -> usize {
-        self.fragments.len() / 2
+        self.key_tails.len() / 2
     }
 
     fn slot(&self, at: usize, end: u32) -> Result<u32> {
@@ -217,7 +218,7 @@ impl<'v> IdGroup<'v> {
 /// The rows that have an id, sorted by key and row.
 fn sorted(entries: &[Entry]) -> Vec<u32> {
     let whole = |row: u32| (entries[row as usize].key, row);
-    // By the first eight bytes, which lie with the rows, and where these are the same by all.
+    // By the first eight bytes, which are kept with the rows, then by the whole key.
     let mut rows: Vec<(u64, u32)> = (0..entries.len() as u32)
         .filter(|&row| !entries[row as usize].flags.has(Flags::LOST))
         .map(|row| ((u128::from_be_bytes(entries[row as usize].key) >> 64) as u64, row))
@@ -236,19 +237,19 @@ fn id_key(key: &[u8; 16], row: u32) -> [u8; 21] {
     bytes
 }
 
-/// The part of a key that is kept with its slot: enough to pass over nearly all
-/// others without a look at the spine.
-fn fragment(key: &[u8; 16]) -> &[u8] {
+/// The bytes of a key that are kept with its slot: enough to skip nearly all others without
+/// reading the spine.
+fn key_tail(key: &[u8; 16]) -> &[u8] {
     &key[14..]
 }
 
-/// Bytes that the number of any of so many rows takes.
+/// The bytes that a number below `rows` takes.
 fn row_width(rows: u32) -> usize {
     let bits = u32::BITS - rows.saturating_sub(1).leading_zeros();
     (bits.div_ceil(8) as usize).max(1)
 }
 
-/// Entries that stand together.
+/// Entries in a group.
 const GROUP: usize = 64;
-/// After so many rows with one digest no further group is looked at.
+/// Once this many rows with one digest are found, no further group is read.
 const MAX_SAME: usize = 16;

@@ -1,5 +1,5 @@
-//! Lists of rows in order of a place: a short one stands where it is referred to,
-//! a longer one in groups of its own.
+//! Lists of rows in order of a place. A short list is inline in the entry that refers to it, a
+//! longer one in groups of its own.
 
 use std::ops::ControlFlow;
 
@@ -11,7 +11,7 @@ use crate::segment::index::packing::{MAX_PACKED, put_rows};
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 
-/// A list of rows: how many there are, and where.
+/// A list of rows.
 #[derive(Clone, Debug)]
 pub(crate) struct List {
     len: u32,
@@ -20,19 +20,19 @@ pub(crate) struct List {
 
 #[derive(Clone, Debug)]
 enum Rows {
-    /// All of them.
+    /// Inline: all rows.
     Here(Vec<u32>),
-    /// The number under which the groups are found.
+    /// In groups, which have this number.
     Apart(u32),
 }
 
 impl List {
-    /// How many rows there are.
+    /// The number of rows.
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
 
-    /// Reads what refers to a list.
+    /// Reads a reference to a list.
     pub(super) fn read(input: &mut Input<'_>, base: u32, end: u32) -> Result<Self> {
         let len = input.number_up_to(u64::from(end))?;
         let rows = if len as usize <= MAX_HERE {
@@ -44,15 +44,15 @@ impl List {
     }
 }
 
-/// Writes lists: those that have groups of their own are numbered.
+/// Writes lists and numbers those in groups.
 #[derive(Debug, Default)]
 pub(super) struct ListWriter {
     next: u32,
 }
 
 impl ListWriter {
-    /// Writes a list whose rows are in order of their places, groups and all; what
-    /// refers to it is appended to `reference`.
+    /// Writes a list whose rows are in order of their places, and appends the reference to
+    /// it to `reference`.
     pub(super) fn write(
         &mut self,
         table: &mut Appender<'_>,
@@ -82,8 +82,8 @@ impl ListWriter {
 }
 
 impl SegmentIndex {
-    /// Rows of a list from a place on, the place itself included, in order;
-    /// `time_of` says the time of a row. O(log n) and what is shown.
+    /// Rows of a list from a place on, the place included, in order. `time_of` returns the
+    /// time of a row. O(log n + rows returned).
     pub(crate) fn forwards(
         &self,
         list: &List,
@@ -113,7 +113,7 @@ impl SegmentIndex {
         Ok(found)
     }
 
-    /// Rows of a list before a place, the place itself left out, backwards.
+    /// Rows of a list before a place, the place excluded, in reverse order.
     pub(crate) fn backwards(
         &self,
         list: &List,
@@ -138,7 +138,7 @@ impl SegmentIndex {
                 return Ok(ControlFlow::Continue(()));
             }
             let rows = self.group(value)?;
-            // Groups stand under their last rows: all but the first end before the place.
+            // Groups are under their last rows: all but the first end before the place.
             let end =
                 if key < from.as_slice() { rows.len() } else { count_before(&rows, to, &time_of)? };
             found.extend(rows[..end].iter().rev().take(at_most - found.len()));
@@ -169,7 +169,7 @@ impl SegmentIndex {
     }
 }
 
-/// How many rows of a list lie before a place.
+/// The number of rows before a place.
 fn count_before(rows: &[u32], place: Place, time_of: impl Fn(u32) -> Result<i64>) -> Result<usize> {
     let (mut low, mut high) = (0, rows.len());
     while low < high {
@@ -190,18 +190,18 @@ fn prefix(number: u32) -> [u8; 5] {
     prefix
 }
 
-/// The key of a group: the list and the place of the group's last row, so that the
-/// first group from a place on is the one in which it lies.
+/// The key of a group: the list and the place of the group's last row, so that a seek to a place
+/// finds its group.
 fn key(number: u32, last: Place) -> [u8; 17] {
     let mut key = [0; 17];
     key[..5].copy_from_slice(&prefix(number));
-    // The sign turned over, so that bytes compare as the times do.
+    // The sign bit is flipped, so that bytes compare as the times do.
     let time = last.time_ns.cast_unsigned() ^ (1 << 63);
     key[5..13].copy_from_slice(&time.to_be_bytes());
     key[13..].copy_from_slice(&last.row.to_be_bytes());
     key
 }
 
-/// Most rows of a list that stand where it is referred to.
+/// The most rows of an inline list.
 const MAX_HERE: usize = 64;
 const _: () = assert!(MAX_HERE <= MAX_PACKED);

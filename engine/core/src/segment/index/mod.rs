@@ -36,7 +36,7 @@ pub(crate) use claims::{KeptLink, LinkEnd, Standing, of as kept_links};
 pub(crate) use dimensions::{Dim, Values};
 pub(crate) use store::IndexBytes;
 
-/// A digest of what makes two events with one id the same.
+/// A digest of the content of an event or a version.
 pub(crate) type ContentDigest = [u8; 8];
 
 /// What an index is built from: a frozen log and the spine that was made of it.
@@ -45,20 +45,20 @@ pub(crate) struct IndexSource<'a> {
     pub(crate) index: &'a Index,
     pub(crate) first_seq: u64,
     pub(crate) entries: &'a [Entry],
-    /// Where in the spine the entry of each row stands.
+    /// The slot of each row in the spine.
     pub(crate) slots: &'a [u32],
-    /// Where in the log and where in the heap each record lies that is neither an
-    /// event nor a version, in the order of the log.
+    /// For each record that is neither an event nor a version, its offset in the log and
+    /// its heap address, in the order of the log.
     pub(crate) others: &'a [(u64, u32)],
 }
 
-/// What an index is built from beside the index of the log and the spine.
+/// What an index is built from besides the index of the log and the spine.
 pub(crate) struct Extra<'a> {
-    /// The digests of all rows that are versions.
+    /// The content digests of all rows that are versions.
     pub(crate) versions: Vec<(u32, ContentDigest)>,
-    /// Where each piece of quarantined input lies, in order.
+    /// The heap addresses of quarantined input, in order.
     pub(crate) quarantined: &'a [u64],
-    /// Where in the spine the entry of each row stands.
+    /// The slot of each row in the spine.
     pub(crate) slots: &'a [u32],
     pub(crate) state: StateOf<'a>,
 }
@@ -73,16 +73,17 @@ pub(crate) struct StateOf<'a> {
     pub(crate) value: &'a dyn Fn(u64) -> Result<Vec<u8>>,
 }
 
-/// The index of a sealed segment, open for reading.
+/// The open index of a sealed segment.
 #[derive(Debug)]
 pub(crate) struct SegmentIndex {
     tree: Tree,
     rows: u32,
-    /// How many links there are of each standing.
+    /// The number of links of each standing.
     links: [u32; 4],
 }
 
-/// The bytes of the `.idx` of a frozen log. Equal input gives equal bytes.
+/// Builds the bytes of the `.idx` of a frozen log. Equal input gives equal bytes, so that a
+/// rebuilt index matches the digests that its segment has of it.
 pub(crate) fn build(
     index: &Index,
     entries: &[Entry],
@@ -117,8 +118,8 @@ pub(crate) fn build(
     })
 }
 
-/// A digest of what makes two events with one id the same: the payload, or the
-/// fields where there is none. The same on every machine.
+/// A digest of an event's content: of the payload, or of the fields where there is none. Part of
+/// the format.
 pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>) -> ContentDigest {
     let mut hasher = blake3::Hasher::new();
     if let Some(payload) = payload {
@@ -136,7 +137,7 @@ pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>)
             put_text(value);
         }
         bytes.extend_from_slice(&fields.time_ns.to_native().to_le_bytes());
-        // What may be missing comes last, each behind a byte that says whether it is.
+        // Optional fields come last, each after a byte that says whether it is there.
         bytes.push(u8::from(fields.session().is_some()));
         if let Some(session) = fields.session() {
             put_number(&mut bytes, session.len() as u64);
@@ -162,8 +163,8 @@ pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>)
 }
 
 impl SegmentIndex {
-    /// Opens the index of the segment whose first sequence number and number of rows
-    /// these are. `name` is the file's, for errors.
+    /// Opens the index of a segment with this first sequence number and number of rows.
+    /// `name` is that of the file, for errors.
     pub(crate) fn open(
         name: &str,
         bytes: impl IndexBytes,

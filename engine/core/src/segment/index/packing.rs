@@ -1,15 +1,15 @@
-//! Numbers packed small, and read back with every length checked.
+//! Bit-packed rows, and links in full.
 
 use crate::base::codec::{Input, from_zigzag, put_id, put_number, put_signed, zigzag};
 use crate::base::error::{Error, Result};
 use crate::base::link::{Link, LinkKind, link_kind, link_number};
 
-/// Most rows that are packed together.
+/// The most rows that are packed together.
 pub(super) const MAX_PACKED: usize = 128;
 
-/// Appends rows: the first as its distance from `base`, of the rest the distances
-/// between neighbours. All have the same number of bits, which is the one that takes
-/// least; what some have above it stands behind.
+/// Appends rows: the first as its distance from `base`, the others as distances between
+/// neighbours. These are bit-packed at the width that takes least in all, with exceptions for
+/// the higher bits of some (patched frame of reference).
 pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
     debug_assert!(rows.len() <= MAX_PACKED);
     let Some(&first) = rows.first() else { return };
@@ -53,7 +53,7 @@ pub(super) fn put_rows(out: &mut Vec<u8>, base: u32, rows: &[u32]) {
     }
 }
 
-/// The number of bits with which the numbers take least, and how many have more.
+/// The width at which the numbers take least, and the number of exceptions.
 fn width(numbers: impl Iterator<Item = u64>) -> (u32, usize) {
     let mut of_length = [0_usize; MAX_WIDTH + 1];
     let mut count = 0;
@@ -67,12 +67,12 @@ fn width(numbers: impl Iterator<Item = u64>) -> (u32, usize) {
             .sum::<usize>();
         (count * width).div_ceil(8) + above
     };
-    // Of equals the widest: it has the fewest above it.
+    // Of equals the widest, which has the fewest exceptions.
     let width = (0..=MAX_WIDTH).rev().min_by_key(|&width| bytes(width)).unwrap_or(0);
     (width as u32, of_length[width + 1..].iter().sum())
 }
 
-/// As many low bits, set.
+/// A mask of this many low bits.
 fn low_bits(width: u32) -> u64 {
     (1 << width) - 1
 }
@@ -86,7 +86,7 @@ pub(super) fn put_link(out: &mut Vec<u8>, link: &Link) {
 }
 
 impl Input<'_> {
-    /// Rows as they were packed, each less than `end`.
+    /// Rows that were packed, each checked to be below `end`.
     pub(super) fn rows(&mut self, base: u32, count: usize, end: u32) -> Result<Vec<u32>> {
         if count > MAX_PACKED {
             return Err(Error::damaged(format!(
@@ -129,8 +129,8 @@ impl Input<'_> {
         Ok(rows)
     }
 
-    /// Which of the distances is the next to have bits above the width, and those bits;
-    /// `left` counts how many there are.
+    /// The next exception: the index of the distance and its bits above the width. `left` is
+    /// the number of exceptions to come.
     fn above(&mut self, left: &mut u8, width: usize) -> Result<Option<(usize, u64)>> {
         let Some(rest) = left.checked_sub(1) else { return Ok(None) };
         *left = rest;
@@ -146,17 +146,17 @@ impl Input<'_> {
     }
 }
 
-/// The number of `width` bits that begins at a bit. What lies past the end is 0.
+/// The number of `width` bits at a bit offset. Bits past the end are 0.
 fn bits_at(packed: &[u8], bit: usize, width: usize) -> u64 {
     let mut eight = [0; 8];
     let rest = packed.get(bit / 8..).unwrap_or_default();
     let length = rest.len().min(8);
     eight[..length].copy_from_slice(&rest[..length]);
-    // At most 33 bits and the 7 before them: they lie within the eight bytes.
+    // At most 33 bits and the 7 before them: they fit the eight bytes.
     (u64::from_le_bytes(eight) >> (bit % 8)) & low_bits(width as u32)
 }
 
-/// A row that was read, where it is less than `end`.
+/// Checks that a row is below `end`.
 pub(super) fn check_row(row: i64, end: u32) -> Result<u32> {
     match u32::try_from(row) {
         Ok(row) if row < end => Ok(row),
@@ -164,11 +164,11 @@ pub(super) fn check_row(row: i64, end: u32) -> Result<u32> {
     }
 }
 
-/// Set with the width where rows do not ascend.
+/// Set beside the width where rows do not ascend.
 const MIXED: u8 = 0x80;
-/// Set with it where some distances have more bits.
+/// Set beside the width where there are exceptions.
 const ABOVE: u8 = 0x40;
-/// Bits of a distance between two rows, with its sign.
+/// The bits of a distance between two rows, its sign included.
 const MAX_WIDTH: usize = 33;
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! What is listed in the order in which it came about: missing parents, links that
-//! close a cycle, quarantined input.
+//! Listings in the order of events: missing parents and quarantined input.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -15,20 +14,21 @@ use crate::segment::index::SegmentIndex;
 use crate::segment::index::store::Appender;
 use crate::segment::index::tables::Table;
 
-/// A parent that was named and is not stored.
+/// A missing parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AwaitedParent {
     pub(crate) id: EventId,
-    /// How many rows name it, claims included.
+    /// The number of rows that name it, or have an asserted link to it.
     pub(crate) children: u32,
     pub(crate) first_child: u32,
 }
 
-/// Parents that are missing still, in the order in which they were first named.
+/// The parents that are missing at the end of the log, in the order in which they were first
+/// named.
 pub(super) fn awaited(index: &Index) -> Vec<AwaitedParent> {
     let mut found = Vec::new();
     for entry in index.missing().iter().filter(|entry| entry.until == NONE) {
-        // A row may have come to wait, given up and come back: it counts once.
+        // A row may have waited, stopped and begun again: it counts once.
         let mut children: Vec<u32> = entry.children.clone();
         children.sort_unstable();
         children.dedup();
@@ -74,7 +74,7 @@ pub(super) fn write_awaited(parents: &[AwaitedParent], table: &mut Appender<'_>)
     Ok(())
 }
 
-/// Writes numbers in groups, each under the place of its last.
+/// Writes numbers in groups, each under the index of its last.
 pub(super) fn write_numbers(kind: Table, numbers: &[u64], table: &mut Appender<'_>) -> Result<()> {
     let mut value = Vec::new();
     let mut passed = 0u32;
@@ -104,8 +104,7 @@ pub(super) fn write_keys(
 }
 
 impl SegmentIndex {
-    /// Parents that are named and were not stored by the end of the log, in the
-    /// order in which they were first named, from the `from`th on.
+    /// The missing parents in the order in which they were first named, from index `from` on.
     pub(crate) fn awaited(&self, from: u32, at_most: usize) -> Result<Vec<AwaitedParent>> {
         let mut found = Vec::new();
         self.tree.walk(&Table::Awaited.key(&[&from.to_be_bytes()]), |key, value| {
@@ -126,7 +125,7 @@ impl SegmentIndex {
         Ok(found)
     }
 
-    /// Where quarantined input lies, in order, from the `from`th on.
+    /// The heap addresses of quarantined input, in order, from index `from` on.
     pub(crate) fn quarantined(&self, from: u32, at_most: usize) -> Result<Vec<u64>> {
         self.numbers(Table::Quarantined, from, at_most)
     }
@@ -155,7 +154,7 @@ impl SegmentIndex {
                 Ok((last, numbers))
             };
             let (last, numbers) = read().map_err(|error| self.damaged("a sequence", &error))?;
-            // Of the first group, those from `from` on.
+            // The first group may begin before `from`.
             let before = numbers.len().saturating_sub((last - from.min(last)) as usize + 1);
             let skip = if found.is_empty() { before } else { 0 };
             found.extend(numbers.into_iter().skip(skip).take(at_most - found.len()));
@@ -166,5 +165,5 @@ impl SegmentIndex {
     }
 }
 
-/// Entries that stand together.
+/// Entries in a group.
 const GROUP: usize = 128;

@@ -1,5 +1,4 @@
-//! The one redb table that an index is: built in memory, read through a reader
-//! that checks what it reads.
+//! The redb table of an index: built in memory, read through pages that are checked.
 
 use std::fmt;
 use std::io;
@@ -16,15 +15,15 @@ use crate::base::error::{Error, Result};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 
-/// The bytes of an `.idx` file. Reading past the end is an error, and so is
-/// reading bytes that are not what was written.
+/// The bytes of an `.idx` file. A read past the end or of a damaged page must fail: redb trusts
+/// what it reads.
 pub(crate) trait IndexBytes: fmt::Debug + Send + Sync + 'static {
     fn len(&self) -> u64;
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 }
 
-/// Appends entries to a table that is being built, in ascending order of keys.
+/// Appends entries to a table being built, in ascending order of keys.
 pub(super) struct Appender<'t>(CursorMut<'t, &'static [u8], &'static [u8]>);
 
 impl Appender<'_> {
@@ -33,7 +32,7 @@ impl Appender<'_> {
     }
 }
 
-/// The bytes of a database whose entries `fill` appends.
+/// Builds the bytes of a database with the entries that `fill` appends.
 pub(super) fn build(fill: impl FnOnce(&mut Appender<'_>) -> Result<()>) -> Result<Vec<u8>> {
     let memory = Memory::default();
     let mut database = builder(BUILD_CACHE_BYTES)
@@ -49,21 +48,21 @@ pub(super) fn build(fill: impl FnOnce(&mut Appender<'_>) -> Result<()>) -> Resul
         appender.0.close().map_err(|error| building(&error))?;
     }
     transaction.commit().map_err(|error| building(&error))?;
-    // redb makes no file of less than 1 MiB and doubles it when it is full, and the last
-    // commit's pages lie at its end: moved to the front, the rest is cut off.
+    // redb makes files of at least 1 MiB, doubles them when they are full and puts the last
+    // commit's pages at the end. Compaction moves them to the front and cuts off the rest.
     database.compact().map_err(|error| building(&error))?;
     drop(database);
     Ok(std::mem::take(&mut *memory.0.lock()))
 }
 
-/// The table of an index that was built.
+/// The table of an index, open for reading.
 pub(super) struct Tree {
-    /// The segment's file, for errors.
+    /// The name of the file, for errors.
     name: String,
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    /// Set before the database is dropped: nothing is written then.
+    /// Set before the database is dropped: reads fail then, so that it writes nothing.
     closed: Arc<AtomicBool>,
-    // Dropped last: the table reads through it.
+    // Dropped last, since the table reads through it.
     _database: Database,
 }
 
@@ -73,7 +72,7 @@ impl Tree {
         let backend = ReadOnly { bytes: Box::new(bytes), closed: Arc::clone(&closed) };
         guarded(name, || {
             let database = builder(CACHE_BYTES)
-                // An index that was not closed was never handed out: nothing to repair.
+                // Only complete indexes get their name, so that there is never one to repair.
                 .set_repair_callback(redb::RepairSession::abort)
                 .create_with_backend(backend)
                 .map_err(|error| unreadable(name, &error))?;
@@ -87,7 +86,7 @@ impl Tree {
         &self.name
     }
 
-    /// Shows the value under a key.
+    /// Calls `show` with the value of a key.
     pub(super) fn get<R>(
         &self,
         key: &[u8],
@@ -99,7 +98,7 @@ impl Tree {
         })
     }
 
-    /// Shows the entries from a key on, until `show` breaks off.
+    /// Calls `show` with the entries from a key on, until it breaks.
     pub(super) fn walk(
         &self,
         from: &[u8],
@@ -121,8 +120,8 @@ impl Tree {
         })
     }
 
-    /// Shows the first entry from a key on, and then those before it backwards,
-    /// until `show` breaks off.
+    /// Calls `show` with the first entry from a key on, then with those before it in
+    /// reverse order, until it breaks.
     pub(super) fn walk_back(
         &self,
         from: &[u8],
@@ -148,7 +147,7 @@ impl Tree {
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        // A database writes when it is dropped, unless reading has failed before.
+        // redb writes when a database is dropped, unless a read has failed before.
         self.closed.store(true, Ordering::Release);
         let _ = catch_unwind(AssertUnwindSafe(|| self.table.first().map(|_| ())));
     }
@@ -160,7 +159,7 @@ impl fmt::Debug for Tree {
     }
 }
 
-/// Memory that a database is built in.
+/// The memory in which a database is built.
 #[derive(Clone, Debug, Default)]
 struct Memory(Arc<Mutex<Vec<u8>>>);
 
@@ -195,7 +194,7 @@ impl StorageBackend for Memory {
     }
 }
 
-/// Bytes that are only read, behind what redb takes for a file.
+/// Read-only bytes that redb takes for a file.
 #[derive(Debug)]
 struct ReadOnly {
     bytes: Box<dyn IndexBytes>,
@@ -222,8 +221,8 @@ impl StorageBackend for ReadOnly {
         Ok(())
     }
 
-    /// Opening marks the header as in use. It is kept in memory by redb and never
-    /// read again, so that the mark can be forgotten.
+    /// redb marks the header as in use when it opens a database, keeps it in memory and
+    /// never reads it again: the write can be dropped.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         if offset == 0 && data.len() <= PAGE_BYTES {
             return Ok(());
@@ -238,8 +237,8 @@ fn builder(cache_bytes: usize) -> Builder {
     builder
 }
 
-/// Turns a panic into an error. Pages are checked before redb sees them, so that
-/// only pages that were built wrong can bring one about.
+/// Turns a panic of redb into an error. Pages are checked before redb reads them, so that only
+/// pages that were built wrong can cause one.
 fn guarded<R>(name: &str, work: impl FnOnce() -> Result<R>) -> Result<R> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(Error::damaged(format!("{name}: expected an index, found pages that redb gives up on")))

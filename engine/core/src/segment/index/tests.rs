@@ -60,7 +60,7 @@ impl Sealed {
                         Anchor::Row(row) => seq(row),
                         Anchor::Earlier(anchor, _) => anchor,
                     },
-                    jump: 0,
+                    skip: 0,
                     time_ns: from.time_ns,
                     depth: position.depth,
                     kind: from.kind,
