@@ -246,6 +246,11 @@ mod tests {
             (r#"{"uuid":"a","caused_by":"b"}"#, "ndjson"),
             (r#"{"ts":1,"type":"user","id":"a"}"#, "ndjson"),
             ("nothing\n{\"a\":1}\n{\"span_id\":\"a\"}", "ndjson"),
+            // Where several are meant: what says so, then keys that one alone has.
+            (r#"{"session_id":"s","hook_event_name":"Stop","gitBranch":"b"}"#, "hook"),
+            (r#"{"type":"compacted","payload":{},"gitBranch":"b"}"#, "claude-code"),
+            (r#"{"type":"user","uuid":"a","source_task":"t","timestamp":"t"}"#, "claude-code"),
+            (r#"{"uuid":"a","parent":"b","source_task":"t","timestamp":"t"}"#, "ndjson"),
         ] {
             assert_eq!(of(head), Some(format.to_owned()), "{head}");
         }

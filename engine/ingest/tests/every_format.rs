@@ -53,7 +53,7 @@ fn every_format_has_samples_that_are_recognised_by_their_content() {
 #[test]
 fn every_sample_comes_in_whole_and_once() {
     for name in names() {
-        let store = Store::in_memory().expect("opens");
+        let store = forebear::in_memory().expect("opens");
         let report = imported(&store, name);
         assert_eq!((&report.failed_files, report.bad_lines), (&Vec::new(), 0), "{name}");
         let stored = report.events + report.versions + report.without_id;

@@ -56,7 +56,7 @@ impl Adapter for Engram {
             "source_task" | "target_task" => has_task = true,
             _ => has_time |= usual::TIMES.contains(&key),
         });
-        if has_task && has_time { Confidence::Possible } else { Confidence::No }
+        if has_task && has_time { Confidence::Likely } else { Confidence::No }
     }
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {

@@ -48,18 +48,18 @@ use crate::adapter::Adapter;
 /// reads the file.
 pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
     Vec::from([
-        #[cfg(feature = "hook")]
-        shared(Hook),
+        #[cfg(feature = "claude-code")]
+        shared(ClaudeCode),
+        #[cfg(feature = "ndjson")]
+        shared(Ndjson::default()),
         #[cfg(feature = "codex")]
         shared(Codex),
         #[cfg(feature = "copilot")]
         shared(Copilot),
-        #[cfg(feature = "claude-code")]
-        shared(ClaudeCode),
+        #[cfg(feature = "hook")]
+        shared(Hook),
         #[cfg(feature = "engram")]
         shared(Engram),
-        #[cfg(feature = "ndjson")]
-        shared(Ndjson::default()),
     ])
 }
 

@@ -69,9 +69,8 @@ impl Adapter for ClaudeCode {
                 other_parent |= usual::PARENTS.contains(&key);
             }
         });
-        if has_own_key {
-            Confidence::Certain
-        } else if has_own_type && !other_id && !other_parent || uuid && !other_parent {
+        let is_like_ours = has_own_type && !other_id || uuid;
+        if has_own_key || is_like_ours && !other_parent {
             Confidence::Likely
         } else {
             Confidence::No
