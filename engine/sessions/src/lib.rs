@@ -24,6 +24,8 @@ mod access;
 mod fields;
 mod filter;
 mod integrity;
+#[cfg(feature = "serde")]
+mod json;
 mod kinds;
 mod list;
 mod patch;

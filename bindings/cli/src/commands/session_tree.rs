@@ -11,7 +11,6 @@ use forebear::{
     Cursor, RelationshipType, SessionFilter, SessionNode, SessionReads, SessionTreeOptions,
     Snapshot,
 };
-use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::sessions::unknown;
@@ -20,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::draw::DIM;
 use crate::output::json::NextLine;
-use crate::output::session::{SessionLine, TokensLine, figures, short_name, status_style};
+use crate::output::session::{figures, short_name, status_style};
 use crate::output::{Out, draw, text};
 use crate::parse::at_least_one;
 use crate::place;
@@ -125,7 +124,7 @@ fn show(
             continue;
         }
         for node in &nodes {
-            out.json(&NodeLine::new(node))?;
+            out.json(node)?;
         }
         if let Some(next) = next {
             out.json(&NextLine::from(next))?;
@@ -232,42 +231,6 @@ fn draw_tree(out: &mut Out, nodes: &[SessionNode]) -> Outcome {
         draw::remark(out, &words)?;
     }
     Ok(())
-}
-
-/// A session of a tree.
-#[derive(Serialize)]
-struct NodeLine<'a> {
-    #[serde(flatten)]
-    session: SessionLine<'a>,
-    below: u64,
-    path: &'a str,
-    total: TotalLine,
-}
-
-/// What a session and all below it come to.
-#[derive(Serialize)]
-struct TotalLine {
-    sessions: u64,
-    events: u64,
-    errors: u64,
-    tokens: TokensLine,
-}
-
-impl<'a> NodeLine<'a> {
-    fn new(node: &'a SessionNode) -> Self {
-        let total = node.total;
-        Self {
-            session: SessionLine::new(&node.session),
-            below: node.below,
-            path: &node.path,
-            total: TotalLine {
-                sessions: total.sessions,
-                events: total.events,
-                errors: total.errors,
-                tokens: TokensLine::from(total.tokens),
-            },
-        }
-    }
 }
 
 /// Sessions whose trees are drawn where none is named.

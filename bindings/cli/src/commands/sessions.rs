@@ -15,7 +15,7 @@ use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::json::NextLine;
-use crate::output::session::{SessionLine, figures, short_name, status_style};
+use crate::output::session::{figures, short_name, status_style};
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, Target};
 use crate::select::PageArgs;
@@ -146,7 +146,7 @@ impl Run for SessionsArgs {
             for session in &page.items {
                 found = true;
                 if global.json {
-                    out.json(&SessionLine::new(session))?;
+                    out.json(&session)?;
                 } else {
                     draw_session(&mut out, session)?;
                 }
@@ -176,11 +176,11 @@ impl Run for SessionArgs {
         #[derive(Serialize)]
         struct Line<'a> {
             #[serde(flatten)]
-            session: SessionLine<'a>,
+            session: &'a Session,
             depth: u64,
             path: &'a str,
-            parents: Vec<RelationshipLine<'a>>,
-            children: Vec<RelationshipLine<'a>>,
+            parents: &'a [StoredRelationship],
+            children: &'a [StoredRelationship],
         }
 
         let snapshot = place::snapshot(global)?;
@@ -191,11 +191,11 @@ impl Run for SessionArgs {
         let mut out = Out::paged(global);
         if global.json {
             out.json(&Line {
-                session: SessionLine::new(&session),
+                session: &session,
                 depth,
                 path: &path,
-                parents: parents.iter().map(RelationshipLine::new).collect(),
-                children: children.items.iter().map(RelationshipLine::new).collect(),
+                parents: &parents,
+                children: &children.items,
             })?;
         } else {
             draw_session(&mut out, &session)?;
@@ -248,25 +248,16 @@ impl Run for WavesArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        #[derive(Serialize)]
-        struct Line<'a> {
-            id: &'a str,
-            sessions: u64,
-            events: u64,
-            start: Option<String>,
-            end: Option<String>,
-        }
-
         let snapshot = place::snapshot(global)?;
         let mut out = Out::paged(global);
         let mut after = self.page.after;
         loop {
             let page = snapshot.waves(after)?;
-            for Wave { id, sessions, events, start_ns, end_ns, .. } in &page.items {
+            for wave in &page.items {
                 if global.json {
-                    let (start, end) = (start_ns.map(time::rfc3339), end_ns.map(time::rfc3339));
-                    out.json(&Line { id, sessions: *sessions, events: *events, start, end })?;
+                    out.json(wave)?;
                 } else {
+                    let Wave { id, sessions, events, start_ns, .. } = wave;
                     let when = start_ns.map_or("no time".to_owned(), time::clock);
                     let line = format!(
                         "{when:<19}  {}  {}, {}",
@@ -325,7 +316,7 @@ impl Run for RelateArgs {
         let mut out = Out::new();
         if let Some(stored) = stored {
             if global.json {
-                out.json(&RelationshipLine::new(&stored))?;
+                out.json(&stored)?;
             } else {
                 let line =
                     format!("{} → {}: {}", self.parent, self.child, stored.relationship_type);
@@ -383,33 +374,4 @@ fn finish(out: &mut Out, next: Option<Cursor>, global: &Global) -> Outcome {
         draw::remark(out, &format!("there may be more: --after {cursor}, or --all"))?;
     }
     Ok(())
-}
-
-/// A relationship.
-#[derive(Serialize)]
-struct RelationshipLine<'a> {
-    parent: &'a str,
-    child: &'a str,
-    #[serde(rename = "type")]
-    relationship_type: &'static str,
-    spawn_reason: Option<&'static str>,
-    delegation_type: Option<&'static str>,
-    created: Option<String>,
-    completed: Option<String>,
-    metadata: Option<&'a serde_json::value::RawValue>,
-}
-
-impl<'a> RelationshipLine<'a> {
-    fn new(stored: &'a StoredRelationship) -> Self {
-        Self {
-            parent: &stored.parent,
-            child: &stored.child,
-            relationship_type: stored.relationship_type.as_str(),
-            spawn_reason: stored.spawn_reason.map(SpawnReason::as_str),
-            delegation_type: stored.delegation_type.map(DelegationType::as_str),
-            created: stored.created_ns.map(time::rfc3339),
-            completed: stored.completed_ns.map(time::rfc3339),
-            metadata: stored.metadata.as_deref().and_then(|json| serde_json::from_str(json).ok()),
-        }
-    }
 }

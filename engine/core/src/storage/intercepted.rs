@@ -36,14 +36,20 @@ pub enum Operation {
 /// ```
 /// use std::io;
 /// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering};
 /// use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 /// use forebear::{Event, Store};
 ///
-/// let disk = Intercepted::new(SimulatedDisk::new(), |operation, perform| match operation {
-///     Operation::Sync => Err(io::Error::other("the disk is gone")),
+/// let gone = Arc::new(AtomicBool::new(false));
+/// let is_gone = Arc::clone(&gone);
+/// let disk = Intercepted::new(SimulatedDisk::new(), move |operation, perform| match operation {
+///     Operation::Sync if is_gone.load(Ordering::Relaxed) => {
+///         Err(io::Error::other("the disk is gone"))
+///     }
 ///     _ => perform(),
 /// });
 /// let store = Store::builder().open_on(Arc::new(disk))?;
+/// gone.store(true, Ordering::Relaxed);
 /// assert!(store.append(Event::new("payment")).is_err());
 /// # Ok::<(), forebear::Error>(())
 /// ```
