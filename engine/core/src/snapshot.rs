@@ -472,7 +472,7 @@ impl Snapshot {
     }
 
     /// How far a source has been read: the position of its newest
-    /// [`Checkpoint`]. O(log n), one record read.
+    /// [`Checkpoint`](crate::Checkpoint). O(log n), one record read.
     ///
     /// ```
     /// use forebear::{Batch, Store};

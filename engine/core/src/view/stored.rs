@@ -245,7 +245,7 @@ impl StoredEvent {
     }
 
     /// The labels in order of their keys. None where the query asked for
-    /// [`Detail::Columns`].
+    /// [`Detail::Columns`](crate::Detail::Columns).
     pub fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
         let packed = self.packed().into_iter().flat_map(PackedView::labels);
         self.record().into_iter().flat_map(RecordView::labels).chain(packed)
@@ -288,7 +288,7 @@ impl StoredEvent {
     }
 
     /// The payload, byte for byte as it came in. None where it had none, or
-    /// where the query asked for less than [`Detail::Payload`].
+    /// where the query asked for less than [`Detail::Payload`](crate::Detail::Payload).
     ///
     /// ```
     /// use forebear::{Event, Store};
