@@ -1,24 +1,21 @@
 //! Opening a store: the lock, the manifest, the log.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::base::kind::StateKind;
 use crate::base::kinds::Kinds;
-use crate::base::sync::{Mutex, RwLock};
 use crate::log::append::LogWriter;
-use crate::log::reader::LogReader;
-use crate::log::recovery::{Recovered, recover, store_of};
+use crate::log::opened::{Known, open_file, open_log};
+use crate::log::recovery::store_of;
 use crate::log::report::RecoveryReport;
-use crate::log::view::{Log, LogView, Visible};
-use crate::manifest::{self, Catalog, FullLog, LogStart, Manifest, Read, log_name, segment_of};
+use crate::manifest::{self, Catalog, FullLog, Manifest, Read, log_name, segment_of};
 use crate::segment::filters::group_of;
 use crate::segment::segments::Segments;
 use crate::shared::Shared;
 use crate::spool;
-use crate::storage::{LockGuard, LockOutcome, Storage, StorageFile};
+use crate::storage::{LockGuard, LockOutcome, Storage};
 use crate::view::View;
 
 /// A store that was opened and recovered.
@@ -50,17 +47,23 @@ pub(crate) fn open(
     segments.set_kinds(Arc::new(Kinds::new(&[], kinds)?));
     // A process that was killed may have made these names and not synced them.
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
+    let store = manifest.store;
     let full = match manifest.full {
         None => None,
         Some(FullLog { start, length }) => {
             let end = Some(manifest.active.first_seq);
-            let opened =
-                open_log(&**storage, &manifest, start, length, end, cache_bytes, &mut recovery)?;
+            let opened = open_log(
+                &**storage,
+                store,
+                Known { start, durable: length, end },
+                cache_bytes,
+                &mut recovery,
+            )?;
             Some(opened.0)
         }
     };
     let (active, log) =
-        open_log(&**storage, &manifest, manifest.active, 0, None, cache_bytes, &mut recovery)?;
+        open_log(&**storage, store, Known::of_active(manifest.active), cache_bytes, &mut recovery)?;
     let logs = match full {
         Some(full) => [Some(full), Some(active)],
         None => [None, Some(active)],
@@ -70,36 +73,6 @@ pub(crate) fn open(
     remove_leftovers(&**storage, &manifest)?;
     let catalog = Catalog::new(Arc::clone(storage), manifest);
     Ok(Opened { shared: Shared::new(view), catalog, log, lock, recovery })
-}
-
-/// Recovers a log, which was on disk up to `durable` and goes up to the sequence
-/// number `end` where that is known.
-fn open_log(
-    storage: &dyn Storage,
-    manifest: &Manifest,
-    start: LogStart,
-    durable: u64,
-    end: Option<u64>,
-    cache_bytes: usize,
-    recovery: &mut RecoveryReport,
-) -> Result<(LogView, LogWriter)> {
-    let name = log_name(start.segment);
-    let file = open_file(storage, &name)?;
-    let Recovered { log, mut index, commit } =
-        recover(storage, &file, &name, start, durable, manifest.store, recovery)?;
-    if let Some(end) = end {
-        index.add_lost((end - start.first_seq).saturating_sub(index.rows().len() as u64))?;
-    }
-    let visible = Visible { commit, rows: index.rows().len() as u32, log_end: log.end };
-    let reader = LogReader::new(file, name, cache_bytes);
-    let opened = Log {
-        segment: start.segment,
-        first_seq: start.first_seq,
-        index: RwLock::new(index),
-        reader,
-        reduced: Mutex::default(),
-    };
-    Ok((LogView { log: Arc::new(opened), visible }, log))
 }
 
 /// Removes what a process left behind that ended while it sealed, rotated or
@@ -253,17 +226,6 @@ fn keep_manifest(storage: &dyn Storage) -> Result<()> {
     storage
         .rename(manifest::NAME, &kept)
         .map_err(|error| Error::io("keep the damaged", manifest::NAME, error))
-}
-
-fn open_file(storage: &dyn Storage, name: &str) -> Result<Arc<dyn StorageFile>> {
-    match storage.open(name) {
-        Ok(file) => Ok(Arc::from(file)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::damaged(format!(
-            "expected the log {name}, which the manifest names, found no such file; restore it \
-             from a copy"
-        ))),
-        Err(error) => Err(Error::io("open", name, error)),
-    }
 }
 
 fn list(storage: &dyn Storage) -> Result<Vec<String>> {

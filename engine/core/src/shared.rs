@@ -32,6 +32,8 @@ pub(crate) struct Shared {
 pub(crate) struct Failures {
     /// Why every write is refused.
     pub(crate) poisoned: Failure,
+    /// Why writes are refused for now.
+    pub(crate) stalled: Failure,
     /// Why the full log is not sealed yet.
     pub(crate) sealing: Failure,
     /// Why the last round of draining the spool ended early.

@@ -460,6 +460,7 @@ impl Store {
             },
             spool: self.0.spool.as_ref().map(|folder| spool_health(&**folder, failures)),
             poisoned: failures.poisoned.get(),
+            stalled: failures.stalled.get(),
             last_warning: view.segments.warnings().last(),
         }
     }

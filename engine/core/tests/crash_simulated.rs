@@ -191,13 +191,10 @@ fn a_full_disk_is_a_clear_error_and_what_was_acknowledged_stays() {
             continue;
         };
         full += 1;
-        assert!(
-            error.io_kind() == Some(std::io::ErrorKind::StorageFull) || error.is_poisoned(),
-            "{context}: {error}"
-        );
-        assert!(error.to_string().contains("full"), "{context}: {error}");
+        assert!(error.is_disk_full(), "{context}: {error:#}");
+        assert!(format!("{error:#}").contains("full"), "{context}: {error:#}");
         if let Some(store) = progress.store.take() {
-            assert_poisoned(&disk, &store, &context);
+            assert_full(&store, &context);
         }
         let after = disk.power_loss(room);
         let store = prefixes.reopen(&after, progress.durable(), &context);
@@ -361,6 +358,17 @@ fn assert_poisoned(disk: &SimulatedDisk, store: &Store, context: &str) {
     assert!(error.is_poisoned(), "{context}: {error}");
     store.clone().close().expect_err(context);
     assert_eq!(disk.operations(), before, "{context}: it wrote or synced");
+}
+
+/// The store refuses writes as long as there is no room, and says so.
+fn assert_full(store: &Store, context: &str) {
+    for level in LEVELS {
+        let batch = Batch::from(Event::new("late")).durability(level);
+        let error = store.write(batch).expect_err(context);
+        assert!(error.is_disk_full(), "{context}: {error:#}");
+    }
+    let error = store.flush().expect_err(context);
+    assert!(error.is_disk_full(), "{context}: {error:#}");
 }
 
 fn assert_same(found: &[String], expected: &[String], context: &str) {

@@ -230,6 +230,26 @@ impl Error {
         self.kind() == ErrorKind::Poisoned
     }
 
+    /// Whether there was no room on the disk. Nothing of the call was stored. Make room,
+    /// such as with [`Store::retain`](crate::Store::retain); the store goes on by itself.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::{Event, Store, storage::SimulatedDisk};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
+    /// disk.set_room(Some(0));
+    /// assert!(store.append(Event::new("tick")).is_err_and(|error| error.is_disk_full()));
+    /// disk.set_room(None);
+    /// store.append(Event::new("tick"))?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn is_disk_full(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        self.kind() == ErrorKind::Io && self.io_kind().is_some_and(|kind| full.contains(&kind))
+    }
+
     /// Whether what was asked for has been removed by retention since the snapshot
     /// was taken.
     ///
@@ -364,6 +384,27 @@ impl Error {
             ErrorKind::Poisoned,
             "the store refuses writes since an earlier write failed; what is on disk is uncertain \
              until it is opened again, so close it and open it again",
+        )
+        .with_source(first.clone())
+    }
+
+    /// What a write is refused with as long as what failed with `first` can't be done.
+    pub(crate) fn stalled(first: &Error) -> Self {
+        let message = if first.is_disk_full() {
+            "nothing was stored: there is no room on the disk; make some, such as with `forebear \
+             retain` or `Store::retain`, and the store goes on by itself"
+        } else {
+            "nothing was stored: the log is full and the next can't be gone on to, which is tried \
+             again each minute"
+        };
+        Self::new(first.kind(), message).with_source(first.clone())
+    }
+
+    /// What a batch is refused with that was to be written together with one that failed.
+    pub(crate) fn taken_back(first: &Error) -> Self {
+        Self::new(
+            first.kind(),
+            "nothing was stored, since a batch that was to be written with it failed; try again",
         )
         .with_source(first.clone())
     }

@@ -28,6 +28,9 @@ pub struct Health {
     pub spool: Option<SpoolHealth>,
     /// Why the store refuses writes, if it does.
     pub poisoned: Option<Error>,
+    /// Why the store refuses writes for now, such as a full disk, if it does. It goes on by
+    /// itself.
+    pub stalled: Option<Error>,
     /// The newest warning.
     pub last_warning: Option<Warning>,
 }
@@ -82,6 +85,7 @@ impl Health {
     /// refused and warnings of earlier repairs don't count.
     pub fn is_well(&self) -> bool {
         let spool = self.spool.as_ref().and_then(|spool| spool.last_error.as_ref());
-        self.poisoned.is_none() && self.sealing.last_error.is_none() && spool.is_none()
+        let writes = self.poisoned.is_none() && self.stalled.is_none();
+        writes && self.sealing.last_error.is_none() && spool.is_none()
     }
 }

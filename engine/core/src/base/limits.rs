@@ -127,3 +127,7 @@ pub const MAX_SESSION_TREE: usize = 65_536;
 /// How long a write at [`Durability::Buffered`](crate::Durability::Buffered)
 /// may stay in the process's memory.
 pub const BUFFER_TIME: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// How long a sealing that failed, such as on a full disk, is left alone before it is tried
+/// again. Dropping segments has it tried at once.
+pub const SEAL_AGAIN_TIME: std::time::Duration = std::time::Duration::from_mins(1);

@@ -47,10 +47,13 @@ pub enum WarningKind {
     IndexRebuilt,
     /// An index that was made again could not be written, and is in memory alone.
     IndexNotWritten,
-    /// A full log could not be sealed. It is tried again at the next rotation.
+    /// A full log could not be sealed. It is tried again each minute, at the next rotation,
+    /// and whenever segments were dropped.
     SealFailed,
     /// A write failed. The store refuses all others until it is opened again.
     Poisoned,
+    /// There was no room on the disk for a write. The store goes on once there is.
+    DiskFull,
     /// The retention policy could not be applied, so that nothing was dropped.
     RetentionFailed,
     /// State of segments that were dropped could not be carried over.
@@ -75,6 +78,7 @@ impl WarningKind {
             WarningKind::IndexNotWritten => "index_not_written",
             WarningKind::SealFailed => "seal_failed",
             WarningKind::Poisoned => "poisoned",
+            WarningKind::DiskFull => "disk_full",
             WarningKind::RetentionFailed => "retention_failed",
             WarningKind::StateLost => "state_lost",
             WarningKind::FileNotRemoved => "file_not_removed",

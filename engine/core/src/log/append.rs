@@ -1,5 +1,6 @@
 //! Appends blocks to the log and syncs them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
@@ -25,7 +26,17 @@ pub(crate) struct LogWriter {
     pub(crate) previous: Digest,
     /// Whether the last block is empty, which marks a clean close.
     pub(crate) closed: bool,
+    /// A torn end behind it that there was no room to keep elsewhere. It is kept and cut off
+    /// before anything is written.
+    pub(crate) torn: Option<Torn>,
     early: EarlySync,
+}
+
+/// The torn end of a log, still in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Torn {
+    pub(crate) range: Range<u64>,
+    pub(crate) reason: String,
 }
 
 impl LogWriter {
@@ -45,6 +56,7 @@ impl LogWriter {
             durable: 0,
             previous: start.previous,
             closed: false,
+            torn: None,
             early: EarlySync::default(),
         }
     }
@@ -72,6 +84,35 @@ impl LogWriter {
         self.previous = header.digest;
         self.closed = block.is_empty();
         Ok(())
+    }
+
+    /// Cuts off what is behind `end`, up to where blocks were shown: none of it was
+    /// acknowledged. The log has to be opened again then. Fails where a sync had failed too.
+    pub(crate) fn take_back(&mut self, end: u64) -> Result<()> {
+        let synced = self.early.finish();
+        self.note_early(synced)?;
+        if self.torn.is_some() {
+            // Nothing was written behind it.
+            return Ok(());
+        }
+        self.file
+            .set_len(end)
+            .and_then(|()| self.file.sync())
+            .map_err(|error| Error::io("cut off what was not written whole in", &self.name, error))
+    }
+
+    /// Fails where there is no room for so many bytes more: zeros are written behind the
+    /// last block, and cut off.
+    pub(crate) fn probe(&self, bytes: u64) -> Result<()> {
+        let begin = self.torn.as_ref().map_or(self.end, |torn| torn.range.end);
+        let zeros = vec![0; bytes.clamp(1, PROBE_BYTES) as usize];
+        let mut outcome = Ok(());
+        for at in (begin..begin + bytes).step_by(zeros.len()) {
+            let length = (begin + bytes - at).min(zeros.len() as u64) as usize;
+            outcome = outcome.and_then(|()| self.file.write_at(&zeros[..length], at));
+        }
+        let cut = self.file.set_len(begin);
+        outcome.and(cut).map_err(|error| Error::io("make room in", &self.name, error))
     }
 
     /// Continues after a block that recovery found in the log.
@@ -103,7 +144,7 @@ impl LogWriter {
     /// the next opening rewrites nothing but that block.
     pub(crate) fn close(&mut self, next_seq: u64) -> Result<()> {
         self.sync()?;
-        if self.end > 0 && !self.closed {
+        if self.end > 0 && !self.closed && self.torn.is_none() {
             self.write(&mut BlockBuilder::new(), next_seq)?;
             self.sync()?;
         }
@@ -116,3 +157,6 @@ impl LogWriter {
         Ok(())
     }
 }
+
+/// Bytes written at a time in looking for room.
+const PROBE_BYTES: u64 = 1 << 20;

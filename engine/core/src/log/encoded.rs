@@ -23,7 +23,7 @@ use crate::log::record::{
 
 /// An encoded record. The writer decides whether an event becomes a version; all other bytes are
 /// final.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Encoded {
     /// A buffer with this record and others, so that the writing thread frees few large
     /// allocations.

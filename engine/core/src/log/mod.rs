@@ -10,6 +10,7 @@ pub(crate) mod encoded;
 pub(crate) mod fields;
 pub(crate) mod follow;
 pub(crate) mod index;
+pub(crate) mod opened;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recovery;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::log::ahead::apply_ahead;
-use crate::log::append::LogWriter;
+use crate::log::append::{LogWriter, Torn};
 use crate::log::block::{BlockBuilder, Header};
 use crate::log::index::Index;
 use crate::log::replay::{Parsed, Replay, parse};
@@ -81,8 +81,17 @@ pub(crate) fn recover(
                     continue;
                 }
                 let cut = range.start.max(log.durable)..scanner.length();
-                let kept_in = keep(storage, &**file, name, cut.clone())?;
                 log.end = cut.start;
+                let kept_in = match keep(storage, &**file, name, cut.clone()) {
+                    Ok(kept_in) => kept_in,
+                    // What is rot before it is marked by a block, for which there must be room.
+                    Err(error) if error.is_disk_full() && range.start == cut.start => {
+                        recovery.report.cut.push(damage(name, &cut, &reason, name.to_owned()));
+                        log.torn = Some(Torn { range: cut, reason });
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                };
                 if range.start < cut.start {
                     recovery.skip(name, range.start..cut.start, &reason);
                     let next_seq = rest_of(scanner.lookahead())?.next_seq;
@@ -100,6 +109,16 @@ pub(crate) fn recover(
     }
     let Replay { index, commit, .. } = recovery.replay;
     Ok(Recovered { log, index, commit })
+}
+
+/// Cuts the torn end off that opening had no room to keep, now that it is kept. Returns
+/// what is to be reported.
+pub(crate) fn cut_torn(storage: &dyn Storage, log: &mut LogWriter) -> Result<Option<Damage>> {
+    let Some(Torn { range, reason }) = log.torn.clone() else { return Ok(None) };
+    let kept_in = keep(storage, &*log.file, &log.name, range.clone())?;
+    cut_off(&*log.file, &log.name, range.start)?;
+    log.torn = None;
+    Ok(Some(damage(&log.name, &range, &reason, kept_in)))
 }
 
 /// The store of a log's first sound block, for a store whose manifest is lost.
@@ -217,10 +236,15 @@ fn keep(
     let digest = hasher.finalize().to_hex();
     let kept = format!("{name}.cut-{}-{}", range.start, &digest[..8]);
     let side = storage.create(&kept).map_err(|error| Error::io("make", &kept, error))?;
-    copy(file, name, range.clone(), |bytes, at| {
+    let written = copy(file, name, range.clone(), |bytes, at| {
         side.write_at(bytes, at - range.start).map_err(|error| Error::io("write", &kept, error))
-    })?;
-    side.sync().map_err(|error| Error::io("sync", &kept, error))?;
+    });
+    written
+        .and_then(|()| side.sync().map_err(|error| Error::io("sync", &kept, error)))
+        .inspect_err(|_| {
+            // Half a copy takes room and keeps nothing.
+            let _ = storage.unlink(&kept);
+        })?;
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &kept, error))?;
     Ok(kept)
 }

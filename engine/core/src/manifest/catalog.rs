@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::sync::Mutex;
+use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::manifest::Manifest;
 use crate::storage::Storage;
 
@@ -12,11 +13,13 @@ use crate::storage::Storage;
 pub(crate) struct Catalog {
     storage: Arc<dyn Storage>,
     manifest: Mutex<Manifest>,
+    /// Whether what is in memory is on disk: not after a change that failed midway.
+    certain: AtomicBool,
 }
 
 impl Catalog {
     pub(crate) fn new(storage: Arc<dyn Storage>, manifest: Manifest) -> Self {
-        Self { storage, manifest: Mutex::new(manifest) }
+        Self { storage, manifest: Mutex::new(manifest), certain: AtomicBool::new(true) }
     }
 
     pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
@@ -28,13 +31,22 @@ impl Catalog {
         self.manifest.lock().clone()
     }
 
-    /// Changes the manifest. The change is durable when this returns. After an error it may
-    /// or may not be on disk, and memory keeps the old one.
+    /// Whether the manifest on disk is the one in memory.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.certain.load(Ordering::Acquire)
+    }
+
+    /// Changes the manifest. The change is durable when this returns. After an error memory
+    /// keeps the old one, and so does the disk unless [`is_certain`](Self::is_certain) says
+    /// otherwise.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         let mut manifest = self.manifest.lock();
         let mut next = manifest.clone();
         change(&mut next);
-        next.write(&*self.storage)?;
+        next.write_next(&*self.storage)?;
+        self.certain.store(false, Ordering::Release);
+        Manifest::take_next(&*self.storage)?;
+        self.certain.store(true, Ordering::Release);
         *manifest = next;
         Ok(())
     }

@@ -91,10 +91,27 @@ impl Manifest {
 
     /// Replaces the manifest. It is durable when this returns.
     pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
+        self.write_next(storage)?;
+        Self::take_next(storage)
+    }
+
+    /// Writes the manifest beside the present one. It is durable when this returns; after
+    /// an error nothing is left of it.
+    fn write_next(&self, storage: &dyn Storage) -> Result<()> {
         let text = self.to_text();
         let file = storage.create(NEXT).map_err(|error| Error::io("make", NEXT, error))?;
-        file.write_at(text.as_bytes(), 0).map_err(|error| Error::io("write", NEXT, error))?;
-        file.sync().map_err(|error| Error::io("sync", NEXT, error))?;
+        let written = file
+            .write_at(text.as_bytes(), 0)
+            .map_err(|error| Error::io("write", NEXT, error))
+            .and_then(|()| file.sync().map_err(|error| Error::io("sync", NEXT, error)));
+        written.inspect_err(|_| {
+            // On a full disk each byte counts. The next change replaces what is left.
+            let _ = storage.unlink(NEXT);
+        })
+    }
+
+    /// Has the manifest that was written beside take the place of the present one.
+    fn take_next(storage: &dyn Storage) -> Result<()> {
         storage.rename(NEXT, NAME).map_err(|error| Error::io("rename", NEXT, error))?;
         storage.sync_dir().map_err(|error| Error::io("sync the folder of", NAME, error))
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{LockGuard, LockOutcome, Map, Storage, StorageFile, copy, regular};
+use super::{LockGuard, LockOutcome, Map, Storage, StorageFile, copy, is_full, regular};
 
 /// Most bytes that are read of what a lock's holder wrote about itself.
 const MAX_HOLDER_BYTES: u64 = 4096;
@@ -155,8 +155,7 @@ impl Storage for Disk {
         let mut file = regular::open(&path, options().create(true).truncate(false))?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0)?;
-                file.write_all(holder.as_bytes())?;
+                name_holder(&mut file, holder)?;
                 Ok(LockOutcome::Taken(Box::new(DiskLock { file: Some(file) })))
             }
             Err(TryLockError::WouldBlock) => {
@@ -257,6 +256,15 @@ impl StorageFile for DiskFile {
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         self.file.set_len(length)
+    }
+}
+
+/// Writes down who holds the lock, for people. A full disk leaves it unsaid: the lock is
+/// what counts.
+fn name_holder(file: &mut File, holder: &str) -> io::Result<()> {
+    match file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())) {
+        Err(error) if is_full(&error) => Ok(()),
+        outcome => outcome,
     }
 }
 

@@ -156,6 +156,11 @@ pub trait StorageFile: Debug + Send + Sync {
     fn set_len(&self, length: u64) -> io::Result<()>;
 }
 
+/// Whether there was no room for what was to be written.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// What came of trying to lock a folder.
 ///
 /// ```

@@ -15,7 +15,7 @@ use crate::base::sync::RwLock;
 use content::Content;
 use file::SimulatedFile;
 use random::Random;
-use state::{NameChange, Node, State, dead, folder_of, io_error};
+use state::{NameChange, Node, State, dead, folder_of};
 
 /// A folder in memory that can crash, lose power, run full and rot. Clones share
 /// it.
@@ -73,6 +73,9 @@ pub enum Fault {
     /// part may be there; after a sync, what was to be synced looks as if it were
     /// durable and is not, and no later sync makes it so.
     Io,
+    /// The operation fails for want of room ([`io::ErrorKind::StorageFull`]), as
+    /// [`Io`](Self::Io) does otherwise. Removing files never fails so.
+    Full,
 }
 
 impl SimulatedDisk {
@@ -121,6 +124,30 @@ impl SimulatedDisk {
         self.state.write().faults.insert(operation, fault);
     }
 
+    /// Makes the operation with this number fail, and all behind it.
+    ///
+    /// ```
+    /// use forebear::storage::{Fault, SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.fail_from(2, Fault::Full);
+    /// let file = disk.create("log")?;
+    /// assert!(file.write_at(b"lost", 0).is_err() && file.sync().is_err());
+    /// disk.end_faults();
+    /// file.write_at(b"kept", 0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn fail_from(&self, operation: u64, fault: Fault) {
+        self.state.write().fails_from = Some((operation, fault));
+    }
+
+    /// Takes back all faults that have not struck.
+    pub fn end_faults(&self) {
+        let mut state = self.state.write();
+        state.faults.clear();
+        state.fails_from = None;
+    }
+
     /// Kills the process in the operation with this number: [`Fault::Crash`].
     pub fn crash_at(&self, operation: u64) {
         self.fail_at(operation, Fault::Crash);
@@ -143,6 +170,27 @@ impl SimulatedDisk {
     /// ```
     pub fn set_room(&self, bytes: Option<u64>) {
         self.state.write().room = bytes;
+    }
+
+    /// Bounds the bytes of all files together: writes beyond fail with
+    /// [`io::ErrorKind::StorageFull`], what fits being written. Unlike
+    /// [`set_room`](Self::set_room), removing and cutting files makes room. None takes
+    /// the bound away.
+    ///
+    /// ```
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.set_capacity(Some(4));
+    /// disk.create("old")?.write_at(b"full", 0)?;
+    /// let new = disk.create("new")?;
+    /// assert!(new.write_at(b"more", 0).is_err());
+    /// disk.unlink("old")?;
+    /// new.write_at(b"more", 0)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_capacity(&self, bytes: Option<u64>) {
+        self.state.write().capacity = bytes;
     }
 
     /// The disk as another process finds it after this one was killed: all
@@ -314,7 +362,7 @@ impl SimulatedDisk {
         let mut state = self.state.write();
         match state.begin()? {
             None => change(&mut state),
-            Some((Fault::Io, _)) => Err(io_error()),
+            Some((fault @ (Fault::Io | Fault::Full), _)) => Err(fault.error()),
             Some((Fault::Crash, mut random)) => {
                 if random.coin() {
                     change(&mut state)?;
@@ -347,12 +395,18 @@ impl Storage for SimulatedDisk {
     }
 
     fn unlink(&self, name: &str) -> io::Result<()> {
-        self.change_names(|state| {
-            let name = self.key(name);
+        let name = self.key(name);
+        let change = |state: &mut State| {
             state.node(&name)?;
-            state.change(NameChange::Unlink(name));
+            state.change(NameChange::Unlink(name.clone()));
             Ok(())
-        })
+        };
+        match self.change_names(change) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                change(&mut self.state.write())
+            }
+            outcome => outcome,
+        }
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

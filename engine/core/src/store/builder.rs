@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::error::{Error, Result};
 use crate::base::kind::StateKind;
@@ -43,6 +44,7 @@ pub struct StoreBuilder {
     segment_bytes: Option<u64>,
     segment_events: Option<u32>,
     seal_in_writer: bool,
+    seal_again: Option<Duration>,
     decoders: Decoders,
     kinds: Vec<Arc<dyn StateKind>>,
 }
@@ -251,6 +253,21 @@ impl StoreBuilder {
         self
     }
 
+    /// Sets how long a sealing that failed is left alone: a minute unless set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let store = forebear::Store::builder().seal_again(Duration::from_millis(10)).in_memory()?;
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn seal_again(mut self, after: Duration) -> Self {
+        self.seal_again = Some(after);
+        self
+    }
+
     /// Opens the store in this folder, making it if there is none; see
     /// [`Store::open`].
     ///
@@ -322,6 +339,7 @@ impl StoreBuilder {
             index_bytes: share(3).unwrap_or(limits::SEGMENT_INDEX_BYTES),
             in_background: !self.seal_in_writer,
             cache_bytes: caches.bytes(),
+            seal_again: self.seal_again.unwrap_or(limits::SEAL_AGAIN_TIME),
         };
         Ok(Settings {
             durability: self.durability,

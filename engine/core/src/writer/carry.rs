@@ -27,13 +27,20 @@ impl Writer {
             };
             unless_damaged(view, carried).map(drop)
         });
+        if self.held_back.is_some() {
+            return outcome;
+        }
         // Also where it failed: what is in the index has to be in the log.
+        self.end_carrying()?;
+        outcome
+    }
+
+    /// Writes what is left to be written, and syncs it.
+    pub(super) fn end_carrying(&mut self) -> Result<()> {
         if !self.block.is_empty() {
             self.write_carried()?;
         }
-        outcome?;
-        let outcome = self.log.sync();
-        outcome.inspect_err(|error| self.poison(error))
+        self.log.sync().inspect_err(|error| self.note_failure(error))
     }
 
     fn carry_kind(&mut self, view: &View, count: usize, kinds: &Kinds, kind: KindId) -> Result<()> {
@@ -51,8 +58,12 @@ impl Writer {
         }
     }
 
-    /// Adds a record to the block, and writes it once it is large.
+    /// Adds a record to the block, and writes it once it is large; or holds it back.
     pub(super) fn push_carried(&mut self, record: &Encoded) -> Result<()> {
+        if let Some(held_back) = &mut self.held_back {
+            held_back.push(record.clone());
+            return Ok(());
+        }
         self.push_state(record)?;
         if self.block.body_len() >= BLOCK_TARGET_BYTES {
             self.write_carried()?;
@@ -64,7 +75,7 @@ impl Writer {
     fn write_carried(&mut self) -> Result<()> {
         let outcome = self.write_block();
         self.block.clear();
-        outcome.inspect_err(|error| self.poison(error))
+        outcome.inspect_err(|error| self.note_failure(error))
     }
 }
 

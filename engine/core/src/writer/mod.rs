@@ -13,6 +13,7 @@ mod remove;
 mod resolve;
 mod retain;
 pub(crate) mod rotate;
+mod stall;
 mod tops;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::base::warnings::WarningKind;
 use crate::batch::Written;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
+use crate::log::encoded::Encoded;
 use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::Catalog;
 use crate::shared::Shared;
@@ -34,6 +36,7 @@ use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
 use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
+use crate::writer::stall::Stall;
 use crate::writer::tops::Tops;
 
 /// Owns the end of the log.
@@ -67,6 +70,12 @@ pub(crate) struct Writer {
     deadline: Option<Instant>,
     /// What went wrong first: from then on every write is refused.
     poison: Option<Error>,
+    /// What keeps it from writing for now.
+    stall: Option<Stall>,
+    /// When it is looked at the latest whether the full log has been sealed.
+    look_at_sealing: Option<Instant>,
+    /// What is to be carried over, where it is held back until there is room for it.
+    held_back: Option<Vec<Encoded>>,
 }
 
 impl Writer {
@@ -99,6 +108,9 @@ impl Writer {
             sync_wanted: false,
             deadline: None,
             poison: None,
+            stall: None,
+            look_at_sealing: None,
+            held_back: None,
         };
         writer.look_anew();
         writer.start_sealing();
@@ -108,20 +120,32 @@ impl Writer {
     /// Serves the queue until the store is closed or no handle is left.
     pub(crate) fn run(mut self) {
         loop {
-            match self.jobs.next(self.deadline) {
+            let deadline = self.deadline.into_iter().chain(self.look_at_sealing).min();
+            match self.jobs.next(deadline) {
                 Ok(Some(job)) => {
                     if let Some(answer) = self.serve(job) {
                         answer.send(self.finish().map(|()| Written::default()));
                         return;
                     }
                 }
-                Ok(None) => self.commit(),
+                Ok(None) => self.wake(),
                 Err(_) => {
                     // Nobody is left to be told; the poison was reported when it struck.
                     let _ = self.finish();
                     return;
                 }
             }
+        }
+    }
+
+    /// Does what is due.
+    fn wake(&mut self) {
+        let now = Instant::now();
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.commit();
+        }
+        if self.look_at_sealing.is_some_and(|at| at <= now) {
+            self.seal_again();
         }
     }
 
@@ -167,8 +191,7 @@ impl Writer {
         if self.block.body_len() + bytes > limits::MAX_BATCH_BYTES && !self.block.is_empty() {
             self.commit();
         }
-        if let Some(poison) = &self.poison {
-            let error = Error::poisoned(poison);
+        if let Err(error) = self.make_ready(bytes) {
             self.jobs.done(bytes);
             answer.send(Err(error));
             return;
@@ -184,10 +207,10 @@ impl Writer {
                 self.sync_wanted |= durability == Durability::Sync;
             }
             Err(error) => {
-                // With half of the batch in the block and the index, nothing more
-                // can be written that a recovery would read the same way.
+                // With half of the batch in the block and the index, nothing more can be
+                // written that a recovery would read the same way: both are made anew.
                 if self.block.records() > records_before {
-                    self.poison(&error);
+                    self.stall(&error);
                 }
                 answer.send(Err(error));
             }
@@ -197,22 +220,18 @@ impl Writer {
     /// Writes the block, syncs if anyone asked for it, publishes, acknowledges.
     fn commit(&mut self) {
         self.deadline = None;
-        let outcome = match &self.poison {
-            Some(poison) => Err(Error::poisoned(poison)),
-            None => self.write_block(),
+        let outcome = match (&self.poison, &self.stall) {
+            (Some(poison), _) => Err(Error::poisoned(poison)),
+            (None, Some(Stall::Log(error))) => Err(Error::taken_back(error)),
+            (None, _) => self.write_block().inspect_err(|error| self.note_failure(error)),
         };
-        if let Err(error) = &outcome {
-            self.poison(error);
-        }
         self.block.clear();
         self.sync_wanted = false;
         for (answer, written) in self.waiting.drain(..) {
             answer.send(outcome.clone().map(|()| written));
         }
-        if self.poison.is_none()
-            && let Err(error) = self.rotate_if_full()
-        {
-            self.poison(&error);
+        if self.poison.is_none() && self.stall.is_none() {
+            self.rotate_if_full();
         }
     }
 
@@ -233,8 +252,13 @@ impl Writer {
     fn obey(&mut self, command: Command, answer: Answer) {
         self.sync_wanted = true;
         self.commit();
-        if let Some(poison) = &self.poison {
-            answer.send(Err(Error::poisoned(poison)));
+        // What makes room must not need any.
+        let ready = match &command {
+            Command::Retain(..) => self.steady(),
+            Command::Close | Command::Seal | Command::SetRetention(_) => self.make_ready(0),
+        };
+        if let Err(error) = ready {
+            answer.send(Err(error));
             return;
         }
         let outcome = match command {
@@ -253,6 +277,7 @@ impl Writer {
 
     fn write_block(&mut self) -> Result<()> {
         if !self.block.is_empty() {
+            self.cut_torn()?;
             let next_seq = self.next_seq();
             self.log.write(&mut self.block, next_seq)?;
         }
@@ -278,12 +303,17 @@ impl Writer {
     /// Writes what is left and marks the log as closed.
     fn finish(&mut self) -> Result<()> {
         self.commit();
-        if let Some(poison) = &self.poison {
-            return Err(Error::poisoned(poison));
-        }
-        self.wait_for_sealing()?;
+        self.steady()?;
+        let sealed = self.wait_for_sealing();
         self.removals.wait();
-        self.log.close(self.next_seq())
+        let next_seq = self.next_seq();
+        let closed = match self.log.close(next_seq) {
+            // All is synced but the mark, for which there is no room.
+            Err(error) if error.is_disk_full() => self.log.take_back(self.published.log_end),
+            outcome => outcome,
+        };
+        // A log that there was no room to seal is sealed when the store is next opened.
+        closed.and(sealed.or_else(|error| if error.is_disk_full() { Ok(()) } else { Err(error) }))
     }
 
     fn next_seq(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! Dropping what a policy does not keep.
 
+use std::sync::Arc;
+
 use crate::archive::archive;
 use crate::base::error::{Error, Result};
 use crate::base::sync::now_ns;
@@ -21,8 +23,7 @@ impl Writer {
         let due = due(&view, retention);
         if !due.is_empty() && !retention.is_dry_run() {
             self.archive(retention, due)?;
-            self.carry(&view, due.len())?;
-            self.drop_oldest(&view, due)?;
+            self.let_go(&view, due)?;
         }
         Ok(Retained {
             segments: due.len() as u64,
@@ -33,23 +34,49 @@ impl Writer {
 
     /// Drops what the policy that is kept with the store does not keep. While its
     /// archive can't be written or their state not read, nothing goes, and appends go on.
-    pub(super) fn apply_retention(&mut self) -> Result<()> {
-        let Some(retention) = self.catalog.manifest().retention else { return Ok(()) };
+    pub(super) fn apply_retention(&mut self) {
+        let Some(retention) = self.catalog.manifest().retention else { return };
         let view = self.shared.view();
         let due = due(&view, &retention);
         if due.is_empty() {
-            return Ok(());
+            return;
         }
-        let kept = self.archive(&retention, due).and_then(|()| self.carry(&view, due.len()));
-        match kept {
-            Ok(()) => self.drop_oldest(&view, due),
-            Err(error) if self.poison.is_none() => {
-                let message = "nothing was dropped";
-                view.segments.warnings().report_error(WarningKind::RetentionFailed, message, error);
-                Ok(())
-            }
-            Err(error) => Err(error),
+        let gone = self.archive(&retention, due).and_then(|()| self.let_go(&view, due));
+        if let Err(error) = gone {
+            let message = "nothing was dropped";
+            view.segments.warnings().report_error(WarningKind::RetentionFailed, message, error);
         }
+    }
+
+    /// Carries over what must outlive the oldest segments and drops them. Where there is
+    /// no room for the former, their indexes make some: those can be made again.
+    fn let_go(&mut self, view: &View, going: &[Sealed]) -> Result<()> {
+        let outcome = self.carry(view, going.len()).and_then(|()| self.drop_oldest(view, going));
+        match outcome {
+            Err(error) if error.is_disk_full() => self.let_go_without_room(view, going),
+            outcome => outcome,
+        }
+    }
+
+    fn let_go_without_room(&mut self, view: &View, going: &[Sealed]) -> Result<()> {
+        // What is to be carried over is read before the indexes go which say it.
+        self.steady()?;
+        self.held_back = Some(Vec::new());
+        let read = self.carry(view, going.len());
+        let carried = self.held_back.take().unwrap_or_default();
+        read?;
+        let storage = Arc::clone(self.catalog.storage());
+        for sealed in going {
+            view.segments.close(sealed.segment);
+            // One that is not there or stays makes no room.
+            let _ = storage.unlink(&idx_name(sealed.segment));
+        }
+        let _ = storage.sync_dir();
+        let bytes = carried.iter().map(|record| record.record().len()).sum();
+        self.make_room(bytes)?;
+        carried.iter().try_for_each(|record| self.push_carried(record))?;
+        self.end_carrying()?;
+        self.drop_oldest(view, going)
     }
 
     /// Keeps the segments where the policy says, if it does. They are durable there
@@ -75,7 +102,14 @@ impl Writer {
         for sealed in going {
             names.extend([idx_name(sealed.segment), seg_name(sealed.segment)]);
         }
-        self.removals.remove(storage, &view.segments, &names, self.rotation.in_background)
+        let in_background = self.rotation.in_background;
+        self.removals.remove(storage, &view.segments, &names, in_background)?;
+        if self.is_sealing_due() {
+            // It may have failed for want of the room that there is now.
+            self.removals.wait();
+            self.start_sealing();
+        }
+        Ok(())
     }
 }
 

@@ -14,9 +14,11 @@ use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::{Catalog, FullLog, LogStart, idx_name, log_name, seg_name};
 use crate::seal::log::seal_log;
 use crate::shared::Shared;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageFile};
+use crate::view::View;
 use crate::writer::Writer;
 use crate::writer::pace::USUAL_LEVEL;
+use crate::writer::stall::Stall;
 
 /// When a log is full, and how it is sealed.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Rotation {
     /// Whether another thread seals, so that appends go on meanwhile.
     pub(crate) in_background: bool,
     pub(crate) cache_bytes: usize,
+    /// How long a sealing that failed is left alone.
+    pub(crate) seal_again: Duration,
 }
 
 /// The full log that is being sealed.
@@ -34,6 +38,10 @@ pub(crate) struct Rotation {
 pub(crate) struct Sealing(Option<Thread<Result<Duration>>>);
 
 impl Sealing {
+    fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether it goes on.
     fn is_running(&self) -> bool {
         self.0.as_ref().is_some_and(|thread| !thread.is_finished())
@@ -50,13 +58,32 @@ impl Sealing {
 }
 
 impl Writer {
-    /// Goes on to the next log where the active one is full.
-    pub(super) fn rotate_if_full(&mut self) -> Result<()> {
+    /// Goes on to the next log where the active one is full. Nothing is written while that
+    /// fails: the index in memory would grow beyond its bounds.
+    pub(super) fn rotate_if_full(&mut self) {
         let index_bytes = self.active.index.read().memory_bytes();
         let full = self.log.end >= self.rotation.bytes
             || self.published.rows >= self.rotation.events
             || index_bytes >= self.rotation.index_bytes;
-        if full { self.rotate() } else { Ok(()) }
+        if full {
+            self.rotate_or_stall();
+        }
+    }
+
+    /// Goes on to the next log. Where that fails, nothing is written before it was done.
+    pub(super) fn rotate_or_stall(&mut self) {
+        self.stall = None;
+        self.shared.failures().stalled.set(None);
+        let Err(error) = self.rotate() else { return };
+        if self.poison.is_some() || matches!(self.stall, Some(Stall::Log(_))) {
+            return;
+        }
+        // Making the next log is soon tried, and sealing takes its time to fail.
+        let sealing = self.shared.view().logs[0].is_some();
+        let wait = if sealing { self.rotation.seal_again } else { Duration::ZERO };
+        self.look_at_sealing = Some(Instant::now() + self.rotation.seal_again);
+        self.shared.failures().stalled.set(Some(error.clone()));
+        self.stall = Some(Stall::Rotation { error, again_at: Instant::now() + wait });
     }
 
     /// Goes on to the next log and has this one sealed, unless it is empty. Waits
@@ -66,7 +93,7 @@ impl Writer {
             self.pace.fall_behind();
         }
         // While the log before is being sealed still, if it is.
-        self.log.sync()?;
+        self.log.sync().inspect_err(|error| self.note_failure(error))?;
         self.shared.set_durable(self.next_seq());
         self.wait_for_sealing()?;
         if self.log.end == 0 {
@@ -79,13 +106,14 @@ impl Writer {
             previous: self.log.previous,
         };
         let name = log_name(start.segment);
-        let file = storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
-        let file = Arc::from(file);
-        storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
-        let length = self.log.end;
-        self.catalog.change(|manifest| {
-            manifest.full = Some(FullLog { start: manifest.active, length });
-            manifest.active = start;
+        let file = self.make_log(&*storage, start).inspect_err(|error| {
+            if !error.is_disk_full() {
+                self.poison(error);
+            } else if !self.catalog.is_certain() {
+                // The manifest may name the next log: nothing can be added to this one.
+                let (error, again_at) = (error.clone(), Instant::now());
+                self.stall = Some(Stall::Rotation { error, again_at });
+            }
         })?;
         let full = LogView { log: Arc::clone(&self.active), visible: self.published };
         let reader = LogReader::new(Arc::clone(&file), name.clone(), self.rotation.cache_bytes);
@@ -103,19 +131,53 @@ impl Writer {
         self.look_anew();
         trace::rotated(start.segment, start.first_seq);
         self.start_sealing();
-        self.apply_retention()
+        self.apply_retention();
+        Ok(())
+    }
+
+    /// Makes the next log and has the manifest name it.
+    fn make_log(&self, storage: &dyn Storage, start: LogStart) -> Result<Arc<dyn StorageFile>> {
+        let name = log_name(start.segment);
+        let file = storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
+        storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
+        let length = self.log.end;
+        self.catalog.change(|manifest| {
+            manifest.full = Some(FullLog { start: manifest.active, length });
+            manifest.active = start;
+        })?;
+        Ok(Arc::from(file))
+    }
+
+    /// Looks at what became of sealing the full log, and has it sealed again where that
+    /// failed and nobody waits for it.
+    pub(super) fn seal_again(&mut self) {
+        self.look_at_sealing = None;
+        if self.sealing.is_running() {
+            self.look_at_sealing = Some(Instant::now() + self.rotation.seal_again);
+        } else if matches!(self.stall, Some(Stall::Rotation { .. })) {
+            self.rotate_or_stall();
+        } else {
+            self.pause_sealing();
+            self.start_sealing();
+        }
     }
 
     /// Waits until the thread that seals has ended, well or not.
     pub(super) fn pause_sealing(&mut self) {
-        // What went wrong, the next rotation tells.
-        let _ = self.sealing.wait();
+        // What went wrong was reported when it did.
+        if let Ok(Some(took)) = self.sealing.wait() {
+            self.pace.sealed_in(took);
+        }
     }
 
     /// Has the full log sealed, if there is one.
     pub(super) fn start_sealing(&mut self) {
         let view = self.shared.view();
+        self.look_at_sealing = None;
         let [Some(full), Some(_)] = &view.logs else { return };
+        if !self.sealing.is_none() {
+            return;
+        }
         let (full, shared, catalog) =
             (full.clone(), Arc::clone(&self.shared), Arc::clone(&self.catalog));
         // Without another thread time plays no part: the same writes give the same bytes.
@@ -129,7 +191,13 @@ impl Writer {
         // Without another thread it is done in this one, when it is waited for.
         if let Some(Ok(thread)) = thread {
             self.sealing = Sealing(Some(thread));
+            self.look_at_sealing = Some(Instant::now() + self.rotation.seal_again);
         }
+    }
+
+    /// Whether a full log waits to be sealed and nothing is done about it.
+    pub(super) fn is_sealing_due(&self) -> bool {
+        self.sealing.is_none() && self.shared.view().logs[0].is_some()
     }
 
     /// Waits until no full log waits to be sealed. One that could not be is tried
@@ -184,6 +252,7 @@ fn try_seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Cata
     let manifest = catalog.manifest();
     let Some(start) = manifest.full.map(|full| full.start) else { return Ok(()) };
     let sealed = seal_log(full, start, manifest.store, level, &view, storage)
+        .map_err(|error| explain(error, storage, &view, full))
         .inspect_err(|_| remove_unsealed(storage, start.segment))?;
     let entry = sealed.clone();
     catalog.change(|manifest| {
@@ -202,6 +271,32 @@ fn try_seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Cata
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))
 }
 
+/// Says how much room a sealing lacks that failed for want of it.
+fn explain(error: Error, storage: &dyn Storage, view: &View, full: &LogView) -> Error {
+    if !error.is_disk_full() {
+        return error;
+    }
+    let (seg, idx) = (seg_name(full.log.segment), idx_name(full.log.segment));
+    let names = [format!("{seg}.next"), format!("{idx}.next"), idx];
+    let lengths = names.iter().filter_map(|name| storage.open(name).ok()?.len().ok());
+    let written: u64 = lengths.sum();
+    // As the one before, or else as long as the log.
+    let raw = full.visible.log_end;
+    let expected = view.sealed.last().map_or(raw, |last| {
+        (u128::from(last.bytes()) * u128::from(raw) / u128::from(last.raw_bytes.max(1))) as u64
+    });
+    let lacking = expected.saturating_sub(written).max(written / 8).max(LACKING_BYTES_MIN);
+    Error::new(
+        error.kind(),
+        format!(
+            "sealing segment {} lacks about {lacking} bytes of room; make room, such as with \
+             `forebear retain`: it is tried again each minute and whenever segments were dropped",
+            full.log.segment
+        ),
+    )
+    .with_source(error)
+}
+
 /// Removes what a sealing that failed left of its files: on a full disk that is the
 /// room in which segments can be dropped.
 fn remove_unsealed(storage: &dyn Storage, segment: u64) {
@@ -211,3 +306,6 @@ fn remove_unsealed(storage: &dyn Storage, segment: u64) {
         let _ = storage.unlink(&name);
     }
 }
+
+/// Less room than any sealing lacks is not spoken of.
+const LACKING_BYTES_MIN: u64 = 4 << 10;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Fault;
 use super::content::SECTOR_BYTES;
 use super::random::Random;
-use super::state::{Node, State, dead, io_error};
+use super::state::{Node, State, dead};
 use crate::base::sync::RwLock;
 use crate::storage::StorageFile;
 
@@ -44,9 +44,9 @@ impl StorageFile for SimulatedFile {
         let mut content = self.node.write();
         match fault {
             None => content.sync(),
-            Some((Fault::Io, _)) => {
+            Some((fault @ (Fault::Io | Fault::Full), _)) => {
                 content.fail_sync();
-                return Err(io_error());
+                return Err(fault.error());
             }
             Some((Fault::Crash, mut random)) => {
                 if random.coin() {
@@ -69,7 +69,7 @@ impl StorageFile for SimulatedFile {
         let length = to_usize(length)?;
         let skipped = match fault {
             None => None,
-            Some((Fault::Io, _)) => Some(io_error()),
+            Some((fault @ (Fault::Io | Fault::Full), _)) => Some(fault.error()),
             Some((Fault::Crash, mut random)) => random.coin().then(dead),
         };
         if let Some(error) = skipped {

@@ -22,9 +22,13 @@ pub(super) struct State {
     pub(super) locks: BTreeSet<String>,
     pub(super) operations: u64,
     pub(super) faults: BTreeMap<u64, Fault>,
+    /// What every operation from this one on fails with.
+    pub(super) fails_from: Option<(u64, Fault)>,
     pub(super) dead: bool,
     /// Bytes by which files may still grow.
     pub(super) room: Option<u64>,
+    /// Bytes that all files may have together.
+    pub(super) capacity: Option<u64>,
     pub(super) seed: u64,
 }
 
@@ -40,9 +44,9 @@ impl State {
     pub(super) fn begin(&mut self) -> io::Result<Option<(Fault, Random)>> {
         self.check_alive()?;
         self.operations += 1;
-        let Some(fault) = self.faults.remove(&self.operations) else {
-            return Ok(None);
-        };
+        let from = self.fails_from.filter(|&(from, _)| from <= self.operations);
+        let fault = self.faults.remove(&self.operations).or(from.map(|(_, fault)| fault));
+        let Some(fault) = fault else { return Ok(None) };
         self.dead = fault == Fault::Crash;
         let seed = Random::new(self.seed ^ self.operations.rotate_left(32)).next();
         Ok(Some((fault, Random::new(seed))))
@@ -89,18 +93,25 @@ impl State {
         offset: usize,
         wanted: usize,
     ) -> (usize, Option<io::Error>) {
-        let Some(room) = self.room else {
+        let others = self.capacity.map(|capacity| capacity.saturating_sub(self.used()));
+        let free = others.map(|free| free.saturating_sub(present as u64));
+        let Some(room) = self.room.into_iter().chain(free).min() else {
             return (wanted, None);
         };
         let limit = present.saturating_add(usize::try_from(room).unwrap_or(usize::MAX));
         let length = wanted.min(limit.saturating_sub(offset));
         if length > 0 {
             let growth = (offset + length).saturating_sub(present);
-            self.room = Some(room - growth as u64);
+            self.room = self.room.map(|room| room - growth as u64);
         }
-        let full = (length < wanted)
-            .then(|| io::Error::new(io::ErrorKind::StorageFull, "the simulated disk is full"));
-        (length, full)
+        (length, (length < wanted).then(full))
+    }
+
+    /// The bytes of all files but the one that is being changed, which is locked.
+    fn used(&self) -> u64 {
+        let mut counted = BTreeSet::new();
+        let files = self.names.values().filter(|node| counted.insert(Arc::as_ptr(node)));
+        files.filter_map(|node| Some(node.try_read()?.bytes().len() as u64)).sum()
     }
 }
 
@@ -134,6 +145,7 @@ impl Fault {
         match self {
             Self::Crash => dead(),
             Self::Io => io_error(),
+            Self::Full => full(),
         }
     }
 }
@@ -147,6 +159,10 @@ pub(super) fn dead() -> io::Error {
     io::Error::other("the simulated process died")
 }
 
-pub(super) fn io_error() -> io::Error {
+fn full() -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, "the simulated disk is full")
+}
+
+fn io_error() -> io::Error {
     io::Error::other("a simulated input or output error")
 }
