@@ -1,13 +1,13 @@
 //! An embedded event-lineage database: what people add to their service.
 //!
 //! ```
-//! use forebear::{ChainOptions, Event};
+//! use forebear::Event;
 //!
 //! let store = forebear::in_memory()?; // `forebear::open("events.forebear")` on disk
 //! store.append(Event::new("request").id("ask"))?;
 //! store.append(Event::new("error").id("failure").parent("ask"))?;
 //! let snapshot = store.snapshot();
-//! let chain = snapshot.chain("failure", &ChainOptions::new())?.expect("it is stored");
+//! let chain = snapshot.chain("failure")?.expect("it is stored");
 //! assert_eq!(chain.count(), 2);
 //! # Ok::<(), forebear::Error>(())
 //! ```

@@ -291,6 +291,7 @@ impl StoreBuilder {
     ///
     /// let store = Store::builder().segment_events(2).in_memory()?;
     /// store.append_batch((0..5).map(|n| Event::new("tick").time_ns(n)))?;
+    /// store.flush()?; // A log that is full is left behind the batch that filled it.
     /// assert!(store.snapshot().segments().len() > 1);
     /// # Ok::<(), forebear::Error>(())
     /// ```
