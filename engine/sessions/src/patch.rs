@@ -167,7 +167,8 @@ impl SessionPatch {
         })
     }
 
-    /// Fails where it can't be stored, as a write of it does ([`Error::is_invalid`]).
+    /// Fails where it can't be stored, as a write of it does
+    /// ([`Error::is_invalid`](forebear_core::Error::is_invalid)).
     pub fn validate(&self) -> Result<()> {
         self.fields().map(drop)
     }

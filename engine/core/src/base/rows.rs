@@ -61,8 +61,8 @@ pub struct EventRow<'a> {
     pub is_error: bool,
     /// Whether it is a version of an event that was there before.
     pub is_version: bool,
-    /// Whether the instance has a scope of its own within the session
-    /// ([`Scope::Own`](crate::Scope::Own)).
+    /// Whether the instance has a scope of its own within the session; by the rule of
+    /// format 1 every other instance has.
     pub own_scope: bool,
     /// The other session that the row comes from, if it does.
     pub origin: Option<RowOrigin<'a>>,
