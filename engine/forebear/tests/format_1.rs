@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use forebear::{Filter, Session, SessionFilter, SessionReads, Snapshot, StoredEvent};
+use forebear::{Filter, LinkKind, Session, SessionFilter, SessionReads, Snapshot, StoredEvent};
 
 const STORES: [&str; 2] = ["logged", "sealed"];
 
@@ -49,7 +49,7 @@ fn it_is_written_on_and_sealed_without_changing_what_it_says() {
 /// What a store answers, a line for each event, chain, link and the like.
 fn answers(snapshot: &Snapshot) -> String {
     let mut out = String::new();
-    for event in snapshot.events(Filter::new()).oldest_first().iter() {
+    for event in &snapshot.events(Filter::new()).oldest_first() {
         let _ = writeln!(out, "{}", event_line(&event.expect("reads")));
     }
     for id in ["last", "agent-error", "egg", "hen", "orphan", "selfish", "below-2"] {
@@ -97,7 +97,7 @@ fn event_line(event: &StoredEvent) -> String {
         event.seq(),
         event.id(),
         event.parent().map(ToString::to_string),
-        event.link().map(|link| link.as_str()),
+        event.link().map(LinkKind::as_str),
         event.root(),
         event.depth(),
         event.kind(),
