@@ -17,8 +17,22 @@
 //! re-exported from the crates below. [`Store::open`] and [`StoreBuilder`] as they stand
 //! know of events alone: a store that has sessions is appended to and read through them,
 //! while sealing, rebuilding and retention fail and name what is missing.
+//!
+//! # Chapters
+//!
+//! | [`docs`] | |
+//! |---|---|
+//! | [durability](docs::durability) | what an acknowledged write survives |
+//! | [readers](docs::readers) | snapshots, other processes, subscriptions |
+//! | [asynchronous](docs::asynchronous) | services with an async runtime |
+//! | [retention](docs::retention) | bounding what a store keeps |
+//! | [formats](mod@docs::formats) | files of events; your own format |
+//! | [costs](docs::costs) | what each operation costs |
+//! | [limits](docs::limits) | every limit, and what there is not |
 
 #![warn(missing_docs)]
+
+pub mod docs;
 
 use std::path::Path;
 

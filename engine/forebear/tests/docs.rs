@@ -63,6 +63,33 @@ fn the_glossary_has_each_term_once_and_few_of_them() {
     assert!(twice.is_empty(), "defined twice: {twice:?}");
 }
 
+#[test]
+fn the_architecture_has_every_crate_and_every_module_of_the_core() {
+    let page = read(Path::new("docs/architecture.md"));
+    let mut missing = Vec::new();
+    for (folder, shown) in
+        [("engine", "engine/"), ("bindings", "bindings/"), ("engine/core/src", "")]
+    {
+        for entry in fs::read_dir(repository().join(folder)).expect("lists a folder") {
+            let entry = entry.expect("an entry");
+            let mut name = entry.file_name().into_string().expect("a name in UTF-8");
+            let is_folder = entry.path().is_dir();
+            // A folder beside the file of its name holds that module's parts.
+            if name == "lib.rs" || is_folder && entry.path().with_extension("rs").is_file() {
+                continue;
+            }
+            if is_folder {
+                name.push('/');
+            }
+            let path = format!("`{shown}{name}`");
+            if !page.contains(&path) {
+                missing.push(path);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not in the tables of docs/architecture.md: {missing:?}");
+}
+
 /// Every decision is in their list.
 #[test]
 fn every_decision_is_listed() {

@@ -1,0 +1,30 @@
+//! The guide, a chapter a module: what a service has to know beyond each method's page.
+
+/// What an acknowledged write survives.
+#[doc = include_str!("docs/durability.md")]
+pub mod durability {}
+
+/// Snapshots, readers in other processes, and following what is stored.
+#[doc = include_str!("docs/readers.md")]
+pub mod readers {}
+
+/// Stores in services with an async runtime.
+#[doc = include_str!("docs/asynchronous.md")]
+pub mod asynchronous {}
+
+/// Bounding what a store keeps.
+#[doc = include_str!("docs/retention.md")]
+pub mod retention {}
+
+/// Reading files of events, in formats that are known and in one's own.
+#[cfg(feature = "ingest")]
+#[doc = include_str!("docs/formats.md")]
+pub mod formats {}
+
+/// What each operation costs.
+#[doc = include_str!("docs/costs.md")]
+pub mod costs {}
+
+/// Every limit, and what happens at it.
+#[doc = include_str!("docs/limits.md")]
+pub mod limits {}
