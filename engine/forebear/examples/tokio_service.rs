@@ -1,0 +1,91 @@
+//! A service on tokio: tasks await their receipts, questions run where blocking is
+//! allowed, and a task is fed by a subscription.
+//!
+//! `cargo run --example tokio_service`
+
+use std::time::Duration;
+
+use forebear::{Durability, Event, Filter, Result, StartFrom, Store, StoredEvent, WhenFull};
+use tokio::sync::mpsc;
+use tokio::task;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // A full queue is an answer here, and never a blocked task.
+    let store = forebear::builder()
+        .durability(Durability::Flush)
+        .when_full(WhenFull::Return)
+        .open(folder.path().join("events.forebear"))?;
+
+    let (mut failures, stop) = failures(&store)?;
+    let workers: Vec<_> = (0..4).map(|number| task::spawn(work(store.clone(), number))).collect();
+    for worker in workers {
+        worker.await??;
+    }
+    // The subscription tells of each failure once, as soon as it is stored.
+    for _ in 0..4 {
+        let event = failures.recv().await.expect("a failure for each worker");
+        let causes = why(&store, &event).await?;
+        println!("{} failed: {}", event.instance(), causes.join(" < "));
+    }
+    stop.stop();
+
+    // Closing waits for the writer's thread.
+    task::spawn_blocking(move || store.close()).await??;
+    Ok(())
+}
+
+/// Appends a step after the other; no thread waits while the disk works.
+async fn work(store: Store, number: u32) -> Result<()> {
+    let mut cause = None;
+    for step in 0..10 {
+        let kind = if step == 9 { "error" } else { "step" };
+        let event = Event::new(kind)
+            .instance(format!("worker-{number}"))
+            .parent_opt(cause.clone())
+            .label("step", step.to_string());
+        cause = Some(append(&store, event).await?);
+    }
+    Ok(())
+}
+
+/// Appends an event, and waits for room where the queue is full.
+async fn append(store: &Store, event: Event) -> Result<forebear::EventId> {
+    loop {
+        match store.submit(event.clone()) {
+            Ok(receipt) => return Ok(receipt.await?.events.remove(0).id),
+            Err(error) if error.is_full() => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The kinds of the events from a failure back to its root. A walk reads from mapped
+/// memory and blocks where a page is not there yet, so it runs on the blocking pool.
+async fn why(store: &Store, failure: &StoredEvent) -> anyhow::Result<Vec<String>> {
+    let (snapshot, id) = (store.snapshot(), failure.id().clone());
+    task::spawn_blocking(move || {
+        let Some(chain) = snapshot.chain(id)? else { return Ok(Vec::new()) };
+        chain.map(|event| Ok(event?.label("step").unwrap_or("?").to_owned())).collect()
+    })
+    .await?
+}
+
+/// A channel of all failures to come, filled by a thread that waits for them.
+fn failures(store: &Store) -> Result<(mpsc::Receiver<StoredEvent>, forebear::SubscriptionHandle)> {
+    let (sender, receiver) = mpsc::channel(16);
+    let subscription = store.subscribe(Filter::new().errors(), StartFrom::Now)?;
+    let handle = subscription.handle();
+    std::thread::spawn(move || {
+        for event in subscription {
+            match event.map(|event| sender.blocking_send(event)) {
+                Ok(Ok(())) => {}
+                // Nobody listens any more.
+                Ok(Err(_closed)) => break,
+                Err(error) => eprintln!("{error:#}"),
+            }
+        }
+    });
+    Ok((receiver, handle))
+}
