@@ -16,7 +16,7 @@ fn main() -> Result<()> {
 
     // Kept with the store and applied whenever a log is full.
     store.set_retention(Some(
-        Retention::new().max_age(Duration::from_secs(30 * 86_400)).max_events(100_000),
+        Retention::new().max_age(Duration::from_hours(30 * 24)).max_events(100_000),
     ))?;
 
     let mut cause = None;

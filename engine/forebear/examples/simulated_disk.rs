@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 use forebear::{Batch, Durability, Event, Result};
@@ -37,11 +38,16 @@ fn power_loss() -> Result<()> {
 /// After a failed sync nobody knows what is on disk: the store refuses to write until it
 /// is opened anew, and goes on answering.
 fn failing_sync() -> Result<()> {
-    let disk = Intercepted::new(SimulatedDisk::new(), |operation, perform| match operation {
-        Operation::Sync => Err(io::Error::other("the cable came off")),
+    let broken = Arc::new(AtomicBool::new(false));
+    let is_broken = Arc::clone(&broken);
+    let disk = Intercepted::new(SimulatedDisk::new(), move |operation, perform| match operation {
+        Operation::Sync if is_broken.load(Ordering::Relaxed) => {
+            Err(io::Error::other("the cable came off"))
+        }
         _ => perform(),
     });
     let store = forebear::builder().open_on(Arc::new(disk))?;
+    broken.store(true, Ordering::Relaxed);
     let error = store.append(Event::new("payment")).expect_err("its sync fails");
     println!("first: {error:#}");
     let error = store.append(Event::new("payment")).expect_err("nothing is written any more");

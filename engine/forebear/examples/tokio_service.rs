@@ -79,10 +79,12 @@ fn failures(store: &Store) -> Result<(mpsc::Receiver<StoredEvent>, forebear::Sub
     let handle = subscription.handle();
     std::thread::spawn(move || {
         for event in subscription {
-            match event.map(|event| sender.blocking_send(event)) {
-                Ok(Ok(())) => {}
-                // Nobody listens any more.
-                Ok(Err(_closed)) => break,
+            match event {
+                Ok(event) => {
+                    if sender.blocking_send(event).is_err() {
+                        break; // Nobody listens any more.
+                    }
+                }
                 Err(error) => eprintln!("{error:#}"),
             }
         }
