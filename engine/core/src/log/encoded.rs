@@ -18,7 +18,7 @@ use crate::log::index::CrossRef;
 use crate::log::record::{
     ALIGN, ArchivedLinkMeta, ArchivedNamedStateMeta, ArchivedQuarantineMeta, ArchivedStateMeta,
     CarriedMeta, FRAME_BYTES, Frame, IdMeta, KindStateMeta, LinkMeta, NO_PAYLOAD, NamedStateMeta,
-    QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded, state_fields,
+    QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded, state_fields, state_record,
 };
 
 /// An encoded record. The writer decides whether an event becomes a version; all other bytes are
@@ -164,15 +164,11 @@ impl Encoded {
 
     /// What is said of a key.
     pub(crate) fn state(kind: KindId, key: String, value: &[u8]) -> Self {
-        match kind {
-            KindId::CHECKPOINT => {
-                Self::alone(RecordKind::Checkpoint, &StateMeta { key }, Some(value))
+        match state_record(kind) {
+            record @ RecordKind::State => {
+                Self::alone(record, &KindStateMeta { kind: kind.number(), key }, Some(value))
             }
-            KindId::LINEAGE => Self::alone(RecordKind::Lineage, &StateMeta { key }, Some(value)),
-            kind => {
-                let meta = KindStateMeta { kind: kind.number(), key };
-                Self::alone(RecordKind::State, &meta, Some(value))
-            }
+            record => Self::alone(record, &StateMeta { key }, Some(value)),
         }
     }
 
@@ -328,3 +324,24 @@ fn pad(bytes: &mut AlignedVec<ALIGN>) {
 /// About how many bytes of events share a buffer. Smaller than what the allocator returns to
 /// the system at once, which would make each batch fault its memory in again.
 const BUFFER_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_format_1_are_written_as_its_programs_read_them() {
+        for (kind, record) in [
+            (KindId::OF_FORMAT_1[0].0, RecordKind::Session),
+            (KindId::OF_FORMAT_1[1].0, RecordKind::Relationship),
+            (KindId::CHECKPOINT, RecordKind::Checkpoint),
+            (KindId::LINEAGE, RecordKind::Lineage),
+            (KindId::new(16), RecordKind::State),
+        ] {
+            let state = Encoded::state(kind, "key".to_owned(), b"value");
+            assert_eq!(state.kind().expect("it is one"), record);
+            let fields = state.as_state().expect("reads").expect("it is state");
+            assert_eq!(fields, StateFields { kind, key: "key", carried_for: None });
+        }
+    }
+}

@@ -344,6 +344,18 @@ pub(crate) fn quarantined(bytes: &[u8], frame: Frame) -> Result<Quarantined> {
     })
 }
 
+/// The kind of record that says something of a kind of state: those that were built in
+/// when the format was 1 have one of their own, so that its programs read them.
+pub(crate) fn state_record(kind: KindId) -> RecordKind {
+    match kind {
+        SESSION => RecordKind::Session,
+        RELATIONSHIP => RecordKind::Relationship,
+        KindId::CHECKPOINT => RecordKind::Checkpoint,
+        KindId::LINEAGE => RecordKind::Lineage,
+        _ => RecordKind::State,
+    }
+}
+
 /// The fields of a state record; none where the record is of another kind.
 pub(crate) fn state_fields(kind: RecordKind, meta: &[u8]) -> Result<Option<StateFields<'_>>> {
     let kind = match kind {
