@@ -67,6 +67,16 @@ pub(crate) fn open_existing_or_hand_in(global: &Global) -> Result<Target, Failur
     open_or_hand_in(global)
 }
 
+/// Closes a store that was written to, and says what went wrong behind the scenes.
+pub(crate) fn close(store: Store) -> Result<(), Failure> {
+    let warnings = store.clone();
+    let outcome = store.close();
+    for warning in warnings.warnings() {
+        note(&format!("forebear: {warning}"));
+    }
+    Ok(outcome?)
+}
+
 /// Ends handing in. The last of the batches that were handed in is waited for if that
 /// is wanted: all before it have been taken in then, too.
 pub(crate) fn finish_handing_in(

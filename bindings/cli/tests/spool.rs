@@ -249,3 +249,14 @@ fn hooks_are_handed_in_whatever_happens() {
     assert_eq!((said.code, said.out.as_str()), (0, ""));
     assert!(said.err.contains("events.forebear"), "{said:?}");
 }
+
+#[test]
+fn a_batch_that_cannot_be_read_is_warned_of_and_holds_up_nothing() {
+    let place = Place::new();
+    assert_eq!(place.run(&["append", "note", "--id", "a"]).code, 0);
+    let bad = "spool/0000000000000004-0000000000000001-00000001.batch";
+    std::fs::create_dir_all(place.store().join(bad)).expect("makes a folder");
+    let said = place.run(&["append", "note", "--id", "b"]);
+    assert_eq!((said.code, said.out.trim()), (0, "b"), "{said:?}");
+    assert!(said.err.contains(bad), "{said:?}");
+}

@@ -179,7 +179,7 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
         }
     };
     let written = store.write(Batch::from(event).durability(args.durability.into()))?;
-    store.close()?;
+    place::close(store)?;
     for appended in written.events {
         writeln!(out, "{}", text::clean(&appended.id.to_string()))?;
         match appended.status {
@@ -243,7 +243,7 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
         (read.map(|lines| (lines, last)), answers.join())
     });
     let closed = match &target {
-        Target::Store(store) => store.clone().close(),
+        Target::Store(store) => place::close(store.clone()),
         Target::Spool(_) => Ok(()),
     };
     let (lines, last) = read.map_err(|error| {

@@ -18,6 +18,7 @@ use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::json::EndLine;
 use crate::output::{Out, draw, text, time};
+use crate::place;
 
 /// A session with a compaction, and the agent that it started.
 const FILES: [(&str, &str); 2] = [
@@ -76,7 +77,7 @@ impl Run for DemoArgs {
             tell(&mut out, &found, &imported)?;
         }
         out.finish()?;
-        store.close()?;
+        place::close(store)?;
         Ok(())
     }
 }

@@ -121,7 +121,7 @@ pub(crate) fn import(target: Target, options: &IngestOptions, global: &Global) -
     bar.finish_and_clear();
     let report = imported?;
     if let Target::Store(store) = target {
-        store.close()?;
+        place::close(store)?;
     }
 
     let mut out = Out::new();

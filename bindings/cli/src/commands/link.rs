@@ -57,7 +57,7 @@ impl Run for LinkArgs {
         let linked = match target {
             Target::Store(store) => {
                 let linked = store.link(&child, &parent, self.kind)?;
-                store.close()?;
+                place::close(store)?;
                 linked
             }
             Target::Spool(spool) => {

@@ -83,7 +83,7 @@ impl Run for SealArgs {
             line.events += segment.events;
             line.bytes += segment.stored_bytes;
         }
-        store.close()?;
+        place::close(store)?;
         let mut out = Out::new();
         if global.json {
             out.json(&line)?;
@@ -119,7 +119,7 @@ impl Run for RetainArgs {
         let mut out = Out::new();
         if self.forget_policy {
             store.set_retention(None)?;
-            store.close()?;
+            place::close(store)?;
             if !global.json {
                 writeln!(out, "from now on everything is kept")?;
             }
@@ -131,7 +131,7 @@ impl Run for RetainArgs {
         if self.keep_policy {
             store.set_retention(Some(policy))?;
         }
-        store.close()?;
+        place::close(store)?;
         if global.json {
             out.json(&Line { retained, dry_run: self.dry_run })?;
         } else {

@@ -311,7 +311,7 @@ impl Run for RelateArgs {
         }
         let stored = related(&target.snapshot(global)?, &self.parent, &self.child)?;
         if let Target::Store(store) = target {
-            store.close()?;
+            place::close(store)?;
         }
         let mut out = Out::new();
         if let Some(stored) = stored {

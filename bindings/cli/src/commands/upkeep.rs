@@ -100,7 +100,7 @@ impl Run for RebuildArgs {
     fn run(&self, global: &Global) -> Outcome {
         let store = place::open_existing(global)?;
         let rebuilt = store.rebuild()?;
-        store.close()?;
+        place::close(store)?;
         let failed = rebuilt.failed.len() as u64;
         let mut out = Out::new();
         if global.json {

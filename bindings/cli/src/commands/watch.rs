@@ -93,7 +93,7 @@ impl Run for WatchArgs {
         bar.finish_and_clear();
         let status = follower.status();
         run?;
-        store.close()?;
+        place::close(store)?;
         let mut out = Out::new();
         if global.json {
             out.json(&status)?;
