@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use forebear::{Event, Store, StoredEvent};
+use forebear::{Event, Store, StoredEvent, WhenFull};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,7 +29,10 @@ struct Failure(forebear::Error);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let store = forebear::open(folder.path().join("events.forebear"))?;
+    // A full queue is an answer to the client: waiting for room would block the runtime.
+    let store = forebear::builder()
+        .when_full(WhenFull::Return)
+        .open(folder.path().join("events.forebear"))?;
     let routes = Router::new()
         .route("/events", post(append))
         .route("/why/{id}", get(why))
@@ -81,7 +84,7 @@ impl axum::response::IntoResponse for Failure {
             forebear::ErrorKind::Full => StatusCode::TOO_MANY_REQUESTS,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, self.0.to_string()).into_response()
+        (status, format!("{:#}", self.0)).into_response()
     }
 }
 
