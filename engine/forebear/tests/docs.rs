@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the paths that documents name begin.
-const ROOTS: [&str; 8] = [
+const ROOTS: [&str; 9] = [
     "",
     "engine/core/src",
     "engine/core/tests",
@@ -13,6 +13,7 @@ const ROOTS: [&str; 8] = [
     "engine/sessions/tests",
     "engine/ingest/src",
     "engine/ingest/tests",
+    "engine/forebear/tests",
     "bindings/cli/tests",
 ];
 
