@@ -59,5 +59,8 @@ pub fn decoders() -> Vec<(&'static str, Arc<dyn Decoder>)> {
     vec![
         #[cfg(feature = "hook")]
         (HookDecoder::NAME, Arc::new(HookDecoder) as Arc<dyn Decoder>),
+        // Files of the spool's version 1 name no decoder: all of them came from hooks.
+        #[cfg(feature = "hook")]
+        ("", Arc::new(HookDecoder)),
     ]
 }

@@ -5,6 +5,7 @@ pub(crate) mod count_by;
 pub(crate) mod detail;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod expired;
 pub(crate) mod format;
 pub(crate) mod health;
 pub(crate) mod id;

@@ -7,10 +7,10 @@
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
+use crate::base::expired::{self, ExpiredLineage};
 use crate::base::row::Flags;
 use crate::base::state::KindId;
 use crate::lineage::up::Up;
-use crate::state::lineage::{self, Lineage};
 use crate::view::View;
 use crate::view::joins::Join;
 
@@ -29,7 +29,7 @@ pub(crate) enum Above {
 impl View {
     /// What is known of what was above an event that has expired: a segment that is there
     /// has its late parent, or it was written down.
-    pub(crate) fn expired(&self, seq: u64) -> Result<Option<Arc<Lineage>>> {
+    pub(crate) fn expired(&self, seq: u64) -> Result<Option<Arc<ExpiredLineage>>> {
         // What is to come is not expired.
         if seq >= self.first_seq() {
             return Ok(None);
@@ -43,13 +43,13 @@ impl View {
         Ok(found)
     }
 
-    fn written(&self, seq: u64) -> Result<Option<Lineage>> {
+    fn written(&self, seq: u64) -> Result<Option<ExpiredLineage>> {
         if let Some(Join { parent: to, .. }) = self.late_join(seq)? {
             let to_id = self.id(to)?.ok_or_else(|| Error::expired(to))?;
-            return Ok(Some(Lineage { to, to_id, edges: 1 }));
+            return Ok(Some(ExpiredLineage { to, to_id, edges: 1 }));
         }
-        let value = self.state(KindId::LINEAGE, &lineage::key(seq))?;
-        value.map(|value| Lineage::from_bytes(&value)).transpose()
+        let value = self.state(KindId::LINEAGE, &expired::key(seq))?;
+        value.map(|value| ExpiredLineage::from_bytes(&value)).transpose()
     }
 
     /// What is above an anchor, as this view sees it. What is cached takes

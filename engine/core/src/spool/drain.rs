@@ -304,8 +304,13 @@ impl Drainer {
             self.left_alone.insert(name.to_owned());
             let decoder = &foreign.decoder;
             if self.missing.insert(decoder.clone()) {
+                let named = if decoder.is_empty() {
+                    "the decoder of files of version 1".to_owned()
+                } else {
+                    format!("the decoder {decoder:?}")
+                };
                 let message = format!(
-                    "files in {FOLDER}/ wait for the decoder {decoder:?}, which this process does \
+                    "files in {FOLDER}/ wait for {named}, which this process does \
                      not have: the next one that opens the store with it takes them in"
                 );
                 let view = self.shared.view();

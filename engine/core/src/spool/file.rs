@@ -45,7 +45,7 @@ impl Foreign {
         batch.encode(None)
     }
 
-    /// Files of version 1 were all for one decoder, whatever they call it.
+    /// Files of version 1 are for the decoder without a name, whatever their event says.
     fn of(batch: &EncodedBatch, version: u32) -> Result<Self> {
         let [record] = &batch.events[..] else {
             return Err(Error::damaged(format!(
@@ -255,7 +255,9 @@ const VERSION: u32 = 2;
 /// What a header says of the records: a batch, or one event that holds foreign contents.
 const BATCH: u32 = 0;
 const FOREIGN: u32 = 1;
-const DECODER_OF_VERSION_1: &str = "hook";
+/// Files of version 1 name no decoder. No decoder of a later file has this name: an event
+/// without a kind is invalid.
+const DECODER_OF_VERSION_1: &str = "";
 /// Where in the header the digest stands.
 const DIGEST_AT: usize = 32;
 
@@ -321,8 +323,8 @@ mod tests {
     }
 
     #[test]
-    fn foreign_contents_read_as_they_were_written_and_those_of_version_1_are_for_the_hook_decoder()
-    {
+    fn foreign_contents_read_as_they_were_written_and_those_of_version_1_are_for_the_unnamed_decoder()
+     {
         let bytes = encode(&Contents::Foreign(foreign())).expect("encodes");
         let read = |bytes: &[u8]| match decode(bytes, 1).expect("is sound") {
             Contents::Foreign(foreign) => foreign,
@@ -330,7 +332,7 @@ mod tests {
         };
         assert_eq!(read(&bytes), foreign());
         let of_version_1 = with_number(bytes, 8, 1);
-        assert_eq!(read(&of_version_1), Foreign { decoder: "hook".into(), ..foreign() });
+        assert_eq!(read(&of_version_1), Foreign { decoder: String::new(), ..foreign() });
         for decoder in [String::new(), "x".repeat(limits::MAX_KIND_BYTES + 1)] {
             let foreign = Contents::Foreign(Foreign { decoder, ..foreign() });
             assert!(encode(&foreign).is_err_and(|error| error.is_invalid()));

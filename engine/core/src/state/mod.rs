@@ -7,7 +7,7 @@
 //! over: written once more, folded, before they go.
 
 pub(crate) mod checkpoint;
-pub(crate) mod lineage;
+
 mod of_snapshot;
 
 pub use crate::base::kind::{Reduced, StateKind};

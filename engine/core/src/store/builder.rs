@@ -244,7 +244,8 @@ impl StoreBuilder {
 
     /// Has this decoder turn what other processes hand in for it through
     /// [`Spool::submit_foreign`](crate::Spool::submit_foreign) into batches. Of two with
-    /// one name the second counts.
+    /// one name the second counts. The one with an empty name gets files of the spool's
+    /// version 1, which name none.
     ///
     /// An example is at [`Decoder`].
     #[must_use]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use crate::state::lineage::Lineage;
+use crate::base::expired::ExpiredLineage;
 
 /// Several joins from the anchor of a piece upwards, as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(crate) struct Join {
 
 /// What was written down of an expired event, if anything was.
 #[derive(Clone, Debug)]
-pub(crate) struct Written(pub(crate) Option<Arc<Lineage>>);
+pub(crate) struct Written(pub(crate) Option<Arc<ExpiredLineage>>);
 
 /// Joins by the sequence numbers of anchors, bounded.
 #[derive(Debug)]
@@ -152,7 +152,12 @@ impl Joins {
         self.expired.get(&(seq, first))
     }
 
-    pub(crate) fn remember_expired(&self, seq: u64, first: u64, found: Option<Arc<Lineage>>) {
+    pub(crate) fn remember_expired(
+        &self,
+        seq: u64,
+        first: u64,
+        found: Option<Arc<ExpiredLineage>>,
+    ) {
         self.expired.insert((seq, first), Written(found));
     }
 

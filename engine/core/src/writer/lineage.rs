@@ -11,12 +11,12 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::RandomState;
 
 use crate::base::error::Result;
+use crate::base::expired::{ExpiredLineage, key, key_seq, led_to, led_to_seq};
 use crate::base::id::EventId;
 use crate::base::row::Flags;
 use crate::base::state::KindId;
 use crate::lineage::up::Up;
 use crate::log::encoded::Encoded;
-use crate::state::lineage::{Lineage, key, key_seq, led_to, led_to_seq};
 use crate::view::View;
 use crate::writer::Writer;
 
@@ -168,7 +168,7 @@ impl<'p> Going<'p> {
 
     /// Where the way up from an event that goes leads: to one that stays, or to the
     /// topmost. None where nothing is known to be above it.
-    fn lineage(&mut self, seq: u64) -> Result<Option<Lineage>> {
+    fn lineage(&mut self, seq: u64) -> Result<Option<ExpiredLineage>> {
         // The events on the way, and how many links above the first each is.
         let mut way: Vec<(u64, u64)> = Vec::new();
         let mut passed: HashSet<u64, RandomState> = HashSet::default();
@@ -201,7 +201,7 @@ impl<'p> Going<'p> {
                 None => return Ok(None),
             },
         };
-        Ok(Some(Lineage { to: top.to, to_id, edges: top.edges }))
+        Ok(Some(ExpiredLineage { to: top.to, to_id, edges: top.edges }))
     }
 
     /// The next event on the way up: the anchor of the piece, and from there the parent.

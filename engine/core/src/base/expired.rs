@@ -1,24 +1,23 @@
-//! What was above events that have expired.
+//! Where the path up from an expired event leads.
 //!
-//! A link that was learnt after its child's segment was full stands in no spine. When
-//! the child's segment is dropped and later ones have events below it, where the link
-//! led is written down, so that roots and depths go on counting.
+//! A link that was learnt after its child's segment was full is in no spine. When retention drops
+//! the child's segment while later ones have events below it, the writer keeps where the link led
+//! as state, so that roots and depths still count what has expired.
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 
-/// Where the way up from an expired event leads.
+/// The path up from an expired event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lineage {
-    /// An ancestor: one that was there when this was written down, or else the topmost
-    /// that was known.
+pub(crate) struct ExpiredLineage {
+    /// An ancestor: one that was live when this was written, or else the topmost known.
     pub(crate) to: u64,
     pub(crate) to_id: EventId,
     /// Links between the two, at least one.
     pub(crate) edges: u64,
 }
 
-impl Lineage {
+impl ExpiredLineage {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&self.to.to_le_bytes());
@@ -49,23 +48,23 @@ impl Lineage {
     }
 }
 
-/// The key under which it is written down what is above an event.
+/// The key of the path up from an event.
 pub(crate) fn key(seq: u64) -> String {
     format!("{seq:016x}")
 }
 
-/// The key that says of an event that the way up from an expired one leads to it. In
-/// order of sequence numbers, behind all keys of the other kind.
+/// The key that says that the path up from an expired event leads to this one. Such keys are in
+/// order of sequence numbers, after all keys of the first kind.
 pub(crate) fn led_to(seq: u64) -> String {
     format!("{LED_TO}{seq:016x}")
 }
 
-/// The event that such a key is about; none for one of the other kind.
+/// The event of such a key; none for a key of the first kind.
 pub(crate) fn led_to_seq(key: &str) -> Option<u64> {
     u64::from_str_radix(key.strip_prefix(LED_TO)?, 16).ok()
 }
 
-/// The event that a key of the first kind is about.
+/// The event of a key of the first kind.
 pub(crate) fn key_seq(key: &str) -> Option<u64> {
     u64::from_str_radix(key, 16).ok()
 }
@@ -77,7 +76,7 @@ fn id(bytes: &[u8]) -> Option<(EventId, &[u8])> {
     Some((EventId::from(text), rest))
 }
 
-/// What keys begin with that say that a way leads to an event: no digit.
+/// The first letter of keys of the second kind: no digit of the first.
 const LED_TO: char = 't';
 /// Sequence numbers have 48 bits on disk.
 const SEQ_END: u64 = 1 << 48;
