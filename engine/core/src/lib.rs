@@ -20,18 +20,14 @@
 
 #![warn(missing_docs)]
 
-mod archive;
-mod backup;
 mod base;
 mod batch;
 mod decoder;
 mod lineage;
 mod log;
 mod manifest;
-mod opening;
 mod query;
 mod reader;
-mod rebuild;
 mod seal;
 mod segment;
 mod shared;
@@ -46,7 +42,7 @@ pub mod storage;
 mod storage;
 mod store;
 mod subscription;
-mod verify;
+mod upkeep;
 mod view;
 mod writer;
 
@@ -69,7 +65,6 @@ pub mod listing {
     pub use crate::state::checkpoint::Checkpoints;
 }
 
-pub use backup::Backup;
 pub use base::codec;
 pub use base::count_by::CountBy;
 pub use base::detail::Detail;
@@ -102,15 +97,16 @@ pub use query::segments::{SegmentInfo, SegmentState};
 pub use query::stats::Stats;
 pub use query::timeline::Bucket;
 pub use reader::{Reader, ReaderBuilder};
-pub use rebuild::Rebuilt;
 pub use snapshot::Snapshot;
 pub use spool_client::{Spool, Ticket};
 pub use state::checkpoint::Checkpoint;
 pub use store::{Store, StoreBuilder};
 pub use subscription::{StartFrom, Subscription, SubscriptionHandle};
+pub use upkeep::backup::Backup;
+pub use upkeep::rebuild::Rebuilt;
+pub use upkeep::verify::{Finding, Verified};
 /// The crate of [`EventId::as_uuid`]'s type, so that a service need not name its version.
 pub use uuid;
-pub use verify::{Finding, Verified};
 #[cfg(feature = "serde")]
 pub use view::json::EventJson;
 pub use view::stored::StoredEvent;

@@ -31,7 +31,7 @@ pub use builder::ReaderBuilder;
 /// nothing, so that a store that can't be written will do. Cheap to clone.
 ///
 /// A snapshot shows whatever had been written when it was asked for, though it may
-/// not be on disk yet: what a power loss takes away can have been seen before.
+/// not be on disk yet: a power loss can take away what was already seen.
 ///
 /// ```
 /// use forebear::{Event, Reader, Store};
@@ -56,7 +56,7 @@ struct Inner {
     state: Mutex<State>,
 }
 
-/// What was read so far.
+/// The state of reading: the manifest and the logs that are followed.
 #[derive(Debug, Default)]
 struct State {
     seen: Option<Seen>,
@@ -173,8 +173,8 @@ impl Reader {
         self.current().map(drop)
     }
 
-    /// Asks a new snapshot, and where what it would have needed has expired
-    /// meanwhile, another one.
+    /// Asks a question of a new snapshot, and asks again of a newer one where what it needed
+    /// expired meanwhile.
     ///
     /// ```
     /// use forebear::{Event, Filter, Reader, Store};
@@ -218,8 +218,8 @@ impl Reader {
         Subscription::new(Box::new(self.clone()), Arc::default(), filter.into(), start)
     }
 
-    /// What was damaged and passed over or done without, oldest first: the newest 256,
-    /// since the reader was opened. Asking takes none away. O(those kept).
+    /// Warnings of damage that reading skipped or did without, oldest first: the newest 256
+    /// since the reader was opened. Reading them removes none. O(those kept).
     ///
     /// ```
     /// use forebear::{Reader, Store};
@@ -255,8 +255,8 @@ impl Reader {
         self.0.storage.path()
     }
 
-    /// Has the system write to disk what was seen last, as any process may. O(what isn't
-    /// there yet); others go on meanwhile.
+    /// Syncs the logs that are followed, as any process may. O(bytes not yet on disk);
+    /// other calls proceed meanwhile.
     pub(crate) fn sync(&self) {
         let files: Vec<_> = {
             let state = self.0.state.lock();
@@ -272,7 +272,7 @@ impl Reader {
         }
     }
 
-    /// What there is to see now.
+    /// The newest view.
     pub(crate) fn current(&self) -> Result<Current> {
         let mut state = self.0.state.lock();
         for turn in 0..TURNS_MAX {
@@ -280,7 +280,7 @@ impl Reader {
                 Ok(Some(current)) => return Ok(current),
                 // The files went away between reading the manifest and opening them.
                 Ok(None) => {}
-                // It may be written at this moment, by what replaces it bit by bit.
+                // It may be half replaced, by a copy that another program makes of it.
                 Err(error) if error.is_damaged() && turn < DAMAGED_TURNS_MAX => {}
                 Err(error) => return Err(error),
             }
@@ -314,13 +314,13 @@ impl Feed for Reader {
 }
 
 impl Inner {
-    /// Reads the manifest and then the logs that it names. None where one of them is
-    /// gone, since the manifest has moved on.
+    /// Reads the manifest and then the logs that it names. None where a log is gone, since
+    /// the manifest was replaced meanwhile.
     ///
-    /// The manifest need not be read again afterwards: whatever was written before
-    /// it was read is in the files that it names, and what they say holds even where
-    /// they were sealed meanwhile. One that can't be used is an error, or if that is
-    /// `tolerated`, what the one before it said goes on to hold.
+    /// The manifest need not be read again afterwards: whatever was written before it was
+    /// read is in the files that it names, and those stay true when they are sealed. A
+    /// damaged manifest is an error, or where that is `tolerated`, the one read before
+    /// stays in use.
     fn look(&self, state: &mut State, tolerated: bool) -> Result<Option<Current>> {
         // In this order, so that at worst an unchanged manifest is read again.
         let Some(mark) = Mark::read(&*self.storage)? else { return Err(self.no_store()) };
@@ -361,7 +361,7 @@ impl Inner {
             return Ok(None);
         };
         if let Some(old) = active.take_if(|active| !active.is_of(manifest.store, manifest.active)) {
-            // It is full by now, or gone.
+            // The log that was active is full now, or sealed.
             *full = Some(old);
         }
         if let Some(log) = &manifest.full {
@@ -418,8 +418,8 @@ impl Inner {
         Ok(current)
     }
 
-    /// Follows a log, from its beginning where it isn't the one that was followed.
-    /// False where there is no such file.
+    /// Follows a log, from its beginning where another one was followed before. False where
+    /// there is no such file.
     fn follow(
         &self,
         follower: &mut Option<Follower>,
@@ -436,7 +436,7 @@ impl Inner {
                     None => return Ok(false),
                 },
             };
-            // One that can't be followed is left out: the next time it is begun anew.
+            // A follower that failed is dropped: the next call starts a new one.
             if follow(&mut log)? == Followed::On {
                 *follower = Some(log);
                 return Ok(true);
@@ -493,13 +493,13 @@ impl Inner {
     }
 }
 
-/// How long it takes at most until what another process wrote is noticed, about.
+/// How often a subscription looks for what another process wrote.
 const POLL_TIME: Duration = Duration::from_millis(10);
-/// How often a question is asked where what it needs expires meanwhile.
+/// Attempts at a question whose data expires meanwhile.
 const ASKED_MAX: usize = 4;
-/// How often a manifest is read that names files which are gone when they are opened.
+/// Attempts at a manifest whose files are gone when they are opened.
 const TURNS_MAX: u64 = 100;
-/// How often a manifest is read that can't be used: 45 milliseconds.
+/// Attempts at a damaged manifest: 45 milliseconds.
 const DAMAGED_TURNS_MAX: u64 = 10;
-/// How often a log is followed from its beginning at one time.
+/// Attempts at following a log from its beginning.
 const REPLACED_MAX: usize = 3;

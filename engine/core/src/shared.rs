@@ -1,4 +1,4 @@
-//! What the writer, the sealer and the snapshots of a store have in common.
+//! What the threads of a store share: the view that is published, and its state.
 
 use std::sync::Arc;
 

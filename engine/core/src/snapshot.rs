@@ -1,10 +1,8 @@
-//! A fixed view of a store: everything that can be asked.
+//! A store as of one moment, and everything that can be asked of it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backup::{self, Backup};
 use crate::base::count_by::CountBy;
 use crate::base::detail::Detail;
 use crate::base::error::Result;
@@ -31,7 +29,6 @@ use crate::query::timeline::Timeline;
 use crate::query::versions::Versions;
 use crate::state::State;
 use crate::state::checkpoint::Checkpoints;
-use crate::verify::{self, Finding, Verified};
 use crate::view::View;
 use crate::view::stored::StoredEvent;
 
@@ -112,8 +109,8 @@ impl Snapshot {
         Ok(self.view.find(&id.into())?.is_some())
     }
 
-    /// The event whose id this is, or else whose UUID begins with it. Looking
-    /// for a beginning costs a nanosecond or two for each event of the active log.
+    /// The event whose id this is, or else whose UUID begins with it. A search by prefix
+    /// costs a nanosecond or two for each event of the active log.
     ///
     /// ```
     /// use forebear::{Event, Resolved, Store};
@@ -431,7 +428,7 @@ impl Snapshot {
     }
 
     /// Input that could not be understood, in the order it was read. A page ends sooner
-    /// behind the input with which its bytes come to more than 32 MiB.
+    /// once its input comes to more than 32 MiB.
     ///
     /// ```
     /// use forebear::{Batch, Quarantined, Store};
@@ -453,8 +450,8 @@ impl Snapshot {
     }
 
     /// State of the kind with this name. Fails with
-    /// [`Error::is_unsupported`](crate::Error::is_unsupported) where the
-    /// store was opened without that kind.
+    /// [`Error::is_unsupported`](crate::Error::is_unsupported) where the store was opened
+    /// without that kind.
     ///
     /// An example is at [`StateKind`](crate::state::StateKind).
     pub fn state(&self, kind: &str) -> Result<State<'_>> {
@@ -534,48 +531,6 @@ impl Snapshot {
     /// ```
     pub fn segments(&self) -> Vec<SegmentInfo> {
         segments::segments(&self.view)
-    }
-
-    /// Checks every file against its digests and against all others, and tells what
-    /// is not as it was written. Reads everything; some microseconds an event, and
-    /// the memory of one segment's index.
-    ///
-    /// Fails where a file can't be read, as opposed to being damaged.
-    ///
-    /// ```
-    /// use forebear::{Event, Store};
-    ///
-    /// let store = Store::in_memory()?;
-    /// store.append(Event::new("started"))?;
-    /// store.seal()?;
-    /// let verified = store.snapshot().verify(&mut |finding| eprintln!("{finding}"))?;
-    /// assert!(verified.is_sound());
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn verify(&self, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
-        verify::verify(&self.view, tell)
-    }
-
-    /// Makes a copy of the store in an empty folder, which is made if it is missing:
-    /// a store of its own that holds what this snapshot sees. Sealed files, which
-    /// never change, are linked where the file system can; logs are copied.
-    ///
-    /// Fails with [`Error::is_expired`](crate::Error::is_expired) where segments were dropped meanwhile: try
-    /// again with a new snapshot and another folder.
-    ///
-    /// ```
-    /// use forebear::{Event, Store};
-    ///
-    /// # let folder = tempfile::tempdir().expect("a folder");
-    /// let store = Store::open(folder.path().join("events.forebear"))?;
-    /// store.append(Event::new("started").id("boot"))?;
-    /// let copy = folder.path().join("copy.forebear");
-    /// store.snapshot().backup(&copy)?;
-    /// assert!(Store::open(&copy)?.snapshot().contains("boot")?);
-    /// # Ok::<(), forebear::Error>(())
-    /// ```
-    pub fn backup(&self, folder: impl AsRef<Path>) -> Result<Backup> {
-        backup::backup(&self.view, folder.as_ref())
     }
 
     /// The asserted link that an event's parent comes from, where it did not name one.

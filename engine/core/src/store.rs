@@ -3,6 +3,7 @@
 mod builder;
 mod feed;
 mod lock;
+mod opening;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,9 +26,7 @@ use crate::lineage::chain::Chain;
 use crate::log::encoded::EncodedBatch;
 use crate::log::report::RecoveryReport;
 use crate::manifest::{Retained, Retention};
-use crate::opening;
 use crate::query::filter::Filter;
-use crate::rebuild::{self, Rebuilt};
 use crate::segment::segments::Segments;
 use crate::shared::{Failures, Shared};
 use crate::snapshot::Snapshot;
@@ -35,6 +34,7 @@ use crate::spool;
 use crate::spool::drain::Drain;
 use crate::storage::Storage;
 use crate::subscription::{StartFrom, Subscription};
+use crate::upkeep::rebuild::{self, Rebuilt};
 use crate::view::stored::StoredEvent;
 use crate::writer::Writer;
 use crate::writer::queue::{Command, Job, Queue, queue};

@@ -82,37 +82,37 @@ pub struct Subscription {
     filter: Filter,
     detail: Detail,
     durable: bool,
-    /// Whether all that there will ever be can be seen.
+    /// Whether the view is final.
     ended: bool,
     /// When a sync was last asked for.
     synced: Option<Instant>,
-    /// What is being read, up to the sequence number `end`.
+    /// The view that is being read, up to the sequence number `end`.
     view: Arc<View>,
     end: u64,
     next: u64,
-    /// Whether events before `next` were to be read, so that their going is told.
+    /// Whether events before `next` were wanted, so that their expiry is reported.
     begun: bool,
     since_ns: Option<i64>,
     plan: Option<Planned>,
     last: LastRead,
 }
 
-/// Where a subscription gets what there is to read.
+/// What a subscription reads from.
 pub(crate) trait Feed: Debug + Send + Sync {
-    /// What there is to see now.
+    /// The newest view.
     fn current(&self) -> Result<Current>;
 
-    /// Has what was seen last written to disk. May return before it is.
+    /// Starts a sync of what was seen last. May return before it is on disk.
     fn sync(&self);
 
-    /// Whether nothing is added any more. If so, what is current from then on is all.
+    /// Whether the writer has ended: a view taken after that is final.
     fn has_ended(&self) -> bool;
 
     /// How long to wait before looking again, unless woken.
     fn poll_time(&self) -> Duration;
 }
 
-/// What a snapshot sees, and how much of it is known to be on disk.
+/// A view, and how much of it is known to be on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) view: Arc<View>,
@@ -155,7 +155,7 @@ impl SubscriptionHandle {
     }
 }
 
-/// What the filter asks of the part that is being read.
+/// The filter's plan for the source that is being read.
 #[derive(Debug)]
 struct Planned {
     segment: u64,
@@ -309,9 +309,9 @@ impl Subscription {
         Err(Error::expired(self.next))
     }
 
-    /// Takes notice of what was written since.
+    /// Moves on to the newest view.
     fn look(&mut self) -> Result<()> {
-        // Asked first: what is current after it said so is all there will be.
+        // Asked first: only a view taken after the end is final.
         let ended = self.feed.has_ended();
         let mut current = self.feed.current()?;
         let is_due = |at: &Instant| at.elapsed() >= SYNC_TIME;
@@ -356,7 +356,7 @@ impl Subscription {
                     taken?;
                     continue;
                 }
-                // Whatever comes of it, the next one is read next.
+                // Moved on first, so that an event that can't be read is reported once.
                 self.next += 1;
                 if taken? {
                     let event = self.load(&view, seq);
@@ -428,7 +428,7 @@ impl Planned {
     }
 }
 
-/// The first sequence number of the first part that may hold an event of this time or
+/// The first sequence number of the first source that may hold an event of this time or
 /// later.
 fn begin(view: &View, time_ns: i64) -> u64 {
     let before = |sealed: &&crate::manifest::Sealed| sealed.max_time_ns < time_ns;
@@ -436,7 +436,7 @@ fn begin(view: &View, time_ns: i64) -> u64 {
     last_before.map_or(view.first_seq(), crate::manifest::Sealed::end_seq)
 }
 
-/// How long to wait for the writer's word on what is on disk.
+/// How long to wait for the writer to report a sync before asking for one.
 const SYNC_TIME: Duration = Duration::from_millis(50);
-/// How often what is to be read next may have expired.
+/// Attempts at reading on where events expire meanwhile.
 const EXPIRED_MAX: usize = 8;

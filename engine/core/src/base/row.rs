@@ -110,7 +110,7 @@ pub(crate) enum ListOf {
     Label(String, String),
 }
 
-/// What a row is checked for, in the part's own numbers.
+/// What a row is checked for, in the source's own numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) time_ns: i64,
@@ -142,7 +142,7 @@ pub(crate) struct Below {
 
 /// An asserted link that stands in a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct AssertedLink {
     pub(crate) link: Link,
     /// The next sequence number when it was asserted.
     pub(crate) before_seq: u64,

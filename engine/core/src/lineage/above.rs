@@ -10,7 +10,7 @@ use crate::base::error::{Error, Result};
 use crate::base::expired::{self, ExpiredLineage};
 use crate::base::row::Flags;
 use crate::base::state::KindId;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
 use crate::view::View;
 use crate::view::joins::Join;
 
@@ -60,25 +60,27 @@ impl View {
         }
         let (first, end) = (self.first_seq(), self.sealed_end());
         if let Some(join) = self.joins.get(anchor) {
-            if join.leap.is_within(first, end) {
+            if join.skip.is_within(first, end) {
                 return Ok(Above::Known(join));
             }
             let alone = join.alone(anchor);
-            if alone.leap.is_within(first, end) {
+            if alone.skip.is_within(first, end) {
                 return Ok(Above::Known(alone));
             }
         }
         let Some((source, row)) = self.locate(anchor)? else { return Ok(Above::Nothing) };
         let named = source.flags(row)?.has(Flags::NAMED);
         if named && let Some(join) = self.late_join(anchor)? {
-            return Ok(Above::New { join, stays: join.leap.is_within(first, end) });
+            return Ok(Above::New { join, stays: join.skip.is_within(first, end) });
         }
-        let Up::Known(parent, _) = self.up_from(&source, row)? else { return Ok(Above::Nothing) };
+        let ParentLink::Known(parent, _) = self.parent_link_of(&source, row)? else {
+            return Ok(Above::Nothing);
+        };
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;
         let join = Join::new(anchor, parent, below.anchor, below.depth);
         // A claim may give way to a stronger one, and what a log says may change.
-        let stays = join.leap.is_within(first, end) && named;
+        let stays = join.skip.is_within(first, end) && named;
         Ok(Above::New { join, stays })
     }
 }

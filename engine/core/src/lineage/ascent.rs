@@ -3,7 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::lineage::above::Above;
-use crate::lineage::position::{AncestorCache, TreePosition};
+use crate::lineage::position::{PositionCache, TreePosition};
 use crate::view::View;
 use crate::view::joins::Join;
 
@@ -38,7 +38,7 @@ pub(super) struct Passed {
 pub(super) fn ascend(
     view: &View,
     seq: u64,
-    cache: &AncestorCache,
+    cache: &PositionCache,
     beyond: bool,
 ) -> Result<Ascended> {
     let mut climber = Climber::new(view, seq, beyond)?;
@@ -120,9 +120,9 @@ impl<'v> Climber<'v> {
 
     /// Follows a join, or several at once by its skip pointer.
     fn cross(&mut self, join: Join) {
-        (self.anchor, self.witness) = (join.leap.to, Witness::Row(join.inside()));
-        self.depth += join.leap.edges;
-        self.joins += join.leap.joins;
+        (self.anchor, self.witness) = (join.skip.to, Witness::Row(join.inside()));
+        self.depth += join.skip.edges;
+        self.joins += join.skip.joins;
     }
 
     /// Goes on from an anchor that nothing stored is above, by what was written down of

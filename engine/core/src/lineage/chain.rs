@@ -8,8 +8,8 @@ use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
 use crate::lineage::chain_end::ChainEnd;
+use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::TreePosition;
-use crate::lineage::up::Up;
 use crate::view::near::Near;
 use crate::view::source::LastRead;
 use crate::view::stored::{Ancestry, Content, StoredEvent};
@@ -170,7 +170,7 @@ impl Chain {
         let mut seqs = Vec::new();
         while let Some((seq, _)) = self.next {
             seqs.push(seq);
-            let up = self.loader.up(seq)?;
+            let up = self.loader.parent_link(seq)?;
             self.step(&up)?;
         }
         let depth = (depth + 1).saturating_sub(seqs.len() as u64);
@@ -178,9 +178,9 @@ impl Chain {
     }
 
     /// Goes on to the parent, or says why not.
-    fn step(&mut self, up: &Up) -> Result<()> {
+    fn step(&mut self, up: &ParentLink) -> Result<()> {
         let Some((_, depth)) = self.next.take() else { return Ok(()) };
-        let &Up::Known(parent, kind) = up else {
+        let &ParentLink::Known(parent, kind) = up else {
             self.end = Some(self.loader.view.end_at(up.clone())?);
             return Ok(());
         };
@@ -198,7 +198,7 @@ impl Chain {
     }
 
     fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
-        let up = self.loader.up(seq)?;
+        let up = self.loader.parent_link(seq)?;
         self.step(&up)?;
         self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next))
     }
@@ -256,7 +256,7 @@ impl Iterator for RootFirst {
         let seq = self.seqs.pop()?;
         let depth = self.depth;
         self.depth += 1;
-        let up = self.loader.up(seq);
+        let up = self.loader.parent_link(seq);
         Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
     }
 }
@@ -276,16 +276,22 @@ struct Loader {
 
 impl Loader {
     /// Where the link of an event leads.
-    fn up(&mut self, seq: u64) -> Result<Up> {
+    fn parent_link(&mut self, seq: u64) -> Result<ParentLink> {
         if !self.at.has(seq) && self.above.has(seq) {
             std::mem::swap(&mut self.at, &mut self.above);
         }
         let (source, row) = self.at.locate(&self.view, seq)?;
-        self.view.up_from(source, row)
+        self.view.parent_link_of(source, row)
     }
 
     /// An event whose link leads there; `next` is the one that is asked for next.
-    fn event(&mut self, seq: u64, depth: u64, up: &Up, next: Option<u64>) -> Result<StoredEvent> {
+    fn event(
+        &mut self,
+        seq: u64,
+        depth: u64,
+        up: &ParentLink,
+        next: Option<u64>,
+    ) -> Result<StoredEvent> {
         let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
         let Self { view, at, above, detail, last, .. } = self;
         let hop = Hop { view, up, next, detail: *detail };
@@ -299,7 +305,7 @@ impl Loader {
 /// What there is to know of an event that a walk has come to.
 struct Hop<'w> {
     view: &'w View,
-    up: &'w Up,
+    up: &'w ParentLink,
     next: Option<u64>,
     detail: Detail,
 }
@@ -318,7 +324,7 @@ impl Hop<'_> {
             source.prefetch(next, last);
         }
         ancestry.parent = match *self.up {
-            Up::Known(parent, _) => Some(if let Some(row) = source.row_of(parent) {
+            ParentLink::Known(parent, _) => Some(if let Some(row) = source.row_of(parent) {
                 source.id(row)?
             } else {
                 let (source, row) = above.locate(self.view, parent)?;

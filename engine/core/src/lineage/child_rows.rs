@@ -5,33 +5,34 @@ use std::collections::VecDeque;
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
-use crate::base::row::{Claim, StoredParent};
-use crate::lineage::up::Up;
+use crate::base::row::{AssertedLink, StoredParent};
+use crate::lineage::parent_link::ParentLink;
 use crate::view::View;
 
-/// What children are ordered by. Moments are twice a sequence number for an event
-/// that was stored, and one less for a claim that was made before it.
+/// What children are ordered by. A moment is twice the sequence number of an event that
+/// was stored then, and one less for a link that was asserted before that event: so both
+/// kinds have one order, which does not change when more is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    /// When both ends and the link were there.
+    /// The moment from which on both ends and the link were known.
     known: u64,
-    /// When the child began to wait for its parent.
+    /// The moment from which on the child waited for its parent.
     came: u64,
-    /// Which claim of that moment.
+    /// Counts the links that were asserted in one moment.
     number: u32,
     child: u64,
 }
 
-/// The children of one event, in order. Holds the rows of one part at a time.
+/// The children of an event, in order. Holds the rows of one source at a time.
 #[derive(Debug)]
 pub(crate) struct ChildRows<'p> {
     view: &'p View,
     parent: u64,
     parent_id: EventId,
     after: Option<Key>,
-    /// The parts that are still to be asked, oldest first.
+    /// The sources that are still to be searched, oldest first.
     ahead: VecDeque<usize>,
-    /// Children that name the parent themselves, and those that claims gave it.
+    /// Children that name the parent themselves, and those with an asserted link to it.
     named: VecDeque<Key>,
     claimed: VecDeque<Key>,
 }
@@ -79,7 +80,7 @@ impl<'p> ChildRows<'p> {
         Ok(first.copied())
     }
 
-    /// The children of one part that name the parent, in order.
+    /// The children of one source that name the parent, in order.
     fn named_in(&self, number: usize) -> Result<VecDeque<Key>> {
         let source = self.view.source(number)?;
         let first = source.first_seq();
@@ -89,7 +90,7 @@ impl<'p> ChildRows<'p> {
             let key = named_key(self.parent, child);
             let stored = source.stored_parent(row)?.0;
             let follows = matches!(stored, StoredParent::Row(seq) if seq == self.parent)
-                || matches!(self.view.up_from(&source, row)?, Up::Known(up, _) if up == self.parent);
+                || matches!(self.view.parent_link_of(&source, row)?, ParentLink::Known(up, _) if up == self.parent);
             if follows && self.after.is_none_or(|after| key > after) {
                 keys.push_back(key);
             }
@@ -99,10 +100,11 @@ impl<'p> ChildRows<'p> {
     }
 }
 
-/// Where a child stands among its parent's; none where it is not one of them.
+/// The parent of a row's event, and the child's place among its children; none where it
+/// has no stored parent.
 pub(crate) fn key_of(view: &View, child: u64) -> Result<Option<(u64, Key)>> {
     let Some((source, row)) = view.locate(child)? else { return Ok(None) };
-    let Up::Known(parent, _) = view.up_from(&source, row)? else { return Ok(None) };
+    let ParentLink::Known(parent, _) = view.parent_link_of(&source, row)? else { return Ok(None) };
     if source.stored_parent(row)?.0 != StoredParent::None {
         return Ok(Some((parent, named_key(parent, child))));
     }
@@ -114,12 +116,12 @@ fn named_key(parent: u64, child: u64) -> Key {
     Key { known: 2 * parent.max(child), came: 2 * child, number: 0, child }
 }
 
-fn claimed_key(parent: u64, child: u64, claim: &Claim) -> Key {
+fn claimed_key(parent: u64, child: u64, claim: &AssertedLink) -> Key {
     let came = (2 * child).max(2 * claim.before_seq - 1);
     Key { known: came.max(2 * parent), came, number: claim.number, child }
 }
 
-/// The children that claims give an event, in order.
+/// The children with an asserted link to an event, in order.
 fn claimed(
     view: &View,
     parent: u64,
@@ -132,13 +134,13 @@ fn claimed(
         for claim in view.source(number)?.claims_under(parent_id)? {
             let Some(child) = view.find(&claim.link.child)? else { continue };
             let Some((source, row)) = view.locate(child)? else { continue };
-            // One that names its parent itself stands with the others.
+            // One that names its parent itself is among the named ones.
             if source.stored_parent(row)?.0 != StoredParent::None
-                || !matches!(view.up_from(&source, row)?, Up::Known(up, _) if up == parent)
+                || !matches!(view.parent_link_of(&source, row)?, ParentLink::Known(up, _) if up == parent)
             {
                 continue;
             }
-            // The claim that holds may be another one, of another part.
+            // The link that holds may be in another source, with another place.
             if let Some((_, key)) = key_of(view, child)? {
                 keys.push(key);
             }

@@ -8,8 +8,8 @@ use crate::base::id::EventId;
 use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
 use crate::lineage::child_rows::{ChildRows, key_of};
-use crate::lineage::position::AncestorCache;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
+use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::stored::{Found, StoredEvent};
 
@@ -62,7 +62,7 @@ impl Listing for Siblings {
 
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
         if let Some(seq) = self.view.find(&self.id)?
-            && let Up::Known(parent, _) = self.view.up(seq)?
+            && let ParentLink::Known(parent, _) = self.view.parent_link(seq)?
         {
             return children_of(&self.view, parent, Some(seq), self.detail, after, limit);
         }
@@ -99,7 +99,7 @@ fn children_of(
         },
     };
     let mut children = ChildRows::new(view, parent, after)?;
-    let mut cache = AncestorCache::default();
+    let mut cache = PositionCache::default();
     let mut page = Page::new(Vec::new(), None);
     while let Some(child) = children.next()? {
         if Some(child) == except {

@@ -6,8 +6,8 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::lineage::above::Above;
 use crate::lineage::chain_end::ChainEnd;
+use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::TreePosition;
-use crate::lineage::up::Up;
 use crate::view::joins::Join;
 use crate::view::near::Near;
 use crate::view::stored::StoredEvent;
@@ -42,7 +42,7 @@ pub enum CommonCause {
     Unknown(ChainEnd, ChainEnd),
 }
 
-/// Whether the first row goes back to the second.
+/// Whether the row `below` goes back to the row `above`.
 pub(crate) fn climb_to(view: &View, below: u64, above: u64) -> Result<bool> {
     if below == above {
         return Ok(true);
@@ -84,7 +84,7 @@ pub(crate) fn common_cause(view: &View, a: &EventId, b: &EventId) -> Result<Opti
     let (mut a, mut b) = (a, b);
     if let (Some(joins_a), Some(joins_b)) = (place_a.joins, place_b.joins) {
         [a, b] = meet_in_piece(view, [a, b], [joins_a, joins_b])?;
-        // Within one piece what counts is how deep below its anchor they are.
+        // Within one fragment what counts is how deep below its anchor they are.
         (depth_a, depth_b) = (depth_within(view, a)?, depth_within(view, b)?);
     }
     let level = depth_a.min(depth_b);
@@ -114,10 +114,10 @@ fn end_of(view: &View, position: &TreePosition) -> Result<ChainEnd> {
     if !view.holds(position.root) {
         return Ok(ChainEnd::Expired(position.root_id.clone()));
     }
-    view.end_at(view.up(position.root)?)
+    view.end_at(view.parent_link(position.root)?)
 }
 
-/// What two walks that end apart have in common.
+/// The common cause of two events whose walks end at different rows.
 fn unless_root(a: ChainEnd, b: ChainEnd) -> CommonCause {
     match (a, b) {
         (ChainEnd::Root | ChainEnd::Cycle(_), ChainEnd::Root | ChainEnd::Cycle(_)) => {
@@ -127,11 +127,11 @@ fn unless_root(a: ChainEnd, b: ChainEnd) -> CommonCause {
     }
 }
 
-/// Where climbing so many edges leads.
+/// Where a climb over a number of edges leads.
 #[derive(Debug, PartialEq, Eq)]
 enum Climbed {
     To(u64),
-    /// To where nothing is stored any more.
+    /// It ends sooner, where nothing is stored any more.
     End(ChainEnd),
 }
 
@@ -174,13 +174,15 @@ fn climb_within<S: RowSource>(
                 break;
             }
             match view.above(at)? {
-                Above::Known(Join { leap, .. }) if leap.edges <= left => {
-                    (at, left) = (leap.to, left - leap.edges);
+                Above::Known(Join { skip, .. }) if skip.edges <= left => {
+                    (at, left) = (skip.to, left - skip.edges);
                 }
                 Above::Known(join) | Above::New { join, .. } => {
                     (at, left) = (join.parent, left - 1);
                 }
-                Above::Nothing => return Ok(ControlFlow::Break(view.end_at(view.up(at)?)?)),
+                Above::Nothing => {
+                    return Ok(ControlFlow::Break(view.end_at(view.parent_link(at)?)?));
+                }
             }
             continue;
         }
@@ -190,8 +192,8 @@ fn climb_within<S: RowSource>(
             (at, left) = (ancestor, left - length);
             continue;
         }
-        match view.up_within(source, row)? {
-            Up::Known(parent, _) => (at, left) = (parent, left - 1),
+        match view.parent_link_within(source, row)? {
+            ParentLink::Known(parent, _) => (at, left) = (parent, left - 1),
             other => return Ok(ControlFlow::Break(view.end_at(other)?)),
         }
     }
@@ -221,13 +223,13 @@ fn skip_pointer<S: RowSource>(view: &View, source: &S, row: u32) -> Result<Optio
 /// Where the walks from two rows of equal depth meet.
 enum Met {
     At(u64),
-    /// They end before they do.
+    /// They end before they meet.
     Ends(ChainEnd, ChainEnd),
 }
 
-/// Where the walks from two rows first come into one piece, by way of the pieces
-/// above, which are crossed as rows are by the spine's skip pointers. Gives back their rows
-/// there. `joins` are those that each has above it up to the root that both have.
+/// The rows at which the walks from two rows enter the first fragment that both pass.
+/// Fragments are crossed by skip pointers, as rows are within one. `joins` counts those
+/// between each row and the root, which both have in common.
 fn meet_in_piece(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
     let [mut a, mut b] = rows;
     let level = joins[0].min(joins[1]);
@@ -239,9 +241,9 @@ fn meet_in_piece(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2
             break;
         }
         let (over_a, over_b) = (joined(view, from_a)?, joined(view, from_b)?);
-        // Leaps over as many joins to two pieces pass by no piece that both go back to.
-        if over_a.leap.joins == over_b.leap.joins && over_a.leap.to != over_b.leap.to {
-            (a, b) = (over_a.leap.to, over_b.leap.to);
+        // Pointers of one length that lead to two fragments skip no common one.
+        if over_a.skip.joins == over_b.skip.joins && over_a.skip.to != over_b.skip.to {
+            (a, b) = (over_a.skip.to, over_b.skip.to);
         } else {
             (a, b) = (over_a.parent, over_b.parent);
         }
@@ -249,14 +251,14 @@ fn meet_in_piece(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2
     Ok([a, b])
 }
 
-/// Where the walk from a row comes into the piece so many joins above.
+/// The row at which the walk from a row enters the fragment so many joins above.
 fn cross(view: &View, seq: u64, joins: u64) -> Result<u64> {
     let (mut at, mut left) = (seq, joins);
     while left > 0 {
         let join = joined(view, anchor(view, at)?)?;
-        // A leap leads to the anchor; the last join alone, to where it comes in.
-        if join.leap.joins < left {
-            (at, left) = (join.leap.to, left - join.leap.joins);
+        // A skip pointer leads to the anchor, and a single join to the row of entry.
+        if join.skip.joins < left {
+            (at, left) = (join.skip.to, left - join.skip.joins);
         } else {
             (at, left) = (join.parent, left - 1);
         }
@@ -264,7 +266,7 @@ fn cross(view: &View, seq: u64, joins: u64) -> Result<u64> {
     Ok(at)
 }
 
-/// How many links a row is below the anchor of its piece.
+/// The links between a row and the anchor of its fragment.
 fn depth_within(view: &View, seq: u64) -> Result<u64> {
     match view.locate(seq)? {
         Some((source, row)) => Ok(u64::from(source.below(row)?.depth)),
@@ -272,7 +274,7 @@ fn depth_within(view: &View, seq: u64) -> Result<u64> {
     }
 }
 
-/// The anchor of a row's piece.
+/// The anchor of a row's fragment.
 fn anchor(view: &View, seq: u64) -> Result<u64> {
     match view.locate(seq)? {
         Some((source, row)) => Ok(source.below(row)?.anchor),
@@ -280,7 +282,7 @@ fn anchor(view: &View, seq: u64) -> Result<u64> {
     }
 }
 
-/// The join above an anchor that was crossed when the root was found.
+/// The join above an anchor below the root.
 fn joined(view: &View, anchor: u64) -> Result<Join> {
     match view.above(anchor)? {
         Above::Known(join) | Above::New { join, .. } => Ok(join),
@@ -305,8 +307,10 @@ fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
             (a, b) = (over_a.0, over_b.0);
             continue;
         }
-        match (view.up_from(source_a, row_a)?, view.up_from(source_b, row_b)?) {
-            (Up::Known(above_a, _), Up::Known(above_b, _)) => (a, b) = (above_a, above_b),
+        match (view.parent_link_of(source_a, row_a)?, view.parent_link_of(source_b, row_b)?) {
+            (ParentLink::Known(above_a, _), ParentLink::Known(above_b, _)) => {
+                (a, b) = (above_a, above_b);
+            }
             (end_a, end_b) => {
                 return Ok(Met::Ends(ends(view, end_a)?, ends(view, end_b)?));
             }
@@ -322,10 +326,10 @@ fn jump_from(view: &View, source: &Source, row: u32) -> Result<Option<(u64, u64)
     }
 }
 
-/// How a walk ends; one that would go on, wherever it ends.
-fn ends(view: &View, up: Up) -> Result<ChainEnd> {
+/// How the walk ends that a link is on.
+fn ends(view: &View, up: ParentLink) -> Result<ChainEnd> {
     match up {
-        Up::Known(parent, _) => end_of(view, &view.position(parent)?),
+        ParentLink::Known(parent, _) => end_of(view, &view.position(parent)?),
         other => view.end_at(other),
     }
 }

@@ -3,7 +3,7 @@
 use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
 use crate::base::page::{Page, Position};
-use crate::lineage::position::{AncestorCache, TreePosition};
+use crate::lineage::position::{PositionCache, TreePosition};
 use crate::view::View;
 use crate::view::source::LastRead;
 use crate::view::stored::{Ancestry, Content, Found, StoredEvent};
@@ -21,7 +21,7 @@ impl View {
         detail: Detail,
         last: &mut LastRead,
     ) -> Result<StoredEvent> {
-        let found = self.found(seq, detail, Position::NONE, &mut AncestorCache::default())?;
+        let found = self.found(seq, detail, Position::NONE, &mut PositionCache::default())?;
         self.load(found, detail, last)
     }
 
@@ -32,13 +32,13 @@ impl View {
         seq: u64,
         detail: Detail,
         after: Position,
-        cache: &mut AncestorCache,
+        cache: &mut PositionCache,
     ) -> Result<Found> {
         let Some((source, row)) = self.locate(seq)? else {
             return Err(Error::expired(seq));
         };
         let columns = source.columns(row)?;
-        let up = self.up_from(&source, row)?;
+        let up = self.parent_link_of(&source, row)?;
         let TreePosition { root_id: root, depth, .. } = self.position_by(seq, cache)?;
         let ancestry = Ancestry { parent: up.parent_id(self)?, link: up.kind(), depth, root };
         let content = match detail {

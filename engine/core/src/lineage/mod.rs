@@ -8,6 +8,6 @@ pub(crate) mod child_rows;
 pub(crate) mod children;
 pub(crate) mod common;
 pub(crate) mod load;
+pub(crate) mod parent_link;
 pub(crate) mod position;
 pub(crate) mod tree;
-pub(crate) mod up;

@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::lineage::ascent::{self, Ascended, Passed};
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
 use crate::view::View;
 
 /// Where an event lies in its tree.
@@ -31,7 +31,7 @@ pub(crate) struct TreePosition {
 
 /// Anchors and where they lie in their trees, as one view sees them.
 #[derive(Debug, Default)]
-pub(crate) struct AncestorCache(HashMap<u64, TreePosition, RandomState>);
+pub(crate) struct PositionCache(HashMap<u64, TreePosition, RandomState>);
 
 impl TreePosition {
     /// Whether a walk from the event leads to this root, which is there: it does not
@@ -41,7 +41,7 @@ impl TreePosition {
     }
 }
 
-impl AncestorCache {
+impl PositionCache {
     pub(super) fn get(&self, anchor: u64) -> Option<&TreePosition> {
         self.0.get(&anchor)
     }
@@ -63,11 +63,11 @@ impl View {
     /// Where a row lies in its tree: its fragment, and the fragments above. O(log joins)
     /// once they were crossed.
     pub(crate) fn position(&self, seq: u64) -> Result<TreePosition> {
-        self.position_by(seq, &mut AncestorCache::default())
+        self.position_by(seq, &mut PositionCache::default())
     }
 
     /// The same for one of many rows, which mostly have ancestors in common.
-    pub(crate) fn position_by(&self, seq: u64, cache: &mut AncestorCache) -> Result<TreePosition> {
+    pub(crate) fn position_by(&self, seq: u64, cache: &mut PositionCache) -> Result<TreePosition> {
         // A way that leads round by way of expired events is none without what was
         // written down of them: the second time it ends where they were.
         let ascent = match ascent::ascend(self, seq, cache, true)? {
@@ -96,8 +96,8 @@ impl View {
         let step = |at: u64| match self.locate(at)? {
             Some((source, row)) => {
                 let below = source.below(row)?;
-                match self.up(below.anchor)? {
-                    Up::Known(parent, _) => Ok((below, parent)),
+                match self.parent_link(below.anchor)? {
+                    ParentLink::Known(parent, _) => Ok((below, parent)),
                     _ => Err(Error::damaged(format!("expected a link above event {at}"))),
                 }
             }

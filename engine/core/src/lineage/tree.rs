@@ -10,7 +10,7 @@ use crate::base::limits;
 use crate::base::listing::{DepthBound, Detailed, Listing, Parameters, Query};
 use crate::base::page::{Page, Position};
 use crate::lineage::child_rows::{ChildRows, key_of};
-use crate::lineage::position::AncestorCache;
+use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::source::LastRead;
 use crate::view::stored::StoredEvent;
@@ -90,7 +90,7 @@ impl Listing for Descendants {
             TreeOrder::BreadthFirst => tree.breadth_first(after, limit)?,
         };
         let mut last = LastRead::default();
-        let mut cache = AncestorCache::default();
+        let mut cache = PositionCache::default();
         page.load(
             |step| step.after,
             |step| {

@@ -1,4 +1,4 @@
-//! Listings of which every source has a part, one after the other.
+//! Listings of which every source has a source, one after the other.
 
 use crate::base::error::Result;
 use crate::base::page::{Page, Position};

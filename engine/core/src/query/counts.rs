@@ -82,7 +82,7 @@ impl Listing for Counts {
 fn count_column(view: &View, by: &CountBy, filter: &Filter) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
     let everything = filter.takes_everything();
-    // By part and number: texts are looked up once for each.
+    // By source and number: texts are looked up once for each.
     let mut numbers: HashMap<(usize, u32), u64> = HashMap::new();
     if everything {
         for number in 0..view.len() {

@@ -7,7 +7,7 @@ use crate::base::detail::Detail;
 use crate::base::error::Result;
 use crate::base::listing::{Detailed, Listing, Ordered, Parameters};
 use crate::base::page::{Page, Position};
-use crate::lineage::position::AncestorCache;
+use crate::lineage::position::PositionCache;
 use crate::query::filter::Filter;
 use crate::query::scan::{Moment, Scan};
 use crate::view::View;
@@ -35,7 +35,7 @@ impl Listing for Events {
         let (view, oldest_first) = (&*self.view, self.oldest_first);
         let scan = Scan { view, filter: &self.filter, oldest_first, after, at_once: limit };
         let mut page = Page::new(Vec::<Found>::new(), None);
-        let mut cache = AncestorCache::default();
+        let mut cache = PositionCache::default();
         scan.visit(|Moment { time_ns, seq }| {
             if page.items.len() == limit {
                 page.next = page.items.last().map(|last| last.after);

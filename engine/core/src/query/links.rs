@@ -8,7 +8,7 @@ use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind};
 use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
 use crate::query::by_source::by_source;
 use crate::view::View;
 
@@ -98,7 +98,7 @@ impl Listing for RefusedLinks {
         let mut items = Vec::with_capacity(page.items.len());
         for link in page.items {
             let parent = match view.find(&link.child)? {
-                Some(child) => view.up(child)?.parent_id(view)?,
+                Some(child) => view.parent_link(child)?.parent_id(view)?,
                 None => None,
             };
             items.push(RefusedLink { link, parent });
@@ -126,7 +126,7 @@ impl Listing for CycleEdges {
         for (child, parent) in page.items.into_iter().flatten() {
             // A link may have been replaced since, or its child have expired.
             if let Some(seq) = view.find(&child)?
-                && let Up::Cycle(above, kind) = view.up(seq)?
+                && let ParentLink::Cycle(above, kind) = view.parent_link(seq)?
                 && above == parent
             {
                 items.push(CycleEdge { child, parent, kind });

@@ -8,7 +8,7 @@ use crate::base::id::EventId;
 use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
 use crate::base::row::Flags;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
 use crate::query::by_source::{join, split};
 use crate::view::View;
 
@@ -76,7 +76,7 @@ impl Listing for MissingParents {
     }
 }
 
-/// How many parents are missing, children with any of these flags left aside.
+/// Counts missing parents, ignoring children with any of these flags.
 pub(crate) fn count(view: &View, without: Flags) -> Result<u64> {
     let mut count = 0;
     for number in 0..view.len() {
@@ -87,7 +87,7 @@ pub(crate) fn count(view: &View, without: Flags) -> Result<u64> {
     Ok(count)
 }
 
-/// The ids that a part awaits: for events that name them, and for claims.
+/// The ids that a source awaits: those that its events name, and those of asserted links.
 fn awaited_in(view: &View, number: usize) -> Result<Vec<EventId>> {
     let source = view.source(number)?;
     let mut ids = source.awaited()?;
@@ -102,7 +102,7 @@ fn awaited_in(view: &View, number: usize) -> Result<Vec<EventId>> {
     Ok(ids)
 }
 
-/// A parent that a part awaits, if it is missing and no earlier part awaits it too.
+/// A parent that a source awaits, if it is missing and no earlier source awaits it.
 fn missing_parent(
     view: &View,
     number: usize,
@@ -119,7 +119,7 @@ fn missing_parent(
         let rows = source.named_children(id, 0)?;
         let claimed = source.claims_under(id)?;
         if other < number && !(rows.is_empty() && claimed.is_empty()) {
-            // It is listed with the first part that awaits it.
+            // It is listed with the first source that awaits it.
             return Ok(None);
         }
         children.extend(rows.into_iter().map(|row| first + u64::from(row)));
@@ -131,7 +131,8 @@ fn missing_parent(
     children.dedup();
     let mut waiting = Vec::new();
     for child in children {
-        let waits = matches!(view.up(child)?, Up::Missing(parent, _) if parent == *id);
+        let waits =
+            matches!(view.parent_link(child)?, ParentLink::Missing(parent, _) if parent == *id);
         if let Some((source, row)) = view.locate(child)?.filter(|_| waits)
             && !source.flags(row)?.has(without.bits())
         {

@@ -1,4 +1,4 @@
-//! How one part is searched: the rarest value's list is read in order of time,
+//! The plan for searching one source: the rarest value's list is read in order of time,
 //! and the other conditions are checked row by row.
 
 use crate::base::error::Result;
@@ -6,7 +6,7 @@ use crate::base::row::{Facts, Flags, ListOf, Place};
 use crate::query::filter::Filter;
 use crate::view::RowSource;
 
-/// What a filter asks of one part.
+/// How a filter is evaluated in one source.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// The lists that are read, as one; the other conditions are checked.
@@ -27,7 +27,7 @@ enum Check {
 }
 
 impl Plan {
-    /// None where no row of the part can meet the filter.
+    /// None where no row of the source can match.
     pub(crate) fn new<S: RowSource + ?Sized>(source: &S, filter: &Filter) -> Result<Option<Self>> {
         let mut wanted = Vec::new();
         let mut kinds = Vec::new();

@@ -6,8 +6,8 @@ use crate::base::detail::Detail;
 use crate::base::error::Result;
 use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
-use crate::lineage::position::AncestorCache;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
+use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::stored::{Found, StoredEvent};
 
@@ -30,12 +30,12 @@ impl Listing for Roots {
         let from = after.map_or(0, |last| last.at.saturating_add(1));
         let begin = view.number_of(from.max(view.first_seq()));
         let mut page = Page::new(Vec::new(), None);
-        let mut cache = AncestorCache::default();
+        let mut cache = PositionCache::default();
         'sources: for number in begin.into_iter().flat_map(|begin| begin..view.len()) {
             let source = view.source(number)?;
             for row in source.unnamed_rows(from)? {
                 let seq = source.first_seq() + u64::from(row);
-                if view.up_from(&source, row)? != Up::Root {
+                if view.parent_link_of(&source, row)? != ParentLink::Root {
                     continue;
                 }
                 if page.items.len() == limit {

@@ -10,7 +10,7 @@ use crate::base::id::EventId;
 use crate::base::page::Position;
 use crate::base::row::Place;
 use crate::lineage::child_rows::ChildRows;
-use crate::lineage::position::AncestorCache;
+use crate::lineage::position::PositionCache;
 use crate::query::filter::Filter;
 use crate::query::plan::Plan;
 use crate::view::{RowSource, Source, View};
@@ -59,7 +59,7 @@ impl<'v> Scan<'v> {
         {
             return self.visit_tree(tree, show);
         }
-        let mut cache = AncestorCache::default();
+        let mut cache = PositionCache::default();
         let mut merge = Merge::new(self)?;
         while let Some(moment) = merge.next()? {
             if let Some(root) = root

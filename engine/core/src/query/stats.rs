@@ -6,8 +6,8 @@ use crate::base::error::Result;
 use crate::base::link::LinkKind;
 use crate::base::row::{Flags, NONE};
 use crate::lineage::child_rows::ChildRows;
-use crate::lineage::position::AncestorCache;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
+use crate::lineage::position::PositionCache;
 use crate::query::missing;
 use crate::view::{Source, View};
 
@@ -62,7 +62,7 @@ pub struct Stats {
     /// caused, continues, spawned.
     #[cfg_attr(feature = "serde", serde(serialize_with = "links"))]
     pub links: [u64; 3],
-    /// Pieces of quarantined input.
+    /// Fragments of quarantined input.
     pub quarantined: u64,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn stats(view: &View) -> Result<Stats> {
     let mut stats = Stats { segments: view.len() as u64, bytes: view.bytes(), ..Stats::default() };
     let mut sessions = HashSet::new();
     let mut deepest = None;
-    let mut cache = AncestorCache::default();
+    let mut cache = PositionCache::default();
     for number in 0..view.len() {
         let source = view.source(number)?;
         let mut numbers = HashSet::new();
@@ -123,9 +123,9 @@ fn count_row(
     stats.events += 1;
     stats.max_children =
         stats.max_children.max(count_children(view, source.first_seq() + u64::from(row))?);
-    let up = view.up_from(source, row)?;
-    stats.roots += u64::from(up == Up::Root);
-    stats.cycles += u64::from(matches!(up, Up::Cycle(..)));
+    let up = view.parent_link_of(source, row)?;
+    stats.roots += u64::from(up == ParentLink::Root);
+    stats.cycles += u64::from(matches!(up, ParentLink::Cycle(..)));
     match up.kind() {
         None => {}
         Some(LinkKind::Caused) => stats.links[0] += 1,

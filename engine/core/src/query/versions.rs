@@ -7,7 +7,7 @@ use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
-use crate::lineage::position::AncestorCache;
+use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::stored::StoredEvent;
 
@@ -34,7 +34,7 @@ impl Listing for Versions {
         let more = seqs.len() > limit;
         seqs.truncate(limit);
         let next = seqs.last().filter(|_| more).map(|&last| Position::at(last));
-        let mut cache = AncestorCache::default();
+        let mut cache = PositionCache::default();
         let found = seqs
             .into_iter()
             .map(|seq| self.view.found(seq, self.detail, Position::at(seq), &mut cache));

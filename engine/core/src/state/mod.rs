@@ -7,7 +7,6 @@
 //! over: written once more, folded, before they go.
 
 pub(crate) mod checkpoint;
-
 mod of_snapshot;
 
 pub use crate::base::kind::{Reduced, StateKind};

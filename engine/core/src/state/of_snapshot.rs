@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::kinds::Kinds;
-use crate::base::page::{Cursor, Position};
+use crate::base::page::Position;
 use crate::base::state::{KindId, digest};
 use crate::view::View;
 
@@ -67,18 +67,6 @@ impl<'s> State<'s> {
         show: impl FnMut(&str, &[u8]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         self.view.source(source)?.reduced(&self.kinds, self.kind, show)
-    }
-
-    /// A cursor behind a key, for a listing in order of keys.
-    pub fn cursor(&self, key: &str) -> Cursor {
-        let Position { time_ns, at } = self.position(key);
-        Cursor::from_parts(time_ns, at)
-    }
-
-    /// The key that a cursor leads behind. O(keys of the segments that may have it).
-    pub fn key_at(&self, cursor: Cursor) -> Result<String> {
-        let (time_ns, at) = cursor.parts();
-        self.key_behind(Position { time_ns, at })
     }
 
     /// The position behind a key, for a [`Listing`](crate::listing::Listing) in order of

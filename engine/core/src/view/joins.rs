@@ -1,11 +1,13 @@
-//! What was found out about the links between pieces: where the anchors of pieces
-//! lead to, and where they are known to lead nowhere.
+//! A cache of the links between fragments.
 //!
-//! A link that was learnt after its child's segment was full is not in the spine,
-//! and finding it takes a look-up by id. What an event names stays its parent once
-//! it is stored, so that each is looked up once. All here is about events by their
-//! sequence numbers and about sealed segments, which do not change; who asks says
-//! what it sees of them.
+//! A fragment is a tree of rows joined by links that their spines hold; its topmost row
+//! is the anchor. A link that was learnt after its child's segment was full is in no
+//! spine, and resolving it takes a look-up by id. Such a link joins the anchor to a
+//! fragment above.
+//!
+//! Entries never go stale: what an event names stays its parent once that is stored, and
+//! sealed segments don't change. They are keyed by sequence numbers, so that views of
+//! different moments share them; each checks that it sees both ends.
 
 use std::sync::Arc;
 
@@ -13,10 +15,10 @@ use quick_cache::sync::Cache;
 
 use crate::base::expired::ExpiredLineage;
 
-/// Several joins from the anchor of a piece upwards, as one.
+/// A skip pointer from the anchor of a fragment over several joins upwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Leap {
-    /// The anchor of the piece that it leads to.
+pub(crate) struct SkipPointer {
+    /// The anchor of the fragment that it leads to.
     pub(crate) to: u64,
     /// Links between the two anchors.
     pub(crate) edges: u64,
@@ -28,43 +30,43 @@ pub(crate) struct Leap {
     newest: u64,
 }
 
-/// The link from the anchor of a piece to its parent in the piece above.
+/// A link from the anchor of a fragment to its parent in the fragment above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Join {
     pub(crate) parent: u64,
-    /// The anchor of the parent's piece.
+    /// The anchor of the parent's fragment.
     pub(crate) above: u64,
     /// Links between the two anchors.
     pub(crate) edges: u64,
-    /// This join, or several.
-    pub(crate) leap: Leap,
+    /// From the anchor over this join, and perhaps others above it.
+    pub(crate) skip: SkipPointer,
 }
 
-/// What was written down of an expired event, if anything was.
+/// A cached answer to what was above an expired event; none where nothing is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Written(pub(crate) Option<Arc<ExpiredLineage>>);
 
-/// Joins by the sequence numbers of anchors, bounded.
+/// Bounded caches of resolved links, by sequence numbers.
 #[derive(Debug)]
 pub(crate) struct Joins {
-    /// Those that were crossed, by their anchors.
+    /// Joins by their anchors.
     crossed: Cache<u64, Join>,
-    /// Parents that are in a log, or were when they were found, by their children.
+    /// Parents by their children, where the parent was in a log when it was found.
     late: Cache<u64, u64>,
-    /// For events whose parent was looked for in vain: the last segment looked at.
+    /// The last segment that was searched in vain for an event's parent.
     parentless: Cache<u64, u64>,
-    /// What was written down of events that have expired, by their sequence number and
-    /// the first of the snapshot: what is written down changes when segments go.
+    /// What was above expired events, by their sequence number and the first one of the
+    /// view: what is known changes when segments are dropped.
     expired: Cache<(u64, u64), Written>,
 }
 
-impl Leap {
+impl SkipPointer {
     /// Whether all of it lies among rows of sealed segments from `first` to `end`.
     pub(crate) fn is_within(&self, first: u64, end: u64) -> bool {
         first <= self.oldest && self.newest < end
     }
 
-    /// This one and one that begins where it ends.
+    /// This pointer, extended by one that begins where it ends.
     fn and(self, next: Self) -> Self {
         Self {
             to: next.to,
@@ -83,15 +85,20 @@ impl Join {
         let edges = u64::from(below) + 1;
         let oldest = anchor.min(parent).min(above);
         let newest = anchor.max(parent).max(above);
-        Self { parent, above, edges, leap: Leap { to: above, edges, joins: 1, oldest, newest } }
+        Self {
+            parent,
+            above,
+            edges,
+            skip: SkipPointer { to: above, edges, joins: 1, oldest, newest },
+        }
     }
 
-    /// A row in the piece that its leap leads to.
+    /// A row of the fragment that the skip pointer leads to.
     pub(crate) fn inside(&self) -> u64 {
-        if self.leap.to == self.above { self.parent } else { self.leap.to }
+        if self.skip.to == self.above { self.parent } else { self.skip.to }
     }
 
-    /// The join alone.
+    /// The same join with a skip pointer over itself alone.
     pub(crate) fn alone(self, anchor: u64) -> Self {
         Self::new(anchor, self.parent, self.above, (self.edges - 1) as u32)
     }
@@ -109,25 +116,26 @@ impl Default for Joins {
 }
 
 impl Joins {
-    /// The join above an anchor, if it was remembered.
+    /// The cached join above an anchor.
     pub(crate) fn get(&self, anchor: u64) -> Option<Join> {
         self.crossed.get(&anchor)
     }
 
-    /// Remembers a join of sealed segments that stays; that of the piece above first,
-    /// since leaps are made of those above, by the rule of the spine's skip pointers.
+    /// Caches a join between sealed segments. Insert those further up first: its skip
+    /// pointer is made of theirs, by the rule of the spine (two equally long ones become
+    /// one), so that a walk over n joins takes O(log n) steps.
     pub(crate) fn insert(&self, anchor: u64, mut join: Join) {
         if let Some(above) = self.crossed.get(&join.above) {
-            let next = above.leap;
-            let far = self.crossed.get(&next.to).map(|far| far.leap);
+            let next = above.skip;
+            let far = self.crossed.get(&next.to).map(|far| far.skip);
             if let Some(far) = far.filter(|far| far.joins == next.joins) {
-                join.leap = join.leap.and(next).and(far);
+                join.skip = join.skip.and(next).and(far);
             }
         }
         self.crossed.insert(anchor, join);
     }
 
-    /// The parent that an event names and that was found after it.
+    /// The cached parent of an event that named it before it was stored.
     pub(crate) fn late_parent(&self, child: u64) -> Option<u64> {
         self.late.get(&child).or_else(|| Some(self.crossed.get(&child)?.parent))
     }
@@ -136,8 +144,8 @@ impl Joins {
         self.late.insert(child, parent);
     }
 
-    /// The last segment of those in which an event's parent is known not to be: the
-    /// one that it names, or for one that names none a claim of one. 0 for none.
+    /// The last segment that is known not to have an event's parent: the one that it
+    /// names, or for one that names none an asserted link. 0 where none was searched.
     pub(crate) fn parentless_until(&self, child: u64) -> u64 {
         self.parentless.get(&child).unwrap_or(0)
     }
@@ -146,8 +154,8 @@ impl Joins {
         self.parentless.insert(child, segment);
     }
 
-    /// What was written down of an expired event, as one with this first sequence number
-    /// sees it; none where nobody asked.
+    /// The cached answer to what was above an expired event, for views that begin at
+    /// `first`.
     pub(crate) fn expired(&self, seq: u64, first: u64) -> Option<Written> {
         self.expired.get(&(seq, first))
     }
@@ -161,7 +169,7 @@ impl Joins {
         self.expired.insert((seq, first), Written(found));
     }
 
-    /// Forgets everything, since sequence numbers were given anew.
+    /// Empties all caches, for when sequence numbers were assigned anew.
     pub(crate) fn clear(&self) {
         self.crossed.clear();
         self.late.clear();
@@ -170,10 +178,10 @@ impl Joins {
     }
 }
 
-/// Most joins that are remembered: some 110 bytes each.
+/// Most cached joins: some 110 bytes each.
 const JOINS_MAX: usize = 65_536;
-/// Most parents in logs and events without a parent: some 50 bytes each.
+/// Most cached parents in logs and events without a parent: some 50 bytes each.
 const LATE_MAX: usize = 8_192;
 const PARENTLESS_MAX: usize = 16_384;
-/// Most expired events of which it is remembered what was above them: some 150 bytes each.
+/// Most cached answers about expired events: some 150 bytes each.
 const EXPIRED_MAX: usize = 8_192;

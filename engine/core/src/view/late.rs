@@ -1,4 +1,4 @@
-//! Parents that came after their child's segment was full.
+//! Late parents: those that were stored after their child's segment was full.
 
 use crate::base::error::Result;
 use crate::segment::late::LATE_SEGMENTS;
@@ -6,15 +6,15 @@ use crate::view::View;
 use crate::view::joins::Join;
 
 impl View {
-    /// The join from an event to its late parent, if one of the segments behind it was
-    /// made to know it; the event itself may have expired. Others are found by the
+    /// The join from an event to its late parent, where a later segment has it in its table
+    /// of late parents; the event itself may have expired. Others are looked up by the
     /// parent's id. O(log n) in a few small tables.
     pub(crate) fn late_join(&self, child: u64) -> Result<Option<Join>> {
         let behind = self.sealed.partition_point(|sealed| sealed.first_seq <= child);
         self.late_join_from(behind, child)
     }
 
-    /// The same by what segments from this number on know; the child is in none of them.
+    /// The same, searching the segments from this number on, none of which has the child.
     pub(crate) fn late_join_from(&self, number: usize, child: u64) -> Result<Option<Join>> {
         let asked = self.sealed[number..].iter().take(LATE_SEGMENTS);
         for sealed in asked.filter(|sealed| sealed.reach <= child) {
@@ -24,7 +24,7 @@ impl View {
                     let parent = sealed.first_seq + u64::from(late.row);
                     return Ok(Some(Join::new(child, parent, late.anchor, late.depth)));
                 }
-                // Only a help: what is damaged has none, and the parent's id is looked for.
+                // The table is an accelerator: without it the parent is looked up by id.
                 Ok(None) => {}
                 Err(error) if error.is_damaged() => {}
                 Err(error) => return Err(error),
@@ -33,17 +33,17 @@ impl View {
         Ok(None)
     }
 
-    /// Whether a claim may stand in parts from this number on.
+    /// Whether sources from this number on may have asserted links.
     pub(crate) fn has_claims_from(&self, number: usize) -> bool {
         number < self.sealed.claims_end() || self.logs().any(|log| log.index().has_claims())
     }
 
-    /// Whether any part marks a link as closing a cycle.
+    /// Whether any source marks a cycle edge.
     pub(crate) fn has_marks(&self) -> bool {
         self.sealed.marks_end() > 0 || self.logs().any(|log| log.index().has_marks())
     }
 
-    /// Whether a claim may stand in a part.
+    /// Whether a source may have asserted links.
     pub(crate) fn may_claim(&self, number: usize) -> bool {
         self.sealed.get(number).is_none_or(|sealed| sealed.claims > 0)
     }

@@ -10,7 +10,9 @@ use crate::base::event::Quarantined;
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
-use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
+use crate::base::row::{
+    AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent,
+};
 use crate::base::state::{Kept, KindId};
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
@@ -139,17 +141,17 @@ impl RowSource for LogView {
         Ok(None)
     }
 
-    fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
+    fn standing(&self, child: &EventId) -> Result<Option<AssertedLink>> {
         Ok(standing(self, &self.index(), child))
     }
 
-    fn claims(&self) -> Result<Vec<Claim>> {
+    fn claims(&self) -> Result<Vec<AssertedLink>> {
         let index = self.index();
         let children = index.claimed_children();
         Ok(children.filter_map(|child| standing(self, &index, &child)).collect())
     }
 
-    fn claims_under(&self, parent: &EventId) -> Result<Vec<Claim>> {
+    fn claims_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>> {
         let index = self.index();
         let children = index.claimed_under(parent).iter();
         let claims = children.filter_map(|child| standing(self, &index, child));
@@ -350,10 +352,10 @@ impl RowSource for LogView {
     }
 }
 
-fn standing(log: &LogView, index: &Index, child: &EventId) -> Option<Claim> {
+fn standing(log: &LogView, index: &Index, child: &EventId) -> Option<AssertedLink> {
     let (link, Made { rows, claims: number }) = index.standing(child, log.at())?;
     let before_seq = log.first_seq() + u64::from(rows);
-    Some(Claim { link: link.clone(), before_seq, number })
+    Some(AssertedLink { link: link.clone(), before_seq, number })
 }
 
 fn postings<'i>(index: &'i Index, list: &ListOf) -> Option<&'i Postings> {

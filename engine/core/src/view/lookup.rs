@@ -1,21 +1,21 @@
-//! Finding an id in whichever part has it.
+//! Looking up ids across sources.
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::segment::filter::filter_key;
 use crate::view::View;
 
-/// For each of many ids the numbers of the parts that may hold it or something that
+/// For each id of a batch the numbers of the sources that may hold it or something that
 /// names it, newest first.
 #[derive(Debug, Default)]
 pub(crate) struct Candidates {
     numbers: Vec<usize>,
-    /// Behind the numbers of each id.
+    /// Where the numbers of each id end.
     ends: Vec<usize>,
 }
 
 impl Candidates {
-    /// Those of the id that was asked for as this one, from 0.
+    /// Those of the id at this position in the batch.
     pub(crate) fn of(&self, which: usize) -> &[usize] {
         let begin = which.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.numbers[begin..self.ends[which]]
@@ -23,7 +23,7 @@ impl Candidates {
 }
 
 impl View {
-    /// The numbers of the parts that may hold the id or something that names it,
+    /// The numbers of the sources that may hold the id or something that names it,
     /// newest first: every log, and the sealed segments whose filters say maybe.
     pub(crate) fn candidates<'p>(
         &'p self,
@@ -32,7 +32,7 @@ impl View {
         self.candidates_from(0, id)
     }
 
-    /// The same for each of many ids. What filters have to read is read for all at once.
+    /// The same for a batch of ids: the filters are read once for all of them.
     pub(crate) fn candidates_of<'i>(&self, ids: impl Iterator<Item = &'i EventId>) -> Candidates {
         let keys: Vec<u64> = ids.map(|id| filter_key(&id.key())).collect();
         let mut found = Vec::new();
@@ -53,7 +53,7 @@ impl View {
         candidates
     }
 
-    /// The same of the parts from this number on.
+    /// The same among the sources from this number on.
     pub(crate) fn candidates_from<'p>(
         &'p self,
         first: usize,
@@ -64,13 +64,13 @@ impl View {
         sealed.map(move |number| first + number).chain(logs).rev()
     }
 
-    /// The sequence number of the event with this id, or where that has expired of
-    /// its oldest version.
+    /// The sequence number of the event with this id, or of its oldest version where the
+    /// event has expired.
     pub(crate) fn find(&self, id: &EventId) -> Result<Option<u64>> {
         self.find_from(0, id)
     }
 
-    /// The same in the parts from this number on.
+    /// The same in the sources from this number on.
     pub(crate) fn find_from(&self, first: usize, id: &EventId) -> Result<Option<u64>> {
         let mut version = None;
         for number in self.candidates_from(first, id) {

@@ -1,5 +1,5 @@
-//! What a snapshot sees: sealed segments and logs, oldest first, as one sequence
-//! of rows.
+//! What a snapshot sees: sealed segments and logs, oldest first, as one sequence of
+//! rows. Each of them is a source of rows.
 
 pub(crate) mod joins;
 #[cfg(feature = "serde")]
@@ -24,14 +24,14 @@ use crate::view::joins::Joins;
 
 pub(crate) use source::{RowSource, Source};
 
-/// The segments and the logs of one moment. Cheap to clone.
+/// The segments and logs of one moment. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) sealed: SealedList,
     /// The logs that are not sealed, oldest first: the last is appended to.
     pub(crate) logs: [Option<LogView>; 2],
     pub(crate) segments: Arc<Segments>,
-    /// Links that were looked up once. Views of one store share them.
+    /// Cached links between fragments. All views of a store share them.
     pub(crate) joins: Arc<Joins>,
 }
 
@@ -62,12 +62,12 @@ impl View {
         self.sealed.last().map_or(0, Sealed::end_seq)
     }
 
-    /// How many parts there are.
+    /// How many sources there are.
     pub(crate) fn len(&self) -> usize {
         self.sealed.len() + self.logs().count()
     }
 
-    /// The segment that a part is or is going to be.
+    /// The number of the segment that a source is or will be sealed as.
     pub(crate) fn segment(&self, number: usize) -> u64 {
         match self.sealed.get(number) {
             Some(sealed) => sealed.segment,
@@ -75,7 +75,7 @@ impl View {
         }
     }
 
-    /// The part with this number, from 0 for the oldest.
+    /// The source with this number, from 0 for the oldest.
     pub(crate) fn source(&self, number: usize) -> Result<Source> {
         match self.sealed.get(number) {
             Some(sealed) => self.segments.open(sealed).map(Source::Sealed),
@@ -83,7 +83,7 @@ impl View {
         }
     }
 
-    /// The number of the part that a row is in.
+    /// The number of the source that a row is in.
     pub(crate) fn number_of(&self, seq: u64) -> Option<usize> {
         if !self.holds(seq) {
             return None;
@@ -95,7 +95,7 @@ impl View {
         self.sealed.partition_point(|sealed| sealed.first_seq <= seq).checked_sub(1)
     }
 
-    /// The part that a row is in, and which of its rows it is.
+    /// The source that a row is in, and which of its rows it is.
     pub(crate) fn locate(&self, seq: u64) -> Result<Option<(Source, u32)>> {
         let Some(number) = self.number_of(seq) else { return Ok(None) };
         let source = self.source(number)?;
@@ -109,7 +109,7 @@ impl View {
         sealed + self.logs().map(|log| log.visible.log_end).sum::<u64>()
     }
 
-    /// Shows more of a log.
+    /// Extends what is visible of a log.
     pub(crate) fn set_visible(&mut self, log: &Arc<Log>, visible: Visible) {
         for view in self.logs.iter_mut().flatten() {
             if Arc::ptr_eq(&view.log, log) {
@@ -118,7 +118,7 @@ impl View {
         }
     }
 
-    /// Everything but the log that is appended to.
+    /// The same view without the active log.
     pub(crate) fn earlier(&self) -> Self {
         let [first, last] = &self.logs;
         let logs = if last.is_some() { [first.clone(), None] } else { [None, None] };

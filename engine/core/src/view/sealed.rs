@@ -10,7 +10,9 @@ use crate::base::event::Quarantined;
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
-use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent};
+use crate::base::row::{
+    AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent,
+};
 use crate::base::state::{Kept, KindId};
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
@@ -130,7 +132,7 @@ impl RowSource for Arc<Segment> {
         Ok((entry.skip != 0).then_some((entry.skip, entry.depth)))
     }
 
-    fn standing(&self, child: &EventId) -> Result<Option<Claim>> {
+    fn standing(&self, child: &EventId) -> Result<Option<AssertedLink>> {
         if self.index().links_len(Standing::Stands) == 0 {
             return Ok(None);
         }
@@ -139,12 +141,12 @@ impl RowSource for Arc<Segment> {
         Ok(first.map(|kept| claim_of(self, kept)))
     }
 
-    fn claims(&self) -> Result<Vec<Claim>> {
+    fn claims(&self) -> Result<Vec<AssertedLink>> {
         let links = self.index().links(Standing::Stands, 0, usize::MAX)?;
         Ok(links.into_iter().map(|kept| claim_of(self, kept)).collect())
     }
 
-    fn claims_under(&self, parent: &EventId) -> Result<Vec<Claim>> {
+    fn claims_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>> {
         if self.index().links_len(Standing::Stands) == 0 {
             return Ok(Vec::new());
         }
@@ -397,9 +399,9 @@ fn keep_equal(
     Ok(())
 }
 
-fn claim_of(segment: &Segment, kept: KeptLink) -> Claim {
+fn claim_of(segment: &Segment, kept: KeptLink) -> AssertedLink {
     let before_seq = segment.first_seq() + u64::from(kept.made.rows);
-    Claim { link: kept.link, before_seq, number: kept.made.claims }
+    AssertedLink { link: kept.link, before_seq, number: kept.made.claims }
 }
 
 fn names_of(segment: &Arc<Segment>, entry: &Entry) -> Names {

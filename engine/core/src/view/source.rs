@@ -10,7 +10,7 @@ use crate::base::event::Quarantined;
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
-use crate::base::row::{Below, Claim, Columns, Facts, Flags, ListOf, Place, StoredParent};
+use crate::base::row::{AssertedLink, Below, Columns, Facts, Flags, ListOf, Place, StoredParent};
 use crate::base::state::{Kept, KindId};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::view::LogView;
@@ -80,13 +80,13 @@ pub(crate) trait RowSource {
     fn skip_pointer(&self, row: u32) -> Result<Option<(u64, u32)>>;
 
     /// The claim that stands here for a child, wherever that is stored.
-    fn standing(&self, child: &EventId) -> Result<Option<Claim>>;
+    fn standing(&self, child: &EventId) -> Result<Option<AssertedLink>>;
 
     /// The claims that stand here, wherever their children are stored.
-    fn claims(&self) -> Result<Vec<Claim>>;
+    fn claims(&self) -> Result<Vec<AssertedLink>>;
 
     /// Those of them that name this parent.
-    fn claims_under(&self, parent: &EventId) -> Result<Vec<Claim>>;
+    fn claims_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>>;
 
     /// The rows whose events name the event as their parent, in order; some of them
     /// may have another by now. `seq` is where the event is stored, 0 where it is not.

@@ -1,4 +1,4 @@
-//! State over all parts: folded from what was carried, the segments and the logs.
+//! State of keys, folded over what was carried over, the segments and the logs.
 
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
@@ -10,31 +10,31 @@ use crate::base::page::Position;
 use crate::base::state::{self, KindId};
 use crate::view::{Source, View};
 
-/// What some parts say of a key.
+/// The state of a key, folded over a range of sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Folded {
-    /// Everything folded.
     pub(crate) value: Option<Vec<u8>>,
-    /// Whether any of it was read from those parts.
+    /// Whether any of it came from that range.
     pub(crate) from_them: bool,
 }
 
 impl View {
-    /// What is known of a key. O(parts that say something of it); where newer values
-    /// replace older ones, only the newest is read.
+    /// The state of a key. O(sources that have some); where newer values replace older
+    /// ones, only the newest is read.
     pub(crate) fn state(&self, kind: KindId, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.folded(kind, key, 0..self.len())?.value)
     }
 
-    /// What the parts of a range say of a key, folded on what was carried for parts
-    /// that are gone, wherever that is kept.
+    /// The state of a key in a range of sources, folded onto what was carried over for
+    /// dropped segments, whichever source keeps that.
     ///
-    /// Carried state that speaks for a segment which is still there does not count:
-    /// that segment says it itself.
+    /// What was carried over for a segment that is still listed does not count: the
+    /// segment itself has it, and a crash between carrying over and dropping must not
+    /// count it twice.
     pub(crate) fn folded(&self, kind: KindId, key: &str, range: Range<usize>) -> Result<Folded> {
         let (first, kinds) = (self.first_segment(), self.kinds());
         let mut own = Vec::new();
-        // The segment, the part that it was found in, and the value.
+        // The segment, the source that it was found in, and the value.
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
         for number in self.that_fold(kind, key, &range) {
             let source = self.source(number)?;
@@ -48,7 +48,7 @@ impl View {
             if kind.replaces() && !own.is_empty() {
                 break;
             }
-            // The last that speaks for a segment which is gone speaks for all before it.
+            // Carrying over folds in what was carried over before: the last is enough.
             let gone = kept.carried.into_iter().rfind(|&(segment, _)| segment < first);
             if let Some((segment, value)) = gone
                 && carried.as_ref().is_none_or(|&(known, ..)| segment > known)
@@ -65,8 +65,8 @@ impl View {
         Ok(Folded { value, from_them })
     }
 
-    /// The numbers of the parts, newest first, that may say something of a key and are in
-    /// a range, or may have what was carried of it.
+    /// The numbers of the sources, newest first, that may have state of a key in a range, or
+    /// what was carried over of it.
     fn that_fold(&self, kind: KindId, key: &str, range: &Range<usize>) -> Vec<usize> {
         let id = state::filter_id(state::digest(kind, key));
         let sealed = range.end.max(self.sealed.carried_end()).min(self.sealed.len());
@@ -76,7 +76,7 @@ impl View {
         sealed.filter(|&number| carries(number)).chain(logs).rev().collect()
     }
 
-    /// Whether any part from this one on says something of a key itself.
+    /// Whether any source from this one on has state of a key of its own.
     pub(crate) fn says_from(&self, kind: KindId, key: &str, number: usize) -> Result<bool> {
         let kinds = self.kinds();
         let id = state::filter_id(state::digest(kind, key));
@@ -89,9 +89,8 @@ impl View {
         Ok(false)
     }
 
-    /// The keys of a kind behind one, in order, and what is known of them; at most so
-    /// many, and fewer only where there are no more. One part is looked at after the
-    /// other, and no more than that many keys are kept.
+    /// The keys of a kind behind one, in order, with their state; at most so many, and
+    /// fewer only where there are no more. Keeps no more than that many keys in memory.
     pub(crate) fn state_keys(
         &self,
         kind: KindId,
@@ -117,8 +116,8 @@ impl View {
         Ok(found)
     }
 
-    /// The least keys of a kind behind one that parts of a range have, in order, at
-    /// most so many.
+    /// The first keys of a kind behind one that a range of sources has, in order, at most
+    /// so many.
     pub(crate) fn state_names(
         &self,
         kind: KindId,
@@ -146,8 +145,8 @@ impl View {
         Ok(names)
     }
 
-    /// The keys of a kind that begin with `prefix`, in order. Only parts are looked at
-    /// that have to do with `known`, a text of the kind that filters know.
+    /// The keys of a kind that begin with `prefix`, in order. Searches only the sources
+    /// whose filters know `known`, a key of the kind or the front of one.
     pub(crate) fn state_names_below(
         &self,
         kind: KindId,
@@ -173,7 +172,7 @@ impl View {
         Ok(names)
     }
 
-    /// The key that a cursor leads behind. O(keys of the parts that may have it).
+    /// The key that a position is behind. O(keys of the sources that may have it).
     pub(crate) fn state_key_at(&self, kind: KindId, last: Position) -> Result<String> {
         let (kinds, digest) = (self.kinds(), last.key());
         let mut found = None;

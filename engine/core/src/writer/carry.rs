@@ -91,7 +91,7 @@ fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// The record that carries what the oldest parts say of a key; none where nothing
+/// The record that carries what the oldest sources say of a key; none where nothing
 /// does or newer ones say otherwise.
 fn carried(
     view: &View,

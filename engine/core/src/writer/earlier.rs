@@ -1,5 +1,5 @@
-//! What earlier segments have to do with a record that is about to be written.
-//! It is written down with the record, so that the log can be read without them.
+//! Resolves a record against earlier segments. What it finds is written with the record, so
+//! that the log can be replayed without them.
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
@@ -7,7 +7,7 @@ use crate::base::link::{Link, LinkKind, Linked};
 use crate::base::row::StoredParent;
 use crate::base::state;
 use crate::lineage::common::climb_to;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
 use crate::log::encoded::Encoded;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{CrossRef, NOW, Verdict, VersionOf, weigh};
@@ -84,8 +84,8 @@ impl Writer {
         Ok(Some(CrossRef { parent, parent_id, anchor, anchor_id, depth, session, version_of }))
     }
 
-    /// Marks the link that a new event closes a cycle with: that of the event at the
-    /// top of the tree that the new one joins, if it waits for the new one.
+    /// Marks the cycle edge that a new event completes: the link of the topmost event of the
+    /// tree that the new one joins, if that waits for the new one.
     pub(super) fn mark_if_cycle(
         &mut self,
         that_know: &[usize],
@@ -99,7 +99,7 @@ impl Writer {
             Some(parent) => self.whole.find(parent)?,
             None => match self.whole.claim(id)? {
                 Some(claim) if claim.link.parent == *id => {
-                    // One that was made in this log, the log tells by itself.
+                    // The active log detects a link of its own by itself.
                     if self.active.index.read().standing(id, NOW).is_none() {
                         self.mark(id.clone(), id.clone());
                     }
@@ -110,12 +110,12 @@ impl Writer {
             },
         };
         let Some(parent) = parent else { return Ok(()) };
-        let (top, up) = self.tops.of(&self.whole, parent)?;
+        let (top, up) = self.ancestors.of(&self.whole, parent)?;
         if !self.whole.holds(top) {
             return Ok(());
         }
         let waits = match up {
-            Up::Missing(awaited, _) | Up::Expired(awaited, _) => awaited == *id,
+            ParentLink::Missing(awaited, _) | ParentLink::Expired(awaited, _) => awaited == *id,
             _ => false,
         };
         if waits && !self.in_one_piece(top, parent) {
@@ -125,8 +125,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Marks a claim that closes a cycle through other segments; returns whether it
-    /// does.
+    /// Marks an asserted link that closes a cycle through other segments; returns whether
+    /// it does.
     pub(super) fn mark_claim_if_cycle(&mut self, claim: &Link) -> Result<bool> {
         if !self.has_earlier() {
             return Ok(false);
@@ -154,7 +154,7 @@ impl Writer {
             return self.refuse(claim).map(Some);
         }
         let Some(standing) = self.earlier.claim(&claim.child)? else { return Ok(None) };
-        // One of this log may have beaten it already.
+        // A link of the active log may have replaced it already.
         let local =
             self.active.index.read().standing(&claim.child, NOW).map(|(link, _)| link.clone());
         if local.is_some_and(|local| weigh(&standing.link, &local) != Verdict::Refuse) {
@@ -171,8 +171,8 @@ impl Writer {
         }
     }
 
-    /// Books the claim of an earlier segment that an event refutes by naming its
-    /// parent itself.
+    /// Records as refused the asserted link of an earlier segment whose child now names
+    /// another parent itself.
     pub(super) fn refuse_earlier_claim(
         &mut self,
         that_know: &[usize],
@@ -203,7 +203,8 @@ impl Writer {
         self.earlier.len() > 0
     }
 
-    /// Refuses a claim, unless this very one was refused before.
+    /// Refuses an asserted link, unless this very one was refused before. A refused link
+    /// stays refused: what beat it, the event's own parent or a stronger link, stays known.
     fn refuse(&mut self, claim: &Link) -> Result<Linked> {
         if self.was_refused(claim)? {
             return Ok(Linked::Repeat);
@@ -225,7 +226,7 @@ impl Writer {
     }
 
     fn push_refused(&mut self, claim: &Link) {
-        self.tops.clear();
+        self.ancestors.clear();
         let entered = self.push(&Encoded::refused_link(claim));
         self.active.index.write().refuse(claim.clone(), entered.commit);
     }
@@ -235,7 +236,7 @@ impl Writer {
         self.active.index.write().mark_cycle_edge(child, parent, entered.commit);
     }
 
-    /// Whether the active log knows by itself that one event goes back to the other.
+    /// Whether the active log itself has both events in one fragment, and so detects a cycle.
     fn in_one_piece(&self, a: u64, b: u64) -> bool {
         let row = |seq: u64| seq.checked_sub(self.active.first_seq).map(|row| row as u32);
         match (row(a), row(b)) {
@@ -244,7 +245,7 @@ impl Writer {
         }
     }
 
-    /// Whether any event or claim names this one as a parent.
+    /// Whether any event or asserted link names this one as a parent.
     fn is_awaited(&self, that_know: &[usize], id: &EventId) -> Result<bool> {
         let index = self.active.index.read();
         if index.is_awaited(id) || !index.claimed_under(id).is_empty() {

@@ -1,10 +1,9 @@
-//! Writing down what is above events that are about to be dropped.
+//! Carries lineage over: writes what is above events that are about to be dropped.
 //!
-//! What leads up from an event over stored links stands in the spine of the events below
-//! it. A link that was learnt later does not: where it leads is written down when the
-//! segment of its child is dropped, if later segments know the child as the anchor of
-//! pieces. It is written down as leading to an event that stays; when that one goes in
-//! its turn, what is above it is written down as well.
+//! Stored links are in the spines of the events below, but late ones are not: where such a
+//! link leads is written when its child's segment is dropped, if later segments have
+//! fragments with that child as their anchor. It is written as leading to an event that
+//! stays; when that one is dropped in its turn, what is above it is written as well.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,27 +14,27 @@ use crate::base::expired::{ExpiredLineage, key, key_seq, led_to, led_to_seq};
 use crate::base::id::EventId;
 use crate::base::row::Flags;
 use crate::base::state::KindId;
-use crate::lineage::up::Up;
+use crate::lineage::parent_link::ParentLink;
 use crate::log::encoded::Encoded;
 use crate::view::View;
 use crate::writer::Writer;
 
-/// Segments that are about to be dropped.
+/// The lineage of segments that are about to be dropped.
 struct Going<'p> {
     view: &'p View,
-    /// How many there are, and the sequence number behind their last row.
+    /// Their count, and the sequence number behind their last row.
     count: usize,
     end: u64,
-    /// The anchors before `end` that parts which stay know, and of which none that stays
+    /// The anchors before `end` that sources which stay know, and of which none that stays
     /// has the late parent. Ascending.
     asked_for: Vec<u64>,
-    /// What was found out.
+    /// Ways up that were resolved, by their events.
     known: HashMap<u64, Ahead, RandomState>,
-    /// Links that were gone up.
+    /// Links followed so far.
     hops: usize,
 }
 
-/// Where the way up from an event that goes leads, and how many links that is.
+/// Where the way up from a dropped event leads, and over how many links.
 #[derive(Clone, Debug)]
 struct Ahead {
     to: u64,
@@ -45,11 +44,11 @@ struct Ahead {
 }
 
 impl Writer {
-    /// Writes down what is above events of the oldest segments, so many, as far as it is
-    /// going to be asked for. The block is left to be written.
+    /// Adds to the block what is above events of the `count` oldest segments, as far as later
+    /// segments need it.
     ///
-    /// Where the late parent of an event that goes is in a sealed segment, that segment
-    /// has the link in a table of its own, and nothing need be written.
+    /// Where the late parent of a dropped event is in a sealed segment, that segment has the
+    /// link in its table of late parents, and nothing is written.
     pub(super) fn carry_lineage(&mut self, view: &View, count: usize) -> Result<()> {
         let mut going = Going::new(view, count)?;
         let mut wanted = going.written_before()?;
@@ -79,7 +78,7 @@ impl<'p> Going<'p> {
             let opened = view.segments.open(sealed);
             let anchors = match opened.and_then(|segment| segment.anchors_before(end)) {
                 Ok(anchors) => anchors,
-                // What one that stays has lost to damage takes nothing from the others.
+                // A damaged segment that stays must not keep the others from being dropped.
                 Err(error) if error.is_damaged() => continue,
                 Err(error) => return Err(error),
             };
@@ -102,8 +101,8 @@ impl<'p> Going<'p> {
         Ok(Self { view, count, end, asked_for, known: HashMap::default(), hops: 0 })
     }
 
-    /// The events of which it was written down in these segments, and nowhere later, what
-    /// was above them, as far as parts that stay ask for them.
+    /// The expired events whose lineage is written in these segments alone, and that later
+    /// sources need.
     fn written_before(&self) -> Result<Vec<u64>> {
         let mut found = Vec::new();
         let mut after: Option<String> = None;
@@ -125,7 +124,7 @@ impl<'p> Going<'p> {
         }
     }
 
-    /// The events of these segments that ways up from expired ones lead to.
+    /// The events of these segments to which ways up from expired ones lead.
     fn led_to(&self) -> Result<Vec<u64>> {
         let mut found = Vec::new();
         let mut after = led_to(self.view.first_seq().saturating_sub(1));
@@ -145,9 +144,9 @@ impl<'p> Going<'p> {
         }
     }
 
-    /// The anchors that are asked for in these segments, and those before whose late
-    /// parent is in these segments. Those that name a parent come first: what is beyond
-    /// the bound is not written down.
+    /// The anchors in these segments that later sources need, and those before whose late
+    /// parent is in these segments. Those that name a parent come first: what is beyond the
+    /// bound is not written.
     fn anchors(&self) -> Result<Vec<u64>> {
         let (mut named, mut unnamed) = (Vec::new(), Vec::new());
         let claims = self.view.has_claims_from(0);
@@ -166,8 +165,8 @@ impl<'p> Going<'p> {
         Ok(named)
     }
 
-    /// Where the way up from an event that goes leads: to one that stays, or to the
-    /// topmost. None where nothing is known to be above it.
+    /// Where the way up from a dropped event leads: to one that stays, or to the topmost.
+    /// None where nothing is known to be above it.
     fn lineage(&mut self, seq: u64) -> Result<Option<ExpiredLineage>> {
         // The events on the way, and how many links above the first each is.
         let mut way: Vec<(u64, u64)> = Vec::new();
@@ -179,7 +178,7 @@ impl<'p> Going<'p> {
                 break;
             }
             if !passed.insert(top.to) {
-                // Round in a circle: as far as was known without the last link.
+                // A circle of late links: the way ends before the link that closes it.
                 break;
             }
             way.push((top.to, top.edges));
@@ -204,7 +203,7 @@ impl<'p> Going<'p> {
         Ok(Some(ExpiredLineage { to: top.to, to_id, edges: top.edges }))
     }
 
-    /// The next event on the way up: the anchor of the piece, and from there the parent.
+    /// The next event on the way up: the fragment's anchor, and from an anchor its parent.
     fn next(&self, seq: u64) -> Result<Option<Ahead>> {
         let Some((source, row)) = self.view.locate(seq)? else {
             let expired = self.view.expired(seq)?;
@@ -219,17 +218,17 @@ impl<'p> Going<'p> {
             let to_id = Some(source.anchor_id(row)?);
             return Ok(Some(Ahead { to: below.anchor, to_id, edges: u64::from(below.depth) }));
         }
-        match self.view.up_from(&source, row)? {
-            Up::Known(to, _) => Ok(Some(Ahead { to, to_id: None, edges: 1 })),
+        match self.view.parent_link_of(&source, row)? {
+            ParentLink::Known(to, _) => Ok(Some(Ahead { to, to_id: None, edges: 1 })),
             _ => Ok(None),
         }
     }
 }
 
-/// Most anchors that are gone up from of those that name a parent, and of the others.
-/// Beyond, roots and depths of what is below count from the anchor on.
+/// Most anchors that are resolved of those that name a parent, and of the others. Beyond
+/// that, roots and depths of what is below count from the anchor on.
 const ANCHORS_MAX: usize = 4096;
-/// Most links that are gone up in all when segments are dropped.
+/// Most links that are followed in all when segments are dropped.
 const HOPS_MAX: usize = 65_536;
 /// Keys that are looked at together.
 const NAMES: usize = 1000;

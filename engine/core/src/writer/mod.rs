@@ -3,10 +3,12 @@
 //! It takes what is waiting, resolves it against the index, encodes one block,
 //! writes it, syncs as asked, publishes it and acknowledges.
 
+mod ancestor_cache;
+mod archive;
 mod carry;
 mod earlier;
+mod governor;
 mod lineage;
-mod pace;
 pub(crate) mod queue;
 pub(crate) mod receipt;
 mod remove;
@@ -14,7 +16,6 @@ mod resolve;
 mod retain;
 pub(crate) mod rotate;
 mod stall;
-mod tops;
 
 use std::sync::Arc;
 
@@ -31,13 +32,13 @@ use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::Catalog;
 use crate::shared::Shared;
 use crate::view::View;
-use crate::writer::pace::Pace;
+use crate::writer::ancestor_cache::AncestorCache;
+use crate::writer::governor::CompressionGovernor;
 use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::Answer;
 use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
 use crate::writer::stall::Stall;
-use crate::writer::tops::Tops;
 
 /// Owns the end of the log.
 #[derive(Debug)]
@@ -54,11 +55,11 @@ pub(crate) struct Writer {
     generation: Option<u64>,
     rotation: Rotation,
     sealing: Sealing,
-    pace: Pace,
+    governor: CompressionGovernor,
     removals: Removals,
     jobs: Jobs,
-    /// Where pieces led, while events were written that close no cycle.
-    tops: Tops,
+    /// Where fragments led, while events were written that close no cycle.
+    ancestors: AncestorCache,
     /// The block that is being filled.
     block: BlockBuilder,
     /// What has been written and shown.
@@ -98,10 +99,10 @@ impl Writer {
             generation: None,
             rotation,
             sealing: Sealing::default(),
-            pace: Pace::new(),
+            governor: CompressionGovernor::new(),
             removals: Removals::default(),
             jobs,
-            tops: Tops::default(),
+            ancestors: AncestorCache::default(),
             block: BlockBuilder::new(),
             published,
             waiting: Vec::new(),

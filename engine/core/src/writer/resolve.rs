@@ -1,4 +1,4 @@
-//! Deciding what each record of a batch comes to: new, known, or another version.
+//! Deduplicates a batch: each record is new, a duplicate or another version.
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
@@ -14,15 +14,15 @@ use crate::log::record::{ALIGN, FRAME_BYTES, Frame, StateFields, quarantine_key}
 use crate::writer::Writer;
 
 impl Writer {
-    /// Puts the records that say something new into the block and the index,
-    /// where no snapshot sees them until the block is published.
+    /// Adds the records that are new to the block and the index, where no snapshot sees
+    /// them until the block is published.
     pub(super) fn resolve(&mut self, records: EncodedBatch) -> Result<Written> {
         let EncodedBatch { events, links, quarantined, state } = records;
         let mut written = Written::default();
         written.events.reserve_exact(events.len());
         let fields: Vec<_> = events.iter().map(Encoded::as_event).collect::<Result<_>>()?;
         let ids: Vec<_> = fields.iter().map(|fields| EventId::from(&fields.id)).collect();
-        // Most have none, and it is asked several times for each.
+        // Computed once: most ids are in no earlier segment, and each is asked for several times.
         let that_know = self.earlier.candidates_of(ids.iter());
         for (which, (event, id)) in events.iter().zip(ids).enumerate() {
             let that_know = that_know.of(which);
@@ -93,7 +93,7 @@ impl Writer {
         let cycle = verdict == Linked::Accepted && self.mark_claim_if_cycle(&claim)?;
         let entered = self.push(link);
         let verdict = self.active.index.write().claim(claim, entered.commit);
-        self.tops.clear();
+        self.ancestors.clear();
         Ok(if cycle { Linked::Closing } else { verdict })
     }
 
@@ -169,12 +169,12 @@ impl Writer {
         let places: Vec<(u32, u64)> =
             candidates.iter().map(|&row| (row, index.row(row).offset)).collect();
         drop(index);
-        // Equal fingerprints are nearly always equal content: one comparison.
+        // Equal fingerprints nearly always mean equal content: one comparison.
         for (row, offset) in places {
             match self.has_content(offset, fields, payload) {
                 Ok(true) => return Ok(Known::Equal(self.seq(row))),
                 Ok(false) => {}
-                // What can't be compared is kept beside it: nothing is lost.
+                // An event that can't be compared with is kept beside: nothing is lost.
                 Err(error) if error.is_damaged() => {}
                 Err(error) => return Err(error),
             }
@@ -185,8 +185,8 @@ impl Writer {
         Ok(Known::Other)
     }
 
-    /// Keeps the fingerprint of an event that comes in another version, so that it
-    /// is read for comparison once, however many versions come.
+    /// Caches the fingerprint of an event that gets another version, so that it is read
+    /// for comparison once, however many versions arrive.
     fn keep_content(&self, first: u32, offset: u64) -> Result<()> {
         let fingerprint = |fields: &ArchivedEventMeta, payload: Option<&[u8]>| {
             self.active.index.read().fingerprint(fields, payload)

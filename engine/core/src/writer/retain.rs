@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::archive::archive;
 use crate::base::error::{Error, Result};
 use crate::base::sync::now_ns;
 use crate::base::trace;
@@ -11,6 +10,7 @@ use crate::manifest::Sealed;
 use crate::manifest::{Held, Retained, Retention, idx_name, seg_name};
 use crate::view::View;
 use crate::writer::Writer;
+use crate::writer::archive::archive;
 
 impl Writer {
     /// Drops the segments that are due, or tells which would be.

@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::storage::{Storage, StorageFile};
 use crate::view::View;
 use crate::writer::Writer;
-use crate::writer::pace::USUAL_LEVEL;
+use crate::writer::governor::USUAL_LEVEL;
 use crate::writer::stall::Stall;
 
 /// When a log is full, and how it is sealed.
@@ -90,7 +90,7 @@ impl Writer {
     /// while the log before is being sealed.
     pub(super) fn rotate(&mut self) -> Result<()> {
         if self.sealing.is_running() {
-            self.pace.fall_behind();
+            self.governor.fall_behind();
         }
         // While the log before is being sealed still, if it is.
         self.log.sync().inspect_err(|error| self.note_failure(error))?;
@@ -166,7 +166,7 @@ impl Writer {
     pub(super) fn pause_sealing(&mut self) {
         // What went wrong was reported when it did.
         if let Ok(Some(took)) = self.sealing.wait() {
-            self.pace.sealed_in(took);
+            self.governor.sealed_in(took);
         }
     }
 
@@ -181,7 +181,8 @@ impl Writer {
         let (full, shared, catalog) =
             (full.clone(), Arc::clone(&self.shared), Arc::clone(&self.catalog));
         // Without another thread time plays no part: the same writes give the same bytes.
-        let level = if self.rotation.in_background { self.pace.next_level() } else { USUAL_LEVEL };
+        let level =
+            if self.rotation.in_background { self.governor.next_level() } else { USUAL_LEVEL };
         let seal = move || {
             let begun = Instant::now();
             seal_and_swap(&full, level, &shared, &catalog).map(|()| begun.elapsed())
@@ -205,7 +206,7 @@ impl Writer {
     pub(super) fn wait_for_sealing(&mut self) -> Result<()> {
         // What went wrong, trying again tells.
         if let Ok(Some(took)) = self.sealing.wait() {
-            self.pace.sealed_in(took);
+            self.governor.sealed_in(took);
         }
         let view = self.shared.view();
         if let [Some(full), Some(_)] = &view.logs {

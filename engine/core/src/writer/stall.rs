@@ -143,7 +143,7 @@ impl Writer {
         self.active = Arc::clone(&view.log);
         self.published = view.visible;
         self.block.clear();
-        self.tops.clear();
+        self.ancestors.clear();
         self.shared.change(|shared| {
             shared.logs[1] = Some(view);
             // Some may lead through what was taken back.

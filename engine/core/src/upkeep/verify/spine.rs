@@ -23,12 +23,12 @@ pub(super) struct Above<'c> {
     open: Vec<(usize, Option<SegFile>)>,
 }
 
-/// What is known of an entry.
+/// An entry of another segment, as far as it can be read.
 #[derive(Clone, Copy)]
 enum Known {
     Here(Entry),
     Earlier(Entry),
-    /// Expired, or not to be read: what its own segment is told of.
+    /// Expired, or unreadable, which is reported for its own segment.
     Gone,
 }
 
@@ -68,7 +68,7 @@ impl<'c> Above<'c> {
         Ok(self.lineage(row, entry))
     }
 
-    /// The texts and the ids that an entry stands for.
+    /// Checks the texts and the ids of an entry.
     #[expect(clippy::unused_self, reason = "one of the checks of an entry")]
     fn names(
         &self,
@@ -111,7 +111,8 @@ impl<'c> Above<'c> {
             .or(compare("topmost ancestor", anchor, found_anchor)))
     }
 
-    /// Depth falls by one towards the parent, and the skip pointer leads to an ancestor.
+    /// Checks that the depth falls by one towards the parent, and that the skip pointer
+    /// leads to an ancestor.
     fn lineage(&mut self, row: u32, entry: &Entry) -> Option<String> {
         let parent_seq = followed(entry);
         if parent_seq == 0 {
@@ -201,7 +202,7 @@ fn misplaced(file: &SegFile, row: u32) -> Result<Option<String>> {
     }))
 }
 
-/// What of an entry is not as its log has it, its texts and its skip pointer aside.
+/// How an entry differs from its log, apart from its texts and its skip pointer.
 fn differs(expected: &Entry, found: &Entry) -> Option<String> {
     let numbers = [
         ("parent", expected.parent, found.parent),

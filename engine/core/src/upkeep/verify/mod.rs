@@ -1,8 +1,8 @@
 //! Checking everything that a store holds against everything else that it holds.
 //!
-//! A segment is checked at a time: its log is made again from its records, block by
-//! block, and an index made of that; the spine, the tables, the filter and the index
-//! file are then compared with it. Memory is that of one segment's index.
+//! Segments are checked one at a time: the log is rebuilt from its records, block by
+//! block, and indexed; the spine, the tables, the filter and the index file are then
+//! compared with that. Takes the memory of one segment's index.
 
 mod logs;
 mod segment;
@@ -54,7 +54,7 @@ pub struct Finding {
 pub struct Verified {
     /// Sealed segments.
     pub segments: u64,
-    /// Segments that expired before their turn came.
+    /// Segments that expired before they were checked.
     pub expired: u64,
     /// Blocks, those of logs included.
     pub blocks: u64,
@@ -62,12 +62,12 @@ pub struct Verified {
     pub events: u64,
     /// Bytes of files.
     pub bytes: u64,
-    /// How much was found that is not as it was written.
+    /// Findings reported.
     pub findings: u64,
 }
 
 impl Verified {
-    /// Whether nothing was found.
+    /// Whether everything is as it was written.
     pub fn is_sound(&self) -> bool {
         self.findings == 0
     }
@@ -79,7 +79,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Checks everything that is seen.
+/// Checks all of a view.
 pub(crate) fn verify(view: &View, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
     let mut check = Check { view, tell, done: Verified::default(), chain: None, store: None };
     match Manifest::read(view.segments.storage())? {
@@ -101,7 +101,7 @@ struct Check<'c> {
     view: &'c View,
     tell: &'c mut dyn FnMut(Finding),
     done: Verified,
-    /// The digest of the last block before what comes next, where it is known.
+    /// The digest of the block before the next one, where it is known.
     chain: Option<Digest>,
     store: Option<StoreId>,
 }
@@ -116,7 +116,7 @@ impl Check<'_> {
         (self.tell)(Finding { file: file.to_owned(), reason });
     }
 
-    /// What a call gave, unless it found damage, which is told.
+    /// The outcome of a call, unless that is damage, which is reported.
     fn ask<T>(&mut self, file: &str, outcome: Result<T>) -> Result<Option<T>> {
         match outcome {
             Ok(value) => Ok(Some(value)),
@@ -129,7 +129,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether an error is one of a file: it is damaged, gone or can't be read.
+/// Whether an error is about a file that is damaged, missing or unreadable.
 fn is_finding(error: &Error) -> bool {
     error.is_damaged() || error.io_kind().is_some()
 }

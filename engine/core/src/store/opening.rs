@@ -75,8 +75,8 @@ pub(crate) fn open(
     Ok(Opened { shared: Shared::new(view), catalog, log, lock, recovery })
 }
 
-/// Removes what a process left behind that ended while it sealed, rotated or
-/// dropped segments: files that the manifest does not name.
+/// Removes files that the manifest does not name: leftovers of a process that ended while
+/// it sealed, rotated or dropped segments.
 fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
     let active = manifest.active.segment;
     let full = manifest.full.map(|full| full.start.segment);
@@ -127,7 +127,7 @@ fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     }
 }
 
-/// Refuses an archive, which is read alone.
+/// Refuses an archive, which is read-only.
 fn refuse_archive(storage: &dyn Storage) -> Result<()> {
     match Manifest::read(storage)? {
         Read::Sound(manifest) if manifest.archive => Err(Error::foreign(format!(
@@ -157,7 +157,7 @@ fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + Sync>> {
     }
 }
 
-/// Makes a new store, or the lost manifest of one whose log is there.
+/// Creates a store, or the lost manifest of a store that has its log.
 fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Result<Manifest> {
     refuse_headless(storage, "there is none")?;
     let name = log_name(1);
@@ -175,7 +175,7 @@ fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Resul
     Ok(manifest)
 }
 
-/// Makes the manifest again from the log, keeping the damaged one.
+/// Rebuilds the manifest from the log, and keeps the damaged one under another name.
 fn mend_manifest(
     storage: &dyn Storage,
     reason: &str,
@@ -205,7 +205,8 @@ fn mend_manifest(
     Ok(manifest)
 }
 
-/// Refuses segments whose manifest is lost: with a new one they would be leftovers.
+/// Refuses segments without a manifest: under a new one they would be removed as
+/// leftovers.
 fn refuse_headless(storage: &dyn Storage, reason: &str) -> Result<()> {
     let is_later = |name: &String| {
         segment_of(name, ".seg").is_some() || segment_of(name, ".log").is_some_and(|log| log > 1)

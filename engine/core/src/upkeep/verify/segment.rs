@@ -79,7 +79,7 @@ impl Check<'_> {
         self.index(&file, made)
     }
 
-    /// Whether the manifest has dropped a segment by now.
+    /// Whether a segment was dropped meanwhile.
     fn has_expired(&self, segment: u64) -> Result<bool> {
         Ok(match Manifest::read(self.view.segments.storage())? {
             Read::Sound(manifest) => {
@@ -90,7 +90,7 @@ impl Check<'_> {
         })
     }
 
-    /// The footer against the manifest and the segment before.
+    /// Compares the footer with the manifest and the segment before.
     fn footer(&mut self, sealed: &Sealed, footer: &Footer, before: Option<[u8; 32]>, name: &str) {
         let events = footer.events + footer.versions;
         let told = (sealed.segment, sealed.first_seq, sealed.rows, sealed.last, sealed.idx_bytes);
@@ -117,7 +117,7 @@ impl Check<'_> {
         }
     }
 
-    /// Every page and every chunk against its digest.
+    /// Checks every page and chunk against its digest.
     fn bytes(&mut self, file: &SegFile) -> Result<()> {
         for page in 0..file.page_count() {
             self.ask(file.name(), file.check_page(page))?;
@@ -130,7 +130,7 @@ impl Check<'_> {
         self.ask(file.name(), padding).map(drop)
     }
 
-    /// Every block made again; the index of them.
+    /// Rebuilds every block, and indexes them.
     fn blocks(&mut self, file: &SegFile, cache: &ChunkCache) -> Result<Option<Replayed>> {
         let mut blocks = 0;
         let counted = (|| {
@@ -144,7 +144,7 @@ impl Check<'_> {
         self.ask(file.name(), counted)
     }
 
-    /// Whether the filter, and that of its group, has every key.
+    /// Checks that the filter, and that of the group, has every key.
     fn filter(&mut self, file: &SegFile, keys: &[u64]) -> Result<()> {
         let Ok(bytes) = file.filter_bytes() else { return Ok(()) };
         if !bytes.is_empty() {
@@ -172,7 +172,7 @@ impl Check<'_> {
             Ok(_) => {}
         }
         let first = self.view.sealed.first().map_or(0, |sealed| sealed.segment);
-        // Told once for the whole group.
+        // Reported once for the whole group.
         let tells = segment == group.max(first);
         let Some(view) = open_group(storage, &name) else {
             if tells {
@@ -198,8 +198,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// The index file against one that is made again: whatever stands in one of them
-    /// and not in the other is a difference.
+    /// Compares the index file with a rebuilt one, both ways.
     fn index(&mut self, file: &SegFile, made: Result<Vec<u8>>) -> Result<()> {
         let name = idx_name(file.footer().segment);
         let Some(made) = self.ask(file.name(), made)? else { return Ok(()) };
@@ -241,7 +240,7 @@ impl Check<'_> {
 }
 
 impl Check<'_> {
-    /// The spine and its tables against the index of the log.
+    /// Compares the spine and its tables with the index of the log.
     fn spine(
         &mut self,
         file: &SegFile,
@@ -266,8 +265,8 @@ impl Check<'_> {
     }
 }
 
-/// What is wrong with the table of late parents, or with how far back the segment is said
-/// to reach.
+/// What is wrong with the table of late parents, or with how far back the footer says that
+/// the segment reaches.
 fn wrong_late_parent(
     file: &SegFile,
     entries: &[Entry],
@@ -283,7 +282,7 @@ fn wrong_late_parent(
             let is_event = !entry.flags.has(Flags::VERSION) && !entry.flags.has(Flags::LOST);
             is_event && (entry.anchor, entry.depth) == (late.anchor, late.depth)
         });
-        // What an event that has expired named, nobody knows any more.
+        // What an expired event named is not known any more.
         let named = children.named(late.child);
         let is_named = |entry: &Entry| -> Result<bool> {
             let own = file.id(late.row, entry)?;
@@ -306,7 +305,7 @@ fn wrong_late_parent(
     Ok((!agree).then(|| format!("expected it to reach back to event {reach}, found {told}")))
 }
 
-/// The segments before, whose events wait; their indexes are left alone.
+/// The segments before, whose events wait for parents; their indexes are not opened.
 struct Children<'c> {
     view: &'c View,
     /// The one opened last.
@@ -314,8 +313,8 @@ struct Children<'c> {
 }
 
 impl Children<'_> {
-    /// The parent that an event of one of them names and that is not in it; none where
-    /// that can't be read, which its own segment is told of.
+    /// The parent that an event of one of them names and that is absent from it; none where
+    /// that can't be read, which is reported for its own segment.
     fn named(&mut self, child: u64) -> Option<EventId> {
         let number = self.view.number_of(child)?;
         let sealed = self.view.sealed.get(number)?;
@@ -329,7 +328,7 @@ impl Children<'_> {
     }
 }
 
-/// The whole spine; none where a page of it can't be read, which was told.
+/// The whole spine; none where a page of it can't be read, which was reported.
 fn entries(file: &SegFile) -> Result<Option<Vec<Entry>>> {
     let entries: Result<Vec<Entry>> = (0..file.footer().rows).map(|row| file.entry(row)).collect();
     match entries {
@@ -339,7 +338,7 @@ fn entries(file: &SegFile) -> Result<Option<Vec<Entry>>> {
     }
 }
 
-/// Decoded chunks that are kept while a segment is checked.
+/// Bytes of decoded chunks that are cached while a segment is checked.
 const CACHE_BYTES: usize = 8 << 20;
-/// Entries of one spine that are told one by one.
+/// Entries of one spine that are reported one by one.
 const TOLD_MAX: usize = 20;

@@ -1,5 +1,4 @@
-//! Making again what can be made from segments: their indexes, and the filters of
-//! groups of them.
+//! Rebuilding what is derived from segments: their indexes, and the filters of groups.
 
 use std::io::ErrorKind;
 
@@ -11,10 +10,10 @@ use crate::segment::filters::{group_name, group_of};
 use crate::segment::heap::ChunkCache;
 use crate::segment::open_index;
 use crate::segment::pages::{PAGE_BYTES, page_digest};
-use crate::verify::Finding;
+use crate::upkeep::verify::Finding;
 use crate::view::View;
 
-/// What was made again from segments, and what could not be.
+/// What was rebuilt from segments, and what could not be.
 ///
 /// ```
 /// use forebear::{Event, Store};
@@ -30,7 +29,7 @@ use crate::view::View;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Rebuilt {
-    /// Segments that were gone through.
+    /// Segments that were checked.
     pub segments: u64,
     /// Files that were missing or damaged and were written anew.
     pub made: Vec<String>,
@@ -38,7 +37,8 @@ pub struct Rebuilt {
     pub failed: Vec<Finding>,
 }
 
-/// Goes through the sealed segments and writes what is missing or differs.
+/// Checks the indexes of all sealed segments, and rebuilds those that are missing or
+/// differ.
 pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
     view.kinds().expect_all("to make indexes again")?;
     let mut rebuilt = Rebuilt::default();
@@ -64,7 +64,7 @@ pub(crate) fn rebuild(view: &View) -> Result<Rebuilt> {
     Ok(rebuilt)
 }
 
-/// Writes the index of a segment where it is not what the segment leads to; returns
+/// Rebuilds the index of a segment where it differs from what the segment yields; returns
 /// its name then.
 fn index(view: &View, sealed: &Sealed) -> Result<Option<String>> {
     let storage = view.segments.storage();

@@ -1,4 +1,4 @@
-//! How hard sealing compresses: as hard as there is time for.
+//! The compression governor: adapts the zstd level to the seal backlog.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use crate::base::sync::Instant;
 
 /// Compares how long logs take to fill with how long they take to be sealed.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct CompressionGovernor {
     step: usize,
     /// When the log that is active now began.
     begun: Instant,
-    /// How long sealing the one before took, once that is known.
+    /// How long sealing the log before took, once that is known.
     sealing: Option<Duration>,
 }
 
-impl Pace {
+impl CompressionGovernor {
     pub(super) fn new() -> Self {
         Self { step: USUAL, begun: Instant::now(), sealing: None }
     }
@@ -60,20 +60,20 @@ mod tests {
 
     #[test]
     fn sealing_compresses_less_while_behind_and_more_while_idle() {
-        let mut pace = Pace::new();
-        assert_eq!(pace.next_level(), 3, "nothing is known yet");
-        pace.fall_behind();
+        let mut governor = CompressionGovernor::new();
+        assert_eq!(governor.next_level(), 3, "nothing is known yet");
+        governor.fall_behind();
         // What the wait took says nothing about idleness.
-        pace.sealed_in(Duration::from_secs(1));
-        assert_eq!(pace.next_level(), 1);
-        pace.fall_behind();
-        assert_eq!(pace.next_level(), 1);
+        governor.sealed_in(Duration::from_secs(1));
+        assert_eq!(governor.next_level(), 1);
+        governor.fall_behind();
+        assert_eq!(governor.next_level(), 1);
         for level in [3, 6, 6] {
-            pace.sealed_in(Duration::ZERO);
+            governor.sealed_in(Duration::ZERO);
             sleep(Duration::from_millis(1));
-            assert_eq!(pace.next_level(), level);
+            assert_eq!(governor.next_level(), level);
         }
-        pace.sealed_in(Duration::from_secs(1));
-        assert_eq!(pace.next_level(), 6, "neither behind nor idle");
+        governor.sealed_in(Duration::from_secs(1));
+        assert_eq!(governor.next_level(), 6, "neither behind nor idle");
     }
 }

@@ -39,8 +39,8 @@ pub struct Backup {
     pub bytes: u64,
 }
 
-/// Copies what is seen to the folder at `path`, which must be empty. It is durable
-/// and a store of its own when this returns.
+/// Copies a view to the folder at `path`, which must be empty. The copy is a store of its
+/// own, and durable, when this returns.
 pub(crate) fn backup(view: &View, path: &Path) -> Result<Backup> {
     let from = view.segments.storage();
     let Read::Sound(manifest) = Manifest::read(from)? else {
@@ -60,7 +60,7 @@ pub(crate) fn backup(view: &View, path: &Path) -> Result<Backup> {
     }
     let copied = copy_all(view, &manifest, from, &*to, path);
     if copied.is_err() {
-        // It can be asked for again. What can't be removed is told then.
+        // The next attempt reports what can't be removed now.
         let _ = clear(&*to);
     }
     copied?;
@@ -98,7 +98,7 @@ fn copy_all(
     copy.write(to)
 }
 
-/// Removes what a copy that failed has left in a folder that was empty.
+/// Removes what a failed copy left in a folder that was empty.
 fn clear(to: &dyn Storage) -> std::io::Result<()> {
     to.list()?.iter().try_for_each(|name| to.unlink(name))
 }
@@ -111,7 +111,7 @@ fn sealed(view: &View, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
         from.link_to(&name, to)
             .map_err(|error| view.segments.explain(Error::io("copy", &name, error), sealed))?;
         groups.push(group_name(group_of(sealed.segment)));
-        // Without it the index is made again.
+        // A missing index is rebuilt when it is needed.
         optional(from, to, &idx_name(sealed.segment))?;
     }
     groups.dedup();
@@ -125,14 +125,14 @@ fn optional(from: &dyn Storage, to: &dyn Storage, name: &str) -> Result<()> {
     }
 }
 
-/// What a log goes on from.
+/// The start of a log, as the copy's manifest names it.
 fn start_of(log: &LogView, manifest: &Manifest, before: Option<&Sealed>) -> Result<LogStart> {
     let (segment, first_seq) = (log.log.segment, log.first_seq());
     let known = manifest.full.iter().map(|full| full.start).chain([manifest.active]);
     if let Some(start) = known.into_iter().find(|start| start.segment == segment) {
         return Ok(start);
     }
-    // The store has gone on since.
+    // The store's own manifest may be newer than the view.
     if let Some(before) = before.filter(|before| before.segment + 1 == segment) {
         return Ok(LogStart { segment, first_seq, previous: before.last });
     }

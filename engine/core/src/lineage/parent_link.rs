@@ -1,0 +1,216 @@
+//! Resolving the link from an event to its parent, across segments.
+
+use crate::base::error::Result;
+use crate::base::id::EventId;
+use crate::base::link::LinkKind;
+use crate::base::row::{AssertedLink, StoredParent};
+use crate::lineage::chain_end::ChainEnd;
+use crate::log::index::{Verdict, weigh};
+use crate::view::{RowSource, Source, View};
+
+/// Where the link of an event leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ParentLink {
+    /// Nowhere: the event has no parent.
+    Root,
+    /// To a stored event.
+    Known(u64, LinkKind),
+    /// To an event that is not stored.
+    Missing(EventId, LinkKind),
+    /// To an event that has expired.
+    Expired(EventId, LinkKind),
+    /// To a stored event that goes back to this one: it is never followed.
+    Cycle(EventId, LinkKind),
+}
+
+impl ParentLink {
+    /// The parent's id.
+    pub(crate) fn parent_id(&self, view: &View) -> Result<Option<EventId>> {
+        match self {
+            ParentLink::Root => Ok(None),
+            ParentLink::Known(parent, _) => view.id(*parent),
+            ParentLink::Missing(id, _) | ParentLink::Expired(id, _) | ParentLink::Cycle(id, _) => {
+                Ok(Some(id.clone()))
+            }
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Option<LinkKind> {
+        match self {
+            ParentLink::Root => None,
+            ParentLink::Known(_, kind)
+            | ParentLink::Missing(_, kind)
+            | ParentLink::Expired(_, kind)
+            | ParentLink::Cycle(_, kind) => Some(*kind),
+        }
+    }
+}
+
+impl View {
+    /// Resolves the parent link of a row's event. One hop along a stored link; a link that
+    /// was learnt later takes a look-up by id.
+    pub(crate) fn parent_link(&self, seq: u64) -> Result<ParentLink> {
+        match self.locate(seq)? {
+            Some((source, row)) => self.parent_link_of(&source, row),
+            None => Ok(ParentLink::Root),
+        }
+    }
+
+    /// The same for a row of a source that was located before. No virtual call.
+    pub(crate) fn parent_link_of(&self, source: &Source, row: u32) -> Result<ParentLink> {
+        match source {
+            Source::Sealed(segment) => self.parent_link_within(segment, row),
+            Source::Log(log) => self.parent_link_within(log, row),
+        }
+    }
+
+    /// The same, for walks that are generic over their source.
+    pub(crate) fn parent_link_within<S: RowSource>(
+        &self,
+        source: &S,
+        row: u32,
+    ) -> Result<ParentLink> {
+        let (parent, kind) = source.stored_parent(row)?;
+        match parent {
+            StoredParent::Row(parent) if self.holds(parent) => Ok(ParentLink::Known(parent, kind)),
+            StoredParent::Cycle(parent) => {
+                let id = self.id(parent)?.unwrap_or_default();
+                Ok(ParentLink::Cycle(id, kind))
+            }
+            StoredParent::Row(_) => match self.named_late(source, row, kind)? {
+                ParentLink::Missing(id, kind) => Ok(ParentLink::Expired(id, kind)),
+                other => Ok(other),
+            },
+            StoredParent::Awaited => self.named_late(source, row, kind),
+            StoredParent::None => match self.claim_of(source, row)? {
+                Some(AssertedLink { link, .. }) => {
+                    let found = self.find(&link.parent)?;
+                    self.unless_cycle(&source.id(row)?, link.parent, found, link.kind)
+                }
+                None => Ok(ParentLink::Root),
+            },
+        }
+    }
+
+    /// The asserted link that holds for an event that names no parent.
+    pub(crate) fn claim(&self, child: &EventId) -> Result<Option<AssertedLink>> {
+        self.claim_among(child, self.candidates(child))
+    }
+
+    /// The same for a row's event. Segments that were searched in vain are not searched
+    /// again.
+    fn claim_of<S: RowSource>(&self, source: &S, row: u32) -> Result<Option<AssertedLink>> {
+        let seq = source.first_seq() + u64::from(row);
+        let first = self.not_asked(seq);
+        if !self.has_claims_from(first) {
+            return Ok(None);
+        }
+        let child = source.id(row)?;
+        let claim = self.claim_among(&child, self.candidates_from(first, &child))?;
+        if claim.is_none() {
+            self.remember_asked(seq, first);
+        }
+        Ok(claim)
+    }
+
+    /// The same among the sources with these numbers, newest first.
+    pub(crate) fn claim_among(
+        &self,
+        child: &EventId,
+        numbers: impl DoubleEndedIterator<Item = usize>,
+    ) -> Result<Option<AssertedLink>> {
+        let mut standing: Option<AssertedLink> = None;
+        for number in numbers.rev().filter(|&number| self.may_claim(number)) {
+            let Some(claim) = self.source(number)?.standing(child)? else { continue };
+            standing = match standing {
+                None => Some(claim),
+                Some(before) => Some(match weigh(&before.link, &claim.link) {
+                    Verdict::Replace => claim,
+                    // The link holds since it was first asserted, so that children keep
+                    // their order; it only gets stronger.
+                    Verdict::Strengthen => AssertedLink { link: claim.link, ..before },
+                    Verdict::Repeat | Verdict::Refuse => before,
+                }),
+            };
+        }
+        Ok(standing)
+    }
+
+    /// How a walk ends at a row with this link.
+    pub(crate) fn end_at(&self, up: ParentLink) -> Result<ChainEnd> {
+        Ok(match up {
+            ParentLink::Root => ChainEnd::Root,
+            ParentLink::Known(parent, _) => ChainEnd::Cycle(self.id(parent)?.unwrap_or_default()),
+            ParentLink::Cycle(parent, _) => ChainEnd::Cycle(parent),
+            ParentLink::Expired(parent, _) => ChainEnd::Expired(parent),
+            // It may be among the events that were lost: "never stored" would be a guess.
+            ParentLink::Missing(parent, _) if self.has_lost() => ChainEnd::Damaged(parent),
+            ParentLink::Missing(parent, _) => ChainEnd::Missing(parent),
+        })
+    }
+
+    fn has_lost(&self) -> bool {
+        self.sealed.iter().any(|sealed| sealed.lost > 0)
+            || self.logs().any(|log| log.index().lost() > 0)
+    }
+
+    /// Resolves the link of an event whose named parent was not stored when the event
+    /// was, or has expired. What an event names stays its parent once that is stored: the
+    /// look-up is repeated until it succeeds, and then cached for good.
+    fn named_late<S: RowSource>(&self, source: &S, row: u32, kind: LinkKind) -> Result<ParentLink> {
+        let seq = source.first_seq() + u64::from(row);
+        let known = self.joins.late_parent(seq);
+        if let Some(found) = known.filter(|&found| self.holds(found)) {
+            return Ok(ParentLink::Known(found, kind));
+        }
+        if let Some(join) = self.late_join(seq)? {
+            return Ok(ParentLink::Known(join.parent, kind));
+        }
+        let parent = source.absent_parent_id(row)?;
+        let first = self.not_asked(seq);
+        let found = self.find_from(first, &parent)?;
+        if found.is_none() {
+            self.remember_asked(seq, first);
+        }
+        let up = self.unless_cycle(&source.id(row)?, parent, found, kind)?;
+        if let ParentLink::Known(found, _) = up {
+            self.joins.remember_late_parent(seq, found);
+        }
+        Ok(up)
+    }
+
+    /// The link from a child to a parent that was found there or nowhere: a cycle edge
+    /// where a source marks it as one.
+    fn unless_cycle(
+        &self,
+        child: &EventId,
+        parent: EventId,
+        found: Option<u64>,
+        kind: LinkKind,
+    ) -> Result<ParentLink> {
+        let Some(found) = found else { return Ok(ParentLink::Missing(parent, kind)) };
+        if !self.has_marks() {
+            return Ok(ParentLink::Known(found, kind));
+        }
+        for number in self.candidates(child) {
+            if self.source(number)?.is_marked(child, &parent)? {
+                return Ok(ParentLink::Cycle(parent, kind));
+            }
+        }
+        Ok(ParentLink::Known(found, kind))
+    }
+
+    /// The number of the first source that was not yet searched for an event's parent.
+    fn not_asked(&self, seq: u64) -> usize {
+        let segment = self.joins.parentless_until(seq);
+        self.sealed.partition_point(|sealed| sealed.segment <= segment)
+    }
+
+    /// Caches that no sealed segment has an event's parent, once those from `first` on
+    /// were searched, too. Sealed segments don't change, so that this stays true.
+    fn remember_asked(&self, seq: u64, first: usize) {
+        if let [.., last] = &self.sealed[first..] {
+            self.joins.remember_parentless(seq, last.segment);
+        }
+    }
+}
