@@ -48,8 +48,8 @@ pub use forebear_sessions as sessions;
 pub use forebear_sessions::{
     DelegationType, Liveness, Relationship, RelationshipType, Session, SessionBatch,
     SessionCorrelation, SessionFilter, SessionMetrics, SessionNode, SessionPatch, SessionPlace,
-    SessionProblem, SessionReads, SessionStatus, SessionTimeline, SessionTotal, SessionTreeOptions,
-    SessionType, SessionWrites, SpawnReason, StoredRelationship, TimelineEntry, Wave,
+    SessionProblem, SessionReads, SessionStatus, SessionTimeline, SessionTotal, SessionType,
+    SessionWrites, SpawnReason, StoredRelationship, TimelineEntry, Wave,
 };
 
 /// Opens a store in a folder, which is made if it is missing, with what the features

@@ -76,11 +76,11 @@ fn answers(snapshot: &Snapshot) -> String {
         let position = String::from_utf8_lossy(&read.position);
         let _ = writeln!(out, "checkpoint {} {position:?}", read.source);
     }
-    for session in snapshot.sessions(&SessionFilter::new()).expect("reads").items {
+    for session in snapshot.sessions(SessionFilter::new()).page().expect("reads").items {
         let _ = writeln!(out, "{}", session_line(&session));
     }
     for id in ["main", "fork", "old"] {
-        for related in snapshot.session_children(id, None).expect("reads").items {
+        for related in snapshot.session_children(id).page().expect("reads").items {
             let kind = related.relationship_type;
             let _ = writeln!(out, "relationship {} {} {kind:?}", related.parent, related.child);
         }

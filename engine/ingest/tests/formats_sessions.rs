@@ -150,8 +150,8 @@ fn tasks_are_sessions_and_edges_relationships() {
 
 fn check_tasks(snapshot: &Snapshot, folder: &Folder) {
     let tasks = folder.tasks();
-    let filter = SessionFilter::new().session_type(SessionType::Task).limit(1000);
-    let found = snapshot.sessions(&filter).unwrap();
+    let filter = SessionFilter::new().session_type(SessionType::Task);
+    let found = snapshot.sessions(filter).limit(1000).page().unwrap();
     assert!(found.next.is_none());
     let names: BTreeSet<String> = found.items.iter().map(|session| session.id.clone()).collect();
     assert!(names.iter().eq(tasks.keys()));
@@ -175,7 +175,7 @@ fn check_tasks(snapshot: &Snapshot, folder: &Folder) {
     let mut pairs = folder.pairs();
     for parent in 0..30 {
         let parent = format!("eg-{parent}");
-        for found in snapshot.session_children(&parent, None).unwrap().items {
+        for found in snapshot.session_children(&parent).page().unwrap().items {
             let kinds = pairs.remove(&(parent.clone(), found.child.clone())).unwrap();
             let is_there = |kind: &str| kinds.get(kind).is_some_and(|edge| edge["deleted"] != true);
             let expected = if is_there("parent_child") {
@@ -231,7 +231,7 @@ fn what_can_not_be_metadata_or_a_session_is_an_event_all_the_same() {
     let metadata: Value = serde_json::from_str(&session.metadata.unwrap()).unwrap();
     assert_eq!((&metadata["title"], &metadata["status"]), (&json!("Long"), &json!("open")));
     assert!(metadata["bytes_left_out"].as_u64().unwrap() > 100_000);
-    let children = snapshot.session_children("eg-1", None).unwrap().items;
+    let children = snapshot.session_children("eg-1").page().unwrap().items;
     assert_eq!(children.len(), 1);
     assert!(children[0].metadata.as_ref().unwrap().contains("unheard of"));
 }
@@ -323,7 +323,7 @@ fn every_session_of_a_format_says_whose_it_is() {
         ),
     ]);
     imported(&store, &folder);
-    let sessions = store.snapshot().sessions(&SessionFilter::new()).unwrap().items;
+    let sessions = store.snapshot().sessions(SessionFilter::new()).page().unwrap().items;
     let apps: BTreeMap<_, _> =
         sessions.iter().map(|session| (&*session.id, session.source_app.as_deref())).collect();
     let expected = [
@@ -400,7 +400,7 @@ fn rollouts_say_which_session_they_come_from() {
         let session = snapshot.session(id).unwrap().unwrap();
         assert_eq!((session.session_type, session.parent.as_deref()), (session_type, parent));
     }
-    let children = snapshot.session_children("a", None).unwrap().items;
+    let children = snapshot.session_children("a").page().unwrap().items;
     let [b, c] = &children[..] else { panic!("two children, not {children:?}") };
     let kinds = |found: &forebear::StoredRelationship| {
         (found.relationship_type, found.spawn_reason, found.created_ns.is_some())

@@ -1,19 +1,21 @@
 //! What sessions add to a snapshot, a store and a batch.
 
-use forebear_core::{Batch, Cursor, Filter, Page, Query, Result, Snapshot, Store};
+use forebear_core::{Batch, Filter, Query, Result, Snapshot, Store};
 
 use crate::access::sealed::Sealed;
 use crate::filter::SessionFilter;
-use crate::integrity::{self, SessionCorrelation, SessionProblem};
+use crate::listings::{
+    MetricsOfSessions, SessionChildren, SessionCorrelations, SessionParents, SessionProblems,
+    SessionTree, Sessions, Waves,
+};
 use crate::patch::SessionPatch;
 use crate::reads::Reads;
-use crate::relationship::{self, Relationship, StoredRelationship};
+use crate::relationship::{self, Relationship};
 use crate::session::{self, Liveness, Session};
 use crate::state_kinds::{RELATIONSHIP, SESSION};
 use crate::timeline::SessionTimeline;
-use crate::tree::{self, SessionMetrics, SessionNode, SessionPlace, SessionTreeOptions};
-use crate::waves::{self, Wave};
-use crate::{list, related, value};
+use crate::tree::{self, SessionPlace, TreeOptions};
+use crate::value;
 
 /// What a snapshot knows of sessions.
 ///
@@ -34,13 +36,12 @@ pub trait SessionReads: Sealed {
     /// first; behind them, by name, those of which no event is there.
     ///
     /// An example is at [`SessionFilter`].
-    fn sessions(&self, filter: &SessionFilter) -> Result<Page<Session>>;
+    fn sessions(&self, filter: impl Into<SessionFilter>) -> Query<Sessions>;
 
     /// The relationships of a session with those that come from it, by their names.
     ///
     /// An example is at [`Relationship`](crate::Relationship).
-    fn session_children(&self, id: &str, after: Option<Cursor>)
-    -> Result<Page<StoredRelationship>>;
+    fn session_children(&self, id: &str) -> Query<SessionChildren>;
 
     /// The relationships of a session with those that it comes from, by their names.
     ///
@@ -50,18 +51,23 @@ pub trait SessionReads: Sealed {
     /// let store = forebear::in_memory()?;
     /// store.append(Event::new("note").id("n").session("first").payload("1"))?;
     /// store.append(Event::new("note").id("n").session("fork").payload("2"))?;
-    /// let parents = store.snapshot().session_parents("fork", None)?.items;
+    /// let parents = store.snapshot().session_parents("fork").page()?.items;
     /// assert_eq!(parents[0].parent, "first");
     /// assert_eq!(parents[0].relationship_type, RelationshipType::Continuation);
     /// # Ok::<(), forebear::Error>(())
     /// ```
-    fn session_parents(&self, id: &str, after: Option<Cursor>) -> Result<Page<StoredRelationship>>;
+    fn session_parents(&self, id: &str) -> Query<SessionParents>;
 
-    /// A session and all below it, each before those below it in turn. O(sessions of
-    /// the tree), each page.
+    /// A session and all below it, each before those below it in turn; totals count those
+    /// beyond a `max_depth`, too. O(sessions of the tree), each page.
     ///
-    /// An example is at [`SessionTreeOptions`].
-    fn session_tree(&self, id: &str, options: &SessionTreeOptions) -> Result<Page<SessionNode>>;
+    /// An example is at [`SessionNode`](crate::SessionNode).
+    fn session_tree(&self, id: &str) -> Query<SessionTree> {
+        self.session_tree_as_of(id, Liveness::default())
+    }
+
+    /// The same; `liveness` says when a session counts as active.
+    fn session_tree_as_of(&self, id: &str, liveness: Liveness) -> Query<SessionTree>;
 
     /// How far below its root a session is, and the way there. O(depth).
     ///
@@ -70,18 +76,14 @@ pub trait SessionReads: Sealed {
 
     /// What each session took that the filter takes, as [`sessions`](Self::sessions).
     ///
-    /// An example is at [`SessionMetrics`].
-    fn session_metrics(&self, filter: &SessionFilter) -> Result<Page<SessionMetrics>>;
+    /// An example is at [`SessionMetrics`](crate::SessionMetrics).
+    fn session_metrics(&self, filter: impl Into<SessionFilter>) -> Query<MetricsOfSessions>;
 
     /// How soon the children of a session came and how long they took, as
     /// [`session_children`](Self::session_children).
     ///
-    /// An example is at [`SessionCorrelation`].
-    fn session_correlations(
-        &self,
-        id: &str,
-        after: Option<Cursor>,
-    ) -> Result<Page<SessionCorrelation>>;
+    /// An example is at [`SessionCorrelation`](crate::SessionCorrelation).
+    fn session_correlations(&self, id: &str) -> Query<SessionCorrelations>;
 
     /// The events of a session and of its agents that the filter takes, each with its
     /// session.
@@ -92,14 +94,14 @@ pub trait SessionReads: Sealed {
     /// What is wrong with how sessions belong together. O(sessions and relationships),
     /// each page.
     ///
-    /// An example is at [`SessionProblem`].
-    fn session_problems(&self, after: Option<Cursor>) -> Result<Page<SessionProblem>>;
+    /// An example is at [`SessionProblem`](crate::SessionProblem).
+    fn session_problems(&self) -> Query<SessionProblems>;
 
     /// Sessions that work together, by the wave that they name, those that began last
     /// first. O(sessions), each page.
     ///
-    /// An example is at [`Wave`].
-    fn waves(&self, after: Option<Cursor>) -> Result<Page<Wave>>;
+    /// An example is at [`Wave`](crate::Wave).
+    fn waves(&self) -> Query<Waves>;
 }
 
 /// What can be said of sessions to a store.
@@ -141,7 +143,7 @@ pub trait SessionBatch: Sealed + Sized {
     ///
     /// let store = forebear::in_memory()?;
     /// store.write(Batch::new().relate(Relationship::new("a", "b")))?;
-    /// assert_eq!(store.snapshot().session_parents("b", None)?.items[0].parent, "a");
+    /// assert_eq!(store.snapshot().session_parents("b").page()?.items[0].parent, "a");
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -157,55 +159,46 @@ impl SessionReads for Snapshot {
         Ok(session::find(&Reads::of(self)?, id, liveness)?.map(|known| known.session))
     }
 
-    fn sessions(&self, filter: &SessionFilter) -> Result<Page<Session>> {
-        list::sessions(&Reads::of(self)?, filter)
+    fn sessions(&self, filter: impl Into<SessionFilter>) -> Query<Sessions> {
+        Query::new(Sessions { snapshot: self.clone(), filter: filter.into() })
     }
 
-    fn session_children(
-        &self,
-        id: &str,
-        after: Option<Cursor>,
-    ) -> Result<Page<StoredRelationship>> {
-        related::children(&Reads::of(self)?, id, after)
+    fn session_children(&self, id: &str) -> Query<SessionChildren> {
+        Query::new(SessionChildren { snapshot: self.clone(), session: id.to_owned() })
     }
 
-    fn session_parents(&self, id: &str, after: Option<Cursor>) -> Result<Page<StoredRelationship>> {
-        related::parents(&Reads::of(self)?, id, after)
+    fn session_parents(&self, id: &str) -> Query<SessionParents> {
+        Query::new(SessionParents { snapshot: self.clone(), session: id.to_owned() })
     }
 
-    fn session_tree(&self, id: &str, options: &SessionTreeOptions) -> Result<Page<SessionNode>> {
-        tree::tree(&Reads::of(self)?, id, options)
+    fn session_tree_as_of(&self, id: &str, liveness: Liveness) -> Query<SessionTree> {
+        let options = TreeOptions { max_depth: u64::MAX, liveness };
+        Query::new(SessionTree { snapshot: self.clone(), session: id.to_owned(), options })
     }
 
     fn session_place(&self, id: &str) -> Result<SessionPlace> {
         tree::place(&Reads::of(self)?, id)
     }
 
-    fn session_metrics(&self, filter: &SessionFilter) -> Result<Page<SessionMetrics>> {
-        let Page { items, next } = self.sessions(filter)?;
-        let reads = Reads::of(self)?;
-        let metrics = |session| tree::metrics(&reads, session);
-        Ok(Page { items: items.into_iter().map(metrics).collect::<Result<_>>()?, next })
+    fn session_metrics(&self, filter: impl Into<SessionFilter>) -> Query<MetricsOfSessions> {
+        let sessions = self.sessions(filter).into_listing();
+        Query::new(MetricsOfSessions { sessions })
     }
 
-    fn session_correlations(
-        &self,
-        id: &str,
-        after: Option<Cursor>,
-    ) -> Result<Page<SessionCorrelation>> {
-        integrity::correlations(&Reads::of(self)?, id, after)
+    fn session_correlations(&self, id: &str) -> Query<SessionCorrelations> {
+        Query::new(SessionCorrelations { snapshot: self.clone(), session: id.to_owned() })
     }
 
     fn session_timeline(&self, id: &str, filter: impl Into<Filter>) -> Query<SessionTimeline> {
         Query::new(SessionTimeline::new(self.clone(), id.to_owned(), filter.into()))
     }
 
-    fn session_problems(&self, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
-        integrity::problems(&Reads::of(self)?, after)
+    fn session_problems(&self) -> Query<SessionProblems> {
+        Query::new(SessionProblems { snapshot: self.clone() })
     }
 
-    fn waves(&self, after: Option<Cursor>) -> Result<Page<Wave>> {
-        waves::waves(&Reads::of(self)?, after)
+    fn waves(&self) -> Query<Waves> {
+        Query::new(Waves { snapshot: self.clone() })
     }
 }
 

@@ -2,10 +2,9 @@
 
 use crate::kinds::{SessionStatus, SessionType};
 use crate::session::{Liveness, Session};
-use forebear_core::{Cursor, limits};
+use forebear_core::listing::Parameters;
 
-/// Which sessions to list, and how many. An empty filter takes all of them, those
-/// that something was stored of last first.
+/// Which sessions to list. An empty filter takes all of them.
 ///
 /// ```
 /// use forebear::{Event, SessionFilter, SessionReads, SessionType};
@@ -14,11 +13,11 @@ use forebear_core::{Cursor, limits};
 /// store.append(Event::new("user_message").session("a"))?;
 /// store.append(Event::new("user_message").session("b").instance("agent"))?;
 /// let agents = SessionFilter::new().session_type(SessionType::Subagent);
-/// let page = store.snapshot().sessions(&agents)?;
+/// let page = store.snapshot().sessions(agents).page()?;
 /// assert_eq!(page.items[0].id, "b/agent");
 /// # Ok::<(), forebear::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionFilter {
     pub(super) status: Option<SessionStatus>,
     pub(super) source_app: Option<String>,
@@ -27,24 +26,6 @@ pub struct SessionFilter {
     pub(super) since_ns: Option<i64>,
     pub(super) until_ns: Option<i64>,
     pub(super) liveness: Liveness,
-    pub(super) limit: usize,
-    pub(super) after: Option<Cursor>,
-}
-
-impl Default for SessionFilter {
-    fn default() -> Self {
-        Self {
-            status: None,
-            source_app: None,
-            session_type: None,
-            wave_id: None,
-            since_ns: None,
-            until_ns: None,
-            liveness: Liveness::default(),
-            limit: limits::DEFAULT_PAGE,
-            after: None,
-        }
-    }
 }
 
 impl SessionFilter {
@@ -102,18 +83,16 @@ impl SessionFilter {
         self
     }
 
-    /// Lists at most so many on a page: 50 unless set, capped at 1000.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.min(limits::MAX_PAGE);
-        self
-    }
-
-    /// Goes on where an earlier page with the same filter ended.
-    #[must_use]
-    pub fn after(mut self, cursor: Cursor) -> Self {
-        self.after = Some(cursor);
-        self
+    /// Names what the filter asks for, so that cursors of listings by others are refused.
+    pub(super) fn parameters(&self, parameters: &mut Parameters) {
+        parameters.text_opt(self.status.map(SessionStatus::as_str));
+        parameters.text_opt(self.source_app.as_deref());
+        parameters.text_opt(self.session_type.map(SessionType::as_str));
+        parameters.text_opt(self.wave_id.as_deref());
+        for time_ns in [self.since_ns, self.until_ns] {
+            parameters.number(u64::from(time_ns.is_some()));
+            parameters.number(time_ns.unwrap_or_default().cast_unsigned());
+        }
     }
 
     pub(super) fn takes(&self, session: &Session) -> bool {
@@ -125,5 +104,11 @@ impl SessionFilter {
             && is(&self.wave_id, &session.wave_id)
             && self.since_ns.is_none_or(|since| session.end_ns.is_some_and(|end| end >= since))
             && self.until_ns.is_none_or(|until| session.start_ns.is_some_and(|start| start < until))
+    }
+}
+
+impl From<&SessionFilter> for SessionFilter {
+    fn from(filter: &SessionFilter) -> Self {
+        filter.clone()
     }
 }

@@ -12,7 +12,8 @@ use crate::related;
 use crate::relationship::{BELOW, StoredRelationship};
 use crate::session::{Liveness, find};
 use crate::tree::place;
-use forebear_core::{Cursor, Page, Result, limits};
+use forebear_core::listing::Position;
+use forebear_core::{Page, Result};
 
 /// Something that is wrong with how sessions belong together.
 ///
@@ -21,7 +22,7 @@ use forebear_core::{Cursor, Page, Result, limits};
 ///
 /// let store = forebear::in_memory()?;
 /// store.relate(Relationship::new("s", "s"))?;
-/// let problems = store.snapshot().session_problems(None)?.items;
+/// let problems = store.snapshot().session_problems().page()?.items;
 /// assert!(problems.contains(&SessionProblem::SelfReference { session: "s".into() }));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -66,7 +67,7 @@ pub enum SessionProblem {
 /// store.append(Event::new("tool_use").id("call").session("s").time_ns(10))?;
 /// let agent = Event::new("thinking").session("s").instance("agent").time_ns(30);
 /// store.append(agent.parent("call").link(LinkKind::Spawned))?;
-/// let children = store.snapshot().session_correlations("s", None)?.items;
+/// let children = store.snapshot().session_correlations("s").page()?.items;
 /// assert_eq!(children[0].spawn_delay, Some(Duration::from_nanos(20)));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -86,10 +87,11 @@ pub struct SessionCorrelation {
 pub(crate) fn correlations(
     reads: &Reads<'_>,
     parent: &str,
-    after: Option<Cursor>,
-) -> Result<Page<SessionCorrelation>> {
-    let Page { items, next } = related::children(reads, parent, after)?;
-    let mut page = Page { items: Vec::with_capacity(items.len()), next };
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<SessionCorrelation, Position>> {
+    let Page { items, next } = related::children(reads, parent, after, limit)?;
+    let mut page = Page::new(Vec::with_capacity(items.len()), next);
     for relationship in items {
         let child = find(reads, &relationship.child, Liveness::as_of(0))?;
         let child = child.map(|known| known.session);
@@ -109,17 +111,21 @@ pub(crate) fn correlations(
 
 /// All that is wrong, in order. O(sessions and relationships) each page, and in
 /// memory a digest of the path of each session.
-pub(crate) fn problems(reads: &Reads<'_>, after: Option<Cursor>) -> Result<Page<SessionProblem>> {
+pub(crate) fn problems(
+    reads: &Reads<'_>,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<SessionProblem, Position>> {
     let mut found = of_relationships(reads)?;
     found.extend(of_paths(reads)?);
     found.sort_unstable();
     found.dedup();
-    let from = after.map_or(0, |cursor| cursor.parts().1 as usize).min(found.len());
+    let from = after.map_or(0, |last| last.at as usize).min(found.len());
     let mut items = found.split_off(from);
-    let more = items.len() > limits::MAX_PAGE;
-    items.truncate(limits::MAX_PAGE);
-    let next = more.then(|| Cursor::from_parts(0, (from + items.len()) as u64));
-    Ok(Page { items, next })
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = more.then(|| Position::at((from + items.len()) as u64));
+    Ok(Page::new(items, next))
 }
 
 fn of_relationships(reads: &Reads<'_>) -> Result<Vec<SessionProblem>> {

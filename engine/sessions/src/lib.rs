@@ -28,6 +28,7 @@ mod integrity;
 mod json;
 mod kinds;
 mod list;
+mod listings;
 mod patch;
 mod reads;
 mod reduce;
@@ -46,10 +47,14 @@ pub use filter::SessionFilter;
 pub use forebear_core::Tokens;
 pub use integrity::{SessionCorrelation, SessionProblem};
 pub use kinds::{DelegationType, RelationshipType, SessionStatus, SessionType, SpawnReason};
+pub use listings::{
+    MetricsOfSessions, SessionChildren, SessionCorrelations, SessionParents, SessionProblems,
+    SessionTree, Sessions, Waves,
+};
 pub use patch::SessionPatch;
 pub use relationship::{Relationship, StoredRelationship};
 pub use session::{Liveness, Session};
 pub use state_kinds::kinds;
 pub use timeline::{SessionTimeline, TimelineEntry};
-pub use tree::{SessionMetrics, SessionNode, SessionPlace, SessionTotal, SessionTreeOptions};
+pub use tree::{SessionMetrics, SessionNode, SessionPlace, SessionTotal};
 pub use waves::Wave;

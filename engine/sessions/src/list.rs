@@ -7,24 +7,27 @@ use crate::filter::SessionFilter;
 use crate::reads::Reads;
 use crate::session::{Known, Liveness, Session, find};
 use crate::value;
-use forebear_core::{Cursor, Page, Result};
+use forebear_core::listing::Position;
+use forebear_core::{Page, Result};
 
-pub(crate) fn sessions(reads: &Reads<'_>, filter: &SessionFilter) -> Result<Page<Session>> {
-    let mut page = Page { items: Vec::new(), next: None };
-    if filter.limit == 0 {
-        return Ok(page);
-    }
+pub(crate) fn sessions(
+    reads: &Reads<'_>,
+    filter: &SessionFilter,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<Session, Position>> {
+    let mut page = Page::new(Vec::new(), None);
     let mut last = None;
-    scan(reads, filter.liveness, filter.after, |known, cursor| {
+    scan(reads, filter.liveness, after, |known, position| {
         if !filter.takes(&known.session) {
             return Ok(ControlFlow::Continue(()));
         }
-        if page.items.len() == filter.limit {
+        if page.items.len() == limit {
             page.next = last;
             return Ok(ControlFlow::Break(()));
         }
         page.items.push(known.session);
-        last = Some(cursor);
+        last = Some(position);
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(page)
@@ -35,34 +38,35 @@ pub(crate) fn sessions(reads: &Reads<'_>, filter: &SessionFilter) -> Result<Page
 pub(super) fn scan(
     reads: &Reads<'_>,
     liveness: Liveness,
-    after: Option<Cursor>,
-    mut visit: impl FnMut(Known, Cursor) -> Result<ControlFlow<()>>,
+    after: Option<Position>,
+    mut visit: impl FnMut(Known, Position) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    // How many sessions were listed with the row that the cursor leads behind.
-    let behind = after.map(Cursor::parts).filter(|&(rank, _)| (0..RANKS).contains(&rank));
+    // How many sessions were listed with the row that the position is behind.
+    let behind = after.filter(|last| (0..RANKS).contains(&last.time_ns));
     if after.is_none() || behind.is_some() {
         for source in (0..reads.sessions.sources()).rev() {
             let first_seq = reads.sessions.first_seq_of(source)?;
-            if behind.is_some_and(|(_, at)| first_seq > at) {
+            if behind.is_some_and(|last| first_seq > last.at) {
                 continue;
             }
             for (rank, touched, name) in newest(reads, source)? {
-                let cursor = Cursor::from_parts(rank, touched);
-                let listed =
-                    |(listed_rank, at)| touched > at || (touched == at && rank <= listed_rank);
+                let position = Position { time_ns: rank, at: touched };
+                let listed = |last: Position| {
+                    touched > last.at || (touched == last.at && rank <= last.time_ns)
+                };
                 if behind.is_some_and(listed) {
                     continue;
                 }
                 let Some(known) = find(reads, &name, liveness)? else { continue };
                 // Otherwise it comes with the newer part.
-                if known.head.touched == touched && visit(known, cursor)?.is_break() {
+                if known.head.touched == touched && visit(known, position)?.is_break() {
                     return Ok(());
                 }
             }
         }
     }
     let mut after = match after.filter(|_| behind.is_none()) {
-        Some(cursor) => Some(reads.sessions.key_at(cursor)?),
+        Some(last) => Some(reads.sessions.key_behind(last)?),
         None => None,
     };
     loop {
@@ -70,9 +74,9 @@ pub(super) fn scan(
         let Some(last) = names.last().cloned() else { return Ok(()) };
         for name in names {
             let Some(known) = find(reads, &name, liveness)? else { continue };
-            let cursor = reads.sessions.cursor(&name);
+            let position = reads.sessions.position(&name);
             let listed = known.head.touched >= reads.snapshot.first_seq();
-            if !listed && visit(known, cursor)?.is_break() {
+            if !listed && visit(known, position)?.is_break() {
                 return Ok(());
             }
         }
@@ -99,8 +103,8 @@ fn newest(reads: &Reads<'_>, source: usize) -> Result<Vec<(i64, u64, String)>> {
     Ok(numbered.collect())
 }
 
-/// A row has to do with a session and with that of an agent: cursors behind it have
-/// a rank below this. All others lead behind a key.
+/// A row has to do with a session and with that of an agent: positions behind it have a
+/// rank below this. All others are behind a key.
 const RANKS: i64 = 4;
 /// Names that are looked at together.
 const NAMES: usize = 1000;

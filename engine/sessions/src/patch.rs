@@ -57,7 +57,7 @@ impl SessionPatch {
     ///
     /// let store = forebear::in_memory()?;
     /// store.upsert_session(SessionPatch::new("part").parent("whole"))?;
-    /// let children = store.snapshot().session_children("whole", None)?.items;
+    /// let children = store.snapshot().session_children("whole").page()?.items;
     /// assert_eq!(children[0].child, "part");
     /// # Ok::<(), forebear::Error>(())
     /// ```

@@ -7,26 +7,29 @@ use crate::kinds::{RelationshipType, SpawnReason};
 use crate::reads::Reads;
 use crate::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
 use crate::tally::{Head, OriginKind};
-use forebear_core::{Cursor, Error, LinkKind, Page, Result, limits};
+use forebear_core::listing::Position;
+use forebear_core::{Error, LinkKind, Page, Result};
 
 /// The relationships below a session, in order of the children's names.
 pub(crate) fn children(
     reads: &Reads<'_>,
     parent: &str,
-    after: Option<Cursor>,
-) -> Result<Page<StoredRelationship>> {
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<StoredRelationship, Position>> {
     let names = child_names(reads, parent)?;
-    page(reads, &names, after, |child| (parent.to_owned(), child))
+    page(reads, &names, after, limit, |child| (parent.to_owned(), child))
 }
 
 /// The relationships above a session, in order of the parents' names.
 pub(crate) fn parents(
     reads: &Reads<'_>,
     child: &str,
-    after: Option<Cursor>,
-) -> Result<Page<StoredRelationship>> {
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<StoredRelationship, Position>> {
     let names = parent_names(reads, child)?;
-    page(reads, &names, after, |parent| (parent, child.to_owned()))
+    page(reads, &names, after, limit, |parent| (parent, child.to_owned()))
 }
 
 /// How two sessions belong together; none where nothing says that they do.
@@ -139,26 +142,36 @@ fn spawned(reads: &Reads<'_>, head: &Head) -> Result<(SpawnReason, Option<i64>)>
 fn page(
     reads: &Reads<'_>,
     names: &[String],
-    after: Option<Cursor>,
+    after: Option<Position>,
+    limit: usize,
     ends: impl Fn(String) -> (String, String),
-) -> Result<Page<StoredRelationship>> {
-    let cursor = |name: &String| reads.sessions.cursor(name);
-    let from = match after {
-        Some(after) => names.iter().position(|name| cursor(name) == after).map(|at| at + 1),
-        None => Some(0),
-    };
-    let from = from.ok_or_else(|| {
-        Error::invalid("expected a cursor that an earlier page gave, found another")
-    })?;
-    let names = names.get(from..).unwrap_or_default();
-    let wanted = &names[..names.len().min(limits::MAX_PAGE)];
-    let next = wanted.last().filter(|_| wanted.len() < names.len()).map(cursor);
-    let mut page = Page { items: Vec::with_capacity(wanted.len()), next };
+) -> Result<Page<StoredRelationship, Position>> {
+    let position = |name: &String| reads.sessions.position(name);
+    let names = names.get(behind(names, position, after)?..).unwrap_or_default();
+    let wanted = &names[..names.len().min(limit)];
+    let next = wanted.last().filter(|_| wanted.len() < names.len()).map(position);
+    let mut page = Page::new(Vec::with_capacity(wanted.len()), next);
     for name in wanted {
         let (parent, child) = ends(name.clone());
         page.items.extend(relationship(reads, &parent, &child)?);
     }
     Ok(page)
+}
+
+/// The index of the item behind a position. Fails where the item before it is gone.
+pub(crate) fn behind<T>(
+    items: &[T],
+    position: impl Fn(&T) -> Position,
+    after: Option<Position>,
+) -> Result<usize> {
+    let Some(after) = after else { return Ok(0) };
+    let found = items.iter().position(|item| position(item) == after);
+    found.map(|at| at + 1).ok_or_else(|| {
+        Error::invalid(
+            "expected the item that the cursor leads behind, found it gone; start over without a \
+             cursor",
+        )
+    })
 }
 
 /// The labels that name the tools which a call is of.

@@ -18,7 +18,7 @@ use forebear_core::{Error, Result};
 /// let store = forebear::in_memory()?;
 /// store.relate(Relationship::new("lead", "worker").reason(SpawnReason::WaveOrchestration))?;
 /// store.relate(Relationship::new("lead", "worker").completed_ns(9))?;
-/// let children = store.snapshot().session_children("lead", None)?.items;
+/// let children = store.snapshot().session_children("lead").page()?.items;
 /// assert_eq!(children[0].relationship_type, RelationshipType::ParentChild);
 /// assert_eq!(children[0].spawn_reason, Some(SpawnReason::WaveOrchestration));
 /// assert_eq!(children[0].completed_ns, Some(9));

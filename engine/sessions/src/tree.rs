@@ -10,32 +10,22 @@ use crate::reads::Reads;
 use crate::related::{child_names, relationship};
 use crate::relationship::StoredRelationship;
 use crate::session::{Liveness, Session, find};
-use forebear_core::{Cursor, Page, Result, Tokens, limits};
+use forebear_core::listing::Position;
+use forebear_core::{Page, Result, Tokens, limits};
 
-/// How much of a tree of sessions to show.
+/// A session and where in the tree it is.
 ///
 /// ```
-/// use forebear::{Event, SessionReads, SessionTreeOptions};
+/// use forebear::{Event, SessionReads};
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s"))?;
 /// store.append(Event::new("user_message").session("s").instance("agent"))?;
-/// let tree = store.snapshot().session_tree("s", &SessionTreeOptions::new())?.items;
+/// let tree = store.snapshot().session_tree("s").page()?.items;
 /// assert_eq!((tree[0].total.sessions, tree[0].total.events), (2, 2));
 /// assert_eq!((tree[1].below, tree[1].path.as_str()), (1, "s.s/agent"));
 /// # Ok::<(), forebear::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
-pub struct SessionTreeOptions {
-    max_depth: u64,
-    limit: usize,
-    after: Option<Cursor>,
-    liveness: Liveness,
-}
-
-/// A session and where in the tree it is.
-///
-/// An example is at [`SessionTreeOptions`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionNode {
@@ -53,7 +43,7 @@ pub struct SessionNode {
 
 /// What several sessions come to.
 ///
-/// An example is at [`SessionTreeOptions`].
+/// An example is at [`SessionNode`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionTotal {
@@ -100,7 +90,7 @@ pub struct SessionPlace {
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("error").session("s").instance("agent"))?;
-/// let metrics = store.snapshot().session_metrics(&SessionFilter::new())?.items;
+/// let metrics = store.snapshot().session_metrics(SessionFilter::new()).page()?.items;
 /// assert_eq!((metrics[1].id.as_str(), metrics[1].depth, metrics[1].errors), ("s/agent", 1, 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -125,50 +115,11 @@ pub struct SessionMetrics {
     pub path: String,
 }
 
-impl Default for SessionTreeOptions {
-    fn default() -> Self {
-        Self {
-            max_depth: u64::MAX,
-            limit: limits::MAX_PAGE,
-            after: None,
-            liveness: Liveness::default(),
-        }
-    }
-}
-
-impl SessionTreeOptions {
-    /// All of it, at most 1000 sessions a page.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Shows at most so many levels below the session asked for; totals count all.
-    #[must_use]
-    pub fn max_depth(mut self, max_depth: u64) -> Self {
-        self.max_depth = max_depth;
-        self
-    }
-
-    /// Lists at most so many on a page, at most 1000.
-    #[must_use]
-    pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.min(limits::MAX_PAGE);
-        self
-    }
-
-    /// Goes on where an earlier page ended.
-    #[must_use]
-    pub fn after(mut self, cursor: Cursor) -> Self {
-        self.after = Some(cursor);
-        self
-    }
-
-    /// Sets when a session counts as active.
-    #[must_use]
-    pub fn liveness(mut self, liveness: Liveness) -> Self {
-        self.liveness = liveness;
-        self
-    }
+/// How much of a tree is listed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TreeOptions {
+    pub(crate) max_depth: u64,
+    pub(crate) liveness: Liveness,
 }
 
 /// A session, then those below it, each before those below it in turn. One that is
@@ -177,13 +128,15 @@ impl SessionTreeOptions {
 pub(crate) fn tree(
     reads: &Reads<'_>,
     root: &str,
-    options: &SessionTreeOptions,
-) -> Result<Page<SessionNode>> {
+    options: TreeOptions,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<SessionNode, Position>> {
     let found = walk(reads, root)?;
     // To itself or a sibling too, which are not below it.
     let leads_on = !child_names(reads, root)?.is_empty();
-    let mut page = Page { items: Vec::new(), next: None };
-    let from = options.after.map_or(0, |cursor| cursor.parts().1 as usize);
+    let mut page = Page::new(Vec::new(), None);
+    let from = after.map_or(0, |last| last.at as usize);
     let above = place(reads, root)?.path;
     let mut path = Vec::new();
     let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
@@ -211,8 +164,8 @@ pub(crate) fn tree(
         if at < from || below.depth > options.max_depth {
             continue;
         }
-        if page.items.len() == options.limit {
-            page.next = Some(Cursor::from_parts(0, at as u64));
+        if page.items.len() == limit {
+            page.next = Some(Position::at(at as u64));
             break;
         }
         let relationship = match &below.above {

@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 
 use crate::list::scan;
 use crate::reads::Reads;
+use crate::related::behind;
 use crate::session::Liveness;
-use forebear_core::{Cursor, Error, Page, Result, limits};
+use forebear_core::listing::Position;
+use forebear_core::{Page, Result};
 
 /// What the sessions of a wave come to.
 ///
@@ -16,7 +18,7 @@ use forebear_core::{Cursor, Error, Page, Result, limits};
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("start").session("a").label("wave_id", "w1").time_ns(5))?;
 /// store.upsert_session(SessionPatch::new("b").wave("w1"))?;
-/// let waves = store.snapshot().waves(None)?.items;
+/// let waves = store.snapshot().waves().page()?.items;
 /// assert_eq!((waves[0].id.as_str(), waves[0].sessions, waves[0].events), ("w1", 2, 1));
 /// # Ok::<(), forebear::Error>(())
 /// ```
@@ -36,7 +38,11 @@ pub struct Wave {
 }
 
 /// All waves, those that began last first. O(sessions) each page.
-pub(crate) fn waves(reads: &Reads<'_>, after: Option<Cursor>) -> Result<Page<Wave>> {
+pub(crate) fn waves(
+    reads: &Reads<'_>,
+    after: Option<Position>,
+    limit: usize,
+) -> Result<Page<Wave, Position>> {
     let mut waves: BTreeMap<String, Wave> = BTreeMap::new();
     scan(reads, Liveness::as_of(0), None, |known, _| {
         let session = known.session;
@@ -60,17 +66,10 @@ pub(crate) fn waves(reads: &Reads<'_>, after: Option<Cursor>) -> Result<Page<Wav
     let mut waves: Vec<Wave> = waves.into_values().collect();
     // Stable: those that began together stay in order of their ids.
     waves.sort_by_key(|wave| std::cmp::Reverse(wave.start_ns));
-    let cursor = |wave: &Wave| reads.sessions.cursor(&wave.id);
-    let from = match after {
-        Some(after) => waves.iter().position(|wave| cursor(wave) == after).map(|at| at + 1),
-        None => Some(0),
-    };
-    let from = from.ok_or_else(|| {
-        Error::invalid("expected a cursor that an earlier page gave, found another")
-    })?;
-    let mut items = waves.split_off(from);
-    let more = items.len() > limits::MAX_PAGE;
-    items.truncate(limits::MAX_PAGE);
-    let next = items.last().filter(|_| more).map(cursor);
-    Ok(Page { items, next })
+    let position = |wave: &Wave| reads.sessions.position(&wave.id);
+    let mut items = waves.split_off(behind(&waves, position, after)?);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(position);
+    Ok(Page::new(items, next))
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 use anstyle::Style;
 use clap::Args;
 use forebear::{
-    Cursor, RelationshipType, SessionFilter, SessionNode, SessionReads, SessionTreeOptions,
-    Snapshot,
+    Cursor, RelationshipType, SessionFilter, SessionNode, SessionReads, Snapshot, limits,
 };
 
 use crate::command::Run;
@@ -137,11 +136,11 @@ fn show(
 fn roots(snapshot: &Snapshot, args: &SessionTreeArgs) -> Result<Vec<String>, Failure> {
     if let Some(id) = &args.id {
         let known = snapshot.session(id)?.is_some()
-            || !snapshot.session_children(id, None)?.items.is_empty();
+            || !snapshot.session_children(id).page()?.items.is_empty();
         return if known { Ok(vec![id.clone()]) } else { Err(unknown(id)) };
     }
     let mut roots = Vec::new();
-    for session in snapshot.sessions(&SessionFilter::new().limit(NEWEST))?.items {
+    for session in snapshot.sessions(SessionFilter::new()).limit(NEWEST).page()?.items {
         // The topmost that anything is known of: a circle has none.
         let place = snapshot.session_place(&session.id)?;
         let top = match session.parent {
@@ -164,12 +163,8 @@ fn tree(
     let mut nodes = Vec::new();
     let mut after = args.after;
     loop {
-        let wanted = args.limit - nodes.len();
-        let mut options = SessionTreeOptions::new().limit(wanted);
-        if let Some(after) = after {
-            options = options.after(after);
-        }
-        let page = snapshot.session_tree(id, &options)?;
+        let wanted = (args.limit - nodes.len()).min(limits::MAX_PAGE);
+        let page = snapshot.session_tree(id).limit(wanted).after(after).page()?;
         nodes.extend(page.items);
         after = page.next;
         if after.is_none() || nodes.len() >= args.limit {

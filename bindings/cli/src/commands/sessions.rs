@@ -117,7 +117,7 @@ impl Run for SessionsArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
-        let mut filter = SessionFilter::new().limit(forebear::limits::MAX_PAGE);
+        let mut filter = SessionFilter::new();
         if let Some(status) = self.status {
             filter = filter.status(status);
         }
@@ -136,13 +136,11 @@ impl Run for SessionsArgs {
         if let Some(until) = self.until {
             filter = filter.until_ns(until);
         }
-        if let Some(after) = self.page.after {
-            filter = filter.after(after);
-        }
+        let mut sessions = snapshot.sessions(filter).after(self.page.after);
         let mut out = Out::paged(global);
         let mut found = false;
         loop {
-            let page = snapshot.sessions(&filter)?;
+            let page = sessions.page()?;
             for session in &page.items {
                 found = true;
                 if global.json {
@@ -152,7 +150,7 @@ impl Run for SessionsArgs {
                 }
             }
             match page.next {
-                Some(cursor) if self.page.all => filter = filter.after(cursor),
+                Some(cursor) if self.page.all => sessions = sessions.after(cursor),
                 next => {
                     finish(&mut out, next, global)?;
                     break;
@@ -186,8 +184,8 @@ impl Run for SessionArgs {
         let snapshot = place::snapshot(global)?;
         let session = snapshot.session(&self.id)?.ok_or_else(|| unknown(&self.id))?;
         let SessionPlace { depth, path, .. } = snapshot.session_place(&self.id)?;
-        let parents = snapshot.session_parents(&self.id, None)?.items;
-        let children = snapshot.session_children(&self.id, None)?;
+        let parents = snapshot.session_parents(&self.id).page()?.items;
+        let children = snapshot.session_children(&self.id).page()?;
         let mut out = Out::paged(global);
         if global.json {
             out.json(&Line {
@@ -250,9 +248,9 @@ impl Run for WavesArgs {
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
         let mut out = Out::paged(global);
-        let mut after = self.page.after;
+        let mut waves = snapshot.waves().after(self.page.after);
         loop {
-            let page = snapshot.waves(after)?;
+            let page = waves.page()?;
             for wave in &page.items {
                 if global.json {
                     out.json(wave)?;
@@ -269,7 +267,7 @@ impl Run for WavesArgs {
                 }
             }
             match page.next {
-                Some(cursor) if self.page.all => after = Some(cursor),
+                Some(cursor) if self.page.all => waves = waves.after(cursor),
                 next => {
                     finish(&mut out, next, global)?;
                     break;
@@ -335,15 +333,13 @@ fn related(
     parent: &str,
     child: &str,
 ) -> Result<Option<StoredRelationship>, Failure> {
-    let mut after = None;
-    loop {
-        let page = snapshot.session_parents(child, after)?;
-        let found = page.items.into_iter().find(|stored| stored.parent == parent);
-        after = page.next;
-        if found.is_some() || after.is_none() {
-            return Ok(found);
+    for stored in snapshot.session_parents(child) {
+        let stored = stored?;
+        if stored.parent == parent {
+            return Ok(Some(stored));
         }
     }
+    Ok(None)
 }
 
 /// That there is no session with this name.

@@ -124,20 +124,6 @@ pub struct Cursor {
     pub(super) position: Position,
 }
 
-impl Cursor {
-    /// A cursor of a listing that is no [`Listing`](crate::listing::Listing) yet.
-    pub fn from_parts(time_ns: i64, at: u64) -> Self {
-        let (listing, position) =
-            (Name(*b"other\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), Position { time_ns, at });
-        Self { listing, parameters: 0, position }
-    }
-
-    /// What [`from_parts`](Self::from_parts) made it of.
-    pub fn parts(self) -> (i64, u64) {
-        (self.position.time_ns, self.position.at)
-    }
-}
-
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { time_ns, at } = self.position;

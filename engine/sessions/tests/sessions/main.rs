@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 
 use forebear::{
     Cursor, Filter, Liveness, Relationship, RelationshipType, Retention, Session, SessionFilter,
-    SessionPatch, SessionProblem, SessionReads, SessionStatus, SessionTreeOptions, SessionType,
-    SessionWrites, Snapshot, Store,
+    SessionPatch, SessionProblem, SessionReads, SessionStatus, SessionType, SessionWrites,
+    Snapshot, Store,
 };
 
 use crate::history::{NOW_NS, Writer, liveness};
@@ -93,16 +93,16 @@ fn depth_and_paths_end_in_circles_and_siblings_lead_nowhere() {
     assert_eq!((place.depth, place.path.as_str(), place.cycle), (2, "a.b.c", true));
     let place = snapshot.session_place("e").expect("reads");
     assert_eq!((place.depth, place.cycle), (0, false));
-    let tree = snapshot.session_tree("a", &SessionTreeOptions::new()).expect("reads").items;
+    let tree = snapshot.session_tree("a").page().expect("reads").items;
     let names: Vec<_> = tree.iter().map(|node| node.session.id.as_str()).collect();
     assert_eq!(names, ["a", "b", "c"], "each once");
-    let problems = snapshot.session_problems(None).expect("reads").items;
+    let problems = snapshot.session_problems().page().expect("reads").items;
     assert!(problems.contains(&SessionProblem::SelfReference { session: "d".into() }));
     assert!(problems.contains(&SessionProblem::Cycle { session: "b".into() }));
     store.upsert_session(SessionPatch::new("x.y").parent("r")).expect("writes");
     store.upsert_session(SessionPatch::new("y").parent("x")).expect("writes");
     store.upsert_session(SessionPatch::new("x").parent("r")).expect("writes");
-    let problems = store.snapshot().session_problems(None).expect("reads").items;
+    let problems = store.snapshot().session_problems().page().expect("reads").items;
     let duplicate = |problem: &SessionProblem| matches!(problem, SessionProblem::DuplicatePath { path, .. } if path == "r.x.y");
     assert!(problems.iter().any(duplicate), "{problems:?}");
 }
@@ -117,7 +117,8 @@ fn what_can_not_be_stored_is_refused() {
     assert!(refused(SessionPatch::new("s").metadata("{")));
     assert!(refused(SessionPatch::new("s").metadata(format!("\"{}\"", "x".repeat(70_000)))));
     assert!(store.relate(Relationship::new("a", "")).is_err_and(|error| error.is_invalid()));
-    assert!(store.snapshot().sessions(&SessionFilter::new()).expect("lists").items.is_empty());
+    let sessions = store.snapshot().sessions(SessionFilter::new()).page();
+    assert!(sessions.expect("lists").items.is_empty());
 }
 
 /// All that an old snapshot is asked again.
@@ -126,14 +127,14 @@ fn answers(snapshot: &Snapshot) -> Vec<Session> {
 }
 
 fn all_sessions(snapshot: &Snapshot, filter: &SessionFilter) -> Vec<Session> {
-    let mut filter = filter.clone().liveness(liveness()).limit(3);
+    let mut query = snapshot.sessions(filter.clone().liveness(liveness())).limit(3);
     let mut found = Vec::new();
     loop {
-        let page = snapshot.sessions(&filter).expect("lists");
+        let page = query.page().expect("lists");
         found.extend(page.items);
         let Some(next) = page.next else { return found };
         let again: Cursor = next.to_string().parse().expect("is a cursor");
-        filter = filter.after(again);
+        query = query.after(again);
     }
 }
 
@@ -145,7 +146,7 @@ fn compare(snapshot: &Snapshot, sql: &Sql, first_seq: u64) {
     for session in &sessions {
         let id = &session.id;
         assert_eq!(snapshot.session_as_of(id, liveness()).expect("reads").as_ref(), Some(session));
-        let children = snapshot.session_children(id, None).expect("lists").items;
+        let children = snapshot.session_children(id).page().expect("lists").items;
         let names: Vec<_> = children.iter().map(|found| found.child.clone()).collect();
         assert_eq!(names, sql.children(id), "children of {id}");
         for found in &children {
@@ -155,7 +156,7 @@ fn compare(snapshot: &Snapshot, sql: &Sql, first_seq: u64) {
                 assert_eq!(found.relationship_type.as_str(), kind);
             }
         }
-        let parents = snapshot.session_parents(id, None).expect("lists").items;
+        let parents = snapshot.session_parents(id).page().expect("lists").items;
         let names: Vec<_> = parents.iter().map(|found| found.parent.clone()).collect();
         assert_eq!(names, sql.parents(id), "parents of {id}");
         let place = snapshot.session_place(id).expect("reads");
@@ -164,7 +165,7 @@ fn compare(snapshot: &Snapshot, sql: &Sql, first_seq: u64) {
         if !cycle {
             assert_eq!((place.depth, place.path), (depth, path), "{id}");
         }
-        let tree = snapshot.session_tree(id, &SessionTreeOptions::new()).expect("reads").items;
+        let tree = snapshot.session_tree(id).page().expect("reads").items;
         let below: BTreeSet<_> = tree.iter().map(|node| node.session.id.clone()).collect();
         assert_eq!(below.len(), tree.len(), "each once");
         let (names, events, errors, output) = sql.tree(id);
@@ -176,13 +177,13 @@ fn compare(snapshot: &Snapshot, sql: &Sql, first_seq: u64) {
         }
     }
     filters(snapshot, sql, first_seq);
-    let waves = snapshot.waves(None).expect("lists").items;
+    let waves = snapshot.waves().page().expect("lists").items;
     let waves: Vec<_> = waves
         .into_iter()
         .map(|wave| (wave.id, wave.sessions, wave.events, wave.start_ns, wave.end_ns))
         .collect();
     assert_eq!(waves, sql.waves());
-    let metrics = snapshot.session_metrics(&SessionFilter::new().limit(1000)).expect("lists").items;
+    let metrics = snapshot.session_metrics(SessionFilter::new()).page().expect("lists").items;
     for (metrics, session) in metrics.iter().zip(&sessions) {
         assert_eq!((&metrics.id, metrics.events), (&session.id, session.events));
         assert_eq!(metrics.duration, session.duration());
@@ -195,7 +196,7 @@ fn timeline(snapshot: &Snapshot, sql: &Sql, id: &str) {
     let found: Vec<_> =
         page.items.iter().map(|entry| (entry.event.seq(), entry.session.id.clone())).collect();
     assert_eq!(found, sql.timeline(id), "timeline of {id}");
-    for correlation in snapshot.session_correlations(id, None).expect("lists").items {
+    for correlation in snapshot.session_correlations(id).page().expect("lists").items {
         let child = &correlation.relationship.child;
         let expected = sql.correlation(id, child);
         assert_eq!(correlation.child_duration.map(|d| d.as_nanos() as i64), expected.1, "{child}");
@@ -227,7 +228,7 @@ fn filters(snapshot: &Snapshot, sql: &Sql, first_seq: u64) {
 }
 
 fn problems(snapshot: &Snapshot, sql: &Sql) {
-    let found = snapshot.session_problems(None).expect("lists").items;
+    let found = snapshot.session_problems().page().expect("lists").items;
     let [mut selves, mut unknown, mut cycles] = [BTreeSet::new(), BTreeSet::new(), BTreeSet::new()];
     for problem in found {
         match problem {

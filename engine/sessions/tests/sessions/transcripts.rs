@@ -51,17 +51,12 @@ fn compare(folder: &Path) {
         })
         .expect("runs");
     let expected: BTreeMap<String, Tokens> = rows.collect::<Result<_, _>>().expect("reads");
-    let mut filter = SessionFilter::new();
     let mut found = BTreeMap::new();
-    loop {
-        let page = store.snapshot().sessions(&filter).expect("lists");
-        for session in page.items {
-            if session.tokens != Tokens::default() {
-                found.insert(session.id, session.tokens);
-            }
+    for session in store.snapshot().sessions(SessionFilter::new()) {
+        let session = session.expect("lists");
+        if session.tokens != Tokens::default() {
+            found.insert(session.id, session.tokens);
         }
-        let Some(next) = page.next else { break };
-        filter = filter.after(next);
     }
     let expected: BTreeMap<_, _> =
         expected.into_iter().filter(|(_, tokens)| *tokens != Tokens::default()).collect();
