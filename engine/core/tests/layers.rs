@@ -80,9 +80,13 @@ const STILL_FOREIGN: &[&str] = &[];
 /// The crates, and those of the workspace that each may depend on.
 const CRATES: &[(&str, &[&str])] = &[
     ("engine/core", &[]),
-    ("engine/sessions", &["forebear-core"]),
-    ("engine/ingest", &["forebear-core", "forebear-sessions"]),
-    ("engine/forebear", &["forebear-core", "forebear-sessions", "forebear-ingest"]),
+    ("engine/readings", &["forebear-core"]),
+    ("engine/sessions", &["forebear-core", "forebear-readings"]),
+    ("engine/ingest", &["forebear-core", "forebear-readings", "forebear-sessions"]),
+    (
+        "engine/forebear",
+        &["forebear-core", "forebear-readings", "forebear-sessions", "forebear-ingest"],
+    ),
     ("bindings/cli", &["forebear"]),
 ];
 

@@ -40,6 +40,8 @@ pub use forebear_core::*;
 #[cfg(feature = "ingest")]
 #[doc(inline)]
 pub use forebear_ingest as ingest;
+#[doc(inline)]
+pub use forebear_readings as readings;
 #[cfg(feature = "sessions")]
 #[doc(inline)]
 pub use forebear_sessions as sessions;

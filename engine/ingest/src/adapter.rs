@@ -2,8 +2,10 @@
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::sync::Arc;
 
 use forebear_core::{Event, Link, Snapshot};
+use forebear_readings::PayloadReader;
 
 use crate::parsed::Parsed;
 
@@ -122,6 +124,12 @@ pub trait Adapter: Debug + Send + Sync {
 
     /// What reads a file from its start.
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser>;
+
+    /// What reads the payloads of its events once they are stored: from each alone,
+    /// without what the parser knew of the file. Without one, a payload gives its text.
+    fn payloads(&self) -> Option<Arc<dyn PayloadReader>> {
+        None
+    }
 
     /// What finds links between events of several files, where the format has such.
     fn linker(&self) -> Option<Box<dyn Linker>> {

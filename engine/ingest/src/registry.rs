@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Error, Result};
+use forebear_readings::Readings;
 use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::SliceRead;
@@ -117,6 +118,22 @@ impl Registry {
                 names.join(", ")
             ))
         })
+    }
+
+    /// What reads the payloads of its formats' events, by the formats' names.
+    ///
+    /// ```
+    /// use forebear::ingest::Registry;
+    /// use forebear::readings::Payload;
+    ///
+    /// let readings = Registry::default().readings();
+    /// let payload = Payload::new("note", b"plain words");
+    /// assert_eq!(readings.read(None, &payload).text.to_string(), "plain words");
+    /// ```
+    pub fn readings(&self) -> Readings {
+        let readers = self.adapters.iter();
+        let readers = readers.filter_map(|adapter| Some((adapter.name(), adapter.payloads()?)));
+        readers.fold(Readings::default(), |readings, (name, reader)| readings.with(name, reader))
     }
 
     /// Whether a file that is found in a folder may be of any of the formats.

@@ -13,13 +13,13 @@ use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionTyp
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
-use crate::formats::common::json::{Cursor, JsonStr};
 use crate::formats::common::labels::{
     BRANCH, FORKED_FROM, IS_ERROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::json::{Cursor, JsonStr};
 
 /// Rollouts of the Codex CLI, `codex`.
 #[derive(Clone, Copy, Debug, Default)]

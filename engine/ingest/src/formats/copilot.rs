@@ -7,12 +7,12 @@ use forebear_core::{Event, limits};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
-use crate::formats::common::json::{Cursor, JsonStr, Scalar};
 use crate::formats::common::labels::{
     AGENT, BRANCH, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
 use crate::formats::common::values::{cut, id, label_value, last_name, scalar_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::json::{Cursor, JsonStr, Scalar};
 
 /// Event logs of the Copilot CLI, `copilot`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -22,11 +22,11 @@ use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
-use crate::formats::common::json::{Cursor, JsonStr, Scalar};
 use crate::formats::common::labels::{EDGE, PRIORITY, REMOVED, SOURCE_TASK, STATUS, TARGET_TASK};
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, label_value, scalar_text, scalar_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::json::{Cursor, JsonStr, Scalar};
 
 /// The files of an Engram folder, `engram`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -197,7 +197,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::formats::common::json::{Cursor, JsonStr};
+    use forebear_readings::json::{Cursor, JsonStr};
 
     /// Each part's place and bytes, and whether it is an object.
     fn parts(line: &[u8]) -> Vec<(usize, &[u8], bool)> {

@@ -3,7 +3,7 @@
 //! Borrowed from the object's text. A field of an unexpected type counts as
 //! absent; of a key that stands there twice the last value counts.
 
-use crate::formats::common::json::{Cursor, JsonStr};
+use forebear_readings::json::{Cursor, JsonStr};
 
 /// What was found in one object.
 #[derive(Debug, Default)]

@@ -13,7 +13,6 @@ use self::fields::Fields;
 use self::sidechain::Sidechains;
 use self::spawn::Clues;
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
-use crate::formats::common::json::{Cursor, JsonStr};
 use crate::formats::common::labels::{
     AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, BRANCH, IS_ERROR, MAX_CALLS,
     MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
@@ -22,6 +21,7 @@ use crate::formats::common::labels::{
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, is, label_value, parse_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::json::{Cursor, JsonStr};
 
 /// Transcripts of Claude Code, `claude-code`.
 ///

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use forebear_core::{EventId, limits};
 
-use crate::formats::common::json::{JsonStr, Scalar};
+use forebear_readings::json::{JsonStr, Scalar};
 
 /// What a time's number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

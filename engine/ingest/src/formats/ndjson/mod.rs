@@ -6,10 +6,10 @@ use forebear_core::{Event, limits};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
-use crate::formats::common::json::{Cursor, Scalar};
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, scalar_id, scalar_text, scalar_time};
 use crate::parsed::Parsed;
+use forebear_readings::json::{Cursor, Scalar};
 
 pub use self::mapping::Mapping;
 

@@ -8,27 +8,43 @@
 use std::borrow::Cow;
 
 /// A place in a text, at the beginning of a value.
+///
+/// ```
+/// use forebear::readings::json::Cursor;
+///
+/// let (mut name, mut size) = (None, None);
+/// Cursor::new(r#"{"size":3,"more":[1,{}],"name":"a\u0062"}"#).object(|key, value| match key {
+///     "name" => name = value.string(),
+///     "size" => size = value.number(),
+///     _ => {}
+/// });
+/// assert_eq!(name.expect("a string").decode(), "ab");
+/// assert_eq!(size, Some(3));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Cursor<'t> {
+pub struct Cursor<'t> {
     text: &'t str,
     at: usize,
 }
 
 /// A string as it stands between its quotes, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct JsonStr<'t>(&'t str);
+pub struct JsonStr<'t>(&'t str);
 
 /// A value that is neither an object nor an array nor null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scalar<'t> {
+pub enum Scalar<'t> {
+    /// A string.
     Text(JsonStr<'t>),
     /// As it stands there.
     Number(&'t str),
+    /// A truth value.
     Bool(bool),
 }
 
 impl<'t> Cursor<'t> {
-    pub(crate) fn new(text: &'t str) -> Self {
+    /// At the value that a text begins with.
+    pub fn new(text: &'t str) -> Self {
         let mut cursor = Self { text, at: 0 };
         cursor.skip_space();
         cursor
@@ -37,7 +53,7 @@ impl<'t> Cursor<'t> {
     /// Calls `each` with every member of the object here and the cursor at its
     /// value, which `each` reads or leaves alone. Does nothing if the value here
     /// is not an object.
-    pub(crate) fn object(&mut self, mut each: impl FnMut(&str, &mut Self)) {
+    pub fn object(&mut self, mut each: impl FnMut(&str, &mut Self)) {
         if !self.take(b'{') {
             return;
         }
@@ -55,7 +71,7 @@ impl<'t> Cursor<'t> {
 
     /// Calls `each` with the cursor at every item of the array here. Does
     /// nothing if the value here is not an array.
-    pub(crate) fn array(&mut self, mut each: impl FnMut(&mut Self)) {
+    pub fn array(&mut self, mut each: impl FnMut(&mut Self)) {
         if !self.take(b'[') || self.take(b']') {
             return;
         }
@@ -69,7 +85,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// The string here; none, and nothing read, if it is something else.
-    pub(crate) fn string(&mut self) -> Option<JsonStr<'t>> {
+    pub fn string(&mut self) -> Option<JsonStr<'t>> {
         if self.peek() != Some(b'"') {
             return None;
         }
@@ -81,13 +97,13 @@ impl<'t> Cursor<'t> {
     }
 
     /// The string here, unless it is empty.
-    pub(crate) fn text(&mut self) -> Option<JsonStr<'t>> {
+    pub fn text(&mut self) -> Option<JsonStr<'t>> {
         self.string().filter(|text| !text.is_empty())
     }
 
     /// The string, number or truth value here; none, and nothing read, if it is
     /// something else.
-    pub(crate) fn scalar(&mut self) -> Option<Scalar<'t>> {
+    pub fn scalar(&mut self) -> Option<Scalar<'t>> {
         let kind = self.peek()?;
         if kind == b'"' {
             return self.string().map(Scalar::Text);
@@ -106,29 +122,57 @@ impl<'t> Cursor<'t> {
         })
     }
 
+    /// The value here as it stands in the text.
+    pub fn raw(&mut self) -> &'t str {
+        let start = self.at;
+        self.skip_value();
+        self.text.get(start..self.at).unwrap_or_default().trim_ascii_end()
+    }
+
     /// Whether an object is here.
-    pub(crate) fn is_object(&self) -> bool {
+    pub fn is_object(&self) -> bool {
         self.peek() == Some(b'{')
     }
 
+    /// Whether an array is here.
+    pub fn is_array(&self) -> bool {
+        self.peek() == Some(b'[')
+    }
+
+    /// Whether a string is here.
+    pub fn is_string(&self) -> bool {
+        self.peek() == Some(b'"')
+    }
+
     /// Whether `false` is here.
-    pub(crate) fn is_false(&self) -> bool {
+    pub fn is_false(&self) -> bool {
         self.rest().starts_with(b"false")
     }
 
     /// Whether `true` is here.
-    pub(crate) fn is_true(&self) -> bool {
+    pub fn is_true(&self) -> bool {
         self.rest().starts_with(b"true")
     }
 
     /// The whole number here, 0 or more; none if it is something else.
-    pub(crate) fn number(&self) -> Option<u64> {
+    pub fn number(&self) -> Option<u64> {
         let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, behind) = self.rest().split_at(digits);
         if matches!(behind.first(), Some(b'.' | b'e' | b'E')) {
             return None;
         }
         std::str::from_utf8(digits).ok()?.parse().ok()
+    }
+
+    /// The whole number here, of either sign; none if it is something else.
+    pub fn integer(&self) -> Option<i64> {
+        let digits = self.rest().strip_prefix(b"-").unwrap_or(self.rest());
+        let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if matches!(digits.get(length), Some(b'.' | b'e' | b'E')) {
+            return None;
+        }
+        let end = self.rest().len() - digits.len() + length;
+        std::str::from_utf8(&self.rest()[..end]).ok()?.parse().ok()
     }
 
     fn read_or_skip(&mut self, read: impl FnOnce(&mut Self)) {
@@ -218,23 +262,45 @@ impl<'t> Cursor<'t> {
 
 impl<'t> JsonStr<'t> {
     /// A text without quotes or backslashes, as a string that says the same.
-    pub(crate) fn plain(text: &'t str) -> Self {
+    pub fn plain(text: &'t str) -> Self {
         Self(text)
     }
 
-    pub(crate) fn is_empty(self) -> bool {
+    /// Whether there is nothing between the quotes.
+    pub fn is_empty(self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What stands between the quotes.
+    pub fn raw(self) -> &'t str {
+        self.0
+    }
+
+    /// The beginning of the text that the string stands for, of at most so many bytes and
+    /// whole characters. O(`max_bytes`).
+    pub fn decode_start(self, max_bytes: usize) -> Cow<'t, str> {
+        // An escape has at most six times the bytes that it stands for, a pair of them
+        // three times; a start that cuts one decodes to something else only behind it.
+        let longest = max_bytes.saturating_mul(ESCAPE_BYTES).saturating_add(2 * ESCAPE_BYTES);
+        let start = Self(&self.0[..self.0.floor_char_boundary(longest)]);
+        match start.decode() {
+            Cow::Borrowed(text) => Cow::Borrowed(&text[..text.floor_char_boundary(max_bytes)]),
+            Cow::Owned(mut text) => {
+                text.truncate(text.floor_char_boundary(max_bytes));
+                Cow::Owned(text)
+            }
+        }
     }
 
     /// The text that the string stands for. A surrogate escape without its
     /// partner stands for no character and becomes U+FFFD.
-    pub(crate) fn decode(self) -> Cow<'t, str> {
+    pub fn decode(self) -> Cow<'t, str> {
         self.decode_with(|decoded, _| decoded.push(char::REPLACEMENT_CHARACTER))
     }
 
     /// The same for ids, of which two that differ must not become one: such an
     /// escape stays what it is, its digits in lower case.
-    pub(crate) fn decode_exactly(self) -> Cow<'t, str> {
+    pub fn decode_exactly(self) -> Cow<'t, str> {
         self.decode_with(|decoded, escape| decoded.push_str(&escape.to_ascii_lowercase()))
     }
 

@@ -1,0 +1,68 @@
+//! The readers that a process has.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use forebear_core::StoredEvent;
+
+use crate::fallback;
+use crate::payload::{Payload, PayloadReader};
+use crate::reading::Reading;
+
+/// The readers that a process has, by the names of their formats.
+///
+/// The default has none: each payload is read by the fallback, which gives its text.
+/// `Registry::readings` of `forebear::ingest` has one for each format it imports; a service
+/// adds those of its own payloads. An example is at the [crate](crate).
+#[derive(Clone, Debug, Default)]
+pub struct Readings {
+    readers: HashMap<String, Arc<dyn PayloadReader>>,
+    /// The names, in the order in which they were added.
+    order: Vec<String>,
+}
+
+impl Readings {
+    /// Adds the reader of a format, in place of one with its name.
+    #[must_use]
+    pub fn with(mut self, format: impl Into<String>, reader: Arc<dyn PayloadReader>) -> Self {
+        let format = format.into();
+        if self.readers.insert(format.clone(), reader).is_none() {
+            self.order.push(format);
+        }
+        self
+    }
+
+    /// The names of the formats, in the order in which they were added.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.order.iter().map(String::as_str)
+    }
+
+    /// What an event's payload says, which has to be loaded.
+    ///
+    /// ```
+    /// use forebear::Event;
+    /// use forebear::readings::Readings;
+    ///
+    /// let store = forebear::in_memory()?;
+    /// store.append(Event::new("note").id("n").payload("disk is full"))?;
+    /// let event = store.snapshot().get("n")?.expect("it is stored");
+    /// assert_eq!(Readings::default().of(&event).text.to_string(), "disk is full");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn of<'e>(&self, event: &'e StoredEvent) -> Reading<'e> {
+        self.read(None, &Payload::of_stored(event))
+    }
+
+    /// What a payload of this format says; of none, of the format whose reader takes it
+    /// for its own.
+    pub fn read<'p>(&self, format: Option<&str>, payload: &Payload<'p>) -> Reading<'p> {
+        let named = format.and_then(|format| self.readers.get(format));
+        let reader = named.or_else(|| {
+            let mut readers = self.order.iter().filter_map(|name| self.readers.get(name));
+            readers.find(|reader| format.is_none() && reader.is_of(payload))
+        });
+        let Some(reader) = reader else { return fallback::read(payload) };
+        let reading = reader.read(payload);
+        if reading == Reading::default() { fallback::read(payload) } else { reading }
+    }
+}
