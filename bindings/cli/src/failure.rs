@@ -62,11 +62,11 @@ impl From<io::Error> for Failure {
 /// Says something on stderr. What it quotes may come from a transcript, so
 /// nothing in it may reach the terminal as a command.
 pub(crate) fn complain(message: &str) {
-    note(&format!("forebear: {message}"));
+    warn(&format!("forebear: {message}"));
 }
 
 /// As [`complain`], for what is no failure.
-pub(crate) fn note(message: &str) {
-    // Where stderr is closed there is nobody to tell.
+pub(crate) fn warn(message: &str) {
+    // Where stderr is closed nobody would read it.
     let _ = writeln!(io::stderr().lock(), "{}", text::clean_lines(message));
 }

@@ -42,6 +42,6 @@ fn usage(error: &clap::Error) -> ExitCode {
     if harmless || !error.use_stderr() {
         error.exit();
     }
-    failure::note(error.render().to_string().trim_end());
+    failure::warn(error.render().to_string().trim_end());
     ExitCode::from(2)
 }

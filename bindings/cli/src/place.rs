@@ -13,7 +13,7 @@ use forebear::{
     Warning,
 };
 
-use crate::failure::{Failure, note};
+use crate::failure::{Failure, warn};
 use crate::global::Global;
 use crate::output::{gist, text, time};
 
@@ -32,37 +32,37 @@ const ASKED_MAX: usize = 5;
 
 /// What events are written to.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub(crate) enum WriteTarget {
     /// The store.
     Store(Store),
     /// The spool of a store that another process has open.
     Spool(Spool),
 }
 
-impl Target {
+impl WriteTarget {
     /// The store as it is now.
     pub(crate) fn snapshot(&self, global: &Global) -> Result<Snapshot, Failure> {
         match self {
-            Target::Store(store) => Ok(store.snapshot()),
-            Target::Spool(_) => snapshot(global),
+            WriteTarget::Store(store) => Ok(store.snapshot()),
+            WriteTarget::Spool(_) => snapshot(global),
         }
     }
 }
 
 /// Opens the store to write to it as [`open_or_make`] does, and where another process
 /// has it open, its spool; that is said.
-pub(crate) fn open_or_hand_in(global: &Global) -> Result<Target, Failure> {
+pub(crate) fn open_or_hand_in(global: &Global) -> Result<WriteTarget, Failure> {
     match open_or_make_unless_held(global)? {
-        Ok(store) => Ok(Target::Store(store)),
+        Ok(store) => Ok(WriteTarget::Store(store)),
         Err(held) => {
-            note(&format!("forebear: {held}; handing in through its spool"));
-            Ok(Target::Spool(Spool::open_with(store_path(global)?, builder())?))
+            warn(&format!("forebear: {held}; handing in through its spool"));
+            Ok(WriteTarget::Spool(Spool::open_with(store_path(global)?, builder())?))
         }
     }
 }
 
 /// As [`open_or_hand_in`], for a store that is there. It is never made.
-pub(crate) fn open_existing_or_hand_in(global: &Global) -> Result<Target, Failure> {
+pub(crate) fn open_existing_or_hand_in(global: &Global) -> Result<WriteTarget, Failure> {
     existing(global)?;
     open_or_hand_in(global)
 }
@@ -72,7 +72,7 @@ pub(crate) fn close(store: Store) -> Result<(), Failure> {
     let warnings = store.clone();
     let outcome = store.close();
     for warning in warnings.warnings() {
-        note(&format!("forebear: {warning}"));
+        warn(&format!("forebear: {warning}"));
     }
     Ok(outcome?)
 }
@@ -115,7 +115,7 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
         && let Err(error) =
             Spool::open_with(&path, builder()).and_then(|spool| spool.drain_if_free())
     {
-        note(&format!("forebear: what waits in the spool can't be taken in: {error:#}"));
+        warn(&format!("forebear: what waits in the spool can't be taken in: {error:#}"));
     }
     let reader = forebear::read(existing(global)?)?;
     report_warnings(&reader, 0);
@@ -123,20 +123,20 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
 }
 
 /// A store that is there, for what is listed page by page.
-pub(crate) fn pages(global: &Global) -> Result<Pages, Failure> {
+pub(crate) fn pages(global: &Global) -> Result<Paging, Failure> {
     let reader = reader(global)?;
     let snapshot = RefCell::new(reader.snapshot()?);
-    Ok(Pages { reader, snapshot })
+    Ok(Paging { reader, snapshot })
 }
 
 /// The store as of one moment, moved on to a later one only where a page needs what
 /// has expired since.
-pub(crate) struct Pages {
+pub(crate) struct Paging {
     reader: Reader,
     snapshot: RefCell<Snapshot>,
 }
 
-impl Pages {
+impl Paging {
     /// The moment that is asked now.
     pub(crate) fn now(&self) -> Ref<'_, Snapshot> {
         self.snapshot.borrow()
@@ -167,7 +167,7 @@ pub(crate) fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
 /// passed over in silence. Returns the number of the last one.
 pub(crate) fn report_warnings(reader: &Reader, after: u64) -> u64 {
     reader.warnings_after(after).iter().fold(after, |_, warning| {
-        note(&format!("forebear: {warning}"));
+        warn(&format!("forebear: {warning}"));
         warning.number()
     })
 }
@@ -196,7 +196,7 @@ fn open_or_make_unless_held(global: &Global) -> Result<Result<Store, forebear::E
     };
     report_recovery(store.recovery());
     if is_new {
-        note(&format!("forebear: made a new store at {}", path.display()));
+        warn(&format!("forebear: made a new store at {}", path.display()));
     }
     Ok(Ok(store))
 }
@@ -286,14 +286,14 @@ fn report_recovery(report: &RecoveryReport) {
         [("cut off a torn end", &report.cut), ("skipped damage", &report.skipped)]
     {
         for damage in damages {
-            note(&format!(
+            warn(&format!(
                 "forebear: {what}: {} at byte {}, {} bytes, kept in {}: {}",
                 damage.file, damage.offset, damage.length, damage.kept_in, damage.reason
             ));
         }
     }
     for mended in &report.notes {
-        note(&format!("forebear: {mended}"));
+        warn(&format!("forebear: {mended}"));
     }
 }
 

@@ -238,22 +238,22 @@ fn stats_have_the_promised_keys() {
 }
 
 #[test]
-fn refused_and_closing_links_are_listed() {
+fn refused_links_and_cycle_edges_are_listed() {
     let place = Place::with_three_events();
     let linked = |child: &str, parent: &str| {
         place.json(&["link", child, parent])[0]["status"].as_str().unwrap().to_owned()
     };
     assert_eq!(linked("call", "failure"), "refused");
-    assert_eq!(linked("ask", "failure"), "closing");
+    assert_eq!(linked("ask", "failure"), "cycle-edge");
     let links = place.json(&["links"]);
     assert_eq!(
         links,
         [
             json!({"status": "refused", "child": "call", "parent": "failure", "kind": "caused", "instead": "ask"}),
-            json!({"status": "closing", "child": "ask", "parent": "failure", "kind": "caused"}),
+            json!({"status": "cycle-edge", "child": "ask", "parent": "failure", "kind": "caused"}),
         ]
     );
-    assert_eq!(place.json(&["links", "--closing"]).len(), 1);
+    assert_eq!(place.json(&["links", "--cycles"]).len(), 1);
     let chain = place.json(&["chain", "failure"]);
     assert_eq!(chain.last().unwrap()["end"]["kind"], "cycle");
 

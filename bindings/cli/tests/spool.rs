@@ -126,7 +126,7 @@ fn links_are_handed_in_and_say_what_became_of_them() {
         ("child", "holder", "accepted"),
         ("child", "holder", "repeat"),
         ("child", "elsewhere", "refused"),
-        ("holder", "child", "closing"),
+        ("holder", "child", "cycle-edge"),
         ("yet to come", "child", "accepted"),
     ] {
         let said = place.run(&["link", child, parent, "--json"]);

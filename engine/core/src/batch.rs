@@ -320,7 +320,7 @@ pub struct Written {
     pub events: Vec<Appended>,
     /// For each link.
     pub links: Vec<Linked>,
-    /// For each piece of quarantined input, whether it was new.
+    /// For each quarantined input, whether it was new.
     pub quarantined: Vec<bool>,
 }
 

@@ -98,7 +98,7 @@ impl Decoders {
 }
 
 impl Decode for Decoding {
-    fn decode(&self, foreign: &spool::Foreign) -> Result<Option<EncodedBatch>> {
+    fn decode(&self, foreign: &spool::ForeignContents) -> Result<Option<EncodedBatch>> {
         let Some(decoder) = self.decoders.0.get(&foreign.decoder) else {
             return Ok(None);
         };

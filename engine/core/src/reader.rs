@@ -14,8 +14,8 @@ use crate::base::kinds::Kinds;
 use crate::base::options::Caches;
 use crate::base::sync::{Mutex, sleep};
 use crate::base::warnings::{Warning, WarningKind};
-use crate::log::follow::{Followed, Follower};
-use crate::manifest::{self, LogStart, Manifest, Mark, Read, log_name};
+use crate::log::follow::{Followed, LogFollower};
+use crate::manifest::{self, LogStart, Manifest, ManifestMark, Read, log_name};
 use crate::query::filter::Filter;
 use crate::segment::segments::Segments;
 use crate::snapshot::Snapshot;
@@ -45,29 +45,29 @@ pub use builder::ReaderBuilder;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Reader(Arc<Inner>);
+pub struct Reader(Arc<ReaderInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct ReaderInner {
     storage: Arc<dyn Storage>,
     segments: Arc<Segments>,
     joins: Arc<Joins>,
     cache_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<ReadState>,
 }
 
 /// The state of reading: the manifest and the logs that are followed.
 #[derive(Debug, Default)]
-struct State {
-    seen: Option<Seen>,
-    full: Option<Follower>,
-    active: Option<Follower>,
+struct ReadState {
+    seen: Option<SeenManifest>,
+    full: Option<LogFollower>,
+    active: Option<LogFollower>,
     current: Option<Current>,
 }
 
 #[derive(Debug)]
-struct Seen {
-    mark: Mark,
+struct SeenManifest {
+    mark: ManifestMark,
     manifest: Manifest,
     /// Whether the one with this mark can't be used, and this is the one before it.
     outdated: bool,
@@ -130,9 +130,14 @@ impl Reader {
         let (cache_bytes, map_bytes) = (caches.bytes(), caches.map_bytes());
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
         segments.set_kinds(Arc::new(Kinds::new(&[], kinds)?));
-        let state = Mutex::new(State::default());
-        let reader =
-            Self(Arc::new(Inner { storage, segments, joins: Arc::default(), cache_bytes, state }));
+        let state = Mutex::new(ReadState::default());
+        let reader = Self(Arc::new(ReaderInner {
+            storage,
+            segments,
+            joins: Arc::default(),
+            cache_bytes,
+            state,
+        }));
         reader.refresh()?;
         Ok(reader)
     }
@@ -260,12 +265,12 @@ impl Reader {
     pub(crate) fn sync(&self) {
         let files: Vec<_> = {
             let state = self.0.state.lock();
-            state.full.iter().chain(&state.active).filter_map(Follower::to_sync).collect()
+            state.full.iter().chain(&state.active).filter_map(LogFollower::to_sync).collect()
         };
         for (file, end) in files {
             let done = file.sync().is_ok();
             let mut state = self.0.state.lock();
-            let State { full, active, .. } = &mut *state;
+            let ReadState { full, active, .. } = &mut *state;
             for follower in full.iter_mut().chain(active) {
                 follower.note_synced(&file, end, done);
             }
@@ -313,7 +318,7 @@ impl Feed for Reader {
     }
 }
 
-impl Inner {
+impl ReaderInner {
     /// Reads the manifest and then the logs that it names. None where a log is gone, since
     /// the manifest was replaced meanwhile.
     ///
@@ -321,9 +326,9 @@ impl Inner {
     /// read is in the files that it names, and those stay true when they are sealed. A
     /// damaged manifest is an error, or where that is `tolerated`, the one read before
     /// stays in use.
-    fn look(&self, state: &mut State, tolerated: bool) -> Result<Option<Current>> {
+    fn look(&self, state: &mut ReadState, tolerated: bool) -> Result<Option<Current>> {
         // In this order, so that at worst an unchanged manifest is read again.
-        let Some(mark) = Mark::read(&*self.storage)? else { return Err(self.no_store()) };
+        let Some(mark) = ManifestMark::read(&*self.storage)? else { return Err(self.no_store()) };
         let changed = state.seen.as_ref().is_none_or(|seen| seen.mark != mark);
         if changed {
             let (manifest, outdated) = match (self.read_manifest(), state.seen.take()) {
@@ -345,7 +350,7 @@ impl Inner {
                 }
             };
             self.segments.reopen_filters();
-            if let Some(Seen { manifest: before, .. }) = &state.seen {
+            if let Some(SeenManifest { manifest: before, .. }) = &state.seen {
                 if before.store != manifest.store {
                     return Err(Error::foreign(
                         "expected the store that was opened, found another in its place; open it \
@@ -354,9 +359,14 @@ impl Inner {
                 }
                 self.forget_expired(before, &manifest);
             }
-            state.seen = Some(Seen { mark, manifest, outdated });
+            state.seen = Some(SeenManifest { mark, manifest, outdated });
         }
-        let State { seen: Some(Seen { manifest, outdated, .. }), full, active, current } = state
+        let ReadState {
+            seen: Some(SeenManifest { manifest, outdated, .. }),
+            full,
+            active,
+            current,
+        } = state
         else {
             return Ok(None);
         };
@@ -366,7 +376,7 @@ impl Inner {
         }
         if let Some(log) = &manifest.full {
             let end_seq = manifest.active.first_seq;
-            let follow = |follower: &mut Follower| follower.complete(log, end_seq);
+            let follow = |follower: &mut LogFollower| follower.complete(log, end_seq);
             if !self.follow(full, manifest.store, log.start, follow)? {
                 state.seen = None;
                 return Ok(None);
@@ -375,7 +385,7 @@ impl Inner {
             *full = None;
         }
         let start = manifest.active;
-        let found = self.follow(active, manifest.store, start, Follower::follow)?;
+        let found = self.follow(active, manifest.store, start, LogFollower::follow)?;
         if !found && !manifest.archive {
             if *outdated || self.is_unchanged(mark)? {
                 let name = log_name(start.segment);
@@ -388,9 +398,10 @@ impl Inner {
             state.seen = None;
             return Ok(None);
         }
-        let logs = [&*full, &*active].map(|log| log.as_ref().map(Follower::view));
+        let logs = [&*full, &*active].map(|log| log.as_ref().map(LogFollower::view));
         let followers = [&*full, &*active].into_iter().flatten();
-        let durable_end = followers.map(Follower::durable_end_seq).max().unwrap_or(start.first_seq);
+        let durable_end =
+            followers.map(LogFollower::durable_end_seq).max().unwrap_or(start.first_seq);
         let durable_end = durable_end.max(start.first_seq);
         let same = current.as_ref().filter(|_| !changed).is_some_and(|current| {
             current.view.logs.iter().zip(&logs).all(|(before, now)| match (before, now) {
@@ -422,10 +433,10 @@ impl Inner {
     /// there is no such file.
     fn follow(
         &self,
-        follower: &mut Option<Follower>,
+        follower: &mut Option<LogFollower>,
         store: StoreId,
         start: LogStart,
-        follow: impl Fn(&mut Follower) -> Result<Followed>,
+        follow: impl Fn(&mut LogFollower) -> Result<Followed>,
     ) -> Result<bool> {
         let mut known = follower.take().filter(|follower| follower.is_of(store, start));
         for _ in 0..REPLACED_MAX {
@@ -447,20 +458,26 @@ impl Inner {
         Err(Error::damaged(format!("expected {name} to grow, found it cut again and again")))
     }
 
-    fn open_log(&self, store: StoreId, start: LogStart) -> Result<Option<Follower>> {
+    fn open_log(&self, store: StoreId, start: LogStart) -> Result<Option<LogFollower>> {
         let name = log_name(start.segment);
         match self.storage.open(&name) {
             Ok(file) => {
                 let warnings = Arc::clone(self.segments.warnings());
-                Ok(Some(Follower::new(Arc::from(file), store, start, self.cache_bytes, warnings)))
+                Ok(Some(LogFollower::new(
+                    Arc::from(file),
+                    store,
+                    start,
+                    self.cache_bytes,
+                    warnings,
+                )))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("open", &name, error)),
         }
     }
 
-    fn is_unchanged(&self, mark: Mark) -> Result<bool> {
-        Ok(Mark::read(&*self.storage)? == Some(mark))
+    fn is_unchanged(&self, mark: ManifestMark) -> Result<bool> {
+        Ok(ManifestMark::read(&*self.storage)? == Some(mark))
     }
 
     fn read_manifest(&self) -> Result<Manifest> {

@@ -31,19 +31,19 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     /// Why every write is refused.
-    pub(crate) poisoned: Failure,
+    pub(crate) poisoned: BackgroundFailure,
     /// Why writes are refused for now.
-    pub(crate) stalled: Failure,
+    pub(crate) stalled: BackgroundFailure,
     /// Why the full log is not sealed yet.
-    pub(crate) sealing: Failure,
+    pub(crate) sealing: BackgroundFailure,
     /// Why the last round of draining the spool ended early.
-    pub(crate) spool: Failure,
+    pub(crate) spool: BackgroundFailure,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Failure(Mutex<Option<Error>>);
+pub(crate) struct BackgroundFailure(Mutex<Option<Error>>);
 
-impl Failure {
+impl BackgroundFailure {
     pub(crate) fn set(&self, error: Option<Error>) {
         *self.0.lock() = error;
     }

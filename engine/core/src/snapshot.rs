@@ -419,7 +419,7 @@ impl Snapshot {
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("egg").id("egg"))?;
     /// store.append(Event::new("hen").id("hen").parent("egg"))?;
-    /// assert_eq!(store.link("egg", "hen", LinkKind::Caused)?, Linked::Closing);
+    /// assert_eq!(store.link("egg", "hen", LinkKind::Caused)?, Linked::CycleEdge);
     /// assert_eq!(store.snapshot().cycle_edges().page()?.items[0].child.to_string(), "egg");
     /// # Ok::<(), forebear::Error>(())
     /// ```
@@ -552,7 +552,7 @@ impl Snapshot {
         if source.flags(row)?.has(Flags::NAMED) {
             return Ok(None);
         }
-        Ok(self.view.claim(&id)?.map(|claim| claim.link))
+        Ok(self.view.asserted_link(&id)?.map(|asserted| asserted.link))
     }
 
     /// The event or version with this sequence number, with its payload.

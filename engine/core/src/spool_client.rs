@@ -10,7 +10,7 @@ use crate::base::kinds::Kinds;
 use crate::base::limits;
 use crate::base::sync::{Instant, sleep};
 use crate::batch::Batch;
-use crate::spool::{self, Contents, FOLDER, Folder, Foreign, Found};
+use crate::spool::{self, Contents, FOLDER, ForeignContents, SpoolFileState, SpoolFolder};
 use crate::storage::{Disk, Storage};
 use crate::store::{Store, StoreBuilder};
 
@@ -20,7 +20,7 @@ use crate::store::{Store, StoreBuilder};
 /// writing takes it in within a tenth of a second or so: exactly once, in the order in
 /// which one spool's batches were submitted, with all the checks that
 /// [`Store::write`] makes. If nobody has, the next one to open it
-/// does. A file that can't be taken in is kept beside, and told of in
+/// does. A file that can't be taken in is kept beside, and listed by
 /// [`Snapshot::quarantined`](crate::Snapshot::quarantined).
 ///
 /// ```
@@ -36,11 +36,11 @@ use crate::store::{Store, StoreBuilder};
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Spool(Arc<Inner>);
+pub struct Spool(Arc<SpoolInner>);
 
 #[derive(Debug)]
-struct Inner {
-    folder: Folder,
+struct SpoolInner {
+    folder: SpoolFolder,
     /// The store's folder, where it is on disk.
     store: Option<PathBuf>,
     /// How the store is opened where nobody has it open.
@@ -123,9 +123,9 @@ impl Spool {
     }
 
     fn on(storage: &dyn Storage, builder: StoreBuilder) -> Result<Self> {
-        let (store, folder) = (storage.path().map(Path::to_owned), Folder::open(storage)?);
+        let (store, folder) = (storage.path().map(Path::to_owned), SpoolFolder::open(storage)?);
         let kinds = Kinds::new(&[], builder.kinds())?;
-        Ok(Self(Arc::new(Inner { folder, store, builder, kinds })))
+        Ok(Self(Arc::new(SpoolInner { folder, store, builder, kinds })))
     }
 
     /// Hands a batch in. It survives a power loss once this returns, whatever
@@ -168,7 +168,7 @@ impl Spool {
         bytes: impl Into<Vec<u8>>,
         time_ns: i64,
     ) -> Result<Ticket> {
-        let foreign = Foreign { decoder: decoder.to_owned(), bytes: bytes.into(), time_ns };
+        let foreign = ForeignContents { decoder: decoder.to_owned(), bytes: bytes.into(), time_ns };
         self.hand_in(&Contents::Foreign(foreign), Vec::new())
     }
 
@@ -264,9 +264,9 @@ impl Ticket {
     /// disk. Fails where it was refused ([`Error::is_invalid`]).
     pub fn is_drained(&self) -> Result<bool> {
         match self.spool.0.folder.find(&self.name)? {
-            Found::Waiting => Ok(false),
-            Found::Drained => Ok(true),
-            Found::Refused => Err(Error::invalid(format!(
+            SpoolFileState::Waiting => Ok(false),
+            SpoolFileState::Drained => Ok(true),
+            SpoolFileState::Refused => Err(Error::invalid(format!(
                 "the batch was refused and is kept as {FOLDER}/{}; why, the store's quarantined \
                  input says",
                 spool::refused(&self.name)

@@ -68,10 +68,10 @@ use lock::StoreLock;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<StoreInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct StoreInner {
     shared: Arc<Shared>,
     /// Taken when the store is dropped, which ends the writer.
     queue: Option<Queue>,
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// Fails where it is open for writing already, in this process or another
     /// ([`Error::is_locked`]); where the folder holds something else or a newer
-    /// format ([`Error::is_foreign`]); and where what is there can't be told for a
+    /// format ([`Error::is_foreign`]); and where what is there can't be seen for a
     /// store any more ([`Error::is_damaged`]). Lesser damage is mended and
     /// reported: see [`recovery`](Self::recovery).
     ///
@@ -225,7 +225,7 @@ impl Store {
     ///
     /// Fails too where a field is over its limit ([`Error::is_invalid`]) and where
     /// the store is closed ([`Error::is_closed`]); then nothing of the batch is
-    /// stored. What goes wrong in writing it, the receipt tells.
+    /// stored. The receipt reports what goes wrong in writing it.
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -364,8 +364,8 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn retain(&self, retention: &Retention) -> Result<Retained> {
-        let (told, retained) = bounded(1);
-        self.command(Command::Retain(retention.clone(), told))?;
+        let (answer, retained) = bounded(1);
+        self.command(Command::Retain(retention.clone(), answer))?;
         retained.try_recv().map_err(|_| Error::closed())
     }
 
@@ -566,7 +566,7 @@ impl Store {
         let (path, clean) = (storage.path(), opened.recovery.is_clean());
         let owned_path = path.map(Path::to_owned);
         trace::opened(path, view.sealed.len(), view.end_seq(), clean);
-        let ends = Ends(Arc::clone(&shared));
+        let ends = WriterEnd(Arc::clone(&shared));
         let thread =
             spawn("forebear-writer", move || run(writer, &held, owned_path.as_deref(), ends))
                 .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
@@ -580,7 +580,7 @@ impl Store {
             max_payload,
         );
         let spool = drain.as_ref().map(|drain| Arc::clone(drain.folder()));
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(StoreInner {
             shared,
             spool,
             drain: Mutex::new(drain),
@@ -609,14 +609,14 @@ impl Store {
     }
 }
 
-impl Inner {
+impl StoreInner {
     /// Fails in a child that was forked off, which lets go of the lock then.
     fn check_owner(&self) -> Result<()> {
         self.owner.check().inspect_err(|_| self.lock.let_go())
     }
 }
 
-impl Drop for Inner {
+impl Drop for StoreInner {
     /// Ends the writer, which writes what was accepted first, and waits for it.
     fn drop(&mut self) {
         if self.check_owner().is_err() {
@@ -650,7 +650,7 @@ fn spool_health(folder: &dyn Storage, failures: &Failures) -> SpoolHealth {
 }
 
 /// The writer thread: it holds the store's lock as long as it runs.
-fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>, ends: Ends) {
+fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>, ends: WriterEnd) {
     writer.run();
     lock.release();
     drop(ends);
@@ -658,9 +658,9 @@ fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>, ends: Ends) {
 }
 
 /// Says that the writer has ended, however it did: subscriptions must not wait for it.
-struct Ends(Arc<Shared>);
+struct WriterEnd(Arc<Shared>);
 
-impl Drop for Ends {
+impl Drop for WriterEnd {
     fn drop(&mut self) {
         self.0.end();
     }

@@ -208,7 +208,7 @@ fn the_scripts_hold_every_kind_of_record() {
     let script = Script::generate(0, Durability::Sync, 100);
     let Prefixes(views) = Prefixes::of(&script);
     let last = views.last().expect("there is one").join("\n");
-    for kind in ["missing", "refused", "closing", "quarantined", " Cycle(", " true "] {
+    for kind in ["missing", "refused", "cycle edge", "quarantined", " Cycle(", " true "] {
         assert!(last.contains(kind), "{kind}");
     }
     let unchanged = views.windows(2).filter(|pair| pair[0] == pair[1]).count();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use forebear::storage::SimulatedDisk;
 use forebear::*;
 
-/// A claim that says what the event itself says is no refused link, in either order.
+/// An asserted link that says what the event itself says is no refused link, in either order.
 #[test]
-fn a_claim_that_agrees_with_the_event_is_not_refused_in_either_order() {
+fn an_asserted_link_that_agrees_with_the_event_is_not_refused_in_either_order() {
     let a = Store::in_memory().unwrap();
     a.append(Event::new("k").id("child").parent("p")).unwrap();
     assert_eq!(a.link("child", "p", LinkKind::Caused).unwrap(), Linked::Repeat);
@@ -159,8 +159,8 @@ fn another_programs_manifest_is_foreign_and_left_alone() {
     assert!(error.is_foreign());
 }
 
-/// To tell whether an event closes a cycle the writer remembers where pieces led: not
-/// where they ended before more was learnt above them, nor where a claim led that gave
+/// To tell whether an event closes a cycle the writer remembers where fragments led: not
+/// where they ended before more was learnt above them, nor where an asserted link led that gave
 /// way to a stronger one.
 #[test]
 fn a_cycle_through_segments_is_marked_where_the_way_up_has_changed() {
@@ -171,12 +171,12 @@ fn a_cycle_through_segments_is_marked_where_the_way_up_has_changed() {
         store.seal().expect("seals");
     };
     let named = |id: &str, parent: &str| write(Event::new("step").id(id).parent(parent));
-    let claim = |parent, strength| {
+    let asserted = |parent, strength| {
         let link = Link::new("free", parent, LinkKind::Caused).strength(strength);
         store.write(link).expect("writes");
         store.seal().expect("seals");
     };
-    let closing = || {
+    let cycle_edges = || {
         let links = store.snapshot().cycle_edges().page().expect("lists").items;
         links.iter().map(|link| format!("{} {}", link.child, link.parent)).collect::<Vec<_>>()
     };
@@ -188,20 +188,20 @@ fn a_cycle_through_segments_is_marked_where_the_way_up_has_changed() {
     named("waits", "late");
     named("late", "below");
     named("above top", "last");
-    assert!(closing().is_empty());
+    assert!(cycle_edges().is_empty());
     named("last", "below");
-    assert_eq!(closing(), ["above top last"]);
+    assert_eq!(cycle_edges(), ["above top last"]);
 
     named("weak top", "above weak");
     named("strong top", "above strong");
     write(Event::new("step").id("free"));
-    claim("weak top", 10);
+    asserted("weak top", 10);
     named("below free", "free");
     named("waits too", "late too");
     named("late too", "below free");
-    claim("strong top", 20);
+    asserted("strong top", 20);
     named("above weak", "below free");
-    assert_eq!(closing(), ["above top last"]);
+    assert_eq!(cycle_edges(), ["above top last"]);
     named("above strong", "below free");
-    assert_eq!(closing(), ["above top last", "strong top above strong"]);
+    assert_eq!(cycle_edges(), ["above top last", "strong top above strong"]);
 }

@@ -110,7 +110,7 @@ fn history(seed: u64) {
             if model.stored.contains_key(&parent) && !model.holds(parent) {
                 model.blind.insert(number);
             }
-            // What a claim says goes with its segment, which has to be the child's.
+            // What an asserted link says goes with its segment, which has to be the child's.
             if !model.stored.contains_key(&parent) && random.below(4) == 0 {
                 store.link(id(number), id(parent), LinkKind::Spawned).expect("links");
             } else {

@@ -340,7 +340,7 @@ fn a_link_tells_what_became_of_it() -> Result<()> {
     assert_eq!(store.link("b", "a", LinkKind::Spawned)?, Linked::Repeat);
     assert_eq!(store.link("b", "c", LinkKind::Spawned)?, Linked::Refused);
     assert_eq!(store.link("c", "b", LinkKind::Caused)?, Linked::Refused);
-    assert_eq!(store.link("a", "c", LinkKind::Caused)?, Linked::Closing);
+    assert_eq!(store.link("a", "c", LinkKind::Caused)?, Linked::CycleEdge);
     assert_eq!(store.link("later", "a", LinkKind::Caused)?, Linked::Accepted);
     let snapshot = store.snapshot();
     assert_eq!(snapshot.asserted_link("b")?, Some(Link::new("b", "a", LinkKind::Spawned)));

@@ -289,7 +289,7 @@ impl Importer {
         }
         let stored = written.events.iter().filter(|event| event.status != AppendStatus::Repeat);
         self.stored += stored.count() as u64;
-        let new = |link: &&Linked| matches!(link, Linked::Accepted | Linked::Closing);
+        let new = |link: &&Linked| matches!(link, Linked::Accepted | Linked::CycleEdge);
         report.links += written.links.iter().filter(new).count() as u64;
         report.quarantined += written.quarantined.iter().filter(|new| **new).count() as u64;
     }

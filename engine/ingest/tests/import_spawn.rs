@@ -98,7 +98,7 @@ fn any_of_forty_calls_on_a_line_may_start_an_agent() {
 }
 
 #[test]
-fn a_claim_that_an_event_started_itself_does_not_hide_others() {
+fn a_link_that_says_that_an_event_started_itself_does_not_hide_others() {
     let lines = [
         call("call", 1, "t1"),
         result("itself", 3, "t0", Some("root")),

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-use crate::value::{self, Fields};
+use crate::value::{self, JsonFields};
 use forebear_core::{Error, Result, limits};
 
-/// Fields that are being put together. What can't be is told at the end.
+/// Fields that are being put together. What can't be is reported at the end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Put {
-    fields: Fields,
+    fields: JsonFields,
     error: Option<Error>,
 }
 
@@ -35,7 +35,7 @@ impl Put {
     }
 
     /// The fields, checked: each name and text has its limit.
-    pub(super) fn finish(&self) -> Result<&Fields> {
+    pub(super) fn finish(&self) -> Result<&JsonFields> {
         match &self.error {
             Some(error) => Err(error.clone()),
             None => Ok(&self.fields),
@@ -60,28 +60,28 @@ impl Put {
 }
 
 /// A text among fields.
-pub(super) fn text(fields: &Fields, key: &str) -> Option<String> {
+pub(super) fn text(fields: &JsonFields, key: &str) -> Option<String> {
     fields.get(key).and_then(|value| serde_json::from_str(value.get()).ok())
 }
 
 /// A number among fields.
-pub(super) fn number<T: serde::de::DeserializeOwned>(fields: &Fields, key: &str) -> Option<T> {
+pub(super) fn number<T: serde::de::DeserializeOwned>(fields: &JsonFields, key: &str) -> Option<T> {
     fields.get(key).and_then(|value| serde_json::from_str(value.get()).ok())
 }
 
 /// A value with a name among fields; none where this version of the program does not
 /// know it.
-pub(super) fn named<T: FromStr>(fields: &Fields, key: &str) -> Option<T> {
+pub(super) fn named<T: FromStr>(fields: &JsonFields, key: &str) -> Option<T> {
     text(fields, key).and_then(|name| name.parse().ok())
 }
 
 /// A value as it was written.
-pub(super) fn json(fields: &Fields, key: &str) -> Option<String> {
+pub(super) fn json(fields: &JsonFields, key: &str) -> Option<String> {
     fields.get(key).map(|value| value.get().to_owned())
 }
 
 /// The metadata: what was said as a whole, and in it what was said of its members.
-pub(super) fn metadata(fields: &Fields) -> Option<String> {
+pub(super) fn metadata(fields: &JsonFields) -> Option<String> {
     let whole = json(fields, METADATA);
     let members = fields.range::<str, _>((Bound::Included(MEMBER), Bound::Unbounded));
     let members = members.map_while(|(key, value)| Some((key.strip_prefix(MEMBER)?, value)));
@@ -95,7 +95,7 @@ pub(super) fn metadata(fields: &Fields) -> Option<String> {
             Ok(object) => object,
             Err(_) => return whole,
         },
-        None => Fields::new(),
+        None => JsonFields::new(),
     };
     object.extend(members.map(|(name, value)| (name.to_owned(), value.clone())));
     value::object(&object).ok().or(whole)

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::filter::SessionFilter;
 use crate::reads::Reads;
-use crate::session::{Known, Liveness, Session, find};
+use crate::session::{Liveness, ReadSession, Session, find};
 use crate::value;
 use forebear_core::listing::Position;
 use forebear_core::{Page, Result};
@@ -39,7 +39,7 @@ pub(super) fn scan(
     reads: &Reads<'_>,
     liveness: Liveness,
     after: Option<Position>,
-    mut visit: impl FnMut(Known, Position) -> Result<ControlFlow<()>>,
+    mut visit: impl FnMut(ReadSession, Position) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     // How many sessions were listed with the row that the position is behind.
     let behind = after.filter(|last| (0..RANKS).contains(&last.time_ns));

@@ -3,7 +3,7 @@
 use crate::fields::{METADATA, Put, check_name};
 use crate::kinds::{RelationshipType, SessionStatus, SessionType};
 use crate::relationship::Relationship;
-use crate::value::Fields;
+use crate::value::JsonFields;
 use forebear_core::{Result, Tokens};
 
 /// What is said of a session. Fields that are not set stay as they are; those that
@@ -174,7 +174,7 @@ impl SessionPatch {
     }
 
     /// The fields, where all of them can be stored.
-    pub(crate) fn fields(&self) -> Result<&Fields> {
+    pub(crate) fn fields(&self) -> Result<&JsonFields> {
         check_name("session", &self.id)?;
         if let Some(parent) = &self.parent {
             check_name("parent", parent)?;

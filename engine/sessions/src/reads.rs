@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::state_kinds::{RELATIONSHIP, SESSION};
-use crate::tally::Head;
+use crate::tally::TallyHead;
 use crate::value;
 use forebear_core::state::State;
 use forebear_core::{Result, Snapshot};
@@ -23,7 +23,7 @@ impl<'s> Reads<'s> {
     }
 
     /// What the events of a session come to; none where it has none.
-    pub(crate) fn head(&self, name: &str) -> Result<Option<Head>> {
+    pub(crate) fn head(&self, name: &str) -> Result<Option<TallyHead>> {
         match self.sessions.get(name)? {
             Some(value) => value::read_head(&value),
             None => Ok(None),
@@ -31,7 +31,7 @@ impl<'s> Reads<'s> {
     }
 
     /// What was said of the relationship under a key.
-    pub(crate) fn relationship(&self, key: &str) -> Result<Option<value::Fields>> {
+    pub(crate) fn relationship(&self, key: &str) -> Result<Option<value::JsonFields>> {
         let value = self.relationships.get(key)?;
         value.map(|value| value::fields(value::text(&value)?)).transpose()
     }

@@ -10,7 +10,8 @@ use forebear_core::state::{EventRow, EventRows, RowBatch, RowOrigin, RowOriginKi
 use forebear_core::{LinkKind, Tokens};
 
 use crate::tally::{
-    AGENT, ANSWERED, CALL, CALLED, Edge, Head, MET, Origin, OriginKind, Tally, add_origin, digest,
+    AGENT, ANSWERED, CALL, CALLED, EdgeEvent, MET, Origin, OriginKind, Tally, TallyHead,
+    add_origin, digest,
 };
 
 /// The sessions of a log by their names.
@@ -70,7 +71,7 @@ struct Group {
     name: String,
     /// The group of the session that an agent's belongs to.
     parent: Option<u32>,
-    head: Head,
+    head: TallyHead,
     messages: Vec<(u64, Tokens)>,
     calls: Vec<u64>,
     agents: Vec<u64>,
@@ -124,7 +125,7 @@ impl Fold<'_> {
         head.touched = seq;
         head.rows += 1;
         head.errors += u64::from(row.is_error);
-        let edge = Edge { time_ns: row.time_ns, seq };
+        let edge = EdgeEvent { time_ns: row.time_ns, seq };
         head.first = Some(head.first.map_or(edge, |first| first.min(edge)));
         if head.last.is_none_or(|last| last <= edge) {
             (head.last, head.last_is_error) = (Some(edge), row.is_error);
@@ -254,7 +255,7 @@ impl Fold<'_> {
             return group;
         }
         let group = self.groups.len() as u32;
-        let head = Head { parent_len, ..Head::default() };
+        let head = TallyHead { parent_len, ..TallyHead::default() };
         self.groups.push(Group { name: name.to_owned(), head, ..Group::default() });
         self.names.insert(name.to_owned(), group);
         group

@@ -6,7 +6,7 @@ use crate::fields::named;
 use crate::kinds::{RelationshipType, SpawnReason};
 use crate::reads::Reads;
 use crate::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
-use crate::tally::{Head, OriginKind};
+use crate::tally::{OriginKind, TallyHead};
 use forebear_core::listing::Position;
 use forebear_core::{Error, LinkKind, Page, Result};
 
@@ -115,7 +115,7 @@ fn other_end(key: &str) -> String {
 }
 
 /// Why an agent was started and when, by the event that spawned its first.
-fn spawned(reads: &Reads<'_>, head: &Head) -> Result<(SpawnReason, Option<i64>)> {
+fn spawned(reads: &Reads<'_>, head: &TallyHead) -> Result<(SpawnReason, Option<i64>)> {
     let mut reason = SpawnReason::SubagentDelegation;
     let Some(first) = head.first.filter(|first| reads.snapshot.holds(first.seq)) else {
         return Ok((reason, None));

@@ -2,7 +2,7 @@
 
 use crate::fields::{METADATA, Put, check_name, metadata, named, number};
 use crate::kinds::{DelegationType, RelationshipType, SpawnReason};
-use crate::value::{self, Fields};
+use crate::value::{self, JsonFields};
 use forebear_core::{Error, Result};
 
 /// A relationship between two sessions. There is one for each pair; saying it again
@@ -126,7 +126,7 @@ impl Relationship {
     }
 
     /// The fields, where all of them can be stored.
-    pub(crate) fn fields(&self) -> Result<&Fields> {
+    pub(crate) fn fields(&self) -> Result<&JsonFields> {
         check_name("parent", &self.parent)?;
         check_name("child", &self.child)?;
         self.put.finish()
@@ -150,7 +150,7 @@ impl StoredRelationship {
     }
 
     /// Takes over what was said.
-    pub(super) fn state(&mut self, fields: &Fields) {
+    pub(super) fn state(&mut self, fields: &JsonFields) {
         self.stated = true;
         self.relationship_type = named(fields, TYPE).unwrap_or(self.relationship_type);
         self.spawn_reason = named(fields, REASON).or(self.spawn_reason);

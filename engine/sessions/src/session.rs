@@ -10,8 +10,8 @@ use crate::patch::{
 use crate::reads::Reads;
 use crate::reduce::session_of;
 use crate::related;
-use crate::tally::{Head, OriginKind};
-use crate::value::{self, Fields};
+use crate::tally::{OriginKind, TallyHead};
+use crate::value::{self, JsonFields};
 use forebear_core::{Result, Time, Tokens};
 
 /// A session. An event belongs to the session that it names, or where its instance
@@ -171,25 +171,29 @@ impl Session {
 
 /// A session that was read.
 #[derive(Clone, Debug)]
-pub(crate) struct Known {
+pub(crate) struct ReadSession {
     pub(crate) session: Session,
-    pub(crate) head: Head,
+    pub(crate) head: TallyHead,
 }
 
 /// The session with this name. O(parts that have it).
-pub(crate) fn find(reads: &Reads<'_>, name: &str, liveness: Liveness) -> Result<Option<Known>> {
+pub(crate) fn find(
+    reads: &Reads<'_>,
+    name: &str,
+    liveness: Liveness,
+) -> Result<Option<ReadSession>> {
     let Some(value) = reads.sessions.get(name)? else { return Ok(None) };
     let (fields, head) = value::read(&value)?;
     let head = head.unwrap_or_default();
     let session = session(reads, name, &fields, &head, liveness)?;
-    Ok(Some(Known { session, head }))
+    Ok(Some(ReadSession { session, head }))
 }
 
 fn session(
     reads: &Reads<'_>,
     name: &str,
-    fields: &Fields,
-    head: &Head,
+    fields: &JsonFields,
+    head: &TallyHead,
     liveness: Liveness,
 ) -> Result<Session> {
     let metadata = metadata(fields);
@@ -224,9 +228,9 @@ fn session(
     })
 }
 
-fn derived_type(head: &Head) -> SessionType {
+fn derived_type(head: &TallyHead) -> SessionType {
     let continues =
-        |head: &Head| head.origins.iter().any(|origin| origin.kind == OriginKind::Continues);
+        |head: &TallyHead| head.origins.iter().any(|origin| origin.kind == OriginKind::Continues);
     match head {
         head if head.parent_len > 0 => SessionType::Subagent,
         head if continues(head) => SessionType::Continuation,
@@ -234,7 +238,7 @@ fn derived_type(head: &Head) -> SessionType {
     }
 }
 
-fn derived_status(head: &Head, liveness: Liveness) -> SessionStatus {
+fn derived_status(head: &TallyHead, liveness: Liveness) -> SessionStatus {
     match head.last {
         Some(last) if liveness.is_active(last.time_ns) => SessionStatus::Active,
         Some(_) if head.last_is_error => SessionStatus::Failed,
@@ -246,7 +250,12 @@ fn derived_status(head: &Head, liveness: Liveness) -> SessionStatus {
 /// The one session that a session comes from, of several the first in this order:
 /// what a patch says; the session that an agent belongs to; what relationships say
 /// that were stated; the call that spawned it; what it goes on from.
-fn parent(reads: &Reads<'_>, name: &str, fields: &Fields, head: &Head) -> Result<Option<String>> {
+fn parent(
+    reads: &Reads<'_>,
+    name: &str,
+    fields: &JsonFields,
+    head: &TallyHead,
+) -> Result<Option<String>> {
     if let Some(parent) = text(fields, PARENT) {
         return Ok(Some(parent));
     }

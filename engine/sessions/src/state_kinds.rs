@@ -11,18 +11,18 @@ use forebear_core::state::{EventRows, Reduced, StateKind};
 /// [`StoreBuilder::state_kinds`](forebear_core::StoreBuilder::state_kinds) and
 /// [`ReaderBuilder::state_kinds`](forebear_core::ReaderBuilder::state_kinds).
 pub fn kinds() -> [Arc<dyn StateKind>; 2] {
-    [Arc::new(Sessions), Arc::new(Relationships)]
+    [Arc::new(SessionKind), Arc::new(Relationships)]
 }
 
 /// What patches say of a session and what its events come to, by its name.
 #[derive(Debug)]
-struct Sessions;
+struct SessionKind;
 
 /// What was said of how two sessions belong together, from either end.
 #[derive(Debug)]
 struct Relationships;
 
-impl StateKind for Sessions {
+impl StateKind for SessionKind {
     fn name(&self) -> &'static str {
         SESSION
     }

@@ -12,7 +12,7 @@ use forebear_core::Tokens;
 /// The events of a session, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
-    pub(crate) head: Head,
+    pub(crate) head: TallyHead,
     /// Messages by their digests, each with the maximum of each field, in the
     /// order in which they were first met.
     pub(crate) messages: Vec<(u64, Tokens)>,
@@ -23,9 +23,9 @@ pub(crate) struct Tally {
     pub(crate) agents: Vec<u64>,
 }
 
-/// All that can be told of a session which is in one part alone.
+/// All that is known of a session which is in one source alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct TallyHead {
     /// How many bytes of the session's name are its parent's; 0: it has none.
     pub(crate) parent_len: usize,
     /// Events and versions.
@@ -35,8 +35,8 @@ pub(crate) struct Head {
     /// of its agents among them.
     pub(crate) touched: u64,
     /// The events that come first and last in order of time.
-    pub(crate) first: Option<Edge>,
-    pub(crate) last: Option<Edge>,
+    pub(crate) first: Option<EdgeEvent>,
+    pub(crate) last: Option<EdgeEvent>,
     pub(crate) last_is_error: bool,
     /// What the last event stored says that says anything.
     pub(crate) model: Option<String>,
@@ -58,7 +58,7 @@ pub(crate) struct Head {
 
 /// An event at the edge of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Edge {
+pub(crate) struct EdgeEvent {
     pub(crate) time_ns: i64,
     pub(crate) seq: u64,
 }
@@ -144,7 +144,7 @@ impl Tally {
     }
 }
 
-impl Head {
+impl TallyHead {
     fn add(&mut self, later: Self) {
         self.parent_len = self.parent_len.max(later.parent_len);
         self.rows += later.rows;
@@ -216,7 +216,7 @@ pub(crate) const MAX_ORIGINS: usize = 1024;
 mod tests {
     use super::*;
 
-    fn tally(head: Head, messages: Vec<(u64, Tokens)>, calls: Vec<u64>) -> Tally {
+    fn tally(head: TallyHead, messages: Vec<(u64, Tokens)>, calls: Vec<u64>) -> Tally {
         Tally { head, messages, calls, ..Tally::default() }.summed_up()
     }
 
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_message_in_several_parts_counts_once() {
-        let head = Head { rows: 1, ..Head::default() };
+        let head = TallyHead { rows: 1, ..TallyHead::default() };
         let mut found = tally(head.clone(), vec![message(1, 5), message(2, 7)], vec![4 | 1]);
         assert_eq!((found.head.tokens.output, found.head.open_calls), (12, 1));
         found.add(tally(head, vec![message(2, 9), message(3, 1)], vec![4 | 2]));
@@ -238,12 +238,12 @@ mod tests {
     fn what_is_carried_keeps_its_sums_and_its_end() {
         let messages = (0..1000).map(|n| message(n, 1)).collect();
         let calls = (0..1000).map(|n| (n << 2) | if n % 3 == 0 { MET } else { CALLED }).collect();
-        let whole = tally(Head::default(), messages, calls);
+        let whole = tally(TallyHead::default(), messages, calls);
         let mut carried = whole.clone().carried_over();
         assert_eq!(carried.head.tokens, whole.head.tokens);
         assert_eq!(carried.head.open_calls, whole.head.open_calls);
         assert_eq!((carried.messages.len(), carried.calls.len()), (CARRIED, CARRIED));
-        carried.add(tally(Head::default(), vec![message(999, 4)], vec![(998 << 2) | 2]));
+        carried.add(tally(TallyHead::default(), vec![message(999, 4)], vec![(998 << 2) | 2]));
         assert_eq!(carried.head.tokens.output, 1003);
         assert_eq!(carried.head.open_calls, whole.head.open_calls - 1);
     }

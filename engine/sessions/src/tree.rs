@@ -237,7 +237,7 @@ impl SessionTotal {
 }
 
 /// A session that was found below another.
-struct Below {
+struct SessionBelow {
     name: String,
     above: Option<String>,
     /// Where in the list the one above is.
@@ -246,11 +246,12 @@ struct Below {
 }
 
 /// The sessions of a tree in the order in which they are shown.
-fn walk(reads: &Reads<'_>, root: &str) -> Result<Vec<Below>> {
-    let mut found: Vec<Below> = Vec::new();
+fn walk(reads: &Reads<'_>, root: &str) -> Result<Vec<SessionBelow>> {
+    let mut found: Vec<SessionBelow> = Vec::new();
     let mut seen: HashSet<String, RandomState> = HashSet::default();
     seen.insert(root.to_owned());
-    let mut open = vec![Below { name: root.to_owned(), above: None, parent: None, depth: 0 }];
+    let mut open =
+        vec![SessionBelow { name: root.to_owned(), above: None, parent: None, depth: 0 }];
     while let Some(next) = open.pop() {
         let at = found.len();
         if at == limits::MAX_SESSION_TREE {
@@ -265,7 +266,12 @@ fn walk(reads: &Reads<'_>, root: &str) -> Result<Vec<Below>> {
                 continue;
             }
             seen.insert(child.clone());
-            open.push(Below { name: child, above: Some(name.clone()), parent: Some(at), depth });
+            open.push(SessionBelow {
+                name: child,
+                above: Some(name.clone()),
+                parent: Some(at),
+                depth,
+            });
         }
     }
     Ok(found)

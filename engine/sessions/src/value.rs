@@ -8,21 +8,21 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::tally::{Edge, Head, MAX_ORIGINS, Origin, OriginKind, Tally};
+use crate::tally::{EdgeEvent, MAX_ORIGINS, Origin, OriginKind, Tally, TallyHead};
 use forebear_core::codec::{Input, put_number, put_signed, put_text};
 use forebear_core::{Error, Result, Tokens, limits};
 
 /// The fields of a JSON object, each as it was written.
-pub(crate) type Fields = BTreeMap<String, Box<RawValue>>;
+pub(crate) type JsonFields = BTreeMap<String, Box<RawValue>>;
 
 /// The value that a patch comes to.
-pub(crate) fn of_patch(fields: &Fields) -> Result<Vec<u8>> {
+pub(crate) fn of_patch(fields: &JsonFields) -> Result<Vec<u8>> {
     Ok(to_bytes(Some(&object(fields)?), None))
 }
 
 /// Checks what is said of a session: it has fields within their limits and no tally.
 pub(crate) fn check_patch(name: &str, value: &[u8]) -> Result<()> {
-    let value = Value::read(value)?;
+    let value = SessionValue::read(value)?;
     if name.is_empty() || name.len() > limits::MAX_SESSION_BYTES || value.head.is_some() {
         return Err(Error::invalid(format!(
             "expected a patch of a session with a name of 1 to {} bytes, found another value",
@@ -33,7 +33,7 @@ pub(crate) fn check_patch(name: &str, value: &[u8]) -> Result<()> {
 }
 
 /// Checks fields against their limit.
-pub(crate) fn check_fields(fields: &Fields) -> Result<()> {
+pub(crate) fn check_fields(fields: &JsonFields) -> Result<()> {
     let most = limits::MAX_METADATA_BYTES;
     match fields.iter().find(|(key, value)| key.len().max(value.get().len()) > most) {
         Some((_, value)) => Err(Error::too_long("field", most, value.get().len())),
@@ -49,7 +49,7 @@ pub(crate) fn of_tally(tally: &Tally) -> Vec<u8> {
 /// What an older and a newer value come to: of patches the newer fields, of tallies
 /// the sum.
 pub(crate) fn fold(older: &[u8], newer: &[u8]) -> Result<Vec<u8>> {
-    let (mut older, mut newer) = (Value::read(older)?, Value::read(newer)?);
+    let (mut older, mut newer) = (SessionValue::read(older)?, SessionValue::read(newer)?);
     let patch = match (older.patch, newer.patch) {
         (Some(older), Some(newer)) => Some(fold_objects(older, newer)?),
         (older, newer) => older.or(newer).map(str::to_owned),
@@ -66,21 +66,21 @@ pub(crate) fn fold(older: &[u8], newer: &[u8]) -> Result<Vec<u8>> {
 
 /// What of a value is kept once its segment is dropped.
 pub(crate) fn carried_over(value: &[u8]) -> Result<Vec<u8>> {
-    let mut value = Value::read(value)?;
+    let mut value = SessionValue::read(value)?;
     let tally = value.tally()?.map(Tally::carried_over);
     Ok(to_bytes(value.patch, tally.as_ref()))
 }
 
-/// The fields of patches, and of the tally all that tells of the session.
-pub(crate) fn read(value: &[u8]) -> Result<(Fields, Option<Head>)> {
-    let mut value = Value::read(value)?;
+/// The fields of patches, and of the tally all that the session shows.
+pub(crate) fn read(value: &[u8]) -> Result<(JsonFields, Option<TallyHead>)> {
+    let mut value = SessionValue::read(value)?;
     let fields = value.patch.map(fields).transpose()?.unwrap_or_default();
     Ok((fields, value.head.take()))
 }
 
 /// The tally's head alone.
-pub(crate) fn read_head(value: &[u8]) -> Result<Option<Head>> {
-    Ok(Value::read(value)?.head)
+pub(crate) fn read_head(value: &[u8]) -> Result<Option<TallyHead>> {
+    Ok(SessionValue::read(value)?.head)
 }
 
 /// The text of a value that is one.
@@ -90,14 +90,14 @@ pub(crate) fn text(value: &[u8]) -> Result<&str> {
 }
 
 /// The fields of an object.
-pub(crate) fn fields(object: &str) -> Result<Fields> {
+pub(crate) fn fields(object: &str) -> Result<JsonFields> {
     serde_json::from_str(object).map_err(|error| {
         Error::damaged(format!("expected the fields of a session or relationship: {error}"))
     })
 }
 
 /// The object with these fields.
-pub(crate) fn object(fields: &Fields) -> Result<String> {
+pub(crate) fn object(fields: &JsonFields) -> Result<String> {
     serde_json::to_string(fields)
         .map_err(|error| Error::invalid(format!("expected fields that are JSON: {error}")))
 }
@@ -111,13 +111,13 @@ pub(crate) fn fold_objects(older: &str, newer: &str) -> Result<String> {
 }
 
 /// A value whose tally is read as far as its head.
-struct Value<'a> {
+struct SessionValue<'a> {
     patch: Option<&'a str>,
-    head: Option<Head>,
+    head: Option<TallyHead>,
     rest: Input<'a>,
 }
 
-impl<'a> Value<'a> {
+impl<'a> SessionValue<'a> {
     fn read(value: &'a [u8]) -> Result<Self> {
         let mut input = Input::new(value);
         match input.byte()? {
@@ -148,7 +148,7 @@ fn to_bytes(patch: Option<&str>, tally: Option<&Tally>) -> Vec<u8> {
     bytes
 }
 
-fn put_head(out: &mut Vec<u8>, head: &Head) {
+fn put_head(out: &mut Vec<u8>, head: &TallyHead) {
     let flags = [head.last_is_error, head.first.is_some(), head.last.is_some()];
     out.push((0..).zip(flags).map(|(bit, on)| u8::from(on) << bit).sum());
     for number in [head.parent_len as u64, head.rows, head.errors, head.touched] {
@@ -176,20 +176,20 @@ fn put_head(out: &mut Vec<u8>, head: &Head) {
     }
 }
 
-fn read_head_of(input: &mut Input<'_>) -> Result<Head> {
+fn read_head_of(input: &mut Input<'_>) -> Result<TallyHead> {
     let flags = input.byte()?;
     let parent_len = input.number_up_to(u64::from(u32::MAX))? as usize;
     let [rows, errors, touched] = [input.number()?, input.number()?, input.number()?];
-    let mut edge = |bit: u8| -> Result<Option<Edge>> {
+    let mut edge = |bit: u8| -> Result<Option<EdgeEvent>> {
         let on = flags & (1 << bit) != 0;
-        on.then(|| Ok(Edge { time_ns: input.signed()?, seq: input.number()? })).transpose()
+        on.then(|| Ok(EdgeEvent { time_ns: input.signed()?, seq: input.number()? })).transpose()
     };
     let (first, last) = (edge(1)?, edge(2)?);
     let mut text = || Ok::<_, Error>(input.text()?.map(str::to_owned));
     let [model, project, source_app, wave] = [text()?, text()?, text()?, text()?];
     let origins = read_origins(input)?;
     let offspring = read_origins(input)?;
-    Ok(Head {
+    Ok(TallyHead {
         parent_len,
         rows,
         errors,
@@ -244,7 +244,7 @@ fn put_rest(out: &mut Vec<u8>, tally: &Tally) {
     }
 }
 
-fn read_rest(head: Head, input: &mut Input<'_>) -> Result<Tally> {
+fn read_rest(head: TallyHead, input: &mut Input<'_>) -> Result<Tally> {
     // Each takes bytes of its own, so that a count that is too large fails.
     let mut tally = Tally { head, ..Tally::default() };
     for _ in 0..input.number()? {
@@ -283,18 +283,18 @@ mod tests {
     use super::*;
 
     fn tally() -> Tally {
-        let head = Head {
+        let head = TallyHead {
             parent_len: 3,
             rows: 9,
             errors: 2,
             touched: 77,
-            first: Some(Edge { time_ns: -5, seq: 3 }),
-            last: Some(Edge { time_ns: i64::MAX, seq: 4 }),
+            first: Some(EdgeEvent { time_ns: -5, seq: 3 }),
+            last: Some(EdgeEvent { time_ns: i64::MAX, seq: 4 }),
             last_is_error: true,
             model: Some("m".into()),
             wave: Some(String::new()),
             origins: vec![Origin { kind: OriginKind::Spawned, session: "other".into() }],
-            ..Head::default()
+            ..TallyHead::default()
         };
         let messages = vec![(1, Tokens { output: 5, ..Tokens::default() })];
         Tally { head, messages, calls: vec![9], agents: vec![7] }.summed_up()
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_value_reads_as_it_was_written_and_cut_off_it_does_not() {
         let bytes = to_bytes(Some("{}"), Some(&tally()));
-        let read = |bytes: &[u8]| Value::read(bytes).and_then(|mut value| value.tally());
+        let read = |bytes: &[u8]| SessionValue::read(bytes).and_then(|mut value| value.tally());
         assert_eq!(read(&bytes).expect("reads"), Some(tally()));
         // Cut off behind the patch it is a value without a tally.
         let patch_only = 1 + 1 + 2;

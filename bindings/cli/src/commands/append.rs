@@ -13,11 +13,11 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::append_line;
-use crate::failure::{Failure, Outcome, note};
+use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, text, time};
 use crate::parse::key_value;
-use crate::place::{self, Target};
+use crate::place::{self, WriteTarget};
 
 /// Events that may wait for their answers.
 const OUTSTANDING: usize = 1024;
@@ -167,8 +167,8 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     }
     let mut out = Out::new();
     let store = match target {
-        Target::Store(store) => store,
-        Target::Spool(spool) => {
+        WriteTarget::Store(store) => store,
+        WriteTarget::Spool(spool) => {
             let ticket = spool.submit(event)?;
             place::finish_handing_in(&spool, Some(&ticket), args.wait)?;
             for id in ticket.ids() {
@@ -184,7 +184,7 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
         writeln!(out, "{}", text::clean(&appended.id.to_string()))?;
         match appended.status {
             forebear::AppendStatus::New => {}
-            status => note(&format!("forebear: the id was known: {}", status.as_str())),
+            status => warn(&format!("forebear: the id was known: {}", status.as_str())),
         }
     }
     out.finish()?;
@@ -204,10 +204,10 @@ fn read_payload(argument: &str) -> Result<Vec<u8>, Failure> {
 }
 
 /// What becomes of a line: it was handed to the writer, or is no event.
-type Submitted = Result<Answer, String>;
+type Submitted = Result<LineAnswer, String>;
 
 /// What a line is answered from.
-enum Answer {
+enum LineAnswer {
     Written(Receipt),
     HandedIn(EventId),
 }
@@ -231,26 +231,26 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
     let (read, answered) = thread::scope(|scope| {
         let answers = scope.spawn(move || answer_all(&receiver, Out::new()));
         let mut sink = match &target {
-            Target::Store(store) => Sink::Store(store, args.durability.into()),
-            Target::Spool(spool) => Sink::Spool(HandingIn::new(spool)),
+            WriteTarget::Store(store) => EventSink::Store(store, args.durability.into()),
+            WriteTarget::Spool(spool) => EventSink::Spool(HandingIn::new(spool)),
         };
         let read = submit_all(&mut sink, &mut input, &sender);
         drop(sender);
         let last = match sink {
-            Sink::Store(..) => None,
-            Sink::Spool(handing_in) => handing_in.last,
+            EventSink::Store(..) => None,
+            EventSink::Spool(handing_in) => handing_in.last,
         };
         (read.map(|lines| (lines, last)), answers.join())
     });
     let closed = match &target {
-        Target::Store(store) => place::close(store.clone()),
-        Target::Spool(_) => Ok(()),
+        WriteTarget::Store(store) => place::close(store.clone()),
+        WriteTarget::Spool(_) => Ok(()),
     };
     let (lines, last) = read.map_err(|error| {
         Failure::Failed(format!("reading {}: {error}", source.unwrap_or("standard input")))
     })?;
     closed?;
-    if let Target::Spool(spool) = &target {
+    if let WriteTarget::Spool(spool) = &target {
         place::finish_handing_in(spool, last.as_ref(), args.wait)?;
     }
     let refused = answered
@@ -275,7 +275,7 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
 /// Hands each line's event to the writer. It ends with the input, or when nobody
 /// reads the answers any more, and says how many lines there were.
 fn submit_all(
-    sink: &mut Sink<'_>,
+    sink: &mut EventSink<'_>,
     input: &mut BufReader<Box<dyn Read>>,
     answers: &SyncSender<(u64, Submitted)>,
 ) -> io::Result<u64> {
@@ -288,12 +288,12 @@ fn submit_all(
             return Ok(number);
         }
         let read = read_line(input, &mut line, limit)?;
-        if read == Line::End {
+        if read == AppendLine::End {
             sink.hand_in(answers);
             return Ok(number);
         }
         number += 1;
-        let event = if read == Line::TooLong {
+        let event = if read == AppendLine::TooLong {
             Err(format!("expected a line of at most {limit} bytes, found a longer one"))
         } else if line.trim_ascii().is_empty() {
             continue;
@@ -310,16 +310,16 @@ fn submit_all(
 }
 
 /// Where the events of lines go.
-enum Sink<'s> {
+enum EventSink<'s> {
     Store(&'s Store, Durability),
     Spool(HandingIn<'s>),
 }
 
-impl Sink<'_> {
+impl EventSink<'_> {
     fn max_payload_bytes(&self) -> usize {
         match self {
-            Sink::Store(store, _) => store.max_payload_bytes(),
-            Sink::Spool(_) => limits::MAX_BATCH_BYTES,
+            EventSink::Store(store, _) => store.max_payload_bytes(),
+            EventSink::Spool(_) => limits::MAX_BATCH_BYTES,
         }
     }
 
@@ -332,14 +332,14 @@ impl Sink<'_> {
         answers: &SyncSender<(u64, Submitted)>,
     ) -> bool {
         match self {
-            Sink::Store(store, durability) => {
+            EventSink::Store(store, durability) => {
                 let submit = |event| store.submit(Batch::from(event).durability(*durability));
                 let submitted = event.and_then(|event| {
-                    submit(event).map(Answer::Written).map_err(|error| format!("{error:#}"))
+                    submit(event).map(LineAnswer::Written).map_err(|error| format!("{error:#}"))
                 });
                 answers.send((line, submitted)).is_ok()
             }
-            Sink::Spool(handing_in) => {
+            EventSink::Spool(handing_in) => {
                 handing_in.lines.push((line, event));
                 handing_in.bytes += bytes;
                 !handing_in.is_full() || handing_in.hand_in(answers)
@@ -350,8 +350,8 @@ impl Sink<'_> {
     /// Hands in what was collected; false where nobody reads the answers any more.
     fn hand_in(&mut self, answers: &SyncSender<(u64, Submitted)>) -> bool {
         match self {
-            Sink::Store(..) => true,
-            Sink::Spool(handing_in) => handing_in.hand_in(answers),
+            EventSink::Store(..) => true,
+            EventSink::Spool(handing_in) => handing_in.hand_in(answers),
         }
     }
 }
@@ -383,7 +383,7 @@ impl<'s> HandingIn<'s> {
         let mut submitted = self.submit(events.collect()).into_iter();
         lines.into_iter().all(|(line, event)| {
             let id = event.and_then(|_| submitted.next().unwrap_or_else(|| Err(String::new())));
-            answers.send((line, id.map(Answer::HandedIn))).is_ok()
+            answers.send((line, id.map(LineAnswer::HandedIn))).is_ok()
         })
     }
 
@@ -436,11 +436,11 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
             }
         };
         let written = match submitted {
-            Ok(Answer::HandedIn(id)) => {
+            Ok(LineAnswer::HandedIn(id)) => {
                 out.json(&Stored { id: id.to_string(), seq: None, status: "handed_in" })?;
                 continue;
             }
-            Ok(Answer::Written(receipt)) => {
+            Ok(LineAnswer::Written(receipt)) => {
                 if !receipt.is_ready() {
                     out.flush()?;
                 }
@@ -469,7 +469,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
 }
 
 #[derive(PartialEq, Eq)]
-enum Line {
+enum AppendLine {
     Whole,
     TooLong,
     End,
@@ -477,9 +477,9 @@ enum Line {
 
 /// Reads a line, its end included. Of one that is longer than `limit` nothing is
 /// kept.
-fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<Line> {
+fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<AppendLine> {
     line.clear();
-    let mut read = Line::End;
+    let mut read = AppendLine::End;
     loop {
         let bytes = match input.fill_buf() {
             Ok(bytes) => bytes,
@@ -492,10 +492,10 @@ fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>, limit: usize) -> io::R
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let length = end.map_or(bytes.len(), |end| end + 1);
         if line.len() + length > limit {
-            read = Line::TooLong;
+            read = AppendLine::TooLong;
             *line = Vec::new();
-        } else if read != Line::TooLong {
-            read = Line::Whole;
+        } else if read != AppendLine::TooLong {
+            read = AppendLine::Whole;
             line.extend_from_slice(&bytes[..length]);
         }
         input.consume(length);
@@ -514,11 +514,11 @@ mod tests {
         let text = format!("short\n{}\nlast", "x".repeat(100));
         let mut input = BufReader::with_capacity(8, text.as_bytes());
         let mut line = Vec::new();
-        assert!(read_line(&mut input, &mut line, 20).unwrap() == Line::Whole);
+        assert!(read_line(&mut input, &mut line, 20).unwrap() == AppendLine::Whole);
         assert_eq!(line, b"short\n");
-        assert!(read_line(&mut input, &mut line, 20).unwrap() == Line::TooLong);
-        assert!(read_line(&mut input, &mut line, 20).unwrap() == Line::Whole);
+        assert!(read_line(&mut input, &mut line, 20).unwrap() == AppendLine::TooLong);
+        assert!(read_line(&mut input, &mut line, 20).unwrap() == AppendLine::Whole);
         assert_eq!(line, b"last");
-        assert!(read_line(&mut input, &mut line, 20).unwrap() == Line::End);
+        assert!(read_line(&mut input, &mut line, 20).unwrap() == AppendLine::End);
     }
 }

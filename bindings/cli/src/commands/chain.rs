@@ -13,7 +13,7 @@ use crate::place;
 /// Show what caused an event, back to the root
 ///
 /// Draws the walk from the event up to its root: kind, id, time since its cause,
-/// and what the payload says. The last line tells how the walk ended.
+/// and what the payload says. The last line says how the walk ended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: an event on each line, then {\"end\": {\"kind\", \"parent\", \"id\"}}, where `kind` is
@@ -197,7 +197,7 @@ fn draw_event(
         Rail::Between => ("├ ", "│   "),
         Rail::Bottom => ("└ ", "    "),
     };
-    draw::Row::new(event).draw(out, rail, draw::CHAIN_LEAD, since_ns, "")?;
+    draw::DrawnRow::new(event).draw(out, rail, draw::CHAIN_LEAD, since_ns, "")?;
     if payload && let Some(bytes) = event.payload() {
         draw::payload(out, beneath, bytes)?;
     }

@@ -31,11 +31,11 @@ pub(crate) struct CommonArgs {
 
 #[derive(Serialize)]
 struct EndLine {
-    end: Ends,
+    end: LinkEnds,
 }
 
 #[derive(Serialize)]
-struct Ends {
+struct LinkEnds {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     a: Option<ChainEnd>,
@@ -89,10 +89,10 @@ impl Run for CommonArgs {
                     text::short_id(&b),
                     words(&end_b)
                 );
-                (Ends::unknown(end_a, end_b), why)
+                (LinkEnds::unknown(end_a, end_b), why)
             }
             _ => (
-                Ends { kind: "none", a: None, b: None },
+                LinkEnds { kind: "none", a: None, b: None },
                 "they have no cause in common: each goes back to a root of its own".to_owned(),
             ),
         };
@@ -104,7 +104,7 @@ impl Run for CommonArgs {
     }
 }
 
-impl Ends {
+impl LinkEnds {
     fn unknown(a: ChainEnd, b: ChainEnd) -> Self {
         // What was there once and is gone says more than what never was.
         let kind = ["expired", "damaged", "missing"]

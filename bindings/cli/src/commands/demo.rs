@@ -74,7 +74,7 @@ impl Run for DemoArgs {
         if global.json {
             print_json(&mut out, &found, &imported)?;
         } else {
-            tell(&mut out, &found, &imported)?;
+            print(&mut out, &found, &imported)?;
         }
         out.finish()?;
         place::close(store)?;
@@ -87,12 +87,12 @@ struct Story<'s> {
     snapshot: &'s Snapshot,
     failure: EventId,
     request: EventId,
-    answers: Vec<Answer>,
+    answers: Vec<TimedAnswer>,
 }
 
 /// How long an answer took.
 #[derive(Serialize)]
-struct Answer {
+struct TimedAnswer {
     question: &'static str,
     #[serde(skip)]
     words: String,
@@ -132,7 +132,7 @@ impl<'s> Story<'s> {
     }
 }
 
-fn tell(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Duration)) -> Outcome {
+fn print(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Duration)) -> Outcome {
     let failure = text::short_id(&story.failure);
     let request = text::short_id(&story.request);
     title(out, "A coding agent's transcript", "forebear import")?;
@@ -211,14 +211,14 @@ fn print_json(
 ) -> Outcome {
     #[derive(Serialize)]
     struct Imported {
-        imported: import::Figures,
+        imported: import::ImportFigures,
     }
     #[derive(Serialize)]
     struct Answers<'a> {
-        answers: &'a [Answer],
+        answers: &'a [TimedAnswer],
     }
 
-    out.json(&Imported { imported: import::Figures::new(report, *took) })?;
+    out.json(&Imported { imported: import::ImportFigures::new(report, *took) })?;
     if let Some(mut events) = story.snapshot.chain(&story.failure)? {
         for event in events.by_ref() {
             let event = event?;
@@ -247,7 +247,7 @@ fn write_transcript(folder: &Path) -> io::Result<()> {
 fn measured<T>(
     question: &'static str,
     mut ask: impl FnMut() -> forebear::Result<T>,
-) -> forebear::Result<(T, Answer)> {
+) -> forebear::Result<(T, TimedAnswer)> {
     let mut timed = || {
         let begun = Instant::now();
         let answer = ask()?;
@@ -260,6 +260,6 @@ fn measured<T>(
         .collect::<forebear::Result<Vec<_>>>()?;
     again.sort_unstable();
     let answer_time =
-        Answer { question, words: String::new(), first_ns, again_ns: again[REPETITIONS / 2] };
+        TimedAnswer { question, words: String::new(), first_ns, again_ns: again[REPETITIONS / 2] };
     Ok((answer, answer_time))
 }

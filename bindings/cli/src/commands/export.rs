@@ -8,10 +8,10 @@ use clap::Args;
 use forebear::Filter;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, note};
+use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, page_size, text};
-use crate::place::{self, Pages};
+use crate::place::{self, Paging};
 use crate::select::FilterArgs;
 
 /// Write the payloads of events out again, byte for byte, a line each
@@ -54,7 +54,7 @@ impl Run for ExportArgs {
         };
         if counts.without_payload > 0 {
             let skipped = text::counted(counts.without_payload, "event has", "events have");
-            note(&format!("forebear: {skipped} no payload and were left out"));
+            warn(&format!("forebear: {skipped} no payload and were left out"));
         }
         if counts.exported + counts.without_payload == 0 {
             return Err(Failure::NothingFound("no event matches".to_owned()));
@@ -63,7 +63,7 @@ impl Run for ExportArgs {
     }
 }
 
-fn export_to(path: &Path, pages: &Pages, filter: &Filter) -> Result<Counts, Failure> {
+fn export_to(path: &Path, pages: &Paging, filter: &Filter) -> Result<ExportCounts, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
     let mut file = BufWriter::new(create(path).map_err(failed)?);
     let counts = export(pages, filter, |payload| file.write_all(payload).map_err(failed))?;
@@ -75,18 +75,18 @@ fn export_to(path: &Path, pages: &Pages, filter: &Filter) -> Result<Counts, Fail
 }
 
 #[derive(Default)]
-struct Counts {
+struct ExportCounts {
     exported: u64,
     without_payload: u64,
 }
 
 fn export(
-    pages: &Pages,
+    pages: &Paging,
     filter: &Filter,
     mut write: impl FnMut(&[u8]) -> Outcome,
-) -> Result<Counts, Failure> {
+) -> Result<ExportCounts, Failure> {
     let (mut size, mut after) = (page_size::FIRST, None);
-    let mut counts = Counts::default();
+    let mut counts = ExportCounts::default();
     loop {
         let page = pages.ask(|snapshot| {
             snapshot.events(filter).oldest_first().limit(size).after(after).page()

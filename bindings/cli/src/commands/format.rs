@@ -22,7 +22,7 @@ pub(crate) struct FormatArgs {
 
 /// What was named.
 #[derive(Debug)]
-pub(crate) enum Named {
+pub(crate) enum NamedFormat {
     Nothing,
     Format(String),
     Mapping(Mapping),
@@ -30,15 +30,15 @@ pub(crate) enum Named {
 
 impl FormatArgs {
     /// The format or the mapping that the command line names.
-    pub(crate) fn read(&self) -> Result<Named, Failure> {
+    pub(crate) fn read(&self) -> Result<NamedFormat, Failure> {
         match (&self.format, &self.mapping) {
             (Some(format), Some(_)) if format != "ndjson" => Err(Failure::Usage(format!(
                 "a mapping is for lines of JSON in no format of their own: leave out --mapping, \
                  or --format {format}"
             ))),
-            (_, Some(file)) => Ok(Named::Mapping(mapping(file)?)),
-            (Some(format), None) => Ok(Named::Format(format.clone())),
-            (None, None) => Ok(Named::Nothing),
+            (_, Some(file)) => Ok(NamedFormat::Mapping(mapping(file)?)),
+            (Some(format), None) => Ok(NamedFormat::Format(format.clone())),
+            (None, None) => Ok(NamedFormat::Nothing),
         }
     }
 }

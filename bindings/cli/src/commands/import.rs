@@ -15,11 +15,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::commands::format::{FormatArgs, Named};
-use crate::failure::{Failure, Outcome, note};
+use crate::commands::format::{FormatArgs, NamedFormat};
+use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
-use crate::place::{self, Target};
+use crate::place::{self, WriteTarget};
 
 /// Import transcripts and logs
 ///
@@ -89,9 +89,9 @@ impl Run for ImportArgs {
         }
         let mut options = IngestOptions::new(paths).again(self.again);
         options = match self.format.read()? {
-            Named::Nothing => options,
-            Named::Format(format) => options.format(format),
-            Named::Mapping(mapping) => options.mapping(mapping),
+            NamedFormat::Nothing => options,
+            NamedFormat::Format(format) => options.format(format),
+            NamedFormat::Mapping(mapping) => options.mapping(mapping),
         };
         if self.wait {
             options = options.patience(Duration::MAX);
@@ -101,7 +101,7 @@ impl Run for ImportArgs {
 }
 
 /// Imports, shows how far it is and says what came of it.
-pub(crate) fn import(target: Target, options: &IngestOptions, global: &Global) -> Outcome {
+pub(crate) fn import(target: WriteTarget, options: &IngestOptions, global: &Global) -> Outcome {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();
@@ -114,19 +114,19 @@ pub(crate) fn import(target: Target, options: &IngestOptions, global: &Global) -
         }
     };
     let imported = match &target {
-        Target::Store(store) => ingest::import(store, options, on_progress),
-        Target::Spool(spool) => ingest::import_through(spool, options, on_progress),
+        WriteTarget::Store(store) => ingest::import(store, options, on_progress),
+        WriteTarget::Spool(spool) => ingest::import_through(spool, options, on_progress),
     };
     let seconds = begun.elapsed();
     bar.finish_and_clear();
     let report = imported?;
-    if let Target::Store(store) = target {
+    if let WriteTarget::Store(store) = target {
         place::close(store)?;
     }
 
     let mut out = Out::new();
     if global.json {
-        out.json(&Figures::new(&report, seconds))?;
+        out.json(&ImportFigures::new(&report, seconds))?;
     } else {
         summary(&mut out, &report, seconds)?;
         if out.is_terminal() && !report.interrupted {
@@ -138,7 +138,7 @@ pub(crate) fn import(target: Target, options: &IngestOptions, global: &Global) -
     }
     out.finish()?;
     for (path, why) in &report.failed_files {
-        note(&format!("forebear: {}: {why}", path.display()));
+        warn(&format!("forebear: {}: {why}", path.display()));
     }
     if report.interrupted {
         return Err(Failure::Failed(
@@ -199,7 +199,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
 
 /// What an import found and did, for scripts.
 #[derive(Serialize)]
-pub(crate) struct Figures {
+pub(crate) struct ImportFigures {
     files: u64,
     unchanged_files: u64,
     bytes: u64,
@@ -240,7 +240,7 @@ struct FailedFile {
     error: String,
 }
 
-impl Figures {
+impl ImportFigures {
     /// The figures of a report.
     pub(crate) fn new(report: &ImportReport, took: Duration) -> Self {
         Self {
@@ -313,7 +313,7 @@ fn stop_on_ctrl_c() -> Arc<AtomicBool> {
         }
     });
     if let Err(error) = set {
-        note(&format!("forebear: ctrl-C will not stop the import cleanly: {error}"));
+        warn(&format!("forebear: ctrl-C will not stop the import cleanly: {error}"));
     }
     stop
 }

@@ -10,7 +10,7 @@ use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::{Out, text};
-use crate::place::{self, Target};
+use crate::place::{self, WriteTarget};
 
 /// Say after the fact what caused an event
 ///
@@ -20,7 +20,7 @@ use crate::place::{self, Target};
 /// and the command ends once that process has taken it in.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints what became of the link: accepted, repeat, refused or closing (it would lead round
+Prints what became of the link: accepted, repeat, refused or cycle-edge (it would lead round
 in a circle). With --json: {\"status\", \"child\", \"parent\", \"kind\"}.
 
 Examples:
@@ -55,12 +55,12 @@ impl Run for LinkArgs {
         let child = place::find_or_name(&before, &self.child)?;
         let parent = place::find_or_name(&before, &self.parent)?;
         let linked = match target {
-            Target::Store(store) => {
+            WriteTarget::Store(store) => {
                 let linked = store.link(&child, &parent, self.kind)?;
                 place::close(store)?;
                 linked
             }
-            Target::Spool(spool) => {
+            WriteTarget::Spool(spool) => {
                 let link = Link::new(child.clone(), parent.clone(), self.kind);
                 let ticket = spool.submit(Batch::from(link.clone()))?;
                 place::finish_handing_in(&spool, Some(&ticket), true)?;
@@ -83,7 +83,7 @@ impl Run for LinkArgs {
                 Linked::Accepted => "",
                 Linked::Repeat => " (it stood already)",
                 Linked::Refused => " (it has another parent; see `forebear links`)",
-                Linked::Closing => {
+                Linked::CycleEdge => {
                     " (the parent goes back to the child; it is kept, never followed)"
                 }
             };
@@ -110,7 +110,7 @@ fn became(snapshot: &Snapshot, link: &Link) -> Result<Linked, Failure> {
     for edge in snapshot.cycle_edges() {
         let edge = edge?;
         if (&edge.child, &edge.parent) == (link.child(), link.parent()) {
-            return Ok(Linked::Closing);
+            return Ok(Linked::CycleEdge);
         }
     }
     for refused in snapshot.refused_links() {

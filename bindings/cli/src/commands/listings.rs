@@ -9,12 +9,12 @@ use forebear::{
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, note};
+use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text};
 use crate::parse::at_least_one;
-use crate::place::{self, Pages};
+use crate::place::{self, Paging};
 use crate::select::{FilterArgs, PageArgs};
 
 /// List what an event directly caused
@@ -125,7 +125,7 @@ pub(crate) struct MissingArgs {
 /// List links that were refused, and links that would close a cycle
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json: objects with `status` (refused or closing), `child`, `parent`, `kind` and, for
+With --json: objects with `status` (refused or cycle-edge), `child`, `parent`, `kind` and, for
 a refused link, `instead`, the parent that the child has. --after takes `next` of the
 kind of link it came with.
 
@@ -134,11 +134,11 @@ Examples:
   forebear links --refused --json")]
 pub(crate) struct LinksArgs {
     /// Refused links only
-    #[arg(long, conflicts_with = "closing")]
+    #[arg(long, conflicts_with = "cycles")]
     refused: bool,
     /// Links that close a cycle only
     #[arg(long)]
-    closing: bool,
+    cycles: bool,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -286,7 +286,7 @@ impl Run for LinksArgs {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, false);
         let mut listed = 0;
-        if !self.closing {
+        if !self.cycles {
             listed += listing.any_pages(
                 self.page,
                 |after| pages.ask(|snapshot| snapshot.refused_links().after(after).page()),
@@ -301,9 +301,9 @@ impl Run for LinksArgs {
             listed += listing.any_pages(
                 self.page,
                 |after| pages.ask(|snapshot| snapshot.cycle_edges().after(after).page()),
-                |listing, closing| {
-                    let ends = (&closing.child, &closing.parent, closing.kind);
-                    listing.link("closing", &closing, ends, None)
+                |listing, edge| {
+                    let ends = (&edge.child, &edge.parent, edge.kind);
+                    listing.link("cycle-edge", &edge, ends, None)
                 },
             )?;
         }
@@ -347,7 +347,7 @@ impl Printer {
     /// Lists up to `limit` events and says where the next ones begin.
     fn events(
         &mut self,
-        pages: &Pages,
+        pages: &Paging,
         query: impl Fn(&Snapshot) -> Query<Events>,
         mut after: Option<Cursor>,
         limit: usize,
@@ -477,7 +477,7 @@ impl Printer {
         let quiet = self.json;
         self.out.finish()?;
         if listed == 0 && !quiet {
-            note(&format!("forebear: {empty}"));
+            warn(&format!("forebear: {empty}"));
         }
         Ok(())
     }

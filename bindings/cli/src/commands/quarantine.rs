@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::import;
-use crate::failure::{Failure, Outcome, note};
+use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -82,7 +82,7 @@ fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
         Ok(wanted != Some(n))
     })?;
     for path in &gone {
-        note(&format!("forebear: {} is not there any more", path.display()));
+        warn(&format!("forebear: {} is not there any more", path.display()));
     }
     if files.is_empty() {
         return Err(Failure::NothingFound(
@@ -124,7 +124,7 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
     })?;
     out.finish()?;
     if listed == 0 && !global.json {
-        note("forebear: nothing is quarantined");
+        warn("forebear: nothing is quarantined");
     }
     Ok(())
 }

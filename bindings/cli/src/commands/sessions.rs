@@ -17,7 +17,7 @@ use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::session::{figures, short_name, status_style};
 use crate::output::{Out, draw, text, time};
-use crate::place::{self, Target};
+use crate::place::{self, WriteTarget};
 use crate::select::PageArgs;
 
 /// List sessions, those that something was stored of last first
@@ -300,15 +300,15 @@ impl Run for RelateArgs {
         }
         let target = place::open_existing_or_hand_in(global)?;
         match &target {
-            Target::Store(store) => store.relate(relationship)?,
+            WriteTarget::Store(store) => store.relate(relationship)?,
             // What it came to shows once it is taken in.
-            Target::Spool(spool) => {
+            WriteTarget::Spool(spool) => {
                 let ticket = spool.submit(Batch::new().relate(relationship))?;
                 place::finish_handing_in(spool, Some(&ticket), true)?;
             }
         }
         let stored = related(&target.snapshot(global)?, &self.parent, &self.child)?;
-        if let Target::Store(store) = target {
+        if let WriteTarget::Store(store) = target {
             place::close(store)?;
         }
         let mut out = Out::new();

@@ -33,7 +33,7 @@ Example:
 pub(crate) struct StatsArgs {}
 
 #[derive(Serialize)]
-struct Figures {
+struct StatsFigures {
     events: u64,
     versions: u64,
     without_id: u64,
@@ -67,7 +67,7 @@ impl Run for StatsArgs {
             Some(id) => snapshot.root(id)?,
             None => None,
         };
-        let figures = Figures {
+        let figures = StatsFigures {
             events: stats.events,
             versions: stats.versions,
             without_id: stats.derived_ids,
@@ -101,7 +101,7 @@ impl Run for StatsArgs {
     }
 }
 
-fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {
+fn draw_figures(out: &mut Out, figures: &StatsFigures) -> Outcome {
     let deepest = figures.deepest.as_ref().map_or_else(String::new, |id| {
         format!("`forebear chain {}`", text::typed_id(&EventId::from(id)))
     });
@@ -114,7 +114,7 @@ fn draw_figures(out: &mut Out, figures: &Figures) -> Outcome {
         ("max depth", figures.max_depth, deepest.as_str()),
         ("max children", figures.max_children, "of one event"),
         ("missing parents", figures.missing_parents, "`forebear missing`"),
-        ("cycles", figures.cycles, "`forebear links --closing`"),
+        ("cycles", figures.cycles, "`forebear links --cycles`"),
         ("refused links", figures.refused_links, "`forebear links --refused`"),
         ("quarantined", figures.quarantined, "`forebear quarantine`"),
         ("segments", figures.segments, ""),

@@ -40,7 +40,7 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Default, Serialize)]
-struct Health {
+struct FollowerHealth {
     running: bool,
     process: Option<u32>,
     as_of: Option<String>,
@@ -77,7 +77,7 @@ impl Run for StatusArgs {
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
         let last = FollowStatus::last(&snapshot)?;
-        let mut health = last.as_ref().map(told).unwrap_or_default();
+        let mut health = last.as_ref().map(of_follower).unwrap_or_default();
         each_file(&snapshot, |file| {
             health.add(file);
             Ok(())
@@ -111,12 +111,12 @@ impl Run for StatusArgs {
     }
 }
 
-/// What the follower itself said.
-fn told(last: &FollowStatus) -> Health {
+/// What the follower itself reported.
+fn of_follower(last: &FollowStatus) -> FollowerHealth {
     let age_ns = now_ns().saturating_sub(last.time_ns);
     let is_recent = u64::try_from(age_ns).is_ok_and(|age| Duration::from_nanos(age) < SILENCE_TIME);
     let failing = last.failing.iter();
-    Health {
+    FollowerHealth {
         running: !last.has_ended && is_recent && is_alive(last.process),
         process: Some(last.process),
         as_of: Some(time::rfc3339(last.time_ns)),
@@ -127,11 +127,11 @@ fn told(last: &FollowStatus) -> Health {
         read_errors: last.read_errors,
         failing: failing.map(|(path, why)| (path.display().to_string(), why.clone())).collect(),
         memory_bytes: last.memory_bytes,
-        ..Health::default()
+        ..FollowerHealth::default()
     }
 }
 
-impl Health {
+impl FollowerHealth {
     fn add(&mut self, file: &File) {
         if file.size.is_none() {
             self.files_gone += 1;

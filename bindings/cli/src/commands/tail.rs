@@ -10,7 +10,7 @@ use forebear::{Detail, StartFrom};
 
 use crate::command::Run;
 use crate::commands::listings::Printer;
-use crate::failure::{Outcome, note};
+use crate::failure::{Outcome, warn};
 use crate::global::Global;
 use crate::output::time;
 use crate::place;
@@ -74,7 +74,7 @@ impl Run for TailArgs {
                     wait = Duration::ZERO;
                 }
                 Some(Err(error)) if error.is_expired() || error.is_damaged() => {
-                    note(&format!("forebear: {error:#}"));
+                    warn(&format!("forebear: {error:#}"));
                 }
                 Some(Err(error)) => return Err(error.into()),
                 None if !self.follow => return listing.found(listed, "no event matches"),

@@ -11,7 +11,7 @@ use forebear::{
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
-use crate::output::draw::Row;
+use crate::output::draw::DrawnRow;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text, time};
 use crate::parse::at_least_one;
@@ -93,13 +93,13 @@ pub(crate) fn draw_tree(
 ) -> Outcome {
     let root = get(snapshot, id)?;
     draw::heading(out, &format!("{} UTC", time::clock(root.time_ns())), root.instance())?;
-    let mut nodes = vec![Node::new(&root)];
+    let mut nodes = vec![TreeNode::new(&root)];
     let more = each_page(below, limit, |descendant| {
-        nodes.push(Node::new(&descendant.event));
+        nodes.push(TreeNode::new(&descendant.event));
         Ok(())
     })?;
     let below = text::counted(nodes.len() as u64 - 1, "event", "events");
-    Tree::new(nodes).draw(out)?;
+    DrawnTree::new(nodes).draw(out)?;
     let words = if more.is_some() {
         format!(
             "{below} below, and more: give a larger --limit, or draw the `forebear tree` of one of them"
@@ -158,35 +158,35 @@ fn each_page(
 }
 
 /// Events and their children among them.
-struct Tree {
-    nodes: Vec<Node>,
+struct DrawnTree {
+    nodes: Vec<TreeNode>,
     parents: Vec<usize>,
     children: Vec<Vec<usize>>,
     /// How many events each stands for, itself included.
     sizes: Vec<usize>,
 }
 
-struct Node {
+struct TreeNode {
     id: EventId,
     parent: Option<EventId>,
     link: Option<LinkKind>,
-    row: Row,
+    row: DrawnRow,
 }
 
-impl Node {
+impl TreeNode {
     fn new(event: &StoredEvent) -> Self {
         Self {
             id: event.id().clone(),
             parent: event.parent().cloned(),
             link: event.link(),
-            row: Row::new(event),
+            row: DrawnRow::new(event),
         }
     }
 }
 
-impl Tree {
+impl DrawnTree {
     /// The event asked for first, and each event after its parent.
-    fn new(nodes: Vec<Node>) -> Self {
+    fn new(nodes: Vec<TreeNode>) -> Self {
         let places: HashMap<&EventId, usize> =
             nodes.iter().enumerate().rev().map(|(place, node)| (&node.id, place)).collect();
         let mut parents = vec![0; nodes.len()];

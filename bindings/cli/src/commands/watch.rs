@@ -11,9 +11,9 @@ use forebear::ingest::{FollowStatus, Follower, IngestOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Run;
-use crate::commands::format::{FormatArgs, Named};
+use crate::commands::format::{FormatArgs, NamedFormat};
 use crate::commands::import::usual_folders;
-use crate::failure::{Outcome, note};
+use crate::failure::{Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -57,9 +57,9 @@ impl Run for WatchArgs {
         let paths = if self.paths.is_empty() { usual_folders()? } else { self.paths.clone() };
         let mut options = IngestOptions::new(&paths).poll_only(self.poll).poll_every(self.interval);
         options = match self.format.read()? {
-            Named::Nothing => options,
-            Named::Format(format) => options.format(format),
-            Named::Mapping(mapping) => options.mapping(mapping),
+            NamedFormat::Nothing => options,
+            NamedFormat::Format(format) => options.format(format),
+            NamedFormat::Mapping(mapping) => options.mapping(mapping),
         };
         let store = place::open_or_make(global)?;
         let mut follower = Follower::new(&store, options)?;
@@ -73,20 +73,20 @@ impl Run for WatchArgs {
             stop.stop();
         });
         if let Err(error) = set {
-            note(&format!("forebear: Ctrl-C and SIGTERM will not end it cleanly: {error}"));
+            warn(&format!("forebear: Ctrl-C and SIGTERM will not end it cleanly: {error}"));
         }
         let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        note(&format!("forebear: following {}; Ctrl-C ends it", folders.join(", ")));
+        warn(&format!("forebear: following {}; Ctrl-C ends it", folders.join(", ")));
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{wide_msg:.dim}") {
             bar.set_style(style);
         }
-        let mut told = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         let run = follower.run(|status| {
             bar.set_message(line(status));
             for (path, why) in &status.failing {
-                if told.len() < MAX_TOLD && told.insert(path.clone()) {
-                    bar.suspend(|| note(&format!("forebear: {}: {why}", path.display())));
+                if reported.len() < MAX_REPORTED && reported.insert(path.clone()) {
+                    bar.suspend(|| warn(&format!("forebear: {}: {why}", path.display())));
                 }
             }
         });
@@ -123,5 +123,5 @@ pub(crate) fn line(status: &FollowStatus) -> String {
     line
 }
 
-/// Files that can't be read are told of one by one up to so many.
-const MAX_TOLD: usize = 1000;
+/// Files that can't be read are reported one by one up to so many.
+const MAX_REPORTED: usize = 1000;

@@ -49,7 +49,7 @@ pub(crate) fn kind_style(event: &StoredEvent) -> Style {
 
 /// What a picture shows of an event. It does without the payload, so that a
 /// large tree can be drawn in little memory.
-pub(crate) struct Row {
+pub(crate) struct DrawnRow {
     kind: String,
     id: String,
     time_ns: i64,
@@ -57,7 +57,7 @@ pub(crate) struct Row {
     style: Style,
 }
 
-impl Row {
+impl DrawnRow {
     /// The row for an event.
     pub(crate) fn new(event: &StoredEvent) -> Self {
         Self {

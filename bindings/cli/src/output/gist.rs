@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use forebear::StoredEvent;
 
-use crate::output::json_scan::{KEPT_BYTES, Value, scan};
+use crate::output::json_scan::{JsonToken, KEPT_BYTES, scan};
 use crate::output::text;
 
 /// Bytes of a payload that are looked at.
@@ -83,7 +83,7 @@ pub(crate) fn of(payload: &[u8]) -> String {
     let gist = match begin.first() {
         None => String::new(),
         Some(b'{' | b'[' | b'"') => {
-            let mut found = Found::default();
+            let mut found = GistParts::default();
             scan(begin, |path, value| found.take(path, value));
             found.gist()
         }
@@ -104,7 +104,7 @@ fn plain(bytes: &[u8], length: usize) -> String {
 
 /// What was found of interest.
 #[derive(Default)]
-struct Found {
+struct GistParts {
     tool: Option<String>,
     /// By rank: a tool's input, and the texts of an object that is no message.
     input: BTreeMap<usize, String>,
@@ -128,8 +128,8 @@ struct Found {
     blank: bool,
 }
 
-impl Found {
-    fn take(&mut self, path: &[String], value: &Value) {
+impl GistParts {
+    fn take(&mut self, path: &[String], value: &JsonToken) {
         let names: Vec<&str> = path.iter().map(String::as_str).collect();
         let text = value.text.trim();
         if text.is_empty() {
@@ -183,7 +183,7 @@ impl Found {
         }
     }
 
-    fn take_field(&mut self, name: &str, value: &Value) {
+    fn take_field(&mut self, name: &str, value: &JsonToken) {
         if let Some(rank) = TEXT_FIELDS.iter().position(|field| *field == name) {
             self.texts.entry(rank).or_insert_with(|| value.text.clone());
         } else if name.is_empty() {
@@ -227,7 +227,7 @@ fn keep(place: &mut Option<String>, text: &str) {
 }
 
 /// Known names first, then other texts, then the rest.
-fn rank(fields: &[&str], name: &str, value: &Value) -> usize {
+fn rank(fields: &[&str], name: &str, value: &JsonToken) -> usize {
     fields
         .iter()
         .position(|field| *field == name)

@@ -7,7 +7,7 @@ pub(crate) const KEPT_BYTES: usize = 600;
 const MAX_LEVELS: usize = 8;
 
 /// A text, or a number or another word.
-pub(crate) struct Value {
+pub(crate) struct JsonToken {
     /// What it says, cut to [`KEPT_BYTES`].
     pub(crate) text: String,
     /// Whether it stands in quotes.
@@ -17,7 +17,7 @@ pub(crate) struct Value {
 /// Walks over what may be JSON and hands out each text, number and word with the
 /// names that lead to it, an empty one for each list. Neither recurses nor
 /// keeps more than [`KEPT_BYTES`] of a text; it goes on after nonsense.
-pub(crate) fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
+pub(crate) fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &JsonToken)) {
     let mut open: Vec<u8> = Vec::new();
     let mut path: Vec<String> = Vec::new();
     let mut name_next = false;
@@ -54,7 +54,7 @@ pub(crate) fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
                 }
                 match path.last_mut() {
                     Some(name) if name_next => *name = text,
-                    _ => visit(&path, &Value { text, is_text: true }),
+                    _ => visit(&path, &JsonToken { text, is_text: true }),
                 }
             }
             byte if byte.is_ascii_whitespace() => at += 1,
@@ -71,7 +71,7 @@ pub(crate) fn scan(bytes: &[u8], mut visit: impl FnMut(&[String], &Value)) {
                 if open.len() == path.len() && word != b"null" {
                     let text =
                         String::from_utf8_lossy(&word[..length.min(KEPT_BYTES)]).into_owned();
-                    visit(&path, &Value { text, is_text: false });
+                    visit(&path, &JsonToken { text, is_text: false });
                 }
             }
         }

@@ -54,7 +54,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorInner>);
 
 /// What went wrong, in kinds that a program treats differently.
 ///
@@ -99,7 +99,7 @@ pub enum ErrorKind {
     Io,
 }
 
-struct Inner {
+struct ErrorInner {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -107,7 +107,7 @@ struct Inner {
 
 /// What a limit counts.
 #[derive(Clone, Copy)]
-enum Unit {
+enum LimitUnit {
     Bytes,
     Items,
 }
@@ -310,7 +310,7 @@ impl Error {
     /// assert!(error.is_damaged());
     /// ```
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Arc::new(Inner { kind, message: message.into(), source: None }))
+        Self(Arc::new(ErrorInner { kind, message: message.into(), source: None }))
     }
 
     /// The same error with what brought it about, whose text it leaves out of its own.
@@ -324,9 +324,9 @@ impl Error {
     /// ```
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let Inner { kind, message, .. } = &*self.0;
+        let ErrorInner { kind, message, .. } = &*self.0;
         let (kind, message, source) = (*kind, message.clone(), Some(source.into()));
-        Self(Arc::new(Inner { kind, message, source }))
+        Self(Arc::new(ErrorInner { kind, message, source }))
     }
 
     /// An argument or a field that is not acceptable.
@@ -341,12 +341,12 @@ impl Error {
 
     /// A field whose `size` is over its limit, both in bytes.
     pub fn too_long(field: impl fmt::Display, limit: usize, size: usize) -> Self {
-        Self::limit(field, Unit::Bytes, limit, size)
+        Self::limit(field, LimitUnit::Bytes, limit, size)
     }
 
     /// A list that has more than `limit` items.
     pub fn too_many(field: impl fmt::Display, limit: usize, size: usize) -> Self {
-        Self::limit(field, Unit::Items, limit, size)
+        Self::limit(field, LimitUnit::Items, limit, size)
     }
 
     /// An input or output error of `action` (such as "sync") on `path`.
@@ -430,10 +430,10 @@ impl Error {
         Self::new(ErrorKind::Closed, "the store is closed")
     }
 
-    fn limit(field: impl fmt::Display, unit: Unit, limit: usize, size: usize) -> Self {
+    fn limit(field: impl fmt::Display, unit: LimitUnit, limit: usize, size: usize) -> Self {
         let unit = match unit {
-            Unit::Bytes => "bytes",
-            Unit::Items => "items",
+            LimitUnit::Bytes => "bytes",
+            LimitUnit::Items => "items",
         };
         let message = format!("{field}: expected at most {limit} {unit}, found {size}");
         Self::new(ErrorKind::Limit, message)
@@ -460,7 +460,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, message, source } = &*self.0;
+        let ErrorInner { kind, message, source } = &*self.0;
         let mut fields = f.debug_struct("Error");
         fields.field("kind", kind).field("message", message);
         if let Some(source) = source {

@@ -1,4 +1,4 @@
-//! Links: how one event follows from another, and what became of a claim of one.
+//! Links: how one event follows from another, and what became of one that was asserted.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -71,10 +71,10 @@ impl FromStr for LinkKind {
     }
 }
 
-/// A claim that one event caused another, made after the fact or by a third
-/// party: neither of the two need be stored yet.
+/// An asserted link: that one event caused another, said after the fact or by a third
+/// party. Neither of the two need be stored yet.
 ///
-/// An event that named its parent keeps it. Among claims for an event that
+/// An event that named its parent keeps it. Among links asserted for an event that
 /// named none, the greater [`strength`](Link::strength) wins, then the smaller
 /// [`order`](Link::order), then the first. What loses is kept and can be listed.
 ///
@@ -99,10 +99,10 @@ pub struct Link {
 }
 
 impl Link {
-    /// The strength of a claim unless set: stronger than a guess should be.
+    /// The strength of a link unless set: stronger than a guess should be.
     pub const DEFAULT_STRENGTH: u8 = 128;
 
-    /// Claims that `parent` caused `child`.
+    /// Asserts that `parent` caused `child`.
     ///
     /// ```
     /// use forebear::{EventId, Link, LinkKind};
@@ -140,9 +140,9 @@ impl Link {
         self
     }
 
-    /// Sets the rank among claims of equal strength, the smallest winning;
+    /// Sets the rank among links of equal strength, the smallest winning;
     /// usually the time of the evidence, so that the earliest wins in whatever
-    /// order the claims arrive.
+    /// order the links arrive.
     ///
     /// ```
     /// use forebear::{Link, LinkKind, Linked, Store};
@@ -160,17 +160,17 @@ impl Link {
         self
     }
 
-    /// The event that is claimed to be the effect.
+    /// The event that is the effect.
     pub fn child(&self) -> &EventId {
         &self.child
     }
 
-    /// The event that is claimed to be the cause.
+    /// The event that is the cause.
     pub fn parent(&self) -> &EventId {
         &self.parent
     }
 
-    /// Whether this claim wins against another one for the same child, whichever was
+    /// Whether this link wins against another one for the same child, whichever was
     /// made first.
     ///
     /// ```
@@ -213,27 +213,27 @@ pub enum Linked {
     Accepted,
     /// Both ends were linked just so already; nothing was stored.
     Repeat,
-    /// The child named another parent itself, or a stronger claim stands, or
-    /// claims moved events to other parents so often already (four times each
+    /// The child named another parent itself, or a stronger link stands, or
+    /// asserted links moved events to other parents so often already (four times each
     /// on average) that no more may; kept and listed among the refused links.
     Refused,
     /// Following it would lead round in a circle; kept, listed, never followed,
     /// not even if another link of the circle is replaced later.
-    Closing,
+    CycleEdge,
 }
 
 impl Linked {
-    /// The outcome's name: `accepted`, `repeat`, `refused` or `closing`.
+    /// The outcome's name: `accepted`, `repeat`, `refused` or `cycle-edge`.
     ///
     /// ```
-    /// assert_eq!(forebear::Linked::Closing.as_str(), "closing");
+    /// assert_eq!(forebear::Linked::CycleEdge.as_str(), "cycle-edge");
     /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Linked::Accepted => "accepted",
             Linked::Repeat => "repeat",
             Linked::Refused => "refused",
-            Linked::Closing => "closing",
+            Linked::CycleEdge => "cycle-edge",
         }
     }
 }

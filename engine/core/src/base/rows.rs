@@ -42,7 +42,7 @@ pub struct RowBatch<'a> {
     pub first: u32,
     /// The rows.
     pub rows: &'a [EventRow<'a>],
-    pub(crate) texts: &'a dyn Texts,
+    pub(crate) texts: &'a dyn TextLookup,
 }
 
 /// One row: an event or a version of one.
@@ -93,7 +93,7 @@ pub enum RowOriginKind {
 pub struct RowUsage {
     /// The row.
     pub row: u32,
-    /// What tells the message from others: rows of one message report the same.
+    /// What identifies the message: rows of one message report the same.
     pub message: u64,
     /// What it took, as of this row.
     pub tokens: Tokens,
@@ -104,7 +104,7 @@ pub struct RowUsage {
 pub struct TextId(pub(crate) u32);
 
 /// Where texts are looked up.
-pub(crate) trait Texts {
+pub(crate) trait TextLookup {
     /// The text with this number, which is some row's.
     fn text(&self, number: u32) -> &str;
 }

@@ -92,7 +92,7 @@ impl WarningKind {
 
 impl Warning {
     /// Its number, from 1 in the order in which they came. One that follows on a gap
-    /// tells that those between were dropped.
+    /// shows that those between were dropped.
     pub fn number(&self) -> u64 {
         self.number
     }

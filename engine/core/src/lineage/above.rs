@@ -79,7 +79,7 @@ impl View {
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;
         let join = Join::new(anchor, parent, below.anchor, below.depth);
-        // A claim may give way to a stronger one, and what a log says may change.
+        // An asserted link may give way to a stronger one, and what a log says may change.
         let stays = join.skip.is_within(first, end) && named;
         Ok(Above::New { join, stays })
     }

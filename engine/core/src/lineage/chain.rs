@@ -12,13 +12,13 @@ use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::TreePosition;
 use crate::view::near::Near;
 use crate::view::source::LastRead;
-use crate::view::stored::{Ancestry, Content, StoredEvent};
+use crate::view::stored::{Ancestry, ContentSource, StoredEvent};
 use crate::view::{RowSource, Source, View};
 
 /// A walk from an event to its root, an event at a time: an iterator that owns what it
 /// reads from. [`end`](Chain::end) says how it ended once it has.
 ///
-/// Unless told otherwise it follows at most 1000 edges, of all kinds of links, and loads
+/// By default it follows at most 1000 edges, of all kinds of links, and loads
 /// payloads. A hop costs one cache line of the index; the record is read only where
 /// `detail` asks for it.
 ///
@@ -333,8 +333,8 @@ impl Hop<'_> {
             ref end => end.parent_id(self.view)?,
         };
         let content = match self.detail {
-            Detail::Ids => Content::Nothing,
-            Detail::Columns => Content::Names(source.names(row)?),
+            Detail::Ids => ContentSource::Nothing,
+            Detail::Columns => ContentSource::Names(source.names(row)?),
             detail => source.content(row, columns.place, detail, last)?,
         };
         Ok(StoredEvent { columns, ancestry, content })

@@ -30,7 +30,7 @@ pub enum ChainEnd {
     /// Before a link of the kind to stop at; the walk can go on from here.
     Stopped(EventId),
     /// At an event whose parent, named here, is not found, in a store that has
-    /// lost events to damage. Once it has, every parent that is not found is told
+    /// lost events to damage. Once it has, every parent that is not found is reported
     /// as this rather than as [`Missing`](Self::Missing), since nobody can say
     /// whether it was among those lost.
     Damaged(EventId),

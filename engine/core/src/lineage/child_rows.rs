@@ -34,7 +34,7 @@ pub(crate) struct ChildRows<'p> {
     ahead: VecDeque<usize>,
     /// Children that name the parent themselves, and those with an asserted link to it.
     named: VecDeque<Key>,
-    claimed: VecDeque<Key>,
+    asserted: VecDeque<Key>,
 }
 
 impl<'p> ChildRows<'p> {
@@ -43,8 +43,8 @@ impl<'p> ChildRows<'p> {
         let parent_id = view.id(parent)?.unwrap_or_default();
         let mut ahead: VecDeque<usize> = view.candidates(&parent_id).collect();
         ahead.make_contiguous().reverse();
-        let claimed = claimed(view, parent, &parent_id, &ahead, after)?;
-        Ok(Self { view, parent, parent_id, after, ahead, named: VecDeque::new(), claimed })
+        let asserted = asserted(view, parent, &parent_id, &ahead, after)?;
+        Ok(Self { view, parent, parent_id, after, ahead, named: VecDeque::new(), asserted })
     }
 
     pub(crate) fn parent(&self) -> u64 {
@@ -55,8 +55,8 @@ impl<'p> ChildRows<'p> {
     pub(crate) fn next(&mut self) -> Result<Option<u64>> {
         let next = self.peek()?;
         if let Some(key) = next {
-            let list = if self.claimed.front() == Some(&key) {
-                &mut self.claimed
+            let list = if self.asserted.front() == Some(&key) {
+                &mut self.asserted
             } else {
                 &mut self.named
             };
@@ -76,7 +76,7 @@ impl<'p> ChildRows<'p> {
         {
             self.named = self.named_in(number)?;
         }
-        let first = [self.named.front(), self.claimed.front()].into_iter().flatten().min();
+        let first = [self.named.front(), self.asserted.front()].into_iter().flatten().min();
         Ok(first.copied())
     }
 
@@ -108,21 +108,21 @@ pub(crate) fn key_of(view: &View, child: u64) -> Result<Option<(u64, Key)>> {
     if source.stored_parent(row)?.0 != StoredParent::None {
         return Ok(Some((parent, named_key(parent, child))));
     }
-    let claim = view.claim(&source.id(row)?)?;
-    Ok(claim.map(|claim| (parent, claimed_key(parent, child, &claim))))
+    let asserted = view.asserted_link(&source.id(row)?)?;
+    Ok(asserted.map(|asserted| (parent, asserted_key(parent, child, &asserted))))
 }
 
 fn named_key(parent: u64, child: u64) -> Key {
     Key { known: 2 * parent.max(child), came: 2 * child, number: 0, child }
 }
 
-fn claimed_key(parent: u64, child: u64, claim: &AssertedLink) -> Key {
-    let came = (2 * child).max(2 * claim.before_seq - 1);
-    Key { known: came.max(2 * parent), came, number: claim.number, child }
+fn asserted_key(parent: u64, child: u64, asserted: &AssertedLink) -> Key {
+    let came = (2 * child).max(2 * asserted.before_seq - 1);
+    Key { known: came.max(2 * parent), came, number: asserted.number, child }
 }
 
 /// The children with an asserted link to an event, in order.
-fn claimed(
+fn asserted(
     view: &View,
     parent: u64,
     parent_id: &EventId,
@@ -131,8 +131,8 @@ fn claimed(
 ) -> Result<VecDeque<Key>> {
     let mut keys = Vec::new();
     for &number in candidates {
-        for claim in view.source(number)?.claims_under(parent_id)? {
-            let Some(child) = view.find(&claim.link.child)? else { continue };
+        for asserted in view.source(number)?.asserted_under(parent_id)? {
+            let Some(child) = view.find(&asserted.link.child)? else { continue };
             let Some((source, row)) = view.locate(child)? else { continue };
             // One that names its parent itself is among the named ones.
             if source.stored_parent(row)?.0 != StoredParent::None

@@ -83,7 +83,7 @@ pub(crate) fn common_cause(view: &View, a: &EventId, b: &EventId) -> Result<Opti
     let (mut depth_a, mut depth_b) = (place_a.depth, place_b.depth);
     let (mut a, mut b) = (a, b);
     if let (Some(joins_a), Some(joins_b)) = (place_a.joins, place_b.joins) {
-        [a, b] = meet_in_piece(view, [a, b], [joins_a, joins_b])?;
+        [a, b] = meet_in_fragment(view, [a, b], [joins_a, joins_b])?;
         // Within one fragment what counts is how deep below its anchor they are.
         (depth_a, depth_b) = (depth_within(view, a)?, depth_within(view, b)?);
     }
@@ -230,7 +230,7 @@ enum Met {
 /// The rows at which the walks from two rows enter the first fragment that both pass.
 /// Fragments are crossed by skip pointers, as rows are within one. `joins` counts those
 /// between each row and the root, which both have in common.
-fn meet_in_piece(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
+fn meet_in_fragment(view: &View, rows: [u64; 2], joins: [u64; 2]) -> Result<[u64; 2]> {
     let [mut a, mut b] = rows;
     let level = joins[0].min(joins[1]);
     a = cross(view, a, joins[0] - level)?;

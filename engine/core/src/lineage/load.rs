@@ -6,7 +6,7 @@ use crate::base::page::{Page, Position};
 use crate::lineage::position::{PositionCache, TreePosition};
 use crate::view::View;
 use crate::view::source::LastRead;
-use crate::view::stored::{Ancestry, Content, Found, StoredEvent};
+use crate::view::stored::{Ancestry, ContentSource, Found, StoredEvent};
 
 impl View {
     /// The event or version with this sequence number, with its payload.
@@ -42,8 +42,8 @@ impl View {
         let TreePosition { root_id: root, depth, .. } = self.position_by(seq, cache)?;
         let ancestry = Ancestry { parent: up.parent_id(self)?, link: up.kind(), depth, root };
         let content = match detail {
-            Detail::Ids => Some(Content::Nothing),
-            Detail::Columns => Some(Content::Names(source.names(row)?)),
+            Detail::Ids => Some(ContentSource::Nothing),
+            Detail::Columns => Some(ContentSource::Names(source.names(row)?)),
             Detail::Labels | Detail::Payload => None,
         };
         Ok(Found { columns, ancestry, content, after })

@@ -82,7 +82,7 @@ impl View {
                 other => Ok(other),
             },
             StoredParent::Awaited => self.named_late(source, row, kind),
-            StoredParent::None => match self.claim_of(source, row)? {
+            StoredParent::None => match self.asserted_of(source, row)? {
                 Some(AssertedLink { link, .. }) => {
                     let found = self.find(&link.parent)?;
                     self.unless_cycle(&source.id(row)?, link.parent, found, link.kind)
@@ -93,42 +93,42 @@ impl View {
     }
 
     /// The asserted link that holds for an event that names no parent.
-    pub(crate) fn claim(&self, child: &EventId) -> Result<Option<AssertedLink>> {
-        self.claim_among(child, self.candidates(child))
+    pub(crate) fn asserted_link(&self, child: &EventId) -> Result<Option<AssertedLink>> {
+        self.asserted_among(child, self.candidates(child))
     }
 
     /// The same for a row's event. Segments that were searched in vain are not searched
     /// again.
-    fn claim_of<S: RowSource>(&self, source: &S, row: u32) -> Result<Option<AssertedLink>> {
+    fn asserted_of<S: RowSource>(&self, source: &S, row: u32) -> Result<Option<AssertedLink>> {
         let seq = source.first_seq() + u64::from(row);
         let first = self.not_asked(seq);
-        if !self.has_claims_from(first) {
+        if !self.has_asserted_from(first) {
             return Ok(None);
         }
         let child = source.id(row)?;
-        let claim = self.claim_among(&child, self.candidates_from(first, &child))?;
-        if claim.is_none() {
+        let asserted = self.asserted_among(&child, self.candidates_from(first, &child))?;
+        if asserted.is_none() {
             self.remember_asked(seq, first);
         }
-        Ok(claim)
+        Ok(asserted)
     }
 
     /// The same among the sources with these numbers, newest first.
-    pub(crate) fn claim_among(
+    pub(crate) fn asserted_among(
         &self,
         child: &EventId,
         numbers: impl DoubleEndedIterator<Item = usize>,
     ) -> Result<Option<AssertedLink>> {
         let mut standing: Option<AssertedLink> = None;
-        for number in numbers.rev().filter(|&number| self.may_claim(number)) {
-            let Some(claim) = self.source(number)?.standing(child)? else { continue };
+        for number in numbers.rev().filter(|&number| self.may_assert(number)) {
+            let Some(asserted) = self.source(number)?.standing(child)? else { continue };
             standing = match standing {
-                None => Some(claim),
-                Some(before) => Some(match weigh(&before.link, &claim.link) {
-                    Verdict::Replace => claim,
+                None => Some(asserted),
+                Some(before) => Some(match weigh(&before.link, &asserted.link) {
+                    Verdict::Replace => asserted,
                     // The link holds since it was first asserted, so that children keep
                     // their order; it only gets stronger.
-                    Verdict::Strengthen => AssertedLink { link: claim.link, ..before },
+                    Verdict::Strengthen => AssertedLink { link: asserted.link, ..before },
                     Verdict::Repeat | Verdict::Refuse => before,
                 }),
             };

@@ -7,8 +7,8 @@ use crate::base::sync::channel::{Receiver, Sender, bounded};
 use crate::base::sync::{scope, spawn_scoped};
 use crate::log::block::Header;
 use crate::log::index::Dictionary;
-use crate::log::replay::{Parsed, parse};
-use crate::log::scan::{Found, Scanner, Window};
+use crate::log::replay::{ParsedBlock, parse};
+use crate::log::scan::{ScanItem, Scanner, Window};
 
 /// Consecutive sound blocks and the window that holds their bodies.
 struct Stretch {
@@ -20,14 +20,14 @@ struct Block {
     header: Header,
     /// The range of its body in the window.
     body: Range<usize>,
-    parsed: Result<Parsed>,
+    parsed: Result<ParsedBlock>,
 }
 
 /// The scanner after the blocks that were applied, and what it found next.
 pub(crate) struct Behind<'f> {
     pub(crate) scanner: Scanner<'f>,
     /// Damage; none at the end of the log.
-    pub(crate) found: Option<Found>,
+    pub(crate) found: Option<ScanItem>,
     pub(crate) dictionary: Dictionary,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Behind<'f> {
 pub(crate) fn apply_ahead(
     scanner: Scanner<'_>,
     dictionary: Dictionary,
-    mut apply: impl FnMut(&Header, &[u8], Result<Parsed>) -> Result<()>,
+    mut apply: impl FnMut(&Header, &[u8], Result<ParsedBlock>) -> Result<()>,
 ) -> Result<Behind<'_>> {
     scope(|scope| {
         let (found, stretches) = bounded(WINDOWS);
@@ -86,7 +86,7 @@ impl<'f> Ahead<'f> {
                 return Ok(self.behind(None));
             }
             match self.scanner.next()? {
-                Some(Found::Block(header)) => {
+                Some(ScanItem::Block(header)) => {
                     let parsed = parse(self.scanner.body(), &mut self.dictionary);
                     blocks.push(Block { header, body: self.scanner.body_range(), parsed });
                 }
@@ -98,7 +98,7 @@ impl<'f> Ahead<'f> {
         }
     }
 
-    fn behind(self, found: Option<Found>) -> Behind<'f> {
+    fn behind(self, found: Option<ScanItem>) -> Behind<'f> {
         Behind { scanner: self.scanner, found, dictionary: self.dictionary }
     }
 

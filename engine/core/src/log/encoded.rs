@@ -28,12 +28,12 @@ pub(crate) struct Encoded {
     /// A buffer with this record and others, so that the writing thread frees few large
     /// allocations.
     bytes: Arc<AlignedVec<ALIGN>>,
-    place: Place,
+    place: RecordRange,
 }
 
 /// The range of a record in its buffer.
 #[derive(Clone, Debug)]
-struct Place {
+struct RecordRange {
     record: Range<usize>,
     meta_len: usize,
     payload_len: Option<usize>,
@@ -56,7 +56,7 @@ pub(crate) struct Encoder {
     rest: usize,
     /// The buffer being filled, and the records in it.
     bytes: AlignedVec<ALIGN>,
-    places: Vec<Place>,
+    places: Vec<RecordRange>,
     meta: EventMeta,
 }
 
@@ -71,7 +71,7 @@ impl Encoder {
         let payload_len = event.payload.as_ref().map_or(0, Vec::len);
         let wanted = FRAME_BYTES + padded(self.meta.len_about()) + padded(payload_len);
         if self.bytes.capacity() - self.bytes.len() < wanted {
-            self.end_piece();
+            self.end_buffer();
             let all = wanted.saturating_mul(self.rest);
             self.bytes.reserve_exact(all.min(BUFFER_BYTES).max(wanted));
         }
@@ -82,11 +82,11 @@ impl Encoder {
 
     /// All events in the order in which they were encoded.
     pub(crate) fn finish(mut self) -> Vec<Encoded> {
-        self.end_piece();
+        self.end_buffer();
         self.encoded
     }
 
-    fn end_piece(&mut self) {
+    fn end_buffer(&mut self) {
         let bytes = Arc::new(std::mem::take(&mut self.bytes));
         let encoded = |place| Encoded { bytes: Arc::clone(&bytes), place };
         self.encoded.extend(self.places.drain(..).map(encoded));
@@ -117,7 +117,8 @@ impl Encoded {
             let frame = Frame::parse(&bytes[at..], (bytes.len() - at) as u64)?;
             let record = at..at + frame.len();
             at = record.end;
-            let place = Place { record, meta_len: frame.meta_len, payload_len: frame.payload_len };
+            let place =
+                RecordRange { record, meta_len: frame.meta_len, payload_len: frame.payload_len };
             records.push(Self { bytes: Arc::clone(&bytes), place });
         }
         Ok(records)
@@ -253,7 +254,7 @@ impl Encoded {
         Self::alone(kind, &meta, None)
     }
 
-    fn alone(kind: RecordKind, meta: &impl Fields, payload: Option<&[u8]>) -> Self {
+    fn alone(kind: RecordKind, meta: &impl RecordFields, payload: Option<&[u8]>) -> Self {
         let mut bytes = AlignedVec::new();
         let place = write(&mut bytes, kind, meta, payload);
         Self { bytes: Arc::new(bytes), place }
@@ -270,9 +271,9 @@ impl Encoded {
 }
 
 /// What can be the fields of a record.
-pub(crate) trait Fields: for<'a> Serialize<Encoding<'a>> {}
+pub(crate) trait RecordFields: for<'a> Serialize<Encoding<'a>> {}
 
-impl<T: for<'a> Serialize<Encoding<'a>>> Fields for T {}
+impl<T: for<'a> Serialize<Encoding<'a>>> RecordFields for T {}
 
 pub(crate) type Encoding<'a> =
     HighSerializer<AlignedVec<ALIGN>, ArenaHandle<'a>, rkyv::rancor::Error>;
@@ -282,15 +283,15 @@ pub(crate) type Encoding<'a> =
 fn write(
     bytes: &mut AlignedVec<ALIGN>,
     kind: RecordKind,
-    meta: &impl Fields,
+    meta: &impl RecordFields,
     payload: Option<&[u8]>,
-) -> Place {
+) -> RecordRange {
     let begin = bytes.len();
     let payload_len = payload.map(<[u8]>::len);
     let meta_len = write_front(bytes, kind, meta, payload_len);
     bytes.extend_from_slice(payload.unwrap_or_default());
     pad(bytes);
-    Place { record: begin..bytes.len(), meta_len, payload_len }
+    RecordRange { record: begin..bytes.len(), meta_len, payload_len }
 }
 
 /// Appends the frame and the fields of a record with a payload of this length. Returns the
@@ -298,7 +299,7 @@ fn write(
 pub(crate) fn write_front(
     bytes: &mut AlignedVec<ALIGN>,
     kind: RecordKind,
-    meta: &impl Fields,
+    meta: &impl RecordFields,
     payload_len: Option<usize>,
 ) -> usize {
     let begin = bytes.len();

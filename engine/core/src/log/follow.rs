@@ -15,14 +15,14 @@ use crate::log::index::Index;
 use crate::log::reader::LogReader;
 use crate::log::recovery::rest_of;
 use crate::log::replay::Replay;
-use crate::log::scan::{Found, Scanner};
+use crate::log::scan::{ScanItem, Scanner};
 use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::{FullLog, LogStart, log_name};
 use crate::storage::StorageFile;
 
 /// A log and how far it was followed.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct LogFollower {
     log: Arc<Log>,
     file: Arc<dyn StorageFile>,
     name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Follower {
     follows: Option<(Digest, u64)>,
     /// The offset and the digest of the last block.
     last: Option<(u64, Digest)>,
-    durability: Durability,
+    durability: DurableExtent,
     /// Whether a sync by this process has failed.
     sync_failed: bool,
     /// What was found after the last block and is no sound one.
@@ -50,7 +50,7 @@ pub(crate) struct Follower {
 
 /// How much of a log is known to be on disk.
 #[derive(Debug, Default)]
-struct Durability {
+struct DurableExtent {
     offset: u64,
     rows: u32,
     /// For blocks that are not known to be: the end of each and the rows up to there.
@@ -74,7 +74,7 @@ pub(crate) enum Followed {
     Replaced,
 }
 
-impl Follower {
+impl LogFollower {
     pub(crate) fn new(
         file: Arc<dyn StorageFile>,
         store: StoreId,
@@ -102,7 +102,7 @@ impl Follower {
             end: 0,
             follows: Some((start.previous, start.first_seq)),
             last: None,
-            durability: Durability::default(),
+            durability: DurableExtent::default(),
             sync_failed: false,
             left: None,
             complete: false,
@@ -213,8 +213,8 @@ impl Follower {
             first.take().map_or_else(|| scanner.next(), |found| Ok(Some(found)))?
         {
             match found {
-                Found::Block(header) => self.apply(&header, scanner.body())?,
-                Found::Damage(range, reason) => {
+                ScanItem::Block(header) => self.apply(&header, scanner.body())?,
+                ScanItem::Damage(range, reason) => {
                     durable = durable.max(self.durability.offset);
                     if durable < range.end {
                         durable = durable.max(rest_of(scanner.lookahead())?.durable);
@@ -299,7 +299,7 @@ impl Follower {
     }
 }
 
-impl Durability {
+impl DurableExtent {
     fn add(&mut self, header: &Header, rows: u32) {
         self.pending.push_back((header.end(), rows));
         self.reach(header.durable);

@@ -16,7 +16,7 @@ use crate::storage::{Storage, StorageFile};
 
 /// What the manifest says of a log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct ListedLog {
     pub(crate) start: LogStart,
     /// Up to where it was on disk.
     pub(crate) durable: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Known {
     pub(crate) end: Option<u64>,
 }
 
-impl Known {
+impl ListedLog {
     /// Of the log that is appended to.
     pub(crate) fn of_active(start: LogStart) -> Self {
         Self { start, durable: 0, end: None }
@@ -35,11 +35,11 @@ impl Known {
 pub(crate) fn open_log(
     storage: &dyn Storage,
     store: StoreId,
-    known: Known,
+    known: ListedLog,
     cache_bytes: usize,
     recovery: &mut RecoveryReport,
 ) -> Result<(LogView, LogWriter)> {
-    let Known { start, durable, end } = known;
+    let ListedLog { start, durable, end } = known;
     let name = log_name(start.segment);
     let file = open_file(storage, &name)?;
     let Recovered { log, mut index, commit } =

@@ -51,7 +51,7 @@ impl Deref for LogBytes {
 }
 
 /// A record: its frame, and the bytes in which it begins at `start`.
-struct Found {
+struct FoundRecord {
     bytes: LogBytes,
     start: usize,
     frame: Frame,
@@ -101,24 +101,24 @@ impl LogReader {
 
     /// The quarantined input at `offset`.
     pub(crate) fn quarantined(&self, offset: u64, end: u64) -> Result<Quarantined> {
-        let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
+        let FoundRecord { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
         quarantined(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
     }
 
     /// The value of the state record at `offset`.
     pub(crate) fn state_value(&self, offset: u64, end: u64) -> Result<Vec<u8>> {
-        let Found { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
+        let FoundRecord { bytes, start, frame } = self.record(offset, end, true, Via::Reads)?;
         state_value(&bytes[start..], frame).map_err(|error| self.located(offset, &error))
     }
 
     /// The record at `offset`, all of it or what comes before its payload.
-    fn record(&self, offset: u64, end: u64, payload: bool, via: Via<'_>) -> Result<Found> {
+    fn record(&self, offset: u64, end: u64, payload: bool, via: Via<'_>) -> Result<FoundRecord> {
         if let Via::Maps(last) = via
             && let Some((map, start)) = self.windows.at(&*self.file, offset, end, last)
         {
             let frame = self.frame(&map[start..], offset, end)?;
             if wanted(&frame, payload) <= map.len() - start {
-                return Ok(Found { bytes: LogBytes::Mapped(map), start, frame });
+                return Ok(FoundRecord { bytes: LogBytes::Mapped(map), start, frame });
             }
         }
         let chunk = self.chunk(offset, end)?;
@@ -127,10 +127,10 @@ impl LogReader {
         let frame = self.frame(front, offset, end)?;
         let wanted = wanted(&frame, payload);
         if wanted <= front.len() {
-            return Ok(Found { bytes: LogBytes::Read(chunk), start, frame });
+            return Ok(FoundRecord { bytes: LogBytes::Read(chunk), start, frame });
         }
         let bytes = self.gather(offset, end, front, wanted)?;
-        Ok(Found { bytes: LogBytes::Read(Arc::new(bytes)), start: 0, frame })
+        Ok(FoundRecord { bytes: LogBytes::Read(Arc::new(bytes)), start: 0, frame })
     }
 
     fn frame(&self, bytes: &[u8], offset: u64, end: u64) -> Result<Frame> {

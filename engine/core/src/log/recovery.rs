@@ -14,9 +14,9 @@ use crate::log::ahead::apply_ahead;
 use crate::log::append::{LogWriter, Torn};
 use crate::log::block::{BlockBuilder, Header};
 use crate::log::index::Index;
-use crate::log::replay::{Parsed, Replay, parse};
+use crate::log::replay::{ParsedBlock, Replay, parse};
 use crate::log::report::{Damage, RecoveryReport};
-use crate::log::scan::{Found, Scanner};
+use crate::log::scan::{ScanItem, Scanner};
 use crate::manifest::LogStart;
 use crate::storage::{Storage, StorageFile};
 
@@ -63,12 +63,12 @@ pub(crate) fn recover(
     let mut durable_of_rest = None;
     while let Some(found) = first.take().map_or_else(|| scanner.next(), |found| Ok(Some(found)))? {
         match found {
-            Found::Block(header) => {
+            ScanItem::Block(header) => {
                 let parsed = parse(scanner.body(), recovery.replay.index.dictionary_mut());
                 recovery.apply(&header, scanner.body(), parsed, name)?;
                 log.follow(&header);
             }
-            Found::Damage(range, reason) => {
+            ScanItem::Damage(range, reason) => {
                 let durable = match durable_of_rest {
                     Some(durable) => durable,
                     None => rest_of(scanner.lookahead())?.durable,
@@ -129,7 +129,7 @@ pub(crate) fn store_of(
 ) -> Result<Option<StoreId>> {
     let mut scanner = Scanner::new(file, name, segment, None, None)?;
     while let Some(found) = scanner.next()? {
-        if let Found::Block(_) = found {
+        if let ScanItem::Block(_) = found {
             return Ok(scanner.store());
         }
     }
@@ -149,7 +149,7 @@ impl Recovery<'_> {
         &mut self,
         header: &Header,
         body: &[u8],
-        parsed: Result<Parsed>,
+        parsed: Result<ParsedBlock>,
         name: &str,
     ) -> Result<()> {
         self.replay.apply_parsed(header, body, parsed, name)?;
@@ -196,7 +196,7 @@ pub(super) struct Rest {
 pub(super) fn rest_of(mut scanner: Scanner<'_>) -> Result<Rest> {
     let mut rest = Rest { durable: 0, next_seq: None };
     while let Some(found) = scanner.next()? {
-        if let Found::Block(header) = found {
+        if let ScanItem::Block(header) = found {
             rest.durable = rest.durable.max(header.durable);
             rest.next_seq = rest.next_seq.or(Some(header.first_seq));
         }

@@ -5,7 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::link::Link;
 use crate::log::block::{HEADER_BYTES, Header, Records};
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{CrossRef, Dictionary, Entered, Index, LookUp, Seen};
+use crate::log::index::{CrossRef, Dictionary, Entered, Index, InternedEvent, LookUp};
 use crate::log::record::{
     ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, StateFields, access, quarantine_key,
     state_fields,
@@ -42,7 +42,7 @@ impl Replay {
         &mut self,
         header: &Header,
         body: &[u8],
-        parsed: Result<Parsed>,
+        parsed: Result<ParsedBlock>,
         name: &str,
     ) -> Result<()> {
         let located = |error: &Error| {
@@ -134,12 +134,12 @@ impl Replay {
             // Was seen.
             RecordKind::Event | RecordKind::Version => {}
             RecordKind::Link => {
-                let claim = access::<ArchivedLinkMeta>(meta)?.to_link()?;
-                self.index.claim(claim, entered.commit);
+                let asserted = access::<ArchivedLinkMeta>(meta)?.to_link()?;
+                self.index.assert_link(asserted, entered.commit);
             }
             RecordKind::RefusedLink => {
-                let claim = access::<ArchivedLinkMeta>(meta)?.to_link()?;
-                self.index.refuse(claim, entered.commit);
+                let asserted = access::<ArchivedLinkMeta>(meta)?.to_link()?;
+                self.index.refuse(asserted, entered.commit);
             }
             RecordKind::CycleEdge => {
                 let Link { child, parent, .. } = access::<ArchivedLinkMeta>(meta)?.to_link()?;
@@ -173,7 +173,7 @@ impl Replay {
 }
 
 /// The parsed records of a block.
-pub(crate) struct Parsed {
+pub(crate) struct ParsedBlock {
     records: Vec<ParsedRecord>,
     /// The lists of each event, joined.
     lists: Vec<u32>,
@@ -184,13 +184,13 @@ struct ParsedRecord {
     at: usize,
     frame: Frame,
     /// The fields of an event or a version, its texts interned.
-    seen: Option<Seen>,
+    seen: Option<InternedEvent>,
 }
 
 /// Parses the records of a block and interns their texts: all that does not depend on the blocks
 /// before it having been applied.
-pub(crate) fn parse(body: &[u8], dictionary: &mut Dictionary) -> Result<Parsed> {
-    let mut parsed = Parsed { records: Vec::new(), lists: Vec::new() };
+pub(crate) fn parse(body: &[u8], dictionary: &mut Dictionary) -> Result<ParsedBlock> {
+    let mut parsed = ParsedBlock { records: Vec::new(), lists: Vec::new() };
     for record in Records::new(body) {
         let (at, frame, _) = record?;
         let mut record = ParsedRecord { at, frame, seen: None };

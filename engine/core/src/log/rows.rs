@@ -2,7 +2,7 @@
 
 use crate::base::row::{Flags, NONE, Place};
 use crate::base::rows::{
-    EventRow, EventRows, RowBatch, RowOrigin, RowOriginKind, RowUsage, TextId, Texts,
+    EventRow, EventRows, RowBatch, RowOrigin, RowOriginKind, RowUsage, TextId, TextLookup,
 };
 use crate::log::index::{Dimension, Index, Parent};
 
@@ -100,7 +100,7 @@ impl EventRows for LogRows<'_> {
     }
 }
 
-impl Texts for Index {
+impl TextLookup for Index {
     fn text(&self, number: u32) -> &str {
         Self::text(self, number)
     }

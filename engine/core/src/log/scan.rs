@@ -48,7 +48,7 @@ pub(crate) struct Window {
 
 /// What a scanner finds.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum ScanItem {
     /// A sound block; its body is in [`Scanner::body`].
     Block(Header),
     /// A range without a sound block, and why.
@@ -159,7 +159,7 @@ impl<'f> Scanner<'f> {
 
     /// The next block or damaged range; none at the end of the log. Fails where the log
     /// can't be read or is of a newer format.
-    pub(crate) fn next(&mut self) -> Result<Option<Found>> {
+    pub(crate) fn next(&mut self) -> Result<Option<ScanItem>> {
         if self.at >= self.length {
             return Ok(None);
         }
@@ -167,12 +167,12 @@ impl<'f> Scanner<'f> {
         match self.block_at(begin)? {
             Ok(header) => {
                 self.at = header.end();
-                Ok(Some(Found::Block(header)))
+                Ok(Some(ScanItem::Block(header)))
             }
             Err(reason) => {
                 self.follows = None;
                 self.at = self.search(begin)?;
-                Ok(Some(Found::Damage(begin..self.at, reason)))
+                Ok(Some(ScanItem::Damage(begin..self.at, reason)))
             }
         }
     }

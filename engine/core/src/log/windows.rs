@@ -12,7 +12,7 @@ use crate::storage::{Map, StorageFile};
 pub(crate) struct Windows {
     /// Unique within the process, so that a [`LastWindow`] can't be taken for another log's.
     number: u64,
-    state: RwLock<State>,
+    state: RwLock<ReaderState>,
 }
 
 /// The window that a walk read last. It is checked first, so that most reads take no lock.
@@ -40,7 +40,7 @@ impl LastWindow {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ReaderState {
     /// By number: window n begins at n × [`WINDOW_BYTES`].
     maps: Vec<Option<Arc<Map>>>,
     /// The mapped windows, the oldest map first.
@@ -52,7 +52,10 @@ struct State {
 impl Windows {
     /// No windows: everything is read.
     pub(crate) fn without() -> Self {
-        Self { state: RwLock::new(State { without: true, ..State::default() }), ..Self::default() }
+        Self {
+            state: RwLock::new(ReaderState { without: true, ..ReaderState::default() }),
+            ..Self::default()
+        }
     }
 
     /// The map of the window with `offset`, and the place in it. None where `offset` is

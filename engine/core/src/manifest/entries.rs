@@ -24,7 +24,7 @@ pub(crate) struct Sealed {
     /// its own rows: expiring that event changes what is above rows of this segment.
     pub(crate) reach: u64,
     /// Asserted links that stand in it, and cycle edges that it marks.
-    pub(crate) claims: u32,
+    pub(crate) asserted_links: u32,
     pub(crate) marks: u32,
     /// Keys of state for which values were carried over into it.
     pub(crate) carried: u32,

@@ -8,12 +8,12 @@ use crate::storage::Storage;
 /// The length and the last line of a manifest, which has the digest of all others. Costs two
 /// reads however many segments there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct ManifestMark {
     length: u64,
     end: [u8; MARK_BYTES],
 }
 
-impl Mark {
+impl ManifestMark {
     /// Reads the mark of the current manifest; none where there is no manifest.
     pub(crate) fn read(storage: &dyn Storage) -> Result<Option<Self>> {
         let file = match storage.open(NAME) {

@@ -205,7 +205,7 @@ mod tests {
                 seg_bytes: 70,
                 idx_bytes: 30,
                 reach: 1,
-                claims: 0,
+                asserted_links: 0,
                 marks: 0,
                 carried: 0,
                 footer: [0; 32],

@@ -13,7 +13,7 @@ use crate::query::by_source::by_source;
 use crate::view::View;
 
 /// A link that was refused, since the child named another parent or a stronger
-/// claim stood.
+/// asserted link stood.
 ///
 /// ```
 /// use forebear::{Event, Link, LinkKind, Store};
@@ -31,7 +31,7 @@ use crate::view::View;
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct RefusedLink {
-    /// The link as it was claimed, or as it was before a stronger one replaced it.
+    /// The link as it was asserted, or as it was before a stronger one replaced it.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub link: Link,
     /// What the child has instead.

@@ -91,13 +91,15 @@ pub(crate) fn count(view: &View, without: Flags) -> Result<u64> {
 fn awaited_in(view: &View, number: usize) -> Result<Vec<EventId>> {
     let source = view.source(number)?;
     let mut ids = source.awaited()?;
-    let claims = source.claims()?;
-    if !claims.is_empty() {
+    let asserted = source.asserted_links()?;
+    if !asserted.is_empty() {
         let mut known: HashSet<EventId> = ids.iter().cloned().collect();
-        let mut claims: Vec<_> =
-            claims.into_iter().map(|claim| (claim.before_seq, claim.link.parent)).collect();
-        claims.sort_unstable();
-        ids.extend(claims.into_iter().map(|(_, id)| id).filter(|id| known.insert(id.clone())));
+        let mut asserted: Vec<_> = asserted
+            .into_iter()
+            .map(|asserted| (asserted.before_seq, asserted.link.parent))
+            .collect();
+        asserted.sort_unstable();
+        ids.extend(asserted.into_iter().map(|(_, id)| id).filter(|id| known.insert(id.clone())));
     }
     Ok(ids)
 }
@@ -117,14 +119,14 @@ fn missing_parent(
         let source = view.source(other)?;
         let first = source.first_seq();
         let rows = source.named_children(id, 0)?;
-        let claimed = source.claims_under(id)?;
-        if other < number && !(rows.is_empty() && claimed.is_empty()) {
+        let asserted = source.asserted_under(id)?;
+        if other < number && !(rows.is_empty() && asserted.is_empty()) {
             // It is listed with the first source that awaits it.
             return Ok(None);
         }
         children.extend(rows.into_iter().map(|row| first + u64::from(row)));
-        for claim in claimed {
-            children.extend(view.find(&claim.link.child)?);
+        for asserted in asserted {
+            children.extend(view.find(&asserted.link.child)?);
         }
     }
     children.sort_unstable();

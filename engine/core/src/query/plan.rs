@@ -11,13 +11,13 @@ use crate::view::RowSource;
 pub(crate) struct Plan {
     /// The lists that are read, as one; the other conditions are checked.
     driver: Vec<ListOf>,
-    checks: Vec<Check>,
+    checks: Vec<RowCheck>,
     /// Any of these kinds, where there are several.
     kinds: Vec<u32>,
 }
 
 #[derive(Clone, Debug)]
-enum Check {
+enum RowCheck {
     Errors,
     Kind(u32),
     Instance(u32),
@@ -34,20 +34,20 @@ impl Plan {
         if let Some(instance) = &filter.instance {
             let list = ListOf::Instance(instance.clone());
             let Some(number) = source.number_of(&list)? else { return Ok(None) };
-            wanted.push((vec![list], Check::Instance(number)));
+            wanted.push((vec![list], RowCheck::Instance(number)));
         }
         if let Some(session) = &filter.session {
             let list = ListOf::Session(session.clone());
             let Some(number) = source.number_of(&list)? else { return Ok(None) };
-            wanted.push((vec![list], Check::Session(number)));
+            wanted.push((vec![list], RowCheck::Session(number)));
         }
         for labels in &filter.labels {
             let lists = labels.iter().map(|(key, value)| ListOf::Label(key.clone(), value.clone()));
             let lists: Vec<_> = lists.collect();
-            wanted.push((lists.clone(), Check::Lists(lists)));
+            wanted.push((lists.clone(), RowCheck::Lists(lists)));
         }
         if filter.errors {
-            wanted.push((vec![ListOf::Errors], Check::Errors));
+            wanted.push((vec![ListOf::Errors], RowCheck::Errors));
         }
         for kind in &filter.kinds {
             if let Some(number) = source.number_of(&ListOf::Kind(kind.clone()))? {
@@ -58,7 +58,7 @@ impl Plan {
             return Ok(None);
         }
         if let [(kind, number)] = kinds[..] {
-            wanted.push((vec![ListOf::Kind(kind.clone())], Check::Kind(number)));
+            wanted.push((vec![ListOf::Kind(kind.clone())], RowCheck::Kind(number)));
             kinds.clear();
         }
         let mut driver = (vec![ListOf::All], source.list_len(&ListOf::All)?, None);
@@ -147,13 +147,18 @@ impl Plan {
     }
 }
 
-fn has<S: RowSource + ?Sized>(source: &S, row: u32, facts: &Facts, check: &Check) -> Result<bool> {
+fn has<S: RowSource + ?Sized>(
+    source: &S,
+    row: u32,
+    facts: &Facts,
+    check: &RowCheck,
+) -> Result<bool> {
     Ok(match check {
-        Check::Errors => facts.flags.has(Flags::ERROR),
-        Check::Kind(kind) => facts.kind == *kind,
-        Check::Instance(instance) => facts.instance == *instance,
-        Check::Session(session) => facts.session == *session,
-        Check::Lists(lists) => in_any(source, row, lists)?,
+        RowCheck::Errors => facts.flags.has(Flags::ERROR),
+        RowCheck::Kind(kind) => facts.kind == *kind,
+        RowCheck::Instance(instance) => facts.instance == *instance,
+        RowCheck::Session(session) => facts.session == *session,
+        RowCheck::Lists(lists) => in_any(source, row, lists)?,
     })
 }
 

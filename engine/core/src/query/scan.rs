@@ -129,16 +129,16 @@ struct Merge<'v> {
     /// Sources that were not looked at yet, those that come last first: by number, with
     /// the time from which on they have rows.
     closed: Vec<(i64, usize)>,
-    open: BinaryHeap<Run>,
+    open: BinaryHeap<SourceRun>,
 }
 
 /// What one source has still to give.
-struct Run {
+struct SourceRun {
     source: Source,
-    rest: Rest,
+    rest: RestOfList,
 }
 
-struct Rest {
+struct RestOfList {
     plan: Plan,
     backwards: bool,
     found: VecDeque<Moment>,
@@ -200,8 +200,8 @@ impl<'v> Merge<'v> {
         let Some(plan) = Plan::new(&*source, self.scan.filter)? else { return Ok(()) };
         let from = Some(self.scan.begin(&source));
         let backwards = !self.scan.oldest_first;
-        let rest = Rest { plan, backwards, found: VecDeque::new(), from };
-        let mut run = Run { source, rest };
+        let rest = RestOfList { plan, backwards, found: VecDeque::new(), from };
+        let mut run = SourceRun { source, rest };
         run.fill(&self.scan)?;
         if !run.rest.found.is_empty() {
             self.open.push(run);
@@ -210,7 +210,7 @@ impl<'v> Merge<'v> {
     }
 }
 
-impl Run {
+impl SourceRun {
     /// Reads on until something is found or the list ends.
     fn fill(&mut self, scan: &Scan<'_>) -> Result<()> {
         match &self.source {
@@ -220,7 +220,7 @@ impl Run {
     }
 }
 
-impl Rest {
+impl RestOfList {
     fn fill<S: RowSource>(&mut self, source: &S, scan: &Scan<'_>) -> Result<()> {
         let filter = scan.filter;
         let mut at_most = scan.at_once.clamp(1, ROWS_AT_A_TIME);
@@ -255,7 +255,7 @@ impl Rest {
     }
 }
 
-impl Ord for Run {
+impl Ord for SourceRun {
     /// The run whose next row comes first is the greatest.
     fn cmp(&self, other: &Self) -> Ordering {
         let order = self.rest.found.front().cmp(&other.rest.found.front());
@@ -263,19 +263,19 @@ impl Ord for Run {
     }
 }
 
-impl PartialOrd for Run {
+impl PartialOrd for SourceRun {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Run {
+impl PartialEq for SourceRun {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Run {}
+impl Eq for SourceRun {}
 
 /// The row of an event that is the topmost known of its tree.
 pub(crate) fn find_root(view: &View, root: &EventId) -> Result<Option<u64>> {

@@ -11,11 +11,11 @@ use crate::base::row::Flags;
 use crate::log::block::{HEADER_BYTES, Header};
 use crate::log::index::{Anchor, Index, NOW};
 use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
-use crate::log::scan::{Found, Scanner};
+use crate::log::scan::{ScanItem, Scanner};
 use crate::seal::dictionary;
-use crate::seal::gather::{Events, Gatherer};
+use crate::seal::gather::{GatheredEvents, Gatherer};
 use crate::seal::spine::{Earlier, Spine, absent_parent};
-use crate::seal::window::Window;
+use crate::seal::window::RecordWindow;
 use crate::segment::blocks::BlockList;
 use crate::segment::chunks::ChunkWriter;
 use crate::segment::footer::{
@@ -111,7 +111,7 @@ pub(crate) fn seal(
     let late = companions.late_parents(source)?;
     write_section(LATE, &mut footer, &mut out, |out| late::write(out, &late))?;
     footer.reach = reach(&source, &late);
-    [footer.claims, footer.marks, footer.carried] = counted(log.index);
+    [footer.asserted_links, footer.marks, footer.carried] = counted(log.index);
     let filter = companions.filter(source)?;
     write_section(FILTER, &mut footer, &mut out, |out| out.write(&filter))?;
     let index = companions.index(source)?;
@@ -162,13 +162,13 @@ fn read_through(log: &Frozen<'_>) -> Result<Scanned> {
         log_bytes: scanner.length(),
     };
     let mut next_row = 0;
-    let mut window = Window::new(log.file, log.name);
+    let mut window = RecordWindow::new(log.file, log.name);
     while let Some(found) = scanner.next()? {
         match found {
-            Found::Block(header) => {
+            ScanItem::Block(header) => {
                 seen.add(log, &header, scanner.body(), &mut next_row, &mut window)?;
             }
-            Found::Damage(range, _) => seen.blocks.add_gap(&range),
+            ScanItem::Damage(range, _) => seen.blocks.add_gap(&range),
         }
     }
     if next_row == log.index.rows().len() {
@@ -189,7 +189,7 @@ impl Scanned {
         header: &Header,
         body: &[u8],
         next_row: &mut usize,
-        window: &mut Window<'_>,
+        window: &mut RecordWindow<'_>,
     ) -> Result<()> {
         let rows = log.index.rows();
         let misfit = |what: &str| {
@@ -272,13 +272,13 @@ fn write_heap(
     };
     footer.dictionary = *blake3::hash(&dictionary).as_bytes();
     let mut gatherer = Gatherer {
-        window: Window::new(log.file, log.name),
+        window: RecordWindow::new(log.file, log.name),
         chunks: ChunkWriter::new(packing.level, &dictionary)?,
         out,
         chunk_bytes: packing.chunk_bytes,
         packed: Vec::new(),
     };
-    gatherer.events(&mut Events {
+    gatherer.events(&mut GatheredEvents {
         index: log.index,
         texts: &spine.texts,
         lengths: &scanned.lengths,

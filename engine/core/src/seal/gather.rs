@@ -11,15 +11,15 @@ use crate::base::row::{Flags, NONE};
 use crate::log::index::{Index, Row};
 use crate::log::record::{FRAME_BYTES, Frame};
 use crate::seal::spine::absent_parent;
-use crate::seal::window::Window;
-use crate::segment::chunks::{Chunk, ChunkWriter, LARGE_CHUNK_BYTES, Placed};
+use crate::seal::window::RecordWindow;
+use crate::segment::chunks::{ChunkWriter, LARGE_CHUNK_BYTES, OpenChunk, Placed};
 use crate::segment::output::Output;
-use crate::segment::packed::{Known, Packer};
+use crate::segment::packed::{KnownColumns, Packer};
 use crate::segment::spine::Entry;
 
 /// Writes a heap.
 pub(crate) struct Gatherer<'l, 'o> {
-    pub(crate) window: Window<'l>,
+    pub(crate) window: RecordWindow<'l>,
     pub(crate) chunks: ChunkWriter,
     pub(crate) out: &'o mut Output,
     /// About how many bytes a chunk has before compression.
@@ -29,7 +29,7 @@ pub(crate) struct Gatherer<'l, 'o> {
 }
 
 /// The events and versions of a log, in its order, and their spine.
-pub(crate) struct Events<'a> {
+pub(crate) struct GatheredEvents<'a> {
     pub(crate) index: &'a Index,
     /// By the numbers that entries have for texts, those of the index.
     pub(crate) texts: &'a [u32],
@@ -43,7 +43,7 @@ pub(crate) struct Events<'a> {
 impl Gatherer<'_, '_> {
     /// Writes the records of all rows and sets their addresses in the spine. O(rows) for each
     /// [`GATHERED_BYTES`] of open chunks.
-    pub(crate) fn events(&mut self, events: &mut Events<'_>) -> Result<()> {
+    pub(crate) fn events(&mut self, events: &mut GatheredEvents<'_>) -> Result<()> {
         let bytes_of = events.bytes_by_instance();
         let mut first = 0;
         while first < bytes_of.len() {
@@ -63,7 +63,7 @@ impl Gatherer<'_, '_> {
     /// address of each.
     pub(crate) fn others(&mut self, in_log: &[(u64, u32)]) -> Result<Vec<(u64, u32)>> {
         let mut placed: Vec<(u64, u32)> = in_log.iter().map(|&(offset, _)| (offset, 0)).collect();
-        let mut chunk = Chunk::new(self.chunk_bytes);
+        let mut chunk = OpenChunk::new(self.chunk_bytes);
         for (at, &(offset, length)) in in_log.iter().enumerate() {
             let ahead = in_log[at + 1..].iter().copied();
             let until = self.window.worth_reading(offset, length, ahead);
@@ -75,8 +75,13 @@ impl Gatherer<'_, '_> {
 
     /// Writes the records of some instances: from `first` on as many as `bytes_of` has,
     /// which are the bytes of each.
-    fn instances(&mut self, first: usize, bytes_of: &[u64], events: &mut Events<'_>) -> Result<()> {
-        let mut waiting: Vec<Option<Chunk>> = Vec::new();
+    fn instances(
+        &mut self,
+        first: usize,
+        bytes_of: &[u64],
+        events: &mut GatheredEvents<'_>,
+    ) -> Result<()> {
+        let mut waiting: Vec<Option<OpenChunk>> = Vec::new();
         waiting.resize_with(bytes_of.len(), || None);
         let among = first..first + bytes_of.len();
         for row in 0..events.rows().len() {
@@ -84,7 +89,7 @@ impl Gatherer<'_, '_> {
                 continue;
             };
             let chunk = waiting[instance - first].get_or_insert_with(|| {
-                Chunk::with_room(self.chunk_bytes, bytes_of[instance - first])
+                OpenChunk::with_room(self.chunk_bytes, bytes_of[instance - first])
             });
             let (offset, length) = events.in_log(row);
             let is_among =
@@ -95,7 +100,7 @@ impl Gatherer<'_, '_> {
             self.add(chunk, row as u32, (offset, length), until, events)?;
         }
         // The rests of the instances share chunks: each is too little for one of its own.
-        let mut rest = Chunk::new(self.chunk_bytes);
+        let mut rest = OpenChunk::new(self.chunk_bytes);
         for chunk in waiting.into_iter().flatten() {
             for (row, record) in chunk.records() {
                 if rest.is_full_for(record.len()) {
@@ -111,7 +116,7 @@ impl Gatherer<'_, '_> {
     /// full. A read goes up to `until`.
     fn add(
         &mut self,
-        chunk: &mut Chunk,
+        chunk: &mut OpenChunk,
         number: u32,
         (offset, length): (u64, u32),
         until: u64,
@@ -147,7 +152,7 @@ impl Gatherer<'_, '_> {
     }
 }
 
-impl<'a> Events<'a> {
+impl<'a> GatheredEvents<'a> {
     fn rows(&self) -> &'a [Row] {
         self.index.rows()
     }
@@ -178,7 +183,7 @@ impl<'a> Events<'a> {
     }
 }
 
-impl Placed for Events<'_> {
+impl Placed for GatheredEvents<'_> {
     fn pack(&mut self, row: u32, record: &[u8], apart: bool, to: &mut Vec<u8>) -> Result<()> {
         let Entry { parent, time_ns, kind, instance, session, .. } = self.entries[row as usize];
         let index = self.index;
@@ -187,7 +192,7 @@ impl Placed for Events<'_> {
             Some(parent) => Some(index.id(parent as u32)),
             None => absent_parent(index, row),
         };
-        let known = Known {
+        let known = KnownColumns {
             id: index.id(row),
             parent,
             time_ns,

@@ -68,7 +68,7 @@ pub(crate) fn seal_log(
         seg_bytes,
         idx_bytes: footer.index_bytes,
         reach: footer.reach,
-        claims: footer.claims,
+        asserted_links: footer.asserted_links,
         marks: footer.marks,
         carried: footer.carried,
         footer: footer.digest(),

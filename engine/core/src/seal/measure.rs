@@ -138,7 +138,7 @@ fn chain(segment: &SegFile) -> f64 {
 }
 
 /// Time that this thread ran, in seconds: others may have the processors meanwhile.
-/// Linux alone tells.
+/// Known on Linux alone.
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or_default() / 1e9

@@ -8,7 +8,7 @@ use crate::log::index::{Index, NOW, StoredLink};
 use crate::log::reader::{LogReader, Via};
 use crate::log::recovery::recover;
 use crate::log::report::RecoveryReport;
-use crate::log::scan::{Found, Scanner};
+use crate::log::scan::{ScanItem, Scanner};
 use crate::manifest::{LogStart, Manifest, Read, log_name};
 use crate::seal::file::{Companions, Frozen, IndexFile, Packing, seal};
 use crate::seal::spine::Earlier;
@@ -17,7 +17,7 @@ use crate::segment::footer::{Footer, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
 use crate::segment::index::IndexSource;
 use crate::segment::late::LateParent;
-use crate::segment::rebuild::Rebuilt;
+use crate::segment::rebuild::RebuiltBlock;
 use crate::segment::spine::Entry;
 use crate::storage::{SimulatedDisk, Storage, StorageFile};
 use crate::{Batch, Error, Event, EventId, Link, LinkKind, Quarantined, Result, Store};
@@ -278,7 +278,7 @@ fn the_blocks_of_a_sealed_log_are_made_again_byte_for_byte() {
     let mut blocks = segment.blocks(&cache).expect("blocks");
     let mut rebuilt = Vec::new();
     while let Some(next) = blocks.next().expect("a block") {
-        let Rebuilt::Block(header) = next else {
+        let RebuiltBlock::Block(header) = next else {
             panic!("no gap");
         };
         rebuilt.extend_from_slice(&header.to_log_bytes());
@@ -307,7 +307,7 @@ fn damage_in_a_log_stays_a_gap() {
     let log = Log::of(Arc::new(disk.clone()));
     let mut scanner = Scanner::new(&*log.file, "log", 1, None, None).expect("opens");
     let mut offsets = Vec::new();
-    while let Some(Found::Block(header)) = scanner.next().expect("a block") {
+    while let Some(ScanItem::Block(header)) = scanner.next().expect("a block") {
         offsets.push(header.offset);
     }
     for block in [0, 20, 21, 50] {
@@ -322,7 +322,7 @@ fn damage_in_a_log_stays_a_gap() {
     let mut blocks = segment.blocks(&cache).expect("blocks");
     let mut gaps = Vec::new();
     while let Some(next) = blocks.next().expect("a block") {
-        if let Rebuilt::Gap(range) = next {
+        if let RebuiltBlock::Gap(range) = next {
             gaps.push(range);
         }
     }

@@ -7,7 +7,7 @@ use crate::log::record::ALIGN;
 use crate::storage::StorageFile;
 
 /// Reads records in ascending order of offsets, with gaps, some bytes ahead.
-pub(crate) struct Window<'l> {
+pub(crate) struct RecordWindow<'l> {
     file: &'l dyn StorageFile,
     name: &'l str,
     /// Aligned as in the log, so that records can be read in place.
@@ -15,7 +15,7 @@ pub(crate) struct Window<'l> {
     at: u64,
 }
 
-impl<'l> Window<'l> {
+impl<'l> RecordWindow<'l> {
     pub(crate) fn new(file: &'l dyn StorageFile, name: &'l str) -> Self {
         Self { file, name, bytes: AlignedVec::new(), at: 0 }
     }

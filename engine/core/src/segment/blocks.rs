@@ -12,12 +12,12 @@ use crate::log::block::{HEADER_BYTES, Header, MAX_BODY_BYTES};
 pub(crate) struct BlockList {
     bytes: Vec<u8>,
     count: u32,
-    at: Place,
+    at: DeltaBase,
 }
 
 /// The state that the next entry is encoded against.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct DeltaBase {
     offset: u64,
     next_seq: u64,
     written_ns: i64,
@@ -38,7 +38,7 @@ pub(crate) enum Listed {
 #[derive(Debug)]
 pub(crate) struct ListReader<'a> {
     bytes: &'a [u8],
-    at: Place,
+    at: DeltaBase,
     store: StoreId,
     segment: u64,
 }
@@ -46,7 +46,7 @@ pub(crate) struct ListReader<'a> {
 impl BlockList {
     /// An empty list for a log whose first block follows the block with the digest `before`.
     pub(crate) fn new(before: Digest, first_seq: u64) -> Self {
-        Self { bytes: Vec::new(), count: 0, at: Place::first(before, first_seq) }
+        Self { bytes: Vec::new(), count: 0, at: DeltaBase::first(before, first_seq) }
     }
 
     /// Adds a block; `runs` as in [`Listed::Block`].
@@ -108,7 +108,7 @@ impl<'a> ListReader<'a> {
         store: StoreId,
         segment: u64,
     ) -> Self {
-        Self { bytes, at: Place::first(before, first_seq), store, segment }
+        Self { bytes, at: DeltaBase::first(before, first_seq), store, segment }
     }
 
     /// The next entry; none at the end of the list.
@@ -189,7 +189,7 @@ impl<'a> ListReader<'a> {
     }
 }
 
-impl Place {
+impl DeltaBase {
     fn first(before: Digest, first_seq: u64) -> Self {
         Self { offset: 0, next_seq: first_seq, written_ns: 0, previous: before }
     }

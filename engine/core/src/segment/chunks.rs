@@ -31,7 +31,7 @@ pub(crate) struct ChunkEntry {
 
 /// A chunk being filled: records that will be compressed together.
 #[derive(Debug)]
-pub(crate) struct Chunk {
+pub(crate) struct OpenChunk {
     raw: Vec<u8>,
     /// The number of each record, and where it begins.
     records: Vec<(u32, u32)>,
@@ -79,7 +79,7 @@ impl ChunkEntry {
     }
 }
 
-impl Chunk {
+impl OpenChunk {
     /// An empty chunk of about `target_bytes` before compression.
     pub(crate) fn new(target_bytes: usize) -> Self {
         let target_bytes = target_bytes.clamp(ALIGN, LARGE_CHUNK_BYTES);
@@ -144,7 +144,7 @@ impl ChunkWriter {
     /// Writes a chunk, if there is anything in it, and empties it.
     pub(crate) fn write(
         &mut self,
-        chunk: &mut Chunk,
+        chunk: &mut OpenChunk,
         out: &mut Output,
         placed: &mut impl Placed,
     ) -> Result<()> {

@@ -23,7 +23,7 @@ pub(super) fn decode<'d>(
     DECODER.with_borrow_mut(|decoder| decoder.decode(stored, to, digest, dictionary))
 }
 
-struct Decoder {
+struct ZstdDecoder {
     context: DCtx<'static>,
     /// Most recently used first.
     copies: [Copied; COPIES],
@@ -38,7 +38,7 @@ struct Copied {
     bytes: Vec<u8>,
 }
 
-impl Decoder {
+impl ZstdDecoder {
     fn decode<'d>(
         &mut self,
         stored: &[u8],
@@ -75,8 +75,8 @@ impl Decoder {
 
 thread_local! {
     /// One a thread: making a context takes longer than decompressing a chunk.
-    static DECODER: RefCell<Decoder> =
-        RefCell::new(Decoder { context: DCtx::create(), copies: Default::default() });
+    static DECODER: RefCell<ZstdDecoder> =
+        RefCell::new(ZstdDecoder { context: DCtx::create(), copies: Default::default() });
 }
 
 /// Dictionaries that a thread keeps, with their room at most half a MiB each.

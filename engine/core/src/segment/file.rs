@@ -162,7 +162,7 @@ impl SegFile {
         self.find_id(PARENTS, u64::from(row))
     }
 
-    /// Calls `show` with each row that names a parent outside this segment, and the
+    /// Calls `show` with each row that names a parent in another segment, and the
     /// parent's id.
     pub(crate) fn absent_parents(
         &self,

@@ -12,7 +12,7 @@
 
 use crate::base::error::Result;
 use crate::segment::filter::{FilterView, Geometry, Probe, Probes, SEEDS};
-use crate::segment::pages::{FileBytes, Marks, page_digest};
+use crate::segment::pages::{FileBytes, PageSet, page_digest};
 
 /// Segments in a group.
 pub(crate) const GROUP_SEGMENTS: usize = 64;
@@ -26,10 +26,10 @@ pub(crate) struct GroupView<B> {
     members: Members,
     slots: usize,
     /// The pages that were checked, and those of them that are sound.
-    checked: Marks,
-    unsound: Marks,
+    checked: PageSet,
+    unsound: PageSet,
     /// The pages that were read since the map was last released.
-    read: Marks,
+    read: PageSet,
 }
 
 /// The geometry, seeds aside, that most of these filters share, and which of them do. None
@@ -145,7 +145,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         }
         let members = by_seed;
         let (slots, [checked, unsound, read]) =
-            (geometry.slots(), [(); 3].map(|()| Marks::new(pages)));
+            (geometry.slots(), [(); 3].map(|()| PageSet::new(pages)));
         let group = Self { bytes, geometry, members, slots, checked, unsound, read };
         group.is_sound(0).then_some(group)
     }

@@ -41,7 +41,7 @@ pub(crate) struct Footer {
     /// its own rows: expiring that event changes what is above rows of this segment.
     pub(crate) reach: u64,
     /// Asserted links that stand in it, and cycle edges that it marks.
-    pub(crate) claims: u32,
+    pub(crate) asserted_links: u32,
     pub(crate) marks: u32,
     /// Keys of state for which values were carried over into it.
     pub(crate) carried: u32,
@@ -84,7 +84,7 @@ pub(crate) const SECTIONS: usize = 14;
 impl Footer {
     /// The footer's bytes, its digest last.
     pub(crate) fn to_bytes(&self) -> [u8; FOOTER_BYTES] {
-        let mut out = Fields { bytes: [0; FOOTER_BYTES], at: 0 };
+        let mut out = FieldCodec { bytes: [0; FOOTER_BYTES], at: 0 };
         out.put(MAGIC);
         out.put(SEG_VERSION.to_le_bytes());
         out.put(self.rows.to_le_bytes());
@@ -102,7 +102,7 @@ impl Footer {
         {
             out.put(number.to_le_bytes());
         }
-        for number in [self.claims, self.marks, self.carried, 0] {
+        for number in [self.asserted_links, self.marks, self.carried, 0] {
             out.put(number.to_le_bytes());
         }
         for section in self.sections {
@@ -149,7 +149,7 @@ impl Footer {
         if expected.is_some_and(|expected| *expected != digest) {
             return Err(damaged("expected the footer that the manifest names, found another"));
         }
-        let mut fields = Fields { bytes: *bytes, at: MAGIC.len() };
+        let mut fields = FieldCodec { bytes: *bytes, at: MAGIC.len() };
         let version = fields.u32();
         if version != SEG_VERSION {
             return Err(Error::newer(format!(
@@ -176,7 +176,7 @@ impl Footer {
             log_bytes: fields.u64(),
             index_bytes: fields.u64(),
             reach: fields.u64(),
-            claims: fields.u32(),
+            asserted_links: fields.u32(),
             marks: fields.u32(),
             carried: (fields.u32(), fields.u32()).0,
             sections: std::array::from_fn(|_| Section {
@@ -229,12 +229,12 @@ impl Footer {
 }
 
 /// Writes or reads fixed-size fields in sequence.
-struct Fields {
+struct FieldCodec {
     bytes: [u8; FOOTER_BYTES],
     at: usize,
 }
 
-impl Fields {
+impl FieldCodec {
     fn put<const N: usize>(&mut self, field: [u8; N]) {
         self.bytes[self.at..self.at + N].copy_from_slice(&field);
         self.at += N;

@@ -10,15 +10,15 @@ use crate::manifest::Sealed;
 #[derive(Clone, Debug)]
 pub(crate) struct SealedList {
     list: Arc<[Sealed]>,
-    claims_end: usize,
+    asserted_end: usize,
     marks_end: usize,
     carried_end: usize,
 }
 
 impl SealedList {
     /// The end of the segments that have an asserted link: lookups of one stop there.
-    pub(crate) fn claims_end(&self) -> usize {
-        self.claims_end
+    pub(crate) fn asserted_end(&self) -> usize {
+        self.asserted_end
     }
 
     /// The end of the segments that mark a cycle edge.
@@ -35,9 +35,9 @@ impl SealedList {
 impl From<Arc<[Sealed]>> for SealedList {
     fn from(list: Arc<[Sealed]>) -> Self {
         let end = |has: fn(&Sealed) -> bool| list.iter().rposition(has).map_or(0, |last| last + 1);
-        let (claims_end, marks_end) = (end(|of| of.claims > 0), end(|of| of.marks > 0));
+        let (asserted_end, marks_end) = (end(|of| of.asserted_links > 0), end(|of| of.marks > 0));
         let carried_end = end(|of| of.carried > 0);
-        Self { list, claims_end, marks_end, carried_end }
+        Self { list, asserted_end, marks_end, carried_end }
     }
 }
 

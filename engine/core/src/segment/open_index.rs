@@ -21,7 +21,7 @@ use crate::segment::spine::Entry;
 use crate::storage::Storage;
 
 /// Opens the index of a segment. One that is missing or damaged is rebuilt from the segment,
-/// in O(events), and written where the store is `writable`; `tell` gets a warning. Returns the
+/// in O(events), and written where the store is `writable`; `report` gets a warning. Returns the
 /// pages of the file too, unless the index is in memory.
 pub(crate) fn open(
     storage: &dyn Storage,

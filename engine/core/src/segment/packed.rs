@@ -19,9 +19,9 @@ use crate::log::fields::{ArchivedEventMeta, EventMeta};
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, FRAME_BYTES, Frame, RecordKind, padded};
 
-/// What the segment has of a row outside its packed record.
+/// The columns of a row that its packed record leaves out.
 #[derive(Clone, Debug)]
-pub(crate) struct Known<'a> {
+pub(crate) struct KnownColumns<'a> {
     pub(crate) id: EventId,
     /// The parent that the row names.
     pub(crate) parent: Option<EventId>,
@@ -106,7 +106,7 @@ impl Packer {
         &mut self,
         bytes: &[u8],
         apart: bool,
-        known: &Known<'_>,
+        known: &KnownColumns<'_>,
         to: &mut Vec<u8>,
     ) -> Result<()> {
         let begin = to.len();
@@ -139,7 +139,7 @@ impl Packer {
 /// in the log.
 pub(crate) fn unpack_front(
     bytes: &[u8],
-    known: &Known<'_>,
+    known: &KnownColumns<'_>,
     to: &mut AlignedVec<ALIGN>,
 ) -> Result<()> {
     let front = Front::read(bytes)?;
@@ -255,7 +255,7 @@ impl<'a> Front<'a> {
     }
 
     /// Restores the fields as they were in the log.
-    fn unpack(&self, known: &Known<'_>, meta: &mut EventMeta) {
+    fn unpack(&self, known: &KnownColumns<'_>, meta: &mut EventMeta) {
         let parent = match self.flags & (PARENT | OWN_PARENT) {
             0 => None,
             PARENT => known.parent.as_ref(),
@@ -276,7 +276,7 @@ fn put_front(
     frame: &Frame,
     fields: &ArchivedEventMeta,
     apart: bool,
-    known: &Known<'_>,
+    known: &KnownColumns<'_>,
 ) {
     let begin = to.len();
     let parent = fields.parent_id();
@@ -340,8 +340,8 @@ mod tests {
     use crate::log::encoded::Encoder;
     use crate::{Event, LinkKind};
 
-    fn known(event: &Event) -> Known<'_> {
-        Known {
+    fn known(event: &Event) -> KnownColumns<'_> {
+        KnownColumns {
             id: event.id.clone(),
             parent: event.parent.clone(),
             time_ns: event.time_ns,
@@ -396,7 +396,7 @@ mod tests {
             // Once the segment knows the parent, once it knows another.
             for parent in [event.parent.clone(), Some("elsewhere".into())] {
                 let record = aligned(&record(&event));
-                let known = Known { parent, ..known(&event) };
+                let known = KnownColumns { parent, ..known(&event) };
                 let mut packed = Vec::new();
                 maker.pack(&record, false, &known, &mut packed).expect("packs");
                 assert!(packed.len() < record.len() && packed.len() % ALIGN == 0);
@@ -423,9 +423,9 @@ mod tests {
         for event in events() {
             let record = aligned(&record(&event));
             for changed in [
-                Known { time_ns: 1, ..known(&event) },
-                Known { kind: "other", ..known(&event) },
-                Known { id: "other".into(), ..known(&event) },
+                KnownColumns { time_ns: 1, ..known(&event) },
+                KnownColumns { kind: "other", ..known(&event) },
+                KnownColumns { id: "other".into(), ..known(&event) },
             ] {
                 let mut packed = Vec::new();
                 maker.pack(&record, false, &changed, &mut packed).expect("packs");

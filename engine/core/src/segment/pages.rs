@@ -50,14 +50,14 @@ pub(crate) struct Pages {
     /// How many of the bytes are pages. What follows is checked in other ways.
     length: usize,
     digests: Digests,
-    checked: Marks,
+    checked: PageSet,
     name: String,
     /// The offset of the pages in the file, for error messages.
     offset: u64,
 }
 
 /// A set of pages: a bit for each.
-pub(crate) struct Marks {
+pub(crate) struct PageSet {
     words: Box<[AtomicU64]>,
     /// Runs of 16 pages with at least one in the set.
     runs: AtomicUsize,
@@ -157,7 +157,7 @@ impl Pages {
                 bytes.len()
             )));
         }
-        let checked = Marks::new(pages);
+        let checked = PageSet::new(pages);
         Ok(Self { bytes, length, digests, checked, name: name.to_owned(), offset })
     }
 
@@ -265,7 +265,7 @@ impl fmt::Debug for Pages {
     }
 }
 
-impl Marks {
+impl PageSet {
     pub(crate) fn new(count: usize) -> Self {
         let words = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Self { words, runs: AtomicUsize::new(0) }
@@ -311,7 +311,7 @@ const RUN_PAGES: usize = 16;
 /// The bits of a run.
 const RUN: u64 = 0xffff;
 
-impl fmt::Debug for Marks {
+impl fmt::Debug for PageSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} marked", self.count())
     }

@@ -31,7 +31,7 @@ pub(crate) struct Blocks<'s> {
 
 /// A rebuilt block of a log, or a gap in it.
 #[derive(Debug)]
-pub(crate) enum Rebuilt {
+pub(crate) enum RebuiltBlock {
     /// A block whose digest was checked; [`Blocks::body`] has its body.
     Block(Header),
     /// A range that was damaged when the log was sealed.
@@ -77,11 +77,11 @@ impl SegFile {
         let mut blocks = self.blocks(cache)?;
         while let Some(next) = blocks.next()? {
             match next {
-                Rebuilt::Block(header) => {
+                RebuiltBlock::Block(header) => {
                     replay.apply(&header, blocks.body(), self.name())?;
                     others.extend_from_slice(blocks.others());
                 }
-                Rebuilt::Gap(range) => replay.skip(range.end - range.start),
+                RebuiltBlock::Gap(range) => replay.skip(range.end - range.start),
             }
         }
         Ok(Replayed { index: replay.index, others })
@@ -90,13 +90,13 @@ impl SegFile {
 
 impl Blocks<'_> {
     /// The next block or gap; none at the end of the log.
-    pub(crate) fn next(&mut self) -> Result<Option<Rebuilt>> {
+    pub(crate) fn next(&mut self) -> Result<Option<RebuiltBlock>> {
         match self.list.next().map_err(|error| self.segment.damaged(&format!("{error:#}")))? {
-            Some(Listed::Gap(range)) => Ok(Some(Rebuilt::Gap(range))),
+            Some(Listed::Gap(range)) => Ok(Some(RebuiltBlock::Gap(range))),
             Some(Listed::Block(header, runs)) => {
                 self.rebuild(&header, &runs)?;
                 self.last = header.digest;
-                Ok(Some(Rebuilt::Block(header)))
+                Ok(Some(RebuiltBlock::Block(header)))
             }
             None => {
                 let footer = self.segment.footer();

@@ -104,7 +104,7 @@ impl Segment {
         self.file.late_parent(child)
     }
 
-    /// Calls `show` with each row that names a parent outside this segment, and the
+    /// Calls `show` with each row that names a parent in another segment, and the
     /// parent's id.
     pub(crate) fn absent_parents(
         &self,

@@ -21,7 +21,7 @@ use crate::base::sync::{Condvar, Mutex, Thread, now_ns, spawn};
 use crate::base::warnings::WarningKind;
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::shared::Shared;
-use crate::spool::file::{Contents, Foreign};
+use crate::spool::file::{Contents, ForeignContents};
 use crate::spool::folder::{UNFINISHED, folder_of, is_file_name, refused};
 use crate::spool::{FOLDER, file};
 use crate::state::checkpoint::SPOOL;
@@ -35,7 +35,7 @@ pub(crate) trait Decode: Debug + Send + Sync {
     ///
     /// Fails with an input or output error, or an expired one, where a later try may
     /// succeed; any other means that the contents can't be decoded.
-    fn decode(&self, foreign: &Foreign) -> Result<Option<EncodedBatch>>;
+    fn decode(&self, foreign: &ForeignContents) -> Result<Option<EncodedBatch>>;
 }
 
 /// Drains the spool of an open store.
@@ -69,7 +69,7 @@ struct Drainer {
 #[derive(Debug, Default)]
 struct Stop {
     wanted: Mutex<bool>,
-    told: Condvar,
+    raised: Condvar,
 }
 
 impl Drain {
@@ -131,7 +131,7 @@ impl Drain {
     /// Called on the writer's own thread it does not wait for that.
     pub(crate) fn stop(&mut self, wait: bool) {
         *self.stop.wanted.lock() = true;
-        self.stop.told.notify_all();
+        self.stop.raised.notify_all();
         if let Some(thread) = self.thread.take().filter(|_| wait) {
             let _ = thread.join();
         }
@@ -146,7 +146,7 @@ fn run(drainer: &Mutex<Drainer>, stop: &Stop) {
         let mut wanted = stop.wanted.lock();
         if !*wanted && !closed {
             let wait = POLL_TIME * (1 << failures.min(MAX_BACKOFF));
-            let _ = stop.told.wait_for(&mut wanted, wait);
+            let _ = stop.raised.wait_for(&mut wanted, wait);
         }
         if *wanted || closed {
             return;
@@ -298,7 +298,7 @@ impl Drainer {
 
     /// The batch that foreign contents decode to. Without their decoder the file is left
     /// for a process that has it.
-    fn decode(&mut self, name: &str, foreign: &Foreign) -> Result<Option<EncodedBatch>> {
+    fn decode(&mut self, name: &str, foreign: &ForeignContents) -> Result<Option<EncodedBatch>> {
         let batch = self.decode.decode(foreign)?;
         if batch.is_none() {
             self.left_alone.insert(name.to_owned());

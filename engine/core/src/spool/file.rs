@@ -23,12 +23,12 @@ pub(super) const MAX_FILE_BYTES: u64 = (HEADER_BYTES + limits::MAX_BATCH_BYTES) 
 pub(crate) enum Contents {
     /// A batch as it is to be written.
     Batch(EncodedBatch),
-    Foreign(Foreign),
+    Foreign(ForeignContents),
 }
 
 /// Bytes that a decoder turns into a batch when they are taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Foreign {
+pub(crate) struct ForeignContents {
     /// The decoder's name.
     pub(crate) decoder: String,
     pub(crate) bytes: Vec<u8>,
@@ -36,7 +36,7 @@ pub(crate) struct Foreign {
     pub(crate) time_ns: i64,
 }
 
-impl Foreign {
+impl ForeignContents {
     /// As the payload of an event, whose kind is the decoder's name.
     fn to_batch(&self) -> Result<EncodedBatch> {
         let event = Event::new(self.decoder.as_str());
@@ -157,7 +157,7 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize, kinds: &Kinds) -> Result<
             "expected foreign contents as one record, found {records}"
         )));
     }
-    Foreign::of(&batch, version).map(Contents::Foreign)
+    ForeignContents::of(&batch, version).map(Contents::Foreign)
 }
 
 /// Checks all fields of a record that may be handed in; returns what it is.
@@ -288,8 +288,8 @@ mod tests {
         encode(&Contents::Batch(batch.encode(None).expect("encodes"))).expect("encodes")
     }
 
-    fn foreign() -> Foreign {
-        Foreign { decoder: "letters".into(), bytes: b"Dear ...".to_vec(), time_ns: -7 }
+    fn foreign() -> ForeignContents {
+        ForeignContents { decoder: "letters".into(), bytes: b"Dear ...".to_vec(), time_ns: -7 }
     }
 
     /// The file with another number in its header, and a digest that fits.
@@ -332,9 +332,9 @@ mod tests {
         };
         assert_eq!(read(&bytes), foreign());
         let of_version_1 = with_number(bytes, 8, 1);
-        assert_eq!(read(&of_version_1), Foreign { decoder: String::new(), ..foreign() });
+        assert_eq!(read(&of_version_1), ForeignContents { decoder: String::new(), ..foreign() });
         for decoder in [String::new(), "x".repeat(limits::MAX_KIND_BYTES + 1)] {
-            let foreign = Contents::Foreign(Foreign { decoder, ..foreign() });
+            let foreign = Contents::Foreign(ForeignContents { decoder, ..foreign() });
             assert!(encode(&foreign).is_err_and(|error| error.is_invalid()));
         }
     }

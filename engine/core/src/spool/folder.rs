@@ -11,7 +11,7 @@ use crate::storage::Storage;
 
 /// The folder, for one process that hands batches in.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct SpoolFolder {
     storage: Arc<dyn Storage>,
     /// Tells this process's files from all others'.
     submitter: u64,
@@ -27,13 +27,13 @@ struct Newest {
 
 /// What has become of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum SpoolFileState {
     Waiting,
     Drained,
     Refused,
 }
 
-impl Folder {
+impl SpoolFolder {
     pub(crate) fn open(storage: &dyn Storage) -> Result<Self> {
         let folder = folder_of(storage).map_err(|error| Error::io("open", FOLDER, error))?;
         let (submitter, _) = uuid::Uuid::new_v4().as_u64_pair();
@@ -67,13 +67,13 @@ impl Folder {
         self.storage.sync_dir().map_err(failed("sync the folder of"))
     }
 
-    pub(crate) fn find(&self, name: &str) -> Result<Found> {
+    pub(crate) fn find(&self, name: &str) -> Result<SpoolFileState> {
         if self.is_there(name)? {
-            Ok(Found::Waiting)
+            Ok(SpoolFileState::Waiting)
         } else if self.is_there(&refused(name))? {
-            Ok(Found::Refused)
+            Ok(SpoolFileState::Refused)
         } else {
-            Ok(Found::Drained)
+            Ok(SpoolFileState::Drained)
         }
     }
 

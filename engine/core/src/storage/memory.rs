@@ -15,26 +15,26 @@ use super::{LockGuard, LockOutcome, Storage, StorageFile};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     /// The files of this folder and of its siblings.
-    folders: Arc<RwLock<BTreeMap<PathBuf, Folder>>>,
+    folders: Arc<RwLock<BTreeMap<PathBuf, MemoryFolder>>>,
     /// Which of them it is; empty for the first.
     path: PathBuf,
 }
 
-type Folder = BTreeMap<String, Arc<Node>>;
+type MemoryFolder = BTreeMap<String, Arc<FileNode>>;
 
 /// A file's bytes. Like a file of the system, it lives on under an open handle when
 /// its name is gone.
 #[derive(Debug, Default)]
-struct Node {
+struct FileNode {
     bytes: RwLock<Vec<u8>>,
 }
 
 impl Memory {
-    fn read<T>(&self, read: impl FnOnce(&Folder) -> T) -> T {
-        read(self.folders.read().get(&self.path).unwrap_or(&Folder::new()))
+    fn read<T>(&self, read: impl FnOnce(&MemoryFolder) -> T) -> T {
+        read(self.folders.read().get(&self.path).unwrap_or(&MemoryFolder::new()))
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Folder) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut MemoryFolder) -> T) -> T {
         change(self.folders.write().entry(self.path.clone()).or_default())
     }
 }
@@ -46,7 +46,7 @@ impl Storage for Memory {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        let node = Arc::<Node>::default();
+        let node = Arc::<FileNode>::default();
         self.change(|folder| folder.insert(name.to_owned(), Arc::clone(&node)));
         Ok(Box::new(MemoryFile(node)))
     }
@@ -86,7 +86,7 @@ impl Storage for Memory {
 }
 
 #[derive(Debug)]
-struct MemoryFile(Arc<Node>);
+struct MemoryFile(Arc<FileNode>);
 
 impl StorageFile for MemoryFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use super::{LockGuard, LockOutcome, Storage, StorageFile};
 use crate::base::sync::RwLock;
-use content::Content;
+use content::FileContent;
 use file::SimulatedFile;
 use random::Random;
-use state::{NameChange, Node, State, dead, folder_of};
+use state::{DiskState, Inode, NameChange, dead, folder_of};
 
 /// A folder in memory that can crash, lose power, run full and rot. Clones share
 /// it.
@@ -46,7 +46,7 @@ use state::{NameChange, Node, State, dead, folder_of};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedDisk {
-    state: Arc<RwLock<State>>,
+    state: Arc<RwLock<DiskState>>,
     /// Which folder of the disk this is; empty for the first.
     folder: String,
 }
@@ -209,12 +209,12 @@ impl SimulatedDisk {
     pub fn kill(&self) -> Self {
         let state = self.state.read();
         // A node under several names is one in the copy too.
-        let mut nodes: HashMap<*const RwLock<Content>, Node> = HashMap::new();
-        let mut copy = |node: &Node| {
+        let mut nodes: HashMap<*const RwLock<FileContent>, Inode> = HashMap::new();
+        let mut copy = |node: &Inode| {
             let entry = nodes.entry(Arc::as_ptr(node));
             Arc::clone(entry.or_insert_with(|| Arc::new(RwLock::new(node.read().clone()))))
         };
-        let mut copy_names = |names: &BTreeMap<String, Node>| {
+        let mut copy_names = |names: &BTreeMap<String, Inode>| {
             names.iter().map(|(name, node)| (name.clone(), copy(node))).collect()
         };
         let (names, durable_names) = (copy_names(&state.names), copy_names(&state.durable_names));
@@ -226,12 +226,12 @@ impl SimulatedDisk {
                 other => other.clone(),
             })
             .collect();
-        self.with(State {
+        self.with(DiskState {
             names,
             durable_names,
             name_changes,
             seed: state.seed,
-            ..State::default()
+            ..DiskState::default()
         })
     }
 
@@ -270,8 +270,8 @@ impl SimulatedDisk {
             let survived = random.below(changes.len() + 1);
             changes[..survived].iter().for_each(|change| change.apply(&mut names));
         }
-        let mut nodes: HashMap<*const RwLock<Content>, Node> = HashMap::new();
-        let names: BTreeMap<String, Node> = names
+        let mut nodes: HashMap<*const RwLock<FileContent>, Inode> = HashMap::new();
+        let names: BTreeMap<String, Inode> = names
             .into_iter()
             .map(|(name, node)| {
                 let left = nodes.entry(Arc::as_ptr(&node)).or_insert_with(|| {
@@ -281,7 +281,7 @@ impl SimulatedDisk {
             })
             .collect();
         let seed = random.next();
-        self.with(State { durable_names: names.clone(), names, seed, ..State::default() })
+        self.with(DiskState { durable_names: names.clone(), names, seed, ..DiskState::default() })
     }
 
     /// A file's bytes, dead process or not.
@@ -293,7 +293,7 @@ impl SimulatedDisk {
     /// whoever uses the disk. All changes of names so far become durable.
     pub fn write(&self, name: &str, bytes: impl Into<Vec<u8>>) {
         let mut state = self.state.write();
-        let content = Content::durable(bytes.into());
+        let content = FileContent::durable(bytes.into());
         let node = state.names.entry(self.key(name)).or_default();
         *node.write() = content;
         state.sync_names(&self.folder);
@@ -349,16 +349,19 @@ impl SimulatedDisk {
     }
 
     /// This folder of a disk in another state.
-    fn with(&self, state: State) -> Self {
+    fn with(&self, state: DiskState) -> Self {
         Self { state: Arc::new(RwLock::new(state)), folder: self.folder.clone() }
     }
 
-    fn open_node(&self, node: Node) -> Box<dyn StorageFile> {
+    fn open_node(&self, node: Inode) -> Box<dyn StorageFile> {
         Box::new(SimulatedFile { state: Arc::clone(&self.state), node })
     }
 
     /// Counts a change of names and makes it unless a fault is due.
-    fn change_names<T>(&self, change: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+    fn change_names<T>(
+        &self,
+        change: impl FnOnce(&mut DiskState) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut state = self.state.write();
         match state.begin()? {
             None => change(&mut state),
@@ -396,7 +399,7 @@ impl Storage for SimulatedDisk {
 
     fn unlink(&self, name: &str) -> io::Result<()> {
         let name = self.key(name);
-        let change = |state: &mut State| {
+        let change = |state: &mut DiskState| {
             state.node(&name)?;
             state.change(NameChange::Unlink(name.clone()));
             Ok(())
@@ -448,7 +451,7 @@ impl Storage for SimulatedDisk {
 
 #[derive(Debug)]
 struct SimulatedLock {
-    state: Arc<RwLock<State>>,
+    state: Arc<RwLock<DiskState>>,
     key: String,
 }
 

@@ -7,14 +7,14 @@ use crate::base::error::Result;
 use crate::base::options::{Durability, WhenFull};
 use crate::batch::Batch;
 use crate::shared::Shared;
-use crate::store::{Inner, Store};
+use crate::store::{Store, StoreInner};
 use crate::subscription::{Current, Feed};
 
 /// A store as a subscription sees it, which does not keep it open.
 #[derive(Debug)]
 pub(super) struct StoreFeed {
     pub(super) shared: Arc<Shared>,
-    pub(super) store: Weak<Inner>,
+    pub(super) store: Weak<StoreInner>,
 }
 
 impl Feed for StoreFeed {

@@ -7,7 +7,7 @@ use crate::base::format::StoreId;
 use crate::base::kind::StateKind;
 use crate::base::kinds::Kinds;
 use crate::log::append::LogWriter;
-use crate::log::opened::{Known, open_file, open_log};
+use crate::log::opened::{ListedLog, open_file, open_log};
 use crate::log::recovery::store_of;
 use crate::log::report::RecoveryReport;
 use crate::manifest::{self, Catalog, FullLog, Manifest, Read, log_name, segment_of};
@@ -55,15 +55,20 @@ pub(crate) fn open(
             let opened = open_log(
                 &**storage,
                 store,
-                Known { start, durable: length, end },
+                ListedLog { start, durable: length, end },
                 cache_bytes,
                 &mut recovery,
             )?;
             Some(opened.0)
         }
     };
-    let (active, log) =
-        open_log(&**storage, store, Known::of_active(manifest.active), cache_bytes, &mut recovery)?;
+    let (active, log) = open_log(
+        &**storage,
+        store,
+        ListedLog::of_active(manifest.active),
+        cache_bytes,
+        &mut recovery,
+    )?;
     let logs = match full {
         Some(full) => [Some(full), Some(active)],
         None => [None, Some(active)],

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::Digest;
-use crate::log::scan::{Found, Scanner};
+use crate::log::scan::{ScanItem, Scanner};
 use crate::log::view::LogView;
 use crate::manifest::Sealed;
 use crate::manifest::{self, FullLog, LogStart, Manifest, Read, idx_name, log_name, seg_name};
@@ -144,7 +144,7 @@ fn start_of(log: &LogView, manifest: &Manifest, before: Option<&Sealed>) -> Resu
 fn first_previous(log: &LogView, manifest: &Manifest) -> Result<Digest> {
     let (file, name) = (log.log.reader.file(), log.log.reader.name());
     let mut scanner = Scanner::new(file, name, log.log.segment, Some(manifest.store), None)?;
-    if let Some(Found::Block(header)) = scanner.next()? {
+    if let Some(ScanItem::Block(header)) = scanner.next()? {
         return Ok(header.previous);
     }
     Err(Error::damaged(format!(

@@ -44,7 +44,7 @@ pub(crate) struct Join {
 
 /// A cached answer to what was above an expired event; none where nothing is known.
 #[derive(Clone, Debug)]
-pub(crate) struct Written(pub(crate) Option<Arc<ExpiredLineage>>);
+pub(crate) struct CachedExpired(pub(crate) Option<Arc<ExpiredLineage>>);
 
 /// Bounded caches of resolved links, by sequence numbers.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(crate) struct Joins {
     parentless: Cache<u64, u64>,
     /// What was above expired events, by their sequence number and the first one of the
     /// view: what is known changes when segments are dropped.
-    expired: Cache<(u64, u64), Written>,
+    expired: Cache<(u64, u64), CachedExpired>,
 }
 
 impl SkipPointer {
@@ -156,7 +156,7 @@ impl Joins {
 
     /// The cached answer to what was above an expired event, for views that begin at
     /// `first`.
-    pub(crate) fn expired(&self, seq: u64, first: u64) -> Option<Written> {
+    pub(crate) fn expired(&self, seq: u64, first: u64) -> Option<CachedExpired> {
         self.expired.get(&(seq, first))
     }
 
@@ -166,7 +166,7 @@ impl Joins {
         first: u64,
         found: Option<Arc<ExpiredLineage>>,
     ) {
-        self.expired.insert((seq, first), Written(found));
+        self.expired.insert((seq, first), CachedExpired(found));
     }
 
     /// Empties all caches, for when sequence numbers were assigned anew.

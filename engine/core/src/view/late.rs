@@ -34,8 +34,8 @@ impl View {
     }
 
     /// Whether sources from this number on may have asserted links.
-    pub(crate) fn has_claims_from(&self, number: usize) -> bool {
-        number < self.sealed.claims_end() || self.logs().any(|log| log.index().has_claims())
+    pub(crate) fn has_asserted_from(&self, number: usize) -> bool {
+        number < self.sealed.asserted_end() || self.logs().any(|log| log.index().has_asserted())
     }
 
     /// Whether any source marks a cycle edge.
@@ -44,8 +44,8 @@ impl View {
     }
 
     /// Whether a source may have asserted links.
-    pub(crate) fn may_claim(&self, number: usize) -> bool {
-        self.sealed.get(number).is_none_or(|sealed| sealed.claims > 0)
+    pub(crate) fn may_assert(&self, number: usize) -> bool {
+        self.sealed.get(number).is_none_or(|sealed| sealed.asserted_links > 0)
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_any_segment_are_found_and_the_strongest_wins() {
+    fn asserted_links_of_any_segment_are_found_and_the_strongest_wins() {
         let store = store();
         segment(&store, &[("child", ""), ("a", ""), ("b", "")]);
         let link = |parent: &str, strength: u8| {

@@ -20,7 +20,7 @@ use crate::log::index::{Anchor, Dimension, Index, Made, Postings, StoredLink};
 use crate::log::reader::Via;
 use crate::log::view::LogView;
 use crate::view::source::{LastRead, RowSource};
-use crate::view::stored::{Content, Names};
+use crate::view::stored::{ContentSource, Names};
 
 impl RowSource for LogView {
     fn first_seq(&self) -> u64 {
@@ -84,10 +84,10 @@ impl RowSource for LogView {
         place: u64,
         detail: Detail,
         last: &mut LastRead,
-    ) -> Result<Content> {
+    ) -> Result<ContentSource> {
         let (end, payload) = (self.visible.log_end, detail == Detail::Payload);
         let via = Via::Maps(&mut last.window);
-        self.log.reader.event(place, end, payload, via).map(Content::Record)
+        self.log.reader.event(place, end, payload, via).map(ContentSource::Record)
     }
 
     fn prefetch(&self, seq: u64, last: &LastRead) {
@@ -145,17 +145,17 @@ impl RowSource for LogView {
         Ok(standing(self, &self.index(), child))
     }
 
-    fn claims(&self) -> Result<Vec<AssertedLink>> {
+    fn asserted_links(&self) -> Result<Vec<AssertedLink>> {
         let index = self.index();
-        let children = index.claimed_children();
+        let children = index.asserted_children();
         Ok(children.filter_map(|child| standing(self, &index, &child)).collect())
     }
 
-    fn claims_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>> {
+    fn asserted_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>> {
         let index = self.index();
-        let children = index.claimed_under(parent).iter();
-        let claims = children.filter_map(|child| standing(self, &index, child));
-        Ok(claims.filter(|claim| claim.link.parent == *parent).collect())
+        let children = index.asserted_children_of(parent).iter();
+        let asserted = children.filter_map(|child| standing(self, &index, child));
+        Ok(asserted.filter(|asserted| asserted.link.parent == *parent).collect())
     }
 
     fn named_children(&self, parent: &EventId, seq: u64) -> Result<Vec<u32>> {
@@ -203,8 +203,8 @@ impl RowSource for LogView {
         Ok(None)
     }
 
-    fn was_refused(&self, claim: &Link) -> Result<bool> {
-        Ok(self.index().was_refused(claim))
+    fn was_refused(&self, asserted: &Link) -> Result<bool> {
+        Ok(self.index().was_refused(asserted))
     }
 
     fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
@@ -353,7 +353,7 @@ impl RowSource for LogView {
 }
 
 fn standing(log: &LogView, index: &Index, child: &EventId) -> Option<AssertedLink> {
-    let (link, Made { rows, claims: number }) = index.standing(child, log.at())?;
+    let (link, Made { rows, links: number }) = index.standing(child, log.at())?;
     let before_seq = log.first_seq() + u64::from(rows);
     Some(AssertedLink { link: link.clone(), before_seq, number })
 }

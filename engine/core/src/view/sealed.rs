@@ -21,7 +21,7 @@ use crate::segment::index::{Dim, KeptLink, LinkEnd, Standing, Values, content_di
 use crate::segment::sealed::Segment;
 use crate::segment::spine::Entry;
 use crate::view::source::{LastRead, RowSource};
-use crate::view::stored::{Content, Names};
+use crate::view::stored::{ContentSource, Names};
 
 impl RowSource for Arc<Segment> {
     fn first_seq(&self) -> u64 {
@@ -75,11 +75,11 @@ impl RowSource for Arc<Segment> {
         _place: u64,
         detail: Detail,
         last: &mut LastRead,
-    ) -> Result<Content> {
+    ) -> Result<ContentSource> {
         let entry = self.entry(row)?;
         let payload = detail == Detail::Payload;
         Ok(match self.file().record(entry.record, payload, self.chunks(), &mut last.chunk)? {
-            EventRecord::Plain(record) => Content::Record(record),
+            EventRecord::Plain(record) => ContentSource::Record(record),
             EventRecord::Packed(record) => {
                 // Asked for later, they have no way to say that they can't be read.
                 for number in [entry.kind, entry.instance, entry.session] {
@@ -87,7 +87,7 @@ impl RowSource for Arc<Segment> {
                         self.file().text(number)?;
                     }
                 }
-                Content::Packed(names_of(self, &entry), record)
+                ContentSource::Packed(names_of(self, &entry), record)
             }
         })
     }
@@ -138,21 +138,21 @@ impl RowSource for Arc<Segment> {
         }
         let links = self.index().links_at(LinkEnd::Child, child, None, 1)?;
         let first = links.into_iter().find(|kept| kept.standing == Standing::Stands);
-        Ok(first.map(|kept| claim_of(self, kept)))
+        Ok(first.map(|kept| asserted_of(self, kept)))
     }
 
-    fn claims(&self) -> Result<Vec<AssertedLink>> {
+    fn asserted_links(&self) -> Result<Vec<AssertedLink>> {
         let links = self.index().links(Standing::Stands, 0, usize::MAX)?;
-        Ok(links.into_iter().map(|kept| claim_of(self, kept)).collect())
+        Ok(links.into_iter().map(|kept| asserted_of(self, kept)).collect())
     }
 
-    fn claims_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>> {
+    fn asserted_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>> {
         if self.index().links_len(Standing::Stands) == 0 {
             return Ok(Vec::new());
         }
         let links = self.index().links_at(LinkEnd::Parent, parent, None, usize::MAX)?;
         let standing = links.into_iter().filter(|kept| kept.standing == Standing::Stands);
-        Ok(standing.map(|kept| claim_of(self, kept)).collect())
+        Ok(standing.map(|kept| asserted_of(self, kept)).collect())
     }
 
     fn named_children(&self, parent: &EventId, seq: u64) -> Result<Vec<u32>> {
@@ -165,9 +165,11 @@ impl RowSource for Arc<Segment> {
             None => Vec::new(),
         };
         if let Some(list) = self.index().children_of_absent(&parent.key())? {
-            let mut outside = self.index().children_after(&list, None, usize::MAX)?;
-            keep_equal(self, &mut outside, parent, |segment, row| segment.file().parent_id(row))?;
-            rows.extend(outside);
+            let mut cross_segment = self.index().children_after(&list, None, usize::MAX)?;
+            keep_equal(self, &mut cross_segment, parent, |segment, row| {
+                segment.file().parent_id(row)
+            })?;
+            rows.extend(cross_segment);
             rows.sort_unstable();
         }
         Ok(rows)
@@ -204,12 +206,12 @@ impl RowSource for Arc<Segment> {
         Ok(None)
     }
 
-    fn was_refused(&self, claim: &Link) -> Result<bool> {
+    fn was_refused(&self, asserted: &Link) -> Result<bool> {
         if self.index().links_len(Standing::Refused) == 0 {
             return Ok(false);
         }
-        let links = self.index().links_at(LinkEnd::Child, &claim.child, None, usize::MAX)?;
-        Ok(links.iter().any(|kept| kept.standing == Standing::Refused && kept.link == *claim))
+        let links = self.index().links_at(LinkEnd::Child, &asserted.child, None, usize::MAX)?;
+        Ok(links.iter().any(|kept| kept.standing == Standing::Refused && kept.link == *asserted))
     }
 
     fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool> {
@@ -399,9 +401,9 @@ fn keep_equal(
     Ok(())
 }
 
-fn claim_of(segment: &Segment, kept: KeptLink) -> AssertedLink {
+fn asserted_of(segment: &Segment, kept: KeptLink) -> AssertedLink {
     let before_seq = segment.first_seq() + u64::from(kept.made.rows);
-    AssertedLink { link: kept.link, before_seq, number: kept.made.claims }
+    AssertedLink { link: kept.link, before_seq, number: kept.made.links }
 }
 
 fn names_of(segment: &Arc<Segment>, entry: &Entry) -> Names {

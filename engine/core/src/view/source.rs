@@ -17,7 +17,7 @@ use crate::log::view::LogView;
 use crate::log::windows::LastWindow;
 use crate::segment::heap::LastChunk;
 use crate::segment::sealed::Segment;
-use crate::view::stored::{Content, Names};
+use crate::view::stored::{ContentSource, Names};
 
 /// The rows of one segment, numbered from 0; sequence numbers go over all segments.
 ///
@@ -56,8 +56,13 @@ pub(crate) trait RowSource {
 
     /// What the record of a row says, which lies at the place that
     /// [`columns`](Self::columns) gave.
-    fn content(&self, row: u32, place: u64, detail: Detail, last: &mut LastRead)
-    -> Result<Content>;
+    fn content(
+        &self,
+        row: u32,
+        place: u64,
+        detail: Detail,
+        last: &mut LastRead,
+    ) -> Result<ContentSource>;
 
     /// Has the processor fetch the record of the row that is read next.
     fn prefetch(&self, seq: u64, last: &LastRead);
@@ -79,14 +84,14 @@ pub(crate) trait RowSource {
     /// anchor; none in logs and for anchors.
     fn skip_pointer(&self, row: u32) -> Result<Option<(u64, u32)>>;
 
-    /// The claim that stands here for a child, wherever that is stored.
+    /// The asserted link that stands here for a child, wherever that is stored.
     fn standing(&self, child: &EventId) -> Result<Option<AssertedLink>>;
 
-    /// The claims that stand here, wherever their children are stored.
-    fn claims(&self) -> Result<Vec<AssertedLink>>;
+    /// The asserted links that stand here, wherever their children are stored.
+    fn asserted_links(&self) -> Result<Vec<AssertedLink>>;
 
     /// Those of them that name this parent.
-    fn claims_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>>;
+    fn asserted_under(&self, parent: &EventId) -> Result<Vec<AssertedLink>>;
 
     /// The rows whose events name the event as their parent, in order; some of them
     /// may have another by now. `seq` is where the event is stored, 0 where it is not.
@@ -105,8 +110,8 @@ pub(crate) trait RowSource {
         payload: Option<&[u8]>,
     ) -> Result<Option<u32>>;
 
-    /// Whether this very claim was refused here.
-    fn was_refused(&self, claim: &Link) -> Result<bool>;
+    /// Whether this very link was refused here.
+    fn was_refused(&self, asserted: &Link) -> Result<bool>;
 
     /// Whether this input was quarantined here.
     fn knows_quarantined(&self, key: &[u8; 16]) -> Result<bool>;

@@ -40,7 +40,7 @@ use crate::segment::sealed::Segment;
 pub struct StoredEvent {
     pub(crate) columns: Columns,
     pub(crate) ancestry: Ancestry,
-    pub(crate) content: Content,
+    pub(crate) content: ContentSource,
 }
 
 /// An event's place in the lineage.
@@ -59,14 +59,14 @@ pub(crate) struct Found {
     pub(crate) columns: Columns,
     pub(crate) ancestry: Ancestry,
     /// What is loaded of it, where the record is not going to be read.
-    pub(crate) content: Option<Content>,
+    pub(crate) content: Option<ContentSource>,
     /// Where a listing goes on behind it.
     pub(crate) after: Position,
 }
 
 /// Where the rest of an event comes from.
 #[derive(Clone, Debug)]
-pub(crate) enum Content {
+pub(crate) enum ContentSource {
     /// Nowhere: ids were asked for.
     Nothing,
     /// The index's texts.
@@ -190,27 +190,27 @@ impl StoredEvent {
     /// The kind; empty where the query asked for [`Detail::Ids`](crate::Detail::Ids).
     pub fn kind(&self) -> &str {
         match &self.content {
-            Content::Nothing => "",
-            Content::Names(names) | Content::Packed(names, _) => names.kind(),
-            Content::Record(record) => record.fields().kind(),
+            ContentSource::Nothing => "",
+            ContentSource::Names(names) | ContentSource::Packed(names, _) => names.kind(),
+            ContentSource::Record(record) => record.fields().kind(),
         }
     }
 
     /// The instance, empty where none was given, and as [`kind`](Self::kind).
     pub fn instance(&self) -> &str {
         match &self.content {
-            Content::Nothing => "",
-            Content::Names(names) | Content::Packed(names, _) => names.instance(),
-            Content::Record(record) => record.fields().instance(),
+            ContentSource::Nothing => "",
+            ContentSource::Names(names) | ContentSource::Packed(names, _) => names.instance(),
+            ContentSource::Record(record) => record.fields().instance(),
         }
     }
 
     /// The session, if any; as [`kind`](Self::kind).
     pub fn session(&self) -> Option<&str> {
         match &self.content {
-            Content::Nothing => None,
-            Content::Names(names) | Content::Packed(names, _) => names.session(),
-            Content::Record(record) => record.fields().session(),
+            ContentSource::Nothing => None,
+            ContentSource::Names(names) | ContentSource::Packed(names, _) => names.session(),
+            ContentSource::Record(record) => record.fields().session(),
         }
     }
 
@@ -281,9 +281,9 @@ impl StoredEvent {
     /// ```
     pub fn usage(&self) -> Option<Usage> {
         match &self.content {
-            Content::Nothing | Content::Names(_) => None,
-            Content::Record(record) => record.fields().usage(),
-            Content::Packed(_, record) => record.usage(),
+            ContentSource::Nothing | ContentSource::Names(_) => None,
+            ContentSource::Record(record) => record.fields().usage(),
+            ContentSource::Packed(_, record) => record.usage(),
         }
     }
 
@@ -301,9 +301,9 @@ impl StoredEvent {
     /// ```
     pub fn payload(&self) -> Option<&[u8]> {
         match &self.content {
-            Content::Nothing | Content::Names(_) => None,
-            Content::Record(record) => record.payload(),
-            Content::Packed(_, record) => record.payload(),
+            ContentSource::Nothing | ContentSource::Names(_) => None,
+            ContentSource::Record(record) => record.payload(),
+            ContentSource::Packed(_, record) => record.payload(),
         }
     }
 
@@ -338,23 +338,23 @@ impl StoredEvent {
     /// Bytes of memory that the event alone holds.
     pub(crate) fn own_bytes(&self) -> usize {
         match &self.content {
-            Content::Nothing | Content::Names(_) => 0,
-            Content::Record(record) => record.own_bytes(),
-            Content::Packed(_, record) => record.own_bytes(),
+            ContentSource::Nothing | ContentSource::Names(_) => 0,
+            ContentSource::Record(record) => record.own_bytes(),
+            ContentSource::Packed(_, record) => record.own_bytes(),
         }
     }
 
     fn record(&self) -> Option<&RecordView> {
         match &self.content {
-            Content::Record(record) => Some(record),
-            Content::Nothing | Content::Names(_) | Content::Packed(..) => None,
+            ContentSource::Record(record) => Some(record),
+            ContentSource::Nothing | ContentSource::Names(_) | ContentSource::Packed(..) => None,
         }
     }
 
     fn packed(&self) -> Option<&PackedView> {
         match &self.content {
-            Content::Packed(_, record) => Some(record),
-            Content::Nothing | Content::Names(_) | Content::Record(_) => None,
+            ContentSource::Packed(_, record) => Some(record),
+            ContentSource::Nothing | ContentSource::Names(_) | ContentSource::Record(_) => None,
         }
     }
 }

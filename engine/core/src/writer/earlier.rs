@@ -13,7 +13,7 @@ use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{CrossRef, NOW, Verdict, VersionOf, weigh};
 use crate::view::Source;
 use crate::writer::Writer;
-use crate::writer::resolve::Known;
+use crate::writer::resolve::Presence;
 
 impl Writer {
     /// Whether the earlier segments `that_know` an id have just this content under it.
@@ -23,16 +23,16 @@ impl Writer {
         id: &EventId,
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
-    ) -> Result<Known> {
-        let mut known = Known::Not;
+    ) -> Result<Presence> {
+        let mut known = Presence::Not;
         for &number in that_know {
             let source = self.earlier.source(number)?;
             if source.head(id)?.is_none() {
                 continue;
             }
-            known = Known::Other;
+            known = Presence::Other;
             if let Some(row) = source.equal_copy(id, fields, payload)? {
-                return Ok(Known::Equal(source.first_seq() + u64::from(row)));
+                return Ok(Presence::Equal(source.first_seq() + u64::from(row)));
             }
         }
         Ok(known)
@@ -97,15 +97,15 @@ impl Writer {
         }
         let parent = match named {
             Some(parent) => self.whole.find(parent)?,
-            None => match self.whole.claim(id)? {
-                Some(claim) if claim.link.parent == *id => {
+            None => match self.whole.asserted_link(id)? {
+                Some(asserted) if asserted.link.parent == *id => {
                     // The active log detects a link of its own by itself.
                     if self.active.index.read().standing(id, NOW).is_none() {
                         self.mark(id.clone(), id.clone());
                     }
                     return Ok(());
                 }
-                Some(claim) => self.whole.find(&claim.link.parent)?,
+                Some(asserted) => self.whole.find(&asserted.link.parent)?,
                 None => None,
             },
         };
@@ -118,7 +118,7 @@ impl Writer {
             ParentLink::Missing(awaited, _) | ParentLink::Expired(awaited, _) => awaited == *id,
             _ => false,
         };
-        if waits && !self.in_one_piece(top, parent) {
+        if waits && !self.in_one_fragment(top, parent) {
             let child = self.whole.id(top)?.unwrap_or_default();
             self.mark(child, id.clone());
         }
@@ -127,42 +127,42 @@ impl Writer {
 
     /// Marks an asserted link that closes a cycle through other segments; returns whether
     /// it does.
-    pub(super) fn mark_claim_if_cycle(&mut self, claim: &Link) -> Result<bool> {
+    pub(super) fn mark_asserted_if_cycle(&mut self, asserted: &Link) -> Result<bool> {
         if !self.has_earlier() {
             return Ok(false);
         }
-        let ends = (self.whole.find(&claim.child)?, self.whole.find(&claim.parent)?);
+        let ends = (self.whole.find(&asserted.child)?, self.whole.find(&asserted.parent)?);
         let (Some(child), Some(parent)) = ends else { return Ok(false) };
-        if self.in_one_piece(child, parent) || !climb_to(&self.whole, parent, child)? {
+        if self.in_one_fragment(child, parent) || !climb_to(&self.whole, parent, child)? {
             return Ok(false);
         }
-        self.mark(claim.child.clone(), claim.parent.clone());
+        self.mark(asserted.child.clone(), asserted.parent.clone());
         Ok(true)
     }
 
-    /// What a claim comes to by what earlier segments know alone; none where this
+    /// The outcome of an asserted link by what earlier segments know alone; none where this
     /// log has to judge.
-    pub(super) fn judge_earlier(&mut self, claim: &Link) -> Result<Option<Linked>> {
+    pub(super) fn judge_earlier(&mut self, asserted: &Link) -> Result<Option<Linked>> {
         if !self.has_earlier() {
             return Ok(None);
         }
-        let in_log = self.active.index.read().event_row(&claim.child).is_some();
-        if !in_log && let Some((named, kind)) = self.named_parent_earlier(&claim.child)? {
-            if named == claim.parent && kind == claim.kind {
+        let in_log = self.active.index.read().event_row(&asserted.child).is_some();
+        if !in_log && let Some((named, kind)) = self.named_parent_earlier(&asserted.child)? {
+            if named == asserted.parent && kind == asserted.kind {
                 return Ok(Some(Linked::Repeat));
             }
-            return self.refuse(claim).map(Some);
+            return self.refuse(asserted).map(Some);
         }
-        let Some(standing) = self.earlier.claim(&claim.child)? else { return Ok(None) };
+        let Some(standing) = self.earlier.asserted_link(&asserted.child)? else { return Ok(None) };
         // A link of the active log may have replaced it already.
         let local =
-            self.active.index.read().standing(&claim.child, NOW).map(|(link, _)| link.clone());
+            self.active.index.read().standing(&asserted.child, NOW).map(|(link, _)| link.clone());
         if local.is_some_and(|local| weigh(&standing.link, &local) != Verdict::Refuse) {
             return Ok(None);
         }
-        match weigh(&standing.link, claim) {
+        match weigh(&standing.link, asserted) {
             Verdict::Repeat => Ok(Some(Linked::Repeat)),
-            Verdict::Refuse => self.refuse(claim).map(Some),
+            Verdict::Refuse => self.refuse(asserted).map(Some),
             Verdict::Strengthen => Ok(None),
             Verdict::Replace => {
                 self.push_refused(&standing.link);
@@ -173,7 +173,7 @@ impl Writer {
 
     /// Records as refused the asserted link of an earlier segment whose child now names
     /// another parent itself.
-    pub(super) fn refuse_earlier_claim(
+    pub(super) fn refuse_earlier_link(
         &mut self,
         that_know: &[usize],
         id: &EventId,
@@ -181,11 +181,11 @@ impl Writer {
         kind: LinkKind,
     ) -> Result<()> {
         let numbers = that_know.iter().copied();
-        if let Some(claim) = self.earlier.claim_among(id, numbers)?
-            && (&claim.link.parent, claim.link.kind) != (named, kind)
-            && !self.was_refused(&claim.link)?
+        if let Some(asserted) = self.earlier.asserted_among(id, numbers)?
+            && (&asserted.link.parent, asserted.link.kind) != (named, kind)
+            && !self.was_refused(&asserted.link)?
         {
-            self.push_refused(&claim.link);
+            self.push_refused(&asserted.link);
         }
         Ok(())
     }
@@ -205,30 +205,30 @@ impl Writer {
 
     /// Refuses an asserted link, unless this very one was refused before. A refused link
     /// stays refused: what beat it, the event's own parent or a stronger link, stays known.
-    fn refuse(&mut self, claim: &Link) -> Result<Linked> {
-        if self.was_refused(claim)? {
+    fn refuse(&mut self, asserted: &Link) -> Result<Linked> {
+        if self.was_refused(asserted)? {
             return Ok(Linked::Repeat);
         }
-        self.push_refused(claim);
+        self.push_refused(asserted);
         Ok(Linked::Refused)
     }
 
-    fn was_refused(&self, claim: &Link) -> Result<bool> {
-        if self.active.index.read().was_refused(claim) {
+    fn was_refused(&self, asserted: &Link) -> Result<bool> {
+        if self.active.index.read().was_refused(asserted) {
             return Ok(true);
         }
-        for number in self.earlier.candidates(&claim.child) {
-            if self.earlier.source(number)?.was_refused(claim)? {
+        for number in self.earlier.candidates(&asserted.child) {
+            if self.earlier.source(number)?.was_refused(asserted)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn push_refused(&mut self, claim: &Link) {
+    fn push_refused(&mut self, asserted: &Link) {
         self.ancestors.clear();
-        let entered = self.push(&Encoded::refused_link(claim));
-        self.active.index.write().refuse(claim.clone(), entered.commit);
+        let entered = self.push(&Encoded::refused_link(asserted));
+        self.active.index.write().refuse(asserted.clone(), entered.commit);
     }
 
     fn mark(&mut self, child: EventId, parent: EventId) {
@@ -237,7 +237,7 @@ impl Writer {
     }
 
     /// Whether the active log itself has both events in one fragment, and so detects a cycle.
-    fn in_one_piece(&self, a: u64, b: u64) -> bool {
+    fn in_one_fragment(&self, a: u64, b: u64) -> bool {
         let row = |seq: u64| seq.checked_sub(self.active.first_seq).map(|row| row as u32);
         match (row(a), row(b)) {
             (Some(a), Some(b)) => self.active.index.read().same_fragment(a, b),
@@ -248,13 +248,13 @@ impl Writer {
     /// Whether any event or asserted link names this one as a parent.
     fn is_awaited(&self, that_know: &[usize], id: &EventId) -> Result<bool> {
         let index = self.active.index.read();
-        if index.is_awaited(id) || !index.claimed_under(id).is_empty() {
+        if index.is_awaited(id) || !index.asserted_children_of(id).is_empty() {
             return Ok(true);
         }
         drop(index);
         for &number in that_know {
             let source = self.earlier.source(number)?;
-            if !source.named_children(id, 0)?.is_empty() || !source.claims_under(id)?.is_empty() {
+            if !source.named_children(id, 0)?.is_empty() || !source.asserted_under(id)?.is_empty() {
                 return Ok(true);
             }
         }

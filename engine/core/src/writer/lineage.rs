@@ -29,14 +29,14 @@ struct Going<'p> {
     /// has the late parent. Ascending.
     asked_for: Vec<u64>,
     /// Ways up that were resolved, by their events.
-    known: HashMap<u64, Ahead, RandomState>,
+    known: HashMap<u64, WayUp, RandomState>,
     /// Links followed so far.
     hops: usize,
 }
 
 /// Where the way up from a dropped event leads, and over how many links.
 #[derive(Clone, Debug)]
-struct Ahead {
+struct WayUp {
     to: u64,
     /// The id of an event that has expired before.
     to_id: Option<EventId>,
@@ -149,7 +149,7 @@ impl<'p> Going<'p> {
     /// bound is not written.
     fn anchors(&self) -> Result<Vec<u64>> {
         let (mut named, mut unnamed) = (Vec::new(), Vec::new());
-        let claims = self.view.has_claims_from(0);
+        let asserted = self.view.has_asserted_from(0);
         for &anchor in &self.asked_for {
             let is_named = match self.view.locate(anchor)? {
                 Some((source, row)) => source.flags(row)?.has(Flags::NAMED),
@@ -157,7 +157,7 @@ impl<'p> Going<'p> {
                 None => continue,
             };
             let anchors = if is_named { &mut named } else { &mut unnamed };
-            if (is_named || claims) && anchors.len() < ANCHORS_MAX {
+            if (is_named || asserted) && anchors.len() < ANCHORS_MAX {
                 anchors.push(anchor);
             }
         }
@@ -171,10 +171,10 @@ impl<'p> Going<'p> {
         // The events on the way, and how many links above the first each is.
         let mut way: Vec<(u64, u64)> = Vec::new();
         let mut passed: HashSet<u64, RandomState> = HashSet::default();
-        let mut top = Ahead { to: seq, to_id: None, edges: 0 };
+        let mut top = WayUp { to: seq, to_id: None, edges: 0 };
         while top.to < self.end && self.hops < HOPS_MAX {
             if let Some(ahead) = self.known.get(&top.to) {
-                top = Ahead { edges: top.edges + ahead.edges, ..ahead.clone() };
+                top = WayUp { edges: top.edges + ahead.edges, ..ahead.clone() };
                 break;
             }
             if !passed.insert(top.to) {
@@ -184,10 +184,10 @@ impl<'p> Going<'p> {
             way.push((top.to, top.edges));
             self.hops += 1;
             let Some(next) = self.next(top.to)? else { break };
-            top = Ahead { edges: top.edges + next.edges, ..next };
+            top = WayUp { edges: top.edges + next.edges, ..next };
         }
         for (at, edges) in way {
-            let ahead = Ahead { edges: top.edges - edges, ..top.clone() };
+            let ahead = WayUp { edges: top.edges - edges, ..top.clone() };
             self.known.insert(at, ahead);
         }
         if top.edges == 0 || top.to == seq {
@@ -204,10 +204,10 @@ impl<'p> Going<'p> {
     }
 
     /// The next event on the way up: the fragment's anchor, and from an anchor its parent.
-    fn next(&self, seq: u64) -> Result<Option<Ahead>> {
+    fn next(&self, seq: u64) -> Result<Option<WayUp>> {
         let Some((source, row)) = self.view.locate(seq)? else {
             let expired = self.view.expired(seq)?;
-            return Ok(expired.map(|lineage| Ahead {
+            return Ok(expired.map(|lineage| WayUp {
                 to: lineage.to,
                 to_id: (!self.view.holds(lineage.to)).then(|| lineage.to_id.clone()),
                 edges: lineage.edges,
@@ -216,10 +216,10 @@ impl<'p> Going<'p> {
         let below = source.below(row)?;
         if below.depth > 0 {
             let to_id = Some(source.anchor_id(row)?);
-            return Ok(Some(Ahead { to: below.anchor, to_id, edges: u64::from(below.depth) }));
+            return Ok(Some(WayUp { to: below.anchor, to_id, edges: u64::from(below.depth) }));
         }
         match self.view.parent_link_of(&source, row)? {
-            ParentLink::Known(to, _) => Ok(Some(Ahead { to, to_id: None, edges: 1 })),
+            ParentLink::Known(to, _) => Ok(Some(WayUp { to, to_id: None, edges: 1 })),
             _ => Ok(None),
         }
     }

@@ -35,7 +35,7 @@ use crate::view::View;
 use crate::writer::ancestor_cache::AncestorCache;
 use crate::writer::governor::CompressionGovernor;
 use crate::writer::queue::{Command, Job, Jobs};
-use crate::writer::receipt::Answer;
+use crate::writer::receipt::ReceiptSender;
 use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
 use crate::writer::stall::Stall;
@@ -65,7 +65,7 @@ pub(crate) struct Writer {
     /// What has been written and shown.
     published: Visible,
     /// Who waits for the block, and whether for a sync.
-    waiting: Vec<(Answer, Written)>,
+    waiting: Vec<(ReceiptSender, Written)>,
     sync_wanted: bool,
     /// When buffered records have to be written at the latest.
     deadline: Option<Instant>,
@@ -131,7 +131,7 @@ impl Writer {
                 }
                 Ok(None) => self.wake(),
                 Err(_) => {
-                    // Nobody is left to be told; the poison was reported when it struck.
+                    // Nobody waits for an answer; the poison was reported when it struck.
                     let _ = self.finish();
                     return;
                 }
@@ -151,8 +151,8 @@ impl Writer {
     }
 
     /// Takes a job and those waiting behind it, as many as one block is worth.
-    /// Returns whom to tell if the store is to be closed.
-    fn serve(&mut self, first: Job) -> Option<Answer> {
+    /// Returns whom to answer if the store is to be closed.
+    fn serve(&mut self, first: Job) -> Option<ReceiptSender> {
         let mut next = Some(first);
         // Repeats add nothing to the block: what was offered bounds it too.
         let mut offered = 0;
@@ -250,7 +250,7 @@ impl Writer {
     }
 
     /// Does what is no write, after all that was asked before it.
-    fn obey(&mut self, command: Command, answer: Answer) {
+    fn obey(&mut self, command: Command, answer: ReceiptSender) {
         self.sync_wanted = true;
         self.commit();
         // What makes room must not need any.
@@ -265,9 +265,9 @@ impl Writer {
         let outcome = match command {
             Command::Close => Ok(()),
             Command::Seal => self.rotate().and_then(|()| self.wait_for_sealing()),
-            Command::Retain(retention, told) => self.retain(&retention).map(|retained| {
+            Command::Retain(retention, answer) => self.retain(&retention).map(|retained| {
                 // Whoever asked may be gone.
-                let _ = told.send(retained);
+                let _ = answer.send(retained);
             }),
             Command::SetRetention(retention) => {
                 self.catalog.change(|manifest| manifest.retention = retention)

@@ -12,14 +12,14 @@ use crate::base::sync::channel::{
 use crate::base::sync::{Condvar, Instant, Mutex};
 use crate::log::encoded::EncodedBatch;
 use crate::manifest::{Retained, Retention};
-use crate::writer::receipt::Answer;
+use crate::writer::receipt::ReceiptSender;
 
 /// A batch on its way to the log.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) records: EncodedBatch,
     pub(crate) durability: Durability,
-    pub(crate) answer: Answer,
+    pub(crate) answer: ReceiptSender,
     /// Encoded bytes of all records.
     pub(crate) bytes: usize,
     /// What is to be done instead of writing.
@@ -28,7 +28,7 @@ pub(crate) struct Job {
 
 impl Job {
     /// A batch that is to be written.
-    pub(crate) fn of(records: EncodedBatch, durability: Durability, answer: Answer) -> Self {
+    pub(crate) fn of(records: EncodedBatch, durability: Durability, answer: ReceiptSender) -> Self {
         let bytes = records.bytes();
         Self { records, durability, answer, bytes, command: None }
     }
@@ -141,7 +141,7 @@ impl Jobs {
 }
 
 impl Drop for Jobs {
-    /// Whoever waits for room is told that there is no writer any more.
+    /// Refuses whoever waits for room: there is no writer any more.
     fn drop(&mut self) {
         self.room.state.lock().closed = true;
         self.room.freed.notify_all();

@@ -44,25 +44,25 @@ pub struct Receipt {
 
 /// The writer's end of a receipt. Dropped without an answer, the store was closed.
 #[derive(Debug)]
-pub(crate) struct Answer(Option<Arc<Slot>>);
+pub(crate) struct ReceiptSender(Option<Arc<Slot>>);
 
 #[derive(Debug, Default)]
 struct Slot {
-    state: Mutex<State>,
+    state: Mutex<ReceiptState>,
     answered: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ReceiptState {
     result: Option<Result<Written>>,
     taken: bool,
     waker: Option<Waker>,
 }
 
 impl Receipt {
-    pub(crate) fn pair() -> (Self, Answer) {
+    pub(crate) fn pair() -> (Self, ReceiptSender) {
         let slot = Arc::new(Slot::default());
-        (Self { slot: Arc::clone(&slot), owner: Owner::this_process() }, Answer(Some(slot)))
+        (Self { slot: Arc::clone(&slot), owner: Owner::this_process() }, ReceiptSender(Some(slot)))
     }
 
     /// Waits until the batch is as durable as it asked for.
@@ -70,7 +70,7 @@ impl Receipt {
     /// Fails where writing or syncing it failed; from then on the store refuses
     /// writes ([`Error::is_poisoned`]). Fails with [`Error::is_closed`] where the
     /// store was closed first. At [`Durability::Buffered`](crate::Durability) it is
-    /// not yet written, so that a later write is told if that fails.
+    /// not yet written, so that a later write fails where that does.
     ///
     /// ```
     /// use forebear::{Event, Store};
@@ -125,7 +125,7 @@ impl Future for Receipt {
     }
 }
 
-impl Answer {
+impl ReceiptSender {
     pub(crate) fn send(mut self, result: Result<Written>) {
         if let Some(slot) = self.0.take() {
             slot.answer(result);
@@ -133,7 +133,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for ReceiptSender {
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
             slot.answer(Err(Error::closed()));
@@ -141,8 +141,8 @@ impl Drop for Answer {
     }
 }
 
-impl State {
-    /// The answer, once. Whoever asks again is told so instead of waiting for ever.
+impl ReceiptState {
+    /// The answer, once. Whoever asks again gets an error instead of waiting for ever.
     fn take(&mut self) -> Option<Result<Written>> {
         if self.taken {
             return Some(Err(Error::invalid("the answer of this receipt was taken before")));

@@ -49,11 +49,11 @@ impl Writer {
         that_know: &[usize],
     ) -> Result<Appended> {
         let status = match self.find_equal(that_know, &id, fields, event.payload())? {
-            Known::Equal(seq) => {
+            Presence::Equal(seq) => {
                 return Ok(Appended { id, seq, status: AppendStatus::Repeat });
             }
-            Known::Other => AppendStatus::Version,
-            Known::Not => AppendStatus::New,
+            Presence::Other => AppendStatus::Version,
+            Presence::Not => AppendStatus::New,
         };
         let mut cross_ref = None;
         if self.has_earlier() {
@@ -63,7 +63,7 @@ impl Writer {
                 self.mark_if_cycle(that_know, &id, named.as_ref())?;
                 if let Some(named) = &named {
                     let kind = link_kind(fields.link)?;
-                    self.refuse_earlier_claim(that_know, &id, named, kind)?;
+                    self.refuse_earlier_link(that_know, &id, named, kind)?;
                 }
             } else {
                 cross_ref = self.earlier_event(&id)?;
@@ -82,19 +82,19 @@ impl Writer {
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
-        let claim = link.as_link()?.to_link()?;
-        if let Some(verdict) = self.judge_earlier(&claim)? {
+        let asserted = link.as_link()?.to_link()?;
+        if let Some(verdict) = self.judge_earlier(&asserted)? {
             return Ok(verdict);
         }
-        let verdict = self.active.index.read().judge(&claim);
+        let verdict = self.active.index.read().judge(&asserted);
         if verdict == Linked::Repeat {
             return Ok(verdict);
         }
-        let cycle = verdict == Linked::Accepted && self.mark_claim_if_cycle(&claim)?;
+        let cycle = verdict == Linked::Accepted && self.mark_asserted_if_cycle(&asserted)?;
         let entered = self.push(link);
-        let verdict = self.active.index.write().claim(claim, entered.commit);
+        let verdict = self.active.index.write().assert_link(asserted, entered.commit);
         self.ancestors.clear();
-        Ok(if cycle { Linked::Closing } else { verdict })
+        Ok(if cycle { Linked::CycleEdge } else { verdict })
     }
 
     fn resolve_quarantined(&mut self, input: &Encoded) -> Result<bool> {
@@ -141,13 +141,13 @@ impl Writer {
         id: &EventId,
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
-    ) -> Result<Known> {
+    ) -> Result<Presence> {
         let here = self.find_equal_here(id, fields, payload)?;
-        if matches!(here, Known::Equal(_)) {
+        if matches!(here, Presence::Equal(_)) {
             return Ok(here);
         }
         match self.find_equal_earlier(that_know, id, fields, payload)? {
-            Known::Not => Ok(here),
+            Presence::Not => Ok(here),
             known => Ok(known),
         }
     }
@@ -158,10 +158,10 @@ impl Writer {
         id: &EventId,
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
-    ) -> Result<Known> {
+    ) -> Result<Presence> {
         let index = self.active.index.read();
         let Some(first) = index.find(id) else {
-            return Ok(Known::Not);
+            return Ok(Presence::Not);
         };
         let candidates = index.candidates(first, index.fingerprint(fields, payload));
         let known = index.knows_content(first);
@@ -172,7 +172,7 @@ impl Writer {
         // Equal fingerprints nearly always mean equal content: one comparison.
         for (row, offset) in places {
             match self.has_content(offset, fields, payload) {
-                Ok(true) => return Ok(Known::Equal(self.seq(row))),
+                Ok(true) => return Ok(Presence::Equal(self.seq(row))),
                 Ok(false) => {}
                 // An event that can't be compared with is kept beside: nothing is lost.
                 Err(error) if error.is_damaged() => {}
@@ -182,7 +182,7 @@ impl Writer {
         if !known {
             self.keep_content(first, first_offset)?;
         }
-        Ok(Known::Other)
+        Ok(Presence::Other)
     }
 
     /// Caches the fingerprint of an event that gets another version, so that it is read
@@ -238,7 +238,7 @@ impl Writer {
 }
 
 /// Whether a content is stored under an id.
-pub(super) enum Known {
+pub(super) enum Presence {
     Not,
     /// With this sequence number.
     Equal(u64),

@@ -13,7 +13,7 @@ use crate::writer::Writer;
 use crate::writer::archive::archive;
 
 impl Writer {
-    /// Drops the segments that are due, or tells which would be.
+    /// Drops the segments that are due, or reports which would be.
     pub(super) fn retain(&mut self, retention: &Retention) -> Result<Retained> {
         if !retention.is_dry_run() {
             // On a full disk it takes the room in which the manifest is written.

@@ -204,7 +204,7 @@ impl Writer {
     /// Waits until no full log waits to be sealed. One that could not be is tried
     /// again.
     pub(super) fn wait_for_sealing(&mut self) -> Result<()> {
-        // What went wrong, trying again tells.
+        // The next try reports what went wrong.
         if let Ok(Some(took)) = self.sealing.wait() {
             self.governor.sealed_in(took);
         }

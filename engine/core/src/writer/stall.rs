@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::sync::Instant;
 use crate::base::warnings::WarningKind;
-use crate::log::opened::{Known, open_log};
+use crate::log::opened::{ListedLog, open_log};
 use crate::log::recovery::cut_torn;
 use crate::log::report::RecoveryReport;
 use crate::writer::Writer;
@@ -128,7 +128,7 @@ impl Writer {
     fn restore(&mut self) -> Result<()> {
         self.log.take_back(self.published.log_end)?;
         let storage = Arc::clone(self.catalog.storage());
-        let known = Known::of_active(self.catalog.manifest().active);
+        let known = ListedLog::of_active(self.catalog.manifest().active);
         let cache_bytes = self.rotation.cache_bytes;
         let mut found = RecoveryReport::default();
         let (view, log) = open_log(&*storage, self.log.store, known, cache_bytes, &mut found)?;

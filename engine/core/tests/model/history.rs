@@ -23,9 +23,9 @@ pub(crate) struct Draft {
     pub(crate) payload: Option<Vec<u8>>,
 }
 
-/// A claim as the model knows it.
+/// An asserted link as the model knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
+pub(crate) struct AssertedLink {
     pub(crate) child: u32,
     pub(crate) parent: u32,
     pub(crate) kind: LinkKind,
@@ -36,12 +36,12 @@ pub(crate) struct Claim {
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Event(Draft),
-    Claim(Claim),
+    AssertedLink(AssertedLink),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Written as one block: the events first, then the claims.
+    /// Written as one block: the events first, then the asserted links.
     Write(Vec<Op>, Durability),
     /// A snapshot that is asked again when the history is over.
     Snapshot,
@@ -91,7 +91,7 @@ impl Draft {
     }
 }
 
-impl Claim {
+impl AssertedLink {
     pub(crate) fn link(&self) -> Link {
         Link::new(event_id(self.child), event_id(self.parent), self.kind)
             .strength(self.strength)
@@ -141,7 +141,7 @@ struct Character {
     shape: Shape,
     roots_percent: usize,
     never_stored_percent: usize,
-    claimed_percent: usize,
+    asserted_percent: usize,
     rivals_percent: usize,
     cyclic_percent: usize,
     again_percent: usize,
@@ -174,7 +174,7 @@ impl Character {
             shape: *random.pick(&[Shape::Bush, Shape::Vine, Shape::Chain, Shape::Star]),
             roots_percent: *random.pick(&[1, 5, 30]),
             never_stored_percent: *random.pick(&[0, 0, 3, 15]),
-            claimed_percent: *random.pick(&[0, 5, 30, 90]),
+            asserted_percent: *random.pick(&[0, 5, 30, 90]),
             rivals_percent: *random.pick(&[0, 10, 60]),
             cyclic_percent: *random.pick(&[0, 0, 2, 20]),
             again_percent: *random.pick(&[0, 5, 30]),
@@ -200,16 +200,16 @@ fn operations(character: &Character, random: &mut Random) -> Vec<Op> {
     for at in 0..ids.len() {
         let parent = parent(character, &ids, at, random);
         let mut group = Vec::new();
-        let by_claim = parent.is_some() && random.percent(character.claimed_percent);
-        let draft = Draft { parent: parent.filter(|_| !by_claim), ..draft(ids[at], random) };
+        let is_asserted = parent.is_some() && random.percent(character.asserted_percent);
+        let draft = Draft { parent: parent.filter(|_| !is_asserted), ..draft(ids[at], random) };
         if let Some(parent) = parent
-            && by_claim
+            && is_asserted
         {
-            group.push(Op::Claim(claim(ids[at], parent, random)));
+            group.push(Op::AssertedLink(asserted(ids[at], parent, random)));
         }
         if random.percent(character.rivals_percent) {
             let rival = *random.pick(&ids);
-            group.push(Op::Claim(claim(ids[at], rival, random)));
+            group.push(Op::AssertedLink(asserted(ids[at], rival, random)));
         }
         if !random.percent(character.never_stored_percent) {
             group.push(Op::Event(draft.clone()));
@@ -258,9 +258,9 @@ fn draft(id: u32, random: &mut Random) -> Draft {
     }
 }
 
-/// A claim; its strengths and orders are few, so that ties are common.
-fn claim(child: u32, parent: u32, random: &mut Random) -> Claim {
-    Claim {
+/// An asserted link; its strengths and orders are few, so that ties are common.
+fn asserted(child: u32, parent: u32, random: &mut Random) -> AssertedLink {
+    AssertedLink {
         child,
         parent,
         kind: link_kind(random),
@@ -299,7 +299,7 @@ fn arrange(mut groups: Vec<Vec<Op>>, random: &mut Random) -> Vec<Op> {
                 groups.swap(at, other);
             }
         }
-        // Every operation by itself: claims come long before and after both ends.
+        // Every operation by itself: links come long before and after both ends.
         3 => {
             let mut ops: Vec<Op> = groups.into_iter().flatten().collect();
             random.shuffle(&mut ops);
@@ -316,10 +316,10 @@ fn blocks(character: &Character, ops: Vec<Op>, random: &mut Random) -> Vec<Step>
     let mut ops = ops.into_iter().peekable();
     while ops.peek().is_some() {
         let size = random.between(1, character.batch);
-        let (events, claims): (Vec<Op>, Vec<Op>) =
+        let (events, asserted): (Vec<Op>, Vec<Op>) =
             ops.by_ref().take(size).partition(|op| matches!(op, Op::Event(_)));
         let durability = *random.pick(&[Durability::Flush, Durability::Sync]);
-        steps.push(Step::Write(events.into_iter().chain(claims).collect(), durability));
+        steps.push(Step::Write(events.into_iter().chain(asserted).collect(), durability));
         if random.percent(snapshot_percent) {
             steps.push(Step::Snapshot);
         }

@@ -44,8 +44,12 @@ fn event(both: &Both, id: u32, random: &mut Random) -> Agreed {
         "root({id})"
     );
     same!(snapshot.depth(name)?, stored.map(|_| model.depth(id)), "depth({id})");
-    let claim = model.tie(id).and_then(|tie| tie.claim);
-    same!(snapshot.asserted_link(name)?, claim.map(|claim| claim.link()), "asserted_link({id})");
+    let asserted = model.tie(id).and_then(|tie| tie.asserted);
+    same!(
+        snapshot.asserted_link(name)?,
+        asserted.map(|asserted| asserted.link()),
+        "asserted_link({id})"
+    );
     resolve(both, id, name, random)
 }
 

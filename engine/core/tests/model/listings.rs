@@ -269,17 +269,15 @@ fn standing_out(both: &Both) -> Agreed {
         })
         .collect::<Result<_, _>>()?;
     let expected: Vec<_> =
-        model.refused().into_iter().map(|(claim, parent)| (claim.link(), parent)).collect();
+        model.refused().into_iter().map(|(asserted, parent)| (asserted.link(), parent)).collect();
     same!(refused, expected, "refused links");
 
-    let closing = all_pages(1000, |after| snapshot.cycle_edges().after(after).page())?;
-    let closing: Vec<_> = closing
+    let edges = all_pages(1000, |after| snapshot.cycle_edges().after(after).page())?;
+    let edges: Vec<_> = edges
         .iter()
-        .map(|closing| {
-            Ok::<_, Mismatch>((number(&closing.child)?, number(&closing.parent)?, closing.kind))
-        })
+        .map(|edge| Ok::<_, Mismatch>((number(&edge.child)?, number(&edge.parent)?, edge.kind)))
         .collect::<Result<_, _>>()?;
-    same!(closing, model.closing(), "closing links");
+    same!(edges, model.cycle_edges(), "cycle edges");
     same!(snapshot.quarantined().page()?.items, Vec::new(), "quarantined");
     Ok(())
 }
@@ -311,7 +309,7 @@ fn stats(both: &Both) -> Agreed {
         .filter(|&&id| named_by_own(id))
         .filter_map(|&id| model.tie(id).map(|tie| tie.parent))
         .collect();
-    let cycles = model.closing().into_iter().filter(|&(child, ..)| !is_derived(child));
+    let cycles = model.cycle_edges().into_iter().filter(|&(child, ..)| !is_derived(child));
     let max_depth = events.iter().map(|&id| model.depth(id)).max().unwrap_or(0);
     // The model knows nothing of `segments` and `bytes`, and any of the deepest will do.
     let mut expected: Stats = stats.clone();

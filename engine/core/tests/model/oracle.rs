@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use forebear::{AppendStatus, LinkKind, Linked};
 
-use crate::history::{Claim, Draft};
+use crate::history::{AssertedLink, Draft};
 
 /// An event or a version of one, as it was stored. Its sequence number is its
 /// place in [`Model::rows`], from 1.
@@ -20,8 +20,8 @@ pub(crate) struct Row {
 pub(crate) struct Tie {
     pub(crate) parent: u32,
     pub(crate) kind: LinkKind,
-    /// The claim it came from; none where the event named its parent itself.
-    pub(crate) claim: Option<Claim>,
+    /// The asserted link it came from; none where the event named its parent itself.
+    pub(crate) asserted: Option<AssertedLink>,
     pub(crate) state: TieState,
     /// When it became known, which orders children.
     pub(crate) known: u64,
@@ -33,7 +33,7 @@ pub(crate) enum TieState {
     Waiting,
     Followed,
     /// It closes a cycle, which was found at this moment.
-    Closing(u64),
+    CycleEdge(u64),
 }
 
 /// How a walk upwards ends, by numbers.
@@ -60,10 +60,10 @@ pub(crate) struct Model {
     /// Where in `rows` the event of an id stands; versions aside.
     events: HashMap<u32, usize>,
     ties: HashMap<u32, Tie>,
-    /// The strongest claim on a child that names no parent, stored or not.
-    claims: HashMap<u32, Claim>,
-    /// Claims that lost, in the order they did.
-    refused: Vec<Claim>,
+    /// The strongest link asserted for a child that names no parent, stored or not.
+    asserted: HashMap<u32, AssertedLink>,
+    /// Asserted links that lost, in the order they did.
+    refused: Vec<AssertedLink>,
     clock: u64,
 }
 
@@ -86,67 +86,67 @@ impl Model {
         (AppendStatus::New, seq)
     }
 
-    /// Takes a claim; says what became of it.
-    pub(crate) fn claim(&mut self, claim: Claim) -> Linked {
-        let stored = self.events.contains_key(&claim.child);
-        let named = self.ties.get(&claim.child);
-        if let Some(named) = named.filter(|tie| tie.claim.is_none()) {
-            return if (named.parent, named.kind) == (claim.parent, claim.kind) {
+    /// Takes an asserted link; says what became of it.
+    pub(crate) fn asserted(&mut self, asserted: AssertedLink) -> Linked {
+        let stored = self.events.contains_key(&asserted.child);
+        let named = self.ties.get(&asserted.child);
+        if let Some(named) = named.filter(|tie| tie.asserted.is_none()) {
+            return if (named.parent, named.kind) == (asserted.parent, asserted.kind) {
                 Linked::Repeat
             } else {
-                self.refuse(claim)
+                self.refuse(asserted)
             };
         }
-        let Some(standing) = self.claims.get(&claim.child).copied() else {
-            return self.hold(claim, stored);
+        let Some(standing) = self.asserted.get(&asserted.child).copied() else {
+            return self.hold(asserted, stored);
         };
-        let same_edge = (standing.parent, standing.kind) == (claim.parent, claim.kind);
-        match (same_edge, beats(&claim, &standing)) {
+        let same_edge = (standing.parent, standing.kind) == (asserted.parent, asserted.kind);
+        match (same_edge, beats(&asserted, &standing)) {
             (true, false) => Linked::Repeat,
             // It says the same with more strength: the link stays as it is.
             (true, true) => {
-                self.claims.insert(claim.child, claim);
-                if let Some(tie) = self.ties.get_mut(&claim.child) {
-                    tie.claim = Some(claim);
+                self.asserted.insert(asserted.child, asserted);
+                if let Some(tie) = self.ties.get_mut(&asserted.child) {
+                    tie.asserted = Some(asserted);
                 }
                 Linked::Accepted
             }
             (false, true) => {
                 self.refuse(standing);
-                self.hold(claim, stored)
+                self.hold(asserted, stored)
             }
-            (false, false) => self.refuse(claim),
+            (false, false) => self.refuse(asserted),
         }
     }
 
-    fn hold(&mut self, claim: Claim, stored: bool) -> Linked {
-        self.claims.insert(claim.child, claim);
-        if stored { self.tie_to(claim) } else { Linked::Accepted }
+    fn hold(&mut self, asserted: AssertedLink, stored: bool) -> Linked {
+        self.asserted.insert(asserted.child, asserted);
+        if stored { self.tie_to(asserted) } else { Linked::Accepted }
     }
 
-    fn refuse(&mut self, claim: Claim) -> Linked {
-        if self.refused.contains(&claim) {
+    fn refuse(&mut self, asserted: AssertedLink) -> Linked {
+        if self.refused.contains(&asserted) {
             return Linked::Repeat;
         }
-        self.refused.push(claim);
+        self.refused.push(asserted);
         Linked::Refused
     }
 
     /// The event has just been stored: its own link first, then the links of
     /// those that wait for it.
     fn arrive(&mut self, draft: &Draft) {
-        let claim = self.claims.get(&draft.id).copied();
+        let asserted = self.asserted.get(&draft.id).copied();
         if let Some(parent) = draft.parent {
             self.join(draft.id, parent, draft.link, None);
-            if let Some(claim) = claim {
-                self.claims.remove(&draft.id);
+            if let Some(asserted) = asserted {
+                self.asserted.remove(&draft.id);
                 // One that says what the event says itself is no rival.
-                if (claim.parent, claim.kind) != (parent, draft.link) {
-                    self.refuse(claim);
+                if (asserted.parent, asserted.kind) != (parent, draft.link) {
+                    self.refuse(asserted);
                 }
             }
-        } else if let Some(claim) = claim {
-            self.tie_to(claim);
+        } else if let Some(asserted) = asserted {
+            self.tie_to(asserted);
         }
         let mut waiting: Vec<(u64, u32)> = self
             .ties
@@ -160,16 +160,22 @@ impl Model {
         }
     }
 
-    fn tie_to(&mut self, claim: Claim) -> Linked {
-        match self.join(claim.child, claim.parent, claim.kind, Some(claim)) {
-            TieState::Closing(_) => Linked::Closing,
+    fn tie_to(&mut self, asserted: AssertedLink) -> Linked {
+        match self.join(asserted.child, asserted.parent, asserted.kind, Some(asserted)) {
+            TieState::CycleEdge(_) => Linked::CycleEdge,
             TieState::Followed | TieState::Waiting => Linked::Accepted,
         }
     }
 
-    fn join(&mut self, child: u32, parent: u32, kind: LinkKind, claim: Option<Claim>) -> TieState {
+    fn join(
+        &mut self,
+        child: u32,
+        parent: u32,
+        kind: LinkKind,
+        asserted: Option<AssertedLink>,
+    ) -> TieState {
         let known = self.tick();
-        self.ties.insert(child, Tie { parent, kind, claim, state: TieState::Waiting, known });
+        self.ties.insert(child, Tie { parent, kind, asserted, state: TieState::Waiting, known });
         if self.events.contains_key(&parent) {
             self.complete(child);
         }
@@ -181,7 +187,7 @@ impl Model {
     fn complete(&mut self, child: u32) {
         let parent = self.ties[&child].parent;
         let closes = child == parent || self.ancestors(parent).contains(&child);
-        let state = if closes { TieState::Closing(self.tick()) } else { TieState::Followed };
+        let state = if closes { TieState::CycleEdge(self.tick()) } else { TieState::Followed };
         if let Some(tie) = self.ties.get_mut(&child) {
             tie.state = state;
         }
@@ -249,7 +255,7 @@ impl Model {
             };
             let end = match tie.state {
                 TieState::Waiting => WalkEnd::Missing(tie.parent),
-                TieState::Closing(_) => WalkEnd::Cycle(tie.parent),
+                TieState::CycleEdge(_) => WalkEnd::Cycle(tie.parent),
                 TieState::Followed if stop_at == Some(tie.kind) => WalkEnd::Stopped(tie.parent),
                 TieState::Followed if walked.len() as u64 > max_depth => {
                     WalkEnd::DepthLimit(tie.parent)
@@ -314,24 +320,24 @@ impl Model {
             .collect()
     }
 
-    /// Claims that lost, and what the child has instead.
-    pub(crate) fn refused(&self) -> Vec<(Claim, Option<u32>)> {
-        let parent = |claim: &Claim| self.ties.get(&claim.child).map(|tie| tie.parent);
-        self.refused.iter().map(|claim| (*claim, parent(claim))).collect()
+    /// Asserted links that lost, and what the child has instead.
+    pub(crate) fn refused(&self) -> Vec<(AssertedLink, Option<u32>)> {
+        let parent = |asserted: &AssertedLink| self.ties.get(&asserted.child).map(|tie| tie.parent);
+        self.refused.iter().map(|asserted| (*asserted, parent(asserted))).collect()
     }
 
     /// Links that close a cycle, in the order they were found: child and parent.
-    pub(crate) fn closing(&self) -> Vec<(u32, u32, LinkKind)> {
-        let mut closing: Vec<_> = self
+    pub(crate) fn cycle_edges(&self) -> Vec<(u32, u32, LinkKind)> {
+        let mut edges: Vec<_> = self
             .ties
             .iter()
             .filter_map(|(&child, tie)| match tie.state {
-                TieState::Closing(moment) => Some((moment, child, tie.parent, tie.kind)),
+                TieState::CycleEdge(moment) => Some((moment, child, tie.parent, tie.kind)),
                 TieState::Waiting | TieState::Followed => None,
             })
             .collect();
-        closing.sort_unstable();
-        closing.into_iter().map(|(_, child, parent, kind)| (child, parent, kind)).collect()
+        edges.sort_unstable();
+        edges.into_iter().map(|(_, child, parent, kind)| (child, parent, kind)).collect()
     }
 }
 
@@ -345,7 +351,7 @@ fn same(a: &Draft, b: &Draft) -> bool {
         }
 }
 
-/// Whether the new claim wins over the old.
-fn beats(new: &Claim, old: &Claim) -> bool {
+/// Whether the new link wins over the old.
+fn beats(new: &AssertedLink, old: &AssertedLink) -> bool {
     (new.strength, -new.order) > (old.strength, -old.order)
 }

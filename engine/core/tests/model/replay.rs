@@ -102,7 +102,7 @@ fn play(steps: &[Step], seed: u64) -> Result<Traits, Mismatch> {
     }
     Ok(Traits {
         histories: 1,
-        with_cycles: u64::from(!model.closing().is_empty()),
+        with_cycles: u64::from(!model.cycle_edges().is_empty()),
         reopened: u64::from(blocks > 1 && reopens > 0),
         with_refused: u64::from(!model.refused().is_empty()),
         with_versions: u64::from(model.rows().iter().any(|row| row.version)),
@@ -150,9 +150,9 @@ fn write(
                 let (status, seq) = model.append(draft);
                 events.push((draft.id, seq, status));
             }
-            Op::Claim(claim) => {
-                batch = batch.link(claim.link());
-                links.push(model.claim(*claim));
+            Op::AssertedLink(asserted) => {
+                batch = batch.link(asserted.link());
+                links.push(model.asserted(*asserted));
             }
         }
     }
@@ -184,7 +184,7 @@ fn compare(
 fn numbers(steps: &[Step]) -> u32 {
     let of_op = |op: &Op| match op {
         Op::Event(Draft { id, parent, .. }) => (*id).max(parent.unwrap_or(0)),
-        Op::Claim(claim) => claim.child.max(claim.parent),
+        Op::AssertedLink(asserted) => asserted.child.max(asserted.parent),
     };
     let of_step = |step: &Step| match step {
         Step::Write(ops, _) => ops.iter().map(of_op).max().unwrap_or(0),

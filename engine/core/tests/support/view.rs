@@ -11,9 +11,9 @@ pub(crate) fn view(snapshot: &Snapshot) -> Vec<String> {
     let mut lines = Vec::new();
     for event in events(snapshot) {
         let chain = chain(snapshot, &event);
-        let claimed = snapshot.asserted_link(event.id()).expect("is listed");
+        let asserted = snapshot.asserted_link(event.id()).expect("is listed");
         let lineage = (event.seq(), event.root(), event.depth());
-        lines.push(format!("{} {lineage:?} {chain} {claimed:?}", describe(&event)));
+        lines.push(format!("{} {lineage:?} {chain} {asserted:?}", describe(&event)));
     }
     let mut list = |name: &str, items: Vec<String>| {
         lines.extend(items.into_iter().map(|item| format!("{name}: {item}")));
@@ -22,7 +22,7 @@ pub(crate) fn view(snapshot: &Snapshot) -> Vec<String> {
     list("root", snapshot.roots().iter().map(root).collect());
     list("missing", debug(&snapshot.missing_parents()));
     list("refused", debug(&snapshot.refused_links()));
-    list("closing", debug(&snapshot.cycle_edges()));
+    list("cycle edge", debug(&snapshot.cycle_edges()));
     list("quarantined", debug(&snapshot.quarantined()));
     list("checkpoint", debug(&snapshot.checkpoints()));
     let mut stats: Stats = snapshot.stats().expect("counts");

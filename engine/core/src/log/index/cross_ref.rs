@@ -1,10 +1,6 @@
 //! Cross-segment references: what a row needs of earlier segments, written in the log before its
 //! record, so that a log can be read without them.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::link::{LinkKind, link_kind, link_number};
@@ -35,17 +31,6 @@ pub(crate) struct VersionOf {
     pub(crate) seq: u64,
     /// How it follows from its parent.
     pub(crate) link: LinkKind,
-}
-
-/// The cycle edges through other segments, by child.
-pub(crate) type Marks = HashMap<EventId, Vec<Mark>, RandomState>;
-
-/// A cycle edge through other segments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) parent: EventId,
-    /// The commit at which it was found.
-    pub(crate) since: u32,
 }
 
 impl CrossRef {

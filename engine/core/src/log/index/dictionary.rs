@@ -31,7 +31,7 @@ pub(crate) enum Dimension {
 #[derive(Debug, Default)]
 pub(crate) struct Dictionary {
     strings: Strings,
-    lists: Vec<List>,
+    lists: Vec<ListKey>,
     numbers: HashTable<u32>,
     /// The values of labels, by key.
     label_values: HashMap<u32, Vec<u32>, RandomState>,
@@ -40,7 +40,7 @@ pub(crate) struct Dictionary {
 
 /// A list without its rows.
 #[derive(Clone, Copy, Debug)]
-struct List {
+struct ListKey {
     dimension: Dimension,
     /// Whether its rows are errors.
     errors: bool,
@@ -48,7 +48,7 @@ struct List {
 
 /// An event as the index adds it: its fields, with texts by their numbers.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct InternedEvent {
     pub(super) id: EventId,
     pub(super) parent: Option<EventId>,
     pub(super) time_ns: i64,
@@ -66,7 +66,7 @@ pub(crate) struct Seen {
 
 /// The texts by which a list is found.
 #[derive(Clone, Copy, Debug, Hash)]
-enum Texts<'a> {
+enum ListTexts<'a> {
     Kind(&'a str),
     Instance(&'a str),
     Session(&'a str),
@@ -75,24 +75,28 @@ enum Texts<'a> {
 
 impl Dictionary {
     /// Interns the texts of an event and appends its lists to `lists`.
-    pub(crate) fn see(&mut self, fields: &ArchivedEventMeta, lists: &mut Vec<u32>) -> Result<Seen> {
+    pub(crate) fn see(
+        &mut self,
+        fields: &ArchivedEventMeta,
+        lists: &mut Vec<u32>,
+    ) -> Result<InternedEvent> {
         let link = link_kind(fields.link)?;
         let begin = lists.len();
         let mut error = false;
         let mut enter = |texts| {
             let list = self.list(texts);
             lists.push(list);
-            let List { dimension, errors } = self.lists[list as usize];
+            let ListKey { dimension, errors } = self.lists[list as usize];
             error |= errors;
             dimension.first_text()
         };
-        let kind = enter(Texts::Kind(fields.kind()));
-        let instance = enter(Texts::Instance(fields.instance()));
-        let session = fields.session().map_or(NONE, |session| enter(Texts::Session(session)));
+        let kind = enter(ListTexts::Kind(fields.kind()));
+        let instance = enter(ListTexts::Instance(fields.instance()));
+        let session = fields.session().map_or(NONE, |session| enter(ListTexts::Session(session)));
         for (key, value) in fields.labels() {
-            enter(Texts::Label(key, value));
+            enter(ListTexts::Label(key, value));
         }
-        Ok(Seen {
+        Ok(InternedEvent {
             id: EventId::from(&fields.id),
             parent: fields.parent_id(),
             time_ns: fields.time_ns.to_native(),
@@ -138,7 +142,7 @@ impl Dictionary {
     }
 
     /// The number of the list with these texts, which is added if it is new.
-    fn list(&mut self, texts: Texts<'_>) -> u32 {
+    fn list(&mut self, texts: ListTexts<'_>) -> u32 {
         let hash = self.hasher.hash_one(texts);
         let is_it = |&list: &u32| self.lists[list as usize].dimension.is_of(texts, &self.strings);
         match self.numbers.find(hash, is_it) {
@@ -148,13 +152,13 @@ impl Dictionary {
     }
 
     #[cold]
-    fn add(&mut self, texts: Texts<'_>, hash: u64) -> u32 {
+    fn add(&mut self, texts: ListTexts<'_>, hash: u64) -> u32 {
         let strings = &mut self.strings;
         let dimension = match texts {
-            Texts::Kind(kind) => Dimension::Kind(strings.intern(kind)),
-            Texts::Instance(instance) => Dimension::Instance(strings.intern(instance)),
-            Texts::Session(session) => Dimension::Session(strings.intern(session)),
-            Texts::Label(key, value) => {
+            ListTexts::Kind(kind) => Dimension::Kind(strings.intern(kind)),
+            ListTexts::Instance(instance) => Dimension::Instance(strings.intern(instance)),
+            ListTexts::Session(session) => Dimension::Session(strings.intern(session)),
+            ListTexts::Label(key, value) => {
                 Dimension::Label(strings.intern(key), strings.intern(value))
             }
         };
@@ -162,8 +166,9 @@ impl Dictionary {
             self.label_values.entry(key).or_default().push(value);
         }
         let list = self.lists.len() as u32;
-        let errors = matches!(texts, Texts::Kind("error") | Texts::Label("is_error", "true"));
-        self.lists.push(List { dimension, errors });
+        let errors =
+            matches!(texts, ListTexts::Kind("error") | ListTexts::Label("is_error", "true"));
+        self.lists.push(ListKey { dimension, errors });
         let (lists, strings, hasher) = (&self.lists, &self.strings, &self.hasher);
         self.numbers.insert_unique(hash, list, |&other| {
             lists[other as usize].dimension.texts(strings).map_or(0, |texts| hasher.hash_one(texts))
@@ -173,26 +178,26 @@ impl Dictionary {
 }
 
 impl Dimension {
-    fn is_of(self, texts: Texts<'_>, strings: &Strings) -> bool {
+    fn is_of(self, texts: ListTexts<'_>, strings: &Strings) -> bool {
         let is = |number, text: &str| **strings.text(number) == *text;
         match (self, texts) {
-            (Self::Kind(number), Texts::Kind(text))
-            | (Self::Instance(number), Texts::Instance(text))
-            | (Self::Session(number), Texts::Session(text)) => is(number, text),
-            (Self::Label(key, value), Texts::Label(key_text, value_text)) => {
+            (Self::Kind(number), ListTexts::Kind(text))
+            | (Self::Instance(number), ListTexts::Instance(text))
+            | (Self::Session(number), ListTexts::Session(text)) => is(number, text),
+            (Self::Label(key, value), ListTexts::Label(key_text, value_text)) => {
                 is(value, value_text) && is(key, key_text)
             }
             _ => false,
         }
     }
 
-    fn texts(self, strings: &Strings) -> Option<Texts<'_>> {
+    fn texts(self, strings: &Strings) -> Option<ListTexts<'_>> {
         Some(match self {
             Self::All | Self::Errors => return None,
-            Self::Kind(kind) => Texts::Kind(strings.text(kind)),
-            Self::Instance(instance) => Texts::Instance(strings.text(instance)),
-            Self::Session(session) => Texts::Session(strings.text(session)),
-            Self::Label(key, value) => Texts::Label(strings.text(key), strings.text(value)),
+            Self::Kind(kind) => ListTexts::Kind(strings.text(kind)),
+            Self::Instance(instance) => ListTexts::Instance(strings.text(instance)),
+            Self::Session(session) => ListTexts::Session(strings.text(session)),
+            Self::Label(key, value) => ListTexts::Label(strings.text(key), strings.text(value)),
         })
     }
 

@@ -50,7 +50,7 @@ struct Base {
 
 /// The place of a row in its fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
+pub(crate) struct FragmentPosition {
     /// The row of the topmost known ancestor.
     pub(crate) anchor: u32,
     /// Edges between the row and its anchor.
@@ -76,10 +76,13 @@ impl Forest {
     }
 
     /// The place of a row as of a commit. O(log n).
-    pub(crate) fn position(&self, row: u32, at: u32) -> Position {
+    pub(crate) fn position(&self, row: u32, at: u32) -> FragmentPosition {
         let (set, below) = self.representative(self.node_of(row, at), at);
         let base = self.base(set, at);
-        Position { anchor: base.anchor, depth: base.depth.wrapping_add_signed(below as i32) }
+        FragmentPosition {
+            anchor: base.anchor,
+            depth: base.depth.wrapping_add_signed(below as i32),
+        }
     }
 
     /// Whether two rows are in one fragment now. O(log n).
@@ -220,7 +223,7 @@ mod tests {
         }
         for at in [0, 1, 2, 500, 999] {
             for row in 0..=at {
-                let expected = Position { anchor: at, depth: at - row };
+                let expected = FragmentPosition { anchor: at, depth: at - row };
                 assert_eq!(forest.position(row, at), expected, "row {row} as of {at}");
             }
         }
@@ -234,9 +237,9 @@ mod tests {
         forest.hang(2, 1, 2);
         forest.cut_off(&[(1, 0), (2, 1)], 3);
         forest.hang(1, 3, 3);
-        assert_eq!(forest.position(2, 2), Position { anchor: 0, depth: 2 });
-        assert_eq!(forest.position(2, 3), Position { anchor: 3, depth: 2 });
-        assert_eq!(forest.position(0, 3), Position { anchor: 0, depth: 0 });
+        assert_eq!(forest.position(2, 2), FragmentPosition { anchor: 0, depth: 2 });
+        assert_eq!(forest.position(2, 3), FragmentPosition { anchor: 3, depth: 2 });
+        assert_eq!(forest.position(0, 3), FragmentPosition { anchor: 0, depth: 0 });
         assert!(!forest.same_fragment(0, 2));
     }
 }

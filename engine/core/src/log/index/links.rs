@@ -1,10 +1,10 @@
 //! Links events to their parents, in whatever order they arrive, and answers for the links.
 
 use crate::base::id::EventId;
-use crate::base::link::{Link, LinkKind, Linked};
+use crate::base::link::{Link, LinkKind};
 use crate::base::row::{Flags, NONE};
-use crate::log::index::claims::{Former, Holding, Made, Verdict, weigh};
-use crate::log::index::{CycleEdge, Index, MissingEntry, NOW, Position, Refused};
+use crate::log::index::cycle_edges::FoundCycleEdge;
+use crate::log::index::{FragmentPosition, Index, MissingEntry};
 
 /// The parent of a row, as of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,97 +64,25 @@ impl Index {
         is_cross_ref: bool,
         commit: u32,
     ) {
-        let claim = self.claims.take_waiting(id);
-        match (parent, claim) {
-            (Some(parent), claim) => {
+        let asserted = self.asserted.take_waiting(id);
+        match (parent, asserted) {
+            (Some(parent), asserted) => {
                 self.rows[row as usize].flags.set(Flags::NAMED, true);
                 let link = self.rows[row as usize].flags.link();
-                let agrees = |claim: &Link| claim.parent == parent && claim.kind == link;
-                if let Some(claim) = claim.filter(|claim| !agrees(&claim.link)) {
-                    self.claims.refuse(claim.link, commit);
+                let agrees = |asserted: &Link| asserted.parent == parent && asserted.kind == link;
+                if let Some(asserted) = asserted.filter(|asserted| !agrees(&asserted.link)) {
+                    self.asserted.refuse(asserted.link, commit);
                 }
                 if !is_cross_ref {
                     self.seek_parent(row, parent, found, commit);
                 }
             }
-            (None, Some(claim)) => self.take_claim(row, claim.link, claim.made, commit),
+            (None, Some(asserted)) => self.take_asserted(row, asserted.link, asserted.made, commit),
             (None, None) => {}
         }
         for child in self.missing.arrived(id, commit) {
             self.connect(child, row, commit);
         }
-    }
-
-    /// What asserting a link would result in. Changes nothing.
-    pub(crate) fn judge(&self, claim: &Link) -> Linked {
-        let Some(child) = self.event_row(&claim.child) else {
-            return match self.claims.waiting(&claim.child, NOW).map(|held| weigh(&held.link, claim))
-            {
-                None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
-                Some(Verdict::Repeat) => Linked::Repeat,
-                Some(Verdict::Refuse) => self.refusal(claim),
-            };
-        };
-        if self.row(child).flags.has(Flags::NAMED) {
-            let named = match self.parent(child, NOW) {
-                Parent::Known(parent, kind) | Parent::Cycle(parent, kind) => {
-                    Some((self.id(parent), kind))
-                }
-                Parent::Missing(parent, kind) => Some((parent, kind)),
-                Parent::None => None,
-            };
-            let same = named.is_some_and(|named| named == (claim.parent.clone(), claim.kind));
-            return if same { Linked::Repeat } else { self.refusal(claim) };
-        }
-        match self.claims.holding(child).map(|holding| weigh(&holding.link, claim)) {
-            Some(Verdict::Replace) if self.forest.is_worn() => self.refusal(claim),
-            None | Some(Verdict::Replace | Verdict::Strengthen) => Linked::Accepted,
-            Some(Verdict::Repeat) => Linked::Repeat,
-            Some(Verdict::Refuse) => self.refusal(claim),
-        }
-    }
-
-    /// Asserts a link that is in the log.
-    ///
-    /// One that was refused stays refused: what replaces the winner later is stronger
-    /// still, and the outcome was acknowledged.
-    pub(crate) fn claim(&mut self, claim: Link, commit: u32) -> Linked {
-        let verdict = self.judge(&claim);
-        if verdict == Linked::Refused {
-            self.claims.refuse(claim, commit);
-            return verdict;
-        }
-        if verdict != Linked::Accepted {
-            return verdict;
-        }
-        let Some(child) = self.event_row(&claim.child) else {
-            let mut made = self.claim_made();
-            if let Some(standing) = self.claims.waiting(&claim.child, NOW) {
-                if weigh(&standing.link, &claim) == Verdict::Replace {
-                    let lost = standing.link.clone();
-                    self.claims.refuse(lost, commit);
-                } else {
-                    made = standing.made;
-                }
-            }
-            self.claims.wait(Holding { link: claim, since: commit, made });
-            return Linked::Accepted;
-        };
-        match self.claims.holding(child).map(|holding| weigh(&holding.link, &claim)) {
-            Some(Verdict::Strengthen) => {
-                self.remember(child, commit);
-                let made =
-                    self.claims.holding(child).map(|holding| holding.made).unwrap_or_default();
-                self.claims.hold(child, Holding { link: claim, since: commit, made });
-                return Linked::Accepted;
-            }
-            Some(_) => self.release(child, commit),
-            None => {}
-        }
-        let made = self.claim_made();
-        self.take_claim(child, claim, made, commit);
-        let cycle = self.row(child).flags.has(Flags::CYCLE);
-        if cycle { Linked::Closing } else { Linked::Accepted }
     }
 
     /// The parent of a row, as of a commit. O(1).
@@ -164,7 +92,7 @@ impl Index {
         }
         let entry = self.row(row);
         let named = entry.flags.has(Flags::NAMED);
-        let holding = if named { None } else { self.claims.holding(row) };
+        let holding = if named { None } else { self.asserted.holding(row) };
         if !named && holding.is_none_or(|holding| holding.since > at) {
             return self.former_parent(row, at);
         }
@@ -217,7 +145,7 @@ impl Index {
     pub(crate) fn firm_position(&self, row: u32, at: u32) -> FirmPosition {
         let row = self.row(row).first;
         let forest = self.firm.as_deref().unwrap_or(&self.forest);
-        let Position { anchor, depth } = forest.position(row, at);
+        let FragmentPosition { anchor, depth } = forest.position(row, at);
         match self.cross_ref.get(&anchor) {
             None => FirmPosition { anchor: Anchor::Row(anchor), depth },
             Some(cross_ref) => FirmPosition {
@@ -229,7 +157,7 @@ impl Index {
 
     /// The commit at which the link became known that a row has as of `at`.
     pub(crate) fn linked_at(&self, row: u32, at: u32) -> u32 {
-        match self.claims.former(row, at) {
+        match self.asserted.former(row, at) {
             Some(former) => former.linked_at,
             None => self.row(row).linked_at,
         }
@@ -238,30 +166,6 @@ impl Index {
     /// Every parent that was ever missing, in the order in which they were first named.
     pub(crate) fn missing(&self) -> &[MissingEntry] {
         self.missing.entries()
-    }
-
-    /// The refused links, as of a commit.
-    pub(crate) fn refused(&self, at: u32) -> &[Refused] {
-        self.claims.refused(at)
-    }
-
-    /// The cycle edges that were found, as of a commit.
-    pub(crate) fn cycle_edges(&self, at: u32) -> &[CycleEdge] {
-        &self.cycle_edges[..self.cycle_edges.partition_point(|edge| edge.since <= at)]
-    }
-
-    /// The child and the parent of a cycle edge; none where another link has replaced it
-    /// since.
-    pub(crate) fn cycle_edge_ends(&self, edge: &CycleEdge, at: u32) -> Option<(EventId, EventId)> {
-        if edge.ends.is_some() {
-            return edge.ends.clone();
-        }
-        match self.parent(edge.row, at) {
-            Parent::Cycle(parent, _) if self.linked_at(edge.row, at) == edge.since => {
-                Some((self.id(edge.row), self.id(parent)))
-            }
-            _ => None,
-        }
     }
 
     /// Whether two rows are in one fragment. O(log n).
@@ -274,95 +178,10 @@ impl Index {
         self.missing.is_open(parent)
     }
 
-    /// The asserted link that stands in this log for a child, wherever that is stored, and
-    /// when it was asserted.
-    pub(crate) fn standing(&self, child: &EventId, at: u32) -> Option<(&Link, Made)> {
-        if let Some(row) = self.event_row(child) {
-            if self.row(row).flags.has(Flags::NAMED) {
-                return None;
-            }
-            if let Some(holding) = self.claims.holding(row).filter(|held| held.since <= at) {
-                return Some((&holding.link, holding.made));
-            }
-            if let Some(former) = self.claims.former(row, at) {
-                return Some((&former.link, former.made));
-            }
-        }
-        self.claims.waiting(child, at).map(|waiting| (&waiting.link, waiting.made))
-    }
-
-    /// Whether the link from `child` to `parent` is a cycle edge: through other segments,
-    /// or within this log where it was asserted.
-    pub(crate) fn is_cycle_edge(&self, child: &EventId, parent: &EventId, at: u32) -> bool {
-        if self.marks(child).iter().any(|mark| mark.since <= at && mark.parent == *parent) {
-            return true;
-        }
-        if self.cycle_edges.is_empty() {
-            return false;
-        }
-        self.event_row(child).is_some_and(|row| {
-            matches!(self.parent(row, at), Parent::Cycle(found, _) if self.id(found) == *parent)
-        })
-    }
-
-    /// Whether there is any cycle edge that the spine will not have.
-    pub(crate) fn has_marks(&self) -> bool {
-        !self.marks.is_empty() || !self.cycle_edges.is_empty()
-    }
-
-    /// Whether the link of an event of an earlier segment was found here to be a cycle edge.
-    pub(crate) fn is_marked_across(&self, child: &EventId, parent: &EventId) -> bool {
-        self.marks(child).iter().any(|mark| mark.parent == *parent)
-    }
-
-    /// Whether any asserted link stands in this log, or did.
-    pub(crate) fn has_claims(&self) -> bool {
-        self.claims.has_any()
-    }
-
-    /// Every cycle edge that the spine will not have: child and parent.
-    pub(crate) fn all_marks(&self) -> Vec<(EventId, EventId)> {
-        let marked = self.marks.iter();
-        let mut all: Vec<_> = marked
-            .flat_map(|(child, marks)| {
-                marks.iter().map(|mark| (child.clone(), mark.parent.clone()))
-            })
-            .collect();
-        for edge in self.cycle_edges.iter().filter(|edge| edge.row != NONE) {
-            if !self.row(edge.row).flags.has(Flags::NAMED) {
-                all.extend(self.cycle_edge_ends(edge, NOW));
-            }
-        }
-        all.sort();
-        all.dedup();
-        all
-    }
-
-    /// The children with asserted links to this parent, some of them twice.
-    pub(crate) fn claimed_under(&self, parent: &EventId) -> &[EventId] {
-        self.claims.under(parent)
-    }
-
-    /// The children with asserted links, wherever they are stored.
-    pub(crate) fn claimed_children(&self) -> impl Iterator<Item = EventId> {
-        let held = self.claims.held_rows().map(|row| self.id(row));
-        held.chain(self.claims.waited_for().cloned())
-    }
-
-    /// Every asserted link that stands now.
-    pub(crate) fn all_standing(&self) -> impl Iterator<Item = (&Link, Made)> {
-        self.claims.all_standing().map(|holding| (&holding.link, holding.made))
-    }
-
-    /// Whether this very link was refused.
-    pub(crate) fn was_refused(&self, claim: &Link) -> bool {
-        self.claims.was_refused(claim)
-    }
-
     /// The children in this log that name a row as their parent, as of a commit.
     pub(crate) fn named_children(&self, row: u32, at: u32) -> impl Iterator<Item = u32> {
         let named = |child: &u32| self.row(*child).flags.has(Flags::NAMED);
-        self.family.edges(row, at).map(|(_, edge)| edge.child).filter(named)
+        self.children.edges(row, at).map(|(_, edge)| edge.child).filter(named)
     }
 
     /// The rows that name an event of an earlier segment as their parent.
@@ -384,39 +203,15 @@ impl Index {
         plain.then(|| (entry.parent, entry.flags.link()))
     }
 
-    /// The row of an event. A version of an event in an earlier segment has no such row.
-    pub(crate) fn event_row(&self, id: &EventId) -> Option<u32> {
-        self.find(id).filter(|&row| !self.row(row).flags.has(Flags::VERSION))
-    }
-
-    fn is_marked(&self, child: u32, parent: u32) -> bool {
-        if self.marks.is_empty() {
-            return false;
-        }
-        let parent = self.id(parent);
-        self.marks(&self.id(child)).iter().any(|mark| mark.parent == parent)
-    }
-
-    /// The moment at which the next link is asserted.
-    fn claim_made(&mut self) -> Made {
-        self.claims_made += 1;
-        Made { rows: self.rows.len() as u32, claims: self.claims_made }
-    }
-
-    fn refusal(&self, claim: &Link) -> Linked {
-        if self.claims.was_refused(claim) { Linked::Repeat } else { Linked::Refused }
-    }
-
-    fn take_claim(&mut self, row: u32, claim: Link, made: Made, commit: u32) {
-        let parent = claim.parent.clone();
-        self.rows[row as usize].flags.set_link(claim.kind);
-        self.claims.hold(row, Holding { link: claim, since: commit, made });
-        self.seek_parent(row, parent, None, commit);
-    }
-
     /// Links a row to its parent, or has it wait for the parent. `found` is the parent's
     /// row, where it was looked up before.
-    fn seek_parent(&mut self, row: u32, parent: EventId, found: Option<u32>, commit: u32) {
+    pub(super) fn seek_parent(
+        &mut self,
+        row: u32,
+        parent: EventId,
+        found: Option<u32>,
+        commit: u32,
+    ) {
         let found = found.or_else(|| self.find(&parent));
         // A version of an event in an earlier segment is not that event.
         match found.filter(|&found| !self.row(found).flags.has(Flags::VERSION)) {
@@ -438,7 +233,7 @@ impl Index {
         if cycle {
             // A marked one is in the list already.
             if !marked {
-                self.cycle_edges.push(CycleEdge { row: child, ends: None, since: commit });
+                self.cycle_edges.push(FoundCycleEdge { row: child, ends: None, since: commit });
             }
             return;
         }
@@ -449,76 +244,7 @@ impl Index {
         if let Some(firm) = self.firm.as_mut().filter(|_| named) {
             firm.hang(child, parent, commit);
         }
-        self.family.add(parent, child, commit);
+        self.children.add(parent, child, commit);
         self.forest.hang(child, parent, commit);
-    }
-
-    /// Takes the link of a weaker assertion from a row and records it as refused. O(events
-    /// below the row): they move to a fragment of their own.
-    fn release(&mut self, row: u32, commit: u32) {
-        let Some(link) = self.remember(row, commit) else {
-            return;
-        };
-        self.claims.refuse(link, commit);
-        self.missing.give_up(row);
-        let entry = *self.row(row);
-        let linked = entry.parent != NONE;
-        let cycle = entry.flags.has(Flags::CYCLE);
-        if linked && !cycle {
-            self.family.end(row, commit);
-            let below = self.subtree(row);
-            self.forest.cut_off(&below, commit);
-        }
-        if cycle && entry.linked_at == commit {
-            // Found and replaced within one commit, so that no snapshot can see it.
-            let of_commit = self.cycle_edges.partition_point(|edge| edge.since < commit);
-            let found = self.cycle_edges[of_commit..].iter().position(|edge| edge.row == row);
-            found.map(|at| self.cycle_edges.remove(of_commit + at));
-        }
-        let entry = &mut self.rows[row as usize];
-        (entry.parent, entry.linked_at) = (NONE, NONE);
-        entry.flags.set(Flags::CYCLE, false);
-        entry.flags.set(Flags::HISTORY, true);
-    }
-
-    /// Keeps the asserted link of a row for snapshots from before `commit`, and returns it.
-    fn remember(&mut self, row: u32, commit: u32) -> Option<Link> {
-        let holding = self.claims.holding(row)?.clone();
-        let entry = *self.row(row);
-        self.claims.add_former(
-            row,
-            Former {
-                link: holding.link.clone(),
-                since: holding.since,
-                until: commit,
-                made: holding.made,
-                parent: entry.parent,
-                linked_at: entry.linked_at,
-                cycle: entry.flags.has(Flags::CYCLE),
-            },
-        );
-        Some(holding.link)
-    }
-
-    /// A row and all below it, each with its depth below the row.
-    fn subtree(&self, row: u32) -> Vec<(u32, u32)> {
-        let mut below = vec![(row, 0)];
-        let mut next = 0;
-        while let Some(&(parent, depth)) = below.get(next) {
-            below.extend(self.family.edges(parent, NOW).map(|(_, edge)| (edge.child, depth + 1)));
-            next += 1;
-        }
-        below
-    }
-
-    fn former_parent(&self, row: u32, at: u32) -> Parent {
-        match self.claims.former(row, at) {
-            None => Parent::None,
-            Some(Former { link, linked_at, .. }) if *linked_at > at => {
-                Parent::Missing(link.parent.clone(), link.kind)
-            }
-            Some(former) if former.cycle => Parent::Cycle(former.parent, former.link.kind),
-            Some(former) => Parent::Known(former.parent, former.link.kind),
-        }
     }
 }

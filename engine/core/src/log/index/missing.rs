@@ -12,7 +12,7 @@ use crate::base::row::NONE;
 pub(crate) struct Missing {
     /// Every parent that was named before it was stored, in the order in which they were
     /// first named.
-    entries: Vec<Entry>,
+    entries: Vec<MissingEntry>,
     /// The entries of parents that are still missing, and of those that arrived.
     open: HashMap<EventId, u32, RandomState>,
     closed: HashMap<EventId, u32, RandomState>,
@@ -22,7 +22,7 @@ pub(crate) struct Missing {
 
 /// A parent that was named before it was stored.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub(crate) struct MissingEntry {
     pub(crate) id: EventId,
     /// The rows that wait for it or did, in the order in which they began to.
     pub(crate) children: Vec<u32>,
@@ -35,7 +35,7 @@ impl Missing {
     /// Has a row wait for its parent.
     pub(crate) fn wait(&mut self, row: u32, parent: EventId, commit: u32) {
         let entry = *self.open.entry(parent.clone()).or_insert_with(|| {
-            self.entries.push(Entry {
+            self.entries.push(MissingEntry {
                 id: parent.clone(),
                 children: Vec::new(),
                 since: commit,
@@ -94,7 +94,7 @@ impl Missing {
         entry.map_or(&[], |&entry| &self.entries[entry as usize].children)
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[MissingEntry] {
         &self.entries
     }
 }

@@ -4,12 +4,17 @@
 //! same calls. What changes an earlier answer carries the commit at which it became known, and
 //! queries take a commit, so that a snapshot keeps its answers while the writer goes on.
 
-mod claims;
+mod asserted;
+mod asserting;
+mod child_lists;
+mod contents;
 mod cross_ref;
+mod cycle_edges;
 mod dictionary;
-mod family;
 mod forest;
+mod ids;
 mod links;
+mod lists;
 mod missing;
 mod postings;
 mod rows;
@@ -18,26 +23,25 @@ mod strings;
 mod usage;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
 use crate::base::error::{Error, Result};
-use crate::base::id::EventId;
-use crate::base::link::Link;
 use crate::base::row::{Flags, NONE};
 use crate::base::state::KindId;
-use crate::log::content::hash_fields;
 use crate::log::fields::ArchivedEventMeta;
 
-pub(crate) use claims::{Made, Refused, Verdict, weigh};
-pub(crate) use cross_ref::{CrossRef, Mark, VersionOf};
-pub(crate) use dictionary::{Dictionary, Dimension, Seen};
-pub(crate) use forest::Position;
+pub(crate) use asserted::{Made, Verdict, weigh};
+pub(crate) use cross_ref::{CrossRef, VersionOf};
+pub(crate) use cycle_edges::FoundCycleEdge;
+pub(crate) use dictionary::{Dictionary, Dimension, InternedEvent};
+pub(crate) use forest::FragmentPosition;
+pub(crate) use ids::LookUp;
 pub(crate) use links::{Anchor, FirmPosition, Parent, StoredLink};
-pub(crate) use missing::Entry as MissingEntry;
+pub(crate) use missing::MissingEntry;
 pub(crate) use postings::Postings;
 pub(crate) use rows::{NOW, Row};
 pub(crate) use state::{StatePlaces, States};
@@ -62,7 +66,7 @@ pub(crate) struct Index {
     lists: Vec<Postings>,
     all: Postings,
     errors: Postings,
-    family: family::Family,
+    children: child_lists::ChildLists,
     /// All links, asserted ones among them.
     forest: forest::Forest,
     /// The links that events name themselves, once there are others.
@@ -71,12 +75,12 @@ pub(crate) struct Index {
     cross_ref: HashMap<u32, CrossRef, RandomState>,
     /// The children of events of earlier segments, by sequence number.
     children_of_earlier: HashMap<u64, Vec<u32>, RandomState>,
-    marks: cross_ref::Marks,
+    marks: cycle_edges::CycleMarks,
     missing: missing::Missing,
-    claims: claims::Claims,
-    claims_made: u32,
+    asserted: asserted::AssertedLinks,
+    asserted_count: u32,
     /// Cycle edges in the order in which they were found.
-    cycle_edges: Vec<CycleEdge>,
+    cycle_edges: Vec<FoundCycleEdge>,
     /// The offset of quarantined input in the log, and the commit of each.
     quarantined: Vec<(u64, u32)>,
     quarantined_before: HashSet<[u8; 16], RandomState>,
@@ -88,30 +92,6 @@ pub(crate) struct Index {
     hasher: RandomState,
     /// The lists of the event being added; kept for its memory.
     scratch: Vec<u32>,
-}
-
-/// What a lookup found for an event before it is added.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LookUp {
-    /// The hash of its id.
-    hash: u64,
-    /// The row of the event with its id.
-    first: Option<u32>,
-    /// The row of its parent.
-    parent: Option<u32>,
-    /// The number of rows at the time: what was not found may have been added since.
-    rows: usize,
-}
-
-/// A cycle edge.
-#[derive(Clone, Debug)]
-pub(crate) struct CycleEdge {
-    /// The child's row, where it is in this log.
-    row: u32,
-    /// The child and the parent, where the child is not in this log.
-    ends: Option<(EventId, EventId)>,
-    /// The commit at which it was found.
-    since: u32,
 }
 
 /// Where and at which commit a record entered the log.
@@ -134,7 +114,7 @@ impl Index {
     /// Reserves room for this many more events.
     pub(crate) fn reserve(&mut self, events: usize) {
         self.rows.reserve(events);
-        self.family.reserve(events);
+        self.children.reserve(events);
         self.forest.reserve(events);
         let mut ids = std::mem::take(&mut self.ids);
         ids.reserve(events, |&row| self.hasher.hash_one(self.id(row)));
@@ -165,14 +145,14 @@ impl Index {
     /// `content` returns its fields and payload and is called for a version alone.
     pub(crate) fn add_seen<'r>(
         &mut self,
-        seen: &Seen,
+        seen: &InternedEvent,
         lists: &[u32],
         found: LookUp,
         entered: Entered,
         cross_ref: Option<CrossRef>,
         content: impl FnOnce() -> Result<(&'r ArchivedEventMeta, Option<&'r [u8]>)>,
     ) -> Result<u32> {
-        let Seen { id, kind, instance, session, error, .. } = seen;
+        let InternedEvent { id, kind, instance, session, error, .. } = seen;
         let row = self.next_row()?;
         let first = match found.first {
             None if found.rows < self.rows.len() => self.find_hashed(found.hash, id),
@@ -234,21 +214,6 @@ impl Index {
             }
         }
         Ok(row)
-    }
-
-    /// Looks up the event's id and parent. Called for many events before the first of them
-    /// is added, so that their cache misses overlap.
-    pub(crate) fn look_up(&self, seen: &Seen) -> LookUp {
-        let hash = self.hasher.hash_one(&seen.id);
-        let first = self.find_hashed(hash, &seen.id);
-        let parent = seen.parent.as_ref().and_then(|parent| self.find(parent));
-        LookUp { hash, first, parent, rows: self.rows.len() }
-    }
-
-    /// The dictionary, which a thread that reads ahead takes to intern texts. While it is
-    /// taken, no query about texts may be made.
-    pub(crate) fn dictionary_mut(&mut self) -> &mut Dictionary {
-        &mut self.dictionary
     }
 
     /// Adds rows for events and versions that were lost to damage.
@@ -316,104 +281,12 @@ impl Index {
         self.cross_ref.iter().map(|(&row, cross_ref)| (row, cross_ref))
     }
 
-    /// Records a cycle edge through other segments.
-    pub(crate) fn mark_cycle_edge(&mut self, child: EventId, parent: EventId, commit: u32) {
-        let ends = Some((child.clone(), parent.clone()));
-        self.cycle_edges.push(CycleEdge { row: NONE, ends, since: commit });
-        self.marks.entry(child).or_default().push(Mark { parent, since: commit });
-    }
-
-    /// The cycle edges of this child through other segments.
-    pub(crate) fn marks(&self, child: &EventId) -> &[Mark] {
-        if self.marks.is_empty() {
-            return &[];
-        }
-        self.marks.get(child).map_or(&[], Vec::as_slice)
-    }
-
-    /// Records an asserted link that lost to one in an earlier segment.
-    pub(crate) fn refuse(&mut self, link: Link, commit: u32) {
-        self.claims.refuse(link, commit);
-    }
-
-    /// The row of the event with this id, or where that is in an earlier segment of its
-    /// first version here. O(1).
-    pub(crate) fn find(&self, id: &EventId) -> Option<u32> {
-        self.find_hashed(self.hasher.hash_one(id), id)
-    }
-
-    /// The rows of copies of an event whose content may be this: those with the
-    /// fingerprint, and the event itself while its own is not known.
-    pub(crate) fn candidates(&self, first: u32, fingerprint: u64) -> Vec<u32> {
-        let known = self.event_contents.get(&first);
-        let first_copy = known.is_none_or(|&known| known == fingerprint).then_some(first);
-        let versions = self.version_contents.get(&(first, fingerprint));
-        first_copy.into_iter().chain(versions.into_iter().flatten().copied()).collect()
-    }
-
-    /// Whether the fingerprint of an event is known.
-    pub(crate) fn knows_content(&self, first: u32) -> bool {
-        self.event_contents.contains_key(&first)
-    }
-
-    /// Keeps the fingerprint of an event, so that its record is read for one comparison
-    /// alone.
-    pub(crate) fn keep_content(&mut self, first: u32, fingerprint: u64) {
-        self.event_contents.insert(first, fingerprint);
-    }
-
-    /// The later versions of an event, in the order in which they were stored.
-    pub(crate) fn versions(&self, first: u32) -> &[u32] {
-        self.versions.get(&first).map_or(&[], Vec::as_slice)
-    }
-
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
     pub(crate) fn row(&self, row: u32) -> &Row {
         &self.rows[row as usize]
-    }
-
-    /// The id of a row's event.
-    pub(crate) fn id(&self, row: u32) -> EventId {
-        let row = self.row(row);
-        if row.flags.has(Flags::TEXT) {
-            let [a, b, c, d, ..] = row.id;
-            EventId::from_text(Arc::clone(&self.texts[u32::from_le_bytes([a, b, c, d]) as usize]))
-        } else {
-            EventId::from_uuid_bytes(row.id)
-        }
-    }
-
-    pub(crate) fn text(&self, number: u32) -> &Arc<str> {
-        self.dictionary.text(number)
-    }
-
-    /// The number of a text; none where no row has it.
-    pub(crate) fn find_text(&self, text: &str) -> Option<u32> {
-        self.dictionary.find_text(text)
-    }
-
-    pub(crate) fn postings(&self, dimension: Dimension) -> Option<&Postings> {
-        let postings = match dimension {
-            Dimension::All => &self.all,
-            Dimension::Errors => &self.errors,
-            _ => self.lists.get(self.dictionary.find(dimension)? as usize)?,
-        };
-        Some(postings).filter(|postings| postings.len() > 0)
-    }
-
-    /// All dimensions that have rows, in no order.
-    pub(crate) fn dimensions(&self) -> impl Iterator<Item = Dimension> {
-        let all = (self.all.len() > 0).then_some(Dimension::All);
-        let errors = (self.errors.len() > 0).then_some(Dimension::Errors);
-        all.into_iter().chain(errors).chain(self.dictionary.dimensions())
-    }
-
-    /// The values that the label with this key has.
-    pub(crate) fn label_values(&self, key: u32) -> &[u32] {
-        self.dictionary.label_values(key)
     }
 
     /// About how many bytes of memory the index takes. O(1).
@@ -431,18 +304,6 @@ impl Index {
         self.lost
     }
 
-    /// A hash of an event's content: of the payload, or of the fields where there is none.
-    /// Keyed at random, so that it differs from index to index.
-    pub(crate) fn fingerprint(&self, fields: &ArchivedEventMeta, payload: Option<&[u8]>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        payload.is_some().hash(&mut hasher);
-        match payload {
-            Some(payload) => hasher.write(payload),
-            None => hash_fields(fields, &mut hasher),
-        }
-        hasher.finish()
-    }
-
     fn next_row(&self) -> Result<u32> {
         u32::try_from(self.rows.len()).ok().filter(|&row| row < MAX_ROWS).ok_or_else(|| {
             Error::too_many("events in one log", MAX_ROWS as usize, self.rows.len() + 1)
@@ -451,58 +312,11 @@ impl Index {
 
     fn push_row(&mut self, row: Row) {
         self.rows.push(row);
-        self.family.push();
+        self.children.push();
         self.forest.push();
         if let Some(firm) = &mut self.firm {
             firm.push();
         }
-    }
-
-    /// Adds the last row to its lists.
-    fn post(&mut self, row: u32, lists: &[u32], error: bool) {
-        self.all.insert(&self.rows, row);
-        if error {
-            self.errors.insert(&self.rows, row);
-        }
-        for &list in lists {
-            let list = list as usize;
-            if self.lists.len() <= list {
-                self.lists.resize_with(list + 1, Postings::default);
-            }
-            self.lists[list].insert(&self.rows, row);
-        }
-    }
-
-    fn id_bytes(&mut self, id: &EventId, flags: &mut Flags) -> [u8; 16] {
-        if let Some(uuid) = id.as_uuid() {
-            return uuid.into_bytes();
-        }
-        flags.set(Flags::TEXT, true);
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&(self.texts.len() as u32).to_le_bytes());
-        self.texts.push(id.as_text().unwrap_or_default().into());
-        bytes
-    }
-
-    fn has_id(&self, row: u32, id: &EventId) -> bool {
-        let row = self.row(row);
-        if let Some(uuid) = id.as_uuid() {
-            return !row.flags.has(Flags::TEXT) && row.id == *uuid.as_bytes();
-        }
-        let [a, b, c, d, ..] = row.id;
-        row.flags.has(Flags::TEXT)
-            && id.as_text() == Some(&*self.texts[u32::from_le_bytes([a, b, c, d]) as usize])
-    }
-
-    fn find_hashed(&self, hash: u64, id: &EventId) -> Option<u32> {
-        self.ids.find(hash, |&row| self.has_id(row, id)).copied()
-    }
-
-    fn add_id(&mut self, row: u32, hash: u64) {
-        // Taken out, since it calls back for the ids of rows when it grows.
-        let mut ids = std::mem::take(&mut self.ids);
-        ids.insert_unique(hash, row, |&other| self.hasher.hash_one(self.id(other)));
-        self.ids = ids;
     }
 }
 

@@ -11,13 +11,13 @@ pub(crate) struct Postings {
     few: [u32; FEW],
     len: u32,
     /// Sorted runs, none empty, each before the next.
-    runs: Vec<Run>,
+    runs: Vec<PostingRun>,
 }
 
 /// Ordered rows and the place of the first, so that the run of a row is found without reading
 /// other rows.
 #[derive(Debug)]
-struct Run {
+struct PostingRun {
     first: Place,
     rows: Vec<u32>,
 }
@@ -28,7 +28,7 @@ impl Place {
     }
 }
 
-impl Run {
+impl PostingRun {
     /// A run of ordered rows, at least one.
     fn of(rows: &[Row], run: Vec<u32>) -> Self {
         Self { first: Place::of(rows, run[0]), rows: run }
@@ -70,13 +70,13 @@ impl Postings {
             }
             let mut run = self.few.to_vec();
             run.insert(within, row);
-            self.runs.push(Run::of(rows, run));
+            self.runs.push(PostingRun::of(rows, run));
             return;
         }
         // A late row is mostly a little late: search from the end.
         let after = count_before(&self.runs, |run| run.first < place);
         let at = after.saturating_sub(1);
-        let Run { first, rows: run } = &mut self.runs[at];
+        let PostingRun { first, rows: run } = &mut self.runs[at];
         let within = count_before(run, |&other| Place::of(rows, other) < place);
         *first = place.min(*first);
         if run.len() < RUN_MAX {
@@ -87,7 +87,7 @@ impl Postings {
             // A run that is full at its end is left full: rows mostly arrive in order.
             let mut next = Vec::with_capacity(RUN_MAX);
             next.push(row);
-            self.runs.insert(at + 1, Run::of(rows, next));
+            self.runs.insert(at + 1, PostingRun::of(rows, next));
             return;
         }
         let mut rest = run.split_off(RUN_MAX / 2);
@@ -96,7 +96,7 @@ impl Postings {
             Some(within) => rest.insert(within, row),
             None => run.insert(within, row),
         }
-        self.runs.insert(at + 1, Run::of(rows, rest));
+        self.runs.insert(at + 1, PostingRun::of(rows, rest));
     }
 
     /// Whether the row is in the list. O(log n).

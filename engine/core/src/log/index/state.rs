@@ -13,14 +13,14 @@ use crate::log::index::Entered;
 #[derive(Debug, Default)]
 pub(crate) struct States {
     /// For each kind, by key.
-    kinds: BTreeMap<KindId, BTreeMap<Box<str>, History>>,
+    kinds: BTreeMap<KindId, BTreeMap<Box<str>, KeyHistory>>,
     /// What it takes in memory, about.
     bytes: usize,
 }
 
 /// The records of one key, in the order of the log.
 #[derive(Debug, Default)]
-struct History {
+struct KeyHistory {
     own: Vec<Entered>,
     /// Each with the segment that it was carried over for.
     carried: Vec<(u64, Entered)>,
@@ -47,7 +47,7 @@ impl States {
         let keys = self.kinds.entry(kind).or_default();
         if !keys.contains_key(key) {
             self.bytes += KEY_BYTES + key.len();
-            keys.insert(key.into(), History::default());
+            keys.insert(key.into(), KeyHistory::default());
         }
         let Some(history) = keys.get_mut(key) else { return };
         self.bytes += PLACE_BYTES;
@@ -103,7 +103,7 @@ impl States {
     }
 }
 
-impl History {
+impl KeyHistory {
     fn is_there(&self, at: u32) -> bool {
         let first =
             self.own.first().into_iter().chain(self.carried.first().map(|(_, first)| first));

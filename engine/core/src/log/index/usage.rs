@@ -1,4 +1,4 @@
-//! The tokens that rows report, and what tells one message from another.
+//! The tokens that rows report, and what identifies the message.
 
 use std::sync::LazyLock;
 

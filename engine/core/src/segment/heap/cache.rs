@@ -12,13 +12,13 @@ use crate::log::record::ALIGN;
 
 /// Decoded chunks of all segments of a store, bounded in bytes.
 #[derive(Debug)]
-pub(crate) struct ChunkCache(Cache<ChunkKey, Chunk, ChunkWeight>);
+pub(crate) struct ChunkCache(Cache<ChunkKey, DecodedChunk, ChunkWeight>);
 
 /// A segment's number and that of one of its chunks.
 pub(super) type ChunkKey = (u64, u32);
 
 /// The bytes of a decoded chunk, shared by all records in it.
-pub(super) type Chunk = Arc<AlignedVec<ALIGN>>;
+pub(super) type DecodedChunk = Arc<AlignedVec<ALIGN>>;
 
 /// The chunk that a walk read last. It is checked before the cache, since the next record
 /// of a chain is mostly in the same chunk.
@@ -31,7 +31,7 @@ pub(super) struct Decoded {
     pub(super) segment: u64,
     /// The bytes of the heap, before compression, that it holds.
     pub(super) raw: Range<u64>,
-    pub(super) bytes: Chunk,
+    pub(super) bytes: DecodedChunk,
 }
 
 impl ChunkCache {
@@ -40,11 +40,11 @@ impl ChunkCache {
         Self(Cache::with_weighter(bytes / CHUNK_ESTIMATE_BYTES + 1, bytes as u64, ChunkWeight))
     }
 
-    pub(super) fn get(&self, key: &ChunkKey) -> Option<Chunk> {
+    pub(super) fn get(&self, key: &ChunkKey) -> Option<DecodedChunk> {
         self.0.get(key)
     }
 
-    pub(super) fn insert(&self, key: ChunkKey, chunk: Chunk) {
+    pub(super) fn insert(&self, key: ChunkKey, chunk: DecodedChunk) {
         self.0.insert(key, chunk);
     }
 }
@@ -52,8 +52,8 @@ impl ChunkCache {
 #[derive(Clone, Debug)]
 struct ChunkWeight;
 
-impl Weighter<ChunkKey, Chunk> for ChunkWeight {
-    fn weight(&self, _: &ChunkKey, chunk: &Chunk) -> u64 {
+impl Weighter<ChunkKey, DecodedChunk> for ChunkWeight {
+    fn weight(&self, _: &ChunkKey, chunk: &DecodedChunk) -> u64 {
         chunk.capacity() as u64 + CHUNK_OVERHEAD_BYTES
     }
 }

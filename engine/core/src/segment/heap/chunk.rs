@@ -12,15 +12,15 @@ use crate::segment::chunks::{CHUNK_ENTRY_BYTES, ChunkEntry, MAX_CHUNK_BYTES};
 use crate::segment::decoder;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{CHUNKS, HEAP};
-use crate::segment::heap::cache::{Chunk, ChunkCache, Decoded, LastChunk};
-use crate::segment::pages::{Marks, PAGE_BYTES, page_digest};
+use crate::segment::heap::cache::{ChunkCache, Decoded, DecodedChunk, LastChunk};
+use crate::segment::pages::{PAGE_BYTES, PageSet, page_digest};
 use crate::storage::{Map, Storage, StorageFile};
 
 /// The compressed records of a segment: the beginning of its file.
 #[derive(Debug)]
 pub(crate) struct Heap {
     bytes: HeapBytes,
-    touched: Marks,
+    touched: PageSet,
     /// Whether the dictionary was found to be the one that the footer names.
     dictionary_checked: AtomicBool,
 }
@@ -50,7 +50,7 @@ impl Heap {
             file.map(0, length).map_err(|error| Error::io("map", name, error))?
         };
         let bytes = map.map_or(HeapBytes::File(file), HeapBytes::Mapped);
-        let touched = Marks::new(length.div_ceil(PAGE_BYTES));
+        let touched = PageSet::new(length.div_ceil(PAGE_BYTES));
         Ok(Self { bytes, touched, dictionary_checked: AtomicBool::new(false) })
     }
 
@@ -177,7 +177,7 @@ impl SegFile {
     }
 
     /// A decoded chunk: from the cache, or read and put there.
-    fn chunk(&self, found: &ChunkPlace, cache: &ChunkCache) -> Result<Chunk> {
+    fn chunk(&self, found: &ChunkPlace, cache: &ChunkCache) -> Result<DecodedChunk> {
         let key = (self.footer().segment, found.number);
         if let Some(chunk) = cache.get(&key) {
             return Ok(chunk);

@@ -17,7 +17,7 @@ use crate::base::row::NONE;
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, padded, quarantined, state_value};
 use crate::segment::file::SegFile;
-use crate::segment::packed::{Known, PackedView, Shape, unpack_front};
+use crate::segment::packed::{KnownColumns, PackedView, Shape, unpack_front};
 use crate::segment::spine::Entry;
 
 use cache::Decoded;
@@ -159,7 +159,7 @@ impl SegFile {
     }
 
     /// What spine and tables say of a row, which a packed record leaves out.
-    fn known(&self, row: u32, entry: &Entry) -> Result<Known<'_>> {
+    fn known(&self, row: u32, entry: &Entry) -> Result<KnownColumns<'_>> {
         let first_seq = self.footer().first_seq;
         let parent = match entry.parent.checked_sub(first_seq) {
             Some(parent) => {
@@ -168,7 +168,7 @@ impl SegFile {
             }
             None => self.parent_id(row)?,
         };
-        Ok(Known {
+        Ok(KnownColumns {
             id: self.id(row, entry)?,
             parent,
             time_ns: entry.time_ns,

@@ -17,7 +17,7 @@ use crate::segment::index::tables::Table;
 
 /// The stored links of a segment, by parent.
 #[derive(Debug, Default)]
-pub(super) struct Children {
+pub(super) struct StoredChildren {
     /// Parent and child, sorted.
     inside: Vec<(u32, u32)>,
     /// The parent's key and the child, sorted.
@@ -27,7 +27,7 @@ pub(super) struct Children {
 /// Table entries that refer to lists, sorted by key.
 type References = Vec<(Vec<u8>, Vec<u8>)>;
 
-impl Children {
+impl StoredChildren {
     pub(super) fn of(index: &Index) -> Self {
         let mut children = Self::default();
         for row in 0..index.rows().len() as u32 {
@@ -56,26 +56,26 @@ impl Children {
         let mut inside = Vec::new();
         let mut value = Vec::new();
         let (mut previous, mut count) = (0, 0);
-        let mut families = self.inside.chunk_by(|a, b| a.0 == b.0).peekable();
+        let mut groups = self.inside.chunk_by(|a, b| a.0 == b.0).peekable();
         let mut rows = Vec::new();
-        while let Some(family) = families.next() {
-            let Some(&(parent, _)) = family.first() else { continue };
+        while let Some(siblings) = groups.next() {
+            let Some(&(parent, _)) = siblings.first() else { continue };
             put_number(&mut value, u64::from(parent - previous));
             rows.clear();
-            rows.extend(family.iter().map(|&(_, child)| child));
+            rows.extend(siblings.iter().map(|&(_, child)| child));
             lists.write(table, &mut value, parent, &rows, place)?;
             (previous, count) = (parent, count + 1);
-            if count == GROUP || families.peek().is_none() {
+            if count == GROUP || groups.peek().is_none() {
                 let key = Table::Children.key(&[&parent.to_be_bytes()]);
                 inside.push((key, std::mem::take(&mut value)));
                 (previous, count) = (0, 0);
             }
         }
         let mut absent = Vec::new();
-        for family in self.absent.chunk_by(|a, b| a.0 == b.0) {
-            let Some((key, _)) = family.first() else { continue };
+        for siblings in self.absent.chunk_by(|a, b| a.0 == b.0) {
+            let Some((key, _)) = siblings.first() else { continue };
             rows.clear();
-            rows.extend(family.iter().map(|&(_, child)| child));
+            rows.extend(siblings.iter().map(|&(_, child)| child));
             let mut reference = Vec::new();
             lists.write(table, &mut reference, 0, &rows, place)?;
             absent.push((Table::AbsentParents.key(&[key]), reference));
@@ -91,7 +91,7 @@ impl SegmentIndex {
         self.tree.walk(&Table::Children.key(&[&parent.to_be_bytes()]), |key, value| {
             if Table::Children.rest(key).is_some() {
                 found = self
-                    .family(value, parent)
+                    .siblings(value, parent)
                     .map_err(|error| self.damaged("a group of children", &error))?;
             }
             // Groups are under their last parent: only the first from this one on can have it.
@@ -122,7 +122,7 @@ impl SegmentIndex {
         }
     }
 
-    fn family(&self, value: &[u8], parent: u32) -> Result<Option<List>> {
+    fn siblings(&self, value: &[u8], parent: u32) -> Result<Option<List>> {
         let mut input = Input(value);
         let mut at = 0u32;
         for _ in 0..GROUP {

@@ -107,10 +107,10 @@ pub(super) fn write(
     let mut by_anchor = all;
     // A stable sort keeps the rows of an anchor in order.
     by_anchor.sort_by_key(|&row| entries[row as usize].anchor);
-    let pieces =
+    let fragments =
         by_anchor.chunk_by(|&a, &b| entries[a as usize].anchor == entries[b as usize].anchor);
-    let pieces = pieces.map(|rows| (Dim::Root(entries[rows[0] as usize].anchor).key(), rows));
-    for (key, rows) in std::iter::once((Dim::Roots.key(), roots.as_slice())).chain(pieces) {
+    let fragments = fragments.map(|rows| (Dim::Root(entries[rows[0] as usize].anchor).key(), rows));
+    for (key, rows) in std::iter::once((Dim::Roots.key(), roots.as_slice())).chain(fragments) {
         if rows.is_empty() {
             continue;
         }

@@ -4,8 +4,8 @@
 //! many packed to an entry. It is made from the index of a frozen log and the
 //! segment's spine, and can be made again from the segment at any time.
 
+mod asserted;
 mod children;
-mod claims;
 mod dimensions;
 mod ids;
 mod lists;
@@ -27,12 +27,12 @@ use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::Index;
 use crate::segment::spine::Entry;
 
-use children::Children;
+use children::StoredChildren;
 use lists::ListWriter;
-use store::Tree;
+use store::IndexTable;
 use tables::Table;
 
-pub(crate) use claims::{KeptLink, LinkEnd, Standing, of as kept_links};
+pub(crate) use asserted::{KeptLink, LinkEnd, Standing, of as kept_links};
 pub(crate) use dimensions::{Dim, Values};
 pub(crate) use store::IndexBytes;
 
@@ -76,7 +76,7 @@ pub(crate) struct StateOf<'a> {
 /// The open index of a sealed segment.
 #[derive(Debug)]
 pub(crate) struct SegmentIndex {
-    tree: Tree,
+    tree: IndexTable,
     rows: u32,
     /// The number of links of each standing.
     links: [u32; 4],
@@ -90,8 +90,8 @@ pub(crate) fn build(
     first_seq: u64,
     extra: Extra<'_>,
 ) -> Result<Vec<u8>> {
-    let children = Children::of(index);
-    let links = claims::of(index);
+    let children = StoredChildren::of(index);
+    let links = asserted::of(index);
     store::build(|table| {
         let mut head = vec![VERSION];
         put_number(&mut head, first_seq);
@@ -108,7 +108,7 @@ pub(crate) fn build(
         for (key, value) in [dimensions, inside, absent].into_iter().flatten() {
             table.put(&key, &value)?;
         }
-        claims::write(&links, table)?;
+        asserted::write(&links, table)?;
         sequences::write_awaited(&sequences::awaited(index), table)?;
         sequences::write_numbers(Table::Quarantined, extra.quarantined, table)?;
         let mut keys: Vec<[u8; 16]> = index.quarantine_keys().copied().collect();
@@ -171,8 +171,8 @@ impl SegmentIndex {
         first_seq: u64,
         rows: u32,
     ) -> Result<Self> {
-        let tree = Tree::open(name, bytes)?;
-        let read = tree.get(&Table::Head.key(&[]), Head::read)?;
+        let tree = IndexTable::open(name, bytes)?;
+        let read = tree.get(&Table::Head.key(&[]), IndexHead::read)?;
         let head =
             read.ok_or_else(|| Error::damaged(format!("{name}: an index without a head")))?;
         if (head.version, head.first_seq, head.rows) != (VERSION, first_seq, rows) {
@@ -194,14 +194,14 @@ impl SegmentIndex {
 }
 
 /// The first entry.
-struct Head {
+struct IndexHead {
     version: u8,
     first_seq: u64,
     rows: u32,
     links: [u32; 4],
 }
 
-impl Head {
+impl IndexHead {
     fn read(value: &[u8]) -> Result<Self> {
         let mut input = Input(value);
         let version = input.byte()?;

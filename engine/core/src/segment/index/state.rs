@@ -100,7 +100,7 @@ impl SegmentIndex {
         &self,
         kind: KindId,
         from: Option<&str>,
-        mut show: impl FnMut(&str, &Entry<'_>) -> Result<ControlFlow<()>>,
+        mut show: impl FnMut(&str, &StateEntry<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let begin = state_key(kind, from.unwrap_or_default());
         self.tree.walk(&begin, |last, value| {
@@ -109,7 +109,7 @@ impl SegmentIndex {
             }
             let mut input = Input(value);
             while !input.is_empty() {
-                let read = Entry::read_on(&mut input);
+                let read = StateEntry::read_on(&mut input);
                 let (key, entry) = read.map_err(|error| self.damaged("state", &error))?;
                 if show(key, &entry)?.is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -121,12 +121,12 @@ impl SegmentIndex {
 }
 
 /// What stands behind a key.
-struct Entry<'a> {
+struct StateEntry<'a> {
     own: Option<&'a [u8]>,
     carried: Vec<(u64, &'a [u8])>,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> StateEntry<'a> {
     /// A key and what stands behind it.
     fn read_on(input: &mut Input<'a>) -> Result<(&'a str, Self)> {
         let key = std::str::from_utf8(bytes(input)?)

@@ -34,7 +34,7 @@ impl Appender<'_> {
 
 /// Builds the bytes of a database with the entries that `fill` appends.
 pub(super) fn build(fill: impl FnOnce(&mut Appender<'_>) -> Result<()>) -> Result<Vec<u8>> {
-    let memory = Memory::default();
+    let memory = BuildMemory::default();
     let mut database = builder(BUILD_CACHE_BYTES)
         .create_with_backend(memory.clone())
         .map_err(|error| building(&error))?;
@@ -56,7 +56,7 @@ pub(super) fn build(fill: impl FnOnce(&mut Appender<'_>) -> Result<()>) -> Resul
 }
 
 /// The table of an index, open for reading.
-pub(super) struct Tree {
+pub(super) struct IndexTable {
     /// The name of the file, for errors.
     name: String,
     table: ReadOnlyTable<&'static [u8], &'static [u8]>,
@@ -66,7 +66,7 @@ pub(super) struct Tree {
     _database: Database,
 }
 
-impl Tree {
+impl IndexTable {
     pub(super) fn open(name: &str, bytes: impl IndexBytes) -> Result<Self> {
         let closed = Arc::new(AtomicBool::new(false));
         let backend = ReadOnly { bytes: Box::new(bytes), closed: Arc::clone(&closed) };
@@ -145,7 +145,7 @@ impl Tree {
     }
 }
 
-impl Drop for Tree {
+impl Drop for IndexTable {
     fn drop(&mut self) {
         // redb writes when a database is dropped, unless a read has failed before.
         self.closed.store(true, Ordering::Release);
@@ -153,7 +153,7 @@ impl Drop for Tree {
     }
 }
 
-impl fmt::Debug for Tree {
+impl fmt::Debug for IndexTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tree").field("name", &self.name).finish_non_exhaustive()
     }
@@ -161,9 +161,9 @@ impl fmt::Debug for Tree {
 
 /// The memory in which a database is built.
 #[derive(Clone, Debug, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+struct BuildMemory(Arc<Mutex<Vec<u8>>>);
 
-impl StorageBackend for Memory {
+impl StorageBackend for BuildMemory {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.lock().len() as u64)
     }

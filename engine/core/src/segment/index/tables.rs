@@ -15,7 +15,7 @@ pub(super) enum Table {
     Children,
     /// Lists of children by the key of a parent that is not in the segment.
     AbsentParents,
-    /// Claims, refused ones and marks, each in full.
+    /// Asserted links, refused ones and cycle edges, each in full.
     Links,
     /// Where they stand, by the keys of their ends.
     LinkEnds,

@@ -199,10 +199,10 @@ fn mixed(count: u32) -> Sealed {
         if n % 20 == 19 {
             let again = Event::new("again").id(&ids[near.min(n as usize)]).payload(format!("{n}"));
             add(&mut index, again.time_ns(5), n + 1, None);
-            let claim = Link::new(&ids[n as usize], &ids[near], LinkKind::Spawned).order(-3);
-            index.claim(claim, n + 1);
-            let claim = Link::new(format!("waits {}", n % 60), "p", LinkKind::Spawned);
-            index.claim(claim.strength(n as u8), n + 1);
+            let asserted = Link::new(&ids[n as usize], &ids[near], LinkKind::Spawned).order(-3);
+            index.assert_link(asserted, n + 1);
+            let asserted = Link::new(format!("waits {}", n % 60), "p", LinkKind::Spawned);
+            index.assert_link(asserted.strength(n as u8), n + 1);
             index.mark_cycle_edge(ids[n as usize].clone(), "beyond".into(), n + 1);
             let input = Encoded::quarantined(Quarantined {
                 source: "file".into(),
@@ -331,7 +331,7 @@ fn lists_have_the_rows_of_the_log_in_both_directions() {
 fn children_are_those_of_the_log_in_its_order() {
     let sealed = mixed(3000);
     let index = sealed.open(sealed.build(&[])).expect("opens");
-    let mut outside: BTreeMap<[u8; 16], Vec<u32>> = BTreeMap::new();
+    let mut cross_segment: BTreeMap<[u8; 16], Vec<u32>> = BTreeMap::new();
     let mut longest = 0;
     for row in 0..sealed.entries.len() as u32 {
         let link = |child: u32| sealed.index.stored_link(child, NOW);
@@ -352,11 +352,11 @@ fn children_are_those_of_the_log_in_its_order() {
         if let StoredLink::Earlier(_, id) | StoredLink::Awaited(id) = link(row)
             && !flags.has(Flags::VERSION)
         {
-            outside.entry(id.key()).or_default().push(row);
+            cross_segment.entry(id.key()).or_default().push(row);
         }
     }
     assert!(longest > 64, "a list with groups of its own");
-    for (key, rows) in &outside {
+    for (key, rows) in &cross_segment {
         let list = index.children_of_absent(key).expect("reads").expect("is there");
         assert_eq!(&index.children_after(&list, None, 9999).expect("reads"), rows);
     }
@@ -386,8 +386,8 @@ fn links_and_sequences_come_back_in_order() {
         let at = index.links_at(LinkEnd::Parent, &link.parent, None, 99).expect("reads");
         assert!(at.iter().any(|kept| kept.link == *link));
     }
-    let closing = index.links(Standing::Cycle, 0, 9999).expect("reads");
-    assert!(!closing.is_empty());
+    let cycle_edges = index.links(Standing::Cycle, 0, 9999).expect("reads");
+    assert!(!cycle_edges.is_empty());
     let awaited = index.awaited(0, 9999).expect("reads");
     let still = sealed.index.missing().iter().filter(|entry| entry.until == NONE);
     let still: Vec<&EventId> = still.map(|entry| &entry.id).collect();

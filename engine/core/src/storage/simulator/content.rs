@@ -10,18 +10,18 @@ pub(super) const SECTOR_BYTES: usize = 512;
 /// A file's bytes as processes see them, and how to get back from there to the
 /// bytes that are durable: what each change since then replaced.
 #[derive(Clone, Default)]
-pub(super) struct Content {
+pub(super) struct FileContent {
     bytes: Vec<u8>,
-    journal: Vec<Entry>,
+    journal: Vec<UndoEntry>,
 }
 
 #[derive(Clone)]
-struct Entry {
+struct UndoEntry {
     change: Change,
     /// The bytes that the change overwrote or cut off.
     replaced: Vec<u8>,
     length_before: usize,
-    state: State,
+    state: ByteState,
 }
 
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ enum Change {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ByteState {
     /// Not synced yet.
     Dirty,
     /// A sync of it failed: the system takes it for clean, so that no later
@@ -41,7 +41,7 @@ enum State {
     Durable,
 }
 
-impl Content {
+impl FileContent {
     pub(super) fn durable(bytes: Vec<u8>) -> Self {
         Self { bytes, journal: Vec::new() }
     }
@@ -69,11 +69,11 @@ impl Content {
         let length_before = self.bytes.len();
         let end = offset.checked_add(bytes.len()).ok_or_else(no_memory)?;
         self.grow(end)?;
-        self.journal.push(Entry {
+        self.journal.push(UndoEntry {
             change: Change::Write { offset, length: bytes.len() },
             replaced: self.bytes[offset.min(length_before)..end.min(length_before)].to_vec(),
             length_before,
-            state: State::Dirty,
+            state: ByteState::Dirty,
         });
         self.bytes[offset..end].copy_from_slice(bytes);
         Ok(())
@@ -82,25 +82,26 @@ impl Content {
     pub(super) fn set_len(&mut self, length: usize) -> io::Result<()> {
         let length_before = self.bytes.len();
         self.grow(length)?;
-        self.journal.push(Entry {
+        self.journal.push(UndoEntry {
             change: Change::SetLength(length),
             replaced: self.bytes[length.min(length_before)..length_before].to_vec(),
             length_before,
-            state: State::Dirty,
+            state: ByteState::Dirty,
         });
         self.bytes.truncate(length);
         Ok(())
     }
 
     pub(super) fn sync(&mut self) {
-        self.turn_dirty_into(State::Durable);
-        let settled = self.journal.iter().take_while(|entry| entry.state == State::Durable).count();
+        self.turn_dirty_into(ByteState::Durable);
+        let settled =
+            self.journal.iter().take_while(|entry| entry.state == ByteState::Durable).count();
         self.journal.drain(..settled);
     }
 
     /// A sync that failed: what was dirty is taken for clean and may be lost.
     pub(super) fn fail_sync(&mut self) {
-        self.turn_dirty_into(State::Forgotten);
+        self.turn_dirty_into(ByteState::Forgotten);
     }
 
     /// What is left after a power loss.
@@ -125,16 +126,16 @@ impl Content {
         Ok(())
     }
 
-    fn turn_dirty_into(&mut self, state: State) {
+    fn turn_dirty_into(&mut self, state: ByteState) {
         for entry in &mut self.journal {
-            if entry.state == State::Dirty {
+            if entry.state == ByteState::Dirty {
                 entry.state = state;
             }
         }
     }
 }
 
-impl Entry {
+impl UndoEntry {
     /// Takes the change back and returns the bytes that it had written.
     fn undo(&self, bytes: &mut Vec<u8>) -> Vec<u8> {
         match self.change {
@@ -154,7 +155,8 @@ impl Entry {
 
     /// Makes the change again: all of it if it was durable, else what chance leaves.
     fn replay(&self, written: &[u8], bytes: &mut Vec<u8>, random: &mut Random) {
-        let fate = if self.state == State::Durable { Fate::Survived } else { Fate::draw(random) };
+        let fate =
+            if self.state == ByteState::Durable { Fate::Survived } else { Fate::draw(random) };
         match self.change {
             Change::Write { offset, .. } => match fate {
                 Fate::Survived => put(bytes, written, offset),
@@ -173,9 +175,9 @@ impl Entry {
     }
 }
 
-impl fmt::Debug for Content {
+impl fmt::Debug for FileContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Content")
+        f.debug_struct("FileContent")
             .field("bytes", &self.bytes.len())
             .field("unsynced_changes", &self.journal.len())
             .finish()
@@ -237,13 +239,13 @@ fn no_memory() -> io::Error {
 mod tests {
     use super::*;
 
-    fn outcomes(content: &Content) -> impl Iterator<Item = Vec<u8>> {
+    fn outcomes(content: &FileContent) -> impl Iterator<Item = Vec<u8>> {
         (0..200).map(|seed| content.after_power_loss(&mut Random::new(seed)).bytes().to_vec())
     }
 
     #[test]
     fn what_was_synced_survives_and_what_follows_may_not() {
-        let mut content = Content::default();
+        let mut content = FileContent::default();
         content.write_at(b"durable", 0).expect("writes");
         content.sync();
         content.write_at(b" or not", 7).expect("writes");
@@ -257,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_torn_write_is_torn_between_sectors() {
-        let mut content = Content::durable(vec![1; 3 * SECTOR_BYTES]);
+        let mut content = FileContent::durable(vec![1; 3 * SECTOR_BYTES]);
         content.write_at(&[2; 2 * SECTOR_BYTES], SECTOR_BYTES / 2).expect("writes");
         let mut torn = 0;
         for bytes in outcomes(&content) {
@@ -273,7 +275,7 @@ mod tests {
 
     #[test]
     fn cuts_and_overlapping_writes_are_undone_in_order() {
-        let mut content = Content::durable(b"0123456789".to_vec());
+        let mut content = FileContent::durable(b"0123456789".to_vec());
         content.write_at(b"abcd", 2).expect("writes");
         content.set_len(4).expect("cuts");
         content.write_at(b"xyz", 3).expect("writes");
@@ -285,7 +287,7 @@ mod tests {
 
     #[test]
     fn after_a_failed_sync_the_next_one_proves_nothing() {
-        let mut content = Content::default();
+        let mut content = FileContent::default();
         content.write_at(b"first", 0).expect("writes");
         content.fail_sync();
         content.write_at(b"second", 5).expect("writes");

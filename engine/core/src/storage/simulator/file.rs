@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::Fault;
 use super::content::SECTOR_BYTES;
 use super::random::Random;
-use super::state::{Node, State, dead};
+use super::state::{DiskState, Inode, dead};
 use crate::base::sync::RwLock;
 use crate::storage::StorageFile;
 
 #[derive(Debug)]
 pub(super) struct SimulatedFile {
-    pub(super) state: Arc<RwLock<State>>,
-    pub(super) node: Node,
+    pub(super) state: Arc<RwLock<DiskState>>,
+    pub(super) node: Inode,
 }
 
 impl StorageFile for SimulatedFile {

@@ -5,18 +5,18 @@ use std::io;
 use std::sync::Arc;
 
 use super::Fault;
-use super::content::Content;
+use super::content::FileContent;
 use super::random::Random;
 use crate::base::sync::RwLock;
 
 /// A file, whatever its names are.
-pub(super) type Node = Arc<RwLock<Content>>;
+pub(super) type Inode = Arc<RwLock<FileContent>>;
 
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) names: BTreeMap<String, Node>,
+pub(super) struct DiskState {
+    pub(super) names: BTreeMap<String, Inode>,
     /// The names that survive a power loss in any case.
-    pub(super) durable_names: BTreeMap<String, Node>,
+    pub(super) durable_names: BTreeMap<String, Inode>,
     /// What leads from the durable names to the present ones.
     pub(super) name_changes: Vec<NameChange>,
     pub(super) locks: BTreeSet<String>,
@@ -34,12 +34,12 @@ pub(super) struct State {
 
 #[derive(Clone, Debug)]
 pub(super) enum NameChange {
-    Create(String, Node),
+    Create(String, Inode),
     Rename(String, String),
     Unlink(String),
 }
 
-impl State {
+impl DiskState {
     /// Counts an operation and says which fault is due in it.
     pub(super) fn begin(&mut self) -> io::Result<Option<(Fault, Random)>> {
         self.check_alive()?;
@@ -56,19 +56,19 @@ impl State {
         if self.dead { Err(dead()) } else { Ok(()) }
     }
 
-    pub(super) fn node(&self, name: &str) -> io::Result<&Node> {
+    pub(super) fn node(&self, name: &str) -> io::Result<&Inode> {
         self.names.get(name).ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, format!("there is no simulated file {name:?}"))
         })
     }
 
     /// An empty file: a new one, or the one of this name cut to nothing.
-    pub(super) fn create(&mut self, name: &str) -> io::Result<Node> {
+    pub(super) fn create(&mut self, name: &str) -> io::Result<Inode> {
         if let Some(node) = self.names.get(name) {
             node.write().set_len(0)?;
             return Ok(Arc::clone(node));
         }
-        let node = Node::default();
+        let node = Inode::default();
         self.change(NameChange::Create(name.to_owned(), Arc::clone(&node)));
         Ok(node)
     }
@@ -123,7 +123,7 @@ impl NameChange {
         }
     }
 
-    pub(super) fn apply(&self, names: &mut BTreeMap<String, Node>) {
+    pub(super) fn apply(&self, names: &mut BTreeMap<String, Inode>) {
         match self {
             Self::Create(name, node) => {
                 names.insert(name.clone(), Arc::clone(node));

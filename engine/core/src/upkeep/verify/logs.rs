@@ -1,11 +1,11 @@
 //! Checking the logs: every block up to where a snapshot sees.
 
-use super::Check;
+use super::Verifier;
 use crate::base::error::Result;
-use crate::log::scan::{Found, Scanner};
+use crate::log::scan::{ScanItem, Scanner};
 use crate::log::view::LogView;
 
-impl Check<'_> {
+impl Verifier<'_> {
     pub(super) fn log(&mut self, log: &LogView) -> Result<()> {
         let end = log.visible.log_end;
         let (name, file) = (log.log.reader.name(), log.log.reader.file());
@@ -25,13 +25,13 @@ impl Check<'_> {
             match self.ask(name, next)?.flatten() {
                 None => break,
                 // What lies behind may be in the middle of being written.
-                Some(Found::Damage(range, _)) if range.start >= end => break,
-                Some(Found::Damage(range, reason)) => {
+                Some(ScanItem::Damage(range, _)) if range.start >= end => break,
+                Some(ScanItem::Damage(range, reason)) => {
                     self.found(name, format!("bytes {} to {}: {reason}", range.start, range.end));
                     self.chain = None;
                     reached = range.end;
                 }
-                Some(Found::Block(header)) => {
+                Some(ScanItem::Block(header)) => {
                     self.done.blocks += 1;
                     self.chain = Some(header.digest);
                     reached = header.end();

@@ -80,8 +80,8 @@ impl fmt::Display for Finding {
 }
 
 /// Checks all of a view.
-pub(crate) fn verify(view: &View, tell: &mut dyn FnMut(Finding)) -> Result<Verified> {
-    let mut check = Check { view, tell, done: Verified::default(), chain: None, store: None };
+pub(crate) fn verify(view: &View, report: &mut dyn FnMut(Finding)) -> Result<Verified> {
+    let mut check = Verifier { view, report, done: Verified::default(), chain: None, store: None };
     match Manifest::read(view.segments.storage())? {
         Read::Sound(manifest) => check.store = Some(manifest.store),
         Read::Absent => check.found(manifest::NAME, "expected a manifest, found none"),
@@ -97,23 +97,23 @@ pub(crate) fn verify(view: &View, tell: &mut dyn FnMut(Finding)) -> Result<Verif
 }
 
 /// A check under way.
-struct Check<'c> {
+struct Verifier<'c> {
     view: &'c View,
-    tell: &'c mut dyn FnMut(Finding),
+    report: &'c mut dyn FnMut(Finding),
     done: Verified,
     /// The digest of the block before the next one, where it is known.
     chain: Option<Digest>,
     store: Option<StoreId>,
 }
 
-impl Check<'_> {
+impl Verifier<'_> {
     fn found(&mut self, file: &str, reason: impl Into<String>) {
         let reason = reason.into();
         // Errors of the files themselves begin with their names.
         let prefix = format!("{file}: ");
         let reason = reason.strip_prefix(&prefix).map(str::to_owned).unwrap_or(reason);
         self.done.findings += 1;
-        (self.tell)(Finding { file: file.to_owned(), reason });
+        (self.report)(Finding { file: file.to_owned(), reason });
     }
 
     /// The outcome of a call, unless that is damage, which is reported.

@@ -2,8 +2,8 @@
 
 use std::io::ErrorKind;
 
-use super::spine::Above;
-use super::{Check, is_finding};
+use super::spine::SpineCheck;
+use super::{Verifier, is_finding};
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::row::Flags;
@@ -21,11 +21,11 @@ use crate::segment::footer::Footer;
 use crate::segment::heap::ChunkCache;
 use crate::segment::open_index;
 use crate::segment::pages::{PAGE_BYTES, page_digest};
-use crate::segment::rebuild::{Rebuilt, Replayed};
+use crate::segment::rebuild::{RebuiltBlock, Replayed};
 use crate::segment::spine::Entry;
 use crate::view::View;
 
-impl Check<'_> {
+impl Verifier<'_> {
     pub(super) fn segment(&mut self, number: usize) -> Result<()> {
         let view = self.view;
         let sealed = &view.sealed[number];
@@ -52,17 +52,17 @@ impl Check<'_> {
         let replayed = self.blocks(&file, &cache)?;
         let entries = entries(&file)?;
         let (Some(replayed), Some(entries)) = (replayed, entries) else { return Ok(()) };
-        let mut above = Above::new(view, number, &entries);
+        let mut above = SpineCheck::new(view, number, &entries);
         self.spine(&file, &replayed.index, &entries, &mut above)?;
         let footer = file.footer();
-        let held = [footer.claims, footer.marks, footer.carried];
-        let (told, counted) =
-            ([sealed.claims, sealed.marks, sealed.carried], counted(&replayed.index));
-        if told != counted || held != counted {
+        let held = [footer.asserted_links, footer.marks, footer.carried];
+        let (listed, counted) =
+            ([sealed.asserted_links, sealed.marks, sealed.carried], counted(&replayed.index));
+        if listed != counted || held != counted {
             self.found(
                 &name,
                 format!(
-                    "expected {counted:?} claims, marked links and carried keys, found {told:?} in \
+                    "expected {counted:?} asserted links, cycle edges and carried keys, found {listed:?} in \
                      the manifest and {held:?} in the footer"
                 ),
             );
@@ -93,15 +93,15 @@ impl Check<'_> {
     /// Compares the footer with the manifest and the segment before.
     fn footer(&mut self, sealed: &Sealed, footer: &Footer, before: Option<[u8; 32]>, name: &str) {
         let events = footer.events + footer.versions;
-        let told = (sealed.segment, sealed.first_seq, sealed.rows, sealed.last, sealed.idx_bytes);
+        let listed = (sealed.segment, sealed.first_seq, sealed.rows, sealed.last, sealed.idx_bytes);
         let held = (footer.segment, footer.first_seq, footer.rows, footer.last, footer.index_bytes);
-        if told != held || u64::from(footer.rows) < u64::from(events) {
+        if listed != held || u64::from(footer.rows) < u64::from(events) {
             self.found(
                 name,
                 format!(
                     "expected segment {} with {} rows from {} on, as the manifest has it, found \
                      segment {} with {} rows from {} on",
-                    told.0, told.2, told.1, held.0, held.2, held.1
+                    listed.0, listed.2, listed.1, held.0, held.2, held.1
                 ),
             );
         }
@@ -136,7 +136,7 @@ impl Check<'_> {
         let counted = (|| {
             let mut list = file.blocks(cache)?;
             while let Some(next) = list.next()? {
-                blocks += u64::from(matches!(next, Rebuilt::Block(_)));
+                blocks += u64::from(matches!(next, RebuiltBlock::Block(_)));
             }
             file.replay(cache)
         })();
@@ -173,14 +173,14 @@ impl Check<'_> {
         }
         let first = self.view.sealed.first().map_or(0, |sealed| sealed.segment);
         // Reported once for the whole group.
-        let tells = segment == group.max(first);
+        let reports = segment == group.max(first);
         let Some(view) = open_group(storage, &name) else {
-            if tells {
+            if reports {
                 self.found(&name, "expected the filters of a group of segments, found other bytes");
             }
             return Ok(());
         };
-        if tells && let Some(page) = view.unsound_page() {
+        if reports && let Some(page) = view.unsound_page() {
             let at = page * PAGE_BYTES;
             self.found(&name, format!("the page at byte {at} does not have the digest kept of it"));
         }
@@ -239,27 +239,27 @@ impl Check<'_> {
     }
 }
 
-impl Check<'_> {
+impl Verifier<'_> {
     /// Compares the spine and its tables with the index of the log.
     fn spine(
         &mut self,
         file: &SegFile,
         index: &crate::log::index::Index,
         entries: &[Entry],
-        above: &mut Above<'_>,
+        above: &mut SpineCheck<'_>,
     ) -> Result<()> {
         let laid_out = Spine::laid_out(index, file.footer().first_seq);
-        let mut told = 0;
+        let mut found = 0;
         for (row, entry) in (0..).zip(entries) {
             let wrong = above.wrong(file, index, &laid_out, row, entry)?;
             let Some(wrong) = wrong else { continue };
-            told += 1;
-            if told <= TOLD_MAX {
+            found += 1;
+            if found <= REPORTED_MAX {
                 self.found(file.name(), format!("the spine entry of row {row}: {wrong}"));
             }
         }
-        if told > TOLD_MAX {
-            self.found(file.name(), format!("{} more spine entries", told - TOLD_MAX));
+        if found > REPORTED_MAX {
+            self.found(file.name(), format!("{} more spine entries", found - REPORTED_MAX));
         }
         Ok(())
     }
@@ -270,12 +270,12 @@ impl Check<'_> {
 fn wrong_late_parent(
     file: &SegFile,
     entries: &[Entry],
-    told: u64,
+    listed: u64,
     view: &View,
 ) -> Result<Option<String>> {
     let first_seq = file.footer().first_seq;
     let (mut before, mut reach) = (0, first_seq);
-    let mut children = Children { view, open: None };
+    let mut children = WaitingChildren { view, open: None };
     for late in file.late_parents() {
         let late = late?;
         let entry = entries.get(late.row as usize).filter(|entry| {
@@ -301,18 +301,18 @@ fn wrong_late_parent(
     }
     let anchors = entries.iter().map(|entry| entry.anchor).filter(|&anchor| anchor != 0);
     let reach = anchors.fold(reach, u64::min);
-    let agree = reach == file.footer().reach && reach == told;
-    Ok((!agree).then(|| format!("expected it to reach back to event {reach}, found {told}")))
+    let agree = reach == file.footer().reach && reach == listed;
+    Ok((!agree).then(|| format!("expected it to reach back to event {reach}, found {listed}")))
 }
 
 /// The segments before, whose events wait for parents; their indexes are not opened.
-struct Children<'c> {
+struct WaitingChildren<'c> {
     view: &'c View,
     /// The one opened last.
     open: Option<(usize, Option<SegFile>)>,
 }
 
-impl Children<'_> {
+impl WaitingChildren<'_> {
     /// The parent that an event of one of them names and that is absent from it; none where
     /// that can't be read, which is reported for its own segment.
     fn named(&mut self, child: u64) -> Option<EventId> {
@@ -341,4 +341,4 @@ fn entries(file: &SegFile) -> Result<Option<Vec<Entry>>> {
 /// Bytes of decoded chunks that are cached while a segment is checked.
 const CACHE_BYTES: usize = 8 << 20;
 /// Entries of one spine that are reported one by one.
-const TOLD_MAX: usize = 20;
+const REPORTED_MAX: usize = 20;

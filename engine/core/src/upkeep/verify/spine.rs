@@ -13,7 +13,7 @@ use crate::segment::spine::Entry;
 use crate::view::View;
 
 /// The spines of a segment and of those before it.
-pub(super) struct Above<'c> {
+pub(super) struct SpineCheck<'c> {
     view: &'c View,
     /// Which of the sealed segments is checked, and its entries.
     number: usize,
@@ -25,14 +25,14 @@ pub(super) struct Above<'c> {
 
 /// An entry of another segment, as far as it can be read.
 #[derive(Clone, Copy)]
-enum Known {
+enum EarlierEntry {
     Here(Entry),
     Earlier(Entry),
     /// Expired, or unreadable, which is reported for its own segment.
     Gone,
 }
 
-impl<'c> Above<'c> {
+impl<'c> SpineCheck<'c> {
     pub(super) fn new(view: &'c View, number: usize, entries: &'c [Entry]) -> Self {
         let first_seq = view.sealed[number].first_seq;
         Self { view, number, first_seq, entries, open: Vec::new() }
@@ -122,7 +122,7 @@ impl<'c> Above<'c> {
         }
         let own_seq = self.first_seq + u64::from(row);
         let above = self.at(parent_seq);
-        if let Known::Here(above) | Known::Earlier(above) = above
+        if let EarlierEntry::Here(above) | EarlierEntry::Earlier(above) = above
             && (above.depth.checked_add(1) != Some(entry.depth) || above.anchor != entry.anchor)
         {
             return Some(format!(
@@ -141,9 +141,9 @@ impl<'c> Above<'c> {
     /// Where the skip pointer of an entry with this parent leads, and whether it may lead to
     /// the parent instead: what comes into it may have expired before it was sealed.
     /// None where that can't be told, since what it goes by can't be read.
-    fn skip_pointer(&mut self, parent_seq: u64, parent: Known) -> Option<(u64, bool)> {
+    fn skip_pointer(&mut self, parent_seq: u64, parent: EarlierEntry) -> Option<(u64, bool)> {
         let gone = |seq: u64, to: u64| (seq < self.view.first_seq()).then_some((to, true));
-        let (Known::Here(above) | Known::Earlier(above)) = parent else {
+        let (EarlierEntry::Here(above) | EarlierEntry::Earlier(above)) = parent else {
             return gone(parent_seq, parent_seq);
         };
         if above.skip == 0 {
@@ -151,25 +151,29 @@ impl<'c> Above<'c> {
         }
         let expired = gone(above.skip, parent_seq);
         let middle = self.at(above.skip);
-        let (Known::Here(half) | Known::Earlier(half)) = middle else {
+        let (EarlierEntry::Here(half) | EarlierEntry::Earlier(half)) = middle else {
             return expired;
         };
         let far_seq = if half.skip == 0 { above.skip } else { half.skip };
         let end = self.at(far_seq);
-        let (Known::Here(far) | Known::Earlier(far)) = end else {
+        let (EarlierEntry::Here(far) | EarlierEntry::Earlier(far)) = end else {
             return (far_seq < self.view.first_seq()).then_some((far_seq, true));
         };
-        let earlier = [parent, middle, end].iter().any(|known| matches!(known, Known::Earlier(_)));
+        let earlier =
+            [parent, middle, end].iter().any(|known| matches!(known, EarlierEntry::Earlier(_)));
         let even = above.depth.checked_sub(half.depth) == half.depth.checked_sub(far.depth);
         Some((if even { far_seq } else { parent_seq }, earlier))
     }
 
-    fn at(&mut self, seq: u64) -> Known {
+    fn at(&mut self, seq: u64) -> EarlierEntry {
         if let Some(row) = seq.checked_sub(self.first_seq) {
-            return self.entries.get(row as usize).map_or(Known::Gone, |&entry| Known::Here(entry));
+            return self
+                .entries
+                .get(row as usize)
+                .map_or(EarlierEntry::Gone, |&entry| EarlierEntry::Here(entry));
         }
         let Some(number) = self.view.number_of(seq).filter(|&number| number < self.number) else {
-            return Known::Gone;
+            return EarlierEntry::Gone;
         };
         let sealed = &self.view.sealed[number];
         let position = self.open.iter().position(|&(open, _)| open == number);
@@ -184,7 +188,7 @@ impl<'c> Above<'c> {
         });
         let file = self.open[at].1.as_ref();
         let entry = file.and_then(|file| file.entry((seq - sealed.first_seq) as u32).ok());
-        entry.map_or(Known::Gone, Known::Earlier)
+        entry.map_or(EarlierEntry::Gone, EarlierEntry::Earlier)
     }
 }
 

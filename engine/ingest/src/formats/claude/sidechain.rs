@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use forebear_core::{Event, EventId, Link, Result, Snapshot};
 
 use crate::formats::claude::fields::Fields;
-use crate::formats::claude::spawn::{Claim, claim_order};
+use crate::formats::claude::spawn::{LinkEvidence, asserted_order};
 
 /// What was seen in one file: a few words for each call that has a prompt and
 /// each agent without an id.
@@ -31,7 +31,7 @@ struct Prompt {
 impl Prompt {
     fn new(text: &str, event: &Event) -> Self {
         let time_us = event.as_time_ns().div_euclid(1000);
-        let tie = Reverse((claim_order(-time_us, event.as_id()), event.as_id().clone()));
+        let tie = Reverse((asserted_order(-time_us, event.as_id()), event.as_id().clone()));
         Self { text: digest(text), time_us, tie }
     }
 
@@ -68,13 +68,13 @@ impl Sidechains {
         let mut links = Vec::new();
         for root in self.roots.iter().filter(|root| self.news.contains(&root.text)) {
             if let Some(call) = self.latest_call(root) {
-                let claim = Claim {
+                let asserted = LinkEvidence {
                     call: call.id().clone(),
                     strength: SAME_PROMPT,
                     // The latest call wins, in whichever file it stands.
-                    order: claim_order(-call.time_us, call.id()),
+                    order: asserted_order(-call.time_us, call.id()),
                 };
-                links.extend(claim.link(snapshot, root.id())?);
+                links.extend(asserted.link(snapshot, root.id())?);
             }
         }
         // Not before: after an error the caller asks again.

@@ -4,7 +4,7 @@
 //! file, in this import or another. What matters is therefore kept in the store,
 //! as labels (see [`labels`](crate::formats::common::labels)): each time one of the ends or a
 //! piece of evidence has been stored, what is known about its agent is queried
-//! and the best claim made. Nothing is remembered from one batch to the next.
+//! and the best link asserted. Nothing is remembered from one batch to the next.
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
@@ -35,7 +35,7 @@ pub(crate) struct Clues {
     roots: BTreeSet<(Agent, EventId)>,
     /// Events that results name as having started an agent, with the result's time.
     named: BTreeMap<(Agent, EventId), i64>,
-    /// Calls that may have started an agent, and how strong a claim that is.
+    /// Calls that may have started an agent, and how strong a link that asserts.
     started: BTreeSet<(Agent, String, u8)>,
     /// Calls of tools, by session and tool-use id.
     calls: BTreeSet<(String, String)>,
@@ -139,18 +139,18 @@ impl Clues {
                 best.offer_to(root, &mut links);
             }
         }
-        let links = links.iter().map(|(root, claim)| claim.link(snapshot, root));
+        let links = links.iter().map(|(root, asserted)| asserted.link(snapshot, root));
         links.filter_map(Result::transpose).collect()
     }
 
-    /// The best claims that follow about each agent.
+    /// The best links to assert for each agent.
     fn best(&self, snapshot: &Snapshot) -> Result<BTreeMap<Agent, Best>> {
         let mut found = BTreeMap::<Agent, Best>::new();
         for ((agent, call), time_ns) in &self.named {
-            found.entry(agent.clone()).or_default().add(Claim {
+            found.entry(agent.clone()).or_default().add(LinkEvidence {
                 call: call.clone(),
                 strength: NAMED_BY_RESULT,
-                order: claim_order(time_ns.div_euclid(1000), call),
+                order: asserted_order(time_ns.div_euclid(1000), call),
             });
         }
         let mut holders = BTreeMap::new();
@@ -159,9 +159,9 @@ impl Clues {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(earliest_holders(snapshot, &agent.session, call)?),
             };
-            for claim in &held.0 {
-                let claim = Claim { strength: *strength, ..claim.clone() };
-                found.entry(agent.clone()).or_default().add(claim);
+            for asserted in &held.0 {
+                let asserted = LinkEvidence { strength: *strength, ..asserted.clone() };
+                found.entry(agent.clone()).or_default().add(asserted);
             }
         }
         Ok(found)
@@ -170,16 +170,16 @@ impl Clues {
 
 /// That a call started an agent.
 #[derive(Clone, Debug)]
-pub(crate) struct Claim {
+pub(crate) struct LinkEvidence {
     pub(crate) call: EventId,
     pub(crate) strength: u8,
-    /// Among claims of one strength the smallest wins.
+    /// Among links of one strength the smallest wins.
     pub(crate) order: i64,
 }
 
-impl Claim {
+impl LinkEvidence {
     /// The link from an agent's first event, unless the event has a parent
-    /// already which this claim would not replace.
+    /// already which this one would not replace.
     pub(crate) fn link(&self, snapshot: &Snapshot, root: &EventId) -> Result<Option<Link>> {
         if *root == self.call {
             return Ok(None);
@@ -187,39 +187,39 @@ impl Claim {
         let link = Link::new(root, &self.call, LinkKind::Spawned);
         let link = link.strength(self.strength).order(self.order);
         let wins = match snapshot.asserted_link(root)? {
-            Some(claimed) => link.outranks(&claimed),
+            Some(asserted) => link.outranks(&asserted),
             None => snapshot.get(root)?.is_none_or(|event| event.parent().is_none()),
         };
         Ok(wins.then_some(link))
     }
 
     fn beats(&self, other: &Self) -> bool {
-        let rank = |claim: &Self| (Reverse(claim.strength), claim.order);
+        let rank = |asserted: &Self| (Reverse(asserted.strength), asserted.order);
         (rank(self), &self.call) < (rank(other), &other.call)
     }
 }
 
-/// The order of a claim by its time, which decides, and its call. Claims of the
+/// The order of a link by its time, which decides, and its call. Links of the
 /// same microsecond (transcripts have milliseconds) are ordered by ten bits
 /// of a digest, so that it doesn't matter which comes first.
-pub(crate) fn claim_order(time_us: i64, call: &EventId) -> i64 {
+pub(crate) fn asserted_order(time_us: i64, call: &EventId) -> i64 {
     let digest = blake3::hash(call.to_string().as_bytes());
     let [low, high, ..] = *digest.as_bytes();
     let bits = i64::from(u16::from_le_bytes([low, high]) & 1023);
     time_us.saturating_mul(1024).saturating_add(bits)
 }
 
-/// The two best claims of different calls, the best first: an event may be
-/// claimed to have started itself, and then the other one counts.
+/// The two best links of different calls, the best first: an event may be
+/// said to have started itself, and then the other one counts.
 #[derive(Debug, Default)]
-struct Best(Vec<Claim>);
+struct Best(Vec<LinkEvidence>);
 
 impl Best {
-    fn add(&mut self, claim: Claim) {
-        match self.0.iter_mut().find(|known| known.call == claim.call) {
-            Some(known) if claim.beats(known) => *known = claim,
+    fn add(&mut self, asserted: LinkEvidence) {
+        match self.0.iter_mut().find(|known| known.call == asserted.call) {
+            Some(known) if asserted.beats(known) => *known = asserted,
             Some(_) => return,
-            None => self.0.push(claim),
+            None => self.0.push(asserted),
         }
         if let [first, .., last] = &mut self.0[..]
             && last.beats(first)
@@ -234,15 +234,15 @@ impl Best {
         self.0.truncate(2);
     }
 
-    /// Records the best claim about a root, unless a better one is recorded.
-    fn offer_to(&self, root: &EventId, links: &mut BTreeMap<EventId, Claim>) {
-        let Some(claim) = self.0.iter().find(|claim| claim.call != *root) else {
+    /// Records the best link of a root, unless a better one is recorded.
+    fn offer_to(&self, root: &EventId, links: &mut BTreeMap<EventId, LinkEvidence>) {
+        let Some(asserted) = self.0.iter().find(|asserted| asserted.call != *root) else {
             return;
         };
         match links.entry(root.clone()) {
-            Entry::Vacant(new) => _ = new.insert(claim.clone()),
-            Entry::Occupied(mut known) if claim.beats(known.get()) => {
-                _ = known.insert(claim.clone());
+            Entry::Vacant(new) => _ = new.insert(asserted.clone()),
+            Entry::Occupied(mut known) if asserted.beats(known.get()) => {
+                _ = known.insert(asserted.clone());
             }
             Entry::Occupied(_) => {}
         }
@@ -260,12 +260,12 @@ fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Be
             return ControlFlow::Continue(());
         }
         let call = event.id().clone();
-        let order = claim_order(event.time_ns().div_euclid(1000), &call);
-        let later = |known: &Claim| known.order.div_euclid(1024) < order.div_euclid(1024);
+        let order = asserted_order(event.time_ns().div_euclid(1000), &call);
+        let later = |known: &LinkEvidence| known.order.div_euclid(1024) < order.div_euclid(1024);
         if best.0.len() == 2 && best.0.iter().all(later) {
             return ControlFlow::Break(());
         }
-        best.add(Claim { call, strength: 0, order });
+        best.add(LinkEvidence { call, strength: 0, order });
         ControlFlow::Continue(())
     })?;
     Ok(best)

@@ -9,7 +9,7 @@ use crate::base::link::Link;
 
 /// The asserted links of a log, past and present.
 #[derive(Debug, Default)]
-pub(crate) struct Claims {
+pub(crate) struct AssertedLinks {
     /// The one that holds for a row.
     holding: HashMap<u32, Holding, RandomState>,
     /// Those that held for a row before, oldest first.
@@ -28,7 +28,7 @@ pub(crate) struct Made {
     /// The number of rows before it.
     pub(crate) rows: u32,
     /// The number of asserted links up to and with it.
-    pub(crate) claims: u32,
+    pub(crate) links: u32,
 }
 
 /// An asserted link that holds.
@@ -59,7 +59,7 @@ pub(crate) struct Refused {
     pub(crate) since: u32,
 }
 
-impl Claims {
+impl AssertedLinks {
     /// The link that holds for a row now.
     pub(crate) fn holding(&self, row: u32) -> Option<&Holding> {
         self.holding.get(&row)

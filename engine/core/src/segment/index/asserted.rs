@@ -72,7 +72,7 @@ pub(super) fn write(links: &[KeptLink], table: &mut Appender<'_>) -> Result<()> 
     for kept in links {
         value.clear();
         put_number(&mut value, u64::from(kept.made.rows));
-        put_number(&mut value, u64::from(kept.made.claims));
+        put_number(&mut value, u64::from(kept.made.links));
         put_link(&mut value, &kept.link);
         let number = kept.number.to_be_bytes();
         table.put(&Table::Links.key(&[&[kept.standing as u8], &number]), &value)?;
@@ -165,8 +165,8 @@ impl SegmentIndex {
             let mut input = Input(value);
             let number = u32::from_be_bytes(Input(number).array()?);
             let rows = input.number_up_to(u64::from(u32::MAX))?;
-            let claims = input.number_up_to(u64::from(u32::MAX))?;
-            let made = Made { rows, claims };
+            let asserted = input.number_up_to(u64::from(u32::MAX))?;
+            let made = Made { rows, links: asserted };
             Ok(KeptLink { number, standing, made, link: input.link()? })
         };
         read().map_err(|error: Error| self.damaged("a link", &error))

@@ -4,14 +4,14 @@ use crate::base::row::NONE;
 
 /// A linked list of children under each row.
 #[derive(Debug, Default)]
-pub(crate) struct Family {
-    edges: Vec<Edge>,
-    lists: Vec<List>,
+pub(crate) struct ChildLists {
+    edges: Vec<ChildEdge>,
+    lists: Vec<ChildList>,
 }
 
 /// A child in its parent's list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Edge {
+pub(crate) struct ChildEdge {
     pub(crate) child: u32,
     next: u32,
     /// The commits from which on and until which the link holds.
@@ -20,7 +20,7 @@ pub(crate) struct Edge {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct List {
+struct ChildList {
     /// The first and the last child of the row.
     first: u32,
     last: u32,
@@ -28,7 +28,7 @@ struct List {
     own: u32,
 }
 
-impl Family {
+impl ChildLists {
     /// Reserves room for this many more rows.
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.edges.reserve(rows);
@@ -37,13 +37,13 @@ impl Family {
 
     /// Adds the next row, without children.
     pub(crate) fn push(&mut self) {
-        self.lists.push(List { first: NONE, last: NONE, own: NONE });
+        self.lists.push(ChildList { first: NONE, last: NONE, own: NONE });
     }
 
     /// Adds a child at the end of the parent's list.
     pub(crate) fn add(&mut self, parent: u32, child: u32, commit: u32) {
         let edge = self.edges.len() as u32;
-        self.edges.push(Edge { child, next: NONE, since: commit, until: NONE });
+        self.edges.push(ChildEdge { child, next: NONE, since: commit, until: NONE });
         let siblings = &mut self.lists[parent as usize];
         match siblings.last {
             NONE => siblings.first = edge,
@@ -62,11 +62,11 @@ impl Family {
     }
 
     /// The edges to children that hold as of a commit, each with its number.
-    pub(crate) fn edges(&self, parent: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
+    pub(crate) fn edges(&self, parent: u32, at: u32) -> impl Iterator<Item = (u32, ChildEdge)> {
         self.walk(self.lists[parent as usize].first, at)
     }
 
-    fn walk(&self, first: u32, at: u32) -> impl Iterator<Item = (u32, Edge)> {
+    fn walk(&self, first: u32, at: u32) -> impl Iterator<Item = (u32, ChildEdge)> {
         let get = move |number: u32| self.edges.get(number as usize).map(|edge| (number, *edge));
         std::iter::successors(get(first), move |(_, edge)| get(edge.next))
             .filter(move |(_, edge)| edge.since <= at && at < edge.until)
