@@ -39,6 +39,7 @@ fuzz_target!(|input: &[u8]| {
         without_id: report.without_id,
         glued_lines: report.glued_lines,
         bad_lines: report.bad_lines,
+        waiting_lines: report.waiting_lines,
         ..ImportReport::default()
     };
     assert_eq!(found, expected.report());
@@ -81,7 +82,7 @@ fn account_for_every_byte(input: &[u8], expected: &oracle::Expected, found: &[Qu
             *seen = true;
         }
     };
-    for span in expected.objects.iter().chain(&expected.marks) {
+    for span in expected.objects.iter().chain(&expected.marks).chain(&expected.waiting) {
         see(span.start, span.end, "an object");
     }
     for piece in found {

@@ -91,12 +91,12 @@ fn a_watch_reads_by_the_mapping_that_it_is_given() {
 fn quarantined_input_can_be_listed_shown_and_read_again() {
     let place = Place::new();
     let file = transcript(&place);
-    append(&file, "{\"uuid\":\"a\"}\n{\"uuid\":");
+    append(&file, "{\"uuid\":\"a\"}\n{\"uuid\":\n");
     place.json(&["import"]);
     assert_eq!(place.run(&["quarantine"]).out, place.run(&["quarantine", "list"]).out);
     assert_eq!(place.run(&["quarantine", "show", "1"]).out.trim_end(), "{\"uuid\":");
     assert_eq!(place.run(&["quarantine", "retry", "2"]).code, 3);
-    append(&file, "\"b\"}\n");
+    fs::write(&file, "{\"uuid\":\"a\"}\n{\"uuid\":\"b\"}\n").unwrap();
     let report = place.json(&["quarantine", "retry", "1"]).remove(0);
     assert_eq!((&report["events"], &report["repeats"]), (&1.into(), &1.into()));
     fs::remove_file(file).unwrap();

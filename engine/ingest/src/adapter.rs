@@ -110,7 +110,9 @@ pub trait Adapter: Debug + Send + Sync {
     /// Whether a file that is found in a folder may be of the format, by its path; files
     /// that are named are read whatever they are called.
     fn takes_file(&self, path: &Path) -> bool {
-        path.extension().is_some_and(|extension| extension == "jsonl" || extension == "ndjson")
+        ["jsonl", "ndjson"].iter().any(|suffix| {
+            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(suffix))
+        })
     }
 
     /// Whether a file is of the format by its path alone, whatever is in it.
@@ -121,6 +123,12 @@ pub trait Adapter: Debug + Send + Sync {
     /// Whether a line from the beginning of a file says that it is of the format. It may
     /// be any text, and cut off.
     fn recognise(&self, line: &str) -> Confidence;
+
+    /// Whether an object is a whole record, and not a part of one: asked where a crash cut
+    /// a record off and the object behind it may be the value that was due.
+    fn is_record(&self, object: &str) -> bool {
+        self.recognise(object) >= Confidence::Likely
+    }
 
     /// What reads a file from its start.
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser>;

@@ -108,6 +108,9 @@ fn run(
     for (path, error) in &files.failed {
         import.failed(path, error);
     }
+    let report = &mut import.importer.report;
+    report.left_out.clone_from(&files.left_out.named);
+    report.left_out_files = files.left_out.files;
     let moved = if options.again {
         Moved::default()
     } else {
@@ -154,6 +157,8 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     fn file(&mut self, file: &FileToRead, positions: Vec<Position>) -> Result<ControlFlow<()>> {
         let is_current = positions.first().is_some_and(|known| known.is_current(&file.seen));
         if is_current {
+            let format = positions.into_iter().next().map(|known| known.format);
+            self.read_as(&file.path, format.unwrap_or_default());
             self.unchanged(file.seen.size);
             return Ok(self.report_progress());
         }
@@ -169,6 +174,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
         let lines_before = self.importer.report.lines;
         let mut flow = match self.read(&mut reader, &mut opened) {
             Ok(flow) => {
+                self.read_as(&file.path, reader.format().to_owned());
                 let begun = reader.resumed();
                 if begun.is_some() && self.importer.report.lines == lines_before {
                     self.importer.report.unchanged_files += 1;
@@ -218,6 +224,10 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 }
             }
         }
+    }
+
+    fn read_as(&mut self, path: &Path, format: String) {
+        self.importer.report.read_as.push((path.to_owned(), format));
     }
 
     fn unchanged(&mut self, bytes: u64) {

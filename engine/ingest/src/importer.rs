@@ -280,6 +280,8 @@ impl Importer {
     fn count(&mut self, written: &Written, has_own_id: &[bool]) {
         let report = &mut self.report;
         for (event, has_own_id) in written.events.iter().zip(has_own_id) {
+            report.stored += u64::from(event.status == AppendStatus::New);
+            report.known += u64::from(event.status == AppendStatus::Repeat);
             match event.status {
                 _ if !has_own_id => report.without_id += 1,
                 AppendStatus::New => report.events += 1,

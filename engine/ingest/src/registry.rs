@@ -12,6 +12,7 @@ use serde_json::de::SliceRead;
 
 use crate::adapter::{Adapter, Confidence, Unit};
 use crate::formats;
+use crate::read::sniff::not_text;
 
 /// The formats that a process reads.
 ///
@@ -65,8 +66,8 @@ impl Registry {
 
     /// Reads files of lines that no format recognises as of this one, unless another
     /// format alone [takes](Adapter::takes_file) their path. Of the default registry it
-    /// is `claude-code`, which keeps everything; without one such a file is not read, and
-    /// reported.
+    /// is `ndjson`, which takes any lines of JSON as events; without one such a file is not
+    /// read, and reported.
     #[must_use]
     pub fn fallback(mut self, name: impl Into<String>) -> Self {
         self.fallback = Some(name.into());
@@ -95,10 +96,19 @@ impl Registry {
         })
     }
 
+    /// The name of the format that lines of no known tool are read as; see
+    /// [`fallback`](Self::fallback).
+    pub fn fallback_name(&self) -> Option<&str> {
+        self.fallback.as_deref()
+    }
+
     /// The format of a file with this path that begins so: the first 64 KiB or all of it.
-    /// Fails where it is one JSON document and not lines, or of no format
-    /// ([`Error::is_invalid`]).
+    /// Fails where it is no text, one JSON document and not lines, or of no format
+    /// ([`Error::is_invalid`]); the message says what it is and what to do.
     pub fn recognise(&self, path: &Path, head: &[u8]) -> Result<Arc<dyn Adapter>> {
+        if let Some(why) = not_text(head) {
+            return Err(Error::invalid(why));
+        }
         let lines = head.split(|byte| *byte == b'\n').take(HEAD_LINES);
         let mut lines = lines.filter_map(valid_start);
         let found = self
@@ -244,8 +254,10 @@ mod tests {
     #[test]
     fn a_format_is_known_by_its_lines() {
         for (head, format) in [
-            ("", "claude-code"),
-            ("{}\nx\n", "claude-code"),
+            // What says nothing is no tool's.
+            ("", "ndjson"),
+            ("{}\nx\n", "ndjson"),
+            (r#"{"a":1}"#, "ndjson"),
             (r#"{"uuid":"a"}"#, "claude-code"),
             (r#"{"type":"summary","leafUuid":"l"}"#, "claude-code"),
             (r#"{"type":"user","message":{},"uuid":"a","sessionId":"s"}"#, "claude-code"),
@@ -277,6 +289,14 @@ mod tests {
 
     #[test]
     fn documents_are_told_from_lines() {
+        for (head, says) in [
+            (&b"SQLite format 3\0"[..], "SQLite database of no known tool"),
+            (b"\xff\xfe{\0", "iconv"),
+            (b"\x1f\x8b\x08", "gunzip"),
+        ] {
+            let why = recognise("/x/events.jsonl", head).unwrap_err().to_string();
+            assert!(why.contains(says), "{why}");
+        }
         for head in [
             "[]",
             "[{\"uuid\":\"a\"}]\n",

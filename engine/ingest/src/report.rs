@@ -62,6 +62,10 @@ pub struct ImportReport {
     pub lines: u64,
     /// Events newly stored, from objects with a uuid.
     pub events: u64,
+    /// Events newly stored in all, those from objects without a uuid among them.
+    pub stored: u64,
+    /// Objects that were known already, with a uuid or without.
+    pub known: u64,
     /// Objects with a uuid that were known already.
     pub repeats: u64,
     /// Versions newly stored of events that were known with other content.
@@ -72,14 +76,22 @@ pub struct ImportReport {
     pub glued_lines: u64,
     /// Lines with something on them that is not an object.
     pub bad_lines: u64,
+    /// Last lines that end within an object: the rest is read once it is written.
+    pub waiting_lines: u64,
     /// Pieces of input newly quarantined.
     pub quarantined: u64,
     /// Events that bear no time of their own and were given one.
     pub times_made_up: u64,
     /// Links found between agents and the calls that started them, newly stored.
     pub links: u64,
+    /// What each file was taken for that was read now or before: the format's name.
+    pub read_as: Vec<(PathBuf, String)>,
     /// Files that could not be read, and why.
     pub failed_files: Vec<(PathBuf, String)>,
+    /// Files in the folders named that are of no format, and why: the first 1000.
+    pub left_out: Vec<(PathBuf, String)>,
+    /// How many there are in all.
+    pub left_out_files: u64,
     /// Whether the import was stopped before its end.
     pub interrupted: bool,
     /// What [`import_through`](crate::import_through) handed in, and the process that has the store open took

@@ -144,6 +144,41 @@ fn what_is_cut_off_or_no_object_is_kept() {
 }
 
 #[test]
+fn a_record_behind_one_that_a_crash_cut_off_comes_in() {
+    let found = imported(
+        b"{\"uuid\":\"a\",\"parentUuid\":null}\n\
+          {\"type\":\"pr-link\",\"prNu{\"parentUuid\":\"a\",\"uuid\":\"b\"}\n\
+          {\"type\":\"progress\",\"data\":{\"message\":{\"uuid\":\"inner\",\"type\":\"user\"}\n\
+          {\"type\":\"pr-link\",\"n\":{\"parentUuid\":\"b\",\"uuid\":\"c\"}{\"parentUuid\":\"c\",\"uuid\":\"d\"}\n",
+    );
+    assert_eq!((found.report.events, found.report.lines, found.report.bad_lines), (4, 4, 3));
+    assert_eq!(found.places(), [(2, 31, 23), (3, 84, 67), (4, 152, 22)]);
+    assert_eq!(found.snapshot.depth("d").unwrap(), Some(3));
+    assert!(!found.snapshot.contains("inner").unwrap());
+}
+
+#[test]
+fn half_a_last_line_waits_for_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("5e55.jsonl");
+    let store = forebear::in_memory().unwrap();
+    let whole = "{\"uuid\":\"a\"}\n{\"uuid\":\"b\"} {\"uuid\":\"c\",\"parentUuid\":\"a\",\"x\":\"\u{e9}\"}\n";
+    let mut stored = 0;
+    for end in 0..=whole.len() {
+        fs::write(&file, &whole.as_bytes()[..end]).unwrap();
+        let report = import_paths(&store, [file.clone()]);
+        stored += report.events;
+        let of = (report.bad_lines, report.quarantined);
+        assert_eq!(of, (0, 0), "{:?}", &whole.as_bytes()[..end]);
+    }
+    assert_eq!(stored, 3);
+    assert_eq!(store.snapshot().depth("c").unwrap(), Some(1));
+    fs::write(&file, &whole.as_bytes()[..whole.len() - 4]).unwrap();
+    let report = import_paths(&forebear::in_memory().unwrap(), [file]);
+    assert_eq!((report.events, report.waiting_lines, report.bad_lines), (2, 1, 0));
+}
+
+#[test]
 fn invalid_text_between_glued_objects_spoils_only_itself() {
     let found = imported(b"{\"uuid\":\"a\"}{\"uuid\":\"b\",\"x\":\"\xff\"}{\"uuid\":\"c\"}");
     let report = &found.report;

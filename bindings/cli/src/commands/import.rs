@@ -1,5 +1,7 @@
 //! `forebear import`: transcripts and logs into the store.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::env;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -43,8 +45,13 @@ were read last), bytes, lines, events and versions (newly stored), repeats (know
 already), without_id (objects that name no id, new or not), glued_lines, bad_lines,
 quarantined, times_made_up, links, seconds, interrupted, failed_files, and handed_in: null, or where another process
 had the store open an object of events, without_id, links and quarantined that it took in,
-known before or not; of those, only without_id is counted above, too. Stopped or with files
-that can't be read the exit code is 1.
+known before or not; of those, only without_id is counted above, too. stored and known are
+what was newly stored and what was known already in all, those without an id among them;
+waiting_lines are last lines that end within a record, whose rest is read once it is written;
+read_as names for each file the format it was taken for (`ndjson`: of no known tool, read as
+generic events); left_out has the files of folders that no format takes, and why, the first
+1000 of left_out_files. Stopped, with files that can't be read, or where no line could be
+read, the exit code is 1; where there was no file to read it is 3.
 
 A mapping is a JSON object: id, parent, kind, time, instance and session name a field
 each, or several in an array of which the first that is there counts; time_unit is s,
@@ -146,6 +153,9 @@ pub(crate) fn import(target: WriteTarget, options: &IngestOptions, global: &Glob
                 .to_owned(),
         ));
     }
+    if !global.json {
+        note_left_out(&report);
+    }
     if !report.failed_files.is_empty() {
         let files = report.failed_files.len() as u64;
         return Err(Failure::Failed(format!(
@@ -153,21 +163,101 @@ pub(crate) fn import(target: WriteTarget, options: &IngestOptions, global: &Glob
             text::counted(files, "file could", "files could")
         )));
     }
+    if report.files + report.unchanged_files == 0 {
+        return Err(Failure::NothingFound(
+            "there was nothing to read: name files, or folders with files of a known format"
+                .to_owned(),
+        ));
+    }
+    if report.lines > 0 && report.lines == report.bad_lines && is_empty(&report) {
+        let lines = text::counted(report.lines, "line", "lines");
+        return Err(Failure::Failed(format!(
+            "nothing of {lines} could be read: `forebear quarantine` says why"
+        )));
+    }
     Ok(())
+}
+
+/// Whether nothing came in, and nothing of what was read was known.
+fn is_empty(report: &ImportReport) -> bool {
+    let found = report.stored + report.known + report.versions + report.unchanged_files;
+    found == 0 && report.handed_in.is_none()
+}
+
+/// Says which files of folders were left out and why, in sum where they are many.
+fn note_left_out(report: &ImportReport) {
+    if report.left_out_files <= MAX_TOLD {
+        for (path, why) in &report.left_out {
+            note(&format!("forebear: left out {}: {why}", path.display()));
+        }
+        return;
+    }
+    let mut endings = BTreeMap::<String, u64>::new();
+    for (path, _) in &report.left_out {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        *endings.entry(ending).or_default() += 1;
+    }
+    let mut endings: Vec<_> = endings.into_iter().collect();
+    endings.sort_by_key(|(_, files)| Reverse(*files));
+    endings.truncate(MAX_ENDINGS);
+    let endings: Vec<_> = endings
+        .iter()
+        .map(|(ending, files)| match ending.as_str() {
+            "" => format!("{} without an ending", text::thousands(*files)),
+            _ => format!("{} .{ending}", text::thousands(*files)),
+        })
+        .collect();
+    note(&format!(
+        "forebear: left out {} that no format takes (most: {}); --json names them and why",
+        text::counted(report.left_out_files, "file", "files"),
+        endings.join(", ")
+    ));
+}
+
+/// What the files were taken for, in a line.
+fn taken_for(report: &ImportReport) -> Option<String> {
+    let mut formats = BTreeMap::<&str, u64>::new();
+    for (_, format) in &report.read_as {
+        *formats.entry(format).or_default() += 1;
+    }
+    let formats: Vec<_> = formats
+        .iter()
+        .map(|(format, files)| {
+            let files = text::counted(*files, "file", "files");
+            match *format {
+                GENERIC => format!("{files} of no known tool, read as generic events ({format})"),
+                _ => format!("{files} of {format}"),
+            }
+        })
+        .collect();
+    (!formats.is_empty()).then(|| formats.join(", "))
 }
 
 /// Prints what an import found and did.
 pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> Outcome {
-    let head = format!(
-        "Imported {}, {} in {}.",
-        text::counted(report.files, "file", "files"),
-        text::bytes(report.bytes),
-        time::took(took)
-    );
+    let new = report.stored + report.versions + report.links + report.quarantined;
+    let is_known = report.known + report.unchanged_files > 0 && report.handed_in.is_none();
+    let head = if new == 0 && is_known && !report.interrupted {
+        let files = text::counted(report.files + report.unchanged_files, "file", "files");
+        format!(
+            "Nothing new in {files}, looked at in {}: all was stored already.",
+            time::took(took)
+        )
+    } else {
+        format!(
+            "Imported {}, {} in {}.",
+            text::counted(report.files, "file", "files"),
+            text::bytes(report.bytes),
+            time::took(took)
+        )
+    };
     draw::plain(out, &head, 0)?;
+    if let Some(taken_for) = taken_for(report) {
+        draw::remark(out, &taken_for)?;
+    }
     let handed_in = report.handed_in.unwrap_or_default();
     let rows = [
-        (report.events, "event", "events", "newly stored"),
+        (report.stored, "event", "events", "newly stored"),
         (handed_in.events, "event", "events", "handed in and taken in, known before or not"),
         (handed_in.links, "link", "links", "handed in, between agents and their calls"),
         (handed_in.quarantined, "piece", "pieces", "handed in to be quarantined"),
@@ -178,16 +268,22 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> O
             "newly stored, of events known with other content",
         ),
         (report.unchanged_files, "file", "files", "unchanged since they were read last"),
-        (report.repeats, "repeat", "repeats", "of what was known already"),
+        (report.known, "repeat", "repeats", "of what was known already"),
         (report.without_id, "object", "objects", "without an id; they are kept too"),
         (report.links, "link", "links", "between agents and the calls that started them"),
         (report.times_made_up, "time", "times", "made up for events that bear none"),
         (report.glued_lines, "line", "lines", "with several objects on them"),
+        (
+            report.waiting_lines,
+            "line",
+            "lines",
+            "with half a record; the rest is read once it is written",
+        ),
         (report.bad_lines, "line", "lines", "with something on them that is no object"),
         (report.quarantined, "piece", "pieces", "newly quarantined: `forebear quarantine`"),
     ];
     for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {
-        if figure > 0 || at == 0 && report.handed_in.is_none() {
+        if figure > 0 || at == 0 && new == 0 && !is_known && report.handed_in.is_none() {
             let what = if figure == 1 { one } else { many };
             let lead = format!("{:>12}  {what:<8}  ", text::thousands(figure));
             let beneath = " ".repeat(text::width(&lead));
@@ -216,6 +312,12 @@ pub(crate) struct ImportFigures {
     seconds: f64,
     interrupted: bool,
     failed_files: Vec<FailedFile>,
+    stored: u64,
+    known: u64,
+    waiting_lines: u64,
+    read_as: Vec<ReadAs>,
+    left_out: Vec<LeftOut>,
+    left_out_files: u64,
     handed_in: Option<HandedInFigures>,
 }
 
@@ -232,6 +334,18 @@ impl From<HandedIn> for HandedInFigures {
         let HandedIn { events, without_id, links, quarantined } = handed_in;
         Self { events, without_id, links, quarantined }
     }
+}
+
+#[derive(Serialize)]
+struct ReadAs {
+    path: String,
+    format: String,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    path: String,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -260,6 +374,23 @@ impl ImportFigures {
             seconds: took.as_secs_f64(),
             interrupted: report.interrupted,
             handed_in: report.handed_in.map(Into::into),
+            stored: report.stored,
+            known: report.known,
+            waiting_lines: report.waiting_lines,
+            read_as: report
+                .read_as
+                .iter()
+                .map(|(path, format)| ReadAs {
+                    path: path.display().to_string(),
+                    format: format.clone(),
+                })
+                .collect(),
+            left_out: report
+                .left_out
+                .iter()
+                .map(|(path, why)| LeftOut { path: path.display().to_string(), why: why.clone() })
+                .collect(),
+            left_out_files: report.left_out_files,
             failed_files: report
                 .failed_files
                 .iter()
@@ -338,3 +469,10 @@ fn show_progress(bar: &ProgressBar, progress: &ImportProgress) {
         text::counted(progress.events, "event", "events")
     ));
 }
+
+/// What lines of no known tool are read as.
+const GENERIC: &str = "ndjson";
+/// Files that are left out are told of one by one up to so many.
+const MAX_TOLD: u64 = 20;
+/// Endings of their names that are told of where they are more.
+const MAX_ENDINGS: usize = 6;

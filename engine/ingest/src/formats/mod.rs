@@ -75,11 +75,7 @@ fn shared(adapter: impl Adapter + 'static) -> Arc<dyn Adapter> {
     Arc::new(adapter)
 }
 
-/// What reads lines that no format recognises: what keeps everything of them.
-pub(crate) const FALLBACK: Option<&str> = if cfg!(feature = "claude-code") {
-    Some("claude-code")
-} else if cfg!(feature = "ndjson") {
-    Some("ndjson")
-} else {
-    None
-};
+/// What reads lines that no format recognises: any lines of JSON. No tool's format does,
+/// or what is another tool's would be told as this one's.
+pub(crate) const FALLBACK: Option<&str> =
+    if cfg!(feature = "ndjson") { Some("ndjson") } else { None };

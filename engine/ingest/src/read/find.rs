@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use forebear_core::{Error, Result};
 
 use crate::choice::Choice;
+use crate::read::left_out::LeftOut;
 use crate::read::seen::Seen;
 
 /// The files to import, each once, in byte order of their paths.
@@ -16,6 +17,8 @@ pub(crate) struct Files {
     pub(crate) found: Vec<FileToRead>,
     /// Folders and files that could not be examined, and why.
     pub(crate) failed: Vec<(PathBuf, io::Error)>,
+    /// Files in folders that no format takes.
+    pub(crate) left_out: LeftOut,
 }
 
 /// A file, by its canonical path: whichever way it is named, what is kept of it
@@ -31,7 +34,7 @@ impl Files {
     /// Finds the files named, and those under the folders named that a format takes.
     /// An error if one of the paths is not there.
     pub(crate) fn find(paths: &[PathBuf], choice: &Choice) -> Result<Self> {
-        let mut search = Search::new(choice);
+        let mut search = Search { left_out: Some(LeftOut::default()), ..Search::new(choice) };
         for path in paths {
             let real = fs::canonicalize(path).map_err(|error| Error::io("find", path, error))?;
             let metadata =
@@ -75,11 +78,19 @@ struct Search<'c> {
     /// Folders that were met, so that links which lead round in circles end.
     folders: BTreeSet<PathBuf>,
     failed: Vec<(PathBuf, io::Error)>,
+    /// None where nobody asks: what a follower passes over it passes over each time.
+    left_out: Option<LeftOut>,
 }
 
 impl<'c> Search<'c> {
     fn new(choice: &'c Choice) -> Self {
-        Self { choice, files: BTreeSet::new(), folders: BTreeSet::new(), failed: Vec::new() }
+        Self {
+            choice,
+            files: BTreeSet::new(),
+            folders: BTreeSet::new(),
+            failed: Vec::new(),
+            left_out: None,
+        }
     }
 
     /// Searches a folder and everything below it.
@@ -117,8 +128,12 @@ impl<'c> Search<'c> {
             }
         };
         if !file_type.is_symlink() {
-            if is_taken && file_type.is_file() {
-                self.files.insert(path);
+            if file_type.is_file() {
+                if is_taken {
+                    self.files.insert(path);
+                } else if let Some(left_out) = &mut self.left_out {
+                    left_out.note(&path);
+                }
                 return None;
             }
             return file_type.is_dir().then_some(path);
@@ -144,7 +159,11 @@ impl<'c> Search<'c> {
             seen: fs::metadata(&path).map_or(Seen::default(), |metadata| Seen::of(&metadata)),
             path,
         });
-        Files { found: found.collect(), failed: self.failed }
+        Files {
+            found: found.collect(),
+            failed: self.failed,
+            left_out: self.left_out.unwrap_or_default(),
+        }
     }
 }
 

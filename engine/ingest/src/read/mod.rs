@@ -2,6 +2,7 @@
 
 pub(crate) mod apps;
 pub(crate) mod find;
+pub(crate) mod left_out;
 pub(crate) mod lines;
 pub(crate) mod moved;
 pub(crate) mod parts;
@@ -9,3 +10,5 @@ pub(crate) mod position;
 pub(crate) mod prefix;
 pub(crate) mod reader;
 pub(crate) mod seen;
+pub(crate) mod sniff;
+pub(crate) mod torn;

@@ -7,13 +7,21 @@ use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::SliceRead;
 
+use crate::adapter::Adapter;
+use crate::read::torn::whole_behind;
+
 /// Goes over a line. Of objects it is usually one, but several may be glued together,
 /// and anything may stand around them. What is no object and stands together is one
 /// part, and a line has at most 64 of those: then the rest of the line, from the
 /// next fault to the last, is one too, after the objects in between.
+///
+/// A record that a crash cut off may have whole ones behind it, written when the program
+/// ran again: those are records too.
 #[derive(Debug)]
 pub(crate) struct LineParts<'l> {
     line: &'l [u8],
+    /// Says what is a record where that can't be seen from where it stands.
+    adapter: Option<&'l dyn Adapter>,
     at: usize,
     /// What is no object, until its end is known.
     rubbish: Option<Rubbish>,
@@ -30,6 +38,8 @@ struct Rubbish {
     /// What is wrong with its beginning.
     reason: String,
     faults: usize,
+    /// Whether the last of them is an object that goes on behind the line.
+    unfinished: bool,
 }
 
 /// A stretch of a line.
@@ -44,14 +54,15 @@ pub(crate) struct LinePart<'l> {
 pub(crate) enum PartContent<'l> {
     /// A record: a well-formed object, without the space around it, or a line.
     Record(&'l str),
-    /// Something else, and what is wrong with it.
-    Rubbish { bytes: &'l [u8], reason: String },
+    /// Something else, and what is wrong with it; unfinished where it ends the line and
+    /// may be the beginning of an object.
+    Rubbish { bytes: &'l [u8], reason: String, unfinished: bool },
 }
 
 impl<'l> LineParts<'l> {
     /// Goes over a line that is a record as it stands.
     pub(crate) fn whole(line: &'l [u8]) -> Self {
-        let mut parts = Self::of_objects(line);
+        let mut parts = Self::of_objects(line, None);
         let at = parts.at;
         let bytes = trim_end(&line[at..]);
         if !bytes.is_empty() {
@@ -59,7 +70,7 @@ impl<'l> LineParts<'l> {
                 Ok(text) => {
                     parts.record = Some(LinePart { at, content: PartContent::Record(text) });
                 }
-                Err(error) => parts.add_rubbish(at, bytes, || not_utf_8(&error)),
+                Err(error) => parts.add_rubbish(at, bytes, false, || not_utf_8(&error)),
             }
         }
         parts.at = line.len();
@@ -67,9 +78,9 @@ impl<'l> LineParts<'l> {
     }
 
     /// Goes over a line of objects, past a byte order mark at its beginning.
-    pub(crate) fn of_objects(line: &'l [u8]) -> Self {
+    pub(crate) fn of_objects(line: &'l [u8], adapter: Option<&'l dyn Adapter>) -> Self {
         let at = if line.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-        Self { line, at, rubbish: None, record: None, bad_stretches: 0 }
+        Self { line, adapter, at, rubbish: None, record: None, bad_stretches: 0 }
     }
 
     /// Reads to the end of the next object and returns it, or of whatever else
@@ -91,29 +102,34 @@ impl<'l> LineParts<'l> {
                 return Some(LinePart { at, content: PartContent::Record(text) });
             }
             Ok(_) => {
-                self.add_rubbish(at, bytes, || {
+                self.add_rubbish(at, bytes, false, || {
                     "expected a JSON object, found another value".to_owned()
                 });
             }
             Err(error) => {
-                self.add_rubbish(at, bytes, || not_utf_8(&error));
+                self.add_rubbish(at, bytes, false, || not_utf_8(&error));
             }
         }
         None
     }
 
-    /// No value begins here: what follows is lost, up to a run of NUL. Those are
-    /// holes that a crash leaves in a file; behind them writing went on.
+    /// No value begins here: what follows is lost, up to whole objects that end the line,
+    /// or up to a run of NUL. Those are holes that a crash leaves in a file; behind them
+    /// writing went on.
     fn rubbish(&mut self, error: &serde_json::Error) {
         let at = self.at;
         let rest = &self.line[at..];
         let hole = memchr::memchr(0, rest).unwrap_or(rest.len());
         let zeros = rest[hole..].iter().take_while(|byte| **byte == 0).count();
-        let bytes = &rest[..hole + zeros];
+        let whole = whole_behind(&rest[..hole], self.adapter);
+        let bytes = &rest[..whole.unwrap_or(hole + zeros)];
         self.at += bytes.len();
-        self.add_rubbish(at, trim_end(bytes), || {
+        let unfinished = error.is_eof() && bytes.len() == rest.len() && rest.starts_with(b"{");
+        self.add_rubbish(at, trim_end(bytes), unfinished, || {
             if hole == 0 {
                 format!("expected a JSON object, found {zeros} NUL bytes")
+            } else if whole.is_some() {
+                format!("expected a JSON object, found one that was cut off: {error}")
             } else {
                 format!("expected a JSON object: {error}")
             }
@@ -121,25 +137,34 @@ impl<'l> LineParts<'l> {
     }
 
     /// Adds bytes that are no object to those before them.
-    fn add_rubbish(&mut self, at: usize, bytes: &[u8], reason: impl FnOnce() -> String) {
+    fn add_rubbish(
+        &mut self,
+        at: usize,
+        bytes: &[u8],
+        unfinished: bool,
+        reason: impl FnOnce() -> String,
+    ) {
         let end = at + bytes.len();
         match &mut self.rubbish {
             Some(rubbish) => {
                 rubbish.end = end;
                 rubbish.faults += 1;
+                rubbish.unfinished = unfinished;
             }
-            None => self.rubbish = Some(Rubbish { at, end, reason: reason(), faults: 1 }),
+            None => {
+                self.rubbish = Some(Rubbish { at, end, reason: reason(), faults: 1, unfinished });
+            }
         }
     }
 
     /// The rubbish so far, as a part.
     fn take_rubbish(&mut self) -> Option<LinePart<'l>> {
-        let Rubbish { at, end, mut reason, faults } = self.rubbish.take()?;
+        let Rubbish { at, end, mut reason, faults, unfinished } = self.rubbish.take()?;
         self.bad_stretches += 1;
         if faults > 1 {
             let _ = write!(reason, " (the first of {faults} faults that stand together)");
         }
-        let content = PartContent::Rubbish { bytes: &self.line[at..end], reason };
+        let content = PartContent::Rubbish { bytes: &self.line[at..end], reason, unfinished };
         Some(LinePart { at, content })
     }
 }
@@ -201,10 +226,10 @@ mod tests {
 
     /// Each part's place and bytes, and whether it is an object.
     fn parts(line: &[u8]) -> Vec<(usize, &[u8], bool)> {
-        LineParts::of_objects(line)
+        LineParts::of_objects(line, None)
             .map(|part| match part.content {
                 PartContent::Record(text) => (part.at, text.as_bytes(), true),
-                PartContent::Rubbish { bytes, reason } => {
+                PartContent::Rubbish { bytes, reason, .. } => {
                     assert!(reason.starts_with("expected "), "{reason}");
                     (part.at, bytes, false)
                 }
@@ -354,7 +379,7 @@ mod tests {
         #[test]
         fn every_byte_but_space_is_in_one_piece_and_objects_are_those_of_serde_json(line in fragments()) {
             let mut end = if line.starts_with(BYTE_ORDER_MARK) { 3 } else { 0 };
-            for part in LineParts::of_objects(&line) {
+            for part in LineParts::of_objects(&line, None) {
                 prop_assert!(line[end..part.at].iter().all(|byte| is_space(*byte)));
                 let bytes = match part.content {
                     PartContent::Rubbish { bytes, .. } => bytes,

@@ -71,7 +71,7 @@ struct Parsing {
 pub(crate) enum LastLine {
     /// It waits for the rest, unless it is whole objects.
     Waits,
-    /// It is a line.
+    /// It is a line, but an object that it ends in, which may be half-written, waits.
     Counts,
 }
 
@@ -322,7 +322,7 @@ impl FileReader {
     }
 
     /// The name of its format; empty before its beginning was read.
-    fn format(&self) -> &str {
+    pub(crate) fn format(&self) -> &str {
         self.parsing.as_ref().map_or("", |parsing| parsing.adapter.name())
     }
 
@@ -485,7 +485,7 @@ impl FileReader {
         parsing: &mut Parsing,
     ) -> Result<()> {
         let (mut records, mut bad, mut new) = (0, 0, false);
-        for part in parts(bytes, parsing.adapter.unit()) {
+        for part in parts(bytes, &*parsing.adapter) {
             let (bytes, reason) = match part.content {
                 PartContent::Record(record) => {
                     records += 1;
@@ -518,7 +518,11 @@ impl FileReader {
                         Err(reason) => (record.as_bytes(), reason),
                     }
                 }
-                PartContent::Rubbish { bytes, reason } => (bytes, reason),
+                PartContent::Rubbish { unfinished: true, .. } if !line.ended => {
+                    importer.report.waiting_lines += 1;
+                    continue;
+                }
+                PartContent::Rubbish { bytes, reason, .. } => (bytes, reason),
             };
             if line.offset + (part.at + bytes.len()) as u64 > self.taken {
                 (bad, new) = (bad + 1, true);
@@ -563,9 +567,9 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, Seen, i64)> {
     Ok((file, seen, now_ns))
 }
 
-fn parts(line: &[u8], unit: Unit) -> LineParts<'_> {
-    match unit {
-        Unit::Object => LineParts::of_objects(line),
+fn parts<'l>(line: &'l [u8], adapter: &'l dyn Adapter) -> LineParts<'l> {
+    match adapter.unit() {
+        Unit::Object => LineParts::of_objects(line, Some(adapter)),
         Unit::Line => LineParts::whole(line),
     }
 }
@@ -576,7 +580,7 @@ fn whole_objects(bytes: &[u8]) -> Option<usize> {
     if bytes.trim_ascii_end().last() != Some(&b'}') {
         return None;
     }
-    LineParts::of_objects(bytes).try_fold(None, |_, part| match part.content {
+    LineParts::of_objects(bytes, None).try_fold(None, |_, part| match part.content {
         PartContent::Record(object) => Some(Some(part.at + object.len())),
         PartContent::Rubbish { .. } => None,
     })?

@@ -77,6 +77,15 @@ impl Adapter for ClaudeCode {
         }
     }
 
+    /// What agents report holds lines of theirs, which name no session.
+    fn is_record(&self, object: &str) -> bool {
+        let mut is_record = false;
+        Cursor::new(object).object(|key, _| {
+            is_record |= matches!(key, "sessionId" | "leafUuid" | "parentUuid" | "snapshot");
+        });
+        is_record
+    }
+
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
         Box::new(TranscriptParser {
             transcript: Transcript::new(file),
