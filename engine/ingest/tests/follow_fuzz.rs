@@ -19,6 +19,7 @@ use std::sync::Arc;
 use forebear::ingest::{Follower, IngestOptions};
 use forebear::storage::SimulatedDisk;
 use forebear::{Filter, Store};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use support::random::Random;
 
@@ -286,13 +287,25 @@ fn complete_objects(content: &[u8]) -> Vec<Vec<u8>> {
     for line in content.split_inclusive(|byte| *byte == b'\n') {
         let mut objects = Vec::new();
         let mut whole = true;
-        for value in serde_json::Deserializer::from_slice(line).into_iter::<&RawValue>() {
-            match value.map(RawValue::get) {
-                Ok(object) if object.starts_with('{') => objects.push(object.as_bytes().to_vec()),
-                Ok(_) => whole = false,
-                Err(_) => {
+        let mut at = 0;
+        while at < line.len() {
+            let mut values =
+                serde_json::Deserializer::from_slice(&line[at..]).into_iter::<&RawValue>();
+            match values.next().map(|value| value.map(RawValue::get)) {
+                None => break,
+                Some(Ok(object)) => {
+                    if object.starts_with('{') {
+                        objects.push(object.as_bytes().to_vec());
+                    } else {
+                        whole = false;
+                    }
+                    at += values.byte_offset();
+                }
+                Some(Err(_)) => {
                     whole = false;
-                    break;
+                    let fault = line[at..].trim_ascii_start();
+                    at = line.len() - fault.len();
+                    at = whole_behind(fault).map_or(line.len(), |behind| at + behind);
                 }
             }
         }
@@ -301,6 +314,40 @@ fn complete_objects(content: &[u8]) -> Vec<Vec<u8>> {
         }
     }
     found
+}
+
+/// Where the longest part of a damaged stretch begins that is nothing but objects, up to
+/// its end, and is no value of a damaged one.
+fn whole_behind(stretch: &[u8]) -> Option<usize> {
+    let begins: Vec<usize> = (1..stretch.len()).filter(|at| stretch[*at] == b'{').collect();
+    begins.into_iter().find(|at| {
+        let values = serde_json::Deserializer::from_slice(&stretch[*at..]).into_iter::<Value>();
+        let objects: Result<Vec<Value>, _> = values.collect();
+        let Ok(objects) = objects else { return false };
+        let are_objects = objects.iter().all(Value::is_object);
+        let Some(first) = objects.first().and_then(Value::as_object) else { return false };
+        let is_record = || first.contains_key("parentUuid");
+        are_objects && !first.is_empty() && (!may_hold_value(&stretch[..*at]) || is_record())
+    })
+}
+
+/// Whether a value may come where a damaged record was cut.
+fn may_hold_value(stub: &[u8]) -> bool {
+    let (mut open, mut last, mut in_text) = (Vec::new(), b' ', false);
+    for byte in stub {
+        // No line has an escape.
+        match byte {
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => open.push(*byte),
+            b'}' | b']' => _ = open.pop(),
+            _ => {}
+        }
+        if !in_text && !byte.is_ascii_whitespace() {
+            last = *byte;
+        }
+    }
+    !stub.starts_with(b"{") || !in_text && last == b':'
 }
 
 /// The content with other figures in it.

@@ -39,7 +39,7 @@ fn what_is_handed_in_is_what_is_imported() {
     assert_eq!(handed_in.quarantined, expected.quarantined);
     // What only the holder knows is not guessed at.
     let known = ImportReport { handed_in: None, ..report };
-    assert_eq!(known, ImportReport { events: 0, links: 0, quarantined: 0, ..expected });
+    assert_eq!(known, ImportReport { events: 0, stored: 0, links: 0, quarantined: 0, ..expected });
 
     let again = place.hand_in(&place.options()).unwrap();
     assert_eq!((again.files, again.unchanged_files), (0, place.files.len() as u64));
