@@ -8,6 +8,7 @@ use forebear_core::{Event, Link, Snapshot};
 use forebear_readings::PayloadReader;
 
 use crate::parsed::Parsed;
+use crate::read::source::unpacked_path;
 
 /// A format: how its files are recognised, and what reads one.
 ///
@@ -108,10 +109,12 @@ pub trait Adapter: Debug + Send + Sync {
     }
 
     /// Whether a file that is found in a folder may be of the format, by its path; files
-    /// that are named are read whatever they are called.
+    /// that are named are read whatever they are called. Unless the format says otherwise,
+    /// `*.jsonl` and `*.ndjson`, also packed by zstd (`*.jsonl.zst`).
     fn takes_file(&self, path: &Path) -> bool {
         ["jsonl", "ndjson"].iter().any(|suffix| {
-            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(suffix))
+            let extension = unpacked_path(path).extension();
+            extension.is_some_and(|extension| extension.eq_ignore_ascii_case(suffix))
         })
     }
 
@@ -196,9 +199,10 @@ impl<'f> SourceFile<'f> {
         Self { path, modified_ns }
     }
 
-    /// Its name without what follows the last dot, cut to what a session's name may have.
+    /// Its name without what follows the last dot (of a packed file, `.zst` too), cut to what a session's name may have.
     pub fn stem(&self) -> String {
-        let mut name = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut name =
+            unpacked_path(self.path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         name.truncate(name.floor_char_boundary(forebear_core::limits::MAX_NAME_BYTES));
         name
     }

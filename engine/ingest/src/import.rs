@@ -1,7 +1,6 @@
 //! Importing: each file once, from where it was left.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -15,6 +14,7 @@ use crate::read::find::{FileToRead, Files};
 use crate::read::moved::Moved;
 use crate::read::position::{Position, source_name};
 use crate::read::reader::{Failure, FileReader, LastLine, ReadResult, Turn, open};
+use crate::read::source::Source;
 use crate::report::{ImportProgress, ImportReport};
 use crate::target::Target;
 
@@ -202,7 +202,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     }
 
     /// Reads a file to its end.
-    fn read(&mut self, reader: &mut FileReader, file: &mut File) -> ReadResult<ControlFlow<()>> {
+    fn read(&mut self, reader: &mut FileReader, file: &mut Source) -> ReadResult<ControlFlow<()>> {
         let bytes_before = self.progress.bytes;
         loop {
             let mut lines = reader.lines(&mut *file, &self.importer)?;

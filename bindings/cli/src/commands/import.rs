@@ -188,7 +188,7 @@ fn is_empty(report: &ImportReport) -> bool {
 fn note_left_out(report: &ImportReport) {
     if report.left_out_files <= MAX_TOLD {
         for (path, why) in &report.left_out {
-            note(&format!("forebear: left out {}: {why}", path.display()));
+            warn(&format!("forebear: left out {}: {why}", path.display()));
         }
         return;
     }
@@ -207,7 +207,7 @@ fn note_left_out(report: &ImportReport) {
             _ => format!("{} .{ending}", text::thousands(*files)),
         })
         .collect();
-    note(&format!(
+    warn(&format!(
         "forebear: left out {} that no format takes (most: {}); --json names them and why",
         text::counted(report.left_out_files, "file", "files"),
         endings.join(", ")

@@ -1,6 +1,5 @@
 //! Reading files in turns.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use crate::read::moved::Moved;
 use crate::read::position::{Position, source_name};
 use crate::read::reader::{Failure, FileReader, LastLine, ReadResult, Turn, open};
 use crate::read::seen::Seen;
+use crate::read::source::Source;
 
 impl Follower {
     /// Reads what is queued, each file some in its turn.
@@ -90,7 +90,9 @@ impl Follower {
         tracked.unfinished = turn != Turn::End;
         tracked.queued = tracked.unfinished;
         (tracked.seen, tracked.settled) = reader.seen();
-        tracked.seen.size = tracked.seen.size.max(reader.scanned);
+        if !file.is_packed() {
+            tracked.seen.size = tracked.seen.size.max(reader.scanned);
+        }
         (tracked.taken, tracked.scanned) = (reader.taken(), reader.scanned);
         tracked.retry = None;
         tracked.used = Some(Instant::now());
@@ -100,12 +102,13 @@ impl Follower {
         Ok(())
     }
 
-    fn turn(&mut self, reader: &mut FileReader, file: &mut File) -> ReadResult<Turn> {
+    fn turn(&mut self, reader: &mut FileReader, file: &mut Source) -> ReadResult<Turn> {
         if reader.still_waits(file)? {
             return Ok(Turn::End);
         }
+        let bytes = if file.is_packed() { PACKED_TURN_BYTES } else { TURN_BYTES };
         let mut lines = reader.lines(file, &self.importer)?;
-        reader.turn(&mut lines, &mut self.importer, TURN_BYTES, LastLine::Waits)
+        reader.turn(&mut lines, &mut self.importer, bytes, LastLine::Waits)
     }
 
     /// A reader from where the file was left, if it still holds that.
@@ -162,6 +165,8 @@ impl Follower {
 /// Most bytes that a poll reads, and roughly those that a file's turn does.
 const POLL_BYTES: u64 = 64 << 20;
 const TURN_BYTES: u64 = 1 << 20;
+/// Those of a packed file, which each turn unpacks from its start.
+const PACKED_TURN_BYTES: u64 = 64 << 20;
 /// Files that take turns. Those that wait come in as others are done.
 const MAX_ACTIVE: usize = 32;
 /// Files that are ready to be read on: 10 KB each, and some more for their agents.

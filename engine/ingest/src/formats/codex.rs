@@ -5,17 +5,27 @@
 //! the line's bytes and its number among the equal ones; its parent is the line
 //! before, or of a call's output the call, by `call_id`.
 
+mod copies;
+mod item;
+mod mirrors;
+
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 
 use forebear_core::{Event, EventId, LinkKind, Usage, limits};
 use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
-use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
+use self::copies::Copies;
+use self::item::{Item, texts};
+use self::mirrors::{Mirrors, Shape};
+use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
-    BRANCH, FORKED_FROM, IS_ERROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, BRANCH, COPY_OF, FORKED_FROM, IS_ERROR, MAX_TOOLS,
+    MIRROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION, numbered,
 };
+use crate::formats::common::spawned::SpawnLinker;
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
@@ -48,6 +58,10 @@ impl Adapter for Codex {
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
         Box::new(Rollout::new(file))
+    }
+
+    fn linker(&self) -> Option<Box<dyn Linker>> {
+        Some(Box::new(SpawnLinker::new(&[SPAWN_AGENT])))
     }
 }
 
@@ -94,8 +108,11 @@ struct Rollout {
     /// The model of the turn.
     model: Option<String>,
     last: Option<EventId>,
-    /// The newest calls, to find what an output belongs to.
-    calls: VecDeque<(String, EventId)>,
+    /// The newest calls, to find what an output belongs to, and whether each starts an
+    /// agent.
+    calls: VecDeque<(String, EventId, bool)>,
+    copies: Copies,
+    mirrors: Mirrors,
     equal: EqualOnes,
     /// The time of the line before; of the file, before the first.
     last_time_ns: i64,
@@ -105,6 +122,8 @@ struct Rollout {
 #[derive(Debug, Default)]
 struct Fields<'t> {
     timestamp: Option<JsonStr<'t>>,
+    /// The line's number, in newer files.
+    ordinal: Option<u64>,
     line_type: Option<JsonStr<'t>>,
     /// Of older files' first line and of state markers.
     instructions: bool,
@@ -131,6 +150,19 @@ struct Payload<'t> {
     /// The same of newer files' first line.
     parent_of_meta: Option<JsonStr<'t>>,
     failed: bool,
+    /// What was said.
+    texts: Vec<JsonStr<'t>>,
+    /// What is completed, of newer files.
+    item: Option<Item<'t>>,
+    /// What a call's output is, where it is a text.
+    output: Option<JsonStr<'t>>,
+    /// The agent that a call started, and where it stands in the tree of agents.
+    new_thread: Option<JsonStr<'t>>,
+    agent_path: Option<JsonStr<'t>>,
+    /// What an agent does.
+    activity: Option<JsonStr<'t>>,
+    /// The number of the first line that is not another session's.
+    first_own: Option<u64>,
     /// Tokens of the turn, and of the session so far.
     last_tokens: Option<Tokens>,
     total_tokens: Option<Tokens>,
@@ -153,6 +185,8 @@ impl Rollout {
             model: None,
             last: None,
             calls: VecDeque::new(),
+            copies: Copies::default(),
+            mirrors: Mirrors::default(),
             equal: EqualOnes::default(),
             last_time_ns: file.modified_ns,
         }
@@ -184,22 +218,21 @@ impl Rollout {
     /// Where the session comes from, as its first line says.
     fn origin(&self, event: Event, time_ns: Option<i64>, payload: &Payload<'_>) -> Parsed {
         let parsed = Parsed::new(event);
-        let (session_type, kind, reason, from) =
-            match (payload.parent_thread.or(payload.parent_of_meta), payload.forked_from) {
-                (Some(parent), _) => (
-                    SessionType::Subagent,
-                    RelationshipType::ParentChild,
-                    SpawnReason::SubagentDelegation,
-                    parent,
-                ),
-                (None, Some(other)) => (
-                    SessionType::Continuation,
-                    RelationshipType::Continuation,
-                    SpawnReason::Continuation,
-                    other,
-                ),
-                (None, None) => return parsed,
-            };
+        let (session_type, kind, reason, from) = match (payload.parent(), payload.forked_from) {
+            (Some(parent), _) => (
+                SessionType::Subagent,
+                RelationshipType::ParentChild,
+                SpawnReason::SubagentDelegation,
+                parent,
+            ),
+            (None, Some(other)) => (
+                SessionType::Continuation,
+                RelationshipType::Continuation,
+                SpawnReason::Continuation,
+                other,
+            ),
+            (None, None) => return parsed,
+        };
         let from = text(from, limits::MAX_NAME_BYTES);
         if from == self.session {
             return parsed;
@@ -218,10 +251,11 @@ impl Rollout {
         let texts = [
             (TYPE, fields.line_type),
             (SUBTYPE, payload.item_type.filter(|_| fields.wrapped)),
-            (TOOL_USE_ID, payload.call_id),
+            (ITEM, payload.item.as_ref().and_then(|item| item.type_name)),
+            (TOOL_USE_ID, payload.call_id()),
             (VERSION, payload.cli_version),
             (BRANCH, payload.branch),
-            (FORKED_FROM, payload.parent_thread.or(payload.forked_from)),
+            (FORKED_FROM, payload.parent().or(payload.forked_from)),
         ];
         for (key, value) in texts {
             if let Some(value) = value {
@@ -229,10 +263,13 @@ impl Rollout {
             }
         }
         if event.as_kind() == TOOL_USE {
-            let tool = payload.name.or(payload.item_type);
+            let item = payload.item.as_ref();
+            let tool = item
+                .map_or(payload.name.or(payload.item_type), |item| item.tool.or(item.type_name));
             event = event.label(TOOL, tool.map_or_else(String::new, label_value));
         }
-        if payload.failed || payload.status.is_some_and(|status| status.decode() == "failed") {
+        let status = payload.status.or(payload.item.as_ref().and_then(|item| item.status));
+        if payload.failed || is(status, "failed") {
             event = event.label(IS_ERROR, "true");
         }
         if let Some(project) = &self.project {
@@ -244,43 +281,130 @@ impl Rollout {
         event
     }
 
-    /// The call that a call's id names.
-    fn call(&self, call_id: &str) -> Option<&EventId> {
-        let call = self.calls.iter().rev().find(|(known, _)| known == call_id);
-        call.map(|(_, event)| event)
+    /// The call that a call's id names, and whether it starts an agent.
+    fn call(&self, call_id: &str) -> Option<(&EventId, bool)> {
+        let call = self.calls.iter().rev().find(|(known, ..)| known == call_id);
+        call.map(|(_, event, starts_agent)| (event, *starts_agent))
     }
+
+    /// Whether a line says a step again that one before says in the other shape.
+    fn is_mirror(&mut self, kind: &str, fields: &Fields<'_>) -> bool {
+        let payload = &fields.payload;
+        let (shape, texts) = match &payload.item {
+            Some(item) => (Shape::Item, &item.texts),
+            None => (Shape::Response, &payload.texts),
+        };
+        match kind {
+            "user_message" | "assistant_message" => {
+                let texts: Vec<Cow<'_, str>> = texts.iter().map(|text| text.decode()).collect();
+                self.mirrors.is_said_again(kind, &texts.concat(), shape)
+            }
+            "tool_result" => payload.call_id().is_some_and(|call| {
+                let call = text(call, limits::MAX_LABEL_VALUE_BYTES);
+                self.mirrors.is_answered_again(&call, shape)
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// The agents that a line says a call started: threads, or their paths in the tree of
+/// agents.
+fn started_agents(fields: &Fields<'_>, answers_start: bool) -> Vec<String> {
+    let payload = &fields.payload;
+    let thread = |text: JsonStr<'_>| label_value(text);
+    if let Some(item) = &payload.item {
+        let starts = is(item.type_name, "SubAgentActivity") && is(item.activity, "started")
+            || is(item.type_name, "CollabAgentToolCall") && is(item.tool, "spawnAgent");
+        let threads = item.threads.iter().filter(|_| starts);
+        return threads.take(MAX_TOOLS).map(|text| thread(*text)).collect();
+    }
+    let is_message = is(fields.line_type, "event_msg");
+    let starts = is(payload.item_type, "collab_agent_spawn_end")
+        || is(payload.item_type, "sub_agent_activity") && is(payload.activity, "started");
+    if is_message && starts {
+        return payload.new_thread.map(thread).into_iter().collect();
+    }
+    if !answers_start {
+        return Vec::new();
+    }
+    let mut agents = Vec::new();
+    for output in payload.output.iter().chain(&payload.texts) {
+        Cursor::new(&output.decode()).object(|key, value| {
+            if matches!(key, "agent_id" | "task_name") && agents.len() < MAX_TOOLS {
+                agents.extend(value.text().map(label_value));
+            }
+        });
+    }
+    agents
 }
 
 impl Parser for Rollout {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let fields = Fields::read(object);
-        let kind = kind(&fields);
-        let is_first = self.note(&kind, &fields.payload);
+        let payload = &fields.payload;
+        let mut kind = kind(&fields);
         let time_ns = fields.timestamp.and_then(parse_time);
+        let meta = (kind == SESSION_META).then(|| payload.id.map(label_value)).flatten();
+        let copy_of = self
+            .copies
+            .source(meta.as_deref(), payload.first_own, time_ns, fields.ordinal)
+            .map(str::to_owned);
+        let is_first = copy_of.is_none() && self.note(&kind, payload);
+        let is_mirror = copy_of.is_none() && self.is_mirror(&kind, &fields);
+        if (is_mirror || copy_of.is_some() && kind == ERROR)
+            && let Some(line_type) = fields.line_type
+        {
+            kind = text(line_type, limits::MAX_KIND_BYTES);
+        }
         self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
 
         let link = if kind == COMPACTED { LinkKind::Continues } else { LinkKind::Caused };
         let event = Event::new(kind).payload(object);
         let mut event = self.equal.identify(event, ID_DOMAIN, &self.session, object);
-        let call_id = fields.payload.call_id.map(|id| text(id, limits::MAX_LABEL_VALUE_BYTES));
+        let call_id = payload.call_id().map(|id| text(id, limits::MAX_LABEL_VALUE_BYTES));
         let call = call_id.as_deref().and_then(|id| self.call(id));
-        if let Some(parent) = call.or(self.last.as_ref()) {
+        let answers_start = call.is_some_and(|(_, starts_agent)| starts_agent);
+        if let Some(parent) = call.map(|(call, _)| call).or(self.last.as_ref()) {
             event = event.parent(parent).link(link);
         }
         if event.as_kind() == TOOL_USE
-            && let Some(call_id) = call_id
+            && let Some(call_id) = &call_id
         {
             if self.calls.len() == MAX_CALLS_KNOWN {
                 self.calls.pop_front();
             }
-            self.calls.push_back((call_id, event.as_id().clone()));
+            let starts_agent = copy_of.is_none() && is(payload.name, SPAWN_AGENT);
+            self.calls.push_back((call_id.clone(), event.as_id().clone(), starts_agent));
         }
         self.last = Some(event.as_id().clone());
-        if let Some(usage) = fields.usage() {
+        // What is copied took its tokens in the other session.
+        if let Some(usage) = fields.usage().filter(|_| copy_of.is_none()) {
             event = event.usage(usage);
         }
-        let event = self
-            .labelled(event, &fields)
+        let mut event = self.labelled(event, &fields);
+        if let Some(call_id) = call_id.filter(|_| copy_of.is_none() && !is_mirror) {
+            let agents = started_agents(&fields, answers_start);
+            for (n, agent) in agents.iter().enumerate() {
+                event = event.label(numbered(AGENT_RESULT, n), agent);
+            }
+            if !agents.is_empty() {
+                event = event.label(AGENT_CALL, call_id);
+            }
+        }
+        if is_first && payload.parent().is_some() {
+            event = event.label(AGENT_ROOT, self.session.as_str());
+            if let Some(path) = payload.agent_path {
+                event = event.label(AGENT, label_value(path));
+            }
+        }
+        if is_mirror {
+            event = event.label(MIRROR, "true");
+        }
+        if let Some(other) = copy_of {
+            event = event.label(COPY_OF, other);
+        }
+        let event = event
             .time_ns(self.last_time_ns)
             .instance(self.session.as_str())
             .session(self.session.as_str());
@@ -299,6 +423,7 @@ impl<'t> Fields<'t> {
         let mut bare = Payload::default();
         Cursor::new(object).object(|key, value| match key {
             "timestamp" => fields.timestamp = value.text(),
+            "ordinal" => fields.ordinal = value.number(),
             "record_type" => fields.record_type = value.text(),
             "payload" if value.is_object() => {
                 fields.wrapped = true;
@@ -337,6 +462,17 @@ impl<'t> Fields<'t> {
 }
 
 impl<'t> Payload<'t> {
+    /// The session that started this one.
+    fn parent(&self) -> Option<JsonStr<'t>> {
+        self.parent_thread.or(self.parent_of_meta)
+    }
+
+    /// The call that this is or belongs to.
+    fn call_id(&self) -> Option<JsonStr<'t>> {
+        let of_item = self.item.as_ref().filter(|item| item.is_call() || item.is_activity());
+        self.call_id.or(of_item.and_then(|item| item.id))
+    }
+
     fn member(&mut self, key: &str, value: &mut Cursor<'t>) {
         match key {
             "id" => self.id = value.text(),
@@ -349,6 +485,13 @@ impl<'t> Payload<'t> {
             "model" => self.model = value.text(),
             "cli_version" => self.cli_version = value.text(),
             "parent_thread_id" => self.parent_of_meta = value.text(),
+            "agent_path" => self.agent_path = value.text(),
+            "new_thread_id" | "agent_thread_id" => self.new_thread = value.text(),
+            "event_id" => self.call_id = self.call_id.or(value.text()),
+            "kind" => self.activity = value.text(),
+            "subagent_history_start_ordinal" => self.first_own = value.number(),
+            "content" => self.texts = texts(value),
+            "item" => self.item = Item::read(value),
             "info" => value.object(|key, value| match key {
                 "last_token_usage" => self.last_tokens = Tokens::read(value),
                 "total_token_usage" => self.total_tokens = Tokens::read(value),
@@ -360,11 +503,18 @@ impl<'t> Payload<'t> {
                     self.branch = value.text();
                 }
             }),
-            "output" => value.object(|key, value| {
-                if key == "success" {
-                    self.failed = value.is_false();
+            "output" => {
+                self.output = value.string();
+                value.object(|key, value| match key {
+                    "success" => self.failed = value.is_false(),
+                    "content" => self.output = value.string(),
+                    _ => {}
+                });
+                let texts = texts(value);
+                if !texts.is_empty() {
+                    self.texts = texts;
                 }
-            }),
+            }
             "source" => value.object(|key, value| {
                 if key == "subagent" {
                     value.object(|key, value| self.subagent(key, value));
@@ -427,7 +577,15 @@ fn kind(fields: &Fields<'_>) -> String {
         (_, Some("reasoning")) if is_item => "thinking",
         (_, Some(item)) if is_item && item.ends_with("_call") => TOOL_USE,
         (_, Some(item)) if is_item && item.ends_with("_output") => "tool_result",
-        (Some("event_msg"), Some("error" | "stream_error")) => "error",
+        (Some("event_msg"), Some("error" | "stream_error")) => ERROR,
+        (Some("event_msg"), Some("turn_aborted")) => "turn_aborted",
+        (Some("event_msg"), Some("item_started" | "item_completed")) => {
+            let is_completed = item_type.as_deref() == Some("item_completed");
+            match &fields.payload.item {
+                Some(item) => item.kind(is_completed).unwrap_or("event_msg"),
+                None => "event_msg",
+            }
+        }
         (Some(line), _) => return cut(line.into(), limits::MAX_KIND_BYTES),
         (None, Some(item)) => return cut(item.into(), limits::MAX_KIND_BYTES),
         (None, None) => "unknown",
@@ -435,13 +593,19 @@ fn kind(fields: &Fields<'_>) -> String {
     name.to_owned()
 }
 
-/// The session in the name of a rollout: the UUID at its end.
+/// The session in the name of a rollout: the UUID at its end, or before that of a part
+/// that the session was written on in.
 fn session_of(name: &str) -> &str {
-    let at = name.len().saturating_sub(uuid::fmt::Hyphenated::LENGTH);
-    match name.get(at..) {
-        Some(end) if name.starts_with("rollout-") && EventId::from(end).as_uuid().is_some() => end,
-        _ => name,
-    }
+    let uuid_before = |end: usize| {
+        let uuid = name.get(end.checked_sub(uuid::fmt::Hyphenated::LENGTH)?..end)?;
+        EventId::from(uuid).as_uuid().is_some().then_some(uuid)
+    };
+    let last = uuid_before(name.len()).filter(|_| name.starts_with("rollout-"));
+    let before = last.and_then(|last| {
+        let end = name.strip_suffix(last)?.strip_suffix('_')?.len();
+        uuid_before(end)
+    });
+    before.or(last).unwrap_or(name)
 }
 
 /// Types of lines.
@@ -449,6 +613,11 @@ const TYPES: &[&str] = &["session_meta", "response_item", "event_msg", "turn_con
 const SESSION_META: &str = "session_meta";
 const COMPACTED: &str = "compacted";
 const TOOL_USE: &str = "tool_use";
+const ERROR: &str = "error";
+/// The tool that starts an agent.
+const SPAWN_AGENT: &str = "spawn_agent";
+/// What an item is.
+const ITEM: &str = "item";
 /// Calls that are remembered to find an output's.
 const MAX_CALLS_KNOWN: usize = 1024;
 /// Keeps the ids of lines apart from other derived ids.
@@ -463,6 +632,9 @@ mod tests {
         let session = "0199a213-81c0-7800-8aa1-bbab2a035a53";
         assert_eq!(session_of(&format!("rollout-2025-10-01T12-00-00-{session}")), session);
         assert_eq!(session_of("rollout-éééééééééééééééééééé"), "rollout-éééééééééééééééééééé");
+        let part =
+            format!("rollout-2025-10-01T12-00-00-{session}_0199a213-81c0-7800-8aa1-0000000000ff");
+        assert_eq!(session_of(&part), session);
         assert_eq!(session_of("other"), "other");
     }
 
@@ -483,6 +655,24 @@ mod tests {
             (r#"{"type":"function_call_output"}"#, "tool_result"),
             (r#"{"type":"event_msg","payload":{"type":"message"}}"#, "event_msg"),
             (r#"{"type":"event_msg","payload":{"type":"error"}}"#, "error"),
+            (r#"{"type":"event_msg","payload":{"type":"turn_aborted"}}"#, "turn_aborted"),
+            (
+                r#"{"type":"event_msg","payload":{"type":"item_completed","item":{"type":"UserMessage"}}}"#,
+                "user_message",
+            ),
+            (
+                r#"{"type":"event_msg","payload":{"type":"item_completed","item":{"type":"FileChange"}}}"#,
+                "tool_result",
+            ),
+            (
+                r#"{"type":"event_msg","payload":{"type":"item_started","item":{"type":"FileChange"}}}"#,
+                "tool_use",
+            ),
+            (
+                r#"{"type":"event_msg","payload":{"type":"item_completed","item":{"type":"Sleep"}}}"#,
+                "event_msg",
+            ),
+            (r#"{"type":"event_msg","payload":{"type":"item_completed"}}"#, "event_msg"),
             (r#"{"type":"turn_context","payload":{}}"#, "turn_context"),
             ("{}", "unknown"),
         ] {

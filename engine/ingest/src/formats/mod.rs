@@ -6,10 +6,13 @@
 mod claude;
 #[cfg(feature = "codex")]
 mod codex;
+#[cfg(feature = "codex-exec")]
+mod codex_exec;
 #[cfg_attr(
     not(all(
         feature = "claude-code",
         feature = "codex",
+        feature = "codex-exec",
         feature = "copilot",
         feature = "engram",
         feature = "hook",
@@ -33,6 +36,8 @@ use std::sync::Arc;
 pub use claude::ClaudeCode;
 #[cfg(feature = "codex")]
 pub use codex::Codex;
+#[cfg(feature = "codex-exec")]
+pub use codex_exec::CodexExec;
 #[cfg(feature = "copilot")]
 pub use copilot::Copilot;
 #[cfg(feature = "engram")]
@@ -54,6 +59,8 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
         shared(Ndjson::default()),
         #[cfg(feature = "codex")]
         shared(Codex),
+        #[cfg(feature = "codex-exec")]
+        shared(CodexExec),
         #[cfg(feature = "copilot")]
         shared(Copilot),
         #[cfg(feature = "hook")]
@@ -66,6 +73,7 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
 #[cfg(any(
     feature = "claude-code",
     feature = "codex",
+    feature = "codex-exec",
     feature = "copilot",
     feature = "engram",
     feature = "hook",

@@ -10,6 +10,7 @@ use forebear_core::{Error, Result};
 use crate::choice::Choice;
 use crate::read::left_out::LeftOut;
 use crate::read::seen::Seen;
+use crate::read::source::unpacked_path;
 
 /// The files to import, each once, in byte order of their paths.
 #[derive(Debug, Default)]
@@ -151,7 +152,8 @@ impl<'c> Search<'c> {
         None
     }
 
-    fn finish(self) -> Files {
+    fn finish(mut self) -> Files {
+        self.leave_out_packed();
         // A set of paths is in order of their components, not of their bytes.
         let mut paths: Vec<_> = self.files.into_iter().collect();
         paths.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
@@ -159,10 +161,24 @@ impl<'c> Search<'c> {
             seen: fs::metadata(&path).map_or(Seen::default(), |metadata| Seen::of(&metadata)),
             path,
         });
-        Files {
-            found: found.collect(),
-            failed: self.failed,
-            left_out: self.left_out.unwrap_or_default(),
+        let mut left_out = self.left_out.unwrap_or_default();
+        left_out.named.sort_unstable();
+        Files { found: found.collect(), failed: self.failed, left_out }
+    }
+}
+
+impl Search<'_> {
+    /// Leaves out packed files beside which the same lies as it was.
+    fn leave_out_packed(&mut self) {
+        let packed = self.files.iter().filter(|path| {
+            let unpacked = unpacked_path(path);
+            unpacked != path.as_path() && self.files.contains(unpacked)
+        });
+        for path in packed.cloned().collect::<Vec<_>>() {
+            self.files.remove(&path);
+            if let Some(left_out) = &mut self.left_out {
+                left_out.add(&path, "the same lies unpacked beside it, which is read".to_owned());
+            }
         }
     }
 }

@@ -26,6 +26,14 @@ impl LeftOut {
             self.named.push((path.to_owned(), why(path)));
         }
     }
+
+    /// Notes a file that is left out for this reason.
+    pub(crate) fn add(&mut self, path: &Path, why: String) {
+        self.files += 1;
+        if self.named.len() < MAX_NAMED {
+            self.named.push((path.to_owned(), why));
+        }
+    }
 }
 
 /// Why no format takes a file, and what to do.

@@ -11,4 +11,5 @@ pub(crate) mod prefix;
 pub(crate) mod reader;
 pub(crate) mod seen;
 pub(crate) mod sniff;
+pub(crate) mod source;
 pub(crate) mod torn;

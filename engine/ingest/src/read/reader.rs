@@ -16,6 +16,7 @@ use crate::read::parts::{LineParts, PartContent};
 use crate::read::position::{Position, source_name};
 use crate::read::prefix::PrefixDigest;
 use crate::read::seen::Seen;
+use crate::read::source::Source;
 use crate::registry::read_head;
 
 /// Reads one file, for an import or a follower.
@@ -167,10 +168,14 @@ impl FileReader {
     /// again what was read: it only grew, and its end then is still where it was.
     pub(crate) fn goes_on(
         &self,
-        file: &mut File,
+        file: &mut Source,
         seen: &Seen,
         unfinished: bool,
     ) -> io::Result<bool> {
+        // One in zstd doesn't grow: it is written once, and goes on only where a turn ended.
+        if file.is_packed() {
+            return Ok(unfinished && *seen == self.seen);
+        }
         let grew =
             if unfinished { seen.size >= self.line.offset } else { seen.size > self.seen.size };
         Ok(grew && seen.file == self.seen.file && self.holds_window(file)?)
@@ -187,7 +192,7 @@ impl FileReader {
         (self.seen, self.settled)
     }
 
-    fn holds_window(&self, file: &mut File) -> io::Result<bool> {
+    fn holds_window(&self, file: &mut Source) -> io::Result<bool> {
         let mut found = vec![0; self.window.len()];
         file.seek(SeekFrom::Start(self.taken - self.window.len() as u64))?;
         match file.read_exact(&mut found) {
@@ -354,7 +359,7 @@ impl FileReader {
 
     /// Whether a long last line still has no end, looking only at what is new of it;
     /// else a line that grows for hours would be read from its start each time.
-    pub(crate) fn still_waits(&mut self, file: &mut File) -> io::Result<bool> {
+    pub(crate) fn still_waits(&mut self, file: &mut Source) -> io::Result<bool> {
         if self.goal.is_some() || self.scanned < self.line.offset + LONG_LINE_BYTES {
             return Ok(false);
         }
@@ -560,11 +565,11 @@ impl FileReader {
 }
 
 /// Opens a file, and says how it looks and when that was asked.
-pub(crate) fn open(path: &Path) -> io::Result<(File, Seen, i64)> {
+pub(crate) fn open(path: &Path) -> io::Result<(Source, Seen, i64)> {
     let file = File::open(path)?;
     let now_ns = Time::now().ns();
     let seen = Seen::of(&file.metadata()?);
-    Ok((file, seen, now_ns))
+    Ok((Source::new(file)?, seen, now_ns))
 }
 
 fn parts<'l>(line: &'l [u8], adapter: &'l dyn Adapter) -> LineParts<'l> {

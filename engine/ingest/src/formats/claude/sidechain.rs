@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use forebear_core::{Event, EventId, Link, Result, Snapshot};
 
 use crate::formats::claude::fields::Fields;
-use crate::formats::claude::spawn::{LinkEvidence, asserted_order};
+use crate::formats::common::evidence::{LinkEvidence, asserted_order};
 
 /// What was seen in one file: a few words for each call that has a prompt and
 /// each agent without an id.

@@ -6,16 +6,14 @@
 //! piece of evidence has been stored, what is known about its agent is queried
 //! and the best link asserted. Nothing is remembered from one batch to the next.
 
-use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use forebear_core::{
-    Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot, StoredEvent,
-};
+use forebear_core::{Detail, Event, EventId, Filter, Link, Result, Snapshot, StoredEvent};
 
 use crate::adapter::Linker;
+use crate::formats::common::evidence::{LinkEvidence, asserted_order};
 use crate::formats::common::labels::{
     AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, TOOL,
     TOOL_USE_ID, is_numbered, numbered,
@@ -166,47 +164,6 @@ impl Clues {
         }
         Ok(found)
     }
-}
-
-/// That a call started an agent.
-#[derive(Clone, Debug)]
-pub(crate) struct LinkEvidence {
-    pub(crate) call: EventId,
-    pub(crate) strength: u8,
-    /// Among links of one strength the smallest wins.
-    pub(crate) order: i64,
-}
-
-impl LinkEvidence {
-    /// The link from an agent's first event, unless the event has a parent
-    /// already which this one would not replace.
-    pub(crate) fn link(&self, snapshot: &Snapshot, root: &EventId) -> Result<Option<Link>> {
-        if *root == self.call {
-            return Ok(None);
-        }
-        let link = Link::new(root, &self.call, LinkKind::Spawned);
-        let link = link.strength(self.strength).order(self.order);
-        let wins = match snapshot.asserted_link(root)? {
-            Some(asserted) => link.outranks(&asserted),
-            None => snapshot.get(root)?.is_none_or(|event| event.parent().is_none()),
-        };
-        Ok(wins.then_some(link))
-    }
-
-    fn beats(&self, other: &Self) -> bool {
-        let rank = |asserted: &Self| (Reverse(asserted.strength), asserted.order);
-        (rank(self), &self.call) < (rank(other), &other.call)
-    }
-}
-
-/// The order of a link by its time, which decides, and its call. Links of the
-/// same microsecond (transcripts have milliseconds) are ordered by ten bits
-/// of a digest, so that it doesn't matter which comes first.
-pub(crate) fn asserted_order(time_us: i64, call: &EventId) -> i64 {
-    let digest = blake3::hash(call.to_string().as_bytes());
-    let [low, high, ..] = *digest.as_bytes();
-    let bits = i64::from(u16::from_le_bytes([low, high]) & 1023);
-    time_us.saturating_mul(1024).saturating_add(bits)
 }
 
 /// The two best links of different calls, the best first: an event may be

@@ -20,6 +20,10 @@ pub(crate) const IS_ERROR: &str = "is_error";
 
 /// The session that a forked one or an agent's goes back to.
 pub(crate) const FORKED_FROM: &str = "forked_from";
+/// The session that an event was copied from, in a file that begins with such copies.
+pub(crate) const COPY_OF: &str = "copy_of";
+/// `true` on events that say a step again which another of the session says.
+pub(crate) const MIRROR: &str = "mirror";
 /// The hook that was called.
 pub(crate) const HOOK: &str = "hook";
 /// What kind of agent a call starts, or an event is of.
