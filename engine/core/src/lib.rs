@@ -77,6 +77,7 @@ pub use base::link::{Link, LinkKind, Linked};
 pub use base::listing::Query;
 pub use base::options::{Durability, WhenFull};
 pub use base::page::{Cursor, Page};
+pub use base::scope::Scope;
 pub use base::time::Time;
 pub use base::tokens::Tokens;
 pub use base::warnings::{Warning, WarningKind};

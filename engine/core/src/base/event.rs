@@ -9,6 +9,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
+use crate::base::scope::Scope;
 use crate::base::sync::now_ns;
 use crate::base::time::Time;
 use crate::base::validate::{check_id, check_len};
@@ -40,6 +41,7 @@ pub struct Event {
     pub(crate) time_ns: i64,
     pub(crate) instance: String,
     pub(crate) session: Option<String>,
+    pub(crate) scope: Scope,
     /// Sorted by key, each key once.
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) payload: Option<Vec<u8>>,
@@ -101,6 +103,7 @@ impl Event {
             time_ns: now_ns(),
             instance: String::new(),
             session: None,
+            scope: Scope::Session,
             labels: Vec::new(),
             payload: None,
             usage: None,
@@ -259,6 +262,16 @@ impl Event {
     #[must_use]
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
+        self
+    }
+
+    /// Says whether the instance is an actor of its own within the session, which it is
+    /// not unless this says so.
+    ///
+    /// An example is at [`Scope`].
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
         self
     }
 

@@ -21,6 +21,7 @@ pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod row;
 pub(crate) mod rows;
+pub(crate) mod scope;
 pub(crate) mod state;
 pub(crate) mod sync;
 pub(crate) mod time;

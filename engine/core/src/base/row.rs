@@ -33,6 +33,8 @@ impl Flags {
     /// On disk alone: the spine has the parent's row and slot in place of its sequence
     /// number.
     pub(crate) const INSIDE: u16 = 1 << 9;
+    /// The instance has a scope of its own within the session.
+    pub(crate) const OWN_SCOPE: u16 = 1 << 10;
     /// The upper two bits are the kind of the link.
     const LINK_SHIFT: u16 = 14;
 
@@ -93,6 +95,7 @@ pub(crate) struct Columns {
     pub(crate) seq: u64,
     pub(crate) version: bool,
     pub(crate) derived_id: bool,
+    pub(crate) own_scope: bool,
     pub(crate) id: EventId,
     pub(crate) time_ns: i64,
     /// The offset of the record in its log, or its address in the segment's heap.

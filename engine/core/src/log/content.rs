@@ -20,7 +20,8 @@ pub(crate) fn same_content(
 
 /// Whether two records without payloads have the same fields.
 pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
-    a.link == b.link
+    // The scope is left out: it says no more of what happened.
+    a.link_number() == b.link_number()
         && a.kind() == b.kind()
         && a.time_ns == b.time_ns
         && a.instance() == b.instance()
@@ -31,7 +32,7 @@ pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool 
 }
 
 pub(crate) fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
-    fields.link.hash(hasher);
+    fields.link_number().hash(hasher);
     fields.kind().hash(hasher);
     fields.time_ns.to_native().hash(hasher);
     fields.instance().hash(hasher);

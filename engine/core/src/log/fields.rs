@@ -6,7 +6,8 @@ use rkyv::{Archive, Serialize};
 use crate::base::error::{Error, Result};
 use crate::base::event::{Event, Usage};
 use crate::base::id::EventId;
-use crate::base::link::link_number;
+use crate::base::link::{LinkKind, link_kind, link_number};
+use crate::base::scope::Scope;
 use crate::log::record::{ALIGN, IdMeta, access};
 
 /// The fields of an event or a version on disk.
@@ -18,7 +19,8 @@ pub(crate) struct EventMeta {
     pub(crate) id: IdMeta,
     pub(crate) parent: Option<IdMeta>,
     pub(crate) time_ns: i64,
-    pub(crate) link: u8,
+    /// The link's kind, and whether the instance has a scope of its own.
+    link: u8,
     pub(crate) derived_id: bool,
     /// Lengths of the texts in bytes. Those of labels alternate between key and value.
     kind_len: u16,
@@ -47,7 +49,7 @@ impl EventMeta {
         self.id = IdMeta::from(&event.id);
         self.parent = event.parent.as_ref().map(IdMeta::from);
         self.time_ns = event.time_ns;
-        self.link = link_number(event.link);
+        self.link = link_number(event.link) | if event.scope == Scope::Own { OWN_SCOPE } else { 0 };
         self.derived_id = event.derived_id;
         self.kind_len = event.kind.len() as u16;
         self.instance_len = event.instance.len() as u16;
@@ -69,8 +71,9 @@ impl EventMeta {
         self.parent = parent.map(IdMeta::from);
     }
 
-    /// Sets the fields of fixed length.
-    pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, derived_id: bool) {
+    /// Sets the fields of fixed length; `link` is the number of the link's kind.
+    pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, own_scope: bool, derived_id: bool) {
+        let link = link | if own_scope { OWN_SCOPE } else { 0 };
         (self.time_ns, self.link, self.derived_id) = (time_ns, link, derived_id);
     }
 
@@ -162,6 +165,20 @@ impl ArchivedEventMeta {
         self.text(0, length(self.kind_len))
     }
 
+    pub(crate) fn link_kind(&self) -> Result<LinkKind> {
+        link_kind(self.link_number())
+    }
+
+    /// The number of the link's kind as it stands there.
+    pub(crate) fn link_number(&self) -> u8 {
+        self.link & !OWN_SCOPE
+    }
+
+    /// Whether the instance has a scope of its own. Always false in records of format 1.
+    pub(crate) fn has_own_scope(&self) -> bool {
+        self.link & OWN_SCOPE != 0
+    }
+
     pub(crate) fn instance(&self) -> &str {
         self.text(length(self.kind_len), length(self.instance_len))
     }
@@ -223,3 +240,6 @@ impl ArchivedEventMeta {
 fn length(len: ArchivedU16) -> usize {
     usize::from(len.to_native())
 }
+
+/// Set beside the number of the link's kind where the instance has a scope of its own.
+const OWN_SCOPE: u8 = 1 << 7;

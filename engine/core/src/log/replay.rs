@@ -54,6 +54,7 @@ impl Replay {
         };
         self.leave_room(header.first_seq).map_err(|error| located(&error))?;
         self.commit += 1;
+        self.index.set_format(header.version);
         let parsed = parsed.map_err(|error| located(&error))?;
         let mut lists = parsed.lists.as_slice();
         let mut found = [LookUp::default(); LOOK_UPS];

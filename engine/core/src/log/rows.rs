@@ -115,7 +115,7 @@ fn event_row(index: &Index, row: u32, at: u32) -> EventRow<'_> {
         session: TextId(entry.session),
         is_error: entry.flags.has(Flags::ERROR),
         is_version: entry.flags.has(Flags::VERSION),
-        own_scope: true,
+        own_scope: entry.flags.has(Flags::OWN_SCOPE),
         origin: if entry.session == NONE { None } else { origin(index, row, at) },
     }
 }

@@ -262,7 +262,8 @@ impl<'a> Front<'a> {
             _ => self.parent.as_ref(),
         };
         meta.set_ids(&known.id, parent);
-        meta.set_plain(known.time_ns, self.flags & LINK, self.flags & DERIVED != 0);
+        let has = |flag: u8| self.flags & flag != 0;
+        meta.set_plain(known.time_ns, self.flags & LINK, has(OWN_SCOPE), has(DERIVED));
         let mut lens = Input(self.label_lens);
         let lens = std::iter::from_fn(move || lens.number().ok());
         meta.set_texts([known.kind, known.instance], known.session, lens, self.labels);
@@ -281,13 +282,14 @@ fn put_front(
     let begin = to.len();
     let parent = fields.parent_id();
     let usage = fields.usage();
-    let mut flags = fields.link & LINK;
+    let mut flags = fields.link_number() & LINK;
     for (flag, set) in [
         (DERIVED, fields.derived_id),
         (PARENT, parent.is_some() && parent == known.parent),
         (OWN_PARENT, parent.is_some() && parent != known.parent),
         (USAGE, usage.is_some()),
         (APART, apart),
+        (OWN_SCOPE, fields.has_own_scope()),
     ] {
         flags |= if set { flag } else { 0 };
     }
@@ -329,8 +331,10 @@ const PARENT: u8 = 1 << 3;
 const OWN_PARENT: u8 = 1 << 4;
 /// whether there are tokens,
 const USAGE: u8 = 1 << 5;
-/// and whether the payload stands in chunks of its own.
+/// whether the payload stands in chunks of its own,
 const APART: u8 = 1 << 6;
+/// and whether the instance has a scope of its own.
+const OWN_SCOPE: u8 = 1 << 7;
 
 #[cfg(test)]
 mod tests {

@@ -8,9 +8,9 @@ use crate::base::event::{Event, Quarantined};
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::limits;
-use crate::base::link::link_kind;
+use crate::base::scope::Scope;
 use crate::batch::{Batch, StateUpdate};
-use crate::log::encoded::{Encoded, EncodedBatch};
+use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::log::record::RecordKind;
 
 /// Size of what stands in front of the records.
@@ -132,6 +132,7 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize, kinds: &Kinds) -> Result<
             continue;
         }
         match kind {
+            RecordKind::Event if version == 1 => batch.events.extend(with_own_scope(&record)?),
             RecordKind::Event => batch.events.push(record),
             RecordKind::Link => batch.links.push(record),
             RecordKind::Quarantined => batch.quarantined.push(record),
@@ -165,7 +166,7 @@ fn check(record: &Encoded, max_payload: usize) -> Result<RecordKind> {
     let kind = record.kind()?;
     let payload = record.payload().map_or(0, <[u8]>::len);
     match kind {
-        RecordKind::Event => check_event(record, max_payload)?,
+        RecordKind::Event => event(record)?.validate(max_payload)?,
         RecordKind::Link => {
             let link = record.as_link()?.to_link()?;
             check_id(&link.child)?;
@@ -208,13 +209,25 @@ fn state(record: &Encoded, max_payload: usize, kinds: &Kinds) -> Result<Option<E
     update.encode(Some(kinds)).map(Some)
 }
 
-fn check_event(record: &Encoded, max_payload: usize) -> Result<()> {
+/// The events of a file of version 1, in which every instance has a scope of its own.
+fn with_own_scope(record: &Encoded) -> Result<Vec<Encoded>> {
+    let mut event = event(record)?.scope(Scope::Own);
+    event.payload = record.payload().map(<[u8]>::to_vec);
+    let mut encoder = Encoder::new(1);
+    encoder.event(&event);
+    Ok(encoder.finish())
+}
+
+/// The event of a record, its payload aside.
+fn event(record: &Encoded) -> Result<Event> {
     let fields = record.as_event()?;
     let mut event = Event::new(fields.kind())
         .id(EventId::from(&fields.id))
         .time_ns(fields.time_ns.to_native())
-        .link(link_kind(fields.link)?)
-        .instance(fields.instance());
+        .link(fields.link_kind()?)
+        .instance(fields.instance())
+        .scope(Scope::of(fields.has_own_scope()));
+    event.derived_id = fields.derived_id;
     event.parent = fields.parent_id();
     event.session = fields.session().map(str::to_owned);
     event.usage = fields.usage();
@@ -228,7 +241,7 @@ fn check_event(record: &Encoded, max_payload: usize) -> Result<()> {
     }
     check_id(&event.id)?;
     event.parent.iter().try_for_each(check_id)?;
-    event.validate(max_payload)
+    Ok(event)
 }
 
 /// Refuses the text of a UUID that does not stand as a UUID: it would be another id.

@@ -6,6 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::base::scope::Scope;
 use crate::base::time::Time;
 use crate::view::stored::StoredEvent;
 
@@ -86,6 +87,9 @@ impl Serialize for EventJson<'_> {
         map.serialize_entry("kind", event.kind())?;
         map.serialize_entry("instance", event.instance())?;
         map.serialize_entry("session", &event.session())?;
+        if event.scope() == Scope::Own {
+            map.serialize_entry("scope", Scope::Own.as_str())?;
+        }
         map.serialize_entry("labels", &Labels(event))?;
         if event.is_version() {
             map.serialize_entry("version", &true)?;

@@ -61,6 +61,7 @@ impl RowSource for LogView {
             seq: self.first_seq() + u64::from(row),
             version: entry.flags.has(Flags::VERSION),
             derived_id: entry.flags.has(Flags::DERIVED),
+            own_scope: entry.flags.has(Flags::OWN_SCOPE),
             id: index.id(row),
             time_ns: entry.time_ns,
             place: entry.offset,

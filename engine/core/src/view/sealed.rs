@@ -59,6 +59,7 @@ impl RowSource for Arc<Segment> {
             seq: self.first_seq() + u64::from(row),
             version: entry.flags.has(Flags::VERSION),
             derived_id: entry.flags.has(Flags::DERIVED),
+            own_scope: entry.flags.has(Flags::OWN_SCOPE),
             id: self.file().id(row, &entry)?,
             time_ns: entry.time_ns,
             place: u64::from(entry.record),

@@ -10,6 +10,7 @@ use crate::base::id::EventId;
 use crate::base::link::LinkKind;
 use crate::base::page::Position;
 use crate::base::row::{Columns, NONE};
+use crate::base::scope::Scope;
 use crate::base::time::Time;
 use crate::log::RecordView;
 use crate::segment::packed::PackedView;
@@ -185,6 +186,11 @@ impl StoredEvent {
     #[cfg(feature = "chrono")]
     pub fn datetime(&self) -> chrono::DateTime<chrono::Utc> {
         Time::from_ns(self.columns.time_ns).into()
+    }
+
+    /// Whose the events of its instance are within the session.
+    pub fn scope(&self) -> Scope {
+        Scope::of(self.columns.own_scope)
     }
 
     /// The kind; empty where the query asked for [`Detail::Ids`](crate::Detail::Ids).

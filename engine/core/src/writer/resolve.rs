@@ -2,7 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
-use crate::base::link::{Linked, link_kind};
+use crate::base::link::Linked;
 use crate::batch::{AppendStatus, Appended, Written};
 use crate::log::block::HEADER_BYTES;
 use crate::log::content::same_fields;
@@ -62,7 +62,7 @@ impl Writer {
                 cross_ref = self.absent_parent(&id, named.as_ref())?;
                 self.mark_if_cycle(that_know, &id, named.as_ref())?;
                 if let Some(named) = &named {
-                    let kind = link_kind(fields.link)?;
+                    let kind = fields.link_kind()?;
                     self.refuse_earlier_link(that_know, &id, named, kind)?;
                 }
             } else {

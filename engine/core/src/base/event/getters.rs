@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use crate::base::event::{Event, Usage};
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
+use crate::base::scope::Scope;
 use crate::base::time::Time;
 
 impl Event {
@@ -59,6 +60,11 @@ impl Event {
     /// The session.
     pub fn as_session(&self) -> Option<&str> {
         self.session.as_deref()
+    }
+
+    /// Whose its events are within the session.
+    pub fn as_scope(&self) -> Scope {
+        self.scope
     }
 
     /// The value of one label.

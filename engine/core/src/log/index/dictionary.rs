@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
-use crate::base::link::{LinkKind, link_kind};
+use crate::base::link::LinkKind;
 use crate::base::row::NONE;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::strings::Strings;
@@ -59,6 +59,7 @@ pub(crate) struct InternedEvent {
     pub(crate) lists: u32,
     pub(super) link: LinkKind,
     pub(super) derived: bool,
+    pub(super) own_scope: bool,
     pub(super) error: bool,
     /// Boxed, since few events have one.
     pub(super) usage: Option<Box<SeenUsage>>,
@@ -80,7 +81,7 @@ impl Dictionary {
         fields: &ArchivedEventMeta,
         lists: &mut Vec<u32>,
     ) -> Result<InternedEvent> {
-        let link = link_kind(fields.link)?;
+        let link = fields.link_kind()?;
         let begin = lists.len();
         let mut error = false;
         let mut enter = |texts| {
@@ -106,6 +107,7 @@ impl Dictionary {
             lists: (lists.len() - begin) as u32,
             link,
             derived: fields.derived_id,
+            own_scope: fields.has_own_scope(),
             error,
             usage: fields.usage().map(|usage| Box::new(SeenUsage::of(fields, &usage))),
         })

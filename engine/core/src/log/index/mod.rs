@@ -87,6 +87,9 @@ pub(crate) struct Index {
     states: States,
     /// The tokens that rows report, in order of rows.
     usages: Vec<(u32, SeenUsage)>,
+    /// Whether the log's blocks are of format 1, in which every instance has a scope of
+    /// its own.
+    is_of_format_1: bool,
     /// Events and versions that were lost to damage.
     lost: u32,
     hasher: RandomState,
@@ -109,6 +112,11 @@ impl Index {
         let mut index = Self::default();
         index.reserve(events);
         index
+    }
+
+    /// Takes notice of the format of the log's blocks, which all have the same.
+    pub(crate) fn set_format(&mut self, format: u32) {
+        self.is_of_format_1 = format == 1;
     }
 
     /// Reserves room for this many more events.
@@ -165,6 +173,7 @@ impl Index {
         flags.set(Flags::VERSION, first.is_some() || version_of.is_some());
         flags.set(Flags::CROSS_REF, cross_ref.is_some());
         flags.set(Flags::ERROR, *error);
+        flags.set(Flags::OWN_SCOPE, seen.own_scope || self.is_of_format_1);
         flags.set_link(version_of.map_or(seen.link, |of| of.link));
         let version_of_earlier = version_of.is_some();
         let named = match &cross_ref {

@@ -125,7 +125,7 @@ pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>)
     if let Some(payload) = payload {
         hasher.update(&[1]).update(payload);
     } else {
-        let mut bytes = vec![0, fields.link];
+        let mut bytes = vec![0, fields.link_number()];
         let mut put_text = |text: &str| {
             put_number(&mut bytes, text.len() as u64);
             bytes.extend_from_slice(text.as_bytes());
