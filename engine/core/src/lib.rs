@@ -42,6 +42,12 @@ pub mod storage;
 mod storage;
 mod store;
 mod subscription;
+#[cfg(feature = "testing")]
+pub mod testing {
+    //! What tests need beside a storage of their own.
+
+    pub use crate::base::sync::freeze_clock;
+}
 mod upkeep;
 mod view;
 mod writer;

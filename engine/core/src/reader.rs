@@ -53,6 +53,8 @@ struct ReaderInner {
     segments: Arc<Segments>,
     joins: Arc<Joins>,
     cache_bytes: usize,
+    /// The kinds of state that were handed in.
+    kinds: Vec<Arc<dyn StateKind>>,
     state: Mutex<ReadState>,
 }
 
@@ -129,15 +131,9 @@ impl Reader {
     ) -> Result<Self> {
         let (cache_bytes, map_bytes) = (caches.bytes(), caches.map_bytes());
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
-        segments.set_kinds(Arc::new(Kinds::new(&[], kinds)?));
         let state = Mutex::new(ReadState::default());
-        let reader = Self(Arc::new(ReaderInner {
-            storage,
-            segments,
-            joins: Arc::default(),
-            cache_bytes,
-            state,
-        }));
+        let (kinds, joins) = (kinds.to_vec(), Arc::default());
+        let reader = Self(Arc::new(ReaderInner { storage, segments, joins, cache_bytes, kinds, state }));
         reader.refresh()?;
         Ok(reader)
     }
@@ -359,6 +355,8 @@ impl ReaderInner {
                 }
                 self.forget_expired(before, &manifest);
             }
+            let kinds = Kinds::named_alone(&manifest.kinds, &self.kinds)?;
+            self.segments.set_kinds(Arc::new(kinds));
             state.seen = Some(SeenManifest { mark, manifest, outdated });
         }
         let ReadState {

@@ -7,11 +7,11 @@ use forebear_core::listing::Parameters;
 /// Which sessions to list. An empty filter takes all of them.
 ///
 /// ```
-/// use forebear::{Event, SessionFilter, SessionReads, SessionType};
+/// use forebear::{Event, Scope, SessionFilter, SessionReads, SessionType};
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("a"))?;
-/// store.append(Event::new("user_message").session("b").instance("agent"))?;
+/// store.append(Event::new("user_message").session("b").instance("agent").scope(Scope::Own))?;
 /// let agents = SessionFilter::new().session_type(SessionType::Subagent);
 /// let page = store.snapshot().sessions(agents).page()?;
 /// assert_eq!(page.items[0].id, "b/agent");

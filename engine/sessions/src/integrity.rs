@@ -61,11 +61,11 @@ pub enum SessionProblem {
 ///
 /// ```
 /// use std::time::Duration;
-/// use forebear::{Event, LinkKind, SessionReads};
+/// use forebear::{Event, LinkKind, Scope, SessionReads};
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("tool_use").id("call").session("s").time_ns(10))?;
-/// let agent = Event::new("thinking").session("s").instance("agent").time_ns(30);
+/// let agent = Event::new("thinking").session("s").instance("agent").scope(Scope::Own).time_ns(30);
 /// store.append(agent.parent("call").link(LinkKind::Spawned))?;
 /// let children = store.snapshot().session_correlations("s").page()?.items;
 /// assert_eq!(children[0].spawn_delay, Some(Duration::from_nanos(20)));

@@ -12,17 +12,17 @@ use crate::reduce::session_of;
 use crate::related;
 use crate::tally::{OriginKind, TallyHead};
 use crate::value::{self, JsonFields};
-use forebear_core::{Result, Time, Tokens};
+use forebear_core::{Result, Scope, Time, Tokens};
 
 /// A session. An event belongs to the session that it names, or where its instance
 /// is another one, to the session of that agent: `SESSION/INSTANCE`.
 ///
 /// ```
-/// use forebear::{Event, SessionReads, SessionType};
+/// use forebear::{Event, Scope, SessionReads, SessionType};
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s").time_ns(10))?;
-/// store.append(Event::new("error").session("s").instance("agent").time_ns(30))?;
+/// store.append(Event::new("error").session("s").instance("agent").scope(Scope::Own).time_ns(30))?;
 /// let session = store.snapshot().session("s")?.expect("it has events");
 /// assert_eq!((session.events, session.agents, session.errors), (1, 1, 0));
 /// let agent = store.snapshot().session("s/agent")?.expect("it has events");
@@ -116,17 +116,18 @@ impl Default for Liveness {
 
 impl Session {
     /// The session that an event belongs to which names this session and instance: that
-    /// session, or `SESSION/INSTANCE` where the instance is another; none without one.
+    /// session, or `SESSION/INSTANCE` where the instance has a scope of its own; none
+    /// without one.
     ///
     /// ```
-    /// use forebear::Session;
+    /// use forebear::{Scope, Session};
     ///
-    /// assert_eq!(Session::name_of("build", "build").as_deref(), Some("build"));
-    /// assert_eq!(Session::name_of("build", "worker").as_deref(), Some("build/worker"));
-    /// assert_eq!(Session::name_of("", "worker"), None);
+    /// assert_eq!(Session::name_of("build", "worker", Scope::Session).as_deref(), Some("build"));
+    /// assert_eq!(Session::name_of("build", "worker", Scope::Own).as_deref(), Some("build/worker"));
+    /// assert_eq!(Session::name_of("", "worker", Scope::Own), None);
     /// ```
-    pub fn name_of(session: &str, instance: &str) -> Option<String> {
-        session_of(session, instance, true).map(|(name, _)| name)
+    pub fn name_of(session: &str, instance: &str, scope: Scope) -> Option<String> {
+        session_of(session, instance, scope == Scope::Own).map(|(name, _)| name)
     }
 
     /// One of which nothing is known but its name.

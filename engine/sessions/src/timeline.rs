@@ -12,16 +12,16 @@ use crate::related::relationship;
 use crate::relationship::StoredRelationship;
 use crate::session::{Liveness, Session, find};
 use forebear_core::listing::{Detailed, Events, Listing, Ordered, Parameters, Position};
-use forebear_core::{Detail, Filter, Page, Result, Snapshot, StoredEvent};
+use forebear_core::{Detail, Filter, Page, Result, Scope, Snapshot, StoredEvent};
 
 /// An event, the session that it belongs to, and how that belongs to the one above it.
 ///
 /// ```
-/// use forebear::{Event, Filter, RelationshipType, SessionReads};
+/// use forebear::{Event, Filter, RelationshipType, Scope, SessionReads};
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s").time_ns(1))?;
-/// store.append(Event::new("thinking").session("s").instance("agent").time_ns(2))?;
+/// store.append(Event::new("thinking").session("s").instance("agent").scope(Scope::Own).time_ns(2))?;
 /// let timeline = store.snapshot().session_timeline("s", Filter::new()).oldest_first().page()?.items;
 /// assert_eq!(timeline[0].session.id, "s");
 /// let relationship = timeline[1].relationship.as_ref().expect("an agent has one");
@@ -90,12 +90,18 @@ impl Listing for SessionTimeline {
 
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<TimelineEntry, Position>> {
         let reads = Reads::of(&self.snapshot)?;
+        let is_agent = reads.head(&self.session)?.is_some_and(|head| head.parent_len > 0);
         let Page { items, next } = self.events(&reads)?.read(after, limit)?;
         let mut known: HashMap<String, Option<Joined>, RandomState> = HashMap::default();
         let mut page = Page::new(Vec::with_capacity(items.len()), next);
         for event in items {
             let session = event.session().unwrap_or_default();
-            let Some((name, _)) = session_of(session, event.instance(), true) else { continue };
+            let own_scope = event.scope() == Scope::Own;
+            let Some((name, _)) = session_of(session, event.instance(), own_scope) else { continue };
+            // The instance of an agent may have worked for the session itself too.
+            if is_agent && name != self.session {
+                continue;
+            }
             if !known.contains_key(&name) {
                 let joined = join(&reads, &name, Liveness::default())?;
                 known.insert(name.clone(), joined);

@@ -16,11 +16,11 @@ use forebear_core::{Page, Result, Tokens, limits};
 /// A session and where in the tree it is.
 ///
 /// ```
-/// use forebear::{Event, SessionReads};
+/// use forebear::{Event, Scope, SessionReads};
 ///
 /// let store = forebear::in_memory()?;
 /// store.append(Event::new("user_message").session("s"))?;
-/// store.append(Event::new("user_message").session("s").instance("agent"))?;
+/// store.append(Event::new("user_message").session("s").instance("agent").scope(Scope::Own))?;
 /// let tree = store.snapshot().session_tree("s").page()?.items;
 /// assert_eq!((tree[0].total.sessions, tree[0].total.events), (2, 2));
 /// assert_eq!((tree[1].below, tree[1].path.as_str()), (1, "s.s/agent"));
@@ -86,10 +86,10 @@ pub struct SessionPlace {
 /// What one session took.
 ///
 /// ```
-/// use forebear::{Event, SessionFilter, SessionReads};
+/// use forebear::{Event, Scope, SessionFilter, SessionReads};
 ///
 /// let store = forebear::in_memory()?;
-/// store.append(Event::new("error").session("s").instance("agent"))?;
+/// store.append(Event::new("error").session("s").instance("agent").scope(Scope::Own))?;
 /// let metrics = store.snapshot().session_metrics(SessionFilter::new()).page()?.items;
 /// assert_eq!((metrics[1].id.as_str(), metrics[1].depth, metrics[1].errors), ("s/agent", 1, 1));
 /// # Ok::<(), forebear::Error>(())

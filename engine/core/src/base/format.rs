@@ -1,7 +1,9 @@
 //! What all files of a store have in common.
 
-/// The version of the format that this code writes, and the only one it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this code writes.
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// The versions that it reads. A store becomes one of the newest with the first write.
+pub(crate) const READ_VERSIONS: std::ops::RangeInclusive<u32> = 1..=FORMAT_VERSION;
 
 /// A BLAKE3 digest.
 pub(crate) type Digest = [u8; 32];

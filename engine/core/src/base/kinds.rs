@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Result};
 use crate::base::kind::{Reduced, StateKind};
 use crate::base::rows::EventRows;
-use crate::base::state::KindId;
+use crate::base::state::{KindId, KindSet};
 
 /// A kind as the manifest names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,25 @@ pub(crate) struct NamedKind {
     pub(crate) name: String,
     /// The crate or feature that brings it.
     pub(crate) provider: String,
+}
+
+impl NamedKind {
+    /// Those that every store of format 1 has.
+    pub(crate) fn of_format_1() -> Vec<Self> {
+        let named = |(id, name): (KindId, &str)| Self {
+            id,
+            name: name.to_owned(),
+            provider: PROVIDER_OF_FORMAT_1.to_owned(),
+        };
+        KindId::OF_FORMAT_1.map(named).into()
+    }
+
+    /// Whether it is one that a manifest can name.
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_free = KindId::HANDED_IN.contains(&self.id.number());
+        let is_old = KindId::OF_FORMAT_1.contains(&(self.id, &self.name));
+        (is_free || is_old) && check_name(&self.name).and(check_provider(&self.provider)).is_ok()
+    }
 }
 
 /// What a log's rows come to, by kind.
@@ -62,6 +81,19 @@ impl Kinds {
         Ok(Self(kinds.into_values().collect()))
     }
 
+    /// Those of a store that is only read: the kinds that it names. What it does not name it
+    /// has no state of, whatever was handed in.
+    pub(crate) fn named_alone(named: &[NamedKind], given: &[Arc<dyn StateKind>]) -> Result<Self> {
+        let Self(mut kinds) = Self::new(named, given)?;
+        kinds.retain(|known| named.contains(&known.named));
+        Ok(Self(kinds))
+    }
+
+    /// All of them, as the manifest is to name them.
+    pub(crate) fn named(&self) -> Vec<NamedKind> {
+        self.0.iter().map(|known| known.named.clone()).collect()
+    }
+
     /// The numbers of all, those that are built in among them, in order.
     pub(crate) fn ids(&self) -> Vec<KindId> {
         let mut ids: Vec<_> = self.0.iter().map(|known| known.named.id).collect();
@@ -76,10 +108,21 @@ impl Kinds {
             Some(Known { named, kind: Some(_) }) => Ok(named.id),
             Some(Known { named, kind: None }) => Err(lacking(named, "to use it")),
             None => Err(Error::unsupported(format!(
-                "expected a kind of state that the store was opened with, found {name:?}; hand \
-                 it to the builder with `state_kind`"
+                "the store has no state of the kind {name:?}: expected whoever opens it for \
+                 writing to hand the kind to the builder with `state_kind`, as `forebear::open` \
+                 does with those of its features"
             ))),
         }
+    }
+
+    /// Those that a segment was sealed with. Fails where this process lacks one of them.
+    pub(crate) fn of_segment(&self, kinds: &KindSet) -> Result<Self> {
+        let handed_in = kinds.ids().filter(|id| !id.replaces());
+        let known = handed_in.map(|id| {
+            self.kind(id)?;
+            Ok(self.0.iter().find(|known| known.named.id == id).cloned())
+        });
+        Ok(Self(known.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect()))
     }
 
     /// Fails where this process lacks one of the kinds; `to` says what for.
@@ -136,8 +179,9 @@ impl Kinds {
         match self.0.iter().find(|known| known.named.id == id) {
             Some(Known { kind: Some(kind), .. }) => Ok(&**kind),
             Some(Known { named, kind: None }) => Err(lacking(named, "to read its state")),
-            None => Err(Error::damaged(format!(
-                "expected a kind of state that the store names, found number {}",
+            None => Err(Error::unsupported(format!(
+                "there is state of a kind with the number {}, which the store does not name: open \
+                 it with the program that wrote it",
                 id.number()
             ))),
         }
@@ -187,3 +231,4 @@ fn check_provider(provider: &str) -> Result<()> {
 }
 
 const MAX_NAME_BYTES: usize = 64;
+const PROVIDER_OF_FORMAT_1: &str = "forebear-sessions";

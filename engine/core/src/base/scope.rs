@@ -62,9 +62,9 @@ impl FromStr for Scope {
         match name {
             "session" => Ok(Self::Session),
             "own" => Ok(Self::Own),
-            other => Err(Error::invalid(format!(
-                "expected a scope (session, own), found {other:?}"
-            ))),
+            other => {
+                Err(Error::invalid(format!("expected a scope (session, own), found {other:?}")))
+            }
         }
     }
 }

@@ -9,6 +9,10 @@ use crate::base::id::EventId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KindId(u8);
 
+/// Kinds of state by their numbers, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KindSet(pub(crate) [u8; 32]);
+
 /// What one source has of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -43,6 +47,27 @@ impl KindId {
     /// Whether a newer value says all, so that older ones need not be read.
     pub(crate) fn replaces(self) -> bool {
         Self::BUILT_IN.contains(&self)
+    }
+}
+
+impl KindSet {
+    pub(crate) fn has(&self, kind: KindId) -> bool {
+        self.0[usize::from(kind.0 / 8)] & (1 << (kind.0 % 8)) != 0
+    }
+
+    /// Those that are in it, in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = KindId> {
+        (0..=u8::MAX).map(KindId).filter(|&kind| self.has(kind))
+    }
+}
+
+impl FromIterator<KindId> for KindSet {
+    fn from_iter<I: IntoIterator<Item = KindId>>(kinds: I) -> Self {
+        let mut bits = [0; 32];
+        for KindId(number) in kinds {
+            bits[usize::from(number / 8)] |= 1 << (number % 8);
+        }
+        Self(bits)
     }
 }
 

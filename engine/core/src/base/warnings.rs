@@ -68,6 +68,13 @@ pub enum WarningKind {
     BytesSkipped,
     /// The manifest can't be used; what it said before goes on to hold.
     ManifestUnusable,
+    /// The store was of an older format; older releases can't open it any more.
+    FormatUpgraded,
+    /// The store got a kind of state that its sealed segments know nothing of.
+    KindAdded,
+    /// The process lacks a kind of state that the store has: full logs are not sealed, and
+    /// nothing is dropped.
+    KindMissing,
 }
 
 impl WarningKind {
@@ -86,6 +93,9 @@ impl WarningKind {
             WarningKind::DecoderMissing => "decoder_missing",
             WarningKind::BytesSkipped => "bytes_skipped",
             WarningKind::ManifestUnusable => "manifest_unusable",
+            WarningKind::FormatUpgraded => "format_upgraded",
+            WarningKind::KindAdded => "kind_added",
+            WarningKind::KindMissing => "kind_missing",
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct LogWriter {
     pub(crate) name: String,
     pub(crate) store: StoreId,
     pub(crate) segment: u64,
+    /// The format of its blocks, which all have the same.
+    pub(crate) format: u32,
     /// The offset of the next block.
     pub(crate) end: u64,
     /// The durable offset: the log up to here is known to be on disk.
@@ -52,6 +54,7 @@ impl LogWriter {
             name,
             store,
             segment: start.segment,
+            format: FORMAT_VERSION,
             end: 0,
             durable: 0,
             previous: start.previous,
@@ -65,7 +68,7 @@ impl LogWriter {
     /// number of its first event.
     pub(crate) fn write(&mut self, block: &mut BlockBuilder, first_seq: u64) -> Result<()> {
         let header = block.seal(Header {
-            version: FORMAT_VERSION,
+            version: self.format,
             records: 0,
             store: self.store,
             segment: self.segment,
@@ -118,6 +121,7 @@ impl LogWriter {
     /// Continues after a block that recovery found in the log.
     pub(crate) fn follow(&mut self, header: &Header) {
         self.durable = self.durable.max(header.durable);
+        self.format = header.version;
         self.end = header.end();
         self.previous = header.digest;
         self.closed = header.records == 0;

@@ -121,16 +121,16 @@ pub(crate) fn cut_torn(storage: &dyn Storage, log: &mut LogWriter) -> Result<Opt
     Ok(Some(damage(&log.name, &range, &reason, kept_in)))
 }
 
-/// The store of a log's first sound block, for a store whose manifest is lost.
+/// The store and the format of a log's first sound block, for a store whose manifest is lost.
 pub(crate) fn store_of(
     file: &dyn StorageFile,
     name: &str,
     segment: u64,
-) -> Result<Option<StoreId>> {
+) -> Result<Option<(StoreId, u32)>> {
     let mut scanner = Scanner::new(file, name, segment, None, None)?;
     while let Some(found) = scanner.next()? {
         if let ScanItem::Block(_) = found {
-            return Ok(scanner.store());
+            return Ok(scanner.store().zip(scanner.format()));
         }
     }
     Ok(None)

@@ -6,7 +6,7 @@ use memchr::memmem;
 use rkyv::util::AlignedVec;
 
 use crate::base::error::{Error, Result};
-use crate::base::format::{Digest, FORMAT_VERSION, StoreId};
+use crate::base::format::{Digest, FORMAT_VERSION, READ_VERSIONS, StoreId};
 use crate::base::limits;
 use crate::log::block::{HEADER_BYTES, Header, MAGIC, MAX_BODY_BYTES, digest, digest_begun};
 use crate::log::record::ALIGN;
@@ -19,6 +19,8 @@ pub(crate) struct Scanner<'f> {
     segment: u64,
     /// The store that the blocks must be of; that of the first sound one if unknown.
     store: Option<StoreId>,
+    /// The format of all blocks: that of the first sound one.
+    format: Option<u32>,
     length: u64,
     at: u64,
     /// The digest and the sequence number that the next block must follow; none after
@@ -77,6 +79,7 @@ impl<'f> Scanner<'f> {
             name,
             segment,
             store,
+            format: None,
             length,
             at: 0,
             follows,
@@ -110,6 +113,7 @@ impl<'f> Scanner<'f> {
     /// Another scanner that starts where this one is.
     pub(crate) fn lookahead(&self) -> Self {
         Self {
+            format: self.format,
             file: self.file,
             name: self.name,
             segment: self.segment,
@@ -146,6 +150,11 @@ impl<'f> Scanner<'f> {
     pub(crate) fn swap_window(&mut self, other: Window) -> Window {
         self.body = 0..0;
         std::mem::replace(&mut self.window, Window { filled: 0, ..other })
+    }
+
+    /// The format of the blocks, once one was found.
+    pub(crate) fn format(&self) -> Option<u32> {
+        self.format
     }
 
     /// The store of the blocks, once a sound one was found.
@@ -200,12 +209,15 @@ impl<'f> Scanner<'f> {
                 Err("the block's bytes do not have the digest that its header gives".into()),
             );
         }
-        if header.version != FORMAT_VERSION {
+        if !READ_VERSIONS.contains(&header.version) {
             return Err(Error::newer(format!(
-                "{}: expected a log of format {FORMAT_VERSION}, found format {} at byte {at}; \
-                 open it with a newer release of forebear",
+                "{}: expected a log of format {FORMAT_VERSION} or before, found format {} at byte \
+                 {at}: it was written by a newer forebear; open it with that",
                 self.name, header.version
             )));
+        }
+        if self.format.is_some_and(|format| format != header.version) {
+            return Ok(Err("the block is of another format than those before it".into()));
         }
         if let Some((previous, seq)) = self.follows
             && (header.previous != previous || header.first_seq < seq)
@@ -213,6 +225,7 @@ impl<'f> Scanner<'f> {
             return Ok(Err("the block does not go on from the one before it".into()));
         }
         self.store = Some(header.store);
+        self.format = Some(header.version);
         self.follows = Some((header.digest, header.first_seq));
         Ok(Ok(header))
     }

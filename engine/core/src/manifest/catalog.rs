@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use crate::base::error::Result;
+use crate::base::format::FORMAT_VERSION;
+use crate::base::kinds::NamedKind;
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
+use crate::base::warnings::{WarningKind, Warnings};
 use crate::manifest::Manifest;
 use crate::storage::Storage;
 
@@ -12,14 +15,23 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     storage: Arc<dyn Storage>,
+    /// The kinds of state that the manifest is to name.
+    kinds: Vec<NamedKind>,
+    warnings: Arc<Warnings>,
     manifest: Mutex<Manifest>,
     /// Whether what is in memory is on disk: not after a change that failed midway.
     certain: AtomicBool,
 }
 
 impl Catalog {
-    pub(crate) fn new(storage: Arc<dyn Storage>, manifest: Manifest) -> Self {
-        Self { storage, manifest: Mutex::new(manifest), certain: AtomicBool::new(true) }
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        manifest: Manifest,
+        kinds: Vec<NamedKind>,
+        warnings: Arc<Warnings>,
+    ) -> Self {
+        let certain = AtomicBool::new(true);
+        Self { storage, kinds, warnings, manifest: Mutex::new(manifest), certain }
     }
 
     pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
@@ -36,18 +48,53 @@ impl Catalog {
         self.certain.load(Ordering::Acquire)
     }
 
-    /// Changes the manifest. The change is durable when this returns. After an error memory
-    /// keeps the old one, and so does the disk unless [`is_certain`](Self::is_certain) says
-    /// otherwise.
+    /// Makes the manifest one of this format that names all kinds, if it is not.
+    pub(crate) fn bring_up_to_date(&self) -> Result<()> {
+        let manifest = self.manifest.lock();
+        let is_up_to_date = manifest.format == FORMAT_VERSION && manifest.kinds == self.kinds;
+        drop(manifest);
+        if is_up_to_date { Ok(()) } else { self.change(|_| {}) }
+    }
+
+    /// Changes the manifest, which is of this format and names all kinds from then on. The
+    /// change is durable when this returns. After an error memory keeps the old one, and so
+    /// does the disk unless [`is_certain`](Self::is_certain) says otherwise.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Manifest)) -> Result<()> {
         let mut manifest = self.manifest.lock();
         let mut next = manifest.clone();
         change(&mut next);
+        next.format = FORMAT_VERSION;
+        next.kinds.clone_from(&self.kinds);
         next.write_next(&*self.storage)?;
         self.certain.store(false, Ordering::Release);
         Manifest::take_next(&*self.storage)?;
         self.certain.store(true, Ordering::Release);
-        *manifest = next;
+        let before = std::mem::replace(&mut *manifest, next);
+        drop(manifest);
+        self.report(&before);
         Ok(())
+    }
+
+    /// Reports what the manifest became that it was not before.
+    fn report(&self, before: &Manifest) {
+        if before.format < FORMAT_VERSION {
+            let message = format!(
+                "the store is of format {FORMAT_VERSION} from now on, and was of format {}: older \
+                 releases of forebear can't open it any more",
+                before.format
+            );
+            self.warnings.report(WarningKind::FormatUpgraded, message);
+        }
+        let last = before.sealed.last().map(|sealed| sealed.segment);
+        for kind in self.kinds.iter().filter(|kind| !before.kinds.contains(kind)) {
+            if let Some(last) = last {
+                let message = format!(
+                    "the store has state of the kind {:?} from now on; segments up to {last} were \
+                     sealed without it, and count as if they had none",
+                    kind.name
+                );
+                self.warnings.report(WarningKind::KindAdded, message);
+            }
+        }
     }
 }

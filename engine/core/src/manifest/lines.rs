@@ -4,7 +4,9 @@
 use std::fmt::Write;
 
 use crate::base::error::{Error, Result};
-use crate::base::format::FORMAT_VERSION;
+use crate::base::format::{FORMAT_VERSION, READ_VERSIONS};
+use crate::base::kinds::NamedKind;
+use crate::base::state::KindId;
 use crate::manifest::names::NAME;
 use crate::manifest::{FullLog, LogStart, Manifest, Read, Retention, Sealed};
 
@@ -13,6 +15,9 @@ impl Manifest {
         let mut text = format!("{FIRST_WORDS}{FORMAT_VERSION}\n");
         // Writing to a String can't fail.
         let _ = writeln!(text, "store {}", hex(&self.store));
+        for NamedKind { id, name, provider } in &self.kinds {
+            let _ = writeln!(text, "kind {} name={name} provider={provider}", id.number());
+        }
         for sealed in &self.sealed {
             let _ = writeln!(
                 text,
@@ -46,6 +51,9 @@ impl Manifest {
         if self.archive {
             let _ = writeln!(text, "{ARCHIVE_LINE}");
         }
+        for line in &self.foreign {
+            let _ = writeln!(text, "{line}");
+        }
         let digest = blake3::hash(text.as_bytes()).to_hex();
         let _ = writeln!(text, "{DIGEST_WORD}{digest}");
         text
@@ -73,41 +81,54 @@ impl Manifest {
                  else; this folder belongs to another program"
             )));
         };
-        if version != FORMAT_VERSION.to_string() {
-            return Err(Error::newer(format!(
-                "{NAME}: expected a store of format {FORMAT_VERSION}, found format {version}; \
-                 open it with a newer release of forebear"
-            )));
-        }
-        match Self::parse_lines(content) {
-            Some(manifest) => Ok(Read::Sound(manifest)),
-            None => damaged("expected lines that give the store, its segments and its active log"),
+        let newer = |what: &str| {
+            Err(Error::newer(format!(
+                "{NAME}: expected a store of format {FORMAT_VERSION} or before, found {what}: it was \
+                 written by a newer forebear; open it with that"
+            )))
+        };
+        let Some(format) = version.parse().ok().filter(|found| READ_VERSIONS.contains(found))
+        else {
+            return newer(&format!("one of format {version}"));
+        };
+        // With the right digest the lines are those that were written, never damaged ones.
+        match Self::parse_lines(content, format) {
+            Ok(manifest) if manifest.is_sound() => Ok(Read::Sound(manifest)),
+            Ok(_) => damaged("expected segments and logs that follow each other, found others"),
+            Err(line) => newer(&format!("the line {line:?}")),
         }
     }
 
-    fn parse_lines(content: &str) -> Option<Self> {
+    /// Fails with the first line that says what this program does not know.
+    fn parse_lines(content: &str, format: u32) -> std::result::Result<Self, String> {
         let (mut store, mut active) = (None, None);
-        let mut manifest = Self::new([0; 16]);
+        let kinds = if format == 1 { NamedKind::of_format_1() } else { Vec::new() };
+        let mut manifest = Self { format, ..Self::new([0; 16], kinds) };
         for line in content.lines().skip(1) {
-            if line == ARCHIVE_LINE {
-                manifest.archive = true;
-                continue;
-            }
-            let (word, rest) = line.split_once(' ')?;
-            match word {
-                "store" => store = Some(from_hex(rest)?),
-                "segment" => manifest.sealed.push(Sealed::parse(rest)?),
-                "full" => {
-                    let length = value(rest, "length")?.parse().ok()?;
-                    manifest.full = Some(FullLog { start: LogStart::parse(rest)?, length });
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            let mut parse = || {
+                match word {
+                    "store" => store = Some(from_hex(rest)?),
+                    "kind" if format > 1 => manifest.kinds.push(NamedKind::parse(rest)?),
+                    "segment" => manifest.sealed.push(Sealed::parse(rest)?),
+                    "full" => manifest.full = Some(FullLog::parse(rest)?),
+                    "active" => active = Some(LogStart::parse(rest, &["first", "previous"])?),
+                    "retention" => {
+                        let known = ["max_age_ns", "max_bytes", "max_events", "archive"];
+                        has_only(rest, &known)?;
+                        manifest.retention = Some(Retention::parse(rest)?);
+                    }
+                    ARCHIVE_LINE if rest.is_empty() => manifest.archive = true,
+                    _ if word.starts_with(FOREIGN_PREFIX) => manifest.foreign.push(line.to_owned()),
+                    _ => return None,
                 }
-                "active" => active = Some(LogStart::parse(rest)?),
-                "retention" => manifest.retention = Some(Retention::parse(rest)?),
-                _ => return None,
-            }
+                Some(())
+            };
+            parse().ok_or_else(|| line.to_owned())?;
         }
-        (manifest.store, manifest.active) = (store?, active?);
-        manifest.is_sound().then_some(manifest)
+        let missing = || "store … active …, which are missing".to_owned();
+        (manifest.store, manifest.active) = store.zip(active).ok_or_else(missing)?;
+        Ok(manifest)
     }
 
     /// Whether each segment and log starts where the one before it ends.
@@ -118,7 +139,8 @@ impl Manifest {
         let starts: Vec<_> = starts.chain(full).chain([active]).collect();
         let follows = starts.is_sorted_by(|a, b| a.0 + 1 == b.0 && a.1 <= b.1);
         let ends = self.sealed.iter().zip(starts.iter().skip(1));
-        follows && ends.into_iter().all(|(sealed, next)| sealed.end_seq() == next.1)
+        let kinds = self.kinds.is_sorted_by(|a, b| a.id < b.id);
+        kinds && follows && ends.into_iter().all(|(sealed, next)| sealed.end_seq() == next.1)
     }
 }
 
@@ -127,12 +149,34 @@ impl LogStart {
         format!("{} first={} previous={}", self.segment, self.first_seq, hex(&self.previous))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str, known: &[&str]) -> Option<Self> {
+        let (segment, words) = text.split_once(' ')?;
+        has_only(words, known)?;
         Some(Self {
-            segment: text.split(' ').next()?.parse().ok()?,
+            segment: segment.parse().ok()?,
             first_seq: value(text, "first")?.parse().ok()?,
             previous: from_hex(value(text, "previous")?)?,
         })
+    }
+}
+
+impl FullLog {
+    fn parse(text: &str) -> Option<Self> {
+        let start = LogStart::parse(text, &["first", "previous", "length"])?;
+        Some(Self { start, length: value(text, "length")?.parse().ok()? })
+    }
+}
+
+impl NamedKind {
+    fn parse(text: &str) -> Option<Self> {
+        let (number, words) = text.split_once(' ')?;
+        has_only(words, &["name", "provider"])?;
+        let named = Self {
+            id: KindId::new(number.parse().ok()?),
+            name: value(words, "name")?.to_owned(),
+            provider: value(words, "provider")?.to_owned(),
+        };
+        named.is_sound().then_some(named)
     }
 }
 
@@ -144,7 +188,7 @@ impl Sealed {
         let mut words = text.split(' ');
         let segment = words.next()?.parse().ok()?;
         let mut next = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
-        Some(Self {
+        let sealed = Self {
             segment,
             first_seq: next("first")?.parse().ok()?,
             rows: next("rows")?.parse().ok()?,
@@ -161,8 +205,15 @@ impl Sealed {
             carried: next("carried")?.parse().ok()?,
             footer: from_hex(next("footer")?)?,
             last: from_hex(next("last")?)?,
-        })
+        };
+        words.next().is_none().then_some(sealed)
     }
+}
+
+/// Whether all words of a line have one of these keys.
+fn has_only(line: &str, keys: &[&str]) -> Option<()> {
+    let is_known = |word: &str| word.split_once('=').is_some_and(|(key, _)| keys.contains(&key));
+    line.split(' ').all(is_known).then_some(())
 }
 
 /// The value of `key=` in a line.
@@ -201,6 +252,8 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(super) const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
 const ARCHIVE_LINE: &str = "archive";
+/// What lines of others begin with.
+const FOREIGN_PREFIX: &str = "x-";
 /// Bytes of the last line, with the digest.
 pub(super) const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
 /// The most bytes of a manifest that are read.
@@ -213,8 +266,15 @@ mod tests {
     #[test]
     fn a_manifest_reads_as_it_was_written_and_notices_every_changed_byte() {
         let start = |segment, first_seq| LogStart { segment, first_seq, previous: [9; 32] };
+        let kind = |number, name: &str| NamedKind {
+            id: KindId::new(number),
+            name: name.into(),
+            provider: "a-crate".into(),
+        };
         let manifest = Manifest {
+            format: FORMAT_VERSION,
             store: [7; 16],
+            kinds: vec![kind(4, "session"), kind(16, "counts")],
             sealed: vec![Sealed {
                 segment: 1,
                 first_seq: 1,
@@ -237,6 +297,7 @@ mod tests {
             active: start(3, 8),
             retention: Some(Retention::new().max_events(10)),
             archive: true,
+            foreign: vec!["x-note kept as it is".into(), "x-mark".into()],
         };
         let text = manifest.to_text();
         assert!(
@@ -249,10 +310,45 @@ mod tests {
         }
     }
 
+    /// What reading these lines gives, with a digest that fits.
+    fn parse(lines: &str) -> Result<Read> {
+        let digest = blake3::hash(lines.as_bytes()).to_hex();
+        Manifest::parse(format!("{lines}digest {digest}\n").as_bytes())
+    }
+
+    fn lines(format: u32, more: &str) -> String {
+        let zeros = "0".repeat(64);
+        let store = &zeros[..32];
+        format!("{FIRST_WORDS}{format}\nstore {store}\nactive 1 first=1 previous={zeros}\n{more}")
+    }
+
     #[test]
-    fn a_newer_format_is_refused() {
-        let body = "forebear store, format 2\nstore 00\nactive 1\n";
-        let text = format!("{body}digest {}\n", blake3::hash(body.as_bytes()).to_hex());
-        assert!(Manifest::parse(text.as_bytes()).is_err_and(|error| error.is_foreign()));
+    fn what_is_not_known_was_written_by_a_newer_program_and_is_no_damage() {
+        for more in [
+            "unknown\n",
+            "unknown word\n",
+            "archive of=more\n",
+            "retention max_events=1 max_unknown=2\n",
+            "kind 16 name=counts provider=a-crate unknown=1\n",
+            "kind 3 name=counts provider=a-crate\n",
+        ] {
+            let error = parse(&lines(FORMAT_VERSION, more)).expect_err("is not known");
+            assert!(error.is_newer() && error.to_string().contains("newer forebear"), "{error}");
+        }
+        assert!(parse(&lines(FORMAT_VERSION + 1, "")).is_err_and(|error| error.is_newer()));
+        let kind = "kind 16 name=counts provider=a-crate\n";
+        assert!(parse(&lines(1, kind)).is_err_and(|error| error.is_newer()), "not in format 1");
+    }
+
+    #[test]
+    fn a_manifest_of_format_1_names_the_kinds_that_all_its_stores_had() {
+        let Ok(Read::Sound(manifest)) = parse(&lines(1, "x-mine 1\n")) else {
+            panic!("expected a sound manifest");
+        };
+        assert_eq!((manifest.format, &*manifest.foreign), (1, &["x-mine 1".to_owned()][..]));
+        assert_eq!(manifest.kinds, NamedKind::of_format_1());
+        let text = manifest.to_text();
+        assert!(text.starts_with("forebear store, format 2\n") && text.contains("\nx-mine 1\n"));
+        assert!(text.contains("\nkind 4 name=session provider=forebear-sessions\n"), "{text}");
     }
 }

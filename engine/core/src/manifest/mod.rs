@@ -19,7 +19,8 @@ pub(crate) use retention::Held;
 pub use retention::{Retained, Retention};
 
 use crate::base::error::{Error, Result};
-use crate::base::format::StoreId;
+use crate::base::format::{FORMAT_VERSION, StoreId};
+use crate::base::kinds::NamedKind;
 use crate::storage::Storage;
 
 use lines::{FIRST_WORDS, MAX_BYTES};
@@ -27,7 +28,11 @@ use lines::{FIRST_WORDS, MAX_BYTES};
 /// The content of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Manifest {
+    /// The version that it was read in. It is written in the newest.
+    pub(crate) format: u32,
     pub(crate) store: StoreId,
+    /// The kinds of state of the store, those that are built in aside.
+    pub(crate) kinds: Vec<NamedKind>,
     /// Sealed segments, oldest first.
     pub(crate) sealed: Vec<Sealed>,
     /// The log that is full and not sealed yet.
@@ -38,6 +43,8 @@ pub(crate) struct Manifest {
     pub(crate) retention: Option<Retention>,
     /// Whether the store is an archive: sealed segments alone, without a log.
     pub(crate) archive: bool,
+    /// Lines of others, which begin with `x-`. They are written back as they are.
+    pub(crate) foreign: Vec<String>,
 }
 
 /// The outcome of reading the manifest.
@@ -70,14 +77,17 @@ impl Manifest {
     }
 
     /// The manifest of a new store.
-    pub(crate) fn new(store: StoreId) -> Self {
+    pub(crate) fn new(store: StoreId, kinds: Vec<NamedKind>) -> Self {
         Self {
+            format: FORMAT_VERSION,
             store,
+            kinds,
             sealed: Vec::new(),
             full: None,
             active: LogStart::FIRST,
             retention: None,
             archive: false,
+            foreign: Vec::new(),
         }
     }
 

@@ -6,8 +6,9 @@
 //! give the same bytes.
 
 use crate::base::error::{Error, Result};
-use crate::base::format::{Digest, StoreId};
+use crate::base::format::{Digest, FORMAT_VERSION, StoreId};
 use crate::base::row::Flags;
+use crate::base::state::KindSet;
 use crate::log::block::{HEADER_BYTES, Header};
 use crate::log::index::{Anchor, Index, NOW};
 use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
@@ -42,6 +43,8 @@ pub(crate) struct Frozen<'a> {
     pub(crate) first_seq: u64,
     /// The digest of the last block of the log before it.
     pub(crate) before: Digest,
+    /// The kinds of state of the store, those that are built in among them.
+    pub(crate) kinds: KindSet,
 }
 
 /// The parameters of compression.
@@ -85,6 +88,8 @@ pub(crate) fn seal(
     let scanned = read_through(log)?;
     let mut out = Output::create(storage, to)?;
     let mut footer = Footer {
+        format: FORMAT_VERSION,
+        sealed_with: log.kinds,
         store: log.store,
         segment: log.segment,
         first_seq: log.first_seq,

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::base::error::{Error, Result};
-use crate::base::format::StoreId;
+use crate::base::format::{FORMAT_VERSION, StoreId};
 use crate::base::kinds::{AllReduced, Kinds};
 use crate::log::reader::Via;
 use crate::log::reduce_index;
@@ -44,6 +44,7 @@ pub(crate) fn seal_log(
         segment: start.segment,
         first_seq: start.first_seq,
         before: start.previous,
+        kinds: kinds.ids().into_iter().collect(),
     };
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");
@@ -165,7 +166,7 @@ impl Companions for Beside<'_> {
             None => reduce_index(self.kinds, source.index, source.first_seq)?,
         };
         let state = StateOf { kinds: self.kinds, reduced: &reduced, value: &value };
-        let bytes = open_index::build(source, digest, state)?;
+        let bytes = open_index::build(source, digest, FORMAT_VERSION, state)?;
         open_index::write(self.storage, self.idx, &bytes)?;
         Ok(IndexFile { bytes: bytes.len() as u64, digests: page_digests(&bytes) })
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::row::Flags;
+use crate::base::state::KindSet;
 use crate::log::block::HEADER_BYTES;
 use crate::log::index::{Index, NOW, StoredLink};
 use crate::log::reader::{LogReader, Via};
@@ -79,6 +80,7 @@ impl Log {
     pub(super) fn seal(&self, to: &str, packing: Packing) -> Footer {
         let name = log_name(1);
         let frozen = Frozen {
+            kinds: KindSet::default(),
             index: &self.index,
             file: &*self.file,
             name: &name,

@@ -139,7 +139,10 @@ impl SegFile {
             )));
         }
         let bytes = self.pages.array(self.sections[SPINE].start + slot as usize * ENTRY_BYTES)?;
-        let slotted = Slotted::from_bytes(bytes, self.footer.first_seq);
+        let mut slotted = Slotted::from_bytes(bytes, self.footer.first_seq);
+        if self.footer.format == 1 && !slotted.entry.flags.has(Flags::LOST) {
+            slotted.entry.flags.set(Flags::OWN_SCOPE, true);
+        }
         order::remember(self.number, slotted.row, slot);
         if let Some((row, slot)) = slotted.parent {
             order::remember(self.number, row, slot);

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::base::error::{Error, Result};
-use crate::base::format::{Digest, StoreId};
+use crate::base::format::{Digest, FORMAT_VERSION, READ_VERSIONS, StoreId};
+use crate::base::state::{KindId, KindSet};
 use crate::segment::pages::PAGE_BYTES;
 
 /// Bytes of a footer, whatever the segment holds.
@@ -12,6 +13,9 @@ pub(crate) const FOOTER_BYTES: usize = 1024;
 /// What a sealed segment holds and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Footer {
+    /// The version of its format and of its index's. In version 1 every instance has a
+    /// scope of its own; from version 2 on the spine says which have.
+    pub(crate) format: u32,
     pub(crate) store: StoreId,
     pub(crate) segment: u64,
     pub(crate) first_seq: u64,
@@ -54,6 +58,9 @@ pub(crate) struct Footer {
     /// The digest of the section [`DICTIONARY`]. Segments sealed in a row share a
     /// dictionary, so that decoders are keyed by this.
     pub(crate) dictionary: Digest,
+    /// The kinds of state that it was sealed with, those that are built in among them;
+    /// empty in version 1: see [`kinds`](Self::kinds).
+    pub(crate) sealed_with: KindSet,
 }
 
 /// The range of a section in the file.
@@ -86,7 +93,7 @@ impl Footer {
     pub(crate) fn to_bytes(&self) -> [u8; FOOTER_BYTES] {
         let mut out = FieldCodec { bytes: [0; FOOTER_BYTES], at: 0 };
         out.put(MAGIC);
-        out.put(SEG_VERSION.to_le_bytes());
+        out.put(self.format.to_le_bytes());
         out.put(self.rows.to_le_bytes());
         out.put(self.store);
         for number in [self.segment, self.first_seq] {
@@ -112,6 +119,7 @@ impl Footer {
         for digest in [self.before, self.last, self.pages, self.dictionary] {
             out.put(digest);
         }
+        out.put(self.sealed_with.0);
         debug_assert!(out.at <= DIGEST_AT, "the fields fit");
         let digest = *blake3::hash(&out.bytes[..DIGEST_AT]).as_bytes();
         out.bytes[DIGEST_AT..].copy_from_slice(&digest);
@@ -150,15 +158,16 @@ impl Footer {
             return Err(damaged("expected the footer that the manifest names, found another"));
         }
         let mut fields = FieldCodec { bytes: *bytes, at: MAGIC.len() };
-        let version = fields.u32();
-        if version != SEG_VERSION {
+        let format = fields.u32();
+        if !READ_VERSIONS.contains(&format) {
             return Err(Error::newer(format!(
-                "{name}: expected a segment of format {SEG_VERSION}, found format {version}; open \
-                 it with a newer release of forebear"
+                "{name}: expected a segment of format {FORMAT_VERSION} or before, found format \
+                 {format}: it was written by a newer forebear; open it with that"
             )));
         }
         let rows = fields.u32();
         let footer = Self {
+            format,
             rows,
             store: fields.take(),
             segment: fields.u64(),
@@ -187,9 +196,18 @@ impl Footer {
             last: fields.take(),
             pages: fields.take(),
             dictionary: fields.take(),
+            sealed_with: KindSet(fields.take()),
         };
         footer.check(file_length).map_err(|what| damaged(&what))?;
         Ok(footer)
+    }
+
+    /// The kinds of state that it was sealed with.
+    pub(crate) fn kinds(&self) -> KindSet {
+        if self.format > 1 {
+            return self.sealed_with;
+        }
+        KindId::OF_FORMAT_1.map(|(id, _)| id).into_iter().chain(KindId::BUILT_IN).collect()
     }
 
     /// The bytes of a section.
@@ -262,8 +280,6 @@ impl FieldCodec {
 
 /// The first bytes of every footer.
 const MAGIC: [u8; 8] = *b"frbrSEG\n";
-/// The version of the format that this code writes, and the only one it reads.
-const SEG_VERSION: u32 = 1;
 /// The offset of the footer's digest, which covers all bytes before it.
 const DIGEST_AT: usize = FOOTER_BYTES - 32;
 /// Size of a page's digest.
@@ -277,7 +293,8 @@ mod tests {
 
     #[test]
     fn a_footer_reads_as_it_was_written_and_notices_every_changed_byte() {
-        let mut footer = Footer { segment: 7, first_seq: 9, time_min_ns: -1, ..Footer::default() };
+        let mut footer =
+            Footer { format: 1, segment: 7, first_seq: 9, time_min_ns: -1, ..Footer::default() };
         for section in &mut footer.sections[CHUNKS..] {
             section.offset = 0;
         }

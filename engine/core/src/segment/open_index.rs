@@ -48,7 +48,7 @@ pub(crate) fn open(
     }
     let footer = file.footer();
     let bytes = Bytes(Arc::new(bytes));
-    Ok((SegmentIndex::open(&name, bytes, footer.first_seq, footer.rows)?, None))
+    Ok((SegmentIndex::open(&name, bytes, footer.format, footer.first_seq, footer.rows)?, None))
 }
 
 /// Whether there is no index to read: no file of its name, or no regular one.
@@ -58,7 +58,7 @@ fn can_be_rebuilt(kind: io::ErrorKind) -> bool {
 
 /// Rebuilds the bytes of a segment's index from the segment.
 pub(crate) fn rebuild(file: &SegFile, cache: &ChunkCache, kinds: &Kinds) -> Result<Vec<u8>> {
-    kinds.expect_all("to make an index again")?;
+    let kinds = &kinds.of_segment(&file.footer().kinds())?;
     let replayed = file.replay(cache)?;
     let mut entries = Vec::with_capacity(file.footer().rows as usize);
     for row in 0..file.footer().rows {
@@ -85,7 +85,7 @@ pub(crate) fn made_of(
     let value = |offset| file.state_value(in_heap(others, offset)?, cache);
     let slots: Result<Vec<u32>> = (0..file.footer().rows).map(|row| file.slot(row)).collect();
     let source = IndexSource { index: &replayed.index, first_seq, entries, slots: &slots?, others };
-    build(source, digest, StateOf { kinds, reduced, value: &value })
+    build(source, digest, file.footer().format, StateOf { kinds, reduced, value: &value })
 }
 
 /// Reads an index file that should have `expected` bytes, and at most twice as many.
@@ -102,6 +102,7 @@ pub(crate) fn read_file(storage: &dyn Storage, name: &str, expected: u64) -> Res
 pub(crate) fn build(
     IndexSource { index, first_seq, entries, slots, others }: IndexSource<'_>,
     digest: impl Fn(u32) -> Result<ContentDigest>,
+    format: u32,
     state: StateOf<'_>,
 ) -> Result<Vec<u8>> {
     let mut versions = Vec::new();
@@ -114,7 +115,7 @@ pub(crate) fn build(
     for &(offset, _) in index.quarantined(NOW) {
         quarantined.push(u64::from(in_heap(others, offset)?));
     }
-    let extra = Extra { versions, quarantined: &quarantined, slots, state };
+    let extra = Extra { versions, quarantined: &quarantined, slots, format, state };
     index::build(index, entries, first_seq, extra)
 }
 
@@ -149,7 +150,7 @@ fn open_file(
     let pages = Pages::open(&*opened, name, footer.index_bytes, file.index_digests()?)?;
     let pages = Arc::new(pages);
     let bytes = IndexPages(Arc::clone(&pages));
-    Ok((SegmentIndex::open(name, bytes, footer.first_seq, footer.rows)?, pages))
+    Ok((SegmentIndex::open(name, bytes, footer.format, footer.first_seq, footer.rows)?, pages))
 }
 
 /// The pages of an index file, checked as they are read.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
-use crate::base::format::StoreId;
+use crate::base::format::{FORMAT_VERSION, StoreId};
 use crate::base::kind::StateKind;
-use crate::base::kinds::Kinds;
+use crate::base::kinds::{Kinds, NamedKind};
 use crate::log::append::LogWriter;
 use crate::log::opened::{ListedLog, open_file, open_log};
 use crate::log::recovery::store_of;
@@ -41,10 +41,13 @@ pub(crate) fn open(
     let mut recovery = RecoveryReport::default();
     let manifest = match Manifest::read(&**storage)? {
         Read::Sound(manifest) => manifest,
-        Read::Absent => first_manifest(&**storage, &mut recovery)?,
-        Read::Damaged(reason) => mend_manifest(&**storage, &reason, &mut recovery)?,
+        Read::Absent => first_manifest(&**storage, kinds, &mut recovery)?,
+        Read::Damaged(reason) => mend_manifest(&**storage, kinds, &reason, &mut recovery)?,
     };
-    segments.set_kinds(Arc::new(Kinds::new(&[], kinds)?));
+    let kinds = Kinds::new(&manifest.kinds, kinds)?;
+    let named = kinds.named();
+    segments.set_kinds(Arc::new(kinds));
+    let warnings = Arc::clone(segments.warnings());
     // A process that was killed may have made these names and not synced them.
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", manifest::NAME, error))?;
     let store = manifest.store;
@@ -76,7 +79,7 @@ pub(crate) fn open(
     let view =
         View { sealed: manifest.sealed.clone().into(), logs, segments, joins: Arc::default() };
     remove_leftovers(&**storage, &manifest)?;
-    let catalog = Catalog::new(Arc::clone(storage), manifest);
+    let catalog = Catalog::new(Arc::clone(storage), manifest, named, warnings);
     Ok(Opened { shared: Shared::new(view), catalog, log, lock, recovery })
 }
 
@@ -163,19 +166,23 @@ fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + Sync>> {
 }
 
 /// Creates a store, or the lost manifest of a store that has its log.
-fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Result<Manifest> {
+fn first_manifest(
+    storage: &dyn Storage,
+    kinds: &[Arc<dyn StateKind>],
+    recovery: &mut RecoveryReport,
+) -> Result<Manifest> {
     refuse_headless(storage, "there is none")?;
     let name = log_name(1);
     if list(storage)?.contains(&name) {
         let file = open_file(storage, &name)?;
         if file.len().map_err(|error| Error::io("read the length of", &name, error))? > 0 {
-            return mend_manifest(storage, "there is none", recovery);
+            return mend_manifest(storage, kinds, "there is none", recovery);
         }
     } else {
         storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
         storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
     }
-    let manifest = Manifest::new(random_store());
+    let manifest = Manifest::new(random_store(), Kinds::new(&[], kinds)?.named());
     manifest.write(storage)?;
     Ok(manifest)
 }
@@ -183,6 +190,7 @@ fn first_manifest(storage: &dyn Storage, recovery: &mut RecoveryReport) -> Resul
 /// Rebuilds the manifest from the log, and keeps the damaged one under another name.
 fn mend_manifest(
     storage: &dyn Storage,
+    kinds: &[Arc<dyn StateKind>],
     reason: &str,
     recovery: &mut RecoveryReport,
 ) -> Result<Manifest> {
@@ -190,9 +198,9 @@ fn mend_manifest(
     let name = log_name(1);
     let file = open_file(storage, &name)?;
     let length = file.len().map_err(|error| Error::io("read the length of", &name, error))?;
-    let store = match store_of(&*file, &name, 1)? {
-        Some(store) => store,
-        None if length == 0 => random_store(),
+    let (store, format) = match store_of(&*file, &name, 1)? {
+        Some(found) => found,
+        None if length == 0 => (random_store(), FORMAT_VERSION),
         None => {
             return Err(Error::damaged(format!(
                 "expected a manifest or a log to make it from, found neither: the manifest can't \
@@ -204,7 +212,9 @@ fn mend_manifest(
     if list(storage)?.iter().any(|name| name == manifest::NAME) {
         keep_manifest(storage)?;
     }
-    let manifest = Manifest::new(store);
+    // Which kinds it named is lost: those of its log's format and of this process count.
+    let named = if format == 1 { NamedKind::of_format_1() } else { Vec::new() };
+    let manifest = Manifest::new(store, Kinds::new(&named, kinds)?.named());
     manifest.write(storage)?;
     recovery.notes.push(format!("the manifest was made again from {name}: {reason}"));
     Ok(manifest)

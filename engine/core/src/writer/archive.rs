@@ -10,6 +10,7 @@ use std::path::Path;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
+use crate::base::kinds::NamedKind;
 use crate::manifest::Sealed;
 use crate::manifest::{self, LogStart, Manifest, Read, idx_name, seg_name, segment_of};
 use crate::storage::Storage;
@@ -21,6 +22,7 @@ pub(crate) fn archive(
     to: &dyn Storage,
     path: &Path,
     store: StoreId,
+    kinds: Vec<NamedKind>,
     going: &[Sealed],
 ) -> Result<()> {
     let Some(first) = going.first() else { return Ok(()) };
@@ -37,9 +39,10 @@ pub(crate) fn archive(
                 previous: before(from, first)?,
             },
             archive: true,
-            ..Manifest::new(store)
+            ..Manifest::new(store, Vec::new())
         },
     };
+    manifest.kinds = kinds;
     check(path, store, &manifest, going)?;
     let new: Vec<&Sealed> =
         going.iter().filter(|sealed| sealed.segment >= manifest.active.segment).collect();

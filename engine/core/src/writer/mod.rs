@@ -5,6 +5,7 @@
 
 mod ancestor_cache;
 mod archive;
+mod begin;
 mod carry;
 mod earlier;
 mod governor;
@@ -77,6 +78,10 @@ pub(crate) struct Writer {
     look_at_sealing: Option<Instant>,
     /// What is to be carried over, where it is held back until there is room for it.
     held_back: Option<Vec<Encoded>>,
+    /// Whether the store is known to be ready for records.
+    has_begun: bool,
+    /// Whether the active log goes on though it is full.
+    grows: bool,
 }
 
 impl Writer {
@@ -112,6 +117,8 @@ impl Writer {
             stall: None,
             look_at_sealing: None,
             held_back: None,
+            has_begun: false,
+            grows: false,
         };
         writer.look_anew();
         writer.start_sealing();
@@ -264,7 +271,7 @@ impl Writer {
         }
         let outcome = match command {
             Command::Close => Ok(()),
-            Command::Seal => self.rotate().and_then(|()| self.wait_for_sealing()),
+            Command::Seal => self.seal(),
             Command::Retain(retention, answer) => self.retain(&retention).map(|retained| {
                 // Whoever asked may be gone.
                 let _ = answer.send(retained);
@@ -274,6 +281,12 @@ impl Writer {
             }
         };
         answer.send(outcome.map(|()| Written::default()));
+    }
+
+    fn seal(&mut self) -> Result<()> {
+        self.shared.view().kinds().expect_all("to seal its logs")?;
+        self.rotate()?;
+        self.wait_for_sealing()
     }
 
     fn write_block(&mut self) -> Result<()> {
@@ -305,7 +318,7 @@ impl Writer {
     fn finish(&mut self) -> Result<()> {
         self.commit();
         self.steady()?;
-        let sealed = self.wait_for_sealing();
+        let sealed = if self.can_seal() { self.wait_for_sealing() } else { Ok(()) };
         self.removals.wait();
         let next_seq = self.next_seq();
         let closed = match self.log.close(next_seq) {

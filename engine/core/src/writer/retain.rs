@@ -16,8 +16,13 @@ impl Writer {
     /// Drops the segments that are due, or reports which would be.
     pub(super) fn retain(&mut self, retention: &Retention) -> Result<Retained> {
         if !retention.is_dry_run() {
+            self.shared.view().kinds().expect_all("to drop segments")?;
             // On a full disk it takes the room in which the manifest is written.
             self.pause_sealing();
+            if !due(&self.shared.view(), retention).is_empty() {
+                // What is carried over goes to a log of this format.
+                self.begin_writing()?;
+            }
         }
         let view = self.shared.view();
         let due = due(&view, retention);
@@ -85,7 +90,8 @@ impl Writer {
         let Some(path) = retention.archive_to() else { return Ok(()) };
         let storage = self.catalog.storage();
         let folder = storage.folder(path).map_err(|error| Error::io("open", path, error))?;
-        archive(&**storage, &*folder, path, self.log.store, due)
+        let kinds = self.shared.view().kinds().named();
+        archive(&**storage, &*folder, path, self.log.store, kinds, due)
     }
 
     /// Drops the oldest segments, whose state was carried: from the manifest first, then

@@ -65,7 +65,7 @@ impl Writer {
         let full = self.log.end >= self.rotation.bytes
             || self.published.rows >= self.rotation.events
             || index_bytes >= self.rotation.index_bytes;
-        if full {
+        if full && !self.must_grow() {
             self.rotate_or_stall();
         }
     }
@@ -95,7 +95,9 @@ impl Writer {
         // While the log before is being sealed still, if it is.
         self.log.sync().inspect_err(|error| self.note_failure(error))?;
         self.shared.set_durable(self.next_seq());
-        self.wait_for_sealing()?;
+        if self.can_seal() || self.has_full_log() {
+            self.wait_for_sealing()?;
+        }
         if self.log.end == 0 {
             return Ok(());
         }
@@ -175,7 +177,7 @@ impl Writer {
         let view = self.shared.view();
         self.look_at_sealing = None;
         let [Some(full), Some(_)] = &view.logs else { return };
-        if !self.sealing.is_none() {
+        if !self.sealing.is_none() || !self.can_seal() {
             return;
         }
         let (full, shared, catalog) =

@@ -55,7 +55,10 @@ impl Writer {
         if self.log.torn.is_some() {
             self.cut_torn().map_err(|error| stalled(&error))?;
         }
-        self.poison.as_ref().map_or(Ok(()), |poison| Err(Error::poisoned(poison)))
+        if let Some(poison) = &self.poison {
+            return Err(Error::poisoned(poison));
+        }
+        if bytes > 0 { self.begin_writing() } else { Ok(()) }
     }
 
     /// Makes the log sound again, and what is in memory of it. Needs no room.

@@ -10,6 +10,7 @@ use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
     AGENT, BRANCH, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
+use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, label_value, last_name, scalar_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::json::{Cursor, JsonStr, Scalar};
@@ -132,10 +133,9 @@ impl Parser for EventLog {
             event = event.parent(id("parentId", parent)?);
         }
         let agent = fields.agent.map(|agent| text(agent, limits::MAX_NAME_BYTES));
-        let event = Self::labelled(event, &fields)
-            .time_ns(self.last_time_ns)
-            .instance(agent.unwrap_or_else(|| self.session.clone()))
-            .session(self.session.as_str());
+        let event = Self::labelled(event, &fields).time_ns(self.last_time_ns);
+        let event =
+            usual::by_actor(event, agent.unwrap_or_else(|| self.session.clone()), &self.session);
         Ok(Parsed::new(event).time_made_up(time_ns.is_none()))
     }
 }

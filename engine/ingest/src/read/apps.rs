@@ -41,7 +41,7 @@ impl Apps {
             return None;
         }
         self.last = (session.to_owned(), instance.to_owned());
-        let name = Session::name_of(session, instance)?;
+        let name = Session::name_of(session, instance, event.as_scope())?;
         if self.known.len() == MAX_KNOWN {
             self.known.clear();
         }

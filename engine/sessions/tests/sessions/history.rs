@@ -1,7 +1,7 @@
 //! Random histories, written to the store and to SQLite alike.
 
 use forebear::{
-    Event, LinkKind, Liveness, Relationship, RelationshipType, SessionPatch, SessionStatus,
+    Event, LinkKind, Liveness, Relationship, RelationshipType, Scope, SessionPatch, SessionStatus,
     SessionWrites, Store, Tokens, Usage,
 };
 use rusqlite::params;
@@ -48,7 +48,7 @@ impl Writer {
         };
         let kind = ["tool_use", "tool_result", "error", "note"][self.below(4) as usize];
         let time_ns = self.below(NOW_NS as u64).cast_signed();
-        let mut event = Event::new(kind).time_ns(time_ns).instance(&instance);
+        let mut event = Event::new(kind).time_ns(time_ns).instance(&instance).scope(Scope::Own);
         if !session.is_empty() {
             event = event.session(&session);
         }

@@ -11,6 +11,8 @@ mod lock;
 mod signal;
 mod thread;
 
+#[cfg(feature = "testing")]
+pub use clock::freeze_clock;
 pub(crate) use clock::{Instant, now_ns, system_time_ns};
 pub(crate) use lock::{Condvar, Mutex, RwLock, RwLockReadGuard};
 pub(crate) use signal::Signal;

@@ -124,7 +124,7 @@ fn lookups(sealed: &Sealed, index: &SegmentIndex) {
 fn opening(sealed: &Sealed, bytes: Vec<u8>) {
     let bytes = Arc::new(bytes);
     let rows = sealed.entries.len() as u32;
-    let open = || SegmentIndex::open("1.idx", Plain(Arc::clone(&bytes)), FIRST_SEQ, rows);
+    let open = || SegmentIndex::open("1.idx", Plain(Arc::clone(&bytes)), 2, FIRST_SEQ, rows);
     let before = resident();
     let started = busy();
     let many: Vec<_> = (0..256).map(|_| open().expect("opens")).collect();

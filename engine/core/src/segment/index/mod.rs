@@ -60,6 +60,8 @@ pub(crate) struct Extra<'a> {
     pub(crate) quarantined: &'a [u64],
     /// The slot of each row in the spine.
     pub(crate) slots: &'a [u32],
+    /// The format of the segment.
+    pub(crate) format: u32,
     pub(crate) state: StateOf<'a>,
 }
 
@@ -93,7 +95,7 @@ pub(crate) fn build(
     let children = StoredChildren::of(index);
     let links = asserted::of(index);
     store::build(|table| {
-        let mut head = vec![VERSION];
+        let mut head = vec![extra.format as u8];
         put_number(&mut head, first_seq);
         put_number(&mut head, entries.len() as u64);
         for standing in Standing::ALL {
@@ -163,11 +165,12 @@ pub(crate) fn content_digest(fields: &ArchivedEventMeta, payload: Option<&[u8]>)
 }
 
 impl SegmentIndex {
-    /// Opens the index of a segment with this first sequence number and number of rows.
-    /// `name` is that of the file, for errors.
+    /// Opens the index of a segment of this format with this first sequence number and
+    /// number of rows. `name` is that of the file, for errors.
     pub(crate) fn open(
         name: &str,
         bytes: impl IndexBytes,
+        format: u32,
         first_seq: u64,
         rows: u32,
     ) -> Result<Self> {
@@ -175,11 +178,11 @@ impl SegmentIndex {
         let read = tree.get(&Table::Head.key(&[]), IndexHead::read)?;
         let head =
             read.ok_or_else(|| Error::damaged(format!("{name}: an index without a head")))?;
-        if (head.version, head.first_seq, head.rows) != (VERSION, first_seq, rows) {
+        if (u32::from(head.format), head.first_seq, head.rows) != (format, first_seq, rows) {
             return Err(Error::damaged(format!(
-                "{name}: expected an index of format {VERSION} for {rows} rows from {first_seq} \
+                "{name}: expected an index of format {format} for {rows} rows from {first_seq} \
                  on, found one of format {} for {} rows from {} on; it can be built again",
-                head.version, head.rows, head.first_seq
+                head.format, head.rows, head.first_seq
             )));
         }
         Ok(Self { tree, rows, links: head.links })
@@ -195,7 +198,7 @@ impl SegmentIndex {
 
 /// The first entry.
 struct IndexHead {
-    version: u8,
+    format: u8,
     first_seq: u64,
     rows: u32,
     links: [u32; 4],
@@ -204,16 +207,13 @@ struct IndexHead {
 impl IndexHead {
     fn read(value: &[u8]) -> Result<Self> {
         let mut input = Input(value);
-        let version = input.byte()?;
+        let format = input.byte()?;
         let first_seq = input.number()?;
         let rows = input.number_up_to(u64::from(u32::MAX))?;
         let mut links = [0; 4];
         for count in &mut links {
             *count = input.number_up_to(u64::from(u32::MAX) / 4)?;
         }
-        Ok(Self { version, first_seq, rows, links })
+        Ok(Self { format, first_seq, rows, links })
     }
 }
-
-/// The version of the format of all entries.
-const VERSION: u8 = 1;

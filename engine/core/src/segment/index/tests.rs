@@ -87,6 +87,7 @@ impl Sealed {
                 versions,
                 quarantined,
                 slots: &self.slots(),
+                format: 2,
                 state: StateOf {
                     kinds: &Kinds::default(),
                     reduced: &AllReduced::new(),
@@ -99,7 +100,7 @@ impl Sealed {
 
     pub(crate) fn open(&self, bytes: Vec<u8>) -> Result<SegmentIndex> {
         let rows = self.entries.len() as u32;
-        SegmentIndex::open("1.idx", Plain(Arc::new(bytes)), FIRST_SEQ, rows)
+        SegmentIndex::open("1.idx", Plain(Arc::new(bytes)), 2, FIRST_SEQ, rows)
     }
 
     /// Rows stand in the spine the other way round.
@@ -411,7 +412,7 @@ fn an_empty_log_has_an_index() {
     let index = sealed.open(sealed.build(&[])).expect("opens");
     assert!(index.list(Dim::All).expect("reads").is_none_or(|list| list.len() == 0));
     assert!(index.children(0).expect("reads").is_none());
-    assert!(SegmentIndex::open("1.idx", Plain(Arc::new(sealed.build(&[]))), 1, 0).is_err());
+    assert!(SegmentIndex::open("1.idx", Plain(Arc::new(sealed.build(&[]))), 2, 1, 0).is_err());
 }
 
 /// redb checks none of its pages; this is about what happens should the checks in

@@ -71,7 +71,7 @@ impl Verifier<'_> {
         if let Some(Some(wrong)) = self.ask(&name, late)? {
             self.found(&name, wrong);
         }
-        let kinds = view.kinds();
+        let kinds = view.kinds().of_segment(&file.footer().kinds())?;
         let reduced = reduce_index(&kinds, &replayed.index, file.footer().first_seq);
         let Some(reduced) = self.ask(&name, reduced)? else { return Ok(()) };
         self.filter(&file, &filter_keys(&replayed.index, &entries, &kinds, &reduced))?;

@@ -181,11 +181,8 @@ impl Transcript {
                 cache_written: used.cache_written,
             });
         }
-        let event = self
-            .labelled(event, fields)
-            .time_ns(self.last_time_ns)
-            .instance(instance)
-            .session(session);
+        let event = self.labelled(event, fields).time_ns(self.last_time_ns);
+        let event = usual::by_actor(event, instance, &session);
         Ok((event, time_ns.is_none()))
     }
 

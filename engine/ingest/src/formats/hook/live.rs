@@ -96,10 +96,11 @@ fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed
     let number = time_ns.cast_unsigned();
     let event = fields.event(payload, session.clone(), time_ns, number, &past);
     let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
+    let scope = event.as_scope();
     let mut parsed = fields.says(event, false);
     let name = if instance == session { &session } else { &instance };
     if past.last_of(name).is_none()
-        && let Some(name) = Session::name_of(&session, &instance)
+        && let Some(name) = Session::name_of(&session, &instance, scope)
     {
         parsed = parsed.session(SessionPatch::new(name).source_app(SOURCE_APP));
     }

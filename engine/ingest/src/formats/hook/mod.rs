@@ -22,6 +22,7 @@ use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{
     AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
 };
+use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, scalar_time, text};
 use crate::formats::hook::past::Past;
 use crate::parsed::Parsed;
@@ -165,7 +166,7 @@ impl<'t> Fields<'t> {
     fn patch(&self, event: &Event, time_ns: Option<i64>) -> Option<SessionPatch> {
         let session = event.as_session().unwrap_or_default();
         let agent = || {
-            let name = Session::name_of(session, event.as_instance())?;
+            let name = Session::name_of(session, event.as_instance(), event.as_scope())?;
             (name != session).then_some(name)
         };
         let ended = |name: String| {
@@ -261,11 +262,8 @@ impl<'t> Fields<'t> {
         if let Some(project) = self.cwd.and_then(|cwd| last_name(&cwd.decode())) {
             event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
         }
-        event
-            .label(TYPE, HOOK)
-            .time_ns(self.time_ns().unwrap_or(time_ns))
-            .instance(instance)
-            .session(session)
+        let event = event.label(TYPE, HOOK).time_ns(self.time_ns().unwrap_or(time_ns));
+        usual::by_actor(event, instance, &session)
     }
 }
 

@@ -9,10 +9,10 @@ use crate::formats::common::usual;
 use crate::formats::common::values::TimeUnit;
 
 /// Which fields of each object are the event's id, parent, kind, time, instance,
-/// session and labels.
+/// session, scope and labels.
 ///
 /// Read from JSON: an object with any of the keys `id`, `parent`, `kind`, `time`,
-/// `time_unit`, `instance`, `session` and `labels`. A field is named by its key, one
+/// `time_unit`, `instance`, `session`, `scope` and `labels`. A field is named by its key, one
 /// inside other objects by a path with dots (`span.context.id`; a key may have dots
 /// itself); of several in an array the first that is there counts, and of an empty
 /// array none. `labels` is an object of such fields, by the labels' keys. What the
@@ -25,6 +25,7 @@ use crate::formats::common::values::TimeUnit;
 /// | `kind` | `kind`, `type`, `event_type`, `event`, `name` |
 /// | `time` | `timestamp`, `time`, `ts`, `@timestamp`, `created_at`, `startTimeUnixNano` |
 /// | `instance` | `instance`, `agent`, `agent_id`, `agentId`, `worker`, `worker_id` |
+/// | `scope` | `scope`; the instance is an actor of its own in the session where it says `own` |
 /// | `session` | `session`, `session_id`, `sessionId`, `trace_id`, `traceId` |
 /// | `labels` | `tool`, `model`, `level`, `status`, `is_error`, each under its own name |
 ///
@@ -55,6 +56,7 @@ pub struct Mapping {
     pub(crate) time_unit: Option<TimeUnit>,
     pub(crate) instance: Vec<String>,
     pub(crate) session: Vec<String>,
+    pub(crate) scope: Vec<String>,
     pub(crate) labels: Vec<(String, Vec<String>)>,
 }
 
@@ -69,6 +71,7 @@ impl Default for Mapping {
             time_unit: None,
             instance: names(usual::INSTANCES),
             session: names(usual::SESSIONS),
+            scope: names(usual::SCOPES),
             labels: usual::LABELS.iter().map(|key| ((*key).to_owned(), names(&[key]))).collect(),
         }
     }
@@ -93,11 +96,12 @@ impl FromStr for Mapping {
                 "time_unit" => mapping.time_unit = Some(time_unit(value)?),
                 "instance" => mapping.instance = fields(key, value)?,
                 "session" => mapping.session = fields(key, value)?,
+                "scope" => mapping.scope = fields(key, value)?,
                 "labels" => mapping.labels = labels(value)?,
                 _ => {
                     return Err(Error::invalid(format!(
-                        "expected id, parent, kind, time, time_unit, instance, session or labels \
-                         in the mapping, found `{key}`"
+                        "expected id, parent, kind, time, time_unit, instance, session, scope or \
+                         labels in the mapping, found `{key}`"
                     )));
                 }
             }

@@ -2,7 +2,7 @@
 
 mod mapping;
 
-use forebear_core::{Event, limits};
+use forebear_core::{Event, Scope, limits};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
@@ -75,10 +75,11 @@ struct Lines {
 
 impl Lines {
     fn new(mapping: Mapping, modified_ns: i64) -> Self {
-        let Mapping { id, parent, kind, time, instance, session, labels, .. } = &mapping;
+        let Mapping { id, parent, kind, time, instance, session, scope, labels, .. } = &mapping;
         let mut names = Vec::new();
         let labels = labels.iter().map(|(_, fields)| fields);
-        for field in [id, parent, kind, time, instance, session].into_iter().chain(labels) {
+        let fields = [id, parent, kind, time, instance, session, scope].into_iter();
+        for field in fields.chain(labels) {
             names.extend(field.iter().cloned());
         }
         names.sort_unstable();
@@ -116,6 +117,10 @@ impl Parser for Lines {
         }
         if let Some(session) = text(&self.mapping.session, limits::MAX_NAME_BYTES) {
             event = event.session(session);
+        }
+        let scope = text(&self.mapping.scope, limits::MAX_NAME_BYTES);
+        if scope.is_some_and(|scope| scope == Scope::Own.as_str()) {
+            event = event.scope(Scope::Own);
         }
         for (key, names) in &self.mapping.labels {
             if let Some(value) = text(names, limits::MAX_LABEL_VALUE_BYTES) {
