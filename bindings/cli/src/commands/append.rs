@@ -7,7 +7,7 @@ use std::thread;
 
 use clap::{Args, ValueEnum};
 use forebear::{
-    Batch, Durability, Event, EventId, LinkKind, Receipt, Spool, Store, Ticket, limits,
+    Batch, Durability, Event, EventId, LinkKind, Receipt, Scope, Spool, Store, Ticket, limits,
 };
 use serde::Serialize;
 
@@ -39,8 +39,8 @@ const HANDED_IN_BYTES: usize = 1 << 20;
 #[command(after_help = "\
 With --json a line is an object with the keys
   kind (required), id (else a new UUIDv7), parent, link (caused, continues, spawned),
-  time (RFC 3339 or integer ns; else now), instance, session, labels (an object),
-  payload (any JSON, kept byte for byte), payload_text or payload_base64
+  time (RFC 3339 or integer ns; else now), instance, session, scope (session, own),
+  labels (an object), payload (any JSON, kept byte for byte), payload_text or payload_base64
 and its answer {\"id\", \"seq\", \"status\"}, status being new, repeat or version, or
 {\"error\", \"line\"}, lines counted from 1. After an error it goes on, and exits 1 in the end.
 Where nobody reads the answers any more it stops, and exits 1 as well.
@@ -90,6 +90,11 @@ pub(crate) struct AppendArgs {
     /// The session it belongs to
     #[arg(long, value_name = "NAME", conflicts_with = "json")]
     session: Option<String>,
+
+    /// Whose its events are in the session: the session's (session), or those of its
+    /// instance, an actor of its own there, such as an agent (own) [default: session]
+    #[arg(long, conflicts_with = "json", requires = "session")]
+    scope: Option<Scope>,
 
     /// A label; can be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "json")]
@@ -158,6 +163,9 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     }
     if let Some(session) = &args.session {
         event = event.session(session);
+    }
+    if let Some(scope) = args.scope {
+        event = event.scope(scope);
     }
     for (key, value) in &args.label {
         event = event.label(key, value);

@@ -4,14 +4,14 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use forebear::{Event, LinkKind};
+use forebear::{Event, LinkKind, Scope};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::output::{text, time};
 
 /// Keys that say what the event is.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "id",
     "parent",
     "link",
@@ -19,6 +19,7 @@ const KEYS: [&str; 11] = [
     "kind",
     "instance",
     "session",
+    "scope",
     "labels",
     "payload",
     "payload_text",
@@ -47,7 +48,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
             ));
         }
     }
-    let [id, parent, link, time, kind, instance, session, labels, payload @ ..] = fields;
+    let [id, parent, link, time, kind, instance, session, scope, labels, payload @ ..] = fields;
 
     let kind = string("kind", kind)?.ok_or("expected a `kind`, found none")?;
     let mut event = Event::new(kind);
@@ -69,6 +70,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
     }
     if let Some(session) = string("session", session)? {
         event = event.session(session);
+    }
+    if let Some(scope) = string("scope", scope)? {
+        let scope: Scope = scope.parse().map_err(|error: forebear::Error| error.to_string())?;
+        event = event.scope(scope);
     }
     if let Some(labels) = given(labels) {
         let Pairs(labels) = serde_json::from_str(labels.get())
@@ -179,7 +184,7 @@ mod tests {
     fn all_fields_are_taken() {
         let event = parse(
             br#"{"id":"a","parent":"b","link":"spawned","time":17,"kind":"x","instance":"i",
-                "session":"s","labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,
+                "session":"s","scope":"own","labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,
                 "seq":3,"root":"b","depth":1}"#,
         )
         .unwrap();
@@ -190,6 +195,7 @@ mod tests {
             .time_ns(17)
             .instance("i")
             .session("s")
+            .scope(Scope::Own)
             .label("n", "1.50")
             .label("t", "true")
             .label("s", "v")
@@ -249,6 +255,7 @@ mod tests {
             (br#"{"kind":"a","time":"2026-03-01T12:00:00"}"#, "`time`"),
             (br#"{"kind":"a","time":"3000-01-01T00:00:00Z"}"#, "2262"),
             (br#"{"kind":"a","link":"because"}"#, "because"),
+            (br#"{"kind":"a","scope":"mine"}"#, "mine"),
             (br#"{"kind":"a","labels":{"k":[1]}}"#, "labels.k"),
             (br#"{"kind":"a","labels":[]}"#, "labels"),
             (br#"{"kind":"a","payload":1,"payload_text":"b"}"#, "several"),

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anstyle::Style;
 use clap::Args;
-use forebear::{Detail, EventId, Snapshot, StoredEvent};
+use forebear::{Detail, EventId, Scope, Snapshot, StoredEvent};
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
@@ -94,7 +94,8 @@ fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcom
     writeln!(out, "{kind}{version}")?;
     field(out, "id", &event.id().to_string())?;
     field(out, "time", &time::rfc3339(event.time_ns()))?;
-    field(out, "instance", event.instance())?;
+    let of_its_own = if event.scope() == Scope::Own { "  (its own scope)" } else { "" };
+    field(out, "instance", &format!("{}{of_its_own}", event.instance()))?;
     field(out, "session", event.session().unwrap_or_default())?;
     if let (Some(parent), Some(link)) = (event.parent(), event.link()) {
         let gone = if snapshot.contains(parent)? { "" } else { "  (not stored)" };

@@ -116,4 +116,9 @@ fn first_manifest() -> String {
 }
 
 const NOW_NS: i64 = 1_800_000_000_000_000_000;
-const EXPECTED: &str = "";
+const EXPECTED: &str = "\
+0000000004.idx 36864 7233d8f0611a7656
+0000000004.seg 46240 1e79bbb7615104ff
+0000000005.log 101936 b438f3e0f72f04b0
+MANIFEST 670 81f980c5624bf821
+";
