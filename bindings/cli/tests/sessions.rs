@@ -12,7 +12,8 @@ fn with_sessions() -> Place {
         json!({"kind": "tool_use", "id": "call", "time": 1_000_000_000, "session": "s",
                "instance": "s", "labels": {"tool": "Task", "wave_id": "w1"}}),
         json!({"kind": "error", "id": "agent", "parent": "call", "link": "spawned",
-               "time": 3_000_000_000_i64, "session": "s", "instance": "helper"}),
+               "time": 3_000_000_000_i64, "session": "s", "instance": "helper",
+               "scope": "own"}),
         json!({"kind": "note", "id": "more", "parent": "call", "link": "continues",
                "time": 5_000_000_000_i64, "session": "next"}),
     ];
@@ -20,6 +21,29 @@ fn with_sessions() -> Place {
     let said = place.run_with(&["append", "--json"], lines.join("\n"));
     assert_eq!(said.code, 0, "{said:?}");
     place
+}
+
+#[test]
+fn the_workers_of_a_session_are_one_session_and_a_scope_comes_back_as_it_went_in() {
+    let place = Place::new();
+    for worker in ["worker-1", "worker-2"] {
+        let said = place.run(&["append", "step", "--session", "checkout-42", "--instance", worker]);
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    let sessions = place.json(&["sessions"]);
+    assert_eq!((ids(&sessions), &sessions[0]["events"]), (vec!["checkout-42"], &json!(2)));
+    let own = ["append", "step", "--session", "checkout-42", "--instance", "auditor", "--scope"];
+    assert_eq!(place.run(&[&own[..], &["own"]].concat()).code, 0);
+    assert_eq!(place.run(&[&own[..], &["mine"]].concat()).code, 2);
+    let sessions = ["checkout-42", "checkout-42/auditor"];
+    assert_eq!(ids(&place.json(&["sessions"])), sessions);
+    let events = place.json(&["events", "--all", "--oldest-first"]);
+    let scopes: Vec<_> = events.iter().map(|event| event.get("scope")).collect();
+    assert_eq!(scopes, [None, None, Some(&json!("own"))]);
+    let copy = Place::new();
+    let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+    assert_eq!(copy.run_with(&["append", "--json"], lines.join("\n")).code, 0);
+    assert_eq!(ids(&copy.json(&["sessions"])), sessions);
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn two_workers_of_a_session_are_one_session() {
     let event = |instance: &str| Event::new("note").session("checkout-42").instance(instance);
     store.append_batch([event("worker-1"), event("worker-2")]).expect("appends");
     for _ in 0..2 {
-        let sessions = store.snapshot().sessions(&SessionFilter::new()).expect("reads").items;
+        let sessions = store.snapshot().sessions(SessionFilter::new()).page().expect("reads").items;
         let found: Vec<_> = sessions.iter().map(|s| (&*s.id, s.events, s.agents)).collect();
         assert_eq!(found, [("checkout-42", 2, 0)]);
         store.seal().expect("seals");

@@ -97,7 +97,9 @@ impl Listing for SessionTimeline {
         for event in items {
             let session = event.session().unwrap_or_default();
             let own_scope = event.scope() == Scope::Own;
-            let Some((name, _)) = session_of(session, event.instance(), own_scope) else { continue };
+            let Some((name, _)) = session_of(session, event.instance(), own_scope) else {
+                continue;
+            };
             // The instance of an agent may have worked for the session itself too.
             if is_agent && name != self.session {
                 continue;

@@ -20,7 +20,7 @@ use crate::base::error::{Error, Result};
 /// let event = |instance| Event::new("step").session("checkout-42").instance(instance);
 /// store.append_batch([event("worker-1"), event("worker-2")])?;
 /// store.append(event("auditor").scope(Scope::Own))?;
-/// let sessions = store.snapshot().sessions(&SessionFilter::new())?.items;
+/// let sessions = store.snapshot().sessions(SessionFilter::new()).page()?.items;
 /// let told: Vec<_> = sessions.iter().map(|session| (&*session.id, session.events)).collect();
 /// assert_eq!(told, [("checkout-42", 2), ("checkout-42/auditor", 1)]);
 /// # Ok::<(), forebear::Error>(())
