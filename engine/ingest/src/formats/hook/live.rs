@@ -94,7 +94,7 @@ fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed
     let past = Past::of(snapshot, &session)?;
     // Told apart from others with the same bytes by when it came.
     let number = time_ns.cast_unsigned();
-    let event = fields.event(payload, session.clone(), time_ns, number, &past);
+    let event = fields.event(payload, &session, time_ns, number, &past);
     let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
     let scope = event.as_scope();
     let mut parsed = fields.says(event, false);

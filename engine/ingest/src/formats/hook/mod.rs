@@ -104,7 +104,7 @@ impl Parser for Payloads {
         let session = fields.session_name()?;
         let mut past = self.take(&session);
         let number = u64::from(self.equal.number(object.as_bytes()));
-        let event = fields.event(object, session.clone(), self.last_time_ns, number, &past);
+        let event = fields.event(object, &session, self.last_time_ns, number, &past);
         self.last_time_ns = event.as_time_ns();
         past.note_event(&event, &session);
         if self.sessions.len() == MAX_SESSIONS {
@@ -199,22 +199,15 @@ impl<'t> Fields<'t> {
         })
     }
 
-    fn event(
-        &self,
-        object: &str,
-        session: String,
-        time_ns: i64,
-        number: u64,
-        past: &Past,
-    ) -> Event {
+    fn event(&self, object: &str, session: &str, time_ns: i64, number: u64, past: &Past) -> Event {
         let hook = self.hook.map_or_else(String::new, |hook| text(hook, limits::MAX_KIND_BYTES));
         let agent = self.agent.map(|agent| text(agent, limits::MAX_NAME_BYTES));
-        let instance = agent.unwrap_or_else(|| session.clone());
+        let instance = agent.unwrap_or_else(|| session.to_owned());
         let tool_use_id = self.tool_use_id.map(label_value);
         let mut event = Event::new(hook.as_str()).payload(object);
         event = match &tool_use_id {
             Some(call) if is_of_a_call(&hook) => {
-                event.derived_id(CALL_DOMAIN, &of_call(&session, call, &hook))
+                event.derived_id(CALL_DOMAIN, &of_call(session, call, &hook))
             }
             _ => event.derived_id(
                 ID_DOMAIN,
@@ -223,14 +216,14 @@ impl<'t> Fields<'t> {
         };
         let pre = tool_use_id
             .as_ref()
-            .map(|call| EventId::derived(CALL_DOMAIN, &of_call(&session, call, PRE_TOOL_USE)));
+            .map(|call| EventId::derived(CALL_DOMAIN, &of_call(session, call, PRE_TOOL_USE)));
         let agent_type =
             if is(self.hook, PRE_TOOL_USE) { self.subagent_type } else { self.agent_type };
         let waiting = || {
             let agent_type = agent_type.map(label_value).unwrap_or_default();
             past.waiting_event(&agent_type).cloned()
         };
-        let last = || past.last_of(&instance).or_else(|| past.last_of(&session)).cloned();
+        let last = || past.last_of(&instance).or_else(|| past.last_of(session)).cloned();
         let parent = match hook.as_str() {
             PRE_TOOL_USE => last(),
             SUBAGENT_START => {
@@ -263,7 +256,7 @@ impl<'t> Fields<'t> {
             event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
         }
         let event = event.label(TYPE, HOOK).time_ns(self.time_ns().unwrap_or(time_ns));
-        usual::by_actor(event, instance, &session)
+        usual::by_actor(event, instance, session)
     }
 }
 
