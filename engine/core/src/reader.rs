@@ -133,7 +133,8 @@ impl Reader {
         let segments = Arc::new(Segments::new(Arc::clone(&storage), cache_bytes, map_bytes, false));
         let state = Mutex::new(ReadState::default());
         let (kinds, joins) = (kinds.to_vec(), Arc::default());
-        let reader = Self(Arc::new(ReaderInner { storage, segments, joins, cache_bytes, kinds, state }));
+        let reader =
+            Self(Arc::new(ReaderInner { storage, segments, joins, cache_bytes, kinds, state }));
         reader.refresh()?;
         Ok(reader)
     }
