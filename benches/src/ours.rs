@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use forebear::{Batch, Detail, Durability, Event, EventId, Result, Snapshot, Store};
+use forebear::{Batch, Detail, Durability, Event, EventId, Result, Snapshot, Store, StoredEvent};
 
 use crate::data::{Chains, Item, byte_sum};
 
@@ -34,24 +34,31 @@ impl Ours {
 
     /// Walks to the root and adds up all bytes of all payloads.
     pub fn sum_payloads(&self, id: [u8; 16]) -> Result<u64> {
-        self.walk(id, Detail::Payload)?
-            .try_fold(0, |sum, event| Ok(sum + event?.payload().map_or(0, byte_sum)))
+        sum_payloads(walk(&self.snapshot, id, u64::MAX, Detail::Payload)?)
     }
 
     /// Walks to the root and counts the events, without their payloads.
     pub fn count(&self, id: [u8; 16]) -> Result<u64> {
-        self.walk(id, Detail::Columns)?.try_fold(0, |count, event| event.map(|_| count + 1))
+        walk(&self.snapshot, id, u64::MAX, Detail::Columns)?
+            .try_fold(0, |count, event| event.map(|_| count + 1))
     }
+}
 
-    fn walk(
-        &self,
-        id: [u8; 16],
-        detail: Detail,
-    ) -> Result<impl Iterator<Item = Result<forebear::StoredEvent>> + use<>> {
-        let chain = self.snapshot.chain(event_id(id))?;
-        // An event that is not there sums up to 0, which the caller finds wrong.
-        Ok(chain.map(|chain| chain.max_depth(u64::MAX).detail(detail)).into_iter().flatten())
-    }
+/// Walks up from an event, at most so many links.
+pub(crate) fn walk(
+    snapshot: &Snapshot,
+    id: [u8; 16],
+    max_depth: u64,
+    detail: Detail,
+) -> Result<impl Iterator<Item = Result<StoredEvent>> + use<>> {
+    let chain = snapshot.chain(event_id(id))?;
+    // An event that is not there gives nothing, which the caller finds wrong.
+    Ok(chain.map(|chain| chain.max_depth(max_depth).detail(detail)).into_iter().flatten())
+}
+
+/// Adds up all bytes of all payloads.
+pub(crate) fn sum_payloads(mut events: impl Iterator<Item = Result<StoredEvent>>) -> Result<u64> {
+    events.try_fold(0, |sum, event| Ok(sum + event?.payload().map_or(0, byte_sum)))
 }
 
 /// The events in one batch.
@@ -72,6 +79,6 @@ pub fn event(item: &Item) -> Event {
     }
 }
 
-fn event_id(bytes: [u8; 16]) -> EventId {
+pub(crate) fn event_id(bytes: [u8; 16]) -> EventId {
     EventId::from(uuid::Uuid::from_bytes(bytes))
 }

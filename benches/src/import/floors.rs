@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use crate::import::Result;
-use crate::import::sqlite::Line;
+use crate::import::sqlite::SqliteLine;
 use crate::scale::disk;
 
 /// Reads all lines: how many.
@@ -22,7 +22,7 @@ pub(crate) fn read(source: &Path) -> Result<u64> {
 pub(crate) fn parse(source: &Path) -> Result<u64> {
     let mut lines = 0;
     each_line(source, |line| {
-        lines += u64::from(serde_json::from_str::<Line<'_>>(line).is_ok());
+        lines += u64::from(serde_json::from_str::<SqliteLine<'_>>(line).is_ok());
         Ok(())
     })?;
     Ok(lines)

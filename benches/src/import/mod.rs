@@ -32,12 +32,12 @@ struct Options {
     dir: Option<PathBuf>,
     /// Does one part and prints its figures: for the processes started for that
     #[arg(long, hide = true)]
-    part: Option<Part>,
+    part: Option<ImportPart>,
 }
 
 /// What is measured, each in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
+enum ImportPart {
     Read,
     Parse,
     Write,
@@ -88,7 +88,13 @@ fn compare(options: &Options) -> Result<()> {
     println!("| | MB/s | s | processor s | thousand rows/s | peak MB | of it not files' |");
     println!("|---|---|---|---|---|---|---|");
     let mut sides = Vec::new();
-    for part in [Part::Read, Part::Parse, Part::Write, Part::Forebear, Part::Sqlite] {
+    for part in [
+        ImportPart::Read,
+        ImportPart::Parse,
+        ImportPart::Write,
+        ImportPart::Forebear,
+        ImportPart::Sqlite,
+    ] {
         let took = in_a_child(part, folder.path())?;
         took.print(part, bytes);
         sides.push(took);
@@ -103,7 +109,7 @@ fn compare(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn in_a_child(part: Part, folder: &Path) -> Result<Took> {
+fn in_a_child(part: ImportPart, folder: &Path) -> Result<Took> {
     let name = format!("{part:?}").to_lowercase();
     let output = Command::new(std::env::current_exe()?)
         .args(["--part", &name, "--dir"])
@@ -116,15 +122,15 @@ fn in_a_child(part: Part, folder: &Path) -> Result<Took> {
     Took::from_line(String::from_utf8(output.stdout)?.trim())
 }
 
-fn measure(part: Part, folder: &Path) -> Result<Took> {
+fn measure(part: ImportPart, folder: &Path) -> Result<Took> {
     let source = folder.join("source");
     let begun = Instant::now();
     let (rows, anonymous_bytes) = match part {
-        Part::Read => (floors::read(&source)?, 0),
-        Part::Parse => (floors::parse(&source)?, 0),
-        Part::Write => (floors::write(&source, folder)?, 0),
-        Part::Forebear => ours::import(&source, folder)?,
-        Part::Sqlite => (sqlite::import(&source, folder)?, 0),
+        ImportPart::Read => (floors::read(&source)?, 0),
+        ImportPart::Parse => (floors::parse(&source)?, 0),
+        ImportPart::Write => (floors::write(&source, folder)?, 0),
+        ImportPart::Forebear => ours::import(&source, folder)?,
+        ImportPart::Sqlite => (sqlite::import(&source, folder)?, 0),
     };
     let clock = begun.elapsed();
     Ok(Took {
@@ -158,13 +164,13 @@ impl Took {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures are rounded to be printed")]
-    fn print(&self, part: Part, bytes: u64) {
+    fn print(&self, part: ImportPart, bytes: u64) {
         let name = match part {
-            Part::Read => "reading the lines",
-            Part::Parse => "and their top-level fields by serde_json",
-            Part::Write => "writing the bytes, one sync",
-            Part::Forebear => "forebear, `Flush`",
-            Part::Sqlite => "SQLite, WAL, `NORMAL`",
+            ImportPart::Read => "reading the lines",
+            ImportPart::Parse => "and their top-level fields by serde_json",
+            ImportPart::Write => "writing the bytes, one sync",
+            ImportPart::Forebear => "forebear, `Flush`",
+            ImportPart::Sqlite => "SQLite, WAL, `NORMAL`",
         };
         let seconds = self.clock.as_secs_f64();
         println!(

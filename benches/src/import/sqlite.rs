@@ -15,7 +15,7 @@ use crate::sqlite::connect;
 /// The fields that make a row.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Line<'t> {
+pub(crate) struct SqliteLine<'t> {
     #[serde(borrow)]
     uuid: Option<Cow<'t, str>>,
     #[serde(borrow)]
@@ -56,7 +56,7 @@ pub(crate) fn import(source: &Path, folder: &Path) -> Result<u64> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
         floors::each_line(source, |text| {
-            let Ok(line) = serde_json::from_str::<Line<'_>>(text) else { return Ok(()) };
+            let Ok(line) = serde_json::from_str::<SqliteLine<'_>>(text) else { return Ok(()) };
             let id = |text: &Option<Cow<'_, str>>| {
                 text.as_ref().and_then(|text| Uuid::try_parse(text).ok()).map(Uuid::into_bytes)
             };

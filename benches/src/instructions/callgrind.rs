@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::sections::Section;
+use super::sections::CountedSection;
 
 /// Counts the instructions of a program's sections.
 pub(super) struct Valgrind {
@@ -26,12 +26,12 @@ impl Valgrind {
     }
 
     /// What the measured part of a section takes.
-    pub(super) fn count(&self, section: Section) -> Result<u64, Box<dyn Error>> {
+    pub(super) fn count(&self, section: CountedSection) -> Result<u64, Box<dyn Error>> {
         let without = self.total(section, false)?;
         Ok(self.total(section, true)?.saturating_sub(without))
     }
 
-    fn total(&self, section: Section, measured: bool) -> Result<u64, Box<dyn Error>> {
+    fn total(&self, section: CountedSection, measured: bool) -> Result<u64, Box<dyn Error>> {
         let out = self.folder.path().join("callgrind.out");
         let output = Command::new("valgrind")
             .arg("--tool=callgrind")

@@ -16,19 +16,19 @@ use clap::{Parser, Subcommand};
 
 use callgrind::Valgrind;
 use record::Record;
-use sections::Section;
+use sections::CountedSection;
 
 /// Count the instructions of appends, sealing and chains under callgrind
 #[derive(Debug, Parser)]
 struct Options {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CountCommand>,
     /// Runs of each section, an odd number; their median is reported
     #[arg(long, default_value_t = 5)]
     runs: usize,
     /// Only these sections
     #[arg(long, value_delimiter = ',')]
-    section: Vec<Section>,
+    section: Vec<CountedSection>,
     /// Count those of another build of this program
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
@@ -44,11 +44,11 @@ struct Options {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CountCommand {
     /// What runs under callgrind: a section's preparation and, if told so, its measured part
     #[command(hide = true)]
     Work {
-        section: Section,
+        section: CountedSection,
         #[arg(action = clap::ArgAction::Set)]
         measured: bool,
     },
@@ -57,7 +57,7 @@ enum Command {
 /// Runs the program's command line.
 pub fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    if let Some(Command::Work { section, measured }) = options.command {
+    if let Some(CountCommand::Work { section, measured }) = options.command {
         return section.work(measured);
     }
     let program = options.program.map_or_else(std::env::current_exe, Ok)?;
@@ -66,7 +66,7 @@ pub fn run() -> Result<(), Box<dyn Error>> {
     let mut record = Record::default();
     let mut risen = Vec::new();
     println!("{:<18} {:>14} {:>9} {:>14} {:>8}", "section", "instructions", "spread", "each", "");
-    for section in Section::ALL {
+    for section in CountedSection::ALL {
         if !options.section.is_empty() && !options.section.contains(&section) {
             continue;
         }

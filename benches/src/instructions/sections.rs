@@ -16,7 +16,7 @@ const EVENTS: usize = 10_000;
 const DEPTH: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Section {
+pub(super) enum CountedSection {
     /// Appending all events in one batch.
     AppendBatch,
     /// Appending the events one by one.
@@ -33,7 +33,7 @@ pub(super) enum Section {
     ChainSealedPayloads,
 }
 
-impl Section {
+impl CountedSection {
     pub(super) const ALL: [Self; 7] = [
         Self::AppendBatch,
         Self::AppendSingle,

@@ -18,9 +18,9 @@ pub(crate) fn open_on(storage: Arc<dyn Storage>, segment_events: u32) -> Result<
 
 /// A store that is read as from another process.
 #[derive(Debug)]
-pub(crate) struct Reading(Reader);
+pub(crate) struct OtherReader(Reader);
 
-impl Reading {
+impl OtherReader {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         forebear::read(folder).map(Self)
     }

@@ -21,7 +21,7 @@ pub(crate) struct History {
 
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum ChainPlace {
     /// Which event of the instance with the long chains.
     Long(u64),
     /// Which event of which of the other instances, counted from a beginning in
@@ -32,37 +32,37 @@ enum Place {
 impl History {
     /// The instance that an event belongs to, the long chains' being the last.
     pub(crate) fn instance(number: u64) -> u64 {
-        match Place::of(number) {
-            Place::Long(_) => LANES,
-            Place::Short { lane, .. } => lane,
+        match ChainPlace::of(number) {
+            ChainPlace::Long(_) => LANES,
+            ChainPlace::Short { lane, .. } => lane,
         }
     }
 
     /// The parent's number.
     pub(crate) fn parent(number: u64) -> Option<u64> {
-        match Place::of(number) {
+        match ChainPlace::of(number) {
             place if place.in_chain() > 0 => Some(place.before().number()),
-            Place::Short { lane: 0, .. } => spawner(number).map(Place::number),
+            ChainPlace::Short { lane: 0, .. } => spawner(number).map(ChainPlace::number),
             _ => None,
         }
     }
 
     /// Whether the event is an agent's first.
     pub(crate) fn is_spawned(number: u64) -> bool {
-        let place = Place::of(number);
-        place.in_chain() == 0 && matches!(place, Place::Short { lane: 0, .. })
+        let place = ChainPlace::of(number);
+        place.in_chain() == 0 && matches!(place, ChainPlace::Short { lane: 0, .. })
     }
 
     /// Edges up to the root.
     pub(crate) fn depth(number: u64) -> u64 {
-        let place = Place::of(number);
+        let place = ChainPlace::of(number);
         let above = place.trunk().filter(|trunk| *trunk != place);
         place.in_chain() + above.map_or(0, |trunk| trunk.in_chain() + 1)
     }
 
     /// The root's number.
     pub(crate) fn root(number: u64) -> u64 {
-        let place = Place::of(number);
+        let place = ChainPlace::of(number);
         place.trunk().unwrap_or(place).first().number()
     }
 
@@ -74,7 +74,7 @@ impl History {
     /// The nearest event that both go back to, of two that a long chain or its
     /// agents hold. None if they have nothing in common.
     pub(crate) fn common_cause(a: u64, b: u64) -> Option<u64> {
-        let (a, b) = (Place::of(a), Place::of(b));
+        let (a, b) = (ChainPlace::of(a), ChainPlace::of(b));
         if a.first() == b.first() {
             return Some(if a.in_chain() < b.in_chain() { a } else { b }.number());
         }
@@ -92,7 +92,7 @@ impl History {
     /// A random event of the first long chain.
     pub(crate) fn long(self, random: &mut Random) -> u64 {
         let length = (self.events / PERIOD).min(LONG_CHAIN);
-        Place::Long(random.draw() % length).number()
+        ChainPlace::Long(random.draw() % length).number()
     }
 
     /// A random event of an agent that the first long chain has spawned; an event
@@ -104,7 +104,7 @@ impl History {
             return self.long(random);
         }
         let at = CHAIN + random.draw() % (events - CHAIN);
-        let place = Place::Short { lane: 0, at };
+        let place = ChainPlace::Short { lane: 0, at };
         let number = place.number();
         if number < end && place.trunk().is_some() { number } else { self.long(random) }
     }
@@ -114,7 +114,7 @@ impl History {
     pub(crate) fn deep(end: u64, ancestors: u64, random: &mut Random) -> u64 {
         loop {
             let number = random.draw() % end;
-            let place = Place::of(number);
+            let place = ChainPlace::of(number);
             if place.trunk().is_none() && place.in_chain() >= ancestors {
                 return number;
             }
@@ -153,22 +153,22 @@ impl History {
     }
 }
 
-impl Place {
+impl ChainPlace {
     fn of(number: u64) -> Self {
         let (period, within) = (number / PERIOD, number % PERIOD);
         if within == PERIOD - 1 {
-            return Place::Long(period);
+            return ChainPlace::Long(period);
         }
         let ordinal = period * (PERIOD - 1) + within;
         let (turn, slot) = (ordinal / LANES, ordinal % LANES);
         let lane = (slot + rotation(turn)) % LANES;
-        Place::Short { lane, at: turn + lane * LANE_SHIFT }
+        ChainPlace::Short { lane, at: turn + lane * LANE_SHIFT }
     }
 
     fn number(self) -> u64 {
         match self {
-            Place::Long(at) => at * PERIOD + PERIOD - 1,
-            Place::Short { lane, at } => {
+            ChainPlace::Long(at) => at * PERIOD + PERIOD - 1,
+            ChainPlace::Short { lane, at } => {
                 let turn = at - lane * LANE_SHIFT;
                 let slot = (lane + LANES - rotation(turn)) % LANES;
                 let ordinal = turn * LANES + slot;
@@ -180,10 +180,10 @@ impl Place {
     /// The first event of the chain.
     fn first(self) -> Self {
         match self {
-            Place::Long(at) => Place::Long(at - at % LONG_CHAIN),
-            Place::Short { lane, at } => {
+            ChainPlace::Long(at) => ChainPlace::Long(at - at % LONG_CHAIN),
+            ChainPlace::Short { lane, at } => {
                 // The instance's very first chain lacks its beginning.
-                Place::Short { lane, at: (at - at % CHAIN).max(lane * LANE_SHIFT) }
+                ChainPlace::Short { lane, at: (at - at % CHAIN).max(lane * LANE_SHIFT) }
             }
         }
     }
@@ -195,15 +195,15 @@ impl Place {
 
     fn at(self) -> u64 {
         match self {
-            Place::Long(at) | Place::Short { at, .. } => at,
+            ChainPlace::Long(at) | ChainPlace::Short { at, .. } => at,
         }
     }
 
     /// The event before; there must be one.
     fn before(self) -> Self {
         match self {
-            Place::Long(at) => Place::Long(at - 1),
-            Place::Short { lane, at } => Place::Short { lane, at: at - 1 },
+            ChainPlace::Long(at) => ChainPlace::Long(at - 1),
+            ChainPlace::Short { lane, at } => ChainPlace::Short { lane, at: at - 1 },
         }
     }
 
@@ -211,16 +211,16 @@ impl Place {
     /// itself if it is part of one. None in chains that nothing has spawned.
     fn trunk(self) -> Option<Self> {
         match self {
-            Place::Long(_) => Some(self),
-            Place::Short { lane: 0, .. } => spawner(self.first().number()),
-            Place::Short { .. } => None,
+            ChainPlace::Long(_) => Some(self),
+            ChainPlace::Short { lane: 0, .. } => spawner(self.first().number()),
+            ChainPlace::Short { .. } => None,
         }
     }
 }
 
 /// The event of a long chain that has spawned an agent whose first event is this.
-fn spawner(first: u64) -> Option<Place> {
-    (first / PERIOD).checked_sub(1).map(Place::Long)
+fn spawner(first: u64) -> Option<ChainPlace> {
+    (first / PERIOD).checked_sub(1).map(ChainPlace::Long)
 }
 
 /// By how much the order of the instances is turned in this turn.
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn every_number_has_one_place() {
         for number in 0..EVENTS {
-            assert_eq!(Place::of(number).number(), number);
+            assert_eq!(ChainPlace::of(number).number(), number);
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::data::Random;
 use crate::scale::figures::Figures;
 use crate::scale::options::Options;
-use crate::scale::text::Texts;
+use crate::scale::text::TextSource;
 use crate::scale::{Result, child};
 
 pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
@@ -43,7 +43,7 @@ fn load_ns() -> f64 {
     for last in (1..order.len()).rev() {
         order.swap(last, (random.draw() % last as u64) as usize);
     }
-    let mut lines = vec![Line(0); LINES as usize];
+    let mut lines = vec![CacheLine(0); LINES as usize];
     for (from, to) in order.iter().zip(order.iter().cycle().skip(1)) {
         lines[*from as usize].0 = *to;
     }
@@ -65,7 +65,7 @@ fn load_ns() -> f64 {
 
 /// How fast and how small zstd makes the payloads, at level 3 in chunks of 64 KiB.
 fn zstd(figures: &mut Figures) -> Result<()> {
-    let texts = Texts::new();
+    let texts = TextSource::new();
     let raw: Vec<u8> = (0..ZSTD_PAYLOADS).flat_map(|number| texts.payload(number)).collect();
     let mut compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
     let mut stored = Vec::with_capacity(zstd::zstd_safe::compress_bound(ZSTD_CHUNK));
@@ -89,7 +89,7 @@ fn zstd(figures: &mut Figures) -> Result<()> {
 /// A cache line.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line(u32);
+struct CacheLine(u32);
 
 /// 512 MiB of them, far more than any cache.
 const LINES: u32 = 8 << 20;

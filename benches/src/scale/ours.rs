@@ -7,44 +7,38 @@ use forebear::{
 };
 
 use crate::data::byte_sum;
+use crate::ours::{event_id, sum_payloads, walk};
 use crate::scale::Result;
-use crate::scale::engine::Reading;
+use crate::scale::engine::OtherReader;
 use crate::scale::history::History;
-use crate::scale::side::{CHAIN_EVENTS, Columns, Id, NEWEST, Side};
-use crate::scale::text::Texts;
+use crate::scale::side::{CHAIN_EVENTS, Id, NEWEST, Side, SideColumns};
+use crate::scale::text::TextSource;
 
 /// A store that is read.
 #[derive(Debug)]
-pub(crate) struct Ours {
+pub(crate) struct OurSide {
     snapshot: Snapshot,
-    _reading: Reading,
+    _reading: OtherReader,
 }
 
-impl Ours {
+impl OurSide {
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let reading = Reading::open(folder)?;
+        let reading = OtherReader::open(folder)?;
         Ok(Self { snapshot: reading.snapshot()?, _reading: reading })
     }
-
-    fn walk(&self, id: Id, detail: Detail) -> Result<impl Iterator<Item = Result<StoredEvent>>> {
-        let chain = self.snapshot.chain(event_id(id))?;
-        let chain = chain.map(|chain| chain.max_depth(u64::from(CHAIN_EVENTS) - 1).detail(detail));
-        // An event that is not there gives nothing, which the caller finds wrong.
-        Ok(chain.into_iter().flatten().map(|event| event.map_err(Into::into)))
-    }
 }
 
-impl Side for Ours {
+impl Side for OurSide {
     fn contains(&self, id: Id) -> Result<bool> {
         Ok(self.snapshot.contains(event_id(id))?)
     }
 
-    fn columns(&self, id: Id) -> Result<Option<Columns>> {
+    fn columns(&self, id: Id) -> Result<Option<SideColumns>> {
         let Some(chain) = self.snapshot.chain(event_id(id))? else {
             return Ok(None);
         };
         let event = chain.max_depth(0).detail(Detail::Columns).next().transpose()?;
-        Ok(event.map(|event| Columns {
+        Ok(event.map(|event| SideColumns {
             time_ns: event.time_ns(),
             depth: event.depth(),
             parent: event.parent().map(bytes),
@@ -54,15 +48,14 @@ impl Side for Ours {
 
     fn chain(&self, id: Id) -> Result<Vec<Id>> {
         let mut ids = Vec::with_capacity(CHAIN_EVENTS as usize);
-        for event in self.walk(id, Detail::Columns)? {
+        for event in walk(&self.snapshot, id, DEPTH, Detail::Columns)? {
             ids.push(bytes(event?.id()));
         }
         Ok(ids)
     }
 
     fn chain_payloads(&self, id: Id) -> Result<u64> {
-        self.walk(id, Detail::Payload)?
-            .try_fold(0, |sum, event| Ok(sum + event?.payload().map_or(0, byte_sum)))
+        Ok(sum_payloads(walk(&self.snapshot, id, DEPTH, Detail::Payload)?)?)
     }
 
     fn root(&self, id: Id) -> Result<Option<Id>> {
@@ -89,12 +82,12 @@ impl Side for Ours {
 }
 
 /// The events of these numbers, as forebear takes them.
-pub(crate) fn batch(numbers: &[u64], texts: &Texts) -> Batch {
+pub(crate) fn batch(numbers: &[u64], texts: &TextSource) -> Batch {
     numbers.iter().map(|&number| event(number, texts)).collect()
 }
 
 /// An event that has nothing to do with any other, of an instance of its own.
-pub(crate) fn filler(number: u64, texts: &Texts) -> Event {
+pub(crate) fn filler(number: u64, texts: &TextSource) -> Event {
     Event::new("filler")
         .id(event_id(History::id(number | FILLERS)))
         .instance("filler")
@@ -102,7 +95,7 @@ pub(crate) fn filler(number: u64, texts: &Texts) -> Event {
         .payload(texts.payload(number | FILLERS))
 }
 
-fn event(number: u64, texts: &Texts) -> Event {
+fn event(number: u64, texts: &TextSource) -> Event {
     let fields = texts.fields(number);
     let event = Event::new(fields.kind)
         .id(event_id(History::id(number)))
@@ -119,14 +112,12 @@ fn event(number: u64, texts: &Texts) -> Event {
     if History::is_spawned(number) { event.link(LinkKind::Spawned) } else { event }
 }
 
-fn event_id(bytes: Id) -> EventId {
-    EventId::from(uuid::Uuid::from_bytes(bytes))
-}
-
 fn bytes(id: &EventId) -> Id {
     // All events of the history have UUIDs; another id equals none of theirs.
     id.as_uuid().map_or([0; 16], uuid::Uuid::into_bytes)
 }
 
+/// Links of a chain that is walked.
+const DEPTH: u64 = CHAIN_EVENTS as u64 - 1;
 /// Marks the numbers of fillers.
 const FILLERS: u64 = 1 << 62;

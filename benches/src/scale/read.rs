@@ -12,10 +12,10 @@ use crate::data::Random;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
 use crate::scale::options::{Options, Size};
-use crate::scale::ours::Ours;
+use crate::scale::ours::OurSide;
 use crate::scale::side::{Question, Side, Topic};
-use crate::scale::sqlite::Sqlite;
-use crate::scale::text::Texts;
+use crate::scale::sqlite::SqliteSide;
+use crate::scale::text::TextSource;
 use crate::scale::{Result, child};
 
 pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
@@ -27,12 +27,12 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
 pub(crate) fn measure(options: &Options) -> Result<Figures> {
     let mut sides = Vec::new();
     for size in Size::ALL {
-        let ours = Ours::open(&options.store(size))?;
-        sides.push(Asked::new(size.name(), Box::new(ours), options.history(size), options));
+        let ours = OurSide::open(&options.store(size))?;
+        sides.push(AskedSide::new(size.name(), Box::new(ours), options.history(size), options));
     }
     if options.database().exists() {
-        let sqlite = Sqlite::open(options)?;
-        sides.push(Asked::new("sqlite", Box::new(sqlite), options.sqlite_history(), options));
+        let sqlite = SqliteSide::open(options)?;
+        sides.push(AskedSide::new("sqlite", Box::new(sqlite), options.sqlite_history(), options));
     }
     let mut figures = Figures::default();
     figures.take("first", ask(&sides, 1)?);
@@ -45,8 +45,8 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
 
 /// Asks forebear alone, at the big size.
 pub(crate) fn measure_ours(options: &Options) -> Result<Figures> {
-    let ours = Ours::open(&options.store(Size::Big))?;
-    ask(&[Asked::new("big", Box::new(ours), options.history(Size::Big), options)], 1)
+    let ours = OurSide::open(&options.store(Size::Big))?;
+    ask(&[AskedSide::new("big", Box::new(ours), options.history(Size::Big), options)], 1)
 }
 
 /// Where the events end that are sealed for certain, in order of time.
@@ -57,21 +57,21 @@ pub(crate) fn sealed_end(history: History, options: &Options) -> u64 {
 }
 
 /// A side and what it is asked about.
-struct Asked {
+struct AskedSide {
     name: &'static str,
     side: Box<dyn Side>,
     history: History,
     end: u64,
 }
 
-impl Asked {
+impl AskedSide {
     fn new(name: &'static str, side: Box<dyn Side>, history: History, options: &Options) -> Self {
         Self { name, side, history, end: sealed_end(history, options) }
     }
 
     /// Asks where random events are, and of some of them what their roots are.
     fn warm(&self) -> Result<()> {
-        let texts = Texts::new();
+        let texts = TextSource::new();
         let mut random = Random::new(3);
         for n in 0..self.end / 16 {
             let topic = if n % 4 == 0 { Topic::Root } else { Topic::Known };
@@ -94,8 +94,8 @@ impl Asked {
     }
 }
 
-fn ask(sides: &[Asked], seed: u64) -> Result<Figures> {
-    let texts = Texts::new();
+fn ask(sides: &[AskedSide], seed: u64) -> Result<Figures> {
+    let texts = TextSource::new();
     let mut random = Random::new(seed);
     let mut times: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     for round in 0..ROUNDS {

@@ -5,7 +5,8 @@ use crate::scale::figures::Figures;
 use crate::scale::options::{Options, Part, Size};
 use crate::scale::side::{CHAIN_EVENTS, NEWEST, Topic};
 use crate::scale::table::{
-    self, Check, Row, at_least, at_most, bytes, divided, duration, megabytes, same_size, times,
+    self, FigureCheck, FigureRow, at_least, at_most, bytes, divided, duration, megabytes,
+    same_size, times,
 };
 
 /// Says what is about to be measured.
@@ -21,7 +22,7 @@ pub(crate) fn heading(options: &Options) {
 
 /// Prints all rows for which there are figures.
 pub(crate) fn print(options: &Options, figures: &Figures) {
-    let mut table = Table { figures, rows: Vec::new() };
+    let mut table = PrintedTable { figures, rows: Vec::new() };
     table.machine();
     table.ingest(options);
     table.questions();
@@ -38,12 +39,12 @@ fn print_load(when: &str) {
     }
 }
 
-struct Table<'f> {
+struct PrintedTable<'f> {
     figures: &'f Figures,
-    rows: Vec<Row>,
+    rows: Vec<FigureRow>,
 }
 
-impl Table<'_> {
+impl PrintedTable<'_> {
     fn machine(&mut self) {
         let plain = |name: &str, unit: &str, scale: f64| {
             let number = self.figures.number(&format!("machine.{name}"));
@@ -57,10 +58,10 @@ impl Table<'_> {
             ("4 KiB append + fdatasync", self.spread("machine.fdatasync")),
         ];
         for (what, ours) in rows {
-            self.add(Row {
+            self.add(FigureRow {
                 what: what.to_owned(),
                 ours: ours.unwrap_or_default(),
-                ..Row::default()
+                ..FigureRow::default()
             });
         }
     }
@@ -76,7 +77,7 @@ impl Table<'_> {
         let tenth = |name: &str| {
             self.quotient(&format!("{name}.last_per_s"), &format!("{name}.first_per_s"))
         };
-        let sustained = Row {
+        let sustained = FigureRow {
             what: "sustained ingest".to_owned(),
             ours: thousands(big),
             sqlite: thousands(sqlite),
@@ -89,51 +90,51 @@ impl Table<'_> {
             ],
         };
         let part = |quotient: Option<f64>| quotient.map_or_else(String::new, |q| format!("{q:.2}"));
-        let last = Row {
+        let last = FigureRow {
             what: "  last tenth / first tenth".to_owned(),
             ours: part(tenth("big")),
             sqlite: part(tenth("sqlite")),
             smaller: part(tenth("small")),
             checks: vec![at_least("0.9", tenth("big"), 0.9)],
-            ..Row::default()
+            ..FigureRow::default()
         };
-        let segment = Row {
+        let segment = FigureRow {
             what: "  one segment's burst".to_owned(),
             ours: thousands(burst),
             times: String::new(),
             checks: vec![at_least("2x sustained", divided(burst, big), 2.0)],
-            ..Row::default()
+            ..FigureRow::default()
         };
-        let threads = Row {
+        let threads = FigureRow {
             what: "  the writer thread's own time".to_owned(),
             ours: rate("big.writer_ns").map_or_else(String::new, |ns| format!("{ns:.0} ns")),
             smaller: rate("small.writer_ns").map_or_else(String::new, |ns| format!("{ns:.0} ns")),
-            ..Row::default()
+            ..FigureRow::default()
         };
-        let in_burst = Row {
+        let in_burst = FigureRow {
             what: "  the writer thread's, in the burst".to_owned(),
             ours: rate("burst_writer_ns").map_or_else(String::new, |ns| format!("{ns:.0} ns")),
-            ..Row::default()
+            ..FigureRow::default()
         };
         let make = rate("big.make_ns");
-        let making = Row {
+        let making = FigureRow {
             what: "  the producer's, to make an event".to_owned(),
             ours: make.map_or_else(String::new, |ns| format!("{ns:.0} ns")),
-            ..Row::default()
+            ..FigureRow::default()
         };
         let peak = |size: Size, name: &str| rate(&format!("{}.{name}", size.name()));
-        let memory = Row {
+        let memory = FigureRow {
             what: "  peak RSS of the writer".to_owned(),
             ours: megabytes(peak(Size::Big, "peak_bytes")),
             smaller: megabytes(peak(Size::Small, "peak_bytes")),
             checks: vec![at_most("100 MB", peak(Size::Big, "peak_bytes"), 1e8)],
-            ..Row::default()
+            ..FigureRow::default()
         };
-        let anonymous = Row {
+        let anonymous = FigureRow {
             what: "  anonymous of it".to_owned(),
             ours: megabytes(peak(Size::Big, "anonymous_bytes")),
             smaller: megabytes(peak(Size::Small, "anonymous_bytes")),
-            ..Row::default()
+            ..FigureRow::default()
         };
         if options.has(Part::Write) {
             for row in [sustained, last, segment, threads, in_burst, making, memory, anonymous] {
@@ -159,7 +160,7 @@ impl Table<'_> {
         let us = |topic: &str, most: f64| {
             at_most(&format!("{most} us"), median(&format!("big.{topic}")), most * 1e3)
         };
-        let topics: [(&str, Topic, Vec<Check>); 11] = [
+        let topics: [(&str, Topic, Vec<FigureCheck>); 11] = [
             ("a random id is known", Topic::Known, vec![us("known", 5.0)]),
             ("a random id is unknown", Topic::Unknown, vec![us("unknown", 5.0)]),
             ("a random id's columns", Topic::Columns, vec![us("columns", 5.0)]),
@@ -168,7 +169,7 @@ impl Table<'_> {
                 Topic::Chain,
                 vec![
                     at_least("30x SQLite", ratio("chain"), 30.0),
-                    Check {
+                    FigureCheck {
                         target: format!(
                             "2 x (100 loads + id) = {}",
                             floor.map_or_else(|| "?".to_owned(), duration)
@@ -189,13 +190,13 @@ impl Table<'_> {
             ("common cause, long chain", Topic::CommonCause, vec![us("common_cause", 50.0)]),
             (&newest, Topic::Newest, vec![at_least("SQLite", ratio("newest"), 1.0)]),
         ];
-        let rows: Vec<Row> = topics
+        let rows: Vec<FigureRow> = topics
             .into_iter()
             .map(|(what, topic, mut checks)| {
                 let name = topic.name();
                 let [big, small] = ["big", "small"].map(|size| median(&format!("{size}.{name}")));
                 checks.push(same_size(divided(big, small)));
-                Row {
+                FigureRow {
                     what: what.to_owned(),
                     ours: self.spread(&format!("big.{name}")).unwrap_or_default(),
                     sqlite: self.spread(&format!("sqlite.{name}")).unwrap_or_default(),
@@ -210,12 +211,12 @@ impl Table<'_> {
         }
         for topic in Topic::ALL {
             let name = topic.name();
-            let row = Row {
+            let row = FigureRow {
                 what: format!("  just opened: {}", name.replace('_', " ")),
                 ours: self.spread(&format!("first.big.{name}")).unwrap_or_default(),
                 sqlite: self.spread(&format!("first.sqlite.{name}")).unwrap_or_default(),
                 smaller: median(&format!("first.small.{name}")).map_or_else(String::new, duration),
-                ..Row::default()
+                ..FigureRow::default()
             };
             self.add(row);
         }
@@ -230,11 +231,11 @@ impl Table<'_> {
             for (topic, what) in [(Topic::Known, "an id"), (Topic::Unknown, "no id")] {
                 let name = format!("segments.{count}.{}", topic.name());
                 let median = self.figures.number(&format!("{name}.median"));
-                let row = Row {
+                let row = FigureRow {
                     what: format!("{what} in {count} segments"),
                     ours: self.spread(&name).unwrap_or_default(),
                     checks: vec![at_most("10 us", median, 10_000.0)],
-                    ..Row::default()
+                    ..FigureRow::default()
                 };
                 self.add(row);
             }
@@ -244,7 +245,7 @@ impl Table<'_> {
     fn footprint(&mut self, options: &Options) {
         let number = |name: &str| self.figures.number(name);
         let median = |name: &str| self.figures.number(&format!("{name}.median"));
-        let open = Row {
+        let open = FigureRow {
             what: "opening, active log full".to_owned(),
             ours: self.spread("big.open").unwrap_or_default(),
             smaller: median("small.open").map_or_else(String::new, duration),
@@ -252,13 +253,13 @@ impl Table<'_> {
                 at_most("100 ms", median("big.open"), 1e8),
                 same_size(divided(median("big.open"), median("small.open"))),
             ],
-            ..Row::default()
+            ..FigureRow::default()
         };
-        let walks = Row {
+        let walks = FigureRow {
             what: "anonymous memory, 10,000 walks".to_owned(),
             ours: megabytes(number("walks.anonymous_bytes")),
             checks: vec![at_most("64 MB", number("walks.anonymous_bytes"), 64e6)],
-            ..Row::default()
+            ..FigureRow::default()
         };
         let per_event = |side: &str, events: Option<f64>| {
             divided(number(&format!("{side}.disk_bytes")), events)
@@ -269,7 +270,7 @@ impl Table<'_> {
         };
         let ours = per_event("big", written(Size::Big));
         let sqlite = per_event("sqlite", number("sqlite.disk_events"));
-        let disk = Row {
+        let disk = FigureRow {
             what: "bytes on disk an event".to_owned(),
             ours: bytes(ours),
             sqlite: bytes(sqlite),
@@ -279,15 +280,15 @@ impl Table<'_> {
         };
         let part = divided(number("transcripts.disk_bytes"), number("transcripts.distinct_bytes"));
         let of_all = divided(number("transcripts.disk_bytes"), number("transcripts.raw_bytes"));
-        let transcripts = Row {
+        let transcripts = FigureRow {
             what: "real transcripts, of their bytes".to_owned(),
             ours: part.zip(of_all).map_or_else(String::new, |(part, of_all)| {
                 format!("{part:.3} (repeats counted {of_all:.3})")
             }),
             checks: vec![at_most("0.22", part, 0.22)],
-            ..Row::default()
+            ..FigureRow::default()
         };
-        let drop = Row {
+        let drop = FigureRow {
             what: "dropping a segment, syncs aside".to_owned(),
             ours: self.spread("big.drop").unwrap_or_default(),
             smaller: median("small.drop").map_or_else(String::new, duration),
@@ -295,7 +296,7 @@ impl Table<'_> {
                 at_most("5 ms", median("big.drop"), 5e6),
                 same_size(divided(median("big.drop"), median("small.drop"))),
             ],
-            ..Row::default()
+            ..FigureRow::default()
         };
         for row in [open, walks, disk, transcripts, drop] {
             self.add(row);
@@ -310,12 +311,12 @@ impl Table<'_> {
         let within = self.spread("cgroup.big.chain_payloads");
         if let Some(spread) = within {
             let what = format!("the same within 128 MB: chain of {CHAIN_EVENTS}, payloads");
-            self.add(Row { what, ours: spread, ..Row::default() });
+            self.add(FigureRow { what, ours: spread, ..FigureRow::default() });
         }
     }
 
     /// Keeps a row that holds a figure.
-    fn add(&mut self, row: Row) {
+    fn add(&mut self, row: FigureRow) {
         if !row.ours.is_empty() || !row.sqlite.is_empty() {
             self.rows.push(row);
         }

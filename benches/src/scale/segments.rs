@@ -6,9 +6,9 @@ use crate::data::Random;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
 use crate::scale::options::Options;
-use crate::scale::ours::{self, Ours};
+use crate::scale::ours::{self, OurSide};
 use crate::scale::side::{Question, Topic};
-use crate::scale::text::Texts;
+use crate::scale::text::TextSource;
 use crate::scale::{Result, child, engine};
 
 pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
@@ -23,7 +23,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    let texts = Texts::new();
+    let texts = TextSource::new();
     let mut random = Random::new(3);
     let mut events = 0;
     let mut counts = options.segment_counts().to_vec();
@@ -36,7 +36,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
             events += numbers.len() as u64;
         }
         store.close()?;
-        let ours = Ours::open(&folder)?;
+        let ours = OurSide::open(&folder)?;
         let history = History { events };
         for topic in [Topic::Known, Topic::Unknown] {
             let mut times = Vec::new();

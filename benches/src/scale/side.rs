@@ -3,7 +3,7 @@
 use crate::data::{Random, byte_sum};
 use crate::scale::Result;
 use crate::scale::history::{History, INSTANCES};
-use crate::scale::text::Texts;
+use crate::scale::text::TextSource;
 
 /// Events of a chain that are asked for.
 pub(crate) const CHAIN_EVENTS: u32 = 100;
@@ -16,7 +16,7 @@ pub(crate) type Id = [u8; 16];
 pub(crate) trait Side {
     fn contains(&self, id: Id) -> Result<bool>;
     /// Time, depth, parent and kind, without reading the record.
-    fn columns(&self, id: Id) -> Result<Option<Columns>>;
+    fn columns(&self, id: Id) -> Result<Option<SideColumns>>;
     /// The id and those of its ancestors.
     fn chain(&self, id: Id) -> Result<Vec<Id>>;
     /// The sum of all bytes of their payloads.
@@ -29,7 +29,7 @@ pub(crate) trait Side {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Columns {
+pub(crate) struct SideColumns {
     pub(crate) time_ns: i64,
     pub(crate) depth: u64,
     pub(crate) parent: Option<Id>,
@@ -65,7 +65,7 @@ pub(crate) struct Question {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Answer {
     Contained(bool),
-    Columns(Option<Columns>),
+    Columns(Option<SideColumns>),
     Ids(Vec<Id>),
     Sum(u64),
     Id(Option<Id>),
@@ -112,7 +112,7 @@ impl Question {
         topic: Topic,
         history: History,
         end: u64,
-        texts: &Texts,
+        texts: &TextSource,
         random: &mut Random,
     ) -> Self {
         let mut other = 0;
@@ -139,7 +139,7 @@ impl Question {
         let answer = match topic {
             Topic::Known => Answer::Contained(true),
             Topic::Unknown => Answer::Contained(false),
-            Topic::Columns => Answer::Columns(Some(Columns {
+            Topic::Columns => Answer::Columns(Some(SideColumns {
                 time_ns: History::time_ns(number),
                 depth: History::depth(number),
                 parent: History::parent(number).map(History::id),

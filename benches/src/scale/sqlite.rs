@@ -12,8 +12,8 @@ use crate::scale::arrivals::Arrivals;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
 use crate::scale::options::{BATCH, Options};
-use crate::scale::side::{CHAIN_EVENTS, Columns, Id, NEWEST, Side};
-use crate::scale::text::Texts;
+use crate::scale::side::{CHAIN_EVENTS, Id, NEWEST, Side, SideColumns};
+use crate::scale::text::TextSource;
 use crate::scale::write::set_rates;
 use crate::scale::{Result, child};
 use crate::sqlite::connect;
@@ -32,7 +32,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
     fs::create_dir_all(&folder)?;
     let mut connection = connect(&folder)?;
     connection.execute_batch(SCHEMA)?;
-    let texts = Texts::new();
+    let texts = TextSource::new();
     let history = options.sqlite_history();
     let mut arrivals = Arrivals::new(history, u64::from(options.segment_events()));
     let mut numbers = Vec::with_capacity(BATCH as usize);
@@ -57,26 +57,26 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
 
 /// A database that is read.
 #[derive(Debug)]
-pub(crate) struct Sqlite(Connection);
+pub(crate) struct SqliteSide(Connection);
 
-impl Sqlite {
+impl SqliteSide {
     pub(crate) fn open(options: &Options) -> Result<Self> {
         Ok(Self(connect(&options.database())?))
     }
 }
 
-impl Side for Sqlite {
+impl Side for SqliteSide {
     fn contains(&self, id: Id) -> Result<bool> {
         let mut find = self.0.prepare_cached("SELECT 1 FROM events WHERE uuid = ?1")?;
         Ok(find.exists([id])?)
     }
 
-    fn columns(&self, id: Id) -> Result<Option<Columns>> {
+    fn columns(&self, id: Id) -> Result<Option<SideColumns>> {
         let mut find = self
             .0
             .prepare_cached("SELECT time_ns, depth, parent, kind FROM events WHERE uuid = ?1")?;
         let columns = find.query_row([id], |row| {
-            Ok(Columns {
+            Ok(SideColumns {
                 time_ns: row.get(0)?,
                 depth: row.get::<_, i64>(1)?.cast_unsigned(),
                 parent: row.get(2)?,
@@ -173,7 +173,11 @@ impl Side for Sqlite {
     }
 }
 
-fn insert(connection: &mut Connection, numbers: &[u64], texts: &Texts) -> rusqlite::Result<()> {
+fn insert(
+    connection: &mut Connection,
+    numbers: &[u64],
+    texts: &TextSource,
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     {
         let mut insert = transaction.prepare_cached(

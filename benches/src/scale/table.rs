@@ -2,29 +2,29 @@
 
 /// A row: what was measured, on each side, and what is asked of it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
+pub(crate) struct FigureRow {
     pub(crate) what: String,
     pub(crate) ours: String,
     pub(crate) sqlite: String,
     pub(crate) times: String,
     pub(crate) smaller: String,
-    pub(crate) checks: Vec<Check>,
+    pub(crate) checks: Vec<FigureCheck>,
 }
 
 /// A target, and by what factor it is missed; at most 1 if it is met.
 #[derive(Clone, Debug)]
-pub(crate) struct Check {
+pub(crate) struct FigureCheck {
     pub(crate) target: String,
     pub(crate) missed_by: Option<f64>,
 }
 
 /// Prints the rows, in columns as wide as they need to be.
-pub(crate) fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[FigureRow]) {
     println!("medians; \"at 1/10\" is the same at a tenth of the events");
     let head = ["", "forebear", "SQLite", "faster", "at 1/10", "target", ""];
     let mut lines = vec![head.map(str::to_owned)];
     for row in rows {
-        let first = Check { target: String::new(), missed_by: None };
+        let first = FigureCheck { target: String::new(), missed_by: None };
         let checks = if row.checks.is_empty() { vec![first] } else { row.checks.clone() };
         for (number, check) in checks.into_iter().enumerate() {
             let cells = [&row.what, &row.ours, &row.sqlite, &row.times, &row.smaller];
@@ -44,7 +44,7 @@ pub(crate) fn print(rows: &[Row]) {
     }
 }
 
-impl Check {
+impl FigureCheck {
     fn verdict(&self) -> String {
         match self.missed_by {
             None if self.target.is_empty() => String::new(),
@@ -55,17 +55,17 @@ impl Check {
     }
 }
 
-pub(crate) fn at_least(target: &str, found: Option<f64>, goal: f64) -> Check {
-    Check { target: format!(">= {target}"), missed_by: divided(Some(goal), found) }
+pub(crate) fn at_least(target: &str, found: Option<f64>, goal: f64) -> FigureCheck {
+    FigureCheck { target: format!(">= {target}"), missed_by: divided(Some(goal), found) }
 }
 
-pub(crate) fn at_most(target: &str, found: Option<f64>, limit: f64) -> Check {
-    Check { target: format!("<= {target}"), missed_by: divided(found, Some(limit)) }
+pub(crate) fn at_most(target: &str, found: Option<f64>, limit: f64) -> FigureCheck {
+    FigureCheck { target: format!("<= {target}"), missed_by: divided(found, Some(limit)) }
 }
 
 /// The same at both sizes: by how much the bigger is worse than the smaller.
-pub(crate) fn same_size(worse: Option<f64>) -> Check {
-    Check { target: "<= 1.2x of 1/10".to_owned(), missed_by: worse.map(|worse| worse / 1.2) }
+pub(crate) fn same_size(worse: Option<f64>) -> FigureCheck {
+    FigureCheck { target: "<= 1.2x of 1/10".to_owned(), missed_by: worse.map(|worse| worse / 1.2) }
 }
 
 pub(crate) fn divided(a: Option<f64>, b: Option<f64>) -> Option<f64> {

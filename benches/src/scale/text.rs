@@ -8,14 +8,14 @@ use crate::scale::history::{History, INSTANCES};
 
 /// What all texts are made from.
 #[derive(Clone, Debug)]
-pub(crate) struct Texts {
+pub(crate) struct TextSource {
     pool: String,
     instances: Vec<String>,
 }
 
 /// The texts of an event, its payload aside.
 #[derive(Clone, Debug)]
-pub(crate) struct Fields<'t> {
+pub(crate) struct EventTexts<'t> {
     pub(crate) kind: &'static str,
     pub(crate) instance: &'t str,
     pub(crate) session: String,
@@ -23,7 +23,7 @@ pub(crate) struct Fields<'t> {
     pub(crate) tool: &'static str,
 }
 
-impl Texts {
+impl TextSource {
     pub(crate) fn new() -> Self {
         let mut random = Random::new(POOL_SEED);
         let words = words(&mut random);
@@ -35,10 +35,10 @@ impl Texts {
         Self { pool, instances }
     }
 
-    pub(crate) fn fields(&self, number: u64) -> Fields<'_> {
+    pub(crate) fn fields(&self, number: u64) -> EventTexts<'_> {
         let mut random = Random::new(number ^ FIELDS_SEED);
         let instance = self.instance(History::instance(number));
-        Fields {
+        EventTexts {
             kind: random.pick::<&str>(&KINDS),
             instance,
             session: format!("{instance}/{}", number / SESSION_EVENTS),
@@ -72,7 +72,7 @@ impl Texts {
     }
 }
 
-impl Default for Texts {
+impl Default for TextSource {
     fn default() -> Self {
         Self::new()
     }
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn payloads_are_json_of_about_400_bytes() {
-        let texts = Texts::new();
+        let texts = TextSource::new();
         let mut bytes = 0;
         for number in 0..1_000 {
             let payload = texts.payload(number);

@@ -9,9 +9,9 @@ use crate::scale::cgroup::Cgroup;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
 use crate::scale::options::{Options, Size};
-use crate::scale::ours::Ours;
+use crate::scale::ours::OurSide;
 use crate::scale::side::{CHAIN_EVENTS, Side};
-use crate::scale::text::Texts;
+use crate::scale::text::TextSource;
 use crate::scale::{Result, child, disk};
 
 pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
@@ -30,10 +30,10 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
 
 pub(crate) fn measure(options: &Options) -> Result<Figures> {
     let history = options.history(Size::Big);
-    let texts = Texts::new();
+    let texts = TextSource::new();
     let mut random = Random::new(2);
     let before = anonymous_bytes_exact()?;
-    let ours = Ours::open(&options.store(Size::Big))?;
+    let ours = OurSide::open(&options.store(Size::Big))?;
     let mut most = 0;
     for walk in 0..WALKS {
         let number = random.draw() % history.events;

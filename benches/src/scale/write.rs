@@ -11,7 +11,7 @@ use crate::scale::arrivals::Arrivals;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
 use crate::scale::options::{BATCH, Options, Size};
-use crate::scale::text::Texts;
+use crate::scale::text::TextSource;
 use crate::scale::{Result, child, engine, ours};
 
 pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
@@ -29,7 +29,7 @@ pub(crate) fn measure(options: &Options, size: Size) -> Result<Figures> {
         fs::remove_dir_all(&folder)?;
     }
     let mut figures = Figures::default();
-    let texts = Texts::new();
+    let texts = TextSource::new();
     figures.set("make_ns", make_ns(&texts));
     figures.set("anonymous_before_bytes", anonymous_bytes()? as f64);
     let history = options.history(size);
@@ -60,7 +60,7 @@ pub(crate) fn measure(options: &Options, size: Size) -> Result<Figures> {
 
 /// Writes a segment's worth of events to a new store, which leaves nothing to seal.
 pub(crate) fn measure_burst(options: &Options) -> Result<Figures> {
-    let texts = Texts::new();
+    let texts = TextSource::new();
     let batches = u64::from(options.segment_events()) / BATCH - 1;
     let history = History { events: batches * BATCH };
     let mut figures = Figures::default();
@@ -92,7 +92,7 @@ pub(crate) fn measure_burst(options: &Options) -> Result<Figures> {
 
 /// Appends events that nothing is asked about until the active log is nearly full,
 /// so that opening is measured at its slowest.
-fn fill_up(store: &Store, segment_events: u32, texts: &Texts) -> Result<u64> {
+fn fill_up(store: &Store, segment_events: u32, texts: &TextSource) -> Result<u64> {
     let mut fillers = 0;
     let full = u64::from(segment_events) - FILL_UP_BATCH;
     while engine::active_events(store).is_some_and(|events| events < full) {
@@ -192,7 +192,7 @@ fn producer_peak(figures: &Figures, now: u64) -> f64 {
 }
 
 /// What making an event costs, without submitting it.
-fn make_ns(texts: &Texts) -> f64 {
+fn make_ns(texts: &TextSource) -> f64 {
     let numbers: Vec<u64> = (0..MAKE_EVENTS).collect();
     let begun = Instant::now();
     for numbers in numbers.chunks(BATCH as usize) {

@@ -292,8 +292,8 @@ fn report_recovery(report: &RecoveryReport) {
             ));
         }
     }
-    for mended in &report.notes {
-        warn(&format!("forebear: {mended}"));
+    if let Some(repair) = &report.manifest {
+        warn(&format!("forebear: {repair}"));
     }
 }
 

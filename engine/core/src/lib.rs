@@ -93,7 +93,7 @@ pub use lineage::chain::{Chain, ChainEvents, RootFirst};
 pub use lineage::chain_end::ChainEnd;
 pub use lineage::common::CommonCause;
 pub use lineage::tree::{Descendant, TreeOrder};
-pub use log::report::{Damage, RecoveryReport};
+pub use log::report::{Damage, ManifestRepair, RecoveryReport};
 pub use manifest::{Retained, Retention};
 pub use query::counts::Count;
 pub use query::filter::Filter;
@@ -108,6 +108,8 @@ pub use snapshot::Snapshot;
 pub use spool_client::{Spool, Ticket};
 pub use state::checkpoint::Checkpoint;
 pub use store::{Store, StoreBuilder};
+#[cfg(feature = "stream")]
+pub use subscription::SubscriptionStream;
 pub use subscription::{StartFrom, Subscription, SubscriptionHandle};
 pub use upkeep::backup::Backup;
 pub use upkeep::rebuild::Rebuilt;

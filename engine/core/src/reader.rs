@@ -335,7 +335,7 @@ impl ReaderInner {
                 }
                 (Err(error), Some(before)) if error.is_damaged() && tolerated => {
                     if !before.outdated {
-                        let message = "what the manifest said before goes on to hold";
+                        let message = "the previous manifest stays in effect";
                         let warnings = self.segments.warnings();
                         warnings.report_error(WarningKind::ManifestUnusable, message, error);
                     }

@@ -221,7 +221,7 @@ impl Store {
     /// full it waits for room, unless the batch or else the store says
     /// [`WhenFull::Return`]: then the error is one for which [`Error::is_full`]
     /// holds. Waiting for room blocks the thread; async callers want
-    /// [`WhenFull::Return`].
+    /// [`write_async`](Self::write_async).
     ///
     /// Fails too where a field is over its limit ([`Error::is_invalid`]) and where
     /// the store is closed ([`Error::is_closed`]); then nothing of the batch is
@@ -239,20 +239,44 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn submit(&self, batch: impl Into<Batch>) -> Result<Receipt> {
-        let batch = batch.into();
-        let settings = &self.0.settings;
-        batch.validate(settings.max_payload, &self.0.kinds)?;
-        let records = batch.len();
-        let durability = batch.durability.unwrap_or(settings.durability);
-        let when_full = batch.when_full.unwrap_or(settings.when_full);
-        let encoded = batch.encode(Some(&self.0.kinds))?;
-        let bytes = encoded.bytes();
-        if records > 1 && bytes > limits::MAX_BATCH_BYTES {
-            return Err(Error::too_long("batch", limits::MAX_BATCH_BYTES, bytes));
-        }
-        let (receipt, answer) = Receipt::pair();
-        self.send(Job::of(encoded, durability, answer), when_full)?;
+        let (job, when_full, receipt) = self.job(batch.into())?;
+        self.send(job, when_full)?;
         Ok(receipt)
+    }
+
+    /// Writes a batch and waits until it is as durable as it asks for, without blocking
+    /// the thread: neither for that nor for room in the write queue. In any async runtime.
+    ///
+    /// Dropped before it has room, it writes nothing; later, the batch is written all the
+    /// same. Fails as [`submit`](Self::submit) and [`Receipt::wait`] do, but never for want
+    /// of room.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// async fn record(store: &Store) -> forebear::Result<u64> {
+    ///     let request = Event::new("request");
+    ///     let answer = Event::new("answer").parent(&request);
+    ///     let written = store.write_async(vec![request, answer]).await?;
+    ///     Ok(written.events[1].seq)
+    /// }
+    /// # let store = Store::in_memory()?;
+    /// # let mut task = std::pin::pin!(record(&store));
+    /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    /// # let seq = loop {
+    /// #     match std::future::Future::poll(task.as_mut(), &mut context) {
+    /// #         std::task::Poll::Ready(seq) => break seq?,
+    /// #         std::task::Poll::Pending => std::thread::yield_now(),
+    /// #     }
+    /// # };
+    /// # assert_eq!(seq, 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub async fn write_async(&self, batch: impl Into<Batch>) -> Result<Written> {
+        let (job, _, receipt) = self.job(batch.into())?;
+        self.0.check_owner()?;
+        self.0.queue.as_ref().ok_or_else(Error::closed)?.send_async(job).await?;
+        receipt.await
     }
 
     /// The store as it is now. O(1).
@@ -593,6 +617,23 @@ impl Store {
             owner: Owner::this_process(),
             lock,
         })))
+    }
+
+    /// A batch that was checked and encoded, what to do while the queue is full, and the
+    /// receipt for it.
+    fn job(&self, batch: Batch) -> Result<(Job, WhenFull, Receipt)> {
+        let settings = &self.0.settings;
+        batch.validate(settings.max_payload, &self.0.kinds)?;
+        let records = batch.len();
+        let durability = batch.durability.unwrap_or(settings.durability);
+        let when_full = batch.when_full.unwrap_or(settings.when_full);
+        let encoded = batch.encode(Some(&self.0.kinds))?;
+        let bytes = encoded.bytes();
+        if records > 1 && bytes > limits::MAX_BATCH_BYTES {
+            return Err(Error::too_long("batch", limits::MAX_BATCH_BYTES, bytes));
+        }
+        let (receipt, answer) = Receipt::pair();
+        Ok((Job::of(encoded, durability, answer), when_full, receipt))
     }
 
     /// Has the writer do what is no write, after all that was asked before.

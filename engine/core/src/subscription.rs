@@ -1,5 +1,8 @@
 //! Following a store's events as they are stored.
 
+#[cfg(feature = "stream")]
+mod stream;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +12,16 @@ use crate::base::error::{Error, Result};
 use crate::base::row::Flags;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
 use crate::base::sync::{Instant, Signal};
+use crate::base::time::Time;
 use crate::query::filter::Filter;
-use crate::query::plan::Plan;
+use crate::query::plan::FilterPlan;
 use crate::query::scan::find_root;
 use crate::view::source::LastRead;
 use crate::view::stored::StoredEvent;
 use crate::view::{Source, View};
+
+#[cfg(feature = "stream")]
+pub use stream::SubscriptionStream;
 
 /// Where a subscription begins.
 ///
@@ -45,6 +52,13 @@ pub enum StartFrom {
     /// With the first event, as they were stored, that is of this time or later, in
     /// nanoseconds since the Unix epoch. Those stored after it all follow.
     Time(i64),
+}
+
+impl StartFrom {
+    /// With the first event that is of this time or later; as [`StartFrom::Time`].
+    pub fn time(time: impl Into<Time>) -> Self {
+        Self::Time(time.into().ns())
+    }
 }
 
 /// The events that a filter takes, in order of their sequence numbers: those that
@@ -160,7 +174,7 @@ impl SubscriptionHandle {
 struct Planned {
     segment: u64,
     end: u64,
-    plan: Option<Plan>,
+    plan: Option<FilterPlan>,
     /// Where the filter's root is stored.
     root: Option<u64>,
 }
@@ -284,10 +298,14 @@ impl Subscription {
             if left.is_zero() || self.has_ended() {
                 return None;
             }
-            let poll = self.feed.poll_time();
-            let poll = if self.durable { poll.min(SYNC_TIME) } else { poll };
-            self.handle.signal.wait_past(seen, left.min(poll));
+            self.handle.signal.wait_past(seen, left.min(self.poll_time()));
         }
+    }
+
+    /// How long to wait before looking again, unless woken.
+    fn poll_time(&self) -> Duration {
+        let poll = self.feed.poll_time();
+        if self.durable { poll.min(SYNC_TIME) } else { poll }
     }
 
     /// The next event of those that are stored.
@@ -424,7 +442,7 @@ impl Planned {
             Some(root) => find_root(view, root)?,
             None => None,
         };
-        Ok(Self { segment, end, plan: Plan::new(&**source, filter)?, root })
+        Ok(Self { segment, end, plan: FilterPlan::new(&**source, filter)?, root })
     }
 }
 

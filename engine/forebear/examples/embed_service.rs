@@ -87,7 +87,7 @@ fn report(store: &Store) {
             damage.length, damage.file, damage.offset, damage.reason, damage.kept_in
         );
     }
-    for note in &report.notes {
-        println!("{note}");
+    if let Some(repair) = &report.manifest {
+        println!("{repair}");
     }
 }

@@ -1,21 +1,17 @@
-//! A service on tokio: tasks await their receipts, questions run where blocking is
-//! allowed, and a task is fed by a subscription.
+//! A service on tokio: tasks await their writes, questions run where blocking is allowed,
+//! and a task is fed by a subscription.
 //!
 //! `cargo run --example tokio_service`
 
-use std::time::Duration;
-
-use forebear::{Durability, Event, Filter, Result, StartFrom, Store, StoredEvent, WhenFull};
+use forebear::{Durability, Event, Filter, Result, StartFrom, Store, StoredEvent};
 use tokio::sync::mpsc;
 use tokio::task;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    // A full queue is an answer here, and never a blocked task.
     let store = forebear::builder()
         .durability(Durability::Flush)
-        .when_full(WhenFull::Return)
         .open(folder.path().join("events.forebear"))?;
 
     let (mut failures, stop) = failures(&store)?;
@@ -23,7 +19,7 @@ async fn main() -> anyhow::Result<()> {
     for worker in workers {
         worker.await??;
     }
-    // The subscription tells of each failure once, as soon as it is stored.
+    // The subscription has each failure once, as soon as it is stored.
     for _ in 0..4 {
         let event = failures.recv().await.expect("a failure for each worker");
         let causes = why(&store, &event).await?;
@@ -36,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Appends a step after the other; no thread waits while the disk works.
+/// Appends a step after the other; no thread waits while the disk works or the queue is full.
 async fn work(store: Store, number: u32) -> Result<()> {
     let mut cause = None;
     for step in 0..10 {
@@ -45,20 +41,9 @@ async fn work(store: Store, number: u32) -> Result<()> {
             .instance(format!("worker-{number}"))
             .parent_opt(cause.clone())
             .label("step", step.to_string());
-        cause = Some(append(&store, event).await?);
+        cause = Some(store.write_async(event).await?.events.remove(0).id);
     }
     Ok(())
-}
-
-/// Appends an event, and waits for room where the queue is full.
-async fn append(store: &Store, event: Event) -> Result<forebear::EventId> {
-    loop {
-        match store.submit(event.clone()) {
-            Ok(receipt) => return Ok(receipt.await?.events.remove(0).id),
-            Err(error) if error.is_full() => tokio::time::sleep(Duration::from_millis(5)).await,
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// The kinds of the events from a failure back to its root. A walk reads from mapped

@@ -91,6 +91,38 @@ fn the_architecture_has_every_crate_and_every_module_of_the_core() {
     assert!(missing.is_empty(), "not in the tables of docs/architecture.md: {missing:?}");
 }
 
+/// Numbers and names of the records in the row of the frame's kind, and a row of fields for each.
+#[test]
+fn the_format_has_every_kind_of_record() {
+    let source = read(Path::new("engine/core/src/log/record.rs"));
+    let kinds = source.split_once("enum RecordKind {").and_then(|(_, rest)| rest.split_once("\n}"));
+    let (kinds, _) = kinds.expect("the kinds of records");
+    let of_kind = |line: &str| line.trim().strip_suffix(',')?.split_once(" = ")?.1.parse().ok();
+    let numbers: BTreeSet<u32> = kinds.lines().filter_map(of_kind).collect();
+    assert!(numbers.len() > 10, "expected the kinds of records, found {numbers:?}");
+
+    let page = read(Path::new("docs/format.md"));
+    let kind_row = page.lines().find(|line| line.starts_with("| 0 | 1 | kind |"));
+    let listed = kind_row.and_then(|row| row.split('|').nth(4)).expect("the row of the kind");
+    let listed = listed.split(", ").map(|kind| {
+        let (number, name) = kind.trim().split_once(' ').expect("a number and a name");
+        (number.parse::<u32>().expect("a number"), name)
+    });
+    let listed: Vec<_> = listed.collect();
+    let documented: BTreeSet<_> = listed.iter().map(|&(number, _)| number).collect();
+    assert_eq!(documented, numbers, "kinds in docs/format.md and in log/record.rs");
+
+    let (_, fields) =
+        page.split_once("| record | fields, in order |").expect("the table of fields");
+    let rows = fields.lines().skip(2).take_while(|line| line.starts_with("| "));
+    let names: Vec<_> = rows
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|names| names.split(',').map(str::trim))
+        .collect();
+    let missing: Vec<_> = listed.iter().filter(|(_, name)| !names.contains(name)).collect();
+    assert!(missing.is_empty(), "no fields in docs/format.md: {missing:?}");
+}
+
 /// Every decision is in their list.
 #[test]
 fn every_decision_is_listed() {

@@ -2,6 +2,7 @@
 
 use crate::kinds::{SessionStatus, SessionType};
 use crate::session::{Liveness, Session};
+use forebear_core::Time;
 use forebear_core::listing::Parameters;
 
 /// Which sessions to list. An empty filter takes all of them.
@@ -74,6 +75,20 @@ impl SessionFilter {
     pub fn until_ns(mut self, time_ns: i64) -> Self {
         self.until_ns = Some(time_ns);
         self
+    }
+
+    /// Takes those that ended at this time or later: a
+    /// [`SystemTime`](std::time::SystemTime), a [`Time`], or under the features `jiff` and
+    /// `chrono` a type of theirs.
+    #[must_use]
+    pub fn since(self, time: impl Into<Time>) -> Self {
+        self.since_ns(time.into().ns())
+    }
+
+    /// Takes those that began before this time; as [`since`](Self::since).
+    #[must_use]
+    pub fn until(self, time: impl Into<Time>) -> Self {
+        self.until_ns(time.into().ns())
     }
 
     /// Sets when a session counts as active.

@@ -30,7 +30,7 @@ pub(crate) struct CommonArgs {
 }
 
 #[derive(Serialize)]
-struct EndLine {
+struct CommonEndLine {
     end: LinkEnds,
 }
 
@@ -97,7 +97,7 @@ impl Run for CommonArgs {
             ),
         };
         if global.json {
-            out.json(&EndLine { end: ends })?;
+            out.json(&CommonEndLine { end: ends })?;
         }
         out.finish()?;
         Err(Failure::NothingFound(why))

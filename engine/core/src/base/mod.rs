@@ -19,6 +19,8 @@ pub(crate) mod listing;
 pub(crate) mod options;
 pub(crate) mod page;
 pub(crate) mod process;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod random;
 pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod scope;

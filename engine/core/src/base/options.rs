@@ -54,7 +54,7 @@ pub enum WhenFull {
     Return,
 }
 
-/// What reading may hold in memory: the options that a store and a reader share.
+/// How much memory reading may use: the options that a store and a reader share.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Caches {
     /// Decoded bytes.
@@ -88,7 +88,7 @@ pub(crate) fn in_range<T: Bounded>(name: &str, value: Option<T>, least: T, most:
     }
 }
 
-/// A number with a largest value, which as a bound means none.
+/// A number whose greatest value stands for no upper bound.
 pub(crate) trait Bounded: Copy + Display + PartialOrd {
     const MAX: Self;
 }

@@ -66,7 +66,7 @@ pub enum WarningKind {
     DecoderMissing,
     /// Damaged bytes of a log were passed over.
     BytesSkipped,
-    /// The manifest can't be used; what it said before goes on to hold.
+    /// The manifest can't be used; the previous one stays in effect.
     ManifestUnusable,
     /// The store was of an older format; older releases can't open it any more.
     FormatUpgraded,

@@ -20,7 +20,7 @@ pub(crate) struct LogReader {
     file: Arc<dyn StorageFile>,
     name: String,
     windows: Windows,
-    chunks: Cache<u64, Arc<AlignedVec<ALIGN>>, ChunkWeight>,
+    chunks: Cache<u64, Arc<AlignedVec<ALIGN>>, LogChunkWeight>,
 }
 
 /// How the bytes of the log are read.
@@ -60,7 +60,7 @@ struct FoundRecord {
 impl LogReader {
     pub(crate) fn new(file: Arc<dyn StorageFile>, name: String, cache_bytes: usize) -> Self {
         let chunks =
-            Cache::with_weighter(cache_bytes / CHUNK_BYTES + 1, cache_bytes as u64, ChunkWeight);
+            Cache::with_weighter(cache_bytes / CHUNK_BYTES + 1, cache_bytes as u64, LogChunkWeight);
         Self { file, name, windows: Windows::default(), chunks }
     }
 
@@ -202,9 +202,9 @@ fn wanted(frame: &Frame, payload: bool) -> usize {
 }
 
 #[derive(Clone, Debug)]
-struct ChunkWeight;
+struct LogChunkWeight;
 
-impl Weighter<u64, Arc<AlignedVec<ALIGN>>> for ChunkWeight {
+impl Weighter<u64, Arc<AlignedVec<ALIGN>>> for LogChunkWeight {
     fn weight(&self, _: &u64, chunk: &Arc<AlignedVec<ALIGN>>) -> u64 {
         chunk.capacity() as u64 + CHUNK_OVERHEAD_BYTES
     }

@@ -1,5 +1,7 @@
 //! What opening a store found and did.
 
+use std::fmt;
+
 /// What opening a store found and did. Bytes that were cut or skipped are kept in the files
 /// that it names.
 ///
@@ -34,8 +36,8 @@ pub struct RecoveryReport {
     /// Bytes at the end of a log that were rewritten and synced, since they may not have
     /// reached the disk.
     pub rewritten_bytes: u64,
-    /// Anything else that was mended, a sentence each.
-    pub notes: Vec<String>,
+    /// The manifest, where it was missing or damaged and was made again.
+    pub manifest: Option<ManifestRepair>,
 }
 
 impl RecoveryReport {
@@ -47,7 +49,7 @@ impl RecoveryReport {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn is_clean(&self) -> bool {
-        self.cut.is_empty() && self.skipped.is_empty() && self.notes.is_empty()
+        self.cut.is_empty() && self.skipped.is_empty() && self.manifest.is_none()
     }
 }
 
@@ -76,4 +78,37 @@ pub struct Damage {
     pub reason: String,
     /// The file, within the store's folder, in which its bytes are kept.
     pub kept_in: String,
+}
+
+/// A manifest that was made again.
+///
+/// ```
+/// use std::sync::Arc;
+/// use forebear::{Event, Store, storage::SimulatedDisk};
+///
+/// let disk = SimulatedDisk::new();
+/// Store::builder().open_on(Arc::new(disk.clone()))?.append(Event::new("started"))?;
+/// let killed = disk.kill();
+/// killed.truncate("MANIFEST", 0).expect("cuts");
+///
+/// let store = Store::builder().open_on(Arc::new(killed))?;
+/// let repair = store.recovery().manifest.as_ref().expect("it was damaged");
+/// assert_eq!(repair.made_from, "0000000001.log");
+/// println!("{repair}");
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct ManifestRepair {
+    /// The file, within the store's folder, that it was made from.
+    pub made_from: String,
+    /// What was expected of the old one and what was found.
+    pub reason: String,
+}
+
+impl fmt::Display for ManifestRepair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the manifest was made again from {}: {}", self.made_from, self.reason)
+    }
 }

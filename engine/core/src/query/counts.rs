@@ -10,7 +10,7 @@ use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
 use crate::base::row::{ListOf, NONE, Place};
 use crate::query::filter::Filter;
-use crate::query::plan::Plan;
+use crate::query::plan::FilterPlan;
 use crate::query::scan::{Moment, Scan};
 use crate::view::{Source, View};
 
@@ -141,7 +141,7 @@ fn count_label(view: &View, filter: &Filter, key: &str) -> Result<HashMap<String
             add(&mut counts, values);
             continue;
         }
-        let Some(plan) = Plan::new(&*source, filter)? else { continue };
+        let Some(plan) = FilterPlan::new(&*source, filter)? else { continue };
         for value in source.label_values(key)? {
             let list = ListOf::Label(key.to_owned(), value.clone());
             let mut count = 0;
@@ -161,7 +161,13 @@ fn count_label(view: &View, filter: &Filter, key: &str) -> Result<HashMap<String
     Ok(counts)
 }
 
-fn takes(view: &View, source: &Source, plan: &Plan, filter: &Filter, row: u32) -> Result<bool> {
+fn takes(
+    view: &View,
+    source: &Source,
+    plan: &FilterPlan,
+    filter: &Filter,
+    row: u32,
+) -> Result<bool> {
     if !plan.takes_any(&**source, filter, row)? {
         return Ok(false);
     }

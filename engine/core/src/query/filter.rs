@@ -2,6 +2,7 @@
 
 use crate::base::id::EventId;
 use crate::base::listing::Parameters;
+use crate::base::time::Time;
 
 /// Which events to list, count or follow. An empty filter takes all of them.
 ///
@@ -252,6 +253,32 @@ impl Filter {
     pub fn until_ns(mut self, time_ns: i64) -> Self {
         self.until_ns = Some(time_ns);
         self
+    }
+
+    /// Takes the events at this time or later: a [`SystemTime`](std::time::SystemTime), a
+    /// [`Time`], or under the features `jiff` and `chrono` a type of theirs.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("tick"))?;
+    /// let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    /// let recent = Filter::new().since(an_hour_ago);
+    /// assert_eq!(store.snapshot().events(recent.clone()).page()?.items.len(), 1);
+    /// assert!(store.snapshot().events(recent.until(an_hour_ago)).page()?.items.is_empty());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn since(self, time: impl Into<Time>) -> Self {
+        self.since_ns(time.into().ns())
+    }
+
+    /// Takes the events before this time; as [`since`](Self::since).
+    #[must_use]
+    pub fn until(self, time: impl Into<Time>) -> Self {
+        self.until_ns(time.into().ns())
     }
 
     /// Leaves out later versions of events.

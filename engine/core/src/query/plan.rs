@@ -8,7 +8,7 @@ use crate::view::RowSource;
 
 /// How a filter is evaluated in one source.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct FilterPlan {
     /// The lists that are read, as one; the other conditions are checked.
     driver: Vec<ListOf>,
     checks: Vec<RowCheck>,
@@ -26,7 +26,7 @@ enum RowCheck {
     Lists(Vec<ListOf>),
 }
 
-impl Plan {
+impl FilterPlan {
     /// None where no row of the source can match.
     pub(crate) fn new<S: RowSource + ?Sized>(source: &S, filter: &Filter) -> Result<Option<Self>> {
         let mut wanted = Vec::new();

@@ -12,7 +12,7 @@ use crate::base::row::Place;
 use crate::lineage::child_rows::ChildRows;
 use crate::lineage::position::PositionCache;
 use crate::query::filter::Filter;
-use crate::query::plan::Plan;
+use crate::query::plan::FilterPlan;
 use crate::view::{RowSource, Source, View};
 
 /// A row by time, then by sequence number: the order of all listings of events.
@@ -87,13 +87,13 @@ impl<'v> Scan<'v> {
         if !self.oldest_first {
             tree.reverse();
         }
-        let mut plans: Vec<(usize, Option<Plan>)> = Vec::new();
+        let mut plans: Vec<(usize, Option<FilterPlan>)> = Vec::new();
         for moment in tree {
             let Some(number) = self.view.number_of(moment.seq) else { continue };
             let source = self.view.source(number)?;
             let known = plans.iter().position(|&(other, _)| other == number);
             if known.is_none() {
-                plans.push((number, Plan::new(&*source, self.filter)?));
+                plans.push((number, FilterPlan::new(&*source, self.filter)?));
             }
             let at = known.unwrap_or(plans.len() - 1);
             let Some(plan) = &plans[at].1 else { continue };
@@ -139,7 +139,7 @@ struct SourceRun {
 }
 
 struct RestOfList {
-    plan: Plan,
+    plan: FilterPlan,
     backwards: bool,
     found: VecDeque<Moment>,
     /// Where reading goes on; none at the end of the list.
@@ -197,7 +197,7 @@ impl<'v> Merge<'v> {
 
     fn open(&mut self, number: usize) -> Result<()> {
         let source = self.scan.view.source(number)?;
-        let Some(plan) = Plan::new(&*source, self.scan.filter)? else { return Ok(()) };
+        let Some(plan) = FilterPlan::new(&*source, self.scan.filter)? else { return Ok(()) };
         let from = Some(self.scan.begin(&source));
         let backwards = !self.scan.oldest_first;
         let rest = RestOfList { plan, backwards, found: VecDeque::new(), from };

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use forebear::ingest::{IngestOptions, import};
 
-use super::tests::Log;
+use super::tests::FrozenLog;
+use crate::base::random::Random;
 use crate::base::sync::Instant;
 use crate::seal::file::Packing;
 use crate::segment::file::SegFile;
@@ -47,12 +48,12 @@ fn measure_synthetic() {
         .durability(Durability::Flush)
         .open(folder.path().join("store"))
         .expect("opens");
-    let (mut random, mut prose) = (Random(7), Prose::new());
+    let (mut random, mut prose) = (Random::new(7), Prose::new());
     let (mut raw, mut batch) = (0, Batch::new());
     let mut tips: Vec<Option<EventId>> = vec![None; 64];
     for number in 0..100_000_usize {
         let instance = number % 64;
-        let id = EventId::from(uuid::Uuid::from_u64_pair(random.draw(), random.draw()));
+        let id = EventId::from(uuid::Uuid::from_u64_pair(random.next(), random.next()));
         let payload = prose.payload();
         raw += payload.len() as u64;
         let mut event = Event::new("job")
@@ -79,7 +80,7 @@ fn measure_synthetic() {
 
 fn report(what: &str, folder: &std::path::Path, raw: u64) {
     let disk = Disk::open(folder).expect("opens");
-    let log = Log::of(Arc::new(disk));
+    let log = FrozenLog::of(Arc::new(disk));
     let rows = log.index.rows().len() as f64;
     println!("{what}: {rows} events, {raw} bytes of input, a log of {} bytes\n", log.end);
     println!("| chunk | dictionary | level | heap | `.seg` | of input | sealing | chain |");
@@ -155,18 +156,6 @@ fn raw_bytes(path: &std::path::Path) -> u64 {
     if path.extension().is_some_and(|extension| extension == "jsonl") { metadata.len() } else { 0 }
 }
 
-struct Random(u64);
-
-impl Random {
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-}
-
 /// As the benchmarks' events: about 400 bytes of JSON, most of it prose.
 struct Prose {
     random: Random,
@@ -179,22 +168,22 @@ impl Prose {
             "ba", "con", "der", "fi", "gu", "leas", "mo", "na", "pen", "rit", "stu", "tra", "sho",
             "plan", "ce", "do",
         ];
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         let words: Vec<String> = (0..4000)
             .map(|_| {
-                let count = 1 + random.draw() % 4;
-                (0..count).map(|_| SYLLABLES[random.draw() as usize % SYLLABLES.len()]).collect()
+                let count = 1 + random.next() % 4;
+                (0..count).map(|_| SYLLABLES[random.next() as usize % SYLLABLES.len()]).collect()
             })
             .collect();
         let mut text = String::new();
         while text.len() < PROSE_BYTES {
             // The logarithm of a word's rank is spread evenly, as in any language.
-            let uniform = (random.draw() >> 11) as f64 / (1_u64 << 53) as f64;
+            let uniform = (random.next() >> 11) as f64 / (1_u64 << 53) as f64;
             let rank = (words.len() as f64).powf(uniform) - 1.0;
             text.push_str(&words[rank as usize]);
-            match random.draw() % 24 {
-                0 => text.push_str(&format!(" {}. ", random.draw() % 10_000)),
-                1 => text.push_str(&format!(" {:08x}, ", random.draw() as u32)),
+            match random.next() % 24 {
+                0 => text.push_str(&format!(" {}. ", random.next() % 10_000)),
+                1 => text.push_str(&format!(" {:08x}, ", random.next() as u32)),
                 _ => text.push(' '),
             }
         }
@@ -206,12 +195,12 @@ impl Prose {
         let random = &mut self.random;
         let mut payload = format!(
             r#"{{"verb":"{}","line":{},"digest":"{:016x}","output":""#,
-            VERBS[random.draw() as usize % 4],
-            random.draw() % 1000,
-            random.draw(),
+            VERBS[random.next() as usize % 4],
+            random.next() % 1000,
+            random.next(),
         );
-        let length = 290 + random.draw() as usize % 100;
-        let from = random.draw() as usize % (self.text.len() - length);
+        let length = 290 + random.next() as usize % 100;
+        let from = random.next() as usize % (self.text.len() - length);
         payload.push_str(&self.text[from..from + length]);
         payload.push_str("\"}");
         payload.into_bytes()

@@ -24,7 +24,7 @@ use crate::storage::{SimulatedDisk, Storage, StorageFile};
 use crate::{Batch, Error, Event, EventId, Link, LinkKind, Quarantined, Result, Store};
 
 /// A frozen log and its index.
-pub(super) struct Log {
+pub(super) struct FrozenLog {
     pub(super) disk: Arc<dyn Storage>,
     pub(super) file: Arc<dyn StorageFile>,
     store: [u8; 16],
@@ -62,7 +62,7 @@ impl Companions for Nothing {
     }
 }
 
-impl Log {
+impl FrozenLog {
     pub(super) fn of(disk: Arc<dyn Storage>) -> Self {
         let Ok(Read::Sound(manifest)) = Manifest::read(&*disk) else {
             panic!("a manifest");
@@ -168,7 +168,7 @@ fn read_all(segment: &SegFile, cache: &ChunkCache) -> Result<()> {
 
 #[test]
 fn a_sealed_log_says_what_the_log_said() {
-    let log = Log::of(Arc::new(mixed()));
+    let log = FrozenLog::of(Arc::new(mixed()));
     let footer = log.seal("seg", SMALL);
     let digest = footer.digest();
     let segment = SegFile::open(&*log.disk, "seg", Some(&digest)).expect("opens");
@@ -247,7 +247,7 @@ fn check_jump(segment: &SegFile, entry: &Entry) {
 
 #[test]
 fn the_entries_of_a_chain_stand_beside_each_other() {
-    let log = Log::of(Arc::new(mixed()));
+    let log = FrozenLog::of(Arc::new(mixed()));
     let footer = log.seal("seg", SMALL);
     let segment = SegFile::open(&*log.disk, "seg", None).expect("opens");
     let mut links = 0;
@@ -273,7 +273,7 @@ fn the_entries_of_a_chain_stand_beside_each_other() {
 
 #[test]
 fn the_blocks_of_a_sealed_log_are_made_again_byte_for_byte() {
-    let log = Log::of(Arc::new(mixed()));
+    let log = FrozenLog::of(Arc::new(mixed()));
     let footer = log.seal("seg", SMALL);
     let segment = SegFile::open(&*log.disk, "seg", None).expect("opens");
     let cache = ChunkCache::new(1 << 20);
@@ -306,7 +306,7 @@ fn the_blocks_of_a_sealed_log_are_made_again_byte_for_byte() {
 #[test]
 fn damage_in_a_log_stays_a_gap() {
     let disk = mixed();
-    let log = Log::of(Arc::new(disk.clone()));
+    let log = FrozenLog::of(Arc::new(disk.clone()));
     let mut scanner = Scanner::new(&*log.file, "log", 1, None, None).expect("opens");
     let mut offsets = Vec::new();
     while let Some(ScanItem::Block(header)) = scanner.next().expect("a block") {
@@ -315,7 +315,7 @@ fn damage_in_a_log_stays_a_gap() {
     for block in [0, 20, 21, 50] {
         log.file.write_at(&[0xee], offsets[block] + HEADER_BYTES as u64 + 3).expect("writes");
     }
-    let log = Log::of(Arc::new(disk));
+    let log = FrozenLog::of(Arc::new(disk));
     let footer = log.seal("seg", SMALL);
     assert_eq!((footer.rows, footer.events), (205, 200));
     let segment = SegFile::open(&*log.disk, "seg", None).expect("opens");
@@ -336,7 +336,7 @@ fn damage_in_a_log_stays_a_gap() {
 
 #[test]
 fn every_changed_byte_of_a_segment_is_noticed_and_no_cut_is_a_panic() {
-    let log = Log::of(Arc::new(mixed()));
+    let log = FrozenLog::of(Arc::new(mixed()));
     let footer = log.seal("seg", SMALL);
     let file = log.disk.open("seg").expect("opens");
     let mut bytes = vec![0; file.len().expect("a length") as usize];

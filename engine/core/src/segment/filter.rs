@@ -264,10 +264,10 @@ mod tests {
     use xorf::{BinaryFuse16, Filter as _};
 
     use super::*;
-    use crate::segment::index::tests::Random;
+    use crate::base::random::Random;
 
     fn random_keys(count: usize, seed: u64) -> Vec<u64> {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         (0..count).map(|_| random.next()).collect()
     }
 
@@ -313,7 +313,7 @@ mod tests {
                 slots.sort_unstable();
                 slots
             };
-            let mut random = Random(6);
+            let mut random = Random::new(6);
             let mut seen = std::collections::HashMap::new();
             let pair = loop {
                 let key = random.next();

@@ -298,11 +298,11 @@ const SLOTS_PER_PAGE: usize = PAGE_BYTES / SLOT_BYTES;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::random::Random;
     use crate::segment::filter;
-    use crate::segment::index::tests::Random;
 
     fn filters(count: u64, keys: usize) -> (Vec<Vec<u64>>, Vec<Vec<u8>>) {
-        let mut random = Random(count);
+        let mut random = Random::new(count);
         let keys: Vec<Vec<u64>> =
             (0..count).map(|_| (0..keys).map(|_| random.next()).collect()).collect();
         let filters = keys.iter().map(|keys| filter::build(keys).expect("builds")).collect();
@@ -341,7 +341,7 @@ mod tests {
         for (number, keys) in keys.iter().enumerate().filter(|&(n, _)| missing & (1 << n) == 0) {
             assert!(keys.iter().all(|&key| probe(&group, key) & (1 << number) != 0));
         }
-        let mut random = Random(99);
+        let mut random = Random::new(99);
         let others: Vec<u64> = (0..50_000).map(|_| random.next()).collect();
         for &key in &others {
             for (number, view) in views.iter().enumerate() {

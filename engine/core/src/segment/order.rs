@@ -57,19 +57,19 @@ pub(crate) fn known(file: u64, row: u32) -> Option<u32> {
 /// Has this thread remember the slot of a row.
 #[inline]
 pub(crate) fn remember(file: u64, row: u32, slot: u32) {
-    SEEN.with(|seen| seen[row as usize % SEEN_MAX].set(Seen { file, row, slot }));
+    SEEN.with(|seen| seen[row as usize % SEEN_MAX].set(OrderState { file, row, slot }));
 }
 
 #[derive(Clone, Copy)]
-struct Seen {
+struct OrderState {
     file: u64,
     row: u32,
     slot: u32,
 }
 
 thread_local! {
-    static SEEN: [Cell<Seen>; SEEN_MAX] =
-        const { [const { Cell::new(Seen { file: 0, row: 0, slot: 0 }) }; SEEN_MAX] };
+    static SEEN: [Cell<OrderState>; SEEN_MAX] =
+        const { [const { Cell::new(OrderState { file: 0, row: 0, slot: 0 }) }; SEEN_MAX] };
 }
 
 /// Rows whose slots a thread remembers: an event and its parent take two.

@@ -2,7 +2,6 @@
 
 mod content;
 mod file;
-mod random;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{LockGuard, LockOutcome, Storage, StorageFile};
+use crate::base::random::Random;
 use crate::base::sync::RwLock;
 use content::FileContent;
 use file::SimulatedFile;
-use random::Random;
 use state::{DiskState, Inode, NameChange, dead, folder_of};
 
 /// A folder in memory that can crash, lose power, run full and rot. Clones share
@@ -267,7 +266,7 @@ impl SimulatedDisk {
                 .iter()
                 .filter(|change| folder_of(change.name()) == folder)
                 .collect();
-            let survived = random.below(changes.len() + 1);
+            let survived = random.below(changes.len() as u64 + 1) as usize;
             changes[..survived].iter().for_each(|change| change.apply(&mut names));
         }
         let mut nodes: HashMap<*const RwLock<FileContent>, Inode> = HashMap::new();

@@ -31,8 +31,8 @@ use crate::writer::rotate::Rotation;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 ///
-/// What is set says nothing until the store is opened: options are checked then, and in
-/// whatever order they were set the same store comes of them.
+/// Options are checked when the store is opened; the order in which they are set does not
+/// matter.
 #[derive(Clone, Debug, Default)]
 pub struct StoreBuilder {
     durability: Durability,
@@ -324,7 +324,7 @@ impl StoreBuilder {
         Store::start(self.settings()?, storage)
     }
 
-    /// What the options come to; an error that names the first which makes no sense.
+    /// The resolved options; fails with the name of the first option that makes no sense.
     fn settings(self) -> Result<Settings> {
         let budget = self.memory_budget;
         in_range("memory_budget", budget, limits::MIN_MEMORY_BUDGET, usize::MAX)?;

@@ -9,7 +9,7 @@ use crate::base::kinds::{Kinds, NamedKind};
 use crate::log::append::LogWriter;
 use crate::log::opened::{ListedLog, open_file, open_log};
 use crate::log::recovery::store_of;
-use crate::log::report::RecoveryReport;
+use crate::log::report::{ManifestRepair, RecoveryReport};
 use crate::manifest::{self, Catalog, FullLog, Manifest, Read, log_name, segment_of};
 use crate::segment::filters::group_of;
 use crate::segment::segments::Segments;
@@ -216,7 +216,7 @@ fn mend_manifest(
     let named = if format == 1 { NamedKind::of_format_1() } else { Vec::new() };
     let manifest = Manifest::new(store, Kinds::new(&named, kinds)?.named());
     manifest.write(storage)?;
-    recovery.notes.push(format!("the manifest was made again from {name}: {reason}"));
+    recovery.manifest = Some(ManifestRepair { made_from: name, reason: reason.to_owned() });
     Ok(manifest)
 }
 

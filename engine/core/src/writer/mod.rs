@@ -15,6 +15,7 @@ pub(crate) mod receipt;
 mod remove;
 mod resolve;
 mod retain;
+mod room;
 pub(crate) mod rotate;
 mod stall;
 

@@ -6,13 +6,12 @@ use crate::base::error::{Error, Result};
 use crate::base::health::QueueHealth;
 use crate::base::limits;
 use crate::base::options::{Durability, WhenFull};
-use crate::base::sync::channel::{
-    Receiver, RecvTimeoutError, SendError, Sender, TrySendError, bounded,
-};
-use crate::base::sync::{Condvar, Instant, Mutex};
+use crate::base::sync::Instant;
+use crate::base::sync::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::log::encoded::EncodedBatch;
 use crate::manifest::{Retained, Retention};
 use crate::writer::receipt::ReceiptSender;
+use crate::writer::room::Room;
 
 /// A batch on its way to the log.
 #[derive(Debug)]
@@ -61,58 +60,39 @@ pub(crate) struct Jobs {
     room: Arc<Room>,
 }
 
-/// The bytes that may still be put into the queue.
-#[derive(Debug)]
-struct Room {
-    limit: usize,
-    state: Mutex<RoomState>,
-    freed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct RoomState {
-    used: usize,
-    closed: bool,
-    /// Senders take room in the order in which they came: a large batch is not
-    /// passed by small ones for ever.
-    next_ticket: u64,
-    serving: u64,
-}
-
 /// A queue for so many bytes.
 pub(crate) fn queue(limit_bytes: usize) -> (Queue, Jobs) {
     let (sender, receiver) = bounded(limits::QUEUE_BATCHES);
-    let room = Arc::new(Room {
-        limit: limit_bytes,
-        state: Mutex::new(RoomState::default()),
-        freed: Condvar::new(),
-    });
+    let room = Arc::new(Room::new(limit_bytes));
     (Queue { sender, room: Arc::clone(&room) }, Jobs { receiver, room })
 }
 
 impl Queue {
     /// How many batches and bytes wait, and how many can. O(1).
     pub(crate) fn health(&self) -> QueueHealth {
-        QueueHealth {
-            batches: self.sender.len(),
-            capacity_batches: limits::QUEUE_BATCHES,
-            bytes: self.room.state.lock().used,
-            capacity_bytes: self.room.limit,
-        }
+        self.room.health()
     }
 
     /// Puts a job into the queue, waiting for room or not.
     pub(crate) fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
+        self.room.take(job.bytes, when_full)?;
+        self.put(job)
+    }
+
+    /// Puts a job into the queue once there is room, without blocking the thread.
+    pub(crate) async fn send_async(&self, job: Job) -> Result<()> {
+        self.room.take_async(job.bytes).await?;
+        self.put(job)
+    }
+
+    /// Puts a job into the queue that has room for it.
+    fn put(&self, job: Job) -> Result<()> {
         let bytes = job.bytes;
-        self.room.take(bytes, when_full)?;
-        let sent = match when_full {
-            WhenFull::Block => self.sender.send(job).map_err(|SendError(_)| Error::closed()),
-            WhenFull::Return => self.sender.try_send(job).map_err(|error| match error {
-                TrySendError::Full(_) => Error::full(),
-                TrySendError::Disconnected(_) => Error::closed(),
-            }),
-        };
-        sent.inspect_err(|_| self.room.free(bytes))
+        // Room counts batches too, as many as the channel takes: it is never full.
+        self.sender.try_send(job).map_err(|_| {
+            self.room.free(bytes);
+            Error::closed()
+        })
     }
 }
 
@@ -143,43 +123,10 @@ impl Jobs {
 impl Drop for Jobs {
     /// Refuses whoever waits for room: there is no writer any more.
     fn drop(&mut self) {
-        self.room.state.lock().closed = true;
-        self.room.freed.notify_all();
+        self.room.close();
     }
 }
 
 /// No sender is left.
 #[derive(Debug)]
 pub(crate) struct Gone;
-
-impl Room {
-    /// Takes room. A job larger than all of it waits until it is alone.
-    fn take(&self, bytes: usize, when_full: WhenFull) -> Result<()> {
-        let mut state = self.state.lock();
-        let fits =
-            |state: &RoomState| state.used == 0 || state.used.saturating_add(bytes) <= self.limit;
-        let ticket = state.next_ticket;
-        if when_full == WhenFull::Return
-            && !state.closed
-            && (state.serving != ticket || !fits(&state))
-        {
-            return Err(Error::full());
-        }
-        state.next_ticket += 1;
-        while !state.closed && (state.serving != ticket || !fits(&state)) {
-            self.freed.wait(&mut state);
-        }
-        if state.closed {
-            return Err(Error::closed());
-        }
-        state.serving += 1;
-        self.freed.notify_all();
-        state.used += bytes;
-        Ok(())
-    }
-
-    fn free(&self, bytes: usize) {
-        self.state.lock().used -= bytes;
-        self.freed.notify_all();
-    }
-}

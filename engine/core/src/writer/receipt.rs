@@ -1,14 +1,13 @@
 //! A promise of what becomes of a submitted batch.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::base::error::{Error, Result};
 use crate::base::process::Owner;
-use crate::base::sync::{Condvar, Mutex};
+use crate::base::sync::{Condvar, Mutex, wake};
 use crate::batch::Written;
 
 /// What [`Store::submit`](crate::Store::submit) gives back: wait for it in a
@@ -161,8 +160,7 @@ impl Slot {
         drop(state);
         self.answered.notify_all();
         if let Some(waker) = waker {
-            // A waker is someone else's code: its panic must not end the writer.
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            wake(waker);
         }
     }
 }

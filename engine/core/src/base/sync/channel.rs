@@ -1,5 +1,3 @@
 //! Bounded channels: a sender waits while the channel is full.
 
-pub(crate) use crossbeam_channel::{
-    Receiver, RecvTimeoutError, SendError, Sender, TrySendError, bounded,
-};
+pub(crate) use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};

@@ -10,6 +10,7 @@ mod clock;
 mod lock;
 mod signal;
 mod thread;
+mod waker;
 
 #[cfg(feature = "testing")]
 pub use clock::freeze_clock;
@@ -17,3 +18,4 @@ pub(crate) use clock::{Instant, now_ns, system_time_ns};
 pub(crate) use lock::{Condvar, Mutex, RwLock, RwLockReadGuard};
 pub(crate) use signal::Signal;
 pub(crate) use thread::{Thread, scope, sleep, spawn, spawn_scoped};
+pub(crate) use waker::wake;

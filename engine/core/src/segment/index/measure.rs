@@ -6,14 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::tests::{FIRST_SEQ, Plain, Random, Sealed, add};
+use super::tests::{FIRST_SEQ, IndexedLog, Plain, add};
 use super::*;
 use crate::base::event::Event;
+use crate::base::random::Random;
 use crate::base::row::Place;
 
 /// Events of 64 instances in turn, each a chain; three labels of few values.
-fn usual(count: u32, seed: u64) -> Sealed {
-    let mut random = Random(seed);
+fn usual(count: u32, seed: u64) -> IndexedLog {
+    let mut random = Random::new(seed);
     let mut index = Index::default();
     let mut last = vec![None; 64];
     for n in 0..count {
@@ -33,7 +34,7 @@ fn usual(count: u32, seed: u64) -> Sealed {
         last[instance] = if random.below(100) == 0 { None } else { Some(id) };
         add(&mut index, event, n / 100 + 1, None);
     }
-    Sealed::of(index)
+    IndexedLog::of(index)
 }
 
 pub(crate) fn per(elapsed: Duration, count: u32) -> f64 {
@@ -88,8 +89,8 @@ fn figures_of_an_index() {
     }
 }
 
-fn lookups(sealed: &Sealed, index: &SegmentIndex) {
-    let mut random = Random(5);
+fn lookups(sealed: &IndexedLog, index: &SegmentIndex) {
+    let mut random = Random::new(5);
     let rounds = 100_000;
     let count = sealed.entries.len() as u64;
     let keys: Vec<[u8; 16]> =
@@ -121,7 +122,7 @@ fn lookups(sealed: &Sealed, index: &SegmentIndex) {
     println!("  50 of a kind: {:.0} ns", per(busy().saturating_sub(started), rounds / 10));
 }
 
-fn opening(sealed: &Sealed, bytes: Vec<u8>) {
+fn opening(sealed: &IndexedLog, bytes: Vec<u8>) {
     let bytes = Arc::new(bytes);
     let rows = sealed.entries.len() as u32;
     let open = || SegmentIndex::open("1.idx", Plain(Arc::clone(&bytes)), 2, FIRST_SEQ, rows);

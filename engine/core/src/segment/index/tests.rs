@@ -8,6 +8,7 @@ use super::*;
 use crate::base::event::{Event, Quarantined};
 use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind};
+use crate::base::random::Random;
 use crate::base::row::{Flags, NONE, Place};
 use crate::log::encoded::{Encoded, Encoder};
 use crate::log::index::{Anchor, CrossRef, Dimension, Entered, NOW, StoredLink};
@@ -15,7 +16,7 @@ use crate::log::record::quarantine_key;
 use crate::segment::index::lists::List;
 
 /// A log's index with the spine that sealing would give it.
-pub(crate) struct Sealed {
+pub(crate) struct IndexedLog {
     pub(crate) index: Index,
     pub(crate) entries: Vec<Entry>,
 }
@@ -39,7 +40,7 @@ impl IndexBytes for Plain {
 
 pub(crate) const FIRST_SEQ: u64 = 1000;
 
-impl Sealed {
+impl IndexedLog {
     pub(crate) fn of(index: Index) -> Self {
         let seq = |row: u32| FIRST_SEQ + u64::from(row);
         let entries = (0..index.rows().len() as u32)
@@ -140,30 +141,9 @@ pub(crate) fn add(
     index.add_event(fields, payload.as_deref(), entered, cross_ref).expect("is added")
 }
 
-/// Numbers that look random and are the same each time.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    pub(crate) fn id(&mut self) -> EventId {
-        EventId::from(uuid::Uuid::from_u64_pair(self.next(), self.next()))
-    }
-}
-
 /// A log with something of everything.
-fn mixed(count: u32) -> Sealed {
-    let mut random = Random(7);
+fn mixed(count: u32) -> IndexedLog {
+    let mut random = Random::new(7);
     let mut index = Index::default();
     let ids: Vec<EventId> = (0..count)
         .map(|n| if n % 5 == 0 { EventId::from(format!("text {n}")) } else { random.id() })
@@ -220,7 +200,7 @@ fn mixed(count: u32) -> Sealed {
             index.add_lost(3).expect("is added");
         }
     }
-    Sealed::of(index)
+    IndexedLog::of(index)
 }
 
 #[test]
@@ -408,7 +388,7 @@ fn links_and_sequences_come_back_in_order() {
 
 #[test]
 fn an_empty_log_has_an_index() {
-    let sealed = Sealed::of(Index::default());
+    let sealed = IndexedLog::of(Index::default());
     let index = sealed.open(sealed.build(&[])).expect("opens");
     assert!(index.list(Dim::All).expect("reads").is_none_or(|list| list.len() == 0));
     assert!(index.children(0).expect("reads").is_none());
@@ -435,7 +415,7 @@ fn damaged_and_short_bytes_are_errors_or_wrong_answers() {
         let _ = index.rows_between((&[0; 16], 0), &[0xff; 16], 9999, sealed.in_slot());
         let _ = index.links(Standing::Refused, 0, 99);
     };
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for _ in 0..2000 {
         let mut bytes = bytes.clone();
         let at = random.below(bytes.len() as u64) as usize;

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::random::Random;
+use crate::base::random::Random;
 
 /// Disks write whole sectors: a torn write is torn between two of them.
 pub(super) const SECTOR_BYTES: usize = 512;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Fault;
 use super::content::SECTOR_BYTES;
-use super::random::Random;
 use super::state::{DiskState, Inode, dead};
+use crate::base::random::Random;
 use crate::base::sync::RwLock;
 use crate::storage::StorageFile;
 
@@ -92,7 +92,7 @@ fn torn_length(offset: usize, length: usize, random: &mut Random) -> usize {
         0 => 0,
         1 => length,
         _ => {
-            let cut = offset + random.below(length + 1);
+            let cut = offset + random.below(length as u64 + 1) as usize;
             (cut - cut % SECTOR_BYTES).saturating_sub(offset)
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Fault;
 use super::content::FileContent;
-use super::random::Random;
+use crate::base::random::Random;
 use crate::base::sync::RwLock;
 
 /// A file, whatever its names are.
