@@ -60,7 +60,7 @@ that does not end with the page ends with {\"next\": CURSOR}, for --after.
 
 Exit codes:
   0  done
-  1  failed
+  1  failed, or part of the answer is damaged: what could be read was given
   2  usage: the command line, or an id that fits several events
   3  nothing found: no event has the id, or a search matched nothing
 

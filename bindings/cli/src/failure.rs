@@ -59,6 +59,55 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// What a command could not read for damage: it gives the rest, says so at its end, and
+/// fails.
+#[derive(Debug, Default)]
+pub(crate) struct Unread(Vec<String>);
+
+impl Unread {
+    /// Adds why something could not be read, unless it was said before.
+    pub(crate) fn add<'e>(&mut self, damage: impl IntoIterator<Item = &'e forebear::Error>) {
+        damage.into_iter().for_each(|damage| self.add_text(format!("{damage:#}")));
+    }
+
+    /// The same of a text.
+    pub(crate) fn add_text(&mut self, damage: String) {
+        if !self.0.contains(&damage) {
+            self.0.push(damage);
+        }
+    }
+
+    /// The item; none where it could not be read for damage, which is kept.
+    pub(crate) fn pass<T>(&mut self, item: forebear::Result<T>) -> forebear::Result<Option<T>> {
+        match item {
+            Ok(item) => Ok(Some(item)),
+            Err(error) if error.is_damaged() => {
+                self.add([&error]);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Says what could not be read, and fails if there is any.
+    pub(crate) fn finish(self) -> Outcome {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        for damage in &self.0 {
+            warn(&format!("forebear: left out what is damaged: {damage}"));
+        }
+        let places = text::counted(self.0.len() as u64, "damaged place", "damaged places");
+        Err(Failure::Failed(format!(
+            "this is what can be read; {places} could not be, which `forebear verify` tells more of"
+        )))
+    }
+}
+
 /// Says something on stderr. What it quotes may come from a transcript, so
 /// nothing in it may reach the terminal as a command.
 pub(crate) fn complain(message: &str) {

@@ -150,3 +150,62 @@ fn a_backup_is_a_store_of_its_own() {
     let said = place.run(&["backup", copy]);
     assert!(said.code == 1 && said.err.contains("expected an empty folder"), "{said:?}");
 }
+
+/// Three events of a chain in two segments and a log, and a changed byte in the records of
+/// the first.
+#[test]
+fn commands_give_what_can_be_read_and_exit_1_where_something_can_not() {
+    let place = Place::new();
+    for (id, parent) in [("ask", "null"), ("call", "\"ask\""), ("failure", "\"call\"")] {
+        let event = format!(
+            r#"{{"kind":"step","id":"{id}","parent":{parent},"time":5,"payload":{{"of":"{id}"}}}}"#
+        );
+        assert_eq!(place.run_with(&["append", "--json"], event).code, 0);
+        if id != "failure" {
+            assert_eq!(place.run(&["seal"]).code, 0);
+        }
+    }
+    let segment = place.store().join("0000000001.seg");
+    let mut bytes = fs::read(&segment).expect("is there");
+    bytes[5] ^= 1;
+    fs::write(&segment, bytes).expect("writes");
+
+    let said = place.run(&["chain", "failure", "--json", "--payload"]);
+    assert_eq!((said.code, ids(&said.lines())), (1, vec!["failure", "call", "ask"]), "{said:?}");
+    assert!(said.lines()[2]["damaged"].to_string().contains("0000000001.seg: chunk 0"), "{said:?}");
+    assert!(said.err.contains("0000000001.seg: chunk 0"), "{said:?}");
+    let said = place.run(&["export"]);
+    assert_eq!((said.code, said.out.lines().count()), (1, 2), "{said:?}");
+    assert!(said.err.contains("1 event is damaged and was left out"), "{said:?}");
+    let said = place.run(&["events", "--json"]);
+    assert_eq!((said.code, ids(&said.lines()).len()), (1, 3), "{said:?}");
+    let said = place.run(&["show", "ask"]);
+    assert!(
+        said.code == 1 && said.out.contains("step") && said.out.contains("children"),
+        "{said:?}"
+    );
+    for command in ["stats", "count kind", "timeline", "missing", "children ask"] {
+        let args: Vec<&str> = command.split(' ').collect();
+        assert_eq!(place.run(&args).code, 0, "{command} needs no record");
+    }
+    let said = place.run(&["verify", "--json"]);
+    let told =
+        said.lines().iter().filter(|line| line["reason"].to_string().contains("chunk 0")).count();
+    assert_eq!((said.code, told), (1, 1), "{said:?}");
+
+    let copy = place.path().join("copy.forebear");
+    let copy = copy.to_str().expect("is text");
+    let said = place.run(&["backup", copy, "--json"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert_eq!(said.lines()[0]["damaged"][0]["file"], "0000000001.seg", "{said:?}");
+    assert_eq!(place.run(&["events", "--store", copy]).code, 1, "the copy is as damaged");
+
+    fs::remove_file(&segment).expect("removes");
+    let said = place.run(&["chain", "failure", "--json"]);
+    let lines = said.lines();
+    assert_eq!((said.code, ids(&lines)), (1, vec!["failure", "call"]), "{said:?}");
+    assert_eq!(lines[2]["end"]["kind"], "damaged", "{said:?}");
+    let said = place.run(&["export"]);
+    assert!(said.code == 1 && said.out.lines().count() == 2, "{said:?}");
+    assert!(said.err.contains("0000000001.seg"), "{said:?}");
+}

@@ -75,7 +75,7 @@ fn damage_in_the_durable_part_is_passed_over_and_reported() {
         let others = names((0..6).filter(|&position| position != lost));
         assert_eq!(ids(&store), others);
         assert!(!store.snapshot().contains(name(lost)).expect("answers"));
-        assert_eq!(chain_end(&store, 5), ChainEnd::Damaged(name(lost).into()));
+        assert_eq!(chain_end(&store, 5), ChainEnd::Damaged(Some(name(lost).into())));
         assert_eq!(chain_end(&store, lost - 1), ChainEnd::Root);
 
         // Appended again, it takes its place.

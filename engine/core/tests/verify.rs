@@ -11,9 +11,11 @@ mod support {
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use forebear::storage::{SimulatedDisk, Storage};
-use forebear::{Durability, Event, EventId, Finding, Result, Store, Verified};
+use forebear::storage::{Intercepted, Operation, SimulatedDisk, Storage};
+use forebear::{Durability, Event, EventId, Finding, Reader, Result, Store, Verified};
 use support::listing::{describe, events};
 use support::script::{Script, on};
 use support::view::view;
@@ -38,6 +40,40 @@ fn stores_of_every_kind_of_record_verify() {
         assert!(findings.is_empty(), "seed {seed}, the oldest gone: {findings:#?}");
         assert_eq!(store.rebuild().expect("reads").made, Vec::<String>::new());
     }
+}
+
+/// Segments are dropped at each read of a check in turn.
+#[test]
+fn nothing_is_found_where_segments_are_dropped_meanwhile() {
+    let sound = written(2, 60);
+    let (mut at, mut expired) = (0, 0);
+    loop {
+        at += 1;
+        let disk = sound.kill();
+        let store = open(&disk);
+        let reads = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&reads);
+        let dropping = Intercepted::new(disk, move |operation, perform| {
+            if operation == Operation::Read && count.fetch_add(1, Ordering::Relaxed) == at {
+                store.retain(&forebear::Retention::new().max_events(1)).expect("drops");
+            }
+            perform()
+        });
+        let reader = Reader::open_on(Arc::new(dropping)).expect("opens");
+        let snapshot = reader.snapshot().expect("reads");
+        let begun = reads.load(Ordering::Relaxed);
+        if at < begun {
+            at = begun;
+            continue;
+        }
+        let found = snapshot.verify(&mut |finding| panic!("dropped at read {at}: {finding}"));
+        let verified = found.expect("reads");
+        expired += verified.expired;
+        if reads.load(Ordering::Relaxed) <= at {
+            break;
+        }
+    }
+    assert!(expired > 3, "{expired} of them expired under a check");
 }
 
 #[test]

@@ -90,8 +90,8 @@ pub(crate) fn correlations(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page<SessionCorrelation, Position>> {
-    let Page { items, next } = related::children(reads, parent, after, limit)?;
-    let mut page = Page::new(Vec::with_capacity(items.len()), next);
+    let Page { items, next, damaged } = related::children(reads, parent, after, limit)?;
+    let mut page = Page::new(Vec::with_capacity(items.len()), next).with_damaged(damaged);
     for relationship in items {
         let child = find(reads, &relationship.child, Liveness::as_of(0))?;
         let child = child.map(|known| known.session);

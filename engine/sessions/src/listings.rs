@@ -133,9 +133,9 @@ impl Listing for MetricsOfSessions {
         limit: usize,
     ) -> Result<Page<SessionMetrics, Position>> {
         let reads = Reads::of(&self.sessions.snapshot)?;
-        let Page { items, next } = self.sessions.read(after, limit)?;
+        let Page { items, next, damaged } = self.sessions.read(after, limit)?;
         let metrics = items.into_iter().map(|session| tree::metrics(&reads, session));
-        Ok(Page::new(metrics.collect::<Result<_>>()?, next))
+        Ok(Page::new(metrics.collect::<Result<_>>()?, next).with_damaged(damaged))
     }
 }
 

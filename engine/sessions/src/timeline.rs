@@ -91,9 +91,9 @@ impl Listing for SessionTimeline {
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<TimelineEntry, Position>> {
         let reads = Reads::of(&self.snapshot)?;
         let is_agent = reads.head(&self.session)?.is_some_and(|head| head.parent_len > 0);
-        let Page { items, next } = self.events(&reads)?.read(after, limit)?;
+        let Page { items, next, damaged } = self.events(&reads)?.read(after, limit)?;
         let mut known: HashMap<String, Option<Joined>, RandomState> = HashMap::default();
-        let mut page = Page::new(Vec::with_capacity(items.len()), next);
+        let mut page = Page::new(Vec::with_capacity(items.len()), next).with_damaged(damaged);
         for event in items {
             let session = event.session().unwrap_or_default();
             let own_scope = event.scope() == Scope::Own;

@@ -1,10 +1,10 @@
 //! `forebear chain`: why did this happen?
 
 use clap::Args;
-use forebear::{Chain, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
+use forebear::{Chain, ChainEnd, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::json::EndLine;
 use crate::output::{Out, draw, time};
@@ -16,6 +16,9 @@ use crate::place;
 /// and what the payload says. The last line says how the walk ended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exits 1 where damage ends the walk or an event on it can't be read whole; what can be is
+shown.
+
 With --json: an event on each line, then {\"end\": {\"kind\", \"parent\", \"id\"}}, where `kind` is
 root, missing, expired, cycle, depth_limit, stopped or damaged, `parent` the event the
 walk did not go on to, and `id` the topmost event that it reached.
@@ -59,30 +62,29 @@ impl Run for ChainArgs {
         if let Some(kind) = self.stop_at {
             chain = chain.stop_at(kind);
         }
-        let mut out = Out::paged(global);
+        let (mut out, mut unread) = (Out::paged(global), Unread::default());
         if global.json {
-            print_json(&mut out, chain, self)?;
+            print_json(&mut out, chain, self, &mut unread)?;
         } else {
-            draw_chain(&mut out, &snapshot, &id, chain, self.root_first, self.payload)?;
+            draw_chain(&mut out, chain, self.root_first, self.payload, &mut unread)?;
         }
         out.finish()?;
-        Ok(())
+        unread.finish()
     }
 }
 
 /// Draws a chain. It returns the number of events drawn.
 pub(crate) fn draw_chain(
     out: &mut Out,
-    snapshot: &Snapshot,
-    id: &EventId,
     chain: Chain,
     root_first: bool,
     payload: bool,
+    unread: &mut Unread,
 ) -> Result<u64, Failure> {
     if root_first {
-        draw_downwards(out, snapshot, id, chain, payload)
+        draw_downwards(out, chain, payload, unread)
     } else {
-        draw_upwards(out, chain, payload)
+        draw_upwards(out, chain, payload, unread)
     }
 }
 
@@ -91,13 +93,15 @@ pub(crate) fn walk(snapshot: &Snapshot, id: &EventId) -> Result<Chain, Failure> 
     snapshot.chain(id)?.ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
 }
 
-fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs) -> Outcome {
+fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs, unread: &mut Unread) -> Outcome {
     let mut top = None;
     let end = if args.root_first {
         let events = chain.root_first()?;
         let end = events.end().clone();
+        unread.add(events.damage());
         for event in events {
             let event = event?;
+            unread.add(event.damage());
             out.json(&event.json().payload(args.payload))?;
             top.get_or_insert_with(|| event.id().clone());
         }
@@ -105,21 +109,30 @@ fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs) -> Outcome {
     } else {
         for event in chain.by_ref() {
             let event = event?;
+            unread.add(event.damage());
             out.json(&event.json().payload(args.payload))?;
             top = Some(event.id().clone());
         }
+        unread.add(chain.damage());
         chain.end().cloned()
     };
+    note_lost(end.as_ref(), unread);
     if let Some(end) = end {
         out.json(&EndLine::new(&end, top.as_ref()))?;
     }
     Ok(())
 }
 
-fn draw_upwards(out: &mut Out, mut chain: Chain, payload: bool) -> Result<u64, Failure> {
+fn draw_upwards(
+    out: &mut Out,
+    mut chain: Chain,
+    payload: bool,
+    unread: &mut Unread,
+) -> Result<u64, Failure> {
     let mut drawn = 0;
     let mut below: Option<StoredEvent> = None;
     while let Some(event) = chain.next().transpose()? {
+        unread.add(event.damage());
         if let Some(below) = below {
             let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
             draw_event(out, rail, &below, Some(event.time_ns()), payload)?;
@@ -140,26 +153,29 @@ fn draw_upwards(out: &mut Out, mut chain: Chain, payload: bool) -> Result<u64, F
             draw::end(out, "└ ", end, &top, drawn - 1)?;
         }
     }
+    unread.add(chain.damage());
+    note_lost(chain.end(), unread);
     Ok(drawn)
 }
 
 fn draw_downwards(
     out: &mut Out,
-    snapshot: &Snapshot,
-    id: &EventId,
     chain: Chain,
     payload: bool,
+    unread: &mut Unread,
 ) -> Result<u64, Failure> {
-    let depth = snapshot.depth(id)?.unwrap_or_default();
     let events = chain.root_first()?;
+    let steps = events.len().saturating_sub(1) as u64;
     let end = events.end().clone();
+    unread.add(events.damage());
+    note_lost(Some(&end), unread);
     let mut events = events.peekable();
     let mut drawn = 0;
     let mut above_ns = None;
     while let Some(event) = events.next().transpose()? {
+        unread.add(event.damage());
         if above_ns.is_none() {
             head(out, &event)?;
-            let steps = depth.saturating_sub(event.depth());
             draw::end(out, "┌ ", &end, &event, steps)?;
         } else if let Some(kind) = event.link() {
             draw::joint(out, kind, false, event.instance())?;
@@ -170,6 +186,15 @@ fn draw_downwards(
         drawn += 1;
     }
     Ok(drawn)
+}
+
+/// A walk that ended damaged without meeting what is.
+fn note_lost(end: Option<&ChainEnd>, unread: &mut Unread) {
+    if let Some(ChainEnd::Damaged(Some(parent))) = end
+        && unread.is_empty()
+    {
+        unread.add_text(format!("the parent {parent} is not found, in a store that lost events"));
+    }
 }
 
 fn head(out: &mut Out, event: &StoredEvent) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use clap::Args;
 use forebear::{CountBy, Cursor};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, text, time};
@@ -78,8 +78,10 @@ impl Run for CountArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
-        let counts =
-            snapshot.counts(self.by.0.clone(), self.filter.filter(&snapshot)?).page()?.items;
+        let filter = self.filter.filter(&snapshot)?;
+        let page = snapshot.counts(self.by.0.clone(), filter).page()?;
+        let (counts, mut unread) = (page.items, Unread::default());
+        unread.add(&page.damaged);
         let mut out = Out::paged(global);
         let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
         let names: Vec<_> = counts.iter().map(|count| text::clean(&count.value)).collect();
@@ -100,10 +102,10 @@ impl Run for CountArgs {
             }
         }
         out.finish()?;
-        if counts.is_empty() {
+        if counts.is_empty() && unread.is_empty() {
             return Err(Failure::NothingFound("no event matches".to_owned()));
         }
-        Ok(())
+        unread.finish()
     }
 }
 
@@ -117,10 +119,11 @@ impl Run for TimelineArgs {
         let filter = self.filter.filter(&pages.now())?;
         let mut after = self.page.after;
         let mut out = Out::paged(global);
-        let mut last = None;
+        let (mut last, mut unread) = (None, Unread::default());
         loop {
             let page = pages
                 .ask(|snapshot| snapshot.timeline(self.bucket, &filter).after(after).page())?;
+            unread.add(&page.damaged);
             let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
             for bucket in &page.items {
                 if global.json {
@@ -147,10 +150,10 @@ impl Run for TimelineArgs {
             }
         }
         out.finish()?;
-        if last.is_none() {
+        if last.is_none() && unread.is_empty() {
             return Err(Failure::NothingFound("no event matches".to_owned()));
         }
-        Ok(())
+        unread.finish()
     }
 }
 

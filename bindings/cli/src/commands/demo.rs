@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::{chain, import, tree};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::json::EndLine;
 use crate::output::{Out, draw, text, time};
@@ -158,11 +158,12 @@ fn print(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durat
         "Each line: what it is, its id, how long after its cause, and what it says.",
     )?;
     let chain = chain::walk(story.snapshot, &story.failure)?;
-    chain::draw_chain(out, story.snapshot, &story.failure, chain, false, false)?;
+    let mut unread = Unread::default();
+    chain::draw_chain(out, chain, false, false, &mut unread)?;
 
     title(out, "And what came of the request?", &format!("forebear tree {request}"))?;
     let below = story.snapshot.descendants(&story.request);
-    tree::draw_tree(out, story.snapshot, &story.request, below, usize::MAX)?;
+    tree::draw_tree(out, story.snapshot, &story.request, below, usize::MAX, &mut unread)?;
 
     title(out, "How long each answer took", "")?;
     let line = format!("{:>10}  {:>10}", "at first", "again");

@@ -8,7 +8,7 @@ use clap::Args;
 use forebear::Filter;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{Failure, Outcome, Unread, warn};
 use crate::global::Global;
 use crate::output::{Out, page_size, text};
 use crate::place::{self, Paging};
@@ -18,7 +18,7 @@ use crate::select::FilterArgs;
 ///
 /// All events, or those that the filters take, the oldest first, versions
 /// included. What was imported from a transcript comes out as the very objects
-/// that went in.
+/// that went in. Goes on behind what is damaged, says what was left out, and exits 1.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -56,10 +56,18 @@ impl Run for ExportArgs {
             let skipped = text::counted(counts.without_payload, "event has", "events have");
             warn(&format!("forebear: {skipped} no payload and were left out"));
         }
-        if counts.exported + counts.without_payload == 0 {
+        if counts.damaged > 0 {
+            let skipped = text::counted(
+                counts.damaged,
+                "event is damaged and was left out",
+                "events are damaged and were left out",
+            );
+            warn(&format!("forebear: {skipped}"));
+        }
+        if counts.exported + counts.without_payload == 0 && counts.unread.is_empty() {
             return Err(Failure::NothingFound("no event matches".to_owned()));
         }
-        Ok(())
+        counts.unread.finish()
     }
 }
 
@@ -78,6 +86,9 @@ fn export_to(path: &Path, pages: &Paging, filter: &Filter) -> Result<ExportCount
 struct ExportCounts {
     exported: u64,
     without_payload: u64,
+    /// Events that are there and whose payload can't be read.
+    damaged: u64,
+    unread: Unread,
 }
 
 fn export(
@@ -92,9 +103,13 @@ fn export(
             snapshot.events(filter).oldest_first().limit(size).after(after).page()
         })?;
         size = page_size::next(page.items.iter());
+        counts.unread.add(&page.damaged);
         for event in page.items {
             let Some(payload) = event.payload() else {
-                counts.without_payload += 1;
+                match event.damage() {
+                    Some(_) => counts.damaged += 1,
+                    None => counts.without_payload += 1,
+                }
                 continue;
             };
             write(payload)?;

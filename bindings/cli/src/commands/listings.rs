@@ -9,7 +9,7 @@ use forebear::{
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{Failure, Outcome, Unread, warn};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text};
@@ -247,8 +247,11 @@ impl Run for MissingArgs {
             if !self.derived {
                 let mut items = Vec::new();
                 for missing in page.items {
-                    if named_by_event(snapshot, &missing)? {
-                        items.push(missing);
+                    match named_by_event(snapshot, &missing) {
+                        Ok(false) => {}
+                        Err(error) if !error.is_damaged() => return Err(error),
+                        // What can't be told apart is listed.
+                        _ => items.push(missing),
                     }
                 }
                 page.items = items;
@@ -332,16 +335,19 @@ pub(super) struct Printer {
     payload: bool,
     /// The day of the event listed last.
     day: String,
+    /// What was left out for damage.
+    pub(super) unread: Unread,
 }
 
 impl Printer {
     fn new(global: &Global, payload: bool) -> Self {
-        Self { out: Out::paged(global), json: global.json, payload, day: String::new() }
+        Self { out: Out::paged(global), ..Self::flowing(global, payload) }
     }
 
     /// One that is not paged, since it comes bit by bit.
     pub(super) fn flowing(global: &Global, payload: bool) -> Self {
-        Self { out: Out::new(), json: global.json, payload, day: String::new() }
+        let (out, day, unread) = (Out::new(), String::new(), Unread::default());
+        Self { out, json: global.json, payload, day, unread }
     }
 
     /// Lists up to `limit` events and says where the next ones begin.
@@ -368,6 +374,7 @@ impl Printer {
                 size = page_size::next(page.items.iter());
             }
             left = left.saturating_sub(page.items.len());
+            self.unread.add(&page.damaged);
             for event in &page.items {
                 self.event(event)?;
                 listed += 1;
@@ -397,7 +404,8 @@ impl Printer {
         let mut after = page.after;
         let mut listed = 0;
         loop {
-            let Page { items, next } = fetch(after)?;
+            let Page { items, next, damaged } = fetch(after)?;
+            self.unread.add(&damaged);
             for item in items {
                 print(self, item)?;
                 listed += 1;
@@ -474,21 +482,21 @@ impl Printer {
 
     /// The end of a listing that may as well be empty.
     fn finish(self, listed: u64, empty: &str) -> Outcome {
-        let quiet = self.json;
+        let quiet = self.json || !self.unread.is_empty();
         self.out.finish()?;
         if listed == 0 && !quiet {
             warn(&format!("forebear: {empty}"));
         }
-        Ok(())
+        self.unread.finish()
     }
 
     /// The end of a search.
     pub(super) fn found(self, listed: u64, empty: &str) -> Outcome {
         self.out.finish()?;
-        if listed == 0 {
+        if listed == 0 && self.unread.is_empty() {
             return Err(Failure::NothingFound(empty.to_owned()));
         }
-        Ok(())
+        self.unread.finish()
     }
 }
 

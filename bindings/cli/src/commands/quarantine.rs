@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::import;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{Failure, Outcome, Unread, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -164,10 +164,13 @@ fn each(
     snapshot: &Snapshot,
     mut visit: impl FnMut(u64, Quarantined) -> Result<bool, Failure>,
 ) -> Outcome {
-    for (n, input) in (1..).zip(snapshot.quarantined()) {
-        if !visit(n, input?)? {
+    let (mut n, mut unread) = (0, Unread::default());
+    for input in snapshot.quarantined() {
+        let Some(input) = unread.pass(input)? else { continue };
+        n += 1;
+        if !visit(n, input)? {
             break;
         }
     }
-    Ok(())
+    unread.finish()
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use forebear::{Detail, EventId, Scope, Snapshot, StoredEvent};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -43,50 +43,62 @@ impl Run for ShowArgs {
         let snapshot = place::snapshot(global)?;
         let id = place::find(&snapshot, &self.id)?;
         let event = snapshot
-            .get(&id)?
+            .get_lossy(&id)?
             .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))?;
-        let mut out = Out::paged(global);
+        let (mut out, mut unread) = (Out::paged(global), Unread::default());
+        unread.add(event.damage());
         if self.raw {
-            let payload = event
-                .payload()
-                .ok_or_else(|| Failure::NothingFound(format!("the event {id} has no payload")))?;
-            out.raw(payload)?;
+            match event.payload() {
+                Some(payload) => out.raw(payload)?,
+                None if unread.is_empty() => {
+                    let message = format!("the event {id} has no payload");
+                    return Err(Failure::NothingFound(message));
+                }
+                None => {}
+            }
         } else if global.json {
             out.json(&event.json().payload(self.payload))?;
         } else {
-            draw_event(&mut out, &snapshot, &event)?;
+            draw_event(&mut out, &snapshot, &event, &mut unread)?;
         }
         if self.versions {
-            each_version(&snapshot, &id, |version| {
+            each_version(&snapshot, &id, &mut unread, |version, unread| {
                 if global.json {
                     out.json(&version.json().payload(self.payload))?;
                 } else {
                     writeln!(out)?;
-                    draw_event(&mut out, &snapshot, version)?;
+                    draw_event(&mut out, &snapshot, version, unread)?;
                 }
                 Ok(())
             })?;
         }
         out.finish()?;
-        Ok(())
+        unread.finish()
     }
 }
 
 fn each_version(
     snapshot: &Snapshot,
     id: &EventId,
-    mut visit: impl FnMut(&StoredEvent) -> Outcome,
+    unread: &mut Unread,
+    mut visit: impl FnMut(&StoredEvent, &mut Unread) -> Outcome,
 ) -> Outcome {
     for event in snapshot.versions(id) {
-        let event = event?;
-        if event.is_version() {
-            visit(&event)?;
+        if let Some(event) = unread.pass(event)?
+            && event.is_version()
+        {
+            visit(&event, unread)?;
         }
     }
     Ok(())
 }
 
-fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcome {
+fn draw_event(
+    out: &mut Out,
+    snapshot: &Snapshot,
+    event: &StoredEvent,
+    unread: &mut Unread,
+) -> Outcome {
     let version = if event.is_version() { "  (a later version)" } else { "" };
     let kind = text::clean(event.kind());
     let kind = text::cut(&kind, out.columns() - version.len());
@@ -98,16 +110,22 @@ fn draw_event(out: &mut Out, snapshot: &Snapshot, event: &StoredEvent) -> Outcom
     field(out, "instance", &format!("{}{of_its_own}", event.instance()))?;
     field(out, "session", event.session().unwrap_or_default())?;
     if let (Some(parent), Some(link)) = (event.parent(), event.link()) {
-        let gone = if snapshot.contains(parent)? { "" } else { "  (not stored)" };
+        let gone = match unread.pass(snapshot.contains(parent))? {
+            Some(true) => "",
+            Some(false) => "  (not stored)",
+            None => "  (damaged)",
+        };
         field(out, link_words(link), &format!("{parent}{gone}"))?;
     }
     let place = format!("{}  ({} up)", event.root(), text::counted(event.depth(), "step", "steps"));
     field(out, "root", &place)?;
     let children = snapshot.children(event.id()).detail(Detail::Ids).page()?;
+    unread.add(&children.damaged);
     let more = if children.next.is_some() { " or more" } else { "" };
     field(out, "children", &format!("{}{more}", children.items.len()))?;
     if !event.is_version() {
         let versions = snapshot.versions(event.id()).detail(Detail::Ids).page()?;
+        unread.add(&versions.damaged);
         let later = versions.items.iter().filter(|event| event.is_version()).count();
         if later > 0 {
             field(out, "versions", &format!("{later} later ones: --versions"))?;

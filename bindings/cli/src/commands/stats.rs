@@ -9,7 +9,7 @@ use forebear::{CountBy, EventId, Filter};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, Unread};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -62,9 +62,13 @@ impl Run for StatsArgs {
         let snapshot = place::snapshot(global)?;
         let stats = snapshot.stats()?;
         let first = Filter::new().without_versions().without_derived_ids();
-        let types = snapshot.counts(CountBy::Label("type".to_owned()), first).page()?.items;
+        let types = snapshot.counts(CountBy::Label("type".to_owned()), first).page()?;
+        let mut unread = Unread::default();
+        stats.damaged.iter().cloned().for_each(|damage| unread.add_text(damage));
+        unread.add(&types.damaged);
+        let types = types.items;
         let deepest_root = match &stats.deepest {
-            Some(id) => snapshot.root(id)?,
+            Some(id) => unread.pass(snapshot.root(id))?.flatten(),
             None => None,
         };
         let figures = StatsFigures {
@@ -97,7 +101,7 @@ impl Run for StatsArgs {
             draw_figures(&mut out, &figures)?;
         }
         out.finish()?;
-        Ok(())
+        unread.finish()
     }
 }
 

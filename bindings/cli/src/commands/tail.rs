@@ -68,10 +68,14 @@ impl Run for TailArgs {
         while !stop.load(Ordering::Relaxed) {
             match events.next_timeout(wait) {
                 Some(Ok(event)) => {
+                    listing.unread.add(event.damage());
                     listing.event(&event)?;
                     listed += 1;
                     // Whoever looks on has to see what came before it waits.
                     wait = Duration::ZERO;
+                }
+                Some(Err(error)) if error.is_damaged() && !self.follow => {
+                    listing.unread.add([&error]);
                 }
                 Some(Err(error)) if error.is_expired() || error.is_damaged() => {
                     warn(&format!("forebear: {error:#}"));

@@ -9,7 +9,7 @@ use forebear::{
 };
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::draw::DrawnRow;
 use crate::output::json::NextLine;
@@ -72,14 +72,14 @@ impl Run for TreeArgs {
             if self.breadth_first { TreeOrder::BreadthFirst } else { TreeOrder::DepthFirst };
         let below = snapshot.descendants(&id).max_depth(self.max_depth).detail(detail);
         let below = below.order(order).after(self.after);
-        let mut out = Out::paged(global);
+        let (mut out, mut unread) = (Out::paged(global), Unread::default());
         if global.json {
-            print_json(&mut out, &snapshot, &id, below, self)?;
+            print_json(&mut out, &snapshot, &id, below, self, &mut unread)?;
         } else {
-            draw_tree(&mut out, &snapshot, &id, below, self.limit)?;
+            draw_tree(&mut out, &snapshot, &id, below, self.limit, &mut unread)?;
         }
         out.finish()?;
-        Ok(())
+        unread.finish()
     }
 }
 
@@ -90,11 +90,13 @@ pub(crate) fn draw_tree(
     id: &EventId,
     below: Query<Descendants>,
     limit: usize,
+    unread: &mut Unread,
 ) -> Outcome {
     let root = get(snapshot, id)?;
+    unread.add(root.damage());
     draw::heading(out, &format!("{} UTC", time::clock(root.time_ns())), root.instance())?;
     let mut nodes = vec![TreeNode::new(&root)];
-    let more = each_page(below, limit, |descendant| {
+    let more = each_page(below, limit, unread, |descendant| {
         nodes.push(TreeNode::new(&descendant.event));
         Ok(())
     })?;
@@ -117,12 +119,14 @@ fn print_json(
     id: &EventId,
     below: Query<Descendants>,
     args: &TreeArgs,
+    unread: &mut Unread,
 ) -> Outcome {
     if args.after.is_none() {
         let root = get(snapshot, id)?;
+        unread.add(root.damage());
         out.json(&root.json().below(0).payload(args.payload))?;
     }
-    let more = each_page(below, args.limit, |Descendant { event, below, .. }| {
+    let more = each_page(below, args.limit, unread, |Descendant { event, below, .. }| {
         out.json(&event.json().below(below).payload(args.payload))?;
         Ok(())
     })?;
@@ -133,13 +137,16 @@ fn print_json(
 }
 
 fn get(snapshot: &Snapshot, id: &EventId) -> Result<StoredEvent, Failure> {
-    snapshot.get(id)?.ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+    snapshot
+        .get_lossy(id)?
+        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
 }
 
 /// Goes through up to `limit` descendants and says where the next ones begin.
 fn each_page(
     mut query: Query<Descendants>,
     limit: usize,
+    unread: &mut Unread,
     mut each: impl FnMut(Descendant) -> Outcome,
 ) -> Result<Option<Cursor>, Failure> {
     let mut left = limit;
@@ -149,6 +156,7 @@ fn each_page(
         let page = query.page()?;
         size = page_size::next(page.items.iter().map(|descendant| &descendant.event));
         left = left.saturating_sub(page.items.len());
+        unread.add(&page.damaged);
         page.items.into_iter().try_for_each(&mut each)?;
         match page.next {
             Some(cursor) if left > 0 => query = query.after(cursor),

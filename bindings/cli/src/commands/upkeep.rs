@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -41,7 +41,9 @@ pub(crate) struct RebuildArgs {}
 The copy is a store of its own, as it was at one moment. Sealed files are linked where the
 file system can (they never change), so that a backup to the same disk takes next to no
 room; one to another disk is a copy in full.
-With --json: {\"segments\", \"events\", \"bytes\"}.
+Reads every byte of it, and exits 1 where something is damaged: the copy is made all the same.
+With --json: {\"segments\", \"events\", \"bytes\", \"damaged\"}, the last a list of
+{\"file\", \"reason\"}.
 
 Example:
   forebear backup /backup/events-2026-03-01.forebear")]
@@ -148,7 +150,17 @@ impl Run for BackupArgs {
             writeln!(out, "{}", text::clean(&line))?;
         }
         out.finish()?;
-        Ok(())
+        if backup.damaged.is_empty() {
+            return Ok(());
+        }
+        for finding in &backup.damaged {
+            warn(&format!("forebear: damaged, and so is the copy: {finding}"));
+        }
+        let files = text::counted(backup.damaged.len() as u64, "damaged file", "damaged files");
+        Err(Failure::Failed(format!(
+            "the copy has {files}; `forebear verify` says where, and an earlier backup may have \
+             them whole"
+        )))
     }
 }
 

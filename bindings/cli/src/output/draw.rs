@@ -160,10 +160,13 @@ pub(crate) fn end(
         ChainEnd::Stopped(_) => {
             format!("stopped as asked, after {steps}: go on with `forebear chain {on}`")
         }
-        ChainEnd::Damaged(_) => format!(
-            "damaged: the parent {parent} is lost; \
-             what recovery kept of it lies in the store's folder"
+        ChainEnd::Damaged(Some(_)) => format!(
+            "damaged: the parent {parent} is lost or can't be read; \
+             `forebear verify` says what is damaged"
         ),
+        ChainEnd::Damaged(None) => {
+            "damaged: the parent can't be read; `forebear verify` says what is damaged".to_owned()
+        }
         other => format!("{}: {parent}", other.as_str()),
     };
     let style = if *end == ChainEnd::Root { DIM } else { LINK };

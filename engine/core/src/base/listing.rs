@@ -1,6 +1,7 @@
 //! The one way to ask a listing: a query with a limit and a cursor, read by the page or
 //! item by item.
 
+use std::collections::VecDeque;
 use std::{fmt, vec};
 
 use crate::base::detail::Detail;
@@ -191,12 +192,13 @@ impl<L: Listing> Query<L> {
             }
             Some(cursor) => Some(cursor.position),
         };
-        let Page { items, next } = self.listing.read(after, self.limit)?;
-        Ok(Page { items, next: next.map(|position| Cursor { listing, parameters, position }) })
+        let Page { items, next, damaged } = self.listing.read(after, self.limit)?;
+        let next = next.map(|position| Cursor { listing, parameters, position });
+        Ok(Page { items, next, damaged })
     }
 
     /// The items one after the other, read a page of `limit` at a time as they are asked
-    /// for. An error is the last item.
+    /// for. See [`Items`] for what comes of damage; any other error is the last item.
     ///
     /// ```
     /// use forebear::{Event, Result, Store};
@@ -284,7 +286,7 @@ impl<L: Listing> IntoIterator for Query<L> {
     type IntoIter = Items<L>;
 
     fn into_iter(self) -> Items<L> {
-        Items { query: self, rest: Vec::new().into_iter(), done: false }
+        Items { query: self, rest: Vec::new().into_iter(), damaged: VecDeque::new(), done: false }
     }
 }
 
@@ -298,10 +300,15 @@ impl<L: Listing + Clone> IntoIterator for &Query<L> {
 }
 
 /// The items of a listing, one after the other. Made by [`Query::iter`].
+///
+/// What could not be read for damage comes as errors ([`Error::is_damaged`]) behind the
+/// items of its page; whoever passes over them gets all that could be read. Any other
+/// error is the last item.
 pub struct Items<L: Listing> {
     query: Query<L>,
-    /// What is left of the page that was read last.
+    /// What is left of the page that was read last, and what could not be read of it.
     rest: vec::IntoIter<L::Item>,
+    damaged: VecDeque<Error>,
     done: bool,
 }
 
@@ -313,11 +320,15 @@ impl<L: Listing> Iterator for Items<L> {
             if let Some(item) = self.rest.next() {
                 return Some(Ok(item));
             }
+            if let Some(error) = self.damaged.pop_front() {
+                return Some(Err(error));
+            }
             if self.done {
                 return None;
             }
             match self.query.page() {
                 Ok(page) => {
+                    self.damaged = page.damaged.into();
                     self.rest = page.items.into_iter();
                     self.done = page.next.is_none();
                     self.query.after = page.next;

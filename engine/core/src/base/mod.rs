@@ -29,5 +29,6 @@ pub(crate) mod sync;
 pub(crate) mod time;
 pub(crate) mod tokens;
 pub(crate) mod trace;
+pub(crate) mod unread;
 mod validate;
 pub(crate) mod warnings;

@@ -31,12 +31,24 @@ pub struct Page<T, C = Cursor> {
     pub items: Vec<T>,
     /// Where to go on, if there may be more.
     pub next: Option<C>,
+    /// What could not be read for damage, each part once: the items are all that could be.
+    /// An event of which its record alone is damaged is among them, and says so by
+    /// [`StoredEvent::damage`](crate::StoredEvent::damage).
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub damaged: Vec<Error>,
 }
 
 impl<T, C> Page<T, C> {
     /// A page of a listing of one's own; see [`Listing`](crate::listing::Listing).
     pub fn new(items: Vec<T>, next: Option<C>) -> Self {
-        Self { items, next }
+        Self { items, next, damaged: Vec::new() }
+    }
+
+    /// The same with what could not be read for damage.
+    #[must_use]
+    pub fn with_damaged(mut self, damaged: Vec<Error>) -> Self {
+        self.damaged.extend(damaged);
+        self
     }
 
     /// Turns what was found into what is returned. The page ends early, and goes on
@@ -47,7 +59,8 @@ impl<T, C> Page<T, C> {
         mut load: impl FnMut(T) -> Result<U>,
         size: impl Fn(&U) -> usize,
     ) -> Result<Page<U, C>> {
-        let mut page = Page { items: Vec::with_capacity(self.items.len()), next: self.next };
+        let mut page = Page::new(Vec::with_capacity(self.items.len()), self.next);
+        page.damaged = self.damaged;
         let (mut bytes, mut last) = (0, None);
         for found in self.items {
             if bytes > PAGE_BYTES {

@@ -73,8 +73,10 @@ impl View {
         if named && let Some(join) = self.late_join(anchor)? {
             return Ok(Above::New { join, stays: join.skip.is_within(first, end) });
         }
-        let ParentLink::Known(parent, _) = self.parent_link_of(&source, row)? else {
-            return Ok(Above::Nothing);
+        let parent = match self.parent_link_of(&source, row)? {
+            ParentLink::Known(parent, _) => parent,
+            ParentLink::Damaged(unreadable) => return Err(unreadable.error),
+            _ => return Ok(Above::Nothing),
         };
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;

@@ -47,8 +47,13 @@ pub(super) fn ascend(
         if let Some(known) = cache.get(climber.anchor) {
             return Ok(Ascended::ToRoot(climber.arrive(known.clone())));
         }
-        if let Some(root) = climber.step()? {
-            return Ok(Ascended::ToRoot(climber.arrive(root)));
+        match climber.step() {
+            Ok(None) => {}
+            Ok(Some(root)) => return Ok(Ascended::ToRoot(climber.arrive(root))),
+            Err(error) if error.is_damaged() => {
+                return climber.stop(seq, &error).map(Ascended::ToRoot);
+            }
+            Err(error) => return Err(error),
         }
         if circle.closes_at(climber.anchor) {
             return Ok(Ascended::InCircle(climber.row_on_the_way(seq)));
@@ -132,7 +137,8 @@ impl<'v> Climber<'v> {
         let written = if self.beyond { self.view.expired(self.anchor)? } else { None };
         let Some(written) = written else {
             let (root, root_id) = (self.anchor, id);
-            return Ok(Some(TreePosition { root, root_id, depth: 0, joins: Some(0), gap: None }));
+            let (joins, gap, damage) = (Some(0), None, None);
+            return Ok(Some(TreePosition { root, root_id, depth: 0, joins, gap, damage }));
         };
         self.gap.get_or_insert(id);
         self.depth += written.edges;
@@ -174,6 +180,27 @@ impl<'v> Climber<'v> {
             (position.joins, position.gap) = (None, self.gap);
         }
         Ascent { position, passed: self.passed, learnt: self.learnt }
+    }
+
+    /// Ends the way where damage keeps it from going on: at the anchor that it has come to,
+    /// or at the row itself where nobody can say what the anchor's id is.
+    fn stop(self, seq: u64, error: &Error) -> Result<Ascent> {
+        let damaged = |root, root_id| {
+            let (joins, gap, damage) = (None, None, Some(error.clone()));
+            TreePosition { root, root_id, depth: 0, joins, gap, damage }
+        };
+        match self.anchor_id() {
+            Ok(root_id) => {
+                let top = damaged(self.anchor, root_id);
+                Ok(self.arrive(top))
+            }
+            Err(unknown) if unknown.is_damaged() => {
+                let root_id = self.view.id(seq)?.unwrap_or_default();
+                let position = damaged(seq, root_id);
+                Ok(Ascent { position, passed: Vec::new(), learnt: self.learnt })
+            }
+            Err(unknown) => Err(unknown),
+        }
     }
 
     /// A row in the fragment that the way has come to; where there is none, the row that

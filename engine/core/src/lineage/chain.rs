@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::base::detail::Detail;
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
 use crate::lineage::chain_end::ChainEnd;
+use crate::lineage::load::{content_or_names, known_names, or_damage};
 use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::TreePosition;
 use crate::view::near::Near;
@@ -21,6 +22,10 @@ use crate::view::{RowSource, Source, View};
 /// By default it follows at most 1000 edges, of all kinds of links, and loads
 /// payloads. A hop costs one cache line of the index; the record is read only where
 /// `detail` asks for it.
+///
+/// A walk ends at damage with what it had: its end is
+/// [`Damaged`](ChainEnd::Damaged), and [`damage`](Chain::damage) says why. An event of which
+/// the record alone is damaged is passed, and [says so](StoredEvent::damage).
 ///
 /// ```
 /// use forebear::{Detail, Event, LinkKind, Store};
@@ -52,6 +57,8 @@ pub struct Chain {
     /// Edges that may still be followed.
     edges_left: u64,
     end: Option<ChainEnd>,
+    /// What the walk could not read where it ended.
+    damage: Option<Error>,
 }
 
 /// A whole chain, and how the walk ended. Made by [`Chain::read_all`].
@@ -62,23 +69,26 @@ pub struct ChainEvents {
     pub events: Vec<StoredEvent>,
     /// What lies above the last of them.
     pub end: ChainEnd,
+    /// What could not be read there, where damage ended the walk.
+    pub damage: Option<Error>,
 }
 
 impl Chain {
     /// The chain of an event; none if it is not stored.
     pub(crate) fn new(view: Arc<View>, id: &EventId) -> Result<Option<Self>> {
         let Some(seq) = view.find(id)? else { return Ok(None) };
-        let TreePosition { root_id, depth, .. } = view.position(seq)?;
+        let TreePosition { root_id, depth, damage, .. } = view.position(seq)?;
         let loader = Loader {
             view,
             at: Near::default(),
             above: Near::default(),
             detail: Detail::default(),
             root: root_id,
+            no_root: damage,
             last: LastRead::default(),
         };
-        let edges_left = limits::DEFAULT_MAX_DEPTH;
-        Ok(Some(Self { loader, stop_at: None, next: Some((seq, depth)), edges_left, end: None }))
+        let (stop_at, next, edges_left) = (None, Some((seq, depth)), limits::DEFAULT_MAX_DEPTH);
+        Ok(Some(Self { loader, stop_at, next, edges_left, end: None, damage: None }))
     }
 
     /// Follows at most so many edges from here on.
@@ -133,6 +143,23 @@ impl Chain {
         self.end.as_ref()
     }
 
+    /// What could not be read where damage ended the walk; none before it has, or where
+    /// the parent is not found among what can be read.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("request").id("ask"))?;
+    /// let mut chain = store.chain("ask")?.expect("it is stored");
+    /// chain.by_ref().for_each(drop);
+    /// assert!(chain.damage().is_none());
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
     /// The rest of the chain at once. Holds all of its events in memory: where payloads
     /// may be large, load less or take them one by one.
     ///
@@ -148,7 +175,7 @@ impl Chain {
     /// ```
     pub fn read_all(mut self) -> Result<ChainEvents> {
         let events = self.by_ref().collect::<Result<_>>()?;
-        Ok(ChainEvents { events, end: self.end.unwrap_or(ChainEnd::Root) })
+        Ok(ChainEvents { events, end: self.end.unwrap_or(ChainEnd::Root), damage: self.damage })
     }
 
     /// The rest of the chain turned round, the topmost event first. Walks the index to
@@ -169,18 +196,35 @@ impl Chain {
         let depth = self.next.map_or(0, |(_, depth)| depth);
         let mut seqs = Vec::new();
         while let Some((seq, _)) = self.next {
-            seqs.push(seq);
-            let up = self.loader.parent_link(seq)?;
-            self.step(&up)?;
+            match self.loader.readable_parent_link(seq) {
+                Ok(up) => {
+                    seqs.push(seq);
+                    self.step(&up)?;
+                }
+                Err(error) if error.is_damaged() => self.end_damaged(None, error),
+                Err(error) => return Err(error),
+            }
         }
         let depth = (depth + 1).saturating_sub(seqs.len() as u64);
-        Ok(RootFirst { loader: self.loader, seqs, depth, end: self.end.unwrap_or(ChainEnd::Root) })
+        let (end, damage) = (self.end.unwrap_or(ChainEnd::Root), self.damage);
+        Ok(RootFirst { loader: self.loader, seqs, depth, end, damage })
     }
 
     /// Goes on to the parent, or says why not.
     fn step(&mut self, up: &ParentLink) -> Result<()> {
+        match self.try_step(up) {
+            Err(error) if error.is_damaged() => {
+                self.end_damaged(None, error);
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn try_step(&mut self, up: &ParentLink) -> Result<()> {
         let Some((_, depth)) = self.next.take() else { return Ok(()) };
         let &ParentLink::Known(parent, kind) = up else {
+            self.damage = up.damage().cloned();
             self.end = Some(self.loader.view.end_at(up.clone())?);
             return Ok(());
         };
@@ -197,6 +241,12 @@ impl Chain {
         Ok(())
     }
 
+    fn end_damaged(&mut self, parent: Option<EventId>, error: Error) {
+        self.next = None;
+        self.end = Some(ChainEnd::Damaged(parent));
+        self.damage = Some(error);
+    }
+
     fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
         let up = self.loader.parent_link(seq)?;
         self.step(&up)?;
@@ -209,12 +259,19 @@ impl Iterator for Chain {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (seq, depth) = self.next?;
-        let event = self.event(seq, depth);
-        if event.is_err() {
-            // Where it can't be read on, the walk is over.
-            self.next = None;
+        match self.event(seq, depth) {
+            Err(error) if error.is_damaged() => {
+                self.end_damaged(None, error);
+                None
+            }
+            event => {
+                if event.is_err() {
+                    // Where it can't be read on, the walk is over.
+                    self.next = None;
+                }
+                Some(event)
+            }
         }
-        Some(event)
     }
 }
 
@@ -238,6 +295,7 @@ pub struct RootFirst {
     seqs: Vec<u64>,
     depth: u64,
     end: ChainEnd,
+    damage: Option<Error>,
 }
 
 impl RootFirst {
@@ -246,6 +304,11 @@ impl RootFirst {
     /// It is known from the beginning; an example is at [`RootFirst`].
     pub fn end(&self) -> &ChainEnd {
         &self.end
+    }
+
+    /// What could not be read there, where damage ended the walk.
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
     }
 }
 
@@ -259,7 +322,13 @@ impl Iterator for RootFirst {
         let up = self.loader.parent_link(seq);
         Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
     }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.seqs.len(), Some(self.seqs.len()))
+    }
 }
+
+impl ExactSizeIterator for RootFirst {}
 
 /// Loads the events of one chain, as much of each as was asked for.
 #[derive(Debug)]
@@ -271,11 +340,22 @@ struct Loader {
     above: Near,
     detail: Detail,
     root: EventId,
+    /// Why the root is only the topmost that can be read, where it is.
+    no_root: Option<Error>,
     last: LastRead,
 }
 
 impl Loader {
-    /// Where the link of an event leads.
+    /// Where the link of an event leads that is going to be loaded. Fails where the event
+    /// can't be read.
+    fn readable_parent_link(&mut self, seq: u64) -> Result<ParentLink> {
+        let up = self.parent_link(seq)?;
+        let (source, row) = self.at.locate(&self.view, seq)?;
+        source.columns(row)?;
+        Ok(up)
+    }
+
+    /// Where the link of an event leads. Fails where its row can't be read.
     fn parent_link(&mut self, seq: u64) -> Result<ParentLink> {
         if !self.at.has(seq) && self.above.has(seq) {
             std::mem::swap(&mut self.at, &mut self.above);
@@ -293,8 +373,8 @@ impl Loader {
         next: Option<u64>,
     ) -> Result<StoredEvent> {
         let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
-        let Self { view, at, above, detail, last, .. } = self;
-        let hop = Hop { view, up, next, detail: *detail };
+        let Self { view, at, above, detail, last, no_root, .. } = self;
+        let hop = Hop { view, up, next, detail: *detail, damage: no_root.clone() };
         match at.locate(view, seq)? {
             (Source::Sealed(segment), row) => hop.load(segment, row, ancestry, above, last),
             (Source::Log(log), row) => hop.load(log, row, ancestry, above, last),
@@ -308,11 +388,12 @@ struct Hop<'w> {
     up: &'w ParentLink,
     next: Option<u64>,
     detail: Detail,
+    damage: Option<Error>,
 }
 
 impl Hop<'_> {
     fn load<S: RowSource>(
-        &self,
+        mut self,
         source: &S,
         row: u32,
         mut ancestry: Ancestry,
@@ -323,20 +404,22 @@ impl Hop<'_> {
         if let Some(next) = self.next.filter(|_| self.detail == Detail::Payload) {
             source.prefetch(next, last);
         }
-        ancestry.parent = match *self.up {
-            ParentLink::Known(parent, _) => Some(if let Some(row) = source.row_of(parent) {
-                source.id(row)?
-            } else {
-                let (source, row) = above.locate(self.view, parent)?;
-                source.id(row)?
-            }),
-            ref end => end.parent_id(self.view)?,
-        };
+        let parent = self.parent_id(source, above);
+        ancestry.parent = or_damage(parent, &mut self.damage)?.flatten();
         let content = match self.detail {
             Detail::Ids => ContentSource::Nothing,
-            Detail::Columns => ContentSource::Names(source.names(row)?),
-            detail => source.content(row, columns.place, detail, last)?,
+            Detail::Columns => known_names(source, row, &mut self.damage)?,
+            detail => content_or_names(source, row, columns.place, detail, last, &mut self.damage)?,
         };
-        Ok(StoredEvent { columns, ancestry, content })
+        Ok(StoredEvent { columns, ancestry, content, damage: self.damage })
+    }
+
+    fn parent_id<S: RowSource>(&self, source: &S, above: &mut Near) -> Result<Option<EventId>> {
+        let ParentLink::Known(parent, _) = *self.up else { return self.up.parent_id(self.view) };
+        if let Some(row) = source.row_of(parent) {
+            return source.id(row).map(Some);
+        }
+        let (source, row) = above.locate(self.view, parent)?;
+        source.id(row).map(Some)
     }
 }

@@ -29,11 +29,11 @@ pub enum ChainEnd {
     DepthLimit(EventId),
     /// Before a link of the kind to stop at; the walk can go on from here.
     Stopped(EventId),
-    /// At an event whose parent, named here, is not found, in a store that has
-    /// lost events to damage. Once it has, every parent that is not found is reported
-    /// as this rather than as [`Missing`](Self::Missing), since nobody can say
-    /// whether it was among those lost.
-    Damaged(EventId),
+    /// At an event whose parent, named here where it is known, can't be read, or is not
+    /// found in a store that has lost events to damage. Once it has, every parent that is
+    /// not found is told as this rather than as [`Missing`](Self::Missing), since nobody
+    /// can say whether it was among those lost.
+    Damaged(Option<EventId>),
 }
 
 impl ChainEnd {
@@ -70,8 +70,8 @@ impl ChainEnd {
             | ChainEnd::Expired(id)
             | ChainEnd::Cycle(id)
             | ChainEnd::DepthLimit(id)
-            | ChainEnd::Stopped(id)
-            | ChainEnd::Damaged(id) => Some(id),
+            | ChainEnd::Stopped(id) => Some(id),
+            ChainEnd::Damaged(id) => id.as_ref(),
         }
     }
 }

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::row::{AssertedLink, StoredParent};
+use crate::base::unread::Unread;
 use crate::lineage::parent_link::ParentLink;
-use crate::view::View;
+use crate::view::{Source, View};
 
 /// What children are ordered by. A moment is twice the sequence number of an event that
 /// was stored then, and one less for a link that was asserted before that event: so both
@@ -23,7 +24,8 @@ pub(crate) struct Key {
     child: u64,
 }
 
-/// The children of an event, in order. Holds the rows of one source at a time.
+/// The children of one event, in order. Holds the rows of one source at a time. What can't be
+/// read is noted and passed over.
 #[derive(Debug)]
 pub(crate) struct ChildRows<'p> {
     view: &'p View,
@@ -39,11 +41,16 @@ pub(crate) struct ChildRows<'p> {
 
 impl<'p> ChildRows<'p> {
     /// The children after one of them, or all.
-    pub(crate) fn new(view: &'p View, parent: u64, after: Option<Key>) -> Result<Self> {
+    pub(crate) fn new(
+        view: &'p View,
+        parent: u64,
+        after: Option<Key>,
+        unread: &mut Unread,
+    ) -> Result<Self> {
         let parent_id = view.id(parent)?.unwrap_or_default();
         let mut ahead: VecDeque<usize> = view.candidates(&parent_id).collect();
         ahead.make_contiguous().reverse();
-        let asserted = asserted(view, parent, &parent_id, &ahead, after)?;
+        let asserted = asserted(view, parent, &parent_id, &ahead, after, unread)?;
         Ok(Self { view, parent, parent_id, after, ahead, named: VecDeque::new(), asserted })
     }
 
@@ -52,8 +59,8 @@ impl<'p> ChildRows<'p> {
     }
 
     /// The next child.
-    pub(crate) fn next(&mut self) -> Result<Option<u64>> {
-        let next = self.peek()?;
+    pub(crate) fn next(&mut self, unread: &mut Unread) -> Result<Option<u64>> {
+        let next = self.peek(unread)?;
         if let Some(key) = next {
             let list = if self.asserted.front() == Some(&key) {
                 &mut self.asserted
@@ -66,37 +73,48 @@ impl<'p> ChildRows<'p> {
     }
 
     /// Whether there is another child.
-    pub(crate) fn has_next(&mut self) -> Result<bool> {
-        Ok(self.peek()?.is_some())
+    pub(crate) fn has_next(&mut self, unread: &mut Unread) -> Result<bool> {
+        Ok(self.peek(unread)?.is_some())
     }
 
-    fn peek(&mut self) -> Result<Option<Key>> {
+    fn peek(&mut self, unread: &mut Unread) -> Result<Option<Key>> {
         while self.named.is_empty()
             && let Some(number) = self.ahead.pop_front()
         {
-            self.named = self.named_in(number)?;
+            let named = self.named_in(number, unread);
+            self.named = unread.pass(named)?.unwrap_or_default();
         }
         let first = [self.named.front(), self.asserted.front()].into_iter().flatten().min();
         Ok(first.copied())
     }
 
     /// The children of one source that name the parent, in order.
-    fn named_in(&self, number: usize) -> Result<VecDeque<Key>> {
+    fn named_in(&self, number: usize, unread: &mut Unread) -> Result<VecDeque<Key>> {
         let source = self.view.source(number)?;
         let first = source.first_seq();
         let mut keys = VecDeque::new();
         for row in source.named_children(&self.parent_id, self.parent)? {
             let child = first + u64::from(row);
             let key = named_key(self.parent, child);
-            let stored = source.stored_parent(row)?.0;
-            let follows = matches!(stored, StoredParent::Row(seq) if seq == self.parent)
-                || matches!(self.view.parent_link_of(&source, row)?, ParentLink::Known(up, _) if up == self.parent);
-            if follows && self.after.is_none_or(|after| key > after) {
+            let follows = self.follows(&source, row, unread);
+            if unread.pass(follows)?.unwrap_or(false) && self.after.is_none_or(|after| key > after)
+            {
                 keys.push_back(key);
             }
         }
         keys.make_contiguous().sort_unstable();
         Ok(keys)
+    }
+
+    /// Whether a row that names the parent has it.
+    fn follows(&self, source: &Source, row: u32, unread: &mut Unread) -> Result<bool> {
+        let stored = source.stored_parent(row)?.0;
+        if matches!(stored, StoredParent::Row(seq) if seq == self.parent) {
+            return Ok(true);
+        }
+        let up = self.view.parent_link_of(source, row)?;
+        unread.note_opt(up.damage());
+        Ok(matches!(up, ParentLink::Known(up, _) if up == self.parent))
     }
 }
 
@@ -121,6 +139,20 @@ fn asserted_key(parent: u64, child: u64, asserted: &AssertedLink) -> Key {
     Key { known: came.max(2 * parent), came, number: asserted.number, child }
 }
 
+/// The child of an asserted link to an event; none where another link holds.
+fn asserted_child(view: &View, parent: u64, asserted: &AssertedLink) -> Result<Option<Key>> {
+    let Some(child) = view.find(&asserted.link.child)? else { return Ok(None) };
+    let Some((source, row)) = view.locate(child)? else { return Ok(None) };
+    // One that names its parent itself is among the named ones.
+    if source.stored_parent(row)?.0 != StoredParent::None
+        || !matches!(view.parent_link_of(&source, row)?, ParentLink::Known(up, _) if up == parent)
+    {
+        return Ok(None);
+    }
+    // The link that holds may be in another source, with another place.
+    Ok(key_of(view, child)?.map(|(_, key)| key))
+}
+
 /// The children with an asserted link to an event, in order.
 fn asserted(
     view: &View,
@@ -128,22 +160,13 @@ fn asserted(
     parent_id: &EventId,
     candidates: &VecDeque<usize>,
     after: Option<Key>,
+    unread: &mut Unread,
 ) -> Result<VecDeque<Key>> {
     let mut keys = Vec::new();
     for &number in candidates {
-        for asserted in view.source(number)?.asserted_under(parent_id)? {
-            let Some(child) = view.find(&asserted.link.child)? else { continue };
-            let Some((source, row)) = view.locate(child)? else { continue };
-            // One that names its parent itself is among the named ones.
-            if source.stored_parent(row)?.0 != StoredParent::None
-                || !matches!(view.parent_link_of(&source, row)?, ParentLink::Known(up, _) if up == parent)
-            {
-                continue;
-            }
-            // The link that holds may be in another source, with another place.
-            if let Some((_, key)) = key_of(view, child)? {
-                keys.push(key);
-            }
+        let found = view.source(number).and_then(|source| source.asserted_under(parent_id));
+        for asserted in unread.pass(found)?.unwrap_or_default() {
+            keys.extend(unread.pass(asserted_child(view, parent, &asserted))?.flatten());
         }
     }
     keys.sort_unstable();

@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::lineage::child_rows::{ChildRows, key_of};
 use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::PositionCache;
@@ -98,10 +99,11 @@ fn children_of(
             }
         },
     };
-    let mut children = ChildRows::new(view, parent, after)?;
+    let mut unread = Unread::default();
+    let mut children = ChildRows::new(view, parent, after, &mut unread)?;
     let mut cache = PositionCache::default();
     let mut page = Page::new(Vec::new(), None);
-    while let Some(child) = children.next()? {
+    while let Some(child) = children.next(&mut unread)? {
         if Some(child) == except {
             continue;
         }
@@ -109,7 +111,8 @@ fn children_of(
             page.next = page.items.last().map(|last: &Found| last.after);
             break;
         }
-        page.items.push(view.found(child, detail, Position::at(child), &mut cache)?);
+        let found = view.found(child, detail, Position::at(child), &mut cache);
+        page.items.extend(unread.pass(found)?);
     }
-    view.load_page(page, detail)
+    view.load_page(page.with_damaged(unread.into_errors()), detail)
 }

@@ -49,7 +49,11 @@ pub(crate) fn climb_to(view: &View, below: u64, above: u64) -> Result<bool> {
     }
     let (high, low) = (view.position(above)?, view.position(below)?);
     if high.root != low.root || high.depth >= low.depth {
-        return Ok(false);
+        // Further up it may be otherwise.
+        return match low.damage {
+            Some(damage) => Err(damage),
+            None => Ok(false),
+        };
     }
     if high.root == above {
         // Also where events between the two have expired.
@@ -67,7 +71,11 @@ pub(crate) fn is_ancestor(view: &View, ancestor: &EventId, descendant: &EventId)
 
 pub(crate) fn ancestor_at(view: &View, id: &EventId, depth: u64) -> Result<Option<StoredEvent>> {
     let Some(seq) = view.find(id)? else { return Ok(None) };
-    let Some(edges) = view.position(seq)?.depth.checked_sub(depth) else { return Ok(None) };
+    let position = view.position(seq)?;
+    if let Some(damage) = position.damage {
+        return Err(damage);
+    }
+    let Some(edges) = position.depth.checked_sub(depth) else { return Ok(None) };
     match climb(view, seq, edges)? {
         Climbed::To(seq) => view.event(seq).map(Some),
         Climbed::End(..) => Ok(None),
@@ -108,6 +116,9 @@ pub(crate) fn common_cause(view: &View, a: &EventId, b: &EventId) -> Result<Opti
 
 /// How the walk up from an event ends.
 fn end_of(view: &View, position: &TreePosition) -> Result<ChainEnd> {
+    if position.damage.is_some() {
+        return Ok(ChainEnd::Damaged(None));
+    }
     if let Some(gap) = &position.gap {
         return Ok(ChainEnd::Expired(gap.clone()));
     }

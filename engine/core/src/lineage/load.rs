@@ -3,10 +3,12 @@
 use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
+use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::{PositionCache, TreePosition};
-use crate::view::View;
 use crate::view::source::LastRead;
 use crate::view::stored::{Ancestry, ContentSource, Found, StoredEvent};
+use crate::view::{RowSource, View};
 
 impl View {
     /// The event or version with this sequence number, with its payload.
@@ -16,6 +18,20 @@ impl View {
 
     /// The same, as much of it as asked for, for one of several that are read.
     pub(crate) fn event_in(
+        &self,
+        seq: u64,
+        detail: Detail,
+        last: &mut LastRead,
+    ) -> Result<StoredEvent> {
+        let event = self.readable_event_in(seq, detail, last)?;
+        match event.damage {
+            Some(damage) => Err(damage),
+            None => Ok(event),
+        }
+    }
+
+    /// The same with what is known of it, where part of it can't be read.
+    pub(crate) fn readable_event_in(
         &self,
         seq: u64,
         detail: Detail,
@@ -39,14 +55,27 @@ impl View {
         };
         let columns = source.columns(row)?;
         let up = self.parent_link_of(&source, row)?;
-        let TreePosition { root_id: root, depth, .. } = self.position_by(seq, cache)?;
-        let ancestry = Ancestry { parent: up.parent_id(self)?, link: up.kind(), depth, root };
+        let position = self.position_by(seq, cache)?;
+        let (ancestry, mut damage) = self.ancestry(&up, position)?;
         let content = match detail {
             Detail::Ids => Some(ContentSource::Nothing),
-            Detail::Columns => Some(ContentSource::Names(source.names(row)?)),
+            Detail::Columns => Some(known_names(&*source, row, &mut damage)?),
             Detail::Labels | Detail::Payload => None,
         };
-        Ok(Found { columns, ancestry, content, after })
+        Ok(Found { columns, ancestry, content, damage, after })
+    }
+
+    /// The place in the lineage of an event whose link leads `up`, and what of it can't be
+    /// read.
+    fn ancestry(
+        &self,
+        up: &ParentLink,
+        position: TreePosition,
+    ) -> Result<(Ancestry, Option<Error>)> {
+        let mut damage = position.damage;
+        let parent = or_damage(up.parent_id(self), &mut damage)?.flatten();
+        let (depth, root) = (position.depth, position.root_id);
+        Ok((Ancestry { parent, link: up.kind(), depth, root }, damage))
     }
 
     /// Loads what was found.
@@ -56,26 +85,68 @@ impl View {
         detail: Detail,
         last: &mut LastRead,
     ) -> Result<StoredEvent> {
-        let Found { columns, ancestry, content, .. } = found;
+        let Found { columns, ancestry, content, mut damage, .. } = found;
         let content = if let Some(content) = content {
             content
         } else {
             let Some((source, row)) = self.locate(columns.seq)? else {
                 return Err(Error::expired(columns.seq));
             };
-            source.content(row, columns.place, detail, last)?
+            content_or_names(&*source, row, columns.place, detail, last, &mut damage)?
         };
-        Ok(StoredEvent { columns, ancestry, content })
+        Ok(StoredEvent { columns, ancestry, content, damage })
     }
 
-    /// Loads a page of events.
+    /// Loads a page of events. What is damaged of each, the page tells too.
     pub(crate) fn load_page(
         &self,
         page: Page<Found, Position>,
         detail: Detail,
     ) -> Result<Page<StoredEvent, Position>> {
-        let mut last = LastRead::default();
-        let load = |found| self.load(found, detail, &mut last);
-        page.load(|found| found.after, load, StoredEvent::own_bytes)
+        let (mut last, mut unread) = (LastRead::default(), Unread::default());
+        let load = |found| {
+            let event = self.load(found, detail, &mut last)?;
+            unread.note_opt(event.damage());
+            Ok(event)
+        };
+        let page = page.load(|found| found.after, load, StoredEvent::own_bytes)?;
+        Ok(page.with_damaged(unread.into_errors()))
+    }
+}
+
+/// What the record of a row says; where it can't be read the row's texts, and why.
+pub(crate) fn content_or_names<S: RowSource + ?Sized>(
+    source: &S,
+    row: u32,
+    place: u64,
+    detail: Detail,
+    last: &mut LastRead,
+    damage: &mut Option<Error>,
+) -> Result<ContentSource> {
+    match or_damage(source.content(row, place, detail, last), damage)? {
+        Some(content) => Ok(content),
+        None => known_names(source, row, damage),
+    }
+}
+
+/// The texts of a row; nothing where they can't be read.
+pub(crate) fn known_names<S: RowSource + ?Sized>(
+    source: &S,
+    row: u32,
+    damage: &mut Option<Error>,
+) -> Result<ContentSource> {
+    let names = or_damage(source.names(row), damage)?;
+    Ok(names.map_or(ContentSource::Nothing, ContentSource::Names))
+}
+
+/// The outcome; none where it is damage, which is kept unless some is known already.
+pub(crate) fn or_damage<T>(outcome: Result<T>, damage: &mut Option<Error>) -> Result<Option<T>> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_damaged() => {
+            damage.get_or_insert(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }

@@ -1,6 +1,6 @@
 //! Resolving the link from an event to its parent, across segments.
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
 use crate::base::row::{AssertedLink, StoredParent};
@@ -9,7 +9,7 @@ use crate::log::index::{Verdict, weigh};
 use crate::view::{RowSource, Source, View};
 
 /// Where the link of an event leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum ParentLink {
     /// Nowhere: the event has no parent.
     Root,
@@ -21,9 +21,32 @@ pub(crate) enum ParentLink {
     Expired(EventId, LinkKind),
     /// To a stored event that goes back to this one: it is never followed.
     Cycle(EventId, LinkKind),
+    /// Nobody can say: what would tell is damaged.
+    Damaged(Box<Unreadable>),
+}
+
+/// A link that leads to where something is damaged.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    /// The parent, where the event's own segment names it.
+    pub(crate) parent: Option<EventId>,
+    pub(crate) kind: Option<LinkKind>,
+    pub(crate) error: Error,
 }
 
 impl ParentLink {
+    pub(crate) fn is_root(&self) -> bool {
+        matches!(self, ParentLink::Root)
+    }
+
+    /// What kept it from being known.
+    pub(crate) fn damage(&self) -> Option<&Error> {
+        match self {
+            ParentLink::Damaged(unreadable) => Some(&unreadable.error),
+            _ => None,
+        }
+    }
+
     /// The parent's id.
     pub(crate) fn parent_id(&self, view: &View) -> Result<Option<EventId>> {
         match self {
@@ -32,6 +55,7 @@ impl ParentLink {
             ParentLink::Missing(id, _) | ParentLink::Expired(id, _) | ParentLink::Cycle(id, _) => {
                 Ok(Some(id.clone()))
             }
+            ParentLink::Damaged(unreadable) => Ok(unreadable.parent.clone()),
         }
     }
 
@@ -42,6 +66,7 @@ impl ParentLink {
             | ParentLink::Missing(_, kind)
             | ParentLink::Expired(_, kind)
             | ParentLink::Cycle(_, kind) => Some(*kind),
+            ParentLink::Damaged(unreadable) => unreadable.kind,
         }
     }
 }
@@ -64,13 +89,36 @@ impl View {
         }
     }
 
-    /// The same, for walks that are generic over their source.
+    /// The same, for walks that are generic over their source. Fails where the row itself
+    /// can't be read; damage elsewhere is a way to end.
     pub(crate) fn parent_link_within<S: RowSource>(
         &self,
         source: &S,
         row: u32,
     ) -> Result<ParentLink> {
         let (parent, kind) = source.stored_parent(row)?;
+        match self.parent_link_by(source, row, parent, kind) {
+            Err(error) if error.is_damaged() => {
+                let (parent, kind) = match parent {
+                    StoredParent::None => (None, None),
+                    StoredParent::Awaited => (source.absent_parent_id(row).ok(), Some(kind)),
+                    StoredParent::Row(seq) | StoredParent::Cycle(seq) => {
+                        (self.id(seq).ok().flatten(), Some(kind))
+                    }
+                };
+                Ok(ParentLink::Damaged(Box::new(Unreadable { parent, kind, error })))
+            }
+            up => up,
+        }
+    }
+
+    fn parent_link_by<S: RowSource>(
+        &self,
+        source: &S,
+        row: u32,
+        parent: StoredParent,
+        kind: LinkKind,
+    ) -> Result<ParentLink> {
         match parent {
             StoredParent::Row(parent) if self.holds(parent) => Ok(ParentLink::Known(parent, kind)),
             StoredParent::Cycle(parent) => {
@@ -144,7 +192,8 @@ impl View {
             ParentLink::Cycle(parent, _) => ChainEnd::Cycle(parent),
             ParentLink::Expired(parent, _) => ChainEnd::Expired(parent),
             // It may be among the events that were lost: "never stored" would be a guess.
-            ParentLink::Missing(parent, _) if self.has_lost() => ChainEnd::Damaged(parent),
+            ParentLink::Missing(parent, _) if self.has_lost() => ChainEnd::Damaged(Some(parent)),
+            ParentLink::Damaged(unreadable) => ChainEnd::Damaged(unreadable.parent),
             ParentLink::Missing(parent, _) => ChainEnd::Missing(parent),
         })
     }

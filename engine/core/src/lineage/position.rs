@@ -14,9 +14,10 @@ use crate::lineage::parent_link::ParentLink;
 use crate::view::View;
 
 /// Where an event lies in its tree.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct TreePosition {
-    /// The topmost known ancestor, which may have expired.
+    /// The topmost known ancestor, which may have expired; where damage ends the way up,
+    /// the topmost whose id can be read.
     pub(crate) root: u64,
     pub(crate) root_id: EventId,
     /// Links between the event and its root.
@@ -27,6 +28,8 @@ pub(crate) struct TreePosition {
     /// The anchor that has expired at which a walk ends, where it is known what was
     /// above it.
     pub(crate) gap: Option<EventId>,
+    /// Why the way up could not be followed further, where it could not.
+    pub(crate) damage: Option<Error>,
 }
 
 /// Anchors and where they lie in their trees, as one view sees them.
@@ -61,7 +64,8 @@ impl PositionCache {
 
 impl View {
     /// Where a row lies in its tree: its fragment, and the fragments above. O(log joins)
-    /// once they were crossed.
+    /// once they were crossed. Fails where the row itself can't be read; damage further up
+    /// ends the way there.
     pub(crate) fn position(&self, seq: u64) -> Result<TreePosition> {
         self.position_by(seq, &mut PositionCache::default())
     }
@@ -118,7 +122,8 @@ impl View {
             depth += u64::from(below.depth);
             if below.anchor == root {
                 let root_id = self.id(root)?.unwrap_or_default();
-                return Ok(TreePosition { root, root_id, depth, joins: None, gap: None });
+                let (joins, gap, damage) = (None, None, None);
+                return Ok(TreePosition { root, root_id, depth, joins, gap, damage });
             }
             (at, depth) = (parent, depth + 1);
         }

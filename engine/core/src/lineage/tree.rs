@@ -9,6 +9,7 @@ use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::listing::{DepthBound, Detailed, Listing, Parameters, Query};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::lineage::child_rows::{ChildRows, key_of};
 use crate::lineage::position::PositionCache;
 use crate::view::View;
@@ -85,21 +86,26 @@ impl Listing for Descendants {
         let view = &*self.view;
         let Some(top) = view.find(&self.id)? else { return Ok(Page::new(Vec::new(), None)) };
         let tree = Tree { view, top, max_depth: self.max_depth };
+        let mut unread = Unread::default();
         let page = match self.order {
-            TreeOrder::DepthFirst => tree.depth_first(after, limit)?,
-            TreeOrder::BreadthFirst => tree.breadth_first(after, limit)?,
+            TreeOrder::DepthFirst => tree.depth_first(after, limit, &mut unread)?,
+            TreeOrder::BreadthFirst => tree.breadth_first(after, limit, &mut unread)?,
         };
         let mut last = LastRead::default();
         let mut cache = PositionCache::default();
-        page.load(
+        let loaded = page.load(
             |step| step.after,
             |step| {
-                let found = view.found(step.seq, self.detail, step.after, &mut cache)?;
+                let found = view.found(step.seq, self.detail, step.after, &mut cache);
+                let Some(found) = unread.pass(found)? else { return Ok(None) };
                 let event = view.load(found, self.detail, &mut last)?;
-                Ok(Descendant { event, below: step.below, last_child: step.last_child })
+                unread.note_opt(event.damage());
+                Ok(Some(Descendant { event, below: step.below, last_child: step.last_child }))
             },
-            |descendant| descendant.event.own_bytes(),
-        )
+            |descendant| descendant.as_ref().map_or(0, |found| found.event.own_bytes()),
+        )?;
+        let items = loaded.items.into_iter().flatten().collect();
+        Ok(Page::new(items, loaded.next).with_damaged(unread.into_errors()))
     }
 }
 
@@ -169,7 +175,12 @@ struct Step {
 impl Tree<'_> {
     /// Depth first. Goes on from any row, given how many edges below the top it is: what
     /// is left of the siblings above is looked up when the walk comes back to them.
-    fn depth_first(&self, after: Option<Position>, limit: usize) -> Result<Page<Step, Position>> {
+    fn depth_first(
+        &self,
+        after: Option<Position>,
+        limit: usize,
+        unread: &mut Unread,
+    ) -> Result<Page<Step, Position>> {
         let view = self.view;
         let mut page = Page::new(Vec::new(), None);
         let (mut at, mut below) = match after {
@@ -188,8 +199,8 @@ impl Tree<'_> {
         loop {
             let mut next = None;
             if below < self.max_depth {
-                let mut children = ChildRows::new(view, at, None)?;
-                next = children.next()?;
+                let mut children = ChildRows::new(view, at, None, unread)?;
+                next = children.next(unread)?;
                 if next.is_some() {
                     siblings.push(children);
                     below += 1;
@@ -197,11 +208,11 @@ impl Tree<'_> {
             }
             while next.is_none() && below > 0 {
                 let rest = match siblings.pop() {
-                    None => siblings_after(view, at)?,
+                    None => siblings_after(view, at, unread)?,
                     rest => rest,
                 };
                 let Some(mut rest) = rest else { return Ok(page) };
-                next = rest.next()?;
+                next = rest.next(unread)?;
                 if next.is_some() {
                     siblings.push(rest);
                 } else {
@@ -216,7 +227,7 @@ impl Tree<'_> {
             }
             at = child;
             let after = Position { time_ns: below.cast_signed(), at };
-            page.items.push(Step { seq: at, below, last_child: !rest.has_next()?, after });
+            page.items.push(Step { seq: at, below, last_child: !rest.has_next(unread)?, after });
         }
     }
 
@@ -231,7 +242,12 @@ impl Tree<'_> {
     }
 
     /// Breadth first. A page begins anew and passes over what earlier ones had.
-    fn breadth_first(&self, after: Option<Position>, limit: usize) -> Result<Page<Step, Position>> {
+    fn breadth_first(
+        &self,
+        after: Option<Position>,
+        limit: usize,
+        unread: &mut Unread,
+    ) -> Result<Page<Step, Position>> {
         let skip = after.map_or(0, |last| last.at);
         let wanted = skip.saturating_add(limit as u64).saturating_add(1);
         let mut frontier = VecDeque::from([(self.top, 0, false)]);
@@ -248,11 +264,11 @@ impl Tree<'_> {
                 seen += 1;
             }
             if below < self.max_depth {
-                let mut children = ChildRows::new(self.view, seq, None)?;
+                let mut children = ChildRows::new(self.view, seq, None, unread)?;
                 while seen + (frontier.len() as u64) < wanted
-                    && let Some(child) = children.next()?
+                    && let Some(child) = children.next(unread)?
                 {
-                    let last_child = !children.has_next()?;
+                    let last_child = !children.has_next(unread)?;
                     frontier.push_back((child, below + 1, last_child));
                 }
             }
@@ -262,9 +278,13 @@ impl Tree<'_> {
 }
 
 /// The siblings that come after a child.
-fn siblings_after(view: &View, child: u64) -> Result<Option<ChildRows<'_>>> {
+fn siblings_after<'v>(
+    view: &'v View,
+    child: u64,
+    unread: &mut Unread,
+) -> Result<Option<ChildRows<'v>>> {
     match key_of(view, child)? {
-        Some((parent, key)) => ChildRows::new(view, parent, Some(key)).map(Some),
+        Some((parent, key)) => ChildRows::new(view, parent, Some(key), unread).map(Some),
         None => Ok(None),
     }
 }

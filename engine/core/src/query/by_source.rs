@@ -2,10 +2,12 @@
 
 use crate::base::error::Result;
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::view::{RowSource, View};
 
 /// A page of what `list` has, source by source. A position holds the source's segment
-/// and a place in its list, of which `length` says how long it is.
+/// and a place in its list, of which `length` says how long it is. Lists that can't be
+/// read are noted and passed over.
 pub(crate) fn by_source<T>(
     view: &View,
     after: Option<Position>,
@@ -13,7 +15,7 @@ pub(crate) fn by_source<T>(
     length: impl Fn(&dyn RowSource) -> Result<usize>,
     mut list: impl FnMut(&dyn RowSource, usize, usize) -> Result<Vec<T>>,
 ) -> Result<Page<T, Position>> {
-    let mut page = Page::new(Vec::new(), None);
+    let (mut page, mut unread) = (Page::new(Vec::new(), None), Unread::default());
     let (first_segment, mut from) = split(after);
     for number in 0..view.len() {
         let segment = view.segment(number);
@@ -23,11 +25,13 @@ pub(crate) fn by_source<T>(
         if segment > first_segment {
             from = 0;
         }
-        let source = view.source(number)?;
-        let items = list(&*source, from, limit - page.items.len())?;
+        let Some(source) = unread.pass(view.source(number))? else { continue };
+        let items = unread.pass(list(&*source, from, limit - page.items.len()))?;
+        let Some(items) = items else { continue };
         from += items.len();
         page.items.extend(items);
-        if from < length(&*source)? {
+        let length = unread.pass(length(&*source))?;
+        if length.is_some_and(|length| from < length) {
             page.next = Some(join(segment, from));
             break;
         }
@@ -36,7 +40,7 @@ pub(crate) fn by_source<T>(
             break;
         }
     }
-    Ok(page)
+    Ok(page.with_damaged(unread.into_errors()))
 }
 
 /// The position of a place in a segment's list.

@@ -9,6 +9,7 @@ use crate::base::error::Result;
 use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
 use crate::base::row::{ListOf, NONE, Place};
+use crate::base::unread::Unread;
 use crate::query::filter::Filter;
 use crate::query::plan::FilterPlan;
 use crate::query::scan::{Moment, Scan};
@@ -63,9 +64,10 @@ impl Listing for Counts {
 
     /// Counts anew for each page, and passes over what earlier ones had.
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<Count, Position>> {
+        let mut unread = Unread::default();
         let counts = match &self.by {
-            CountBy::Label(key) => count_label(&self.view, &self.filter, key)?,
-            by => count_column(&self.view, by, &self.filter)?,
+            CountBy::Label(key) => count_label(&self.view, &self.filter, key, &mut unread)?,
+            by => count_column(&self.view, by, &self.filter, &mut unread)?,
         };
         let counts = counts.into_iter().filter(|&(_, count)| count > 0);
         let mut counts: Vec<Count> = counts.map(|(value, count)| Count { value, count }).collect();
@@ -73,40 +75,49 @@ impl Listing for Counts {
         let begin = after.map_or(0, |last| last.at as usize).min(counts.len());
         let end = begin.saturating_add(limit).min(counts.len());
         let next = (end < counts.len()).then(|| Position::at(end as u64));
-        Ok(Page::new(counts.drain(begin..end).collect(), next))
+        let page = Page::new(counts.drain(begin..end).collect(), next);
+        Ok(page.with_damaged(unread.into_errors()))
     }
 }
 
 /// Counts the rows that the filter takes by a column. O(rows that the filter's
 /// rarest value has); O(values) where every row is taken.
-fn count_column(view: &View, by: &CountBy, filter: &Filter) -> Result<HashMap<String, u64>> {
+fn count_column(
+    view: &View,
+    by: &CountBy,
+    filter: &Filter,
+    unread: &mut Unread,
+) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
     let everything = filter.takes_everything();
     // By source and number: texts are looked up once for each.
     let mut numbers: HashMap<(usize, u32), u64> = HashMap::new();
     if everything {
         for number in 0..view.len() {
-            let source = view.source(number)?;
-            if let Some(values) = source.values(by)? {
+            let Some(source) = unread.pass(view.source(number))? else { continue };
+            let Some(values) = unread.pass(source.values(by))? else { continue };
+            if let Some(values) = values {
                 add(&mut counts, values);
                 continue;
             }
             for row in 0..source.rows() {
-                count_row(&source, number, row, by, &mut numbers)?;
+                unread.pass(count_row(&source, number, row, by, &mut numbers))?;
             }
         }
     } else {
-        Scan::all(view, filter).visit(|Moment { seq, .. }| {
+        Scan::all(view, filter).visit(unread, |Moment { seq, .. }, unread| {
             if let Some(number) = view.number_of(seq) {
                 let source = view.source(number)?;
                 let row = (seq - source.first_seq()) as u32;
-                count_row(&source, number, row, by, &mut numbers)?;
+                unread.pass(count_row(&source, number, row, by, &mut numbers))?;
             }
             Ok(ControlFlow::Continue(()))
         })?;
     }
     for ((number, value), count) in numbers {
-        *counts.entry(view.source(number)?.text(value)).or_insert(0) += count;
+        if let Some(text) = unread.pass(view.source(number)?.text(value))? {
+            *counts.entry(text).or_insert(0) += count;
+        }
     }
     Ok(counts)
 }
@@ -132,33 +143,53 @@ fn count_row(
 
 /// Counts the rows that the filter takes by the value that a label has. O(rows
 /// that have the label); O(values) where every row is taken.
-fn count_label(view: &View, filter: &Filter, key: &str) -> Result<HashMap<String, u64>> {
+fn count_label(
+    view: &View,
+    filter: &Filter,
+    key: &str,
+    unread: &mut Unread,
+) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
-    let everything = filter.takes_everything();
     for number in 0..view.len() {
-        let source = view.source(number)?;
-        if everything && let Some(values) = source.values(&CountBy::Label(key.to_owned()))? {
-            add(&mut counts, values);
-            continue;
-        }
-        let Some(plan) = FilterPlan::new(&*source, filter)? else { continue };
-        for value in source.label_values(key)? {
-            let list = ListOf::Label(key.to_owned(), value.clone());
-            let mut count = 0;
-            let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
-            while let Some(place) = from.take() {
-                let places = source.list(&list, place, false, ROWS_AT_A_TIME)?;
-                for place in &places {
-                    count += u64::from(takes(view, &source, &plan, filter, place.row)?);
-                }
-                if places.len() == ROWS_AT_A_TIME {
-                    from = places.last().map(|last| Place { row: last.row + 1, ..*last });
-                }
-            }
-            *counts.entry(value).or_insert(0) += count;
-        }
+        let counted = count_label_in(view, number, filter, key, &mut counts, unread);
+        unread.pass(counted)?;
     }
     Ok(counts)
+}
+
+/// The same in one part.
+fn count_label_in(
+    view: &View,
+    number: usize,
+    filter: &Filter,
+    key: &str,
+    counts: &mut HashMap<String, u64>,
+    unread: &mut Unread,
+) -> Result<()> {
+    let source = view.source(number)?;
+    if filter.takes_everything()
+        && let Some(values) = source.values(&CountBy::Label(key.to_owned()))?
+    {
+        add(counts, values);
+        return Ok(());
+    }
+    let Some(plan) = FilterPlan::new(&*source, filter)? else { return Ok(()) };
+    for value in source.label_values(key)? {
+        let list = ListOf::Label(key.to_owned(), value.clone());
+        let count = counts.entry(value).or_insert(0);
+        let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
+        while let Some(place) = from.take() {
+            let places = source.list(&list, place, false, ROWS_AT_A_TIME)?;
+            for place in &places {
+                let takes = takes(view, &source, &plan, filter, place.row, unread);
+                *count += u64::from(unread.pass(takes)?.unwrap_or(false));
+            }
+            if places.len() == ROWS_AT_A_TIME {
+                from = places.last().map(|last| Place { row: last.row + 1, ..*last });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn takes(
@@ -167,12 +198,14 @@ fn takes(
     plan: &FilterPlan,
     filter: &Filter,
     row: u32,
+    unread: &mut Unread,
 ) -> Result<bool> {
     if !plan.takes_any(&**source, filter, row)? {
         return Ok(false);
     }
     let Some(root) = &filter.root else { return Ok(true) };
     let position = view.position(source.first_seq() + u64::from(row))?;
+    unread.note_opt(position.damage.as_ref());
     Ok(position.root_id == *root && (position.gap.is_none() || !view.holds(position.root)))
 }
 

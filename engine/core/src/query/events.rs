@@ -7,6 +7,7 @@ use crate::base::detail::Detail;
 use crate::base::error::Result;
 use crate::base::listing::{Detailed, Listing, Ordered, Parameters};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::lineage::position::PositionCache;
 use crate::query::filter::Filter;
 use crate::query::scan::{Moment, Scan};
@@ -35,17 +36,17 @@ impl Listing for Events {
         let (view, oldest_first) = (&*self.view, self.oldest_first);
         let scan = Scan { view, filter: &self.filter, oldest_first, after, at_once: limit };
         let mut page = Page::new(Vec::<Found>::new(), None);
-        let mut cache = PositionCache::default();
-        scan.visit(|Moment { time_ns, seq }| {
+        let (mut cache, mut unread) = (PositionCache::default(), Unread::default());
+        scan.visit(&mut unread, |Moment { time_ns, seq }, unread| {
             if page.items.len() == limit {
                 page.next = page.items.last().map(|last| last.after);
                 return Ok(ControlFlow::Break(()));
             }
             let after = Position { time_ns, at: seq };
-            page.items.push(view.found(seq, self.detail, after, &mut cache)?);
+            page.items.extend(unread.pass(view.found(seq, self.detail, after, &mut cache))?);
             Ok(ControlFlow::Continue(()))
         })?;
-        view.load_page(page, self.detail)
+        view.load_page(page.with_damaged(unread.into_errors()), self.detail)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::base::id::EventId;
 use crate::base::link::{Link, LinkKind};
 use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::lineage::parent_link::ParentLink;
 use crate::query::by_source::by_source;
 use crate::view::View;
@@ -95,15 +96,13 @@ impl Listing for RefusedLinks {
             |source| Ok(source.refused_len()),
             |source, from, at_most| source.refused(from, at_most),
         )?;
-        let mut items = Vec::with_capacity(page.items.len());
+        let (mut items, mut unread) = (Vec::with_capacity(page.items.len()), Unread::default());
         for link in page.items {
-            let parent = match view.find(&link.child)? {
-                Some(child) => view.parent_link(child)?.parent_id(view)?,
-                None => None,
-            };
+            let parent = unread.pass(parent_of(view, &link.child))?.flatten();
             items.push(RefusedLink { link, parent });
         }
-        Ok(Page::new(items, page.next))
+        let page = Page::new(items, page.next).with_damaged(page.damaged);
+        Ok(page.with_damaged(unread.into_errors()))
     }
 }
 
@@ -122,16 +121,25 @@ impl Listing for CycleEdges {
             |source| Ok(source.cycle_edges_len()),
             |source, from, at_most| source.cycle_edges(from, at_most),
         )?;
-        let mut items = Vec::with_capacity(page.items.len());
+        let (mut items, mut unread) = (Vec::with_capacity(page.items.len()), Unread::default());
         for (child, parent) in page.items.into_iter().flatten() {
             // A link may have been replaced since, or its child have expired.
-            if let Some(seq) = view.find(&child)?
-                && let ParentLink::Cycle(above, kind) = view.parent_link(seq)?
+            if let Some(ParentLink::Cycle(above, kind)) =
+                unread.pass(up_of(view, &child))?.flatten()
                 && above == parent
             {
                 items.push(CycleEdge { child, parent, kind });
             }
         }
-        Ok(Page::new(items, page.next))
+        let page = Page::new(items, page.next).with_damaged(page.damaged);
+        Ok(page.with_damaged(unread.into_errors()))
     }
+}
+
+fn up_of(view: &View, child: &EventId) -> Result<Option<ParentLink>> {
+    view.find(child)?.map(|seq| view.parent_link(seq)).transpose()
+}
+
+fn parent_of(view: &View, child: &EventId) -> Result<Option<EventId>> {
+    up_of(view, child)?.map_or(Ok(None), |up| up.parent_id(view))
 }

@@ -8,6 +8,7 @@ use crate::base::id::EventId;
 use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
 use crate::base::row::Flags;
+use crate::base::unread::Unread;
 use crate::lineage::parent_link::ParentLink;
 use crate::query::by_source::{join, split};
 use crate::view::View;
@@ -54,34 +55,35 @@ impl Listing for MissingParents {
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<MissingParent, Position>> {
         let view = &*self.view;
         let (first_segment, first) = split(after);
-        let mut page = Page::new(Vec::new(), None);
-        for number in 0..view.len() {
+        let (mut page, mut unread) = (Page::new(Vec::new(), None), Unread::default());
+        'parts: for number in 0..view.len() {
             let segment = view.segment(number);
             if segment < first_segment {
                 continue;
             }
             let skip = if segment == first_segment { first } else { 0 };
-            for (passed, id) in awaited_in(view, number)?.into_iter().enumerate().skip(skip) {
-                let Some(missing) = missing_parent(view, number, &id, Flags::default())? else {
-                    continue;
-                };
+            let awaited = unread.pass(awaited_in(view, number))?.unwrap_or_default();
+            for (passed, id) in awaited.into_iter().enumerate().skip(skip) {
+                let missing = missing_parent(view, number, &id, Flags::default());
+                let Some(missing) = unread.pass(missing)?.flatten() else { continue };
                 if page.items.len() == limit {
                     page.next = Some(join(segment, passed));
-                    return Ok(page);
+                    break 'parts;
                 }
                 page.items.push(missing);
             }
         }
-        Ok(page)
+        Ok(page.with_damaged(unread.into_errors()))
     }
 }
 
 /// Counts missing parents, ignoring children with any of these flags.
-pub(crate) fn count(view: &View, without: Flags) -> Result<u64> {
+pub(crate) fn count(view: &View, without: Flags, unread: &mut Unread) -> Result<u64> {
     let mut count = 0;
     for number in 0..view.len() {
-        for id in awaited_in(view, number)? {
-            count += u64::from(missing_parent(view, number, &id, without)?.is_some());
+        for id in unread.pass(awaited_in(view, number))?.unwrap_or_default() {
+            let missing = unread.pass(missing_parent(view, number, &id, without))?;
+            count += u64::from(missing.flatten().is_some());
         }
     }
     Ok(count)

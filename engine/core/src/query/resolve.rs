@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
+use crate::base::unread::Unread;
 use crate::view::View;
 
 /// What the beginning of an id stands for.
@@ -34,22 +35,28 @@ pub enum Resolved {
 /// The event whose id this is, or else whose UUID begins with it.
 pub(crate) fn resolve(view: &View, prefix: &str) -> Result<Resolved> {
     let exact = EventId::from(prefix);
-    if view.find(&exact)?.is_some() {
+    let mut unread = Unread::default();
+    if unread.pass(view.find(&exact))?.flatten().is_some() {
         return Ok(Resolved::One(exact));
     }
-    let Some((low, high)) = uuid_range(prefix) else {
-        return Ok(Resolved::None);
-    };
+    let range = uuid_range(prefix);
     let mut found = BTreeSet::new();
     for number in 0..view.len() {
-        found.extend(view.source(number)?.uuids(low, high, CANDIDATES + 1)?);
+        let Some((low, high)) = range else { break };
+        let source = view.source(number);
+        let uuids = source.and_then(|source| source.uuids(low, high, CANDIDATES + 1));
+        found.extend(unread.pass(uuids)?.into_iter().flatten());
         while found.len() > CANDIDATES {
             found.pop_last();
         }
     }
     let mut ids: Vec<EventId> = found.into_iter().map(EventId::from_uuid_bytes).collect();
     Ok(match ids.len() {
-        0 => Resolved::None,
+        // It may be where it can't be read.
+        0 => match unread.into_errors().pop() {
+            Some(damage) => return Err(damage),
+            None => Resolved::None,
+        },
         1 => Resolved::One(ids.remove(0)),
         _ => Resolved::Many(ids),
     })

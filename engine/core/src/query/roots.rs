@@ -6,7 +6,7 @@ use crate::base::detail::Detail;
 use crate::base::error::Result;
 use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
-use crate::lineage::parent_link::ParentLink;
+use crate::base::unread::Unread;
 use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::stored::{Found, StoredEvent};
@@ -30,22 +30,26 @@ impl Listing for Roots {
         let from = after.map_or(0, |last| last.at.saturating_add(1));
         let begin = view.number_of(from.max(view.first_seq()));
         let mut page = Page::new(Vec::new(), None);
-        let mut cache = PositionCache::default();
+        let (mut cache, mut unread) = (PositionCache::default(), Unread::default());
         'sources: for number in begin.into_iter().flat_map(|begin| begin..view.len()) {
-            let source = view.source(number)?;
-            for row in source.unnamed_rows(from)? {
+            let Some(source) = unread.pass(view.source(number))? else { continue };
+            let rows = source.unnamed_rows(from, &mut unread)?;
+            for row in rows {
                 let seq = source.first_seq() + u64::from(row);
-                if view.parent_link_of(&source, row)? != ParentLink::Root {
+                let Some(up) = unread.pass(view.parent_link_of(&source, row))? else { continue };
+                unread.note_opt(up.damage());
+                if !up.is_root() {
                     continue;
                 }
                 if page.items.len() == limit {
                     page.next = page.items.last().map(|last: &Found| last.after);
                     break 'sources;
                 }
-                page.items.push(view.found(seq, self.detail, Position::at(seq), &mut cache)?);
+                let found = view.found(seq, self.detail, Position::at(seq), &mut cache);
+                page.items.extend(unread.pass(found)?);
             }
         }
-        view.load_page(page, self.detail)
+        view.load_page(page.with_damaged(unread.into_errors()), self.detail)
     }
 }
 

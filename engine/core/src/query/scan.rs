@@ -9,6 +9,7 @@ use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::page::Position;
 use crate::base::row::Place;
+use crate::base::unread::Unread;
 use crate::lineage::child_rows::ChildRows;
 use crate::lineage::position::PositionCache;
 use crate::query::filter::Filter;
@@ -41,10 +42,11 @@ impl<'v> Scan<'v> {
     }
 
     /// Shows the rows until `show` breaks off. Segments whose times are not reached are
-    /// not touched.
+    /// not touched. What can't be read is noted and passed over.
     pub(crate) fn visit(
         self,
-        mut show: impl FnMut(Moment) -> Result<ControlFlow<()>>,
+        unread: &mut Unread,
+        mut show: impl FnMut(Moment, &mut Unread) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let view = self.view;
         let root = match &self.filter.root {
@@ -55,19 +57,22 @@ impl<'v> Scan<'v> {
             },
         };
         if let Some(root) = root
-            && let Some(tree) = rows_of_tree(view, root)?
+            && let Some(tree) = rows_of_tree(view, root, unread)?
         {
-            return self.visit_tree(tree, show);
+            return self.visit_tree(tree, unread, show);
         }
         let mut cache = PositionCache::default();
-        let mut merge = Merge::new(self)?;
-        while let Some(moment) = merge.next()? {
-            if let Some(root) = root
-                && !view.position_by(moment.seq, &mut cache)?.leads_to(root)
-            {
-                continue;
+        let mut merge = Merge::new(self, unread)?;
+        while let Some(moment) = merge.next(unread)? {
+            if let Some(root) = root {
+                let position = unread.pass(view.position_by(moment.seq, &mut cache))?;
+                let Some(position) = position else { continue };
+                if !position.leads_to(root) {
+                    unread.note_opt(position.damage.as_ref());
+                    continue;
+                }
             }
-            if show(moment)?.is_break() {
+            if show(moment, unread)?.is_break() {
                 break;
             }
         }
@@ -78,7 +83,8 @@ impl<'v> Scan<'v> {
     fn visit_tree(
         self,
         mut tree: Vec<Moment>,
-        mut show: impl FnMut(Moment) -> Result<ControlFlow<()>>,
+        unread: &mut Unread,
+        mut show: impl FnMut(Moment, &mut Unread) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         if let Some(after) = self.after {
             let after = Moment { time_ns: after.time_ns, seq: after.at };
@@ -90,15 +96,17 @@ impl<'v> Scan<'v> {
         let mut plans: Vec<(usize, Option<FilterPlan>)> = Vec::new();
         for moment in tree {
             let Some(number) = self.view.number_of(moment.seq) else { continue };
-            let source = self.view.source(number)?;
+            let Some(source) = unread.pass(self.view.source(number))? else { continue };
             let known = plans.iter().position(|&(other, _)| other == number);
             if known.is_none() {
-                plans.push((number, FilterPlan::new(&*source, self.filter)?));
+                let plan = unread.pass(FilterPlan::new(&*source, self.filter))?.flatten();
+                plans.push((number, plan));
             }
             let at = known.unwrap_or(plans.len() - 1);
             let Some(plan) = &plans[at].1 else { continue };
             let row = (moment.seq - source.first_seq()) as u32;
-            if plan.takes_any(&*source, self.filter, row)? && show(moment)?.is_break() {
+            let takes = unread.pass(plan.takes_any(&*source, self.filter, row))?;
+            if takes.unwrap_or(false) && show(moment, unread)?.is_break() {
                 break;
             }
         }
@@ -147,7 +155,7 @@ struct RestOfList {
 }
 
 impl<'v> Merge<'v> {
-    fn new(scan: Scan<'v>) -> Result<Self> {
+    fn new(scan: Scan<'v>, unread: &mut Unread) -> Result<Self> {
         let Scan { view, filter, oldest_first, .. } = scan;
         let mut closed = Vec::new();
         for (number, sealed) in view.sealed.iter().enumerate() {
@@ -165,12 +173,12 @@ impl<'v> Merge<'v> {
         }
         let mut merge = Self { scan, closed, open: BinaryHeap::new() };
         for number in view.sealed.len()..view.len() {
-            merge.open(number)?;
+            merge.open(number, unread)?;
         }
         Ok(merge)
     }
 
-    fn next(&mut self) -> Result<Option<Moment>> {
+    fn next(&mut self, unread: &mut Unread) -> Result<Option<Moment>> {
         while let Some(&(begins, number)) = self.closed.last() {
             let behind =
                 self.open.peek().and_then(|run| run.rest.found.front()).is_some_and(|first| {
@@ -184,25 +192,26 @@ impl<'v> Merge<'v> {
                 break;
             }
             self.closed.pop();
-            self.open(number)?;
+            self.open(number, unread)?;
         }
         let Some(mut run) = self.open.pop() else { return Ok(None) };
         let next = run.rest.found.pop_front();
-        run.fill(&self.scan)?;
+        run.fill(&self.scan, unread)?;
         if !run.rest.found.is_empty() {
             self.open.push(run);
         }
         Ok(next)
     }
 
-    fn open(&mut self, number: usize) -> Result<()> {
-        let source = self.scan.view.source(number)?;
-        let Some(plan) = FilterPlan::new(&*source, self.scan.filter)? else { return Ok(()) };
+    fn open(&mut self, number: usize, unread: &mut Unread) -> Result<()> {
+        let Some(source) = unread.pass(self.scan.view.source(number))? else { return Ok(()) };
+        let plan = unread.pass(FilterPlan::new(&*source, self.scan.filter))?.flatten();
+        let Some(plan) = plan else { return Ok(()) };
         let from = Some(self.scan.begin(&source));
         let backwards = !self.scan.oldest_first;
         let rest = RestOfList { plan, backwards, found: VecDeque::new(), from };
         let mut run = SourceRun { source, rest };
-        run.fill(&self.scan)?;
+        run.fill(&self.scan, unread)?;
         if !run.rest.found.is_empty() {
             self.open.push(run);
         }
@@ -211,17 +220,23 @@ impl<'v> Merge<'v> {
 }
 
 impl SourceRun {
-    /// Reads on until something is found or the list ends.
-    fn fill(&mut self, scan: &Scan<'_>) -> Result<()> {
-        match &self.source {
-            Source::Sealed(segment) => self.rest.fill(segment, scan),
-            Source::Log(log) => self.rest.fill(log, scan),
-        }
+    /// Reads on until something is found or the list ends, or can't be read.
+    fn fill(&mut self, scan: &Scan<'_>, unread: &mut Unread) -> Result<()> {
+        let filled = match &self.source {
+            Source::Sealed(segment) => self.rest.fill(segment, scan, unread),
+            Source::Log(log) => self.rest.fill(log, scan, unread),
+        };
+        unread.pass(filled).map(drop)
     }
 }
 
 impl RestOfList {
-    fn fill<S: RowSource>(&mut self, source: &S, scan: &Scan<'_>) -> Result<()> {
+    fn fill<S: RowSource>(
+        &mut self,
+        source: &S,
+        scan: &Scan<'_>,
+        unread: &mut Unread,
+    ) -> Result<()> {
         let filter = scan.filter;
         let mut at_most = scan.at_once.clamp(1, ROWS_AT_A_TIME);
         while self.found.is_empty()
@@ -237,7 +252,7 @@ impl RestOfList {
                 if beyond {
                     return Ok(());
                 }
-                if self.plan.takes(source, filter, row)? {
+                if unread.pass(self.plan.takes(source, filter, row))?.unwrap_or(false) {
                     let seq = source.first_seq() + u64::from(row);
                     self.found.push_back(Moment { time_ns, seq });
                 }
@@ -285,12 +300,16 @@ pub(crate) fn find_root(view: &View, root: &EventId) -> Result<Option<u64>> {
 
 /// The rows of a tree, versions included, in order of time; none where the tree is
 /// too large for that, so that looking for its rows in the lists is better.
-fn rows_of_tree(view: &View, root: u64) -> Result<Option<Vec<Moment>>> {
+fn rows_of_tree(view: &View, root: u64, unread: &mut Unread) -> Result<Option<Vec<Moment>>> {
     let mut rows = vec![root];
     let mut next = 0;
     while let Some(&row) = rows.get(next) {
-        let mut children = ChildRows::new(view, row, None)?;
-        while let Some(child) = children.next()? {
+        let children = ChildRows::new(view, row, None, unread);
+        let Some(mut children) = unread.pass(children)? else {
+            next += 1;
+            continue;
+        };
+        while let Some(child) = children.next(unread)? {
             rows.push(child);
             if rows.len() > TREE_ROWS {
                 return Ok(None);
@@ -300,13 +319,15 @@ fn rows_of_tree(view: &View, root: u64) -> Result<Option<Vec<Moment>>> {
     }
     let mut moments = Vec::with_capacity(rows.len());
     for row in rows {
-        let id = view.id(row)?.unwrap_or_default();
-        for seq in view.copies(&id, row, TREE_ROWS)? {
+        let Some(id) = unread.pass(view.id(row))? else { continue };
+        for seq in view.copies(&id.unwrap_or_default(), row, TREE_ROWS, unread)? {
             if moments.len() > TREE_ROWS {
                 return Ok(None);
             }
-            if let Some((source, row)) = view.locate(seq)? {
-                moments.push(Moment { time_ns: source.facts(row)?.time_ns, seq });
+            if let Some((source, row)) = unread.pass(view.locate(seq))?.flatten()
+                && let Some(facts) = unread.pass(source.facts(row))?
+            {
+                moments.push(Moment { time_ns: facts.time_ns, seq });
             }
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::base::error::Result;
 use crate::base::link::LinkKind;
 use crate::base::row::{Flags, NONE};
+use crate::base::unread::Unread;
 use crate::lineage::child_rows::ChildRows;
 use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::PositionCache;
@@ -64,6 +65,9 @@ pub struct Stats {
     pub links: [u64; 3],
     /// Fragments of quarantined input.
     pub quarantined: u64,
+    /// What could not be read for damage, each part once: the figures are of the rest.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Vec::is_empty"))]
+    pub damaged: Vec<String>,
 }
 
 /// Goes through every row. O(rows + links learnt late).
@@ -71,33 +75,39 @@ pub(crate) fn stats(view: &View) -> Result<Stats> {
     let mut stats = Stats { segments: view.len() as u64, bytes: view.bytes(), ..Stats::default() };
     let mut sessions = HashSet::new();
     let mut deepest = None;
-    let mut cache = PositionCache::default();
+    let (mut cache, mut unread) = (PositionCache::default(), Unread::default());
     for number in 0..view.len() {
-        let source = view.source(number)?;
+        let Some(source) = unread.pass(view.source(number))? else { continue };
         let mut numbers = HashSet::new();
         for row in 0..source.rows() {
-            let facts = source.facts(row)?;
+            let Some(facts) = unread.pass(source.facts(row))? else { continue };
             if facts.session != NONE && !facts.flags.has(Flags::DERIVED) {
                 numbers.insert(facts.session);
             }
-            if !count_row(view, &source, row, facts.flags, &mut stats)? {
+            let counted = count_row(view, &source, row, facts.flags, &mut stats, &mut unread);
+            if !unread.pass(counted)?.unwrap_or(false) {
                 continue;
             }
             let seq = source.first_seq() + u64::from(row);
-            let depth = view.position_by(seq, &mut cache)?.depth;
+            let Some(position) = unread.pass(view.position_by(seq, &mut cache))? else { continue };
+            unread.note_opt(position.damage.as_ref());
+            let depth = position.depth;
             if deepest.is_none() || depth > stats.max_depth {
                 (deepest, stats.max_depth) = (Some(seq), depth);
             }
         }
         for number in numbers {
-            sessions.insert(source.text(number));
+            sessions.extend(unread.pass(source.text(number))?);
         }
         stats.refused_links += source.refused_len() as u64;
-        stats.quarantined += source.quarantined_len()? as u64;
+        stats.quarantined += unread.pass(source.quarantined_len())?.unwrap_or(0) as u64;
     }
     stats.sessions = sessions.len() as u64;
-    stats.deepest = deepest.map(|seq| view.id(seq)).transpose()?.flatten();
-    stats.missing_parents = missing::count(view, Flags::from_bits(NOT_COUNTED))?;
+    if let Some(seq) = deepest {
+        stats.deepest = unread.pass(view.id(seq))?.flatten();
+    }
+    stats.missing_parents = missing::count(view, Flags::from_bits(NOT_COUNTED), &mut unread)?;
+    stats.damaged = unread.into_errors().iter().map(|error| format!("{error:#}")).collect();
     Ok(stats)
 }
 
@@ -108,6 +118,7 @@ fn count_row(
     row: u32,
     flags: Flags,
     stats: &mut Stats,
+    unread: &mut Unread,
 ) -> Result<bool> {
     if flags.has(Flags::LOST) {
         return Ok(false);
@@ -121,10 +132,11 @@ fn count_row(
         return Ok(false);
     }
     stats.events += 1;
-    stats.max_children =
-        stats.max_children.max(count_children(view, source.first_seq() + u64::from(row))?);
+    let children = count_children(view, source.first_seq() + u64::from(row), unread);
+    stats.max_children = stats.max_children.max(unread.pass(children)?.unwrap_or(0));
     let up = view.parent_link_of(source, row)?;
-    stats.roots += u64::from(up == ParentLink::Root);
+    unread.note_opt(up.damage());
+    stats.roots += u64::from(up.is_root());
     stats.cycles += u64::from(matches!(up, ParentLink::Cycle(..)));
     match up.kind() {
         None => {}
@@ -136,10 +148,10 @@ fn count_row(
 }
 
 /// The children of an event that came with ids.
-fn count_children(view: &View, parent: u64) -> Result<u64> {
-    let mut children = ChildRows::new(view, parent, None)?;
+fn count_children(view: &View, parent: u64, unread: &mut Unread) -> Result<u64> {
+    let mut children = ChildRows::new(view, parent, None, unread)?;
     let mut count = 0;
-    while let Some(child) = children.next()? {
+    while let Some(child) = children.next(unread)? {
         if let Some((source, row)) = view.locate(child)? {
             count += u64::from(!source.flags(row)?.has(NOT_COUNTED));
         }

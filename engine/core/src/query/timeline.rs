@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::error::{Error, Result};
 use crate::base::listing::{Listing, Parameters};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::query::filter::Filter;
 use crate::query::scan::{Moment, Scan};
 use crate::view::View;
@@ -76,7 +77,8 @@ impl Listing for Timeline {
         };
         let scan = Scan { oldest_first: true, ..Scan::all(&self.view, &filter) };
         let mut page = Page::new(Vec::<Bucket>::new(), None);
-        scan.visit(|Moment { time_ns, .. }| {
+        let mut unread = Unread::default();
+        scan.visit(&mut unread, |Moment { time_ns, .. }, _| {
             let start_ns = time_ns.saturating_sub(time_ns.rem_euclid(length));
             let full = page.items.len() == limit;
             match page.items.last_mut() {
@@ -89,6 +91,6 @@ impl Listing for Timeline {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(page)
+        Ok(page.with_damaged(unread.into_errors()))
     }
 }

@@ -7,6 +7,7 @@ use crate::base::error::Result;
 use crate::base::id::EventId;
 use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
+use crate::base::unread::Unread;
 use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::stored::StoredEvent;
@@ -30,15 +31,18 @@ impl Listing for Versions {
 
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
         let from = after.map_or(0, |last| last.at.saturating_add(1));
-        let mut seqs = self.view.copies(&self.id, from, limit + 1)?;
+        let mut unread = Unread::default();
+        let mut seqs = self.view.copies(&self.id, from, limit + 1, &mut unread)?;
         let more = seqs.len() > limit;
         seqs.truncate(limit);
         let next = seqs.last().filter(|_| more).map(|&last| Position::at(last));
         let mut cache = PositionCache::default();
-        let found = seqs
-            .into_iter()
-            .map(|seq| self.view.found(seq, self.detail, Position::at(seq), &mut cache));
-        self.view.load_page(Page::new(found.collect::<Result<_>>()?, next), self.detail)
+        let mut page = Page::new(Vec::with_capacity(seqs.len()), next);
+        for seq in seqs {
+            let found = self.view.found(seq, self.detail, Position::at(seq), &mut cache);
+            page.items.extend(unread.pass(found)?);
+        }
+        self.view.load_page(page.with_damaged(unread.into_errors()), self.detail)
     }
 }
 

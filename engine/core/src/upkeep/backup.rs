@@ -9,8 +9,10 @@ use crate::log::scan::{ScanItem, Scanner};
 use crate::log::view::LogView;
 use crate::manifest::Sealed;
 use crate::manifest::{self, FullLog, LogStart, Manifest, Read, idx_name, log_name, seg_name};
+use crate::segment::file::SegFile;
 use crate::segment::filters::{group_name, group_of};
 use crate::storage::{Storage, copy};
+use crate::upkeep::verify::Finding;
 use crate::view::View;
 
 /// What a backup holds.
@@ -37,6 +39,9 @@ pub struct Backup {
     pub events: u64,
     /// Bytes of their files.
     pub bytes: u64,
+    /// What of them is damaged, and so is the copy: each page and chunk was read and checked
+    /// against its digest.
+    pub damaged: Vec<Finding>,
 }
 
 /// Copies a view to the folder at `path`, which must be empty. The copy is a store of its
@@ -58,7 +63,8 @@ pub(crate) fn backup(view: &View, path: &Path) -> Result<Backup> {
             path.display()
         )));
     }
-    let copied = copy_all(view, &manifest, from, &*to, path);
+    let mut damaged = Vec::new();
+    let copied = copy_all(view, &manifest, from, &*to, path, &mut damaged);
     if copied.is_err() {
         // The next attempt reports what can't be removed now.
         let _ = clear(&*to);
@@ -68,6 +74,7 @@ pub(crate) fn backup(view: &View, path: &Path) -> Result<Backup> {
         segments: view.len() as u64,
         events: view.end_seq() - view.first_seq(),
         bytes: view.bytes(),
+        damaged,
     })
 }
 
@@ -77,14 +84,20 @@ fn copy_all(
     from: &dyn Storage,
     to: &dyn Storage,
     path: &Path,
+    damaged: &mut Vec<Finding>,
 ) -> Result<()> {
-    sealed(view, from, to)?;
+    sealed(view, from, to, damaged)?;
     let mut starts = Vec::new();
     for log in view.logs() {
         let start = start_of(log, manifest, view.sealed.last())?;
         let name = log_name(start.segment);
         copy(log.log.reader.file(), log.visible.log_end, to, &name)
             .map_err(|error| Error::io("copy", &name, error))?;
+        let lost = log.index().lost();
+        if lost > 0 {
+            let reason = format!("{lost} events are lost to damage in it");
+            damaged.push(Finding { file: name, reason });
+        }
         starts.push((start, log.visible.log_end));
     }
     to.sync_dir().map_err(|error| Error::io("sync the folder", path, error))?;
@@ -103,19 +116,39 @@ fn clear(to: &dyn Storage) -> std::io::Result<()> {
     to.list()?.iter().try_for_each(|name| to.unlink(name))
 }
 
-/// Links or copies the files of sealed segments.
-fn sealed(view: &View, from: &dyn Storage, to: &dyn Storage) -> Result<()> {
+/// Links or copies the files of sealed segments, and checks the copies.
+fn sealed(
+    view: &View,
+    from: &dyn Storage,
+    to: &dyn Storage,
+    damaged: &mut Vec<Finding>,
+) -> Result<()> {
     let mut groups = Vec::new();
     for sealed in &*view.sealed {
         let name = seg_name(sealed.segment);
-        from.link_to(&name, to)
-            .map_err(|error| view.segments.explain(Error::io("copy", &name, error), sealed))?;
+        let linked = from
+            .link_to(&name, to)
+            .map_err(|error| view.segments.explain(Error::io("copy", &name, error), sealed))
+            .and_then(|()| check(to, &name, sealed));
+        match linked {
+            Err(error) if error.is_damaged() => {
+                damaged.push(Finding::of(&name, format!("{error:#}")));
+            }
+            linked => linked?,
+        }
         groups.push(group_name(group_of(sealed.segment)));
         // A missing index is rebuilt when it is needed.
         optional(from, to, &idx_name(sealed.segment))?;
     }
     groups.dedup();
     groups.iter().try_for_each(|name| optional(from, to, name))
+}
+
+/// Checks each page and each chunk of a segment; fails with the first that is damaged.
+fn check(to: &dyn Storage, name: &str, sealed: &Sealed) -> Result<()> {
+    let file = SegFile::open(to, name, Some(&sealed.footer))?;
+    (0..file.page_count()).try_for_each(|page| file.check_page(page))?;
+    (0..file.footer().chunks).try_for_each(|chunk| file.check_stored(chunk))
 }
 
 fn optional(from: &dyn Storage, to: &dyn Storage, name: &str) -> Result<()> {

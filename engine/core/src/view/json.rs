@@ -14,8 +14,8 @@ use crate::view::stored::StoredEvent;
 /// [`StoredEvent::json`].
 ///
 /// Its keys are `id`, `parent`, `link`, `root`, `depth`, `seq`, `time` (RFC 3339), `kind`,
-/// `instance`, `session`, `labels`; `version` and `derived_id` where they are true; and
-/// where the payload was loaded `payload` if it is JSON, byte for byte as it came in, else
+/// `instance`, `session`, `labels`; `version` and `derived_id` where they are true; `damaged`, the error, where
+/// part of it can't be read; and where the payload was loaded `payload` if it is JSON, byte for byte as it came in, else
 /// `payload_text`, else `payload_base64`. It is meant for `serde_json`: to others a payload
 /// is what `serde_json` calls a raw value.
 ///
@@ -96,6 +96,9 @@ impl Serialize for EventJson<'_> {
         }
         if event.has_derived_id() {
             map.serialize_entry("derived_id", &true)?;
+        }
+        if let Some(damage) = event.damage() {
+            map.serialize_entry("damaged", damage)?;
         }
         if let Some(below) = self.below {
             map.serialize_entry("below", &below)?;

@@ -14,6 +14,7 @@ use crate::base::row::{
     AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent,
 };
 use crate::base::state::{Kept, KindId};
+use crate::base::unread::Unread;
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Anchor, Dimension, Index, Made, Postings, StoredLink};
@@ -221,8 +222,8 @@ impl RowSource for LogView {
         })
     }
 
-    fn text(&self, number: u32) -> String {
-        self.index().text(number).to_string()
+    fn text(&self, number: u32) -> Result<String> {
+        Ok(self.index().text(number).to_string())
     }
 
     fn list_len(&self, list: &ListOf) -> Result<usize> {
@@ -275,7 +276,7 @@ impl RowSource for LogView {
         Ok(values.iter().map(|&value| index.text(value).to_string()).collect())
     }
 
-    fn unnamed_rows(&self, from: u64) -> Result<Vec<u32>> {
+    fn unnamed_rows(&self, from: u64, _unread: &mut Unread) -> Result<Vec<u32>> {
         let index = self.index();
         let from = u32::try_from(from.saturating_sub(self.first_seq())).unwrap_or(u32::MAX);
         let named = Flags::VERSION | Flags::LOST | Flags::NAMED;

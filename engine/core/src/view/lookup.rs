@@ -2,6 +2,7 @@
 
 use crate::base::error::Result;
 use crate::base::id::EventId;
+use crate::base::unread::Unread;
 use crate::segment::filter::filter_key;
 use crate::view::View;
 
@@ -64,36 +65,53 @@ impl View {
         sealed.map(move |number| first + number).chain(logs).rev()
     }
 
-    /// The sequence number of the event with this id, or of its oldest version where the
-    /// event has expired.
+    /// The sequence number of the event with this id, or where that has expired or can't
+    /// be read of its oldest version. Fails where none is found and a part that may have it
+    /// can't be read.
     pub(crate) fn find(&self, id: &EventId) -> Result<Option<u64>> {
         self.find_from(0, id)
     }
 
     /// The same in the sources from this number on.
     pub(crate) fn find_from(&self, first: usize, id: &EventId) -> Result<Option<u64>> {
-        let mut version = None;
+        let (mut version, mut damage) = (None, None);
         for number in self.candidates_from(first, id) {
-            let source = self.source(number)?;
-            if let Some((row, is_version)) = source.head(id)? {
-                let seq = source.first_seq() + u64::from(row);
-                if !is_version {
-                    return Ok(Some(seq));
-                }
-                version = Some(seq);
+            match self.head_in(number, id) {
+                Ok(Some((seq, false))) => return Ok(Some(seq)),
+                Ok(Some((seq, true))) => version = Some(seq),
+                Ok(None) => {}
+                // The others may have it.
+                Err(error) if error.is_damaged() => damage = damage.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(version)
+        match (version, damage) {
+            (None, Some(damage)) => Err(damage),
+            (version, _) => Ok(version),
+        }
+    }
+
+    /// The row of a part that stands for an id, and whether it is a version's.
+    fn head_in(&self, number: usize, id: &EventId) -> Result<Option<(u64, bool)>> {
+        let source = self.source(number)?;
+        let head = source.head(id)?;
+        Ok(head.map(|(row, is_version)| (source.first_seq() + u64::from(row), is_version)))
     }
 
     /// The event with this id and its versions, in the order they were stored,
-    /// from this sequence number on, at most so many.
-    pub(crate) fn copies(&self, id: &EventId, from: u64, at_most: usize) -> Result<Vec<u64>> {
+    /// from this sequence number on, at most so many. Parts that can't be read are noted.
+    pub(crate) fn copies(
+        &self,
+        id: &EventId,
+        from: u64,
+        at_most: usize,
+        unread: &mut Unread,
+    ) -> Result<Vec<u64>> {
         let mut copies = Vec::new();
         for number in self.candidates(id).rev() {
-            let source = self.source(number)?;
-            let seqs =
-                source.copies(id)?.into_iter().map(|row| source.first_seq() + u64::from(row));
+            let Some(source) = unread.pass(self.source(number))? else { continue };
+            let rows = unread.pass(source.copies(id))?.unwrap_or_default();
+            let seqs = rows.into_iter().map(|row| source.first_seq() + u64::from(row));
             copies.extend(seqs.filter(|&seq| seq >= from));
             if copies.len() >= at_most {
                 copies.truncate(at_most);

@@ -14,6 +14,7 @@ use crate::base::row::{
     AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent,
 };
 use crate::base::state::{Kept, KindId};
+use crate::base::unread::Unread;
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
 use crate::segment::heap::EventRecord;
@@ -67,7 +68,7 @@ impl RowSource for Arc<Segment> {
     }
 
     fn names(&self, row: u32) -> Result<Names> {
-        Ok(names_of(self, &self.entry(row)?))
+        readable_names(self, &self.entry(row)?)
     }
 
     fn content(
@@ -82,13 +83,7 @@ impl RowSource for Arc<Segment> {
         Ok(match self.file().record(entry.record, payload, self.chunks(), &mut last.chunk)? {
             EventRecord::Plain(record) => ContentSource::Record(record),
             EventRecord::Packed(record) => {
-                // Asked for later, they have no way to say that they can't be read.
-                for number in [entry.kind, entry.instance, entry.session] {
-                    if number != NONE {
-                        self.file().text(number)?;
-                    }
-                }
-                ContentSource::Packed(names_of(self, &entry), record)
+                ContentSource::Packed(readable_names(self, &entry)?, record)
             }
         })
     }
@@ -233,8 +228,8 @@ impl RowSource for Arc<Segment> {
         })
     }
 
-    fn text(&self, number: u32) -> String {
-        Segment::text(self, number).to_owned()
+    fn text(&self, number: u32) -> Result<String> {
+        self.file().text(number).map(str::to_owned)
     }
 
     fn list_len(&self, list: &ListOf) -> Result<usize> {
@@ -279,12 +274,13 @@ impl RowSource for Arc<Segment> {
         Ok(values.into_iter().map(|(value, _)| value).collect())
     }
 
-    fn unnamed_rows(&self, from: u64) -> Result<Vec<u32>> {
+    fn unnamed_rows(&self, from: u64, unread: &mut Unread) -> Result<Vec<u32>> {
         let named = Flags::VERSION | Flags::LOST | Flags::NAMED;
         let from = u32::try_from(from.saturating_sub(self.first_seq())).unwrap_or(u32::MAX);
         let mut rows = Vec::new();
         for row in from..self.rows() {
-            if !self.entry(row)?.flags.has(named) {
+            let entry = unread.pass(self.entry(row))?;
+            if entry.is_some_and(|entry| !entry.flags.has(named)) {
                 rows.push(row);
             }
         }
@@ -407,9 +403,16 @@ fn asserted_of(segment: &Segment, kept: KeptLink) -> AssertedLink {
     AssertedLink { link: kept.link, before_seq, number: kept.made.links }
 }
 
-fn names_of(segment: &Arc<Segment>, entry: &Entry) -> Names {
+/// The texts of an entry, all of which can be read: asked for later, they have no way to
+/// say that they can't.
+fn readable_names(segment: &Arc<Segment>, entry: &Entry) -> Result<Names> {
     let &Entry { kind, instance, session, .. } = entry;
-    Names::Sealed { segment: Arc::clone(segment), kind, instance, session }
+    for number in [kind, instance, session] {
+        if number != NONE {
+            segment.file().text(number)?;
+        }
+    }
+    Ok(Names::Sealed { segment: Arc::clone(segment), kind, instance, session })
 }
 
 fn damaged(segment: &Segment, what: &str) -> Error {

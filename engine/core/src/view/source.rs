@@ -12,6 +12,7 @@ use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{AssertedLink, Below, Columns, Facts, Flags, ListOf, Place, StoredParent};
 use crate::base::state::{Kept, KindId};
+use crate::base::unread::Unread;
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::view::LogView;
 use crate::log::windows::LastWindow;
@@ -121,7 +122,7 @@ pub(crate) trait RowSource {
     fn number_of(&self, list: &ListOf) -> Result<Option<u32>>;
 
     /// The text with this number.
-    fn text(&self, number: u32) -> String;
+    fn text(&self, number: u32) -> Result<String>;
 
     /// How many rows a list has, rows not seen yet among them.
     fn list_len(&self, list: &ListOf) -> Result<usize>;
@@ -149,7 +150,8 @@ pub(crate) trait RowSource {
     fn label_values(&self, key: &str) -> Result<Vec<String>>;
 
     /// The rows of events that name no parent, from this sequence number on, in order.
-    fn unnamed_rows(&self, from: u64) -> Result<Vec<u32>>;
+    /// Those that can't be read are noted.
+    fn unnamed_rows(&self, from: u64, unread: &mut Unread) -> Result<Vec<u32>>;
 
     /// The least UUIDs of a range that events here have, at most so many.
     fn uuids(&self, low: [u8; 16], high: [u8; 16], at_most: usize) -> Result<Vec<[u8; 16]>>;

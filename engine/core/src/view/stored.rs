@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::base::error::Error;
 #[cfg(feature = "serde")]
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::event::Usage;
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
@@ -42,6 +43,8 @@ pub struct StoredEvent {
     pub(crate) columns: Columns,
     pub(crate) ancestry: Ancestry,
     pub(crate) content: ContentSource,
+    /// What of it could not be read, if anything.
+    pub(crate) damage: Option<Error>,
 }
 
 /// An event's place in the lineage.
@@ -61,6 +64,8 @@ pub(crate) struct Found {
     pub(crate) ancestry: Ancestry,
     /// What is loaded of it, where the record is not going to be read.
     pub(crate) content: Option<ContentSource>,
+    /// What of it could not be read, if anything.
+    pub(crate) damage: Option<Error>,
     /// Where a listing goes on behind it.
     pub(crate) after: Position,
 }
@@ -145,7 +150,8 @@ impl StoredEvent {
     }
 
     /// The topmost known event that it goes back to; its own id where it has no
-    /// known parent.
+    /// known parent. Where damage ends the way up ([`damage`](Self::damage)), the topmost
+    /// that can be read.
     pub fn root(&self) -> &EventId {
         &self.ancestry.root
     }
@@ -153,6 +159,31 @@ impl StoredEvent {
     /// Edges between the event and [`root`](Self::root).
     pub fn depth(&self) -> u64 {
         self.ancestry.depth
+    }
+
+    /// Why part of it is missing here, where bytes on disk are not what was written: its
+    /// record (then it has neither labels, usage nor payload, and may have had them), its
+    /// texts, its parent's id, or the way to its root. What is given is as it was written.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use forebear::{Event, Store, storage::SimulatedDisk};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
+    /// store.append(Event::new("job").id("call").payload("ls"))?;
+    /// store.seal()?;
+    /// store.close()?;
+    /// disk.flip_bit("0000000001.seg", 0, 0).expect("the heap comes first");
+    ///
+    /// let store = Store::builder().open_on(Arc::new(disk))?;
+    /// let event = store.snapshot().get_lossy("call")?.expect("it is stored");
+    /// assert_eq!((event.kind(), event.payload()), ("job", None));
+    /// assert!(event.damage().is_some_and(|damage| damage.is_damaged()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
     }
 
     /// The time, in nanoseconds since the Unix epoch.
@@ -293,8 +324,9 @@ impl StoredEvent {
         }
     }
 
-    /// The payload, byte for byte as it came in. None where it had none, or
-    /// where the query asked for less than [`Detail::Payload`](crate::Detail::Payload).
+    /// The payload, byte for byte as it came in. None where it had none, where the query
+    /// asked for less than [`Detail::Payload`](crate::Detail::Payload), or where it can't
+    /// be read ([`damage`](Self::damage)).
     ///
     /// ```
     /// use forebear::{Event, Store};

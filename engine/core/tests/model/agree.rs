@@ -187,7 +187,7 @@ pub(crate) fn all_pages<T>(
     let mut items = Vec::new();
     let mut after = None;
     for _ in 0..PAGES_MAX {
-        let Page { items: more, next } = page(after)?;
+        let Page { items: more, next, .. } = page(after)?;
         if more.len() > limit {
             let found = more.len();
             return Err(Mismatch(format!("a page of {limit} has {found} items")));

@@ -160,8 +160,9 @@ impl Listing for FilePositions {
     }
 
     fn read(&self, after: Option<Behind>, limit: usize) -> Result<Page<FilePosition, Behind>> {
-        let Page { items, next } = self.checkpoints.read(after, limit)?;
-        Ok(Page::new(items.into_iter().filter_map(FilePosition::of).collect(), next))
+        let Page { items, next, damaged } = self.checkpoints.read(after, limit)?;
+        let items = items.into_iter().filter_map(FilePosition::of).collect();
+        Ok(Page::new(items, next).with_damaged(damaged))
     }
 }
 

@@ -86,6 +86,12 @@ impl SegFile {
         self.decode(&found, &mut bytes)
     }
 
+    /// Checks the stored bytes of a chunk against their digest, without decoding them.
+    pub(crate) fn check_stored(&self, chunk: u32) -> Result<()> {
+        let found = self.chunk_at(self.raw_begin(chunk)?)?;
+        self.stored(&found, &mut Vec::new()).map(drop)
+    }
+
     /// Checks the dictionary against the digest in the footer.
     pub(crate) fn check_dictionary(&self) -> Result<()> {
         if *blake3::hash(self.dictionary()?).as_bytes() == self.footer().dictionary {
@@ -195,39 +201,9 @@ impl SegFile {
 
     /// Reads a chunk, checks its digest and decodes it.
     pub(super) fn decode(&self, found: &ChunkPlace, to: &mut [u8]) -> Result<()> {
-        let ChunkEntry { offset, stored, digest, .. } = found.entry;
-        let heap = self.footer().section(HEAP);
-        let end = offset.checked_add(u64::from(stored)).filter(|&end| end <= heap.end);
-        let (Some(end), true) = (end, stored as usize <= to.len()) else {
-            return Err(self.damaged(&format!(
-                "expected chunk {} within the heap's {} bytes, found it at byte {offset} with \
-                 {stored}",
-                found.number, heap.end
-            )));
-        };
         let mut buffer = Vec::new();
-        let stored: &[u8] = match &self.heap().bytes {
-            HeapBytes::Mapped(map) => {
-                for page in offset as usize / PAGE_BYTES..(end as usize).div_ceil(PAGE_BYTES) {
-                    self.heap().touched.set(page);
-                }
-                map.get(offset as usize..end as usize).unwrap_or_default()
-            }
-            HeapBytes::File(file) => {
-                buffer.resize(stored as usize, 0);
-                let read = file
-                    .read_at(&mut buffer, offset)
-                    .map_err(|error| Error::io("read", self.name(), error))?;
-                &buffer[..read]
-            }
-        };
-        // Before the decoder sees them: it is not made for bytes that someone else wrote.
-        if page_digest(stored) != digest {
-            return Err(self.damaged(&format!(
-                "chunk {} at byte {offset} does not have the digest that was kept of it",
-                found.number
-            )));
-        }
+        let stored = self.stored(found, &mut buffer)?;
+        let offset = found.entry.offset;
         // A chunk that would not shrink is stored as it is.
         if stored.len() == to.len() {
             to.copy_from_slice(stored);
@@ -243,5 +219,43 @@ impl SegFile {
                 to.len()
             ))),
         }
+    }
+
+    /// The stored bytes of a chunk, which have the digest that was kept of them.
+    fn stored<'b>(&'b self, found: &ChunkPlace, buffer: &'b mut Vec<u8>) -> Result<&'b [u8]> {
+        let ChunkEntry { offset, stored, digest, .. } = found.entry;
+        let heap = self.footer().section(HEAP);
+        let end = offset.checked_add(u64::from(stored)).filter(|&end| end <= heap.end);
+        let raw = found.raw.end - found.raw.start;
+        let (Some(end), true) = (end, u64::from(stored) <= raw) else {
+            return Err(self.damaged(&format!(
+                "expected chunk {} within the heap's {} bytes, found it at byte {offset} with \
+                 {stored}",
+                found.number, heap.end
+            )));
+        };
+        let stored: &[u8] = match &self.heap().bytes {
+            HeapBytes::Mapped(map) => {
+                for page in offset as usize / PAGE_BYTES..(end as usize).div_ceil(PAGE_BYTES) {
+                    self.heap().touched.set(page);
+                }
+                map.get(offset as usize..end as usize).unwrap_or_default()
+            }
+            HeapBytes::File(file) => {
+                buffer.resize(stored as usize, 0);
+                let read = file
+                    .read_at(buffer, offset)
+                    .map_err(|error| Error::io("read", self.name(), error))?;
+                &buffer[..read]
+            }
+        };
+        // Before the decoder sees them: it is not made for bytes that someone else wrote.
+        if page_digest(stored) != digest {
+            return Err(self.damaged(&format!(
+                "chunk {} at byte {offset} does not have the digest that was kept of it",
+                found.number
+            )));
+        }
+        Ok(stored)
     }
 }

@@ -8,6 +8,7 @@ mod logs;
 mod segment;
 mod spine;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::base::error::{Error, Result};
@@ -25,7 +26,7 @@ use crate::view::View;
 /// store.snapshot().verify(&mut |finding: Finding| eprintln!("{finding}"))?;
 /// # Ok::<(), forebear::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Finding {
@@ -73,6 +74,15 @@ impl Verified {
     }
 }
 
+impl Finding {
+    /// Errors of the files themselves begin with their names.
+    pub(crate) fn of(file: &str, reason: String) -> Self {
+        let prefix = format!("{file}: ");
+        let reason = reason.strip_prefix(&prefix).map(str::to_owned).unwrap_or(reason);
+        Self { file: file.to_owned(), reason }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.file, self.reason)
@@ -81,18 +91,34 @@ impl fmt::Display for Finding {
 
 /// Checks all of a view.
 pub(crate) fn verify(view: &View, report: &mut dyn FnMut(Finding)) -> Result<Verified> {
-    let mut check = Verifier { view, report, done: Verified::default(), chain: None, store: None };
+    let mut check = Verifier {
+        view,
+        report,
+        done: Verified::default(),
+        chain: None,
+        store: None,
+        found: Vec::new(),
+        known: HashSet::new(),
+    };
     match Manifest::read(view.segments.storage())? {
         Read::Sound(manifest) => check.store = Some(manifest.store),
         Read::Absent => check.found(manifest::NAME, "expected a manifest, found none"),
         Read::Damaged(reason) => check.found(manifest::NAME, reason),
     }
     for number in 0..view.sealed.len() {
+        let before = check.done.clone();
         check.segment(number)?;
+        if !check.found.is_empty() && check.has_expired(view.sealed[number].segment)? {
+            // Its files went while they were read.
+            check.found.clear();
+            check.done = Verified { expired: before.expired + 1, ..before };
+        }
+        check.report_found();
     }
     for log in view.logs() {
         check.log(log)?;
     }
+    check.report_found();
     Ok(check.done)
 }
 
@@ -104,16 +130,26 @@ struct Verifier<'c> {
     /// The digest of the block before the next one, where it is known.
     chain: Option<Digest>,
     store: Option<StoreId>,
+    /// What was found of the segment that is being checked, each thing once: it is
+    /// reported once the segment is known not to have expired meanwhile.
+    found: Vec<Finding>,
+    known: HashSet<Finding>,
 }
 
 impl Verifier<'_> {
     fn found(&mut self, file: &str, reason: impl Into<String>) {
-        let reason = reason.into();
-        // Errors of the files themselves begin with their names.
-        let prefix = format!("{file}: ");
-        let reason = reason.strip_prefix(&prefix).map(str::to_owned).unwrap_or(reason);
-        self.done.findings += 1;
-        (self.report)(Finding { file: file.to_owned(), reason });
+        let finding = Finding::of(file, reason.into());
+        if self.known.insert(finding.clone()) {
+            self.found.push(finding);
+        }
+    }
+
+    fn report_found(&mut self) {
+        for finding in self.found.drain(..) {
+            self.done.findings += 1;
+            (self.report)(finding);
+        }
+        self.known.clear();
     }
 
     /// The outcome of a call, unless that is damage, which is reported.

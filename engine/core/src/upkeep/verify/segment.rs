@@ -80,7 +80,7 @@ impl Verifier<'_> {
     }
 
     /// Whether a segment was dropped meanwhile.
-    fn has_expired(&self, segment: u64) -> Result<bool> {
+    pub(super) fn has_expired(&self, segment: u64) -> Result<bool> {
         Ok(match Manifest::read(self.view.segments.storage())? {
             Read::Sound(manifest) => {
                 let first = manifest.sealed.first().map(|sealed| sealed.segment);
