@@ -112,10 +112,7 @@ pub trait Adapter: Debug + Send + Sync {
     /// that are named are read whatever they are called. Unless the format says otherwise,
     /// `*.jsonl` and `*.ndjson`, also packed by zstd (`*.jsonl.zst`).
     fn takes_file(&self, path: &Path) -> bool {
-        ["jsonl", "ndjson"].iter().any(|suffix| {
-            let extension = unpacked_path(path).extension();
-            extension.is_some_and(|extension| extension.eq_ignore_ascii_case(suffix))
-        })
+        takes_lines(path)
     }
 
     /// Whether a file is of the format by its path alone, whatever is in it.
@@ -133,6 +130,19 @@ pub trait Adapter: Debug + Send + Sync {
         self.recognise(object) >= Confidence::Likely
     }
 
+    /// Whether a file that is one JSON document is of the format, by its beginning, which
+    /// may be cut off.
+    fn recognise_document(&self, _head: &str) -> Confidence {
+        Confidence::No
+    }
+
+    /// The lines of objects that a JSON document of the format stands for, each ended by a
+    /// line feed: they are read as those of a file of lines are. The document is well formed
+    /// and of at most 64 MiB.
+    fn unfold(&self, _document: &str) -> Result<Vec<u8>, String> {
+        Err("expected lines with an object each, found a document".to_owned())
+    }
+
     /// What reads a file from its start.
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser>;
 
@@ -146,6 +156,14 @@ pub trait Adapter: Debug + Send + Sync {
     fn linker(&self) -> Option<Box<dyn Linker>> {
         None
     }
+}
+
+/// Whether files of lines are usually called so.
+pub(crate) fn takes_lines(path: &Path) -> bool {
+    ["jsonl", "ndjson"].iter().any(|suffix| {
+        let extension = unpacked_path(path).extension();
+        extension.is_some_and(|extension| extension.eq_ignore_ascii_case(suffix))
+    })
 }
 
 /// Reads the records of one file, in order.

@@ -9,7 +9,7 @@ use forebear_core::Result;
 
 use crate::adapter::Adapter;
 use crate::options::{IngestOptions, Named};
-use crate::registry::Registry;
+use crate::registry::{Recognised, Registry};
 
 /// The formats to choose from, and the one that all files are read as.
 #[derive(Clone, Debug)]
@@ -30,12 +30,12 @@ impl Choice {
     }
 
     /// The format of a file with this path that begins so; an error if it is none.
-    pub(crate) fn format_of(&self, path: &Path, head: &[u8]) -> io::Result<Arc<dyn Adapter>> {
+    pub(crate) fn format_of(&self, path: &Path, head: &[u8]) -> io::Result<Recognised> {
         match &self.named {
-            Some(adapter) => Ok(Arc::clone(adapter)),
+            Some(adapter) => Ok(Recognised::of(Arc::clone(adapter), head)),
             None => self
                 .registry
-                .recognise(path, head)
+                .recognise_file(path, head)
                 .map_err(|error| io::Error::new(ErrorKind::InvalidData, error)),
         }
     }

@@ -1,12 +1,13 @@
 //! Importing: each file once, from where it was left.
 
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use forebear_core::{Result, Snapshot, Spool, Store};
 
+use crate::adapter::takes_lines;
 use crate::choice::Choice;
 use crate::importer::Importer;
 use crate::options::IngestOptions;
@@ -185,6 +186,17 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 self.progress.files += u64::from(flow.is_continue());
                 flow
             }
+            // What a folder has may be of any tool; only files of lines are surely meant.
+            Err(Failure::File(error))
+                if error.kind() == ErrorKind::InvalidData
+                    && !file.named
+                    && reader.format().is_empty()
+                    && !takes_lines(&file.path) =>
+            {
+                self.importer.report.left_out.push((file.path.clone(), format!("{error:#}")));
+                self.importer.report.left_out_files += 1;
+                ControlFlow::Continue(())
+            }
             Err(Failure::File(error)) => {
                 self.failed(&file.path, &error);
                 ControlFlow::Continue(())
@@ -205,7 +217,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     fn read(&mut self, reader: &mut FileReader, file: &mut Source) -> ReadResult<ControlFlow<()>> {
         let bytes_before = self.progress.bytes;
         loop {
-            let mut lines = reader.lines(&mut *file, &self.importer)?;
+            let mut lines = reader.lines(file, &self.importer)?;
             loop {
                 let turn =
                     reader.turn(&mut lines, &mut self.importer, TURN_BYTES, LastLine::Counts)?;

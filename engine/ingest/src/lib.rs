@@ -8,7 +8,7 @@
 //! The formats that come with the crate, each under a cargo feature of its name and all
 //! on by default, are files of lines with a JSON object each, or several glued together.
 //! Each object becomes an event, its bytes the payload. A file that is one JSON document
-//! and not lines is passed over and reported. Files in zstd (`*.jsonl.zst`) are unpacked as
+//! and not lines is unfolded to lines where a format has such, else passed over and reported. Files in zstd (`*.jsonl.zst`) are unpacked as
 //! they are read.
 //!
 //! | format | an event's id | its parent |
@@ -17,6 +17,9 @@
 //! | `codex` (rollouts of the Codex CLI) | of session, bytes and number among equal lines | the line before; of a call's output the call |
 //! | `codex-exec` (what `codex exec --json` prints) | of thread, run and item | the line before; of what completes an item what started it |
 //! | `copilot` (event logs of the Copilot CLI) | the lines' | as they name them |
+//! | `cursor` (transcripts of Cursor's agent) | as `codex` | the line before |
+//! | `gemini` (chats of the Gemini CLI, lines or a document) | of session and message | the message before |
+//! | `pi` (sessions of the pi coding agent) | of session and entry | as entries name them |
 //! | `hook` (payloads of Claude Code's hooks) | of the call, or as `codex` | of a call's result the call, of an agent's start its call, else the last event |
 //! | `engram` (the folder of an Engram store) | the lines'; of edges their ends and kind | the task |
 //! | `ndjson` (anything else) | a field, else as `codex` | a field; see [`formats::Ndjson`] |

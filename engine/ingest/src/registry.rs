@@ -37,6 +37,23 @@ pub struct Registry {
     fallback: Option<String>,
 }
 
+/// What a file was taken for.
+#[derive(Clone, Debug)]
+pub(crate) struct Recognised {
+    pub(crate) adapter: Arc<dyn Adapter>,
+    /// Whether it is one JSON document, which the adapter unfolds.
+    pub(crate) is_document: bool,
+}
+
+impl Recognised {
+    /// As of this format, which was named, for a file that begins so.
+    pub(crate) fn of(adapter: Arc<dyn Adapter>, head: &[u8]) -> Self {
+        let text = valid_start(head).unwrap_or_default();
+        let is_document = adapter.recognise_document(text) > Confidence::No;
+        Self { adapter, is_document }
+    }
+}
+
 impl Registry {
     /// A registry without a format.
     ///
@@ -106,8 +123,17 @@ impl Registry {
     /// Fails where it is no text, one JSON document and not lines, or of no format
     /// ([`Error::is_invalid`]); the message says what it is and what to do.
     pub fn recognise(&self, path: &Path, head: &[u8]) -> Result<Arc<dyn Adapter>> {
+        self.recognise_file(path, head).map(|found| found.adapter)
+    }
+
+    /// As [`recognise`](Self::recognise), and whether the file is a document.
+    pub(crate) fn recognise_file(&self, path: &Path, head: &[u8]) -> Result<Recognised> {
         if let Some(why) = not_text(head) {
             return Err(Error::invalid(why));
+        }
+        let text = valid_start(head).unwrap_or_default();
+        if let Some(adapter) = self.surest(|adapter| adapter.recognise_document(text)) {
+            return Ok(Recognised { adapter, is_document: true });
         }
         let lines = head.split(|byte| *byte == b'\n').take(HEAD_LINES);
         let mut lines = lines.filter_map(valid_start);
@@ -120,14 +146,15 @@ impl Registry {
         {
             return Err(Error::invalid(reason));
         }
-        found.ok_or_else(|| {
+        let adapter = found.ok_or_else(|| {
             let names: Vec<&str> = self.names().collect();
             Error::invalid(format!(
                 "expected a file of a known format ({}), found one that none recognises; name its \
                  format",
                 names.join(", ")
             ))
-        })
+        })?;
+        Ok(Recognised { adapter, is_document: false })
     }
 
     /// What reads the payloads of its formats' events, by the formats' names.

@@ -58,7 +58,7 @@ impl Follower {
             if metadata.is_dir() {
                 search = true;
             } else if metadata.is_file() && is_followed {
-                let file = FileToRead { path: real, seen: Seen::of(&metadata) };
+                let file = FileToRead { path: real, named: false, seen: Seen::of(&metadata) };
                 self.check(&snapshot, file, &mut new)?;
             }
         }
@@ -75,7 +75,7 @@ impl Follower {
         new: &mut HashSet<FileId>,
     ) -> Result<()> {
         let now_ns = Time::now().ns();
-        let FileToRead { path, seen } = file;
+        let FileToRead { path, seen, .. } = file;
         if let Some(tracked) = self.files.get_mut(&path) {
             tracked.search = self.searches;
             if tracked.queued

@@ -90,7 +90,7 @@ impl Follower {
         tracked.unfinished = turn != Turn::End;
         tracked.queued = tracked.unfinished;
         (tracked.seen, tracked.settled) = reader.seen();
-        if !file.is_packed() {
+        if !file.is_packed() && !reader.is_document() {
             tracked.seen.size = tracked.seen.size.max(reader.scanned);
         }
         (tracked.taken, tracked.scanned) = (reader.taken(), reader.scanned);
@@ -106,8 +106,13 @@ impl Follower {
         if reader.still_waits(file)? {
             return Ok(Turn::End);
         }
-        let bytes = if file.is_packed() { PACKED_TURN_BYTES } else { TURN_BYTES };
+        let is_packed = file.is_packed();
         let mut lines = reader.lines(file, &self.importer)?;
+        let bytes = match reader.is_document() {
+            true => u64::MAX,
+            false if is_packed => PACKED_TURN_BYTES,
+            false => TURN_BYTES,
+        };
         reader.turn(&mut lines, &mut self.importer, bytes, LastLine::Waits)
     }
 

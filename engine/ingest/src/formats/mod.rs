@@ -14,21 +14,30 @@ mod codex_exec;
         feature = "codex",
         feature = "codex-exec",
         feature = "copilot",
+        feature = "cursor",
         feature = "engram",
+        feature = "gemini",
         feature = "hook",
-        feature = "ndjson"
+        feature = "ndjson",
+        feature = "pi"
     )),
     allow(dead_code, reason = "what several formats use, no single one uses in whole")
 )]
 pub(crate) mod common;
 #[cfg(feature = "copilot")]
 mod copilot;
+#[cfg(feature = "cursor")]
+mod cursor;
 #[cfg(feature = "engram")]
 mod engram;
+#[cfg(feature = "gemini")]
+mod gemini;
 #[cfg(feature = "hook")]
 mod hook;
 #[cfg(feature = "ndjson")]
 mod ndjson;
+#[cfg(feature = "pi")]
+mod pi;
 
 use std::sync::Arc;
 
@@ -40,12 +49,18 @@ pub use codex::Codex;
 pub use codex_exec::CodexExec;
 #[cfg(feature = "copilot")]
 pub use copilot::Copilot;
+#[cfg(feature = "cursor")]
+pub use cursor::Cursor;
 #[cfg(feature = "engram")]
 pub use engram::Engram;
+#[cfg(feature = "gemini")]
+pub use gemini::Gemini;
 #[cfg(feature = "hook")]
 pub use hook::{Hook, HookDecoder, append_hook, submit_hook};
 #[cfg(feature = "ndjson")]
 pub use ndjson::{Mapping, Ndjson};
+#[cfg(feature = "pi")]
+pub use pi::Pi;
 
 use crate::adapter::Adapter;
 
@@ -67,6 +82,12 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
         shared(Hook),
         #[cfg(feature = "engram")]
         shared(Engram),
+        #[cfg(feature = "gemini")]
+        shared(Gemini),
+        #[cfg(feature = "pi")]
+        shared(Pi),
+        #[cfg(feature = "cursor")]
+        shared(Cursor),
     ])
 }
 
@@ -75,9 +96,12 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
     feature = "codex",
     feature = "codex-exec",
     feature = "copilot",
+    feature = "cursor",
     feature = "engram",
+    feature = "gemini",
     feature = "hook",
-    feature = "ndjson"
+    feature = "ndjson",
+    feature = "pi"
 ))]
 fn shared(adapter: impl Adapter + 'static) -> Arc<dyn Adapter> {
     Arc::new(adapter)

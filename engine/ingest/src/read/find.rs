@@ -27,6 +27,8 @@ pub(crate) struct Files {
 #[derive(Debug)]
 pub(crate) struct FileToRead {
     pub(crate) path: PathBuf,
+    /// Whether it was named itself, not a folder that it lies in.
+    pub(crate) named: bool,
     /// What the system said of it when it was found; nothing if it was gone by then.
     pub(crate) seen: Seen,
 }
@@ -43,6 +45,7 @@ impl Files {
             if metadata.is_dir() {
                 search.folder(real);
             } else if metadata.is_file() {
+                search.named.insert(real.clone());
                 search.files.insert(real);
             } else {
                 return Err(Error::invalid(format!(
@@ -76,6 +79,8 @@ impl Files {
 struct Search<'c> {
     choice: &'c Choice,
     files: BTreeSet<PathBuf>,
+    /// Those of them that were named.
+    named: BTreeSet<PathBuf>,
     /// Folders that were met, so that links which lead round in circles end.
     folders: BTreeSet<PathBuf>,
     failed: Vec<(PathBuf, io::Error)>,
@@ -88,6 +93,7 @@ impl<'c> Search<'c> {
         Self {
             choice,
             files: BTreeSet::new(),
+            named: BTreeSet::new(),
             folders: BTreeSet::new(),
             failed: Vec::new(),
             left_out: None,
@@ -159,6 +165,7 @@ impl<'c> Search<'c> {
         paths.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
         let found = paths.into_iter().map(|path| FileToRead {
             seen: fs::metadata(&path).map_or(Seen::default(), |metadata| Seen::of(&metadata)),
+            named: self.named.contains(&path),
             path,
         });
         let mut left_out = self.left_out.unwrap_or_default();

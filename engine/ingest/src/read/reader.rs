@@ -1,11 +1,12 @@
 //! The one reader of files: what of a file the store has, and reading on.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use forebear_core::{Error, Quarantined, Result, Time, limits};
+use serde::de::IgnoredAny;
 
 use crate::adapter::{Adapter, Parser, SourceFile, Unit};
 use crate::choice::Choice;
@@ -17,7 +18,7 @@ use crate::read::position::{Position, source_name};
 use crate::read::prefix::PrefixDigest;
 use crate::read::seen::Seen;
 use crate::read::source::Source;
-use crate::registry::read_head;
+use crate::registry::{Recognised, read_head};
 
 /// Reads one file, for an import or a follower.
 ///
@@ -63,6 +64,8 @@ pub(crate) struct FileReader {
 #[derive(Debug)]
 struct Parsing {
     adapter: Arc<dyn Adapter>,
+    /// Whether the file is a document, of which the lines are read that it stands for.
+    is_document: bool,
     parser: Box<dyn Parser>,
     apps: Option<Apps>,
 }
@@ -172,13 +175,18 @@ impl FileReader {
         seen: &Seen,
         unfinished: bool,
     ) -> io::Result<bool> {
-        // One in zstd doesn't grow: it is written once, and goes on only where a turn ended.
-        if file.is_packed() {
+        // These don't grow but are written anew, and go on only where a turn ended.
+        if file.is_packed() || self.is_document() {
             return Ok(unfinished && *seen == self.seen);
         }
         let grew =
             if unfinished { seen.size >= self.line.offset } else { seen.size > self.seen.size };
         Ok(grew && seen.file == self.seen.file && self.holds_window(file)?)
+    }
+
+    /// Whether what is read are the lines that a document stands for.
+    pub(crate) fn is_document(&self) -> bool {
+        self.parsing.as_ref().is_some_and(|parsing| parsing.is_document)
     }
 
     /// Whether something of it was read.
@@ -197,29 +205,39 @@ impl FileReader {
         file.seek(SeekFrom::Start(self.taken - self.window.len() as u64))?;
         match file.read_exact(&mut found) {
             Ok(()) => Ok(found == self.window),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     /// Begins to read on where it was left. A file of which nothing was taken yet is
     /// recognised anew, since its format may show only now.
-    pub(crate) fn lines<F: Read + Seek>(
+    pub(crate) fn lines<'f>(
         &mut self,
-        mut file: F,
+        file: &'f mut Source,
         importer: &Importer,
-    ) -> io::Result<Lines<F>> {
+    ) -> io::Result<Lines<&'f mut Source>> {
         if self.fed == 0 {
-            file.seek(SeekFrom::Start(0))?;
+            file.rewind()?;
             let choice = importer.choice();
-            let adapter = match self.format_before(choice) {
-                Some(adapter) => adapter,
-                None => choice.format_of(&self.path, &read_head(&mut file)?)?,
+            let before = self.format_before(choice);
+            let head = read_head(&mut *file)?;
+            let Recognised { adapter, is_document } = match before {
+                Some(adapter) => Recognised::of(adapter, &head),
+                None => choice.format_of(&self.path, &head)?,
             };
             let source = SourceFile::new(&self.path, self.seen.modified_ns);
             let parser = adapter.parser(&source);
             let apps = adapter.source_app().map(Apps::new);
-            self.parsing = Some(Parsing { adapter, parser, apps });
+            self.parsing = Some(Parsing { adapter, is_document, parser, apps });
+        }
+        if let Some(Parsing { adapter, is_document: true, .. }) = &self.parsing {
+            let document = file.document()?;
+            let invalid = |reason: String| io::Error::new(ErrorKind::InvalidData, reason);
+            // One that is being written may be whole the next time.
+            serde_json::from_str::<IgnoredAny>(&document)
+                .map_err(|error| invalid(format!("expected a whole JSON document: {error}")))?;
+            *file = Source::Unfolded(io::Cursor::new(adapter.unfold(&document).map_err(invalid)?));
         }
         file.seek(SeekFrom::Start(self.line.offset))?;
         let prefix = std::mem::take(&mut self.prefix);
@@ -360,7 +378,10 @@ impl FileReader {
     /// Whether a long last line still has no end, looking only at what is new of it;
     /// else a line that grows for hours would be read from its start each time.
     pub(crate) fn still_waits(&mut self, file: &mut Source) -> io::Result<bool> {
-        if self.goal.is_some() || self.scanned < self.line.offset + LONG_LINE_BYTES {
+        if self.goal.is_some()
+            || self.is_document()
+            || self.scanned < self.line.offset + LONG_LINE_BYTES
+        {
             return Ok(false);
         }
         file.seek(SeekFrom::Start(self.scanned))?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use zstd::stream::read::Decoder;
@@ -12,6 +12,8 @@ use zstd::stream::read::Decoder;
 pub(crate) enum Source {
     Plain(File),
     Packed(Packed),
+    /// The lines that a document stands for.
+    Unfolded(Cursor<Vec<u8>>),
 }
 
 /// A file in zstd, of which what it holds is read. It can't be entered in the middle: to go
@@ -38,6 +40,24 @@ impl Source {
         Ok(Self::Packed(Packed { file, decoder, at: 0 }))
     }
 
+    /// All of it, as a text of at most [`MAX_DOCUMENT_BYTES`].
+    pub(crate) fn document(&mut self) -> io::Result<String> {
+        self.rewind()?;
+        let mut document = String::new();
+        self.take(MAX_DOCUMENT_BYTES + 1).read_to_string(&mut document)?;
+        if document.len() as u64 > MAX_DOCUMENT_BYTES {
+            let reason = format!(
+                "expected a JSON document of at most {MAX_DOCUMENT_BYTES} bytes, found a longer \
+                 one; write its records on a line each"
+            );
+            return Err(io::Error::new(ErrorKind::InvalidData, reason));
+        }
+        if document.starts_with('\u{feff}') {
+            document.drain(..'\u{feff}'.len_utf8());
+        }
+        Ok(document)
+    }
+
     pub(crate) fn is_packed(&self) -> bool {
         matches!(self, Self::Packed(_))
     }
@@ -48,6 +68,7 @@ impl Read for Source {
         match self {
             Self::Plain(file) => file.read(bytes),
             Self::Packed(packed) => packed.read(bytes),
+            Self::Unfolded(lines) => lines.read(bytes),
         }
     }
 }
@@ -56,6 +77,7 @@ impl Seek for Source {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match (self, to) {
             (Self::Plain(file), to) => file.seek(to),
+            (Self::Unfolded(lines), to) => lines.seek(to),
             (Self::Packed(packed), SeekFrom::Start(offset)) => packed.go_to(offset),
             (Self::Packed(_), _) => Err(ErrorKind::Unsupported.into()),
         }
@@ -120,6 +142,8 @@ fn decoder(file: &File) -> io::Result<Decoder<'static, BufReader<File>>> {
     Ok(decoder)
 }
 
+/// A longer document is not read: it lies in memory as it is, and once more as lines.
+const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 /// How a frame of zstd begins.
 const ZSTD: &[u8; 4] = b"\x28\xb5\x2f\xfd";
 /// Most memory that unpacking takes, as a power of 2: 32 MiB. Tools pack with 2 MiB.

@@ -1,0 +1,255 @@
+//! What a line of a Gemini chat says.
+
+use forebear_core::{Tokens, limits};
+use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::{
+    CallFamily, CallResult, Interruption, Payload, PayloadReader, Reading, Role, Text, Title,
+    TitleSource, Usage,
+};
+
+use crate::formats::common::tools::{add_call, family};
+use crate::formats::common::values::{is, text};
+
+/// Reads payloads.
+#[derive(Debug)]
+pub(super) struct ChatReader;
+
+impl PayloadReader for ChatReader {
+    fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
+        let mut reading = Reading::default();
+        let (mut line_type, mut id, mut has_results) = (None, None, false);
+        let mut is_header = false;
+        Cursor::new(payload.text()).object(|key, value| match key {
+            "type" => line_type = value.text(),
+            "id" => id = value.text(),
+            "sessionId" | "projectHash" | "$rewindTo" => is_header = true,
+            "directories" => value.array(|folder| {
+                let folder = folder.text().map(Text::from);
+                reading.cwd = reading.cwd.take().or(folder);
+            }),
+            "summary" => reading.title = title(value.text()),
+            "$set" => {
+                is_header = true;
+                value.object(|key, value| {
+                    if key == "summary" {
+                        reading.title = title(value.text());
+                    }
+                });
+            }
+            "content" => has_results |= add_content(&mut reading, value),
+            "model" => reading.model = value.text().map(Text::from),
+            "thoughts" => value.array(|thought| {
+                let mut said = [None, None];
+                thought.object(|key, value| match key {
+                    "subject" => said[0] = value.text(),
+                    "description" => said[1] = value.text(),
+                    _ => {}
+                });
+                for text in said {
+                    reading.thinking.extend(text);
+                }
+            }),
+            "tokens" => reading.usage = usage(value),
+            "toolCalls" => value.array(|call| add_tool_call(&mut reading, call)),
+            _ => {}
+        });
+        if let Some(usage) = &mut reading.usage {
+            usage.message_id = id.map(Text::from);
+        }
+        let line_type = line_type.map(JsonStr::decode).unwrap_or_default();
+        match &*line_type {
+            "gemini" | "qwen" => reading.role = Some(Role::Assistant),
+            "user" if has_results && reading.text.is_blank() => reading.role = Some(Role::Tool),
+            "user" if reading.text.begins("<state_snapshot>") => {
+                reading.role = Some(Role::System);
+                reading.summary = reading.text.first().cloned();
+            }
+            "user" if INJECTED.iter().any(|begin| reading.text.begins(begin)) => {
+                reading.role = Some(Role::System);
+                reading.bookkeeping = true;
+            }
+            "user" => reading.role = Some(Role::User),
+            "error" => reading.error = reading.text.first().cloned(),
+            _ => {
+                reading.bookkeeping = true;
+                if !is_header {
+                    reading.role = Some(Role::System);
+                }
+                if reading.text.begins("Request cancelled") {
+                    reading.interruption = Some(Interruption::Stopped);
+                    reading.bookkeeping = false;
+                }
+            }
+        }
+        reading
+    }
+}
+
+/// What kind of event a message is.
+pub(super) fn kind(line_type: Option<JsonStr<'_>>, reading: &Reading<'_>) -> String {
+    let kind = match &*line_type.map(JsonStr::decode).unwrap_or_default() {
+        "user" if reading.role == Some(Role::Tool) => "tool_result",
+        "user" if reading.summary.is_some() => "summary",
+        "user" => "user_message",
+        "gemini" | "qwen" if !reading.calls.is_empty() => "tool_use",
+        "gemini" | "qwen" if reading.text.is_blank() && !reading.thinking.is_empty() => "thinking",
+        "gemini" | "qwen" => "assistant_message",
+        "" => "unknown",
+        _ => return line_type.map_or_else(String::new, |name| text(name, limits::MAX_KIND_BYTES)),
+    };
+    kind.to_owned()
+}
+
+/// Adds what was said: a text, or parts. Returns whether a part is the result of a call.
+pub(crate) fn add_content<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) -> bool {
+    let mut has_results = false;
+    reading.text.extend(value.text());
+    if value.is_object() {
+        has_results |= add_part(reading, value);
+    }
+    value.array(|part| {
+        reading.text.extend(part.text());
+        has_results |= add_part(reading, part);
+    });
+    has_results
+}
+
+/// Adds a part of what was said; returns whether it is the result of a call.
+fn add_part<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) -> bool {
+    let (mut said, mut is_thought, mut is_result) = (None, false, false);
+    value.object(|key, value| match key {
+        "text" => said = value.text(),
+        "thought" => is_thought = value.is_true(),
+        "functionCall" => {
+            let (mut id, mut name, mut input) = (None, None, "");
+            value.object(|key, value| match key {
+                "id" => id = value.text(),
+                "name" => name = value.text(),
+                "args" => input = value.raw(),
+                _ => {}
+            });
+            add_call(reading, id, name, input);
+        }
+        "functionResponse" => {
+            is_result = true;
+            let result = function_response(value);
+            add_result(reading, result);
+        }
+        _ => {}
+    });
+    if is_thought {
+        reading.thinking.extend(said);
+    } else {
+        reading.text.extend(said);
+    }
+    is_result
+}
+
+/// The result of a call that a `functionResponse` is.
+pub(crate) fn function_response<'t>(value: &mut Cursor<'t>) -> CallResult<'t> {
+    let mut result = CallResult::default();
+    let mut name = None;
+    value.object(|key, value| match key {
+        "id" => result.call_id = value.text().map(Text::from),
+        "name" => name = value.text(),
+        "response" => value.object(|key, value| match key {
+            "output" => result.text.extend(value.text()),
+            "error" => {
+                result.is_error = true;
+                result.text.extend(value.text());
+                value.object(|key, value| {
+                    if key == "message" {
+                        result.text.extend(value.text());
+                    }
+                });
+            }
+            _ => {}
+        }),
+        _ => {}
+    });
+    if name.is_some_and(|name| family(&name.decode()) == CallFamily::Shell) {
+        result.exit_code = exit_code(&result);
+    }
+    result
+}
+
+pub(crate) fn add_result<'t>(reading: &mut Reading<'t>, result: CallResult<'t>) {
+    if reading.results.len() == Reading::MAX_PARTS {
+        reading.more = true;
+    } else {
+        reading.results.push(result);
+    }
+}
+
+/// A call with what came of it.
+fn add_tool_call<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) {
+    let (mut id, mut name, mut input, mut status) = (None, None, "", None);
+    let mut result = CallResult::default();
+    value.object(|key, value| match key {
+        "id" => id = value.text(),
+        "name" => name = value.text(),
+        "args" => input = value.raw(),
+        "status" => status = value.text(),
+        "result" => value.array(|part| {
+            part.object(|key, value| {
+                if key == "functionResponse" {
+                    result = function_response(value);
+                }
+            });
+        }),
+        _ => {}
+    });
+    add_call(reading, id, name, input);
+    let is_cancelled = is(status, "cancelled");
+    result.call_id = id.map(Text::from);
+    result.is_error = (result.is_error || is(status, "error")) && !is_cancelled;
+    result.interruption = is_cancelled.then_some(Interruption::Refused);
+    if is_cancelled || is(status, "success") || is(status, "error") {
+        add_result(reading, result);
+    }
+}
+
+/// The exit code that the shell's result states in a line of its own, behind what the
+/// command printed.
+pub(crate) fn exit_code(result: &CallResult<'_>) -> Option<i64> {
+    let text = result.text.first()?.decode();
+    let lines = text.lines().rev().take(EXIT_CODE_LINES);
+    lines.into_iter().find_map(|line| line.strip_prefix("Exit Code: ")?.trim().parse().ok())
+}
+
+fn title(text: Option<JsonStr<'_>>) -> Option<Title<'_>> {
+    Some(Title { text: text?.into(), source: TitleSource::Summary })
+}
+
+/// Tokens as they are told: what was read from the cache is input too.
+fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
+    if !value.is_object() {
+        return None;
+    }
+    let (mut input, mut output, mut cached) = (0_u64, 0_u64, 0_u64);
+    value.object(|key, value| {
+        let number = value.number().unwrap_or(0);
+        match key {
+            "input" => input = number,
+            "output" | "thoughts" => output = output.saturating_add(number),
+            "cached" => cached = number,
+            _ => {}
+        }
+    });
+    let tokens = Tokens {
+        input: input.saturating_sub(cached),
+        output,
+        cache_read: cached,
+        cache_written: 0,
+    };
+    Some(Usage { message_id: None, tokens })
+}
+
+/// How texts begin that the program put where the user's would stand.
+const INJECTED: &[&str] = &[
+    "<session_context>",
+    "<hook_context>",
+    "This is the Gemini CLI. We are setting up the context",
+];
+/// Within so many lines from the end of a result its exit code stands.
+const EXIT_CODE_LINES: usize = 16;
