@@ -36,6 +36,9 @@ pub mod docs;
 
 use std::path::Path;
 
+#[cfg(feature = "answers")]
+#[doc(inline)]
+pub use forebear_answers as answers;
 pub use forebear_core::*;
 #[cfg(feature = "ingest")]
 #[doc(inline)]

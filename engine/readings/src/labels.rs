@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use forebear_core::limits;
 
 use crate::failure::Failure;
-use crate::reading::{Interruption, Reading};
+use crate::reading::Reading;
 use crate::text::Text;
 
 /// The names of the labels.
@@ -74,7 +74,7 @@ pub fn labels<'r>(
     let flags = [
         failure.map(|_| (keys::IS_ERROR, "true".to_owned())),
         failure.filter(|failure| failure.minor).map(|_| (keys::MINOR, "true".to_owned())),
-        interruption.map(|found| (keys::INTERRUPTED, interruption_name(found).to_owned())),
+        interruption.map(|found| (keys::INTERRUPTED, found.name().to_owned())),
         reading.bookkeeping.then(|| (keys::BOOKKEEPING, "true".to_owned())),
         exit_code.map(|code| (keys::EXIT_CODE, code.to_string())),
         reading.role.map(|role| (keys::ROLE, role.name().to_owned())),
@@ -144,17 +144,10 @@ fn digest(text: &Text<'_>) -> Option<String> {
     }))
 }
 
-fn interruption_name(interruption: Interruption) -> &'static str {
-    match interruption {
-        Interruption::Refused => "refused",
-        Interruption::Stopped => "stopped",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::{Call, CallResult};
+    use crate::reading::{Call, CallResult, Interruption};
 
     #[test]
     fn the_labels_of_all_calls_fit_an_event() {

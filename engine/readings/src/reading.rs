@@ -198,6 +198,16 @@ pub enum Interruption {
     Stopped,
 }
 
+impl Interruption {
+    /// Its name in labels: `refused`, `stopped`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// What a message took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage<'p> {

@@ -28,6 +28,7 @@ pub(crate) mod tail;
 pub(crate) mod tree;
 pub(crate) mod upkeep;
 pub(crate) mod watch;
+pub(crate) mod why;
 
 use clap::Subcommand;
 
@@ -63,6 +64,7 @@ commands! {
     Append(append::AppendArgs),
     Hook(hook::HookArgs),
     Link(link::LinkArgs),
+    Why(why::WhyArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
     Children(listings::ChildrenArgs),

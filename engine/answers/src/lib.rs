@@ -1,0 +1,30 @@
+//! Answers over a store: which failure mattered and why it happened.
+//!
+//! Each answer is a function over a [`Snapshot`](forebear_core::Snapshot) and over the
+//! [`Readings`](forebear_readings::Readings) of a process, bounded by a [`Budget`]. Answers
+//! nest by session, agent, turn and call: a transcript is a list and no tree, so parent
+//! links are the order of its steps and nothing to indent by.
+//!
+//! - [`failure_chain`]: why did it fail?
+
+#![warn(missing_docs)]
+
+mod budget;
+mod calls;
+mod cause;
+mod command;
+mod earlier;
+#[cfg(feature = "serde")]
+mod json;
+mod outcome;
+mod signature;
+mod story;
+mod why;
+
+pub use budget::Budget;
+pub use cause::{Quote, WhyEnd};
+pub use earlier::Earlier;
+pub use outcome::Outcome;
+pub use why::{
+    FailedCall, FailureChain, FailureReport, ListedFailure, Repair, WhyQuery, failure_chain,
+};

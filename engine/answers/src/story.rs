@@ -1,0 +1,319 @@
+//! A session as its steps: what was asked, said, called, given back, stopped.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use forebear_core::{Detail, EventId, Filter, LinkKind, Result, Snapshot, StoredEvent};
+use forebear_readings::Readings;
+
+use crate::budget::Meter;
+use crate::calls::{CallAt, ResultAt, Said, result_of};
+
+/// Events that are read at once: their payloads are held together.
+const PAGE: usize = 64;
+
+/// The steps of a session and of its agents, in the order of time.
+#[derive(Debug, Default)]
+pub(crate) struct Story {
+    /// Who acts; the first is the session itself.
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) events: Vec<EventAt>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) calls: Vec<CallAt>,
+    pub(crate) results: Vec<ResultAt>,
+    /// Whether there was more before the first than may be read.
+    pub(crate) cut: bool,
+}
+
+/// Who acts.
+#[derive(Debug, Default)]
+pub(crate) struct Agent {
+    pub(crate) instance: String,
+    /// The call that it was spawned by: the agent, and the place of the event.
+    pub(crate) spawned: Option<(u32, u32)>,
+    spawned_by: Option<EventId>,
+    /// Its parts, in order.
+    pub(crate) parts: Vec<u32>,
+}
+
+/// An event of it.
+#[derive(Debug)]
+pub(crate) struct EventAt {
+    pub(crate) id: EventId,
+    pub(crate) time_ns: i64,
+    pub(crate) agent: u32,
+}
+
+/// Something that an event says.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) event: u32,
+    pub(crate) agent: u32,
+    /// Where it stands among the agent's parts.
+    pub(crate) place: u32,
+    /// The agent's turn, from 0: up to the first request, and from each on.
+    pub(crate) turn: u32,
+    pub(crate) step: Step,
+}
+
+/// What it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Words of the user.
+    Request,
+    /// Words of the model.
+    Text,
+    Thinking,
+    /// A call, by its place in the story.
+    Call(u32),
+    /// A result, by its place in the story.
+    Result(u32),
+    /// Something failed that is no call's.
+    Failed(u32),
+    /// The user stopped what went on.
+    Stopped(u32),
+    /// A step of another sort.
+    Other,
+}
+
+impl Story {
+    /// Reads the events that the filter takes, the newest first as long as the budget
+    /// lasts. Those of `root` are the session's own.
+    pub(crate) fn read(
+        snapshot: &Snapshot,
+        readings: &Readings,
+        filter: Filter,
+        root: &str,
+        meter: &mut Meter,
+    ) -> Result<Self> {
+        let mut story = Builder::new(root);
+        let mut seen: HashSet<EventId, RandomState> = HashSet::default();
+        for event in snapshot.events(filter).limit(PAGE).detail(Detail::Payload).iter() {
+            let event = event?;
+            if !meter.take(&event) {
+                story.story.cut = true;
+                break;
+            }
+            if seen.insert(event.id().clone()) {
+                story.take(&event, readings);
+            }
+        }
+        Ok(story.finish())
+    }
+
+    /// The event's place.
+    pub(crate) fn place_of(&self, id: &EventId) -> Option<u32> {
+        self.events.iter().position(|event| event.id == *id).map(|place| place as u32)
+    }
+
+    /// The part before or after another of the same agent.
+    pub(crate) fn of_agent(&self, part: &Part) -> &[u32] {
+        &self.agents[part.agent as usize].parts
+    }
+
+    /// The turn of the session itself in which an agent's part stands.
+    pub(crate) fn root_turn(&self, part: &Part) -> u32 {
+        let (mut agent, mut turn, mut event) = (part.agent, part.turn, part.event);
+        // Agents come one from another; one that comes from itself is cut off.
+        for _ in 0..self.agents.len() {
+            if agent == 0 {
+                return turn;
+            }
+            let Some((above, spawn)) = self.agents[agent as usize].spawned else { break };
+            let parts = &self.agents[above as usize].parts;
+            let at = parts.partition_point(|part| self.parts[*part as usize].event <= spawn);
+            turn = at.checked_sub(1).map_or(0, |at| self.parts[parts[at] as usize].turn);
+            (agent, event) = (above, spawn);
+        }
+        if agent == 0 {
+            return turn;
+        }
+        // Of one that nothing is known to have spawned, by time.
+        let parts = &self.agents[0].parts;
+        let at = parts.partition_point(|part| self.parts[*part as usize].event <= event);
+        at.checked_sub(1).map_or(0, |at| self.parts[parts[at] as usize].turn)
+    }
+
+    /// The last turn of an agent.
+    pub(crate) fn last_turn(&self, agent: u32) -> u32 {
+        self.agents[agent as usize].parts.last().map_or(0, |part| self.parts[*part as usize].turn)
+    }
+
+    /// Whether one agent is another, or was spawned by it or by one that was.
+    pub(crate) fn is_within(&self, agent: u32, above: u32) -> bool {
+        let mut at = agent;
+        for _ in 0..=self.agents.len() {
+            if at == above {
+                return true;
+            }
+            let Some((next, _)) = self.agents[at as usize].spawned else { return false };
+            at = next;
+        }
+        false
+    }
+}
+
+/// A story in the making: events come newest first.
+struct Builder {
+    story: Story,
+    numbers: HashMap<String, u32, RandomState>,
+    /// The steps of each event.
+    steps: Vec<Vec<Said>>,
+}
+
+impl Builder {
+    fn new(root: &str) -> Self {
+        let mut builder =
+            Self { story: Story::default(), numbers: HashMap::default(), steps: Vec::new() };
+        builder.agent(root);
+        builder
+    }
+
+    fn agent(&mut self, instance: &str) -> u32 {
+        if let Some(&number) = self.numbers.get(instance) {
+            return number;
+        }
+        let number = self.story.agents.len() as u32;
+        self.story.agents.push(Agent { instance: instance.to_owned(), ..Agent::default() });
+        self.numbers.insert(instance.to_owned(), number);
+        number
+    }
+
+    fn take(&mut self, event: &StoredEvent, readings: &Readings) {
+        let instance = match event.instance() {
+            "" => event.session().unwrap_or_default(),
+            instance => instance,
+        };
+        let agent = self.agent(instance);
+        if event.link() == Some(LinkKind::Spawned) {
+            // The oldest comes last.
+            self.story.agents[agent as usize].spawned_by = event.parent().cloned();
+        }
+        let reading = readings.of(event);
+        if reading.bookkeeping {
+            return;
+        }
+        let said = crate::calls::said(event, &reading);
+        if said.is_empty() {
+            return;
+        }
+        self.story.events.push(EventAt { id: event.id().clone(), time_ns: event.time_ns(), agent });
+        self.steps.push(said);
+    }
+
+    fn finish(mut self) -> Story {
+        self.story.events.reverse();
+        self.steps.reverse();
+        let mut open: HashMap<String, u32, RandomState> = HashMap::default();
+        // Calls of one batch follow each other, with nothing but thoughts between.
+        let mut batches: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
+        for (number, said) in self.steps.into_iter().enumerate() {
+            let agent = self.story.events[number].agent;
+            for said in said {
+                let part = self.story.parts.len() as u32;
+                let (batch, runs) = batches.entry(agent).or_default();
+                let step = match said {
+                    Said::Request => Step::Request,
+                    Said::Text => Step::Text,
+                    Said::Thinking => Step::Thinking,
+                    Said::Other => Step::Other,
+                    Said::Call(mut call) => {
+                        if !*runs {
+                            *batch += 1;
+                        }
+                        call.batch = *batch;
+                        call.part = part;
+                        let at = self.story.calls.len() as u32;
+                        if !call.id.is_empty() {
+                            open.insert(call.id.clone(), at);
+                        }
+                        self.story.calls.push(call);
+                        Step::Call(at)
+                    }
+                    Said::Result(said) => {
+                        let at = self.story.results.len() as u32;
+                        let call = said.call_id.as_ref().and_then(|id| open.get(id)).copied();
+                        let call_at = call.map(|call| &self.story.calls[call as usize]);
+                        let result = result_of(said, call, call_at, part);
+                        if let Some(call) = call {
+                            self.story.calls[call as usize].result = Some(at);
+                        }
+                        self.story.results.push(result);
+                        Step::Result(at)
+                    }
+                    Said::Failed(result) => {
+                        self.story.results.push(ResultAt { part, ..result });
+                        Step::Failed(self.story.results.len() as u32 - 1)
+                    }
+                    Said::Stopped(result) => {
+                        self.story.results.push(ResultAt { part, ..result });
+                        Step::Stopped(self.story.results.len() as u32 - 1)
+                    }
+                };
+                *runs = matches!(step, Step::Call(_) | Step::Thinking) && (*runs || matches!(step, Step::Call(_)));
+                let parts = &mut self.story.agents[agent as usize].parts;
+                let place = parts.len() as u32;
+                parts.push(part);
+                self.story.parts.push(Part { event: number as u32, agent, place, turn: 0, step });
+            }
+        }
+        self.story.choose_root();
+        self.story.number_turns();
+        self.story.find_spawns();
+        self.story
+    }
+}
+
+impl Story {
+    /// Where nothing is said under the session's own name, who began is the session itself.
+    fn choose_root(&mut self) {
+        if !self.agents[0].parts.is_empty() {
+            return;
+        }
+        let Some(first) = self.events.first().map(|event| event.agent) else { return };
+        self.agents.swap(0, first as usize);
+        let renumber = |agent: &mut u32| {
+            *agent = match *agent {
+                0 => first,
+                agent if agent == first => 0,
+                agent => agent,
+            };
+        };
+        self.events.iter_mut().for_each(|event| renumber(&mut event.agent));
+        self.parts.iter_mut().for_each(|part| renumber(&mut part.agent));
+    }
+
+    /// Numbers the turns of each agent. Requests that follow each other begin one turn; those
+    /// that nothing follows begin none yet.
+    fn number_turns(&mut self) {
+        for agent in &self.agents {
+            let mut turn = 0;
+            for (place, &part) in agent.parts.iter().enumerate() {
+                let is_request = |at: usize| {
+                    agent.parts.get(at).is_some_and(|part| self.parts[*part as usize].step == Step::Request)
+                };
+                let begins = is_request(place) && !(place > 0 && is_request(place - 1));
+                if begins && (place..agent.parts.len()).any(|at| !is_request(at)) {
+                    turn += u32::from(place > 0);
+                }
+                self.parts[part as usize].turn = turn;
+            }
+        }
+    }
+
+    fn find_spawns(&mut self) {
+        let places: HashMap<&EventId, u32, RandomState> =
+            self.events.iter().zip(0..).map(|(event, place)| (&event.id, place)).collect();
+        let found: Vec<_> = self
+            .agents
+            .iter()
+            .map(|agent| {
+                let place = *places.get(agent.spawned_by.as_ref()?)?;
+                Some((self.events[place as usize].agent, place))
+            })
+            .collect();
+        for (agent, found) in self.agents.iter_mut().zip(found).skip(1) {
+            agent.spawned = found;
+        }
+    }
+}
