@@ -64,7 +64,8 @@ Exit codes:
   2  usage: the command line, or an id that fits several events
   3  nothing found: no event has the id, or a search matched nothing
 
-What finds nothing: `chain`, `children`, `common`, `show`, `siblings`, `tree` and --root
+What finds nothing: `why` exits 3 where no failure mattered; `chain`, `children`, `common`,
+`show`, `siblings`, `tree` and --root
 exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
 `export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `session`,
 `session-tree` and `sessions` where there is no such session, `show --raw` where there is no

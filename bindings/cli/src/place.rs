@@ -10,8 +10,8 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 use forebear::readings::Readings;
 use forebear::{
-    CountBy, Detail, EventId, Filter, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store, StoreBuilder, Ticket,
-    Warning,
+    CountBy, Detail, EventId, Filter, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store,
+    StoreBuilder, Ticket, Warning,
 };
 
 use crate::failure::{Failure, warn};

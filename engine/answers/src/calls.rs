@@ -156,6 +156,8 @@ fn call_at(call: &Call<'_>, reading: &Reading<'_>) -> CallAt {
                 at.targets = BTreeSet::from([path(&target, &cwd)]);
             }
         }
+        // A plan that was refused is told in other words the next time.
+        CallFamily::Plan | CallFamily::Question => at.targets = BTreeSet::from([String::new()]),
         _ => at.targets = BTreeSet::from([target]),
     }
     at

@@ -131,7 +131,7 @@ impl Walk {
         if self.decision.is_none()
             && let Some((text, thought)) = decision(&reading)
         {
-            self.decision = Some(Quote { text, thought, event: event.clone() });
+            self.decision = Some(Quote { event: event.clone(), text, thought });
             return Ok(false);
         }
         let Some(text) = request(&reading) else { return Ok(false) };
@@ -140,7 +140,7 @@ impl Walk {
             None => is_spawned(snapshot, event.id())?,
         };
         self.spawned = Some(spawned);
-        let quote = Quote { text, thought: false, event };
+        let quote = Quote { event, text, thought: false };
         if spawned {
             self.prompt.get_or_insert(quote);
             return Ok(false);
@@ -194,7 +194,11 @@ fn by_time(
     let place = story.place_of(from.id());
     let agent = place.map_or(0, |place| story.events[place as usize].agent);
     for agent in [agent, 0] {
-        let before = story.agents[agent as usize].parts.iter().rev().map(|part| &story.parts[*part as usize]);
+        let before = story.agents[agent as usize]
+            .parts
+            .iter()
+            .rev()
+            .map(|part| &story.parts[*part as usize]);
         let before = before.filter(|part| {
             let event = &story.events[part.event as usize];
             place.map_or(event.time_ns < from.time_ns(), |place| part.event < place)
@@ -203,14 +207,16 @@ fn by_time(
             if part.step == Step::Request && agent != 0 {
                 continue;
             }
-            let Some(event) = snapshot.get(&story.events[part.event as usize].id)? else { continue };
+            let Some(event) = snapshot.get(&story.events[part.event as usize].id)? else {
+                continue;
+            };
             let reading = readings.of(&event);
             let said = match part.step {
                 Step::Request => request(&reading).map(|text| (text, false)),
                 _ => decision(&reading),
             };
             if let Some((text, thought)) = said {
-                return Ok(Some(Quote { text, thought, event }));
+                return Ok(Some(Quote { event, text, thought }));
             }
         }
     }

@@ -134,9 +134,7 @@ fn commands(line: &str) -> Vec<Command> {
                 let pipe = c == '|' && (!twice || next == Some('&'));
                 reader.end_command(if pipe { Joined::Pipe } else { Joined::Goes });
             }
-            (None, '#') if !reader.in_word => {
-                while rest.next_if(|(_, c)| *c != '\n').is_some() {}
-            }
+            (None, '#') if !reader.in_word => while rest.next_if(|(_, c)| *c != '\n').is_some() {},
             (None, c) if c.is_whitespace() => reader.end_word(),
             (None, c) => {
                 reader.word.push(c);
@@ -191,7 +189,8 @@ fn does(words: &[String]) -> Option<String> {
         }
         let mut ahead = words.clone();
         ahead.next();
-        if RUNNERS.contains(&word) && ahead.next_if(|word| matches!(*word, "run" | "exec" | "x" | "dlx")).is_some()
+        if RUNNERS.contains(&word)
+            && ahead.next_if(|word| matches!(*word, "run" | "exec" | "x" | "dlx")).is_some()
         {
             // What they run by name is theirs alone; what they run as a program is it.
             ahead.next_if(|word| *word == "--");
@@ -201,7 +200,11 @@ fn does(words: &[String]) -> Option<String> {
         break;
     }
     let program = words.next()?;
-    let program = program.rsplit('/').next().filter(|name| !name.is_empty() && program.starts_with('/')).unwrap_or(program);
+    let program = program
+        .rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty() && program.starts_with('/'))
+        .unwrap_or(program);
     let mut plain = Vec::new();
     while let Some(word) = words.next() {
         if program == "git" && matches!(word, "-C" | "-c" | "--git-dir" | "--work-tree") {
@@ -247,7 +250,8 @@ fn is_number(word: &str) -> bool {
 
 fn bypasses(words: &[String]) -> bool {
     words.iter().any(|word| {
-        matches!(word.as_str(), "--no-verify" | "--no-gpg-sign" | "HUSKY=0") || word.starts_with("SKIP=")
+        matches!(word.as_str(), "--no-verify" | "--no-gpg-sign" | "HUSKY=0")
+            || word.starts_with("SKIP=")
     })
 }
 
@@ -341,7 +345,9 @@ mod tests {
 
     #[test]
     fn nonsense_does_no_harm() {
-        for line in ["'", "\"", "\\", "<<", "<<EOF", "a <<EOF\n", "|||", "&&&", "$((", "((a)", "é <<é\né"] {
+        for line in
+            ["'", "\"", "\\", "<<", "<<EOF", "a <<EOF\n", "|||", "&&&", "$((", "((a)", "é <<é\né"]
+        {
             let _ = CommandLine::read(line);
         }
     }

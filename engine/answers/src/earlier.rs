@@ -58,7 +58,7 @@ pub(crate) fn earlier(
     let mut sessions: HashSet<String, RandomState> = HashSet::default();
     sessions.extend(failure.session().map(str::to_owned));
     let errors = Filter::new().errors().without_versions();
-    for event in snapshot.events(errors).limit(64).detail(Detail::Payload).iter() {
+    for event in &snapshot.events(errors).limit(64).detail(Detail::Payload) {
         let event = event?;
         if !meter.take(&event) {
             found.complete = false;

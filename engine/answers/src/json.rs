@@ -1,12 +1,15 @@
 //! How `serde` writes answers. The keys are part of the interface.
 
-use forebear_core::{EventId, StoredEvent, Time};
+use std::collections::BTreeMap;
+
+use forebear_core::{EventId, EventJson, Time};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::cause::{Quote, WhyEnd};
 use crate::earlier::Earlier;
 use crate::outcome::Outcome;
+use crate::resume::Resume;
 use crate::why::{FailedCall, FailureReport, ListedFailure, Repair};
 
 impl Serialize for Outcome {
@@ -26,7 +29,7 @@ impl Serialize for FailureReport {
         map.serialize_entry(
             "failure",
             &chain.map(|chain| Told {
-                event: &chain.failure,
+                event: chain.failure.json().payload(false),
                 tool: chain.call.as_ref().map(|call| call.tool.as_str()),
                 target: None,
                 input: None,
@@ -53,7 +56,7 @@ impl Serialize for FailureReport {
             Outcome::Answered,
             Outcome::Passed,
         ];
-        let counts: std::collections::BTreeMap<_, _> =
+        let counts: BTreeMap<_, _> =
             outcomes.map(|outcome| (outcome.as_str(), self.count(outcome))).into();
         map.serialize_entry("counts", &counts)?;
         map.serialize_entry("complete", &self.complete)?;
@@ -61,11 +64,26 @@ impl Serialize for FailureReport {
     }
 }
 
+impl Serialize for Resume {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            session: &'a str,
+            text: &'a str,
+            left_out: BTreeMap<&'static str, usize>,
+            complete: bool,
+        }
+        let Self { session, text, left_out, complete } = self;
+        let left_out = left_out.iter().copied().collect();
+        Fields { session, text, left_out, complete: *complete }.serialize(serializer)
+    }
+}
+
 /// An event by its own keys, and what is told of it.
 #[derive(Serialize)]
 struct Told<'a> {
-    #[serde(flatten, serialize_with = "without_payload")]
-    event: &'a StoredEvent,
+    #[serde(flatten)]
+    event: EventJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,14 +100,10 @@ struct Told<'a> {
     thought: Option<bool>,
 }
 
-fn without_payload<S: Serializer>(event: &&StoredEvent, serializer: S) -> Result<S::Ok, S::Error> {
-    event.json().payload(false).serialize(serializer)
-}
-
 impl Serialize for FailedCall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Told {
-            event: &self.event,
+            event: self.event.json().payload(false),
             tool: Some(&self.tool),
             target: self.target.as_deref(),
             input: Some(&self.input),
@@ -105,7 +119,7 @@ impl Serialize for FailedCall {
 impl Serialize for Quote {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Told {
-            event: &self.event,
+            event: self.event.json().payload(false),
             tool: None,
             target: None,
             input: None,

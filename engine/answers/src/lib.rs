@@ -6,18 +6,25 @@
 //! links are the order of its steps and nothing to indent by.
 //!
 //! - [`failure_chain`]: why did it fail?
+//! - [`resume_context`]: what does a model need to go on?
 
 #![warn(missing_docs)]
 
+mod branch;
 mod budget;
 mod calls;
 mod cause;
 mod command;
+mod cut;
 mod earlier;
 #[cfg(feature = "serde")]
 mod json;
+mod notes;
 mod outcome;
+mod resume;
+mod sections;
 mod signature;
+mod steps;
 mod story;
 mod why;
 
@@ -25,6 +32,7 @@ pub use budget::Budget;
 pub use cause::{Quote, WhyEnd};
 pub use earlier::Earlier;
 pub use outcome::Outcome;
+pub use resume::{Resume, ResumeQuery, resume_context};
 pub use why::{
     FailedCall, FailureChain, FailureReport, ListedFailure, Repair, WhyQuery, failure_chain,
 };

@@ -72,9 +72,9 @@ pub(crate) fn outcomes(story: &Story) -> Vec<Mishap> {
     let mut found: Vec<Mishap> = Vec::new();
     let last_turn = story.last_turn(0);
     for (at, part) in story.parts.iter().enumerate() {
-        let result = match part.step {
-            Step::Result(result) | Step::Failed(result) | Step::Stopped(result) => result,
-            _ => continue,
+        let (Step::Result(result) | Step::Failed(result) | Step::Stopped(result)) = part.step
+        else {
+            continue;
         };
         let end = story.results[result as usize].end;
         if matches!(end, End::Good | End::Unsure) {
@@ -83,7 +83,8 @@ pub(crate) fn outcomes(story: &Story) -> Vec<Mishap> {
         let mut mishap = judge.judge(at as u32, part, result);
         mishap.in_last_turn = story.root_turn(part) == last_turn;
         // A burst of failures of the model's service is one, which is its last.
-        let burst = found.iter().rposition(|before| story.parts[before.part as usize].agent == part.agent);
+        let burst =
+            found.iter().rposition(|before| story.parts[before.part as usize].agent == part.agent);
         if let Some(before) = burst.filter(|before| judge.is_burst(&found[*before], part)) {
             mishap.retries = found[before].retries + 1;
             found.remove(before);

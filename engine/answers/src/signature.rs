@@ -15,10 +15,13 @@ pub(crate) fn of(tool: &str, line: &str) -> String {
     signature.push(':');
     for word in line.split_whitespace().take(WORDS) {
         signature.push(' ');
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | '\\' | '.'));
+        let bare =
+            word.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '/' | '\\' | '.'));
         if bare.contains(['/', '\\']) {
             signature.push('/');
-        } else if bare.len() >= HEX_DIGITS && bare.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+        } else if bare.len() >= HEX_DIGITS
+            && bare.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+        {
             signature.push('#');
         } else {
             let mut in_number = false;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
-use forebear_core::{Detail, EventId, Filter, LinkKind, Result, Snapshot, StoredEvent};
+use forebear_core::{Detail, EventId, Filter, LinkKind, Result, Scope, Snapshot, StoredEvent};
 use forebear_readings::Readings;
 
 use crate::budget::Meter;
-use crate::calls::{CallAt, ResultAt, Said, result_of};
+use crate::calls::{self, CallAt, ResultAt, Said, result_of};
+use crate::notes::Notes;
 
 /// Events that are read at once: their payloads are held together.
 const PAGE: usize = 64;
@@ -21,6 +22,8 @@ pub(crate) struct Story {
     pub(crate) parts: Vec<Part>,
     pub(crate) calls: Vec<CallAt>,
     pub(crate) results: Vec<ResultAt>,
+    /// What is said of the session as a whole.
+    pub(crate) notes: Notes,
     /// Whether there was more before the first than may be read.
     pub(crate) cut: bool,
 }
@@ -88,7 +91,7 @@ impl Story {
     ) -> Result<Self> {
         let mut story = Builder::new(root);
         let mut seen: HashSet<EventId, RandomState> = HashSet::default();
-        for event in snapshot.events(filter).limit(PAGE).detail(Detail::Payload).iter() {
+        for event in &snapshot.events(filter).limit(PAGE).detail(Detail::Payload) {
             let event = event?;
             if !meter.take(&event) {
                 story.story.cut = true;
@@ -106,7 +109,17 @@ impl Story {
         self.events.iter().position(|event| event.id == *id).map(|place| place as u32)
     }
 
-    /// The part before or after another of the same agent.
+    /// The event of a part.
+    pub(crate) fn id_of(&self, part: u32) -> &EventId {
+        &self.events[self.parts[part as usize].event as usize].id
+    }
+
+    /// The time of a part.
+    pub(crate) fn time_of(&self, part: u32) -> i64 {
+        self.events[self.parts[part as usize].event as usize].time_ns
+    }
+
+    /// The parts of the same agent, in order.
     pub(crate) fn of_agent(&self, part: &Part) -> &[u32] {
         &self.agents[part.agent as usize].parts
     }
@@ -153,6 +166,14 @@ impl Story {
     }
 }
 
+/// Whose an event is: the session's, or that of an instance with a scope of its own.
+pub(crate) fn who(event: &StoredEvent) -> &str {
+    match (event.scope(), event.session()) {
+        (Scope::Session, Some(session)) => session,
+        _ => event.instance(),
+    }
+}
+
 /// A story in the making: events come newest first.
 struct Builder {
     story: Story,
@@ -180,20 +201,17 @@ impl Builder {
     }
 
     fn take(&mut self, event: &StoredEvent, readings: &Readings) {
-        let instance = match event.instance() {
-            "" => event.session().unwrap_or_default(),
-            instance => instance,
-        };
-        let agent = self.agent(instance);
+        let agent = self.agent(who(event));
         if event.link() == Some(LinkKind::Spawned) {
             // The oldest comes last.
             self.story.agents[agent as usize].spawned_by = event.parent().cloned();
         }
         let reading = readings.of(event);
+        self.story.notes.take(event, &reading, agent == 0);
         if reading.bookkeeping {
             return;
         }
-        let said = crate::calls::said(event, &reading);
+        let said = calls::said(event, &reading);
         if said.is_empty() {
             return;
         }
@@ -250,7 +268,8 @@ impl Builder {
                         Step::Stopped(self.story.results.len() as u32 - 1)
                     }
                 };
-                *runs = matches!(step, Step::Call(_) | Step::Thinking) && (*runs || matches!(step, Step::Call(_)));
+                *runs = matches!(step, Step::Call(_) | Step::Thinking)
+                    && (*runs || matches!(step, Step::Call(_)));
                 let parts = &mut self.story.agents[agent as usize].parts;
                 let place = parts.len() as u32;
                 parts.push(part);
@@ -290,7 +309,10 @@ impl Story {
             let mut turn = 0;
             for (place, &part) in agent.parts.iter().enumerate() {
                 let is_request = |at: usize| {
-                    agent.parts.get(at).is_some_and(|part| self.parts[*part as usize].step == Step::Request)
+                    agent
+                        .parts
+                        .get(at)
+                        .is_some_and(|part| self.parts[*part as usize].step == Step::Request)
                 };
                 let begins = is_request(place) && !(place > 0 && is_request(place - 1));
                 if begins && (place..agent.parts.len()).any(|at| !is_request(at)) {

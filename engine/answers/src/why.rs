@@ -257,7 +257,8 @@ impl Answer<'_> {
         let mut first = None;
         let interrupted = [Interruption::Refused, Interruption::Stopped];
         let interrupted = interrupted.map(|how| (keys::INTERRUPTED, how.name()));
-        let query = |filter: Filter| self.snapshot.events(filter).detail(Detail::Columns).into_iter();
+        let query =
+            |filter: Filter| self.snapshot.events(filter).detail(Detail::Columns).into_iter();
         let mut failures = query(Filter::new().errors()).peekable();
         let mut stops = query(Filter::new().any_label(interrupted)).peekable();
         let mut looked_at = 0;
@@ -268,7 +269,11 @@ impl Answer<'_> {
                 Some(Err(_)) => Some(i64::MAX),
                 None => None,
             };
-            let next = if time(failures.peek()) >= time(stops.peek()) { failures.next() } else { stops.next() };
+            let next = if time(failures.peek()) >= time(stops.peek()) {
+                failures.next()
+            } else {
+                stops.next()
+            };
             let Some(event) = next.transpose()? else { break };
             let Some(session) = event.session() else {
                 if cwd.is_none() && seen.insert(String::new()) {
@@ -479,11 +484,5 @@ impl FailureReport {
             all: found.iter().rev().map(listed).collect(),
             complete: !story.cut && !meter.is_used_up(),
         }
-    }
-}
-
-impl Story {
-    fn id_of(&self, part: u32) -> &EventId {
-        &self.events[self.parts[part as usize].event as usize].id
     }
 }

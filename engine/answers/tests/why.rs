@@ -46,7 +46,10 @@ fn the_call_the_decision_and_the_request_are_told() {
     let chain = report.failure.unwrap();
     let call = chain.call.as_ref().unwrap();
     assert_eq!((call.tool.as_str(), call.target.as_deref()), ("Bash", Some("cargo build")));
-    assert_eq!((call.event.id().to_string().as_str(), call.input.as_str()), ("6", "Bash cargo build"));
+    assert_eq!(
+        (call.event.id().to_string().as_str(), call.input.as_str()),
+        ("6", "Bash cargo build")
+    );
     let decision = chain.decision.as_ref().unwrap();
     assert_eq!((decision.text.as_str(), decision.thought), ("it has to be rebuilt", true));
     assert_eq!(chain.request.as_ref().unwrap().text, "make it fast");
@@ -255,7 +258,10 @@ fn failures_of_older_turns_are_listed_and_not_named() {
     let report = matters(lines, None);
     assert_eq!((report.all.len(), report.all[0].in_last_turn), (1, false));
     // A request that nothing came of yet begins no turn.
-    matters("user go\ncall a Bash make\nfail a no\nmodel I can't.\nuser go on", Some(("3", "answered")));
+    matters(
+        "user go\ncall a Bash make\nfail a no\nmodel I can't.\nuser go on",
+        Some(("3", "answered")),
+    );
 }
 
 #[test]
@@ -313,7 +319,8 @@ fn where_the_parent_is_missing_it_goes_on_by_time_and_says_so() {
 
 #[test]
 fn failures_of_a_sort_are_counted_over_the_store() {
-    let mut history = History::of("user go\ncall a Bash make\nfail a a.c:12: no rule for x\nmodel No.");
+    let mut history =
+        History::of("user go\ncall a Bash make\nfail a a.c:12: no rule for x\nmodel No.");
     history.add("t", "user go\ncall a Bash make\nfail a a.c:99: no rule for x\nmodel No.");
     history.add("t", "call b Read z\nfail b other words\nmodel No.");
     let chain = why(&history, &WhyQuery::event("7")).failure.unwrap();

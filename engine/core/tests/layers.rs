@@ -86,7 +86,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("engine/answers", &["forebear-core", "forebear-readings"]),
     (
         "engine/forebear",
-        &["forebear-core", "forebear-readings", "forebear-sessions", "forebear-ingest"],
+        &[
+            "forebear-core",
+            "forebear-readings",
+            "forebear-sessions",
+            "forebear-ingest",
+            "forebear-answers",
+        ],
     ),
     ("bindings/cli", &["forebear"]),
 ];

@@ -21,6 +21,11 @@ pub mod retention {}
 #[doc = include_str!("docs/formats.md")]
 pub mod formats {}
 
+/// Why something failed, and what to go on with.
+#[cfg(feature = "answers")]
+#[doc = include_str!("docs/answers.md")]
+pub mod answers {}
+
 /// What each operation costs.
 #[doc = include_str!("docs/costs.md")]
 pub mod costs {}

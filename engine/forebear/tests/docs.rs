@@ -5,12 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the paths that documents name begin.
-const ROOTS: [&str; 9] = [
+const ROOTS: [&str; 11] = [
     "",
     "engine/core/src",
     "engine/core/tests",
     "engine/sessions/src",
     "engine/sessions/tests",
+    "engine/answers/src",
+    "engine/answers/tests",
     "engine/ingest/src",
     "engine/ingest/tests",
     "engine/forebear/tests",

@@ -17,6 +17,7 @@ pub(crate) mod import;
 pub(crate) mod link;
 pub(crate) mod listings;
 pub(crate) mod quarantine;
+pub(crate) mod resume;
 pub(crate) mod retain;
 pub(crate) mod segments;
 pub(crate) mod session_tree;
@@ -65,6 +66,7 @@ commands! {
     Hook(hook::HookArgs),
     Link(link::LinkArgs),
     Why(why::WhyArgs),
+    Resume(resume::ResumeArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
     Children(listings::ChildrenArgs),

@@ -332,7 +332,11 @@ fn seen(earlier: &Earlier) -> String {
 /// How the walk ended, where that is not simply at the request.
 fn way(end: &WhyEnd, has_request: bool) -> Option<String> {
     let parent = end.parent.as_ref().map(EventId::to_string).unwrap_or_default();
-    let by_time = if end.by_time { "; the request is the newest before it: by time, not by cause" } else { "" };
+    let by_time = if end.by_time {
+        "; the request is the newest before it: by time, not by cause"
+    } else {
+        ""
+    };
     let words = match end.kind {
         "request" => return None,
         "root" if has_request && !end.by_time => return None,

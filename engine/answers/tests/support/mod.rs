@@ -9,7 +9,7 @@ use forebear::readings::{
     Access, Call, CallFamily, CallResult, FileUse, Interruption, Mishap, Payload, PayloadReader,
     Plan, PlanItem, PlanState, Reading, Readings, Role,
 };
-use forebear::{Event, LinkKind, Snapshot, Store};
+use forebear::{Event, LinkKind, Scope, Snapshot, Store};
 
 /// Reads `WORD REST`: `user`, `model`, `think`, `call ID TOOL TARGET`, `good ID TEXT`,
 /// `fail ID TEXT`, `code ID CODE TEXT`, `bad ID TEXT` (of no weight), `refuse ID TEXT`,
@@ -19,7 +19,8 @@ pub(crate) struct Lines;
 
 impl PayloadReader for Lines {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
-        let mut reading = Reading { cwd: payload.label("cwd").map(Into::into), ..Reading::default() };
+        let mut reading =
+            Reading { cwd: payload.label("cwd").map(Into::into), ..Reading::default() };
         let (word, rest) = payload.text().split_once(' ').unwrap_or((payload.text(), ""));
         let (id, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let result = |text: &'p str| CallResult {
@@ -63,9 +64,7 @@ impl PayloadReader for Lines {
             }),
             "code" => {
                 let (code, text) = text.split_once(' ').unwrap_or((text, ""));
-                reading
-                    .results
-                    .push(CallResult { exit_code: code.parse().ok(), ..result(text) });
+                reading.results.push(CallResult { exit_code: code.parse().ok(), ..result(text) });
             }
             "refuse" => {
                 reading.results.push(CallResult {
@@ -157,6 +156,9 @@ impl History {
             }
             if line.starts_with("refuse") || line.starts_with("stop") {
                 event = event.label("interrupted", "stopped");
+            }
+            if agent != session {
+                event = event.scope(Scope::Own);
             }
             let before = self.last.iter().find(|(of, _)| of == who).map(|(_, id)| id.clone());
             if let Some(call) = spawned_by.take() {
