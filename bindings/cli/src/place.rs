@@ -54,8 +54,8 @@ impl WriteTarget {
 /// has it open, its spool; that is said.
 pub(crate) fn open_or_hand_in(global: &Global) -> Result<WriteTarget, Failure> {
     match open_or_make_unless_held(global)? {
-        Ok(store) => Ok(WriteTarget::Store(store)),
-        Err(held) => {
+        Opened::Store(store) => Ok(WriteTarget::Store(store)),
+        Opened::Held(held) => {
             warn(&format!("forebear: {held}; handing in through its spool"));
             Ok(WriteTarget::Spool(Spool::open_with(store_path(global)?, builder())?))
         }
@@ -181,25 +181,33 @@ pub(crate) fn last_warning(reader: &Reader) -> u64 {
 /// Opens the store to write to it, making it if there is none, and says so: a
 /// path that is mistyped should not go unnoticed.
 pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
-    open_or_make_unless_held(global)?.map_err(Failure::from)
+    match open_or_make_unless_held(global)? {
+        Opened::Store(store) => Ok(store),
+        Opened::Held(held) => Err(held.into()),
+    }
 }
 
-/// The store, or why it is held by another process.
-fn open_or_make_unless_held(global: &Global) -> Result<Result<Store, forebear::Error>, Failure> {
+enum Opened {
+    Store(Store),
+    /// Another process has it open.
+    Held(forebear::Error),
+}
+
+fn open_or_make_unless_held(global: &Global) -> Result<Opened, Failure> {
     let path = store_path(global)?;
     if global.store.is_none() {
         make_folder_above(&path)?;
     }
     let is_new = !holds_store(&path);
     let store = match builder().open(&path) {
-        Err(error) if error.is_locked() => return Ok(Err(error)),
+        Err(error) if error.is_locked() => return Ok(Opened::Held(error)),
         store => store?,
     };
     report_recovery(store.recovery());
     if is_new {
         warn(&format!("forebear: made a new store at {}", path.display()));
     }
-    Ok(Ok(store))
+    Ok(Opened::Store(store))
 }
 
 /// The one event that `text` names or begins.

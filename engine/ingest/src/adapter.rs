@@ -192,11 +192,11 @@ pub trait Parser: Debug + Send {
 /// linker of its own, so what joins one batch's events to another's is in the store, for
 /// example as labels.
 pub trait Linker: Debug + Send {
-    /// Notes an event of the batch, or one that is stored already and whose links may be
+    /// Observes an event of the batch, or one that is stored already and whose links may be
     /// missing; returns whether links may follow from it.
-    fn note(&mut self, event: &Event) -> bool;
+    fn observe(&mut self, event: &Event) -> bool;
 
-    /// Links that follow from the events noted and are not stored yet. The snapshot shows
+    /// Links that follow from the events observed and are not stored yet. The snapshot shows
     /// all of them. May be asked again after an error.
     fn links(&self, snapshot: &Snapshot) -> forebear_core::Result<Vec<Link>>;
 }

@@ -13,9 +13,9 @@ use crate::importer::Importer;
 use crate::options::IngestOptions;
 use crate::read::find::{FileToRead, Files};
 use crate::read::moved::Moved;
-use crate::read::position::{Position, source_name};
-use crate::read::reader::{Failure, FileReader, LastLine, ReadResult, Turn, open};
-use crate::read::source::Source;
+use crate::read::position::{ReadPosition, source_name};
+use crate::read::reader::{FileReader, LastLine, ReadFailure, ReadResult, Turn, open};
+use crate::read::source::FileSource;
 use crate::report::{ImportProgress, ImportReport};
 use crate::target::Target;
 
@@ -122,7 +122,7 @@ fn run(
             Vec::new()
         } else {
             let name = source_name(&file.path);
-            let own = import.importer.ask(|snapshot| Position::of(snapshot, &name))?;
+            let own = import.importer.ask(|snapshot| ReadPosition::of(snapshot, &name))?;
             moved.positions(own, file.seen.file)
         };
         if import.file(file, positions)?.is_break() {
@@ -137,7 +137,7 @@ fn run(
 fn moved(snapshot: &Snapshot, files: &[FileToRead]) -> Result<Moved> {
     let mut wanted = HashSet::new();
     for file in files {
-        let known = Position::of(snapshot, &source_name(&file.path))?;
+        let known = ReadPosition::of(snapshot, &source_name(&file.path))?;
         if known.is_none_or(|position| position.seen.file != file.seen.file) {
             wanted.insert(file.seen.file);
         }
@@ -155,7 +155,7 @@ struct Import<P> {
 
 impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     /// Reads a file from where one of the positions says.
-    fn file(&mut self, file: &FileToRead, positions: Vec<Position>) -> Result<ControlFlow<()>> {
+    fn file(&mut self, file: &FileToRead, positions: Vec<ReadPosition>) -> Result<ControlFlow<()>> {
         let is_current = positions.first().is_some_and(|known| known.is_current(&file.seen));
         if is_current {
             let format = positions.into_iter().next().map(|known| known.format);
@@ -187,7 +187,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 flow
             }
             // What a folder has may be of any tool; only files of lines are surely meant.
-            Err(Failure::File(error))
+            Err(ReadFailure::File(error))
                 if error.kind() == ErrorKind::InvalidData
                     && !file.named
                     && reader.format().is_empty()
@@ -197,11 +197,11 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 self.importer.report.left_out_files += 1;
                 ControlFlow::Continue(())
             }
-            Err(Failure::File(error)) => {
+            Err(ReadFailure::File(error)) => {
                 self.failed(&file.path, &error);
                 ControlFlow::Continue(())
             }
-            Err(Failure::Store(error)) => return Err(error),
+            Err(ReadFailure::Store(error)) => return Err(error),
         };
         reader.link(&mut self.importer)?;
         if self.importer.links_are_due() {
@@ -214,7 +214,11 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     }
 
     /// Reads a file to its end.
-    fn read(&mut self, reader: &mut FileReader, file: &mut Source) -> ReadResult<ControlFlow<()>> {
+    fn read(
+        &mut self,
+        reader: &mut FileReader,
+        file: &mut FileSource,
+    ) -> ReadResult<ControlFlow<()>> {
         let bytes_before = self.progress.bytes;
         loop {
             let mut lines = reader.lines(file, &self.importer)?;

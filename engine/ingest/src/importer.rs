@@ -10,9 +10,9 @@ use forebear_core::{
 use crate::adapter::{Adapter, Linker, Parser};
 use crate::choice::Choice;
 use crate::parsed::Parsed;
-use crate::read::position::Position;
+use crate::read::position::ReadPosition;
 use crate::report::{HandedIn, ImportReport};
-use crate::target::{Outcome, Sent, Target};
+use crate::target::{BatchOutcome, Sent, Target};
 
 /// Fills batches, submits them, counts what became of them, and adds links.
 ///
@@ -32,7 +32,7 @@ pub(crate) struct Importer {
     /// Batches that were submitted, the oldest first.
     in_flight: VecDeque<InFlight>,
     /// The newest positions of sources whose links are not all stored.
-    unlinked: BTreeMap<String, Position>,
+    unlinked: BTreeMap<String, ReadPosition>,
 }
 
 /// A batch that is being filled.
@@ -55,8 +55,8 @@ struct Linkers(Vec<FormatLinker>);
 struct FormatLinker {
     name: String,
     linker: Box<dyn Linker>,
-    /// Whether links may follow from what it noted.
-    noted: bool,
+    /// Whether links may follow from what it observed.
+    observed: bool,
 }
 
 /// A batch that was submitted.
@@ -112,7 +112,7 @@ impl Importer {
         }
         self.make_room(bytes + (records - 1) * RECORD_BYTES)?;
         let filling = &mut self.filling;
-        let may_link = filling.linkers.note(&parsed, adapter);
+        let may_link = filling.linkers.observe(&parsed, adapter);
         filling.links += parsed.links();
         filling.has_own_id.extend(parsed.events().iter().map(|event| !event.has_derived_id()));
         filling.batch = parsed.add_to(std::mem::take(&mut filling.batch));
@@ -122,7 +122,7 @@ impl Importer {
     /// Notes events that are stored already and whose links may be missing.
     pub(crate) fn note_again(&mut self, parsed: &Parsed, adapter: &dyn Adapter) -> bool {
         self.filling.bytes += RECORD_BYTES;
-        self.filling.linkers.note(parsed, adapter)
+        self.filling.linkers.observe(parsed, adapter)
     }
 
     pub(crate) fn quarantine(&mut self, input: Quarantined) -> Result<()> {
@@ -134,7 +134,7 @@ impl Importer {
     }
 
     /// Adds the position reached by what was added so far.
-    pub(crate) fn position(&mut self, source: &str, position: Position) -> Result<()> {
+    pub(crate) fn position(&mut self, source: &str, position: ReadPosition) -> Result<()> {
         self.checkpoint(source, position.encode())?;
         if position.linked == position.taken {
             self.unlinked.remove(source);
@@ -186,7 +186,7 @@ impl Importer {
     /// few are left in flight.
     pub(crate) fn submit(&mut self) -> Result<()> {
         let mut filling = std::mem::take(&mut self.filling);
-        filling.linkers = filling.linkers.into_noted();
+        filling.linkers = filling.linkers.into_observers();
         if !filling.batch.is_empty() || !filling.linkers.0.is_empty() {
             self.send(filling)?;
         }
@@ -227,8 +227,8 @@ impl Importer {
         };
         if let Some(sent) = oldest.sent {
             match self.target.wait(sent)? {
-                Outcome::Written(written) => self.count(&written, &oldest.has_own_id),
-                Outcome::TakenIn(handed_in) => self.count_handed_in(&handed_in),
+                BatchOutcome::Written(written) => self.count(&written, &oldest.has_own_id),
+                BatchOutcome::TakenIn(handed_in) => self.count_handed_in(&handed_in),
             }
         }
         for format in &oldest.linkers.0 {
@@ -252,7 +252,7 @@ impl Importer {
         self.settle_all()?;
         for (source, position) in std::mem::take(&mut self.unlinked) {
             let linked = position.taken;
-            self.position(&source, Position { linked, ..position })?;
+            self.position(&source, ReadPosition { linked, ..position })?;
         }
         self.settle_all()
     }
@@ -299,27 +299,27 @@ impl Importer {
 
 impl Linkers {
     /// Notes events of a format; returns whether links may follow.
-    fn note(&mut self, parsed: &Parsed, adapter: &dyn Adapter) -> bool {
+    fn observe(&mut self, parsed: &Parsed, adapter: &dyn Adapter) -> bool {
         let known = self.0.iter().position(|format| format.name == adapter.name());
         let at = if let Some(at) = known {
             at
         } else {
             let Some(linker) = adapter.linker() else { return false };
-            self.0.push(FormatLinker { name: adapter.name().to_owned(), linker, noted: false });
+            self.0.push(FormatLinker { name: adapter.name().to_owned(), linker, observed: false });
             self.0.len() - 1
         };
         let format = &mut self.0[at];
-        let mut noted = false;
+        let mut observed = false;
         for event in parsed.events() {
-            noted |= format.linker.note(event);
+            observed |= format.linker.observe(event);
         }
-        format.noted |= noted;
-        noted
+        format.observed |= observed;
+        observed
     }
 
     /// Lets go of those from which no link may follow.
-    fn into_noted(mut self) -> Self {
-        self.0.retain(|format| format.noted);
+    fn into_observers(mut self) -> Self {
+        self.0.retain(|format| format.observed);
         self
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum Sent {
 
 /// What became of a batch, as far as it is known.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum BatchOutcome {
     Written(Written),
     TakenIn(HandedIn),
 }
@@ -100,9 +100,9 @@ impl Target {
 
     /// Waits for a batch. Where nobody has the store open any more, it is opened, and
     /// what follows goes straight to it.
-    pub(crate) fn wait(&mut self, sent: Sent) -> Result<Outcome> {
+    pub(crate) fn wait(&mut self, sent: Sent) -> Result<BatchOutcome> {
         match sent {
-            Sent::Submitted(receipt) => receipt.wait().map(Outcome::Written),
+            Sent::Submitted(receipt) => receipt.wait().map(BatchOutcome::Written),
             Sent::HandedIn(ticket, handed_in) => {
                 // It is waited for before anything else is sent, so that the store can
                 // have been opened for no other ticket.
@@ -111,7 +111,7 @@ impl Target {
                 {
                     *self = Self::Store(store);
                 }
-                Ok(Outcome::TakenIn(handed_in))
+                Ok(BatchOutcome::TakenIn(handed_in))
             }
         }
     }

@@ -316,7 +316,7 @@ pub(crate) struct ImportFigures {
     known: u64,
     waiting_lines: u64,
     read_as: Vec<ReadAs>,
-    left_out: Vec<LeftOut>,
+    left_out: Vec<LeftOutFile>,
     left_out_files: u64,
     handed_in: Option<HandedInFigures>,
 }
@@ -343,7 +343,7 @@ struct ReadAs {
 }
 
 #[derive(Serialize)]
-struct LeftOut {
+struct LeftOutFile {
     path: String,
     why: String,
 }
@@ -388,7 +388,10 @@ impl ImportFigures {
             left_out: report
                 .left_out
                 .iter()
-                .map(|(path, why)| LeftOut { path: path.display().to_string(), why: why.clone() })
+                .map(|(path, why)| LeftOutFile {
+                    path: path.display().to_string(),
+                    why: why.clone(),
+                })
                 .collect(),
             left_out_files: report.left_out_files,
             failed_files: report

@@ -57,6 +57,13 @@ pub(crate) enum ScanItem {
     Damage(Range<u64>, String),
 }
 
+/// What is at an offset where a block may begin.
+enum Candidate {
+    Sound(Header),
+    /// No sound block, and why.
+    Unsound(String),
+}
+
 impl<'f> Scanner<'f> {
     pub(crate) fn new(
         file: &'f dyn StorageFile,
@@ -174,11 +181,11 @@ impl<'f> Scanner<'f> {
         }
         let begin = self.at;
         match self.block_at(begin)? {
-            Ok(header) => {
+            Candidate::Sound(header) => {
                 self.at = header.end();
                 Ok(Some(ScanItem::Block(header)))
             }
-            Err(reason) => {
+            Candidate::Unsound(reason) => {
                 self.follows = None;
                 self.at = self.search(begin)?;
                 Ok(Some(ScanItem::Damage(begin..self.at, reason)))
@@ -187,27 +194,29 @@ impl<'f> Scanner<'f> {
     }
 
     /// The block at `at`, or why there is no sound one.
-    fn block_at(&mut self, at: u64) -> Result<std::result::Result<Header, String>> {
+    fn block_at(&mut self, at: u64) -> Result<Candidate> {
         self.body = 0..0;
         if self.window.header(at).is_none() {
             self.fill(at)?;
         }
         let Some(&front) = self.window.header(at) else {
             let read = self.window.filled;
-            return Ok(Err(format!(
+            return Ok(Candidate::Unsound(format!(
                 "expected a block's header of {HEADER_BYTES} bytes, found {read} before the end"
             )));
         };
         let Some(header) = Header::parse(&front) else {
-            return Ok(Err("expected a block's first bytes, found something else".into()));
+            return Ok(Candidate::Unsound(
+                "expected a block's first bytes, found something else".into(),
+            ));
         };
         if let Some(reason) = self.misfit(&header, at) {
-            return Ok(Err(reason));
+            return Ok(Candidate::Unsound(reason));
         }
         if self.digest_of(&front, &header)? != Some(header.digest) {
-            return Ok(
-                Err("the block's bytes do not have the digest that its header gives".into()),
-            );
+            return Ok(Candidate::Unsound(
+                "the block's bytes do not have the digest that its header gives".into(),
+            ));
         }
         if !READ_VERSIONS.contains(&header.version) {
             return Err(Error::newer(format!(
@@ -217,17 +226,21 @@ impl<'f> Scanner<'f> {
             )));
         }
         if self.format.is_some_and(|format| format != header.version) {
-            return Ok(Err("the block is of another format than those before it".into()));
+            return Ok(Candidate::Unsound(
+                "the block is of another format than those before it".into(),
+            ));
         }
         if let Some((previous, seq)) = self.follows
             && (header.previous != previous || header.first_seq < seq)
         {
-            return Ok(Err("the block does not go on from the one before it".into()));
+            return Ok(Candidate::Unsound(
+                "the block does not go on from the one before it".into(),
+            ));
         }
         self.store = Some(header.store);
         self.format = Some(header.version);
         self.follows = Some((header.digest, header.first_seq));
-        Ok(Ok(header))
+        Ok(Candidate::Sound(header))
     }
 
     /// Reads and digests the block with this header; none where the file ends within it.
@@ -306,7 +319,7 @@ impl<'f> Scanner<'f> {
                 // Bytes that merely begin like a block are rejected by their header,
                 // digest nothing and so use no budget.
                 self.digested = 0;
-                let sound = self.block_at(candidate)?.is_ok();
+                let sound = matches!(self.block_at(candidate)?, Candidate::Sound(_));
                 self.search_budget = self.search_budget.saturating_sub(self.digested);
                 // The caller reads the block again, and there too it follows nothing.
                 self.follows = None;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use forebear_core::{Result, Store, Time};
 
 use crate::choice::Choice;
-use crate::follow::signal::{Signal, StopHandle};
+use crate::follow::signal::{FollowSignal, StopHandle};
 use crate::follow::status::{FollowStatus, Rate, STATUS_SOURCE, memory_bytes};
 use crate::follow::tracked::Tracked;
 use crate::follow::watch::Watch;
@@ -45,7 +45,7 @@ pub struct Follower {
     pub(super) store: Store,
     pub(super) options: IngestOptions,
     pub(super) importer: Importer,
-    pub(super) signal: Arc<Signal>,
+    pub(super) signal: Arc<FollowSignal>,
     pub(super) files: BTreeMap<PathBuf, Tracked>,
     /// Files that wait for their first turn, and those that take turns.
     pub(super) waiting: VecDeque<PathBuf>,

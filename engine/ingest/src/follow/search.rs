@@ -11,8 +11,8 @@ use crate::follow::follower::{Follower, MAX_FAILING};
 use crate::follow::tracked::Tracked;
 use crate::read::find::{FileToRead, Files};
 use crate::read::moved::Moved;
-use crate::read::position::{Position, source_name};
-use crate::read::seen::{FileId, Seen};
+use crate::read::position::{ReadPosition, source_name};
+use crate::read::seen::{FileId, FileStamp};
 
 impl Follower {
     /// Searches for all files, and queues those that may have something new.
@@ -58,7 +58,7 @@ impl Follower {
             if metadata.is_dir() {
                 search = true;
             } else if metadata.is_file() && is_followed {
-                let file = FileToRead { path: real, named: false, seen: Seen::of(&metadata) };
+                let file = FileToRead { path: real, named: false, seen: FileStamp::of(&metadata) };
                 self.check(&snapshot, file, &mut new)?;
             }
         }
@@ -92,7 +92,7 @@ impl Follower {
             self.waiting.push_back(path);
             return Ok(());
         }
-        let known = Position::of(snapshot, &source_name(&path))?;
+        let known = ReadPosition::of(snapshot, &source_name(&path))?;
         if known.as_ref().is_none_or(|known| known.seen.file != seen.file) {
             new.insert(seen.file);
         }
@@ -128,7 +128,7 @@ impl Follower {
                     tracked.reader.as_ref().and_then(|reader| reader.position().cloned());
                 let position = match position {
                     Some(position) => Some(position),
-                    None => Position::of(snapshot, &source_name(path))?,
+                    None => ReadPosition::of(snapshot, &source_name(path))?,
                 };
                 if let Some(position) = position {
                     moved.add(position);

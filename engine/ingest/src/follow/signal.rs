@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 ///
 /// An example is at [`Follower::run`](crate::Follower::run).
 #[derive(Clone, Debug)]
-pub struct StopHandle(pub(crate) Arc<Signal>);
+pub struct StopHandle(pub(crate) Arc<FollowSignal>);
 
 impl StopHandle {
     /// Stops the run within some tens of milliseconds, or once the line that is being
@@ -23,13 +23,13 @@ impl StopHandle {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Signal {
-    state: Mutex<State>,
+pub(crate) struct FollowSignal {
+    state: Mutex<SignalState>,
     woken: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SignalState {
     stopped: bool,
     changes: Changes,
 }
@@ -48,7 +48,7 @@ impl Changes {
     }
 }
 
-impl Signal {
+impl FollowSignal {
     pub(crate) fn is_stopped(&self) -> bool {
         self.state.lock().stopped
     }

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use forebear_core::listing::{Checkpoints, Listing, Parameters, Position as Behind};
+use forebear_core::listing::{Checkpoints, Listing, Parameters, Position};
 use forebear_core::{Checkpoint, Page, Query, Result, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use crate::read::position::Position;
+use crate::read::position::ReadPosition;
 
 /// The state of a follower, for health checks.
 ///
@@ -134,7 +134,7 @@ impl FilePosition {
     }
 
     fn of(checkpoint: Checkpoint) -> Option<Self> {
-        let position = Position::decode(&checkpoint.position)?;
+        let position = ReadPosition::decode(&checkpoint.position)?;
         Some(Self {
             path: checkpoint.source.into(),
             offset: position.taken,
@@ -159,7 +159,7 @@ impl Listing for FilePositions {
         self.checkpoints.parameters(parameters);
     }
 
-    fn read(&self, after: Option<Behind>, limit: usize) -> Result<Page<FilePosition, Behind>> {
+    fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<FilePosition, Position>> {
         let Page { items, next, damaged } = self.checkpoints.read(after, limit)?;
         let items = items.into_iter().filter_map(FilePosition::of).collect();
         Ok(Page::new(items, next).with_damaged(damaged))

@@ -4,15 +4,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::read::position::Position;
+use crate::read::position::ReadPosition;
 use crate::read::reader::FileReader;
-use crate::read::seen::Seen;
+use crate::read::seen::FileStamp;
 
 /// The state of a followed file: some 300 bytes while nothing is read of it.
 #[derive(Debug, Default)]
 pub(crate) struct Tracked {
     /// As it was when it was last examined.
-    pub(crate) seen: Seen,
+    pub(crate) seen: FileStamp,
     /// Whether a change since would show in `seen`.
     pub(crate) settled: bool,
     /// Up to where it is in the store, and up to where nothing but part of a line is left.
@@ -41,12 +41,12 @@ pub(crate) struct Retry {
 
 impl Tracked {
     /// A file that need not be read: the store has all of it.
-    pub(crate) fn unchanged(seen: Seen, position: &Position) -> Self {
+    pub(crate) fn unchanged(seen: FileStamp, position: &ReadPosition) -> Self {
         Self { seen, settled: true, taken: position.taken, scanned: seen.size, ..Self::default() }
     }
 
     /// Whether there may be something to read, given how it looks now.
-    pub(crate) fn may_have_changed(&self, seen: &Seen, now_ns: i64) -> bool {
+    pub(crate) fn may_have_changed(&self, seen: &FileStamp, now_ns: i64) -> bool {
         if self.unfinished || self.retry.is_some() || self.seen != *seen {
             return true;
         }

@@ -9,10 +9,10 @@ use forebear_core::Result;
 use crate::follow::follower::{Follower, Polled};
 use crate::follow::tracked::Tracked;
 use crate::read::moved::Moved;
-use crate::read::position::{Position, source_name};
-use crate::read::reader::{Failure, FileReader, LastLine, ReadResult, Turn, open};
-use crate::read::seen::Seen;
-use crate::read::source::Source;
+use crate::read::position::{ReadPosition, source_name};
+use crate::read::reader::{FileReader, LastLine, ReadFailure, ReadResult, Turn, open};
+use crate::read::seen::FileStamp;
+use crate::read::source::FileSource;
 
 impl Follower {
     /// Reads what is queued, each file some in its turn.
@@ -52,14 +52,14 @@ impl Follower {
         let before = tracked.reader.as_ref().map_or(0, |reader| reader.scanned);
         match self.read_tracked(path, &mut tracked) {
             Ok(()) => {}
-            Err(Failure::Store(error)) => return Err(error),
+            Err(ReadFailure::Store(error)) => return Err(error),
             // A search finds it where it may have moved.
-            Err(Failure::File(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Err(ReadFailure::File(error)) if error.kind() == io::ErrorKind::NotFound => {
                 self.ready.remove(path);
                 self.touched.remove(path);
                 return Ok(0);
             }
-            Err(Failure::File(error)) => {
+            Err(ReadFailure::File(error)) => {
                 self.read_errors += 1;
                 self.ready.remove(path);
                 self.touched.remove(path);
@@ -102,7 +102,7 @@ impl Follower {
         Ok(())
     }
 
-    fn turn(&mut self, reader: &mut FileReader, file: &mut Source) -> ReadResult<Turn> {
+    fn turn(&mut self, reader: &mut FileReader, file: &mut FileSource) -> ReadResult<Turn> {
         if reader.still_waits(file)? {
             return Ok(Turn::End);
         }
@@ -117,10 +117,15 @@ impl Follower {
     }
 
     /// A reader from where the file was left, if it still holds that.
-    fn reader(&self, path: &Path, seen: Seen, known: Option<Position>) -> Result<Box<FileReader>> {
+    fn reader(
+        &self,
+        path: &Path,
+        seen: FileStamp,
+        known: Option<ReadPosition>,
+    ) -> Result<Box<FileReader>> {
         let own = match known {
             Some(known) => Some(known),
-            None => Position::of(&self.store.snapshot(), &source_name(path))?,
+            None => ReadPosition::of(&self.store.snapshot(), &source_name(path))?,
         };
         Ok(Box::new(FileReader::new(path, seen, self.moved.positions(own, seen.file))))
     }

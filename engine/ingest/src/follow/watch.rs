@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::follow::signal::Signal;
-use crate::read::seen::{FileId, Seen};
+use crate::follow::signal::FollowSignal;
+use crate::read::seen::{FileId, FileStamp};
 
 /// Watches folders. What the system can't watch, or would report this machine's changes of
 /// alone, has to be polled.
@@ -18,15 +18,15 @@ pub(crate) struct Watch {
     watcher: Option<RecommendedWatcher>,
     /// The folders that are watched, and which folder each was: one that is made anew
     /// under its name is another.
-    watched: BTreeMap<PathBuf, Place>,
+    watched: BTreeMap<PathBuf, WatchedPath>,
     /// What was at the paths when they were last watched.
-    found: Vec<Option<Place>>,
+    found: Vec<Option<WatchedPath>>,
     /// Whether everything that is there is watched.
     complete: bool,
 }
 
 impl Watch {
-    pub(crate) fn new(signal: Arc<Signal>) -> Self {
+    pub(crate) fn new(signal: Arc<FollowSignal>) -> Self {
         let report = move |event: notify::Result<notify::Event>| match event {
             // Reading a file is no change, and is what a follower does itself.
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
@@ -39,7 +39,7 @@ impl Watch {
 
     /// Watches what is there of these; whatever was not there before is tried anew.
     pub(crate) fn ensure(&mut self, paths: &[PathBuf]) {
-        self.found = paths.iter().map(|path| Place::at(path)).collect();
+        self.found = paths.iter().map(|path| WatchedPath::at(path)).collect();
         let Some(watcher) = &mut self.watcher else {
             return;
         };
@@ -58,7 +58,7 @@ impl Watch {
                 self.complete = false;
                 continue;
             }
-            let now = Place::at(folder);
+            let now = WatchedPath::at(folder);
             if now.is_none() || self.watched.get(folder).copied() == now {
                 continue;
             }
@@ -76,7 +76,7 @@ impl Watch {
     /// Whether something else is at the paths than when they were last watched: they
     /// came, went or were replaced, which nothing that is watched need report.
     pub(crate) fn has_moved(&self, paths: &[PathBuf]) -> bool {
-        !paths.iter().map(|path| Place::at(path)).eq(self.found.iter().copied())
+        !paths.iter().map(|path| WatchedPath::at(path)).eq(self.found.iter().copied())
     }
 
     /// Whether the system reports all changes.
@@ -89,15 +89,15 @@ impl Watch {
 /// folder reports changes; a folder may have the number of one that went, so its age
 /// counts too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum WatchedPath {
     File,
     Folder(FileId, Option<SystemTime>),
 }
 
-impl Place {
+impl WatchedPath {
     fn at(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
-        let folder = || Self::Folder(Seen::of(&metadata).file, metadata.created().ok());
+        let folder = || Self::Folder(FileStamp::of(&metadata).file, metadata.created().ok());
         Some(if metadata.is_dir() { folder() } else { Self::File })
     }
 }

@@ -17,8 +17,8 @@ use forebear_core::{Event, EventId, LinkKind, Usage, limits};
 use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::copies::Copies;
-use self::item::{Item, texts};
-use self::mirrors::{Mirrors, Shape};
+use self::item::{CodexItem, texts};
+use self::mirrors::{MirrorShape, Mirrors};
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
@@ -46,7 +46,7 @@ impl Adapter for Codex {
 
     fn recognise(&self, line: &str) -> Confidence {
         let mut signs = Signs::default();
-        Cursor::new(line).object(|key, value| signs.note(key, value));
+        Cursor::new(line).object(|key, value| signs.observe(key, value));
         if signs.is_old_head() {
             Confidence::Certain
         } else if signs.is_typed && !signs.uuid {
@@ -79,7 +79,7 @@ struct Signs {
 }
 
 impl Signs {
-    fn note(&mut self, key: &str, value: &mut Cursor<'_>) {
+    fn observe(&mut self, key: &str, value: &mut Cursor<'_>) {
         self.kind |= usual::KINDS.contains(&key);
         self.time |= usual::TIMES.contains(&key);
         match key {
@@ -120,7 +120,7 @@ struct Rollout {
 
 /// What was found in a line.
 #[derive(Debug, Default)]
-struct Fields<'t> {
+struct CodexFields<'t> {
     timestamp: Option<JsonStr<'t>>,
     /// The line's number, in newer files.
     ordinal: Option<u64>,
@@ -129,12 +129,12 @@ struct Fields<'t> {
     instructions: bool,
     record_type: Option<JsonStr<'t>>,
     wrapped: bool,
-    payload: Payload<'t>,
+    payload: CodexPayload<'t>,
 }
 
 /// What was found in a line's payload, or in a line that is one.
 #[derive(Debug, Default)]
-struct Payload<'t> {
+struct CodexPayload<'t> {
     id: Option<JsonStr<'t>>,
     item_type: Option<JsonStr<'t>>,
     role: Option<JsonStr<'t>>,
@@ -153,7 +153,7 @@ struct Payload<'t> {
     /// What was said.
     texts: Vec<JsonStr<'t>>,
     /// What is completed, of newer files.
-    item: Option<Item<'t>>,
+    item: Option<CodexItem<'t>>,
     /// What a call's output is, where it is a text.
     output: Option<JsonStr<'t>>,
     /// The agent that a call started, and where it stands in the tree of agents.
@@ -164,13 +164,13 @@ struct Payload<'t> {
     /// The number of the first line that is not another session's.
     first_own: Option<u64>,
     /// Tokens of the turn, and of the session so far.
-    last_tokens: Option<Tokens>,
-    total_tokens: Option<Tokens>,
+    last_tokens: Option<CodexTokens>,
+    total_tokens: Option<CodexTokens>,
 }
 
 /// Tokens as a line counts them: what was read from the cache is input too.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tokens {
+struct CodexTokens {
     input: u64,
     cached: u64,
     output: u64,
@@ -194,7 +194,7 @@ impl Rollout {
 
     /// Takes over what the line says of those that follow; returns whether it is the
     /// one that says which session the file's is.
-    fn note(&mut self, kind: &str, payload: &Payload<'_>) -> bool {
+    fn observe(&mut self, kind: &str, payload: &CodexPayload<'_>) -> bool {
         let is_first = kind == SESSION_META && !self.session_known;
         // A forked session's file repeats the first line of the other session.
         if is_first {
@@ -216,7 +216,7 @@ impl Rollout {
     }
 
     /// Where the session comes from, as its first line says.
-    fn origin(&self, event: Event, time_ns: Option<i64>, payload: &Payload<'_>) -> Parsed {
+    fn origin(&self, event: Event, time_ns: Option<i64>, payload: &CodexPayload<'_>) -> Parsed {
         let parsed = Parsed::new(event);
         let (session_type, kind, reason, from) = match (payload.parent(), payload.forked_from) {
             (Some(parent), _) => (
@@ -246,7 +246,7 @@ impl Rollout {
         parsed.session(patch).relate(relationship)
     }
 
-    fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {
+    fn labelled(&self, mut event: Event, fields: &CodexFields<'_>) -> Event {
         let payload = &fields.payload;
         let texts = [
             (TYPE, fields.line_type),
@@ -288,11 +288,11 @@ impl Rollout {
     }
 
     /// Whether a line says a step again that one before says in the other shape.
-    fn is_mirror(&mut self, kind: &str, fields: &Fields<'_>) -> bool {
+    fn is_mirror(&mut self, kind: &str, fields: &CodexFields<'_>) -> bool {
         let payload = &fields.payload;
         let (shape, texts) = match &payload.item {
-            Some(item) => (Shape::Item, &item.texts),
-            None => (Shape::Response, &payload.texts),
+            Some(item) => (MirrorShape::Item, &item.texts),
+            None => (MirrorShape::Response, &payload.texts),
         };
         match kind {
             "user_message" | "assistant_message" => {
@@ -310,7 +310,7 @@ impl Rollout {
 
 /// The agents that a line says a call started: threads, or their paths in the tree of
 /// agents.
-fn started_agents(fields: &Fields<'_>, answers_start: bool) -> Vec<String> {
+fn started_agents(fields: &CodexFields<'_>, answers_start: bool) -> Vec<String> {
     let payload = &fields.payload;
     let thread = |text: JsonStr<'_>| label_value(text);
     if let Some(item) = &payload.item {
@@ -341,7 +341,7 @@ fn started_agents(fields: &Fields<'_>, answers_start: bool) -> Vec<String> {
 
 impl Parser for Rollout {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let fields = Fields::read(object);
+        let fields = CodexFields::read(object);
         let payload = &fields.payload;
         let mut kind = kind(&fields);
         let time_ns = fields.timestamp.and_then(parse_time);
@@ -350,7 +350,7 @@ impl Parser for Rollout {
             .copies
             .source(meta.as_deref(), payload.first_own, time_ns, fields.ordinal)
             .map(str::to_owned);
-        let is_first = copy_of.is_none() && self.note(&kind, payload);
+        let is_first = copy_of.is_none() && self.observe(&kind, payload);
         let is_mirror = copy_of.is_none() && self.is_mirror(&kind, &fields);
         if (is_mirror || copy_of.is_some() && kind == ERROR)
             && let Some(line_type) = fields.line_type
@@ -417,17 +417,17 @@ impl Parser for Rollout {
     }
 }
 
-impl<'t> Fields<'t> {
+impl<'t> CodexFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
-        let mut bare = Payload::default();
+        let mut bare = CodexPayload::default();
         Cursor::new(object).object(|key, value| match key {
             "timestamp" => fields.timestamp = value.text(),
             "ordinal" => fields.ordinal = value.number(),
             "record_type" => fields.record_type = value.text(),
             "payload" if value.is_object() => {
                 fields.wrapped = true;
-                fields.payload = Payload::default();
+                fields.payload = CodexPayload::default();
                 value.object(|key, value| fields.payload.member(key, value));
             }
             "instructions" => fields.instructions = true,
@@ -461,7 +461,7 @@ impl<'t> Fields<'t> {
     }
 }
 
-impl<'t> Payload<'t> {
+impl<'t> CodexPayload<'t> {
     /// The session that started this one.
     fn parent(&self) -> Option<JsonStr<'t>> {
         self.parent_thread.or(self.parent_of_meta)
@@ -491,10 +491,10 @@ impl<'t> Payload<'t> {
             "kind" => self.activity = value.text(),
             "subagent_history_start_ordinal" => self.first_own = value.number(),
             "content" => self.texts = texts(value),
-            "item" => self.item = Item::read(value),
+            "item" => self.item = CodexItem::read(value),
             "info" => value.object(|key, value| match key {
-                "last_token_usage" => self.last_tokens = Tokens::read(value),
-                "total_token_usage" => self.total_tokens = Tokens::read(value),
+                "last_token_usage" => self.last_tokens = CodexTokens::read(value),
+                "total_token_usage" => self.total_tokens = CodexTokens::read(value),
                 _ => {}
             }),
             "forked_from_id" => self.forked_from = value.text(),
@@ -535,7 +535,7 @@ impl<'t> Payload<'t> {
     }
 }
 
-impl Tokens {
+impl CodexTokens {
     fn read(value: &mut Cursor<'_>) -> Option<Self> {
         if !value.is_object() {
             return None;
@@ -554,14 +554,14 @@ impl Tokens {
     }
 }
 
-impl fmt::Display for Tokens {
+impl fmt::Display for CodexTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.input, self.cached, self.output)
     }
 }
 
 /// What kind of event a line is.
-fn kind(fields: &Fields<'_>) -> String {
+fn kind(fields: &CodexFields<'_>) -> String {
     let line_type = fields.line_type.map(JsonStr::decode);
     let item_type = fields.payload.item_type.map(JsonStr::decode);
     let role = fields.payload.role.map(JsonStr::decode);
@@ -676,7 +676,7 @@ mod tests {
             (r#"{"type":"turn_context","payload":{}}"#, "turn_context"),
             ("{}", "unknown"),
         ] {
-            assert_eq!(kind(&Fields::read(line)), expected, "{line}");
+            assert_eq!(kind(&CodexFields::read(line)), expected, "{line}");
         }
     }
 }

@@ -94,16 +94,16 @@ struct Runs {
 
 /// What was found on a line.
 #[derive(Debug, Default)]
-struct Fields<'t> {
+struct ExecFields<'t> {
     line_type: Option<JsonStr<'t>>,
     thread: Option<JsonStr<'t>>,
     message: Option<JsonStr<'t>>,
     usage: Option<Tokens>,
-    item: Option<Item<'t>>,
+    item: Option<ExecItem<'t>>,
 }
 
 #[derive(Debug, Default)]
-struct Item<'t> {
+struct ExecItem<'t> {
     id: Option<JsonStr<'t>>,
     type_name: Option<JsonStr<'t>>,
     text: Option<JsonStr<'t>>,
@@ -124,7 +124,7 @@ struct Item<'t> {
 
 impl Runs {
     /// Begins a run where the line does.
-    fn note(&mut self, fields: &Fields<'_>) {
+    fn observe(&mut self, fields: &ExecFields<'_>) {
         if !is(fields.line_type, THREAD_STARTED) {
             return;
         }
@@ -138,7 +138,7 @@ impl Runs {
     }
 
     /// What a turn took: the thread's total is told, and begins anew where it is less.
-    fn usage(&mut self, fields: &Fields<'_>) -> Option<Usage> {
+    fn usage(&mut self, fields: &ExecFields<'_>) -> Option<Usage> {
         let total = fields.usage?;
         let before = std::mem::replace(&mut self.total, total);
         self.turns += 1;
@@ -160,7 +160,7 @@ impl Runs {
     }
 
     /// The id of an event: of an item that of its run, and what became of it.
-    fn identify(&mut self, event: Event, fields: &Fields<'_>, object: &str) -> Event {
+    fn identify(&mut self, event: Event, fields: &ExecFields<'_>, object: &str) -> Event {
         let of = self.thread.as_deref().unwrap_or(&self.file);
         let run = self.run.to_le_bytes();
         let parts = [of.as_bytes(), &run, object.as_bytes()];
@@ -180,7 +180,7 @@ impl Runs {
     }
 
     /// How an item's call is named in the thread: items begin anew with each run.
-    fn call_name(&self, item: &Item<'_>) -> Option<String> {
+    fn call_name(&self, item: &ExecItem<'_>) -> Option<String> {
         let id = label_value(item.id?);
         Some(if self.run > 1 { cut_text(format!("run {} {id}", self.run), 1024) } else { id })
     }
@@ -188,8 +188,8 @@ impl Runs {
 
 impl Parser for Runs {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let fields = Fields::read(object);
-        self.note(&fields);
+        let fields = ExecFields::read(object);
+        self.observe(&fields);
         let mut event = Event::new(kind(&fields)).payload(object).time_ns(self.time_ns);
         event = self.identify(event, &fields, object);
         let call = fields.item.as_ref().filter(|item| item.is_call());
@@ -234,7 +234,7 @@ impl Parser for Runs {
     }
 }
 
-impl<'t> Fields<'t> {
+impl<'t> ExecFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
         Cursor::new(object).object(|key, value| match key {
@@ -247,7 +247,7 @@ impl<'t> Fields<'t> {
                 }
             }),
             "usage" => fields.usage = tokens(value),
-            "item" => fields.item = Item::read(value),
+            "item" => fields.item = ExecItem::read(value),
             _ => {}
         });
         fields
@@ -272,7 +272,7 @@ fn tokens(value: &mut Cursor<'_>) -> Option<Tokens> {
     Some(tokens)
 }
 
-impl<'t> Item<'t> {
+impl<'t> ExecItem<'t> {
     fn read(value: &mut Cursor<'t>) -> Option<Self> {
         if !value.is_object() {
             return None;
@@ -366,7 +366,7 @@ impl<'t> Item<'t> {
 }
 
 /// What kind of event a line is.
-fn kind(fields: &Fields<'_>) -> String {
+fn kind(fields: &ExecFields<'_>) -> String {
     let line_type = fields.line_type.map(JsonStr::decode).unwrap_or_default();
     let item_type = fields.item.as_ref().and_then(|item| item.type_name);
     let item_type = item_type.map(JsonStr::decode).unwrap_or_default();
@@ -389,7 +389,7 @@ struct ExecReader;
 
 impl PayloadReader for ExecReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
-        let fields = Fields::read(payload.text());
+        let fields = ExecFields::read(payload.text());
         let mut reading = Reading::default();
         let Some(item) = &fields.item else {
             let has_failed = matches!(payload.kind(), "error");

@@ -56,7 +56,7 @@ struct EventLog {
 
 /// What was found in a line.
 #[derive(Debug, Default)]
-struct Fields<'t> {
+struct CopilotFields<'t> {
     line_type: Option<JsonStr<'t>>,
     id: Option<JsonStr<'t>>,
     parent: Option<JsonStr<'t>>,
@@ -87,7 +87,7 @@ impl EventLog {
         }
     }
 
-    fn labelled(mut event: Event, fields: &Fields<'_>) -> Event {
+    fn labelled(mut event: Event, fields: &CopilotFields<'_>) -> Event {
         let texts = [
             (TYPE, fields.line_type),
             (AGENT, fields.agent),
@@ -116,7 +116,7 @@ impl EventLog {
 
 impl Parser for EventLog {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let fields = Fields::read(object);
+        let fields = CopilotFields::read(object);
         if let Some(session) = fields.session
             && fields.line_type.is_some_and(|line| line.decode() == "session.start")
         {
@@ -140,7 +140,7 @@ impl Parser for EventLog {
     }
 }
 
-impl<'t> Fields<'t> {
+impl<'t> CopilotFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
         Cursor::new(object).object(|key, value| match key {
@@ -174,7 +174,7 @@ impl<'t> Fields<'t> {
 }
 
 /// What kind of event a line is.
-fn kind(fields: &Fields<'_>) -> String {
+fn kind(fields: &CopilotFields<'_>) -> String {
     let line_type = fields.line_type.map(JsonStr::decode).unwrap_or_default();
     let name = match &*line_type {
         "user.message" => "user_message",

@@ -80,7 +80,7 @@ struct Edges(u8);
 
 /// What was found in a line.
 #[derive(Debug, Default)]
-struct Fields<'t> {
+struct EngramFields<'t> {
     id: Option<JsonStr<'t>>,
     kind: Option<JsonStr<'t>>,
     title: Option<JsonStr<'t>>,
@@ -106,7 +106,7 @@ impl TaskLog {
     fn identified(
         &mut self,
         event: Event,
-        fields: &Fields<'_>,
+        fields: &EngramFields<'_>,
         object: &str,
     ) -> Result<Event, String> {
         Ok(match fields.id {
@@ -115,7 +115,7 @@ impl TaskLog {
         })
     }
 
-    fn task(&mut self, fields: &Fields<'_>, object: &str) -> Result<Event, String> {
+    fn task(&mut self, fields: &EngramFields<'_>, object: &str) -> Result<Event, String> {
         let mut event = self.identified(Event::new("task").payload(object), fields, object)?;
         if let Some(task) = fields.id {
             let task = text(task, limits::MAX_NAME_BYTES);
@@ -126,7 +126,7 @@ impl TaskLog {
 
     /// An edge is its two ends and its kind: a tombstone is a version of what it
     /// removes.
-    fn edge(from: JsonStr<'_>, to: JsonStr<'_>, fields: &Fields<'_>, object: &str) -> Event {
+    fn edge(from: JsonStr<'_>, to: JsonStr<'_>, fields: &EngramFields<'_>, object: &str) -> Event {
         let kind = fields.kind.map(label_value).unwrap_or_default();
         let (from, to) = (label_value(from), label_value(to));
         let content = content(&[from.as_bytes(), to.as_bytes(), kind.as_bytes()]);
@@ -138,7 +138,7 @@ impl TaskLog {
         event.label(SOURCE_TASK, from.as_str()).label(TARGET_TASK, to).session(from)
     }
 
-    fn event_of_tasks(&mut self, fields: &Fields<'_>, object: &str) -> Result<Event, String> {
+    fn event_of_tasks(&mut self, fields: &EngramFields<'_>, object: &str) -> Result<Event, String> {
         let kind = fields.kind.map(|kind| text(kind, limits::MAX_KIND_BYTES));
         let event = Event::new(kind.unwrap_or_else(|| "unknown".to_owned())).payload(object);
         let mut event = self.identified(event, fields, object)?;
@@ -156,7 +156,7 @@ impl TaskLog {
 
     /// What a task's line says of it. All is said that another line may have said
     /// otherwise, so that the last one alone counts.
-    fn session(&self, task: JsonStr<'_>, fields: &Fields<'_>, object: &str) -> SessionPatch {
+    fn session(&self, task: JsonStr<'_>, fields: &EngramFields<'_>, object: &str) -> SessionPatch {
         let mut patch = SessionPatch::new(text(task, limits::MAX_NAME_BYTES))
             .session_type(SessionType::Task)
             .metadata(metadata(fields, object))
@@ -184,7 +184,7 @@ impl TaskLog {
         &mut self,
         from: JsonStr<'_>,
         to: JsonStr<'_>,
-        fields: &Fields<'_>,
+        fields: &EngramFields<'_>,
         object: &str,
     ) -> Relationship {
         let kind = fields.kind.map(label_value).unwrap_or_default();
@@ -242,7 +242,7 @@ impl Edges {
 
 impl Parser for TaskLog {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let fields = Fields::read(object);
+        let fields = EngramFields::read(object);
         let ends = fields.from.zip(fields.to);
         let is_task = ends.is_none() && fields.title.is_some();
         let mut event = match ends {
@@ -275,7 +275,7 @@ impl Parser for TaskLog {
     }
 }
 
-impl<'t> Fields<'t> {
+impl<'t> EngramFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
         Cursor::new(object).object(|key, value| match key {
@@ -306,7 +306,7 @@ fn time(value: Option<Scalar<'_>>) -> Option<i64> {
 
 /// The object itself; of one that is too long for metadata, the fields that identify it.
 /// The event has all of it.
-fn metadata(fields: &Fields<'_>, object: &str) -> String {
+fn metadata(fields: &EngramFields<'_>, object: &str) -> String {
     if object.len() <= MAX_OBJECT_BYTES {
         return object.to_owned();
     }

@@ -49,7 +49,7 @@ impl Adapter for Gemini {
     }
 
     fn recognise(&self, line: &str) -> Confidence {
-        let head = Head::read(line);
+        let head = GeminiHead::read(line);
         if head.session.is_some() && head.has_hash && !head.has_uuid {
             Confidence::Certain
         } else if head.is_update && !head.has_uuid
@@ -62,7 +62,7 @@ impl Adapter for Gemini {
     }
 
     fn recognise_document(&self, head: &str) -> Confidence {
-        let head = Head::read(head);
+        let head = GeminiHead::read(head);
         let is_chat =
             head.session.is_some() && head.has_messages && (head.has_hash || head.has_start);
         if is_chat { Confidence::Certain } else { Confidence::No }
@@ -117,7 +117,7 @@ struct Chat {
 /// What a line says of itself.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
-struct Head<'t> {
+struct GeminiHead<'t> {
     session: Option<JsonStr<'t>>,
     id: Option<JsonStr<'t>>,
     line_type: Option<JsonStr<'t>>,
@@ -169,7 +169,7 @@ impl Chat {
     }
 
     /// The session and what it goes back to, as its first line says.
-    fn header(&mut self, head: &Head<'_>, object: &str) -> Parsed {
+    fn header(&mut self, head: &GeminiHead<'_>, object: &str) -> Parsed {
         let session = head.session.map(|name| text(name, limits::MAX_NAME_BYTES));
         if session != self.session {
             self.order.clear();
@@ -218,7 +218,7 @@ impl Chat {
     }
 
     /// A message, which may have been read before.
-    fn message(&mut self, head: &Head<'_>, object: &str) -> (Event, bool) {
+    fn message(&mut self, head: &GeminiHead<'_>, object: &str) -> (Event, bool) {
         let session = self.session.clone().unwrap_or_default();
         let payload = Payload::new("", object.as_bytes());
         let reading = ChatReader.read(&payload);
@@ -231,7 +231,7 @@ impl Chat {
             if let Some(parent) = self.parents.get(&name) {
                 parent.clone()
             } else {
-                self.note(name, event.as_id().clone(), before.clone());
+                self.observe(name, event.as_id().clone(), before.clone());
                 before
             }
         } else {
@@ -258,7 +258,7 @@ impl Chat {
         (self.finish(event), made_up)
     }
 
-    fn note(&mut self, name: String, id: EventId, parent: Option<EventId>) {
+    fn observe(&mut self, name: String, id: EventId, parent: Option<EventId>) {
         if self.parents.len() == MAX_KNOWN {
             self.parents.clear();
         }
@@ -279,7 +279,7 @@ impl Chat {
 
 impl Parser for Chat {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let head = Head::read(object);
+        let head = GeminiHead::read(object);
         if head.session.is_some() && !head.is_update && head.id.is_none() {
             return Ok(self.header(&head, object));
         }
@@ -301,7 +301,7 @@ impl Parser for Chat {
         }
         // A list that replaces all messages may hold some that stand nowhere else.
         for message in head.messages.iter().take(MAX_IN_UPDATE) {
-            let head = Head::read(message);
+            let head = GeminiHead::read(message);
             let is_known =
                 head.id.is_some_and(|id| self.parents.contains_key(&*id.decode_exactly()));
             if !is_known {
@@ -313,7 +313,7 @@ impl Parser for Chat {
     }
 }
 
-impl<'t> Head<'t> {
+impl<'t> GeminiHead<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
         Cursor::new(object).object(|key, value| match key {

@@ -35,7 +35,7 @@ impl Adapter for Pi {
     }
 
     fn recognise(&self, line: &str) -> Confidence {
-        let head = Head::read(line);
+        let head = PiHead::read(line);
         if is(head.line_type, SESSION) && head.id.is_some() && head.cwd.is_some() {
             return Confidence::Certain;
         }
@@ -78,7 +78,7 @@ struct Entries {
 
 /// What an entry says of itself.
 #[derive(Debug, Default)]
-struct Head<'t> {
+struct PiHead<'t> {
     line_type: Option<JsonStr<'t>>,
     id: Option<JsonStr<'t>>,
     has_parent: bool,
@@ -95,7 +95,7 @@ impl Entries {
         content(&[session.as_bytes(), id.decode_exactly().as_bytes()])
     }
 
-    fn header(&mut self, head: &Head<'_>) -> Option<(SessionPatch, Relationship)> {
+    fn header(&mut self, head: &PiHead<'_>) -> Option<(SessionPatch, Relationship)> {
         self.session = head.id.map_or_else(String::new, |id| text(id, limits::MAX_NAME_BYTES));
         self.project = head.cwd.and_then(|cwd| last_name(&cwd.decode()));
         let other = head.forked_from.and_then(session_of_path);
@@ -114,7 +114,7 @@ impl Entries {
 
 impl Parser for Entries {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let head = Head::read(object);
+        let head = PiHead::read(object);
         let is_header = is(head.line_type, SESSION);
         let said = if is_header { self.header(&head) } else { None };
         let payload = Payload::new("", object.as_bytes());
@@ -169,7 +169,7 @@ impl Parser for Entries {
     }
 }
 
-impl<'t> Head<'t> {
+impl<'t> PiHead<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
         Cursor::new(object).object(|key, value| match key {

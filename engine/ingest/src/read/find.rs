@@ -9,7 +9,7 @@ use forebear_core::{Error, Result};
 
 use crate::choice::Choice;
 use crate::read::left_out::LeftOut;
-use crate::read::seen::Seen;
+use crate::read::seen::FileStamp;
 use crate::read::source::unpacked_path;
 
 /// The files to import, each once, in byte order of their paths.
@@ -30,7 +30,7 @@ pub(crate) struct FileToRead {
     /// Whether it was named itself, not a folder that it lies in.
     pub(crate) named: bool,
     /// What the system said of it when it was found; nothing if it was gone by then.
-    pub(crate) seen: Seen,
+    pub(crate) seen: FileStamp,
 }
 
 impl Files {
@@ -139,7 +139,7 @@ impl<'c> Search<'c> {
                 if is_taken {
                     self.files.insert(path);
                 } else if let Some(left_out) = &mut self.left_out {
-                    left_out.note(&path);
+                    left_out.observe(&path);
                 }
                 return None;
             }
@@ -164,7 +164,8 @@ impl<'c> Search<'c> {
         let mut paths: Vec<_> = self.files.into_iter().collect();
         paths.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
         let found = paths.into_iter().map(|path| FileToRead {
-            seen: fs::metadata(&path).map_or(Seen::default(), |metadata| Seen::of(&metadata)),
+            seen: fs::metadata(&path)
+                .map_or(FileStamp::default(), |metadata| FileStamp::of(&metadata)),
             named: self.named.contains(&path),
             path,
         });
@@ -202,9 +203,9 @@ mod tests {
 
     /// A format that takes the usual files and reads none.
     #[derive(Debug)]
-    struct Lines;
+    struct LineFormat;
 
-    impl Adapter for Lines {
+    impl Adapter for LineFormat {
         fn name(&self) -> &'static str {
             "lines"
         }
@@ -219,7 +220,7 @@ mod tests {
     }
 
     fn choice() -> Choice {
-        Choice::new(&IngestOptions::new([""]).read_as(Lines)).unwrap()
+        Choice::new(&IngestOptions::new([""]).read_as(LineFormat)).unwrap()
     }
 
     fn found(root: &Path, paths: &[PathBuf]) -> Vec<String> {

@@ -16,7 +16,7 @@ pub(crate) struct LeftOut {
 
 impl LeftOut {
     /// Notes a file that no format takes. Hidden ones are no one's business.
-    pub(crate) fn note(&mut self, path: &Path) {
+    pub(crate) fn observe(&mut self, path: &Path) {
         let name = path.file_name().unwrap_or_default();
         if name.as_encoded_bytes().starts_with(b".") {
             return;

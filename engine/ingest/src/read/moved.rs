@@ -5,12 +5,12 @@ use std::iter;
 
 use forebear_core::{Result, Snapshot};
 
-use crate::read::position::Position;
+use crate::read::position::ReadPosition;
 use crate::read::seen::FileId;
 
 /// The positions of files that are new under their names, by what file they are.
 #[derive(Debug, Default)]
-pub(crate) struct Moved(HashMap<FileId, Position>);
+pub(crate) struct Moved(HashMap<FileId, ReadPosition>);
 
 impl Moved {
     /// Looks through all positions in the store for those of these files.
@@ -20,7 +20,7 @@ impl Moved {
             return Ok(found);
         }
         for checkpoint in snapshot.checkpoints() {
-            if let Some(position) = Position::decode(&checkpoint?.position)
+            if let Some(position) = ReadPosition::decode(&checkpoint?.position)
                 && wanted.contains(&position.seen.file)
             {
                 found.add(position);
@@ -30,7 +30,7 @@ impl Moved {
     }
 
     /// Adds a position, unless one of the same file is further.
-    pub(crate) fn add(&mut self, position: Position) {
+    pub(crate) fn add(&mut self, position: ReadPosition) {
         // Where the system gives files no numbers, a name is all there is.
         if position.seen.file == FileId::default() {
             return;
@@ -47,7 +47,7 @@ impl Moved {
 
     /// From where a file may be read on, the likeliest first. Its own position is the
     /// one kept under its name.
-    pub(crate) fn positions(&self, own: Option<Position>, file: FileId) -> Vec<Position> {
+    pub(crate) fn positions(&self, own: Option<ReadPosition>, file: FileId) -> Vec<ReadPosition> {
         let moved = self.0.get(&file).cloned();
         match (own, moved) {
             (Some(own), Some(moved)) if own == moved => vec![own],

@@ -5,14 +5,14 @@ use std::path::Path;
 use forebear_core::{Result, Snapshot};
 
 use crate::read::lines::LineStart;
-use crate::read::seen::{FileId, Seen};
+use crate::read::seen::{FileId, FileStamp};
 
 /// How far a file was read, and what identifies it. Kept in
 /// the store as a checkpoint whose source is the file's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
+pub(crate) struct ReadPosition {
     /// The file as it was when it was opened.
-    pub(crate) seen: Seen,
+    pub(crate) seen: FileStamp,
     /// Whether a change since then would show in what the system says of the file.
     pub(crate) settled: bool,
     /// The line that is read next, or was taken in part.
@@ -27,7 +27,7 @@ pub(crate) struct Position {
     pub(crate) format: String,
 }
 
-impl Position {
+impl ReadPosition {
     /// Little-endian, in the order of the fields, after a version.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + self.format.len());
@@ -62,7 +62,7 @@ impl Position {
         let mut numbers = numbers.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number));
         let mut number = || numbers.next();
         let position = Self {
-            seen: Seen {
+            seen: FileStamp {
                 file: FileId { device: number()?, inode: number()? },
                 size: number()?,
                 modified_ns: number()?.cast_signed(),
@@ -87,7 +87,7 @@ impl Position {
 
     /// Whether a file that looks like this is surely unchanged, and nothing is left
     /// to be done for it.
-    pub(crate) fn is_current(&self, seen: &Seen) -> bool {
+    pub(crate) fn is_current(&self, seen: &FileStamp) -> bool {
         self.settled && self.seen == *seen && self.linked == self.taken
     }
 }
@@ -109,9 +109,9 @@ const SOURCE_BYTES: usize = 4096;
 mod tests {
     use super::*;
 
-    fn position() -> Position {
-        Position {
-            seen: Seen {
+    fn position() -> ReadPosition {
+        ReadPosition {
+            seen: FileStamp {
                 file: FileId { device: 1, inode: 2 },
                 size: 300,
                 modified_ns: -4,
@@ -129,23 +129,23 @@ mod tests {
     #[test]
     fn what_is_kept_is_what_is_found() {
         let position = position();
-        assert_eq!(Position::decode(&position.encode()), Some(position));
+        assert_eq!(ReadPosition::decode(&position.encode()), Some(position));
     }
 
     #[test]
     fn anything_else_is_no_position() {
         let bytes = position().encode();
         for length in 0..FIXED_BYTES {
-            assert_eq!(Position::decode(&bytes[..length]), None, "{length} bytes");
+            assert_eq!(ReadPosition::decode(&bytes[..length]), None, "{length} bytes");
         }
         for (at, byte) in [(0, 2), (1, 2), (FIXED_BYTES, 0xff), (42 + 16, 0xff)] {
             let mut other = bytes.clone();
             other[at] = byte;
             if at != 42 + 16 {
-                assert_eq!(Position::decode(&other), None, "byte {at}");
+                assert_eq!(ReadPosition::decode(&other), None, "byte {at}");
             }
         }
-        let behind = Position { taken: 100, ..position() };
-        assert_eq!(Position::decode(&behind.encode()), None);
+        let behind = ReadPosition { taken: 100, ..position() };
+        assert_eq!(ReadPosition::decode(&behind.encode()), None);
     }
 }

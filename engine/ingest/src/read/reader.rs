@@ -14,10 +14,10 @@ use crate::importer::Importer;
 use crate::read::apps::Apps;
 use crate::read::lines::{Line, LineContent, LineStart, Lines};
 use crate::read::parts::{LineParts, PartContent};
-use crate::read::position::{Position, source_name};
+use crate::read::position::{ReadPosition, source_name};
 use crate::read::prefix::PrefixDigest;
-use crate::read::seen::Seen;
-use crate::read::source::Source;
+use crate::read::seen::FileStamp;
+use crate::read::source::FileSource;
 use crate::registry::{Recognised, read_head};
 
 /// Reads one file, for an import or a follower.
@@ -48,14 +48,14 @@ pub(crate) struct FileReader {
     said: bool,
     /// A position that the file should still hold, until it was read up to there;
     /// and those to try if it doesn't.
-    goal: Option<Position>,
-    others: Vec<Position>,
+    goal: Option<ReadPosition>,
+    others: Vec<ReadPosition>,
     resumed: Option<u64>,
     /// The position in the store.
-    stored: Option<Position>,
+    stored: Option<ReadPosition>,
     /// Up to where there is no more than a part of a line.
     pub(crate) scanned: u64,
-    seen: Seen,
+    seen: FileStamp,
     /// Whether a change since would show in `seen`.
     settled: bool,
 }
@@ -82,20 +82,20 @@ pub(crate) enum LastLine {
 /// Why reading stopped: the file is tried again, or reported; the store's is an error of
 /// the import or the follower.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum ReadFailure {
     File(io::Error),
     Store(Error),
 }
 
-pub(crate) type ReadResult<T> = std::result::Result<T, Failure>;
+pub(crate) type ReadResult<T> = std::result::Result<T, ReadFailure>;
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for ReadFailure {
     fn from(error: io::Error) -> Self {
         Self::File(error)
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ReadFailure {
     fn from(error: Error) -> Self {
         Self::Store(error)
     }
@@ -115,7 +115,7 @@ pub(crate) enum Turn {
 impl FileReader {
     /// A file that is to be read from where one of the positions says, the first
     /// that it still holds; from its start if it holds none.
-    pub(crate) fn new(path: &Path, seen: Seen, mut positions: Vec<Position>) -> Self {
+    pub(crate) fn new(path: &Path, seen: FileStamp, mut positions: Vec<ReadPosition>) -> Self {
         let mut name = path.to_string_lossy().into_owned();
         name.truncate(name.floor_char_boundary(limits::MAX_SOURCE_BYTES));
         positions.reverse();
@@ -171,8 +171,8 @@ impl FileReader {
     /// again what was read: it only grew, and its end then is still where it was.
     pub(crate) fn goes_on(
         &self,
-        file: &mut Source,
-        seen: &Seen,
+        file: &mut FileSource,
+        seen: &FileStamp,
         unfinished: bool,
     ) -> io::Result<bool> {
         // These don't grow but are written anew, and go on only where a turn ended.
@@ -196,11 +196,11 @@ impl FileReader {
 
     /// What the system said of it when it was opened, and whether a change since would
     /// show.
-    pub(crate) fn seen(&self) -> (Seen, bool) {
+    pub(crate) fn seen(&self) -> (FileStamp, bool) {
         (self.seen, self.settled)
     }
 
-    fn holds_window(&self, file: &mut Source) -> io::Result<bool> {
+    fn holds_window(&self, file: &mut FileSource) -> io::Result<bool> {
         let mut found = vec![0; self.window.len()];
         file.seek(SeekFrom::Start(self.taken - self.window.len() as u64))?;
         match file.read_exact(&mut found) {
@@ -214,9 +214,9 @@ impl FileReader {
     /// recognised anew, since its format may show only now.
     pub(crate) fn lines<'f>(
         &mut self,
-        file: &'f mut Source,
+        file: &'f mut FileSource,
         importer: &Importer,
-    ) -> io::Result<Lines<&'f mut Source>> {
+    ) -> io::Result<Lines<&'f mut FileSource>> {
         if self.fed == 0 {
             file.rewind()?;
             let choice = importer.choice();
@@ -237,7 +237,8 @@ impl FileReader {
             // One that is being written may be whole the next time.
             serde_json::from_str::<IgnoredAny>(&document)
                 .map_err(|error| invalid(format!("expected a whole JSON document: {error}")))?;
-            *file = Source::Unfolded(io::Cursor::new(adapter.unfold(&document).map_err(invalid)?));
+            *file =
+                FileSource::Unfolded(io::Cursor::new(adapter.unfold(&document).map_err(invalid)?));
         }
         file.seek(SeekFrom::Start(self.line.offset))?;
         let prefix = std::mem::take(&mut self.prefix);
@@ -324,7 +325,7 @@ impl FileReader {
         if self.goal.is_some() {
             return Ok(());
         }
-        let position = Position {
+        let position = ReadPosition {
             seen: self.seen,
             settled: self.settled && turn == Turn::End,
             line: self.line,
@@ -334,7 +335,7 @@ impl FileReader {
             format: self.format().to_owned(),
         };
         let says_more = self.stored.as_ref().is_none_or(|stored| {
-            let reached = |position: &Position| (position.taken, position.linked);
+            let reached = |position: &ReadPosition| (position.taken, position.linked);
             reached(stored) != reached(&position) || position.settled && *stored != position
         });
         if says_more {
@@ -350,7 +351,7 @@ impl FileReader {
     }
 
     /// The position in the store, or on its way there.
-    pub(crate) fn position(&self) -> Option<&Position> {
+    pub(crate) fn position(&self) -> Option<&ReadPosition> {
         self.stored.as_ref().or(self.goal.as_ref())
     }
 
@@ -371,13 +372,13 @@ impl FileReader {
     }
 
     /// Notes what the system says of the file now that it is opened.
-    pub(crate) fn opened(&mut self, seen: Seen, now_ns: i64) {
+    pub(crate) fn opened(&mut self, seen: FileStamp, now_ns: i64) {
         (self.seen, self.settled) = (seen, seen.has_settled(now_ns));
     }
 
     /// Whether a long last line still has no end, looking only at what is new of it;
     /// else a line that grows for hours would be read from its start each time.
-    pub(crate) fn still_waits(&mut self, file: &mut Source) -> io::Result<bool> {
+    pub(crate) fn still_waits(&mut self, file: &mut FileSource) -> io::Result<bool> {
         if self.goal.is_some()
             || self.is_document()
             || self.scanned < self.line.offset + LONG_LINE_BYTES
@@ -586,11 +587,11 @@ impl FileReader {
 }
 
 /// Opens a file, and says how it looks and when that was asked.
-pub(crate) fn open(path: &Path) -> io::Result<(Source, Seen, i64)> {
+pub(crate) fn open(path: &Path) -> io::Result<(FileSource, FileStamp, i64)> {
     let file = File::open(path)?;
     let now_ns = Time::now().ns();
-    let seen = Seen::of(&file.metadata()?);
-    Ok((Source::new(file)?, seen, now_ns))
+    let seen = FileStamp::of(&file.metadata()?);
+    Ok((FileSource::new(file)?, seen, now_ns))
 }
 
 fn parts<'l>(line: &'l [u8], adapter: &'l dyn Adapter) -> LineParts<'l> {

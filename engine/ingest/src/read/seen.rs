@@ -8,7 +8,7 @@ use forebear_core::Time;
 /// Which file it is, how long, and when it was changed. Equal means unchanged, once
 /// it has [settled](Self::has_settled).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct FileStamp {
     pub(crate) file: FileId,
     pub(crate) size: u64,
     pub(crate) modified_ns: i64,
@@ -24,7 +24,7 @@ pub(crate) struct FileId {
     pub(crate) inode: u64,
 }
 
-impl Seen {
+impl FileStamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let modified_ns = Time::from(modified).ns();

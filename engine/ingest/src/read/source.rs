@@ -9,7 +9,7 @@ use zstd::stream::read::Decoder;
 
 /// A file that is read from wherever it was left.
 #[derive(Debug)]
-pub(crate) enum Source {
+pub(crate) enum FileSource {
     Plain(File),
     Packed(Packed),
     /// The lines that a document stands for.
@@ -24,7 +24,7 @@ pub(crate) struct Packed {
     at: u64,
 }
 
-impl Source {
+impl FileSource {
     pub(crate) fn new(mut file: File) -> io::Result<Self> {
         let mut magic = [0; ZSTD.len()];
         let is_packed = match file.read_exact(&mut magic) {
@@ -63,7 +63,7 @@ impl Source {
     }
 }
 
-impl Read for Source {
+impl Read for FileSource {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(bytes),
@@ -73,7 +73,7 @@ impl Read for Source {
     }
 }
 
-impl Seek for Source {
+impl Seek for FileSource {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match (self, to) {
             (Self::Plain(file), to) => file.seek(to),
@@ -164,7 +164,7 @@ mod tests {
         let mut packed = zstd::encode_all(a, 3).unwrap();
         packed.extend(zstd::encode_all(b, 3).unwrap());
         std::fs::write(&path, &packed).unwrap();
-        let mut source = Source::new(File::open(&path).unwrap()).unwrap();
+        let mut source = FileSource::new(File::open(&path).unwrap()).unwrap();
         assert!(source.is_packed());
         for from in [0, 1_000_000, 400_000, 5] {
             source.seek(SeekFrom::Start(from)).unwrap();
@@ -173,7 +173,7 @@ mod tests {
             assert!(found == text[from as usize..], "from {from}");
         }
         std::fs::write(&path, &packed[..packed.len() - 1000]).unwrap();
-        let mut source = Source::new(File::open(&path).unwrap()).unwrap();
+        let mut source = FileSource::new(File::open(&path).unwrap()).unwrap();
         let error = source.read_to_end(&mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("cut off"), "{error}");
     }

@@ -23,7 +23,7 @@ pub(crate) fn whole_behind(stretch: &[u8], adapter: Option<&dyn Adapter>) -> Opt
     }
     let stretch = &stretch[..=last];
     let mut budget = BUDGET_TIMES * stretch.len() + BUDGET_BYTES;
-    let mut place = Place::new(stretch);
+    let mut place = JsonState::new(stretch);
     for at in memchr::memchr_iter(b'{', stretch).skip_while(|at| *at == 0) {
         if !begins_object(&stretch[at..]) {
             continue;
@@ -70,7 +70,7 @@ fn objects(bytes: &[u8]) -> Result<&str, usize> {
 
 /// What a damaged record expects, place by place.
 #[derive(Debug)]
-struct Place<'s> {
+struct JsonState<'s> {
     stretch: &'s [u8],
     at: usize,
     /// Within a text, and whether the next byte of it is escaped.
@@ -83,7 +83,7 @@ struct Place<'s> {
     is_known: bool,
 }
 
-impl<'s> Place<'s> {
+impl<'s> JsonState<'s> {
     fn new(stretch: &'s [u8]) -> Self {
         Self {
             stretch,

@@ -7,7 +7,7 @@ use forebear_readings::json::{Cursor, JsonStr};
 
 /// What was found in one object.
 #[derive(Debug, Default)]
-pub(crate) struct Fields<'t> {
+pub(crate) struct ClaudeFields<'t> {
     pub(crate) uuid: Option<JsonStr<'t>>,
     pub(crate) parent: Option<JsonStr<'t>>,
     pub(crate) logical_parent: Option<JsonStr<'t>>,
@@ -83,7 +83,7 @@ pub(crate) struct ToolResult<'t> {
     pub(crate) is_error: bool,
 }
 
-impl<'t> Fields<'t> {
+impl<'t> ClaudeFields<'t> {
     /// Reads the fields of an object in one pass over its text.
     pub(crate) fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_keys_counts() {
-        let fields = Fields::read(
+        let fields = ClaudeFields::read(
             r#"{"uuid":"a","message":{"content":[{"type":"tool_use","id":"t"}],"model":"m"},
                 "uuid":"b","message":{"content":"x","content":"y"},
                 "agentId":"gone","agentId":7,"isSidechain":true,"isSidechain":false}"#,
@@ -246,20 +246,20 @@ mod tests {
 
     #[test]
     fn an_escaped_key_is_the_same_key() {
-        let fields = Fields::read(r#"{"\u0075uid":"a","\ud800":1}"#);
+        let fields = ClaudeFields::read(r#"{"\u0075uid":"a","\ud800":1}"#);
         assert_eq!(decoded(fields.uuid).as_deref(), Some("a"));
     }
 
     #[test]
     fn unexpected_types_count_as_absent() {
-        let fields = Fields::read(
+        let fields = ClaudeFields::read(
             r#"{"uuid":7,"type":["user"],"message":"text","toolUseResult":[{"agentId":"a"}],
                 "data":"x","snapshot":null,"timestamp":{},"isSidechain":"true","sessionId":""}"#,
         );
         assert!(fields.uuid.is_none() && fields.line_type.is_none());
         assert!(fields.result_agent.is_none() && fields.session.is_none());
         assert!(fields.timestamp.is_none() && !fields.sidechain);
-        let fields = Fields::read(
+        let fields = ClaudeFields::read(
             r#"{"message":{"content":[null,"x",[{"type":"text"}],{"type":7},
                 {"type":"tool_use","input":"x","id":{}},{"type":"text","text":"found"}]}}"#,
         );
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn nested_fields_are_found() {
-        let fields = Fields::read(
+        let fields = ClaudeFields::read(
             r#"{"message":{"model":"m","content":[
                   {"type":"thinking","thinking":"…"},
                   {"type":"tool_use","name":"Task","input":{"a":{"prompt":"no"},"prompt":"go"},"id":"t1"},

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use forebear_core::{Event, Link, LinkKind, Snapshot, Usage, limits};
 
-use self::fields::Fields;
+use self::fields::ClaudeFields;
 use self::sidechain::Sidechains;
 use self::spawn::Clues;
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
@@ -117,9 +117,9 @@ struct Transcript {
 
 impl Parser for TranscriptParser {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let fields = Fields::read(object);
+        let fields = ClaudeFields::read(object);
         let (event, time_made_up) = self.transcript.event(&fields, object)?;
-        self.sidechains.note(&fields, &event);
+        self.sidechains.observe(&fields, &event);
         Ok(Parsed::new(event).time_made_up(time_made_up))
     }
 
@@ -144,7 +144,7 @@ impl Transcript {
     /// The event that an object stands for. Values that are too long are cut,
     /// except ids: with one of those the object is no event, and the error says so. And
     /// whether its time was made up.
-    fn event(&mut self, fields: &Fields<'_>, object: &str) -> Result<(Event, bool), String> {
+    fn event(&mut self, fields: &ClaudeFields<'_>, object: &str) -> Result<(Event, bool), String> {
         let mut event = Event::new(kind(fields)).payload(object);
         if let Some(uuid) = fields.uuid {
             event = event.id(id("uuid", uuid)?);
@@ -186,7 +186,7 @@ impl Transcript {
         Ok((event, time_ns.is_none()))
     }
 
-    fn labelled(&self, mut event: Event, fields: &Fields<'_>) -> Event {
+    fn labelled(&self, mut event: Event, fields: &ClaudeFields<'_>) -> Event {
         let message = &fields.message;
         let texts = [
             (TYPE, fields.line_type),
@@ -233,7 +233,7 @@ impl Transcript {
 /// Adds the labels by which agents are linked to the calls that started them.
 /// They are kept in the store, so that the ends are found in whatever order
 /// they come, in one import or in several.
-fn labelled_with_evidence(mut event: Event, fields: &Fields<'_>) -> Event {
+fn labelled_with_evidence(mut event: Event, fields: &ClaudeFields<'_>) -> Event {
     if fields.uuid.is_none() {
         return event;
     }
@@ -265,7 +265,7 @@ fn labelled_with_evidence(mut event: Event, fields: &Fields<'_>) -> Event {
 }
 
 /// What kind of event an object is.
-fn kind(fields: &Fields<'_>) -> String {
+fn kind(fields: &ClaudeFields<'_>) -> String {
     let message = &fields.message;
     let line_type = fields.line_type.map(JsonStr::decode).unwrap_or_default();
     let name = match &*line_type {
@@ -338,7 +338,7 @@ mod tests {
 
     fn read(object: &str) -> Event {
         let mut transcript = transcript(77);
-        transcript.event(&Fields::read(object), object).unwrap().0
+        transcript.event(&ClaudeFields::read(object), object).unwrap().0
     }
 
     fn label<'e>(event: &'e Event, key: &str) -> Option<&'e str> {
@@ -398,7 +398,7 @@ mod tests {
     fn times_fall_back_to_the_snapshot_the_line_before_and_the_file() {
         let mut transcript = transcript(77);
         let mut time = |object: &str| {
-            let (event, made_up) = transcript.event(&Fields::read(object), object).unwrap();
+            let (event, made_up) = transcript.event(&ClaudeFields::read(object), object).unwrap();
             (event.as_time_ns(), made_up)
         };
         assert_eq!(time(r#"{"timestamp":"yesterday"}"#), (77, true));
@@ -433,7 +433,7 @@ mod tests {
     fn an_id_that_is_too_long_is_refused() {
         let object = format!(r#"{{"uuid":"{}"}}"#, "x".repeat(256));
         let mut transcript = transcript(0);
-        let reason = transcript.event(&Fields::read(&object), &object).unwrap_err();
+        let reason = transcript.event(&ClaudeFields::read(&object), &object).unwrap_err();
         assert!(reason.contains("at most 255 bytes, found one of 256"), "{reason}");
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use forebear_core::{Event, EventId, Link, Result, Snapshot};
 
-use crate::formats::claude::fields::Fields;
+use crate::formats::claude::fields::ClaudeFields;
 use crate::formats::common::evidence::{LinkEvidence, asserted_order};
 
 /// What was seen in one file: a few words for each call that has a prompt and
@@ -42,7 +42,7 @@ impl Prompt {
 
 impl Sidechains {
     /// Notes the prompts that an event gives, and its text if it begins a sidechain.
-    pub(crate) fn note(&mut self, fields: &Fields<'_>, event: &Event) {
+    pub(crate) fn observe(&mut self, fields: &ClaudeFields<'_>, event: &Event) {
         if fields.uuid.is_none() {
             return;
         }

@@ -40,7 +40,7 @@ pub(crate) struct Clues {
 }
 
 impl Linker for Clues {
-    fn note(&mut self, event: &Event) -> bool {
+    fn observe(&mut self, event: &Event) -> bool {
         self.note_event(event)
     }
 

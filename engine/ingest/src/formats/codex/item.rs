@@ -5,7 +5,7 @@ use forebear_readings::json::{Cursor, JsonStr};
 
 /// What an `item_completed` or `item_started` is about.
 #[derive(Debug, Default)]
-pub(super) struct Item<'t> {
+pub(super) struct CodexItem<'t> {
     pub(super) id: Option<JsonStr<'t>>,
     pub(super) type_name: Option<JsonStr<'t>>,
     pub(super) status: Option<JsonStr<'t>>,
@@ -16,7 +16,7 @@ pub(super) struct Item<'t> {
     pub(super) threads: Vec<JsonStr<'t>>,
 }
 
-impl<'t> Item<'t> {
+impl<'t> CodexItem<'t> {
     pub(super) fn read(value: &mut Cursor<'t>) -> Option<Self> {
         if !value.is_object() {
             return None;

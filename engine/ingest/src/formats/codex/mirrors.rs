@@ -6,20 +6,20 @@ use std::collections::VecDeque;
 /// What was said last, by shape.
 #[derive(Debug, Default)]
 pub(super) struct Mirrors {
-    said: VecDeque<([u8; 16], Shape)>,
-    answered: VecDeque<(String, Shape)>,
+    said: VecDeque<([u8; 16], MirrorShape)>,
+    answered: VecDeque<(String, MirrorShape)>,
 }
 
 /// In which of the two ways a line says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum MirrorShape {
     Response,
     Item,
 }
 
 impl Mirrors {
     /// Whether a message was said just before in the other shape. Each is said again once.
-    pub(super) fn is_said_again(&mut self, role: &str, text: &str, shape: Shape) -> bool {
+    pub(super) fn is_said_again(&mut self, role: &str, text: &str, shape: MirrorShape) -> bool {
         if text.is_empty() {
             return false;
         }
@@ -37,7 +37,7 @@ impl Mirrors {
     }
 
     /// Whether a call was answered before in the other shape.
-    pub(super) fn is_answered_again(&mut self, call: &str, shape: Shape) -> bool {
+    pub(super) fn is_answered_again(&mut self, call: &str, shape: MirrorShape) -> bool {
         if let Some((_, of)) = self.answered.iter().find(|(known, _)| known == call) {
             return *of != shape;
         }
@@ -69,12 +69,12 @@ mod tests {
     fn a_message_in_both_shapes_is_one_and_twice_in_one_is_two() {
         let mut mirrors = Mirrors::default();
         let mut again = |text, shape| mirrors.is_said_again("user", text, shape);
-        assert!(!again("go", Shape::Response));
-        assert!(again("go\n", Shape::Item));
-        assert!(!again("go", Shape::Response));
-        assert!(!again("go", Shape::Response));
-        assert!(again("go", Shape::Item));
-        assert!(again("go", Shape::Item));
-        assert!(!again("", Shape::Item) && !again("", Shape::Response));
+        assert!(!again("go", MirrorShape::Response));
+        assert!(again("go\n", MirrorShape::Item));
+        assert!(!again("go", MirrorShape::Response));
+        assert!(!again("go", MirrorShape::Response));
+        assert!(again("go", MirrorShape::Item));
+        assert!(again("go", MirrorShape::Item));
+        assert!(!again("", MirrorShape::Item) && !again("", MirrorShape::Response));
     }
 }

@@ -49,7 +49,7 @@ impl SpawnLinker {
 }
 
 impl Linker for SpawnLinker {
-    fn note(&mut self, event: &Event) -> bool {
+    fn observe(&mut self, event: &Event) -> bool {
         let Some(session) = event.as_session() else { return false };
         let mut noted = false;
         if let (Some(thread), Some(parent)) =

@@ -7,7 +7,7 @@ use forebear_sessions::{Session, SessionPatch};
 use serde::de::IgnoredAny;
 
 use crate::formats::hook::past::Past;
-use crate::formats::hook::{Fields, SOURCE_APP};
+use crate::formats::hook::{HookFields, SOURCE_APP};
 use crate::parsed::Parsed;
 
 /// Appends the payload of a hook of Claude Code, which came at this time (in
@@ -89,7 +89,7 @@ fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed
     // The reader of fields takes what is well formed for granted.
     let well_formed = serde_json::from_str::<IgnoredAny>(payload);
     well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
-    let fields = Fields::read(payload);
+    let fields = HookFields::read(payload);
     let session = fields.session_name().map_err(Error::invalid)?;
     let past = Past::of(snapshot, &session)?;
     // Told apart from others with the same bytes by when it came.

@@ -69,7 +69,7 @@ struct Payloads {
 
 /// What was found in a payload.
 #[derive(Debug, Default)]
-struct Fields<'t> {
+struct HookFields<'t> {
     session: Option<JsonStr<'t>>,
     hook: Option<JsonStr<'t>>,
     tool: Option<JsonStr<'t>>,
@@ -100,7 +100,7 @@ impl Payloads {
 
 impl Parser for Payloads {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let fields = Fields::read(object);
+        let fields = HookFields::read(object);
         let session = fields.session_name()?;
         let mut past = self.take(&session);
         let number = u64::from(self.equal.number(object.as_bytes()));
@@ -116,7 +116,7 @@ impl Parser for Payloads {
     }
 }
 
-impl<'t> Fields<'t> {
+impl<'t> HookFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
         Cursor::new(object).object(|key, value| match key {

@@ -25,7 +25,7 @@ impl Past {
         let mut past = Self::default();
         for event in page.items.iter().rev() {
             let label = |key| event.label(key).map(str::to_owned);
-            past.note(&Seen {
+            past.observe(&PastEvent {
                 id: event.id(),
                 instance: event.instance(),
                 session,
@@ -40,7 +40,7 @@ impl Past {
 
     pub(super) fn note_event(&mut self, event: &Event, session: &str) {
         let label = |key| event.as_label(key);
-        self.note(&Seen {
+        self.observe(&PastEvent {
             id: event.as_id(),
             instance: event.as_instance(),
             session,
@@ -51,7 +51,7 @@ impl Past {
         });
     }
 
-    fn note(&mut self, seen: &Seen<'_>) {
+    fn observe(&mut self, seen: &PastEvent<'_>) {
         for name in [seen.instance, seen.session] {
             self.last.retain(|(known, _)| known != name);
             self.last.push_back((name.to_owned(), seen.id.clone()));
@@ -102,7 +102,7 @@ impl Past {
 }
 
 /// What the past remembers of an event.
-struct Seen<'e> {
+struct PastEvent<'e> {
     id: &'e EventId,
     instance: &'e str,
     session: &'e str,

@@ -57,14 +57,14 @@ impl Adapter for Ndjson {
     }
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
-        Box::new(Lines::new(self.mapping.clone(), file.modified_ns))
+        Box::new(MappedLines::new(self.mapping.clone(), file.modified_ns))
     }
 }
 
 /// Reads objects as a mapping says. One without an id gets a `UUIDv8` of its bytes
 /// and its number among the equal ones of the file.
 #[derive(Debug)]
-struct Lines {
+struct MappedLines {
     mapping: Mapping,
     /// Each name that the mapping knows, and which of the event's fields it gives.
     names: Vec<String>,
@@ -73,7 +73,7 @@ struct Lines {
     last_time_ns: i64,
 }
 
-impl Lines {
+impl MappedLines {
     fn new(mapping: Mapping, modified_ns: i64) -> Self {
         let Mapping { id, parent, kind, time, instance, session, scope, labels, .. } = &mapping;
         let mut names = Vec::new();
@@ -94,7 +94,7 @@ impl Lines {
     }
 }
 
-impl Parser for Lines {
+impl Parser for MappedLines {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let mut found = vec![None; self.names.len()];
         let wanted: Vec<_> = self.names.iter().map(String::as_str).enumerate().collect();
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn read(mapping: &str, object: &str) -> Parsed {
-        Lines::new(mapping.parse().unwrap(), 77).parse(object).unwrap()
+        MappedLines::new(mapping.parse().unwrap(), 77).parse(object).unwrap()
     }
 
     #[test]
@@ -212,11 +212,11 @@ mod tests {
 
     #[test]
     fn objects_without_an_id_are_told_apart_by_their_number() {
-        let mut parser = Lines::new(Mapping::default(), 77);
+        let mut parser = MappedLines::new(Mapping::default(), 77);
         let ids = [(); 3]
             .map(|()| parser.parse(r#"{"type":"tick"}"#).unwrap().events()[0].as_id().clone());
         assert!(ids[0] != ids[1] && ids[1] != ids[2]);
-        let again = Lines::new(Mapping::default(), 0).parse(r#"{"type":"tick"}"#).unwrap();
+        let again = MappedLines::new(Mapping::default(), 0).parse(r#"{"type":"tick"}"#).unwrap();
         assert_eq!((again.events()[0].as_id(), again.times_made_up()), (&ids[0], 1));
         assert!(again.events()[0].has_derived_id());
     }
@@ -227,7 +227,7 @@ mod tests {
         let object = format!(r#"{{"id":"a","type":"{long}","session":"{long}","tool":"{long}"}}"#);
         forebear::in_memory().unwrap().append(read("{}", &object).events()[0].clone()).unwrap();
         let object = format!(r#"{{"id":"{long}"}}"#);
-        let reason = Lines::new(Mapping::default(), 0).parse(&object).unwrap_err();
+        let reason = MappedLines::new(Mapping::default(), 0).parse(&object).unwrap_err();
         assert!(reason.contains("at most 255 bytes"), "{reason}");
     }
 }

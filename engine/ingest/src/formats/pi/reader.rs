@@ -16,7 +16,7 @@ pub(super) struct EntryReader;
 
 /// What was found in an entry and in its message.
 #[derive(Debug, Default)]
-struct Fields<'t> {
+struct PiFields<'t> {
     line_type: Option<JsonStr<'t>>,
     id: Option<JsonStr<'t>>,
     summary: Option<JsonStr<'t>>,
@@ -46,7 +46,7 @@ struct Message<'t> {
 impl PayloadReader for EntryReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
         let mut reading = Reading::default();
-        let fields = Fields::read(payload.text(), &mut reading);
+        let fields = PiFields::read(payload.text(), &mut reading);
         let message = &fields.message;
         match &*fields.line_type.map(JsonStr::decode).unwrap_or_default() {
             "message" => read_message(&mut reading, &fields),
@@ -75,7 +75,7 @@ impl PayloadReader for EntryReader {
     }
 }
 
-fn read_message<'t>(reading: &mut Reading<'t>, fields: &Fields<'t>) {
+fn read_message<'t>(reading: &mut Reading<'t>, fields: &PiFields<'t>) {
     let message = &fields.message;
     match &*message.role.map(JsonStr::decode).unwrap_or_default() {
         "user" => reading.role = Some(Role::User),
@@ -125,7 +125,7 @@ fn read_message<'t>(reading: &mut Reading<'t>, fields: &Fields<'t>) {
     }
 }
 
-impl<'t> Fields<'t> {
+impl<'t> PiFields<'t> {
     fn read(entry: &'t str, reading: &mut Reading<'t>) -> Self {
         let mut fields = Self::default();
         Cursor::new(entry).object(|key, value| match key {
@@ -229,7 +229,7 @@ fn last_line(text: &Texts<'_>) -> String {
 
 /// What kind of event an entry is.
 pub(super) fn kind(entry: &str, reading: &Reading<'_>) -> String {
-    let fields = Fields::read(entry, &mut Reading::default());
+    let fields = PiFields::read(entry, &mut Reading::default());
     let kind = match &*fields.line_type.map(JsonStr::decode).unwrap_or_default() {
         "message" => match &*fields.message.role.map(JsonStr::decode).unwrap_or_default() {
             "user" => "user_message",
