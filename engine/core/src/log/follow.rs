@@ -11,6 +11,7 @@ use crate::base::sync::{Instant, Mutex, RwLock};
 use crate::base::warnings::{WarningKind, Warnings};
 use crate::log::ahead::apply_ahead;
 use crate::log::block::{HEADER_BYTES, Header};
+use crate::log::checkpoint::Checkpoint;
 use crate::log::index::Index;
 use crate::log::reader::LogReader;
 use crate::log::recovery::rest_of;
@@ -38,6 +39,8 @@ pub(crate) struct LogFollower {
     /// The offset and the digest of the last block.
     last: Option<(u64, Digest)>,
     durability: DurableExtent,
+    /// The log was this long when it was first followed; 0 once that was looked at.
+    expected: u64,
     /// Whether a sync by this process has failed.
     sync_failed: bool,
     /// What was found after the last block and is no sound one.
@@ -79,9 +82,11 @@ impl LogFollower {
         file: Arc<dyn StorageFile>,
         store: StoreId,
         start: LogStart,
+        checkpoint: Option<Checkpoint>,
         cache_bytes: usize,
         warnings: Arc<Warnings>,
     ) -> Self {
+        let durable = checkpoint.map_or(0, |checkpoint| checkpoint.offset);
         let name = log_name(start.segment);
         let reader = LogReader::new(Arc::clone(&file), name.clone(), cache_bytes).without_maps();
         let log = Log {
@@ -102,7 +107,8 @@ impl LogFollower {
             end: 0,
             follows: Some((start.previous, start.first_seq)),
             last: None,
-            durability: DurableExtent::default(),
+            durability: DurableExtent { offset: durable, ..DurableExtent::default() },
+            expected: durable,
             sync_failed: false,
             left: None,
             complete: false,
@@ -157,10 +163,23 @@ impl LogFollower {
         if length < self.end {
             return Ok(Followed::Replaced);
         }
-        if length == self.end || self.is_left(length)? {
-            return Ok(Followed::On);
+        let followed = if length == self.end || self.is_left(length)? {
+            Followed::On
+        } else {
+            self.apply_up_to(length, 0)?
+        };
+        let expected = std::mem::take(&mut self.expected);
+        if self.end < expected && followed == Followed::On {
+            let message = format!(
+                "the sound blocks of {} end at byte {}, {} bytes before where it was on disk: \
+                 events are lost, which a backup may have",
+                self.name,
+                self.end,
+                expected - self.end
+            );
+            self.warnings.report(WarningKind::BytesSkipped, message);
         }
-        self.apply_up_to(length, 0)
+        Ok(followed)
     }
 
     /// Applies the rest of a full log, of which every byte was on disk. `end_seq` is the

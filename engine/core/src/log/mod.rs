@@ -4,6 +4,7 @@
 mod ahead;
 pub(crate) mod append;
 pub(crate) mod block;
+pub(crate) mod checkpoint;
 pub(crate) mod content;
 pub(crate) mod early;
 pub(crate) mod encoded;

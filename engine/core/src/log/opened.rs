@@ -7,8 +7,9 @@ use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::base::sync::{Mutex, RwLock};
 use crate::log::append::LogWriter;
+use crate::log::checkpoint::Checkpoint;
 use crate::log::reader::LogReader;
-use crate::log::recovery::{Recovered, recover};
+use crate::log::recovery::{KnownDurable, Recovered, recover};
 use crate::log::report::RecoveryReport;
 use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::{LogStart, log_name};
@@ -42,8 +43,14 @@ pub(crate) fn open_log(
     let ListedLog { start, durable, end } = known;
     let name = log_name(start.segment);
     let file = open_file(storage, &name)?;
+    // Of a full log the manifest says how long it is.
+    let checkpoint = match end {
+        Some(_) => None,
+        None => Checkpoint::read(storage, store, start.segment),
+    };
+    let known = KnownDurable { offset: durable, checkpoint };
     let Recovered { log, mut index, commit } =
-        recover(storage, &file, &name, start, durable, store, recovery)?;
+        recover(storage, &file, &name, start, known, store, recovery)?;
     if let Some(end) = end {
         index.add_lost((end - start.first_seq).saturating_sub(index.rows().len() as u64))?;
     }

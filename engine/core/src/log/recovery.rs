@@ -13,11 +13,13 @@ use crate::base::format::StoreId;
 use crate::log::ahead::apply_ahead;
 use crate::log::append::{LogWriter, Torn};
 use crate::log::block::{BlockBuilder, Header};
+use crate::log::checkpoint::Checkpoint;
 use crate::log::index::Index;
-use crate::log::replay::{ParsedBlock, Replay, parse};
+use crate::log::record::ALIGN;
+use crate::log::replay::{MIN_EVENT_BYTES, ParsedBlock, Replay, parse};
 use crate::log::report::{Damage, RecoveryReport};
 use crate::log::scan::{ScanItem, Scanner};
-use crate::manifest::LogStart;
+use crate::manifest::{LogStart, ckp_name};
 use crate::storage::{Storage, StorageFile};
 
 /// A recovered log: its writer and its index.
@@ -29,14 +31,22 @@ pub(crate) struct Recovered {
     pub(crate) commit: u32,
 }
 
-/// Recovers the log `name` for appending. It is known to have been on disk up to `durable`.
+/// What is known of how far a log was on disk, beside its own blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownDurable {
+    /// Up to where it was, as the manifest says.
+    pub(crate) offset: u64,
+    pub(crate) checkpoint: Option<Checkpoint>,
+}
+
+/// Recovers the log `name` for appending. It is `known` to have been on disk up to somewhere.
 /// Takes memory for the index and the largest block.
 pub(crate) fn recover(
     storage: &dyn Storage,
     file: &Arc<dyn StorageFile>,
     name: &str,
     start: LogStart,
-    durable: u64,
+    known: KnownDurable,
     store: StoreId,
     report: &mut RecoveryReport,
 ) -> Result<Recovered> {
@@ -44,7 +54,10 @@ pub(crate) fn recover(
     let follows = Some((start.previous, start.first_seq));
     let mut scanner = Scanner::new(&**file, name, start.segment, Some(store), follows)?;
     let mut log = LogWriter::new(Arc::clone(file), name.to_owned(), store, start);
-    log.durable = durable;
+    let checkpoint = known.checkpoint;
+    log.durable = known.offset.max(checkpoint.map_or(0, |checkpoint| checkpoint.offset));
+    // The end of the last sound block.
+    let mut sound = 0;
     let mut first = None;
     let length = scanner.length();
     if length > ALONE_BYTES {
@@ -54,6 +67,7 @@ pub(crate) fn recover(
             recovery.apply(header, body, parsed, name)?;
             recovery.make_room(header.end(), length);
             log.follow(header);
+            sound = header.end();
             Ok(())
         })?;
         (scanner, first) = (behind.scanner, behind.found);
@@ -67,6 +81,7 @@ pub(crate) fn recover(
                 let parsed = parse(scanner.body(), recovery.replay.index.dictionary_mut());
                 recovery.apply(&header, scanner.body(), parsed, name)?;
                 log.follow(&header);
+                sound = header.end();
             }
             ScanItem::Damage(range, reason) => {
                 let durable = match durable_of_rest {
@@ -94,14 +109,19 @@ pub(crate) fn recover(
                 };
                 if range.start < cut.start {
                     recovery.skip(name, range.start..cut.start, &reason);
-                    let next_seq = rest_of(scanner.lookahead())?.next_seq;
-                    recovery.mark_rot(&mut log, next_seq)?;
+                    if checkpoint.is_none_or(|checkpoint| checkpoint.offset <= sound) {
+                        let next_seq = rest_of(scanner.lookahead())?.next_seq;
+                        recovery.mark_rot(&mut log, next_seq)?;
+                    }
                 }
                 cut_off(&**file, name, log.end)?;
                 recovery.report.cut.push(damage(name, &cut, &reason, kept_in));
                 break;
             }
         }
+    }
+    if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.offset > sound) {
+        recovery.mark_lost(&mut log, &checkpoint, sound, length, name)?;
     }
     if log.durable < log.end {
         recovery.report.rewritten_bytes += rewrite(&**file, name, log.durable..log.end)?;
@@ -171,6 +191,47 @@ impl Recovery<'_> {
     fn skip(&mut self, name: &str, range: Range<u64>, reason: &str) {
         self.replay.skip(range.end - range.start);
         self.report.skipped.push(damage(name, &range, reason, name.to_owned()));
+    }
+
+    /// Goes on behind a log that ends before its checkpoint. No number that its events may
+    /// have had is given again: an empty block with the next one follows, behind as many
+    /// bytes as the lost events can't have had less than, so that a recovery that has no
+    /// checkpoint any more reads it the same way. What was not written of those is a hole.
+    fn mark_lost(
+        &mut self,
+        log: &mut LogWriter,
+        checkpoint: &Checkpoint,
+        sound: u64,
+        length: u64,
+        name: &str,
+    ) -> Result<()> {
+        let Checkpoint { offset, unused, .. } = *checkpoint;
+        let least = unused.saturating_sub(self.replay.next_seq()) * MIN_EVENT_BYTES;
+        let end = log.end.max(offset).max(sound + least).next_multiple_of(ALIGN as u64);
+        if length < offset {
+            let (begin, missing) = (sound.max(length), offset - sound.max(length));
+            let reason = format!(
+                "expected blocks up to byte {offset}, which were on disk as {} says, found the \
+                 end of the log at byte {length}; no sequence number below {unused} is given \
+                 again, and a backup may have the events",
+                ckp_name(log.segment)
+            );
+            self.report.skipped.push(damage(
+                name,
+                &(begin..begin + missing),
+                &reason,
+                String::new(),
+            ));
+        }
+        if length < end {
+            // A block that was cut within its zeros would be sound again with a hole behind it.
+            let filler = &[0xff; ALIGN][..((end - length) as usize).min(ALIGN)];
+            let written = log.file.write_at(filler, length);
+            written.map_err(|error| Error::io("mark what is lost in", name, error))?;
+        }
+        self.replay.skip(end - sound);
+        log.end = end;
+        self.mark_rot(log, Some(unused))
     }
 
     /// Ends rot that reaches up to the torn tail. The block that proves that the rot was on

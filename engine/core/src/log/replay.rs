@@ -112,7 +112,8 @@ impl Replay {
         }
     }
 
-    fn next_seq(&self) -> u64 {
+    /// The sequence number of the next row.
+    pub(crate) fn next_seq(&self) -> u64 {
         self.first_seq + self.index.rows().len() as u64
     }
 
@@ -216,7 +217,7 @@ impl ParsedRecord {
 }
 
 /// The least bytes of an event in a log.
-const MIN_EVENT_BYTES: u64 = 2 * FRAME_BYTES as u64;
+pub(crate) const MIN_EVENT_BYTES: u64 = 2 * FRAME_BYTES as u64;
 /// Events that are looked up before the first of them is added, so that their cache misses
 /// overlap.
 const LOOK_UPS: usize = 32;

@@ -14,7 +14,7 @@ mod retention;
 pub(crate) use catalog::Catalog;
 pub(crate) use entries::{FullLog, LogStart, Sealed};
 pub(crate) use mark::ManifestMark;
-pub(crate) use names::{NAME, NEXT, idx_name, log_name, seg_name, segment_of};
+pub(crate) use names::{NAME, NEXT, ckp_name, idx_name, log_name, seg_name, segment_of};
 pub(crate) use retention::Held;
 pub use retention::{Retained, Retention};
 

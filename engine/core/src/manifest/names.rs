@@ -17,6 +17,11 @@ pub(crate) fn idx_name(segment: u64) -> String {
     format!("{segment:010}.idx")
 }
 
+/// The checkpoint of a log.
+pub(crate) fn ckp_name(segment: u64) -> String {
+    format!("{segment:010}.ckp")
+}
+
 /// The segment number in a file name with this ending, the dot included.
 pub(crate) fn segment_of(name: &str, ending: &str) -> Option<u64> {
     let number = name.strip_suffix(ending)?;

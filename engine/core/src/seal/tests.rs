@@ -7,7 +7,7 @@ use crate::base::state::KindSet;
 use crate::log::block::HEADER_BYTES;
 use crate::log::index::{Index, NOW, StoredLink};
 use crate::log::reader::{LogReader, Via};
-use crate::log::recovery::recover;
+use crate::log::recovery::{KnownDurable, recover};
 use crate::log::report::RecoveryReport;
 use crate::log::scan::{ScanItem, Scanner};
 use crate::manifest::{LogStart, Manifest, Read, log_name};
@@ -70,8 +70,9 @@ impl FrozenLog {
         let name = log_name(1);
         let file: Arc<dyn StorageFile> = Arc::from(disk.open(&name).expect("opens"));
         let mut report = RecoveryReport::default();
+        let known = KnownDurable { offset: 0, checkpoint: None };
         let recovered =
-            recover(&*disk, &file, &name, LogStart::FIRST, 0, manifest.store, &mut report)
+            recover(&*disk, &file, &name, LogStart::FIRST, known, manifest.store, &mut report)
                 .expect("recovers");
         let end = recovered.log.end;
         Self { disk, file, store: manifest.store, index: recovered.index, end }

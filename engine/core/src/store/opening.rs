@@ -101,6 +101,7 @@ fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
             (Some(log), _) => log != active && Some(log) != full && log < active,
             (_, Some(segment)) => !sealed(segment),
             _ if is_ours(".flt").is_some_and(gone) => true,
+            _ if is_ours(".ckp").is_some_and(|log| log < active) => true,
             _ => [".seg.next", ".idx.next", ".flt.next"].iter().any(|end| name.ends_with(end)),
         };
         if leftover {
@@ -114,7 +115,9 @@ fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
 fn refuse_foreign(storage: &dyn Storage) -> Result<()> {
     let names = list(storage)?;
     let is_file = |name: &String| {
-        [".log", ".seg", ".idx", ".flt"].iter().any(|ending| segment_of(name, ending).is_some())
+        [".log", ".seg", ".idx", ".flt", ".ckp"]
+            .iter()
+            .any(|ending| segment_of(name, ending).is_some())
     };
     let files = names.iter().any(is_file);
     let manifest = names.iter().any(|name| name == manifest::NAME)

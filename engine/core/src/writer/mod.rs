@@ -29,6 +29,7 @@ use crate::base::warnings::WarningKind;
 use crate::batch::Written;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
+use crate::log::checkpoint::CheckpointWriter;
 use crate::log::encoded::Encoded;
 use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::Catalog;
@@ -48,6 +49,7 @@ pub(crate) struct Writer {
     shared: Arc<Shared>,
     catalog: Arc<Catalog>,
     log: LogWriter,
+    checkpoints: CheckpointWriter,
     /// The log that is appended to.
     active: Arc<Log>,
     /// Everything, what is about to be written included; and all but the log.
@@ -99,6 +101,7 @@ impl Writer {
             shared,
             catalog,
             log,
+            checkpoints: CheckpointWriter::default(),
             active,
             whole: (*view).clone(),
             earlier: view.earlier(),
@@ -307,6 +310,8 @@ impl Writer {
                 rows: self.active.index.read().rows().len() as u32,
                 log_end: self.log.end,
             };
+            // Before anybody is shown the numbers that it speaks of.
+            self.checkpoint(false);
             self.shared.publish(&self.active, self.published);
         }
         if self.sync_wanted {
@@ -322,13 +327,23 @@ impl Writer {
         let sealed = if self.can_seal() { self.wait_for_sealing() } else { Ok(()) };
         self.removals.wait();
         let next_seq = self.next_seq();
-        let closed = match self.log.close(next_seq) {
+        // The mark of the close is no part of what the checkpoint speaks of: it may be torn.
+        let synced = self.log.sync();
+        if synced.is_ok() && self.log.torn.is_none() {
+            self.checkpoint(true);
+        }
+        let closed = match synced.and_then(|()| self.log.close(next_seq)) {
             // All is synced but the mark, for which there is no room.
             Err(error) if error.is_disk_full() => self.log.take_back(self.published.log_end),
             outcome => outcome,
         };
         // A log that there was no room to seal is sealed when the store is next opened.
         closed.and(sealed.or_else(|error| if error.is_disk_full() { Ok(()) } else { Err(error) }))
+    }
+
+    fn checkpoint(&mut self, closing: bool) {
+        let next_seq = self.next_seq();
+        self.checkpoints.note(&**self.catalog.storage(), &self.log, next_seq, closing);
     }
 
     fn next_seq(&self) -> u64 {

@@ -8,6 +8,7 @@ use crate::base::sync::{Instant, Mutex, RwLock, Thread, spawn};
 use crate::base::trace;
 use crate::base::warnings::WarningKind;
 use crate::log::append::LogWriter;
+use crate::log::checkpoint::remove_checkpoint;
 use crate::log::index::{Index, NOW};
 use crate::log::reader::LogReader;
 use crate::log::view::{Log, LogView, Visible};
@@ -117,6 +118,7 @@ impl Writer {
                 self.stall = Some(Stall::Rotation { error, again_at });
             }
         })?;
+        remove_checkpoint(&*storage, self.log.segment);
         let full = LogView { log: Arc::clone(&self.active), visible: self.published };
         let reader = LogReader::new(Arc::clone(&file), name.clone(), self.rotation.cache_bytes);
         self.active = Arc::new(Log {
