@@ -261,7 +261,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     let disk = written.killed();
     let manifest = String::from_utf8(disk.read(MANIFEST).expect("is there")).expect("is text");
     let (content, _) = manifest.rsplit_once("digest ").expect("has one");
-    let content = content.replacen("format 1", "format 2", 1);
+    let content = content.replacen("format 2", "format 3", 1);
     let digest = blake3::hash(content.as_bytes()).to_hex();
     let newer = format!("{content}digest {digest}\n");
     disk.write(MANIFEST, newer.clone());

@@ -398,3 +398,39 @@ fn block_on<F: Future>(future: F) -> F::Output {
         }
     }
 }
+
+#[test]
+fn a_payload_type_is_kept_and_makes_no_version() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let order = |id: &str| Event::new("order").id(id).payload(format!("{{\"id\":\"{id}\"}}"));
+    let store = Store::open(folder.path()).expect("opens");
+    for number in 0..300 {
+        let event = order(&format!("o{number}")).label("number", number.to_string());
+        let event = match number % 3 {
+            0 => event,
+            kind => event.payload_type(format!("acme.order.v{kind}")),
+        };
+        store.append(event).expect("appends");
+    }
+    let check = |store: &Store| {
+        let snapshot = store.snapshot();
+        for number in 0..300 {
+            let event = snapshot.get(format!("o{number}")).expect("reads").expect("is stored");
+            let wanted = (number % 3 > 0).then(|| format!("acme.order.v{}", number % 3));
+            assert_eq!(event.payload_type(), wanted.as_deref());
+            assert_eq!(event.labels().count(), 1);
+        }
+        assert!(snapshot.verify(&mut |_| {}).expect("reads").is_sound());
+    };
+    check(&store);
+    store.seal().expect("seals");
+    check(&store);
+    let again = order("o1").payload_type("acme.order.v3");
+    assert_eq!(store.append(again).expect("appends").status, AppendStatus::Repeat);
+    store.close().expect("closes");
+    check(&Store::open(folder.path()).expect("opens"));
+    let too_long = order("long").payload_type("x".repeat(129));
+    let store = Store::open(folder.path()).expect("opens");
+    assert!(store.append(too_long).is_err_and(|error| error.is_invalid()));
+    assert!(store.append(order("none").payload_type("")).is_err_and(|error| error.is_invalid()));
+}

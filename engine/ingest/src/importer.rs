@@ -105,6 +105,7 @@ impl Importer {
 
     /// Adds what a record stands for; returns whether links may follow from it.
     pub(crate) fn add(&mut self, parsed: Parsed, adapter: &dyn Adapter) -> Result<bool> {
+        let parsed = parsed.payloads_in(adapter.name());
         self.report.times_made_up += parsed.times_made_up();
         let (bytes, records) = parsed.size();
         if records == 0 {

@@ -97,6 +97,17 @@ impl Parsed {
         self
     }
 
+    /// The same, with payloads in this format where an event doesn't say otherwise.
+    #[must_use]
+    pub(crate) fn payloads_in(mut self, format: &str) -> Self {
+        let typed = |event: Event| match (event.as_payload(), event.as_payload_type()) {
+            (Some(_), None) => event.payload_type(format),
+            _ => event,
+        };
+        self.events = self.events.into_iter().map(typed).collect();
+        self
+    }
+
     /// How many of its events were given a time.
     pub(crate) fn times_made_up(&self) -> u64 {
         self.times_made_up

@@ -40,7 +40,8 @@ const HANDED_IN_BYTES: usize = 1 << 20;
 With --json a line is an object with the keys
   kind (required), id (else a new UUIDv7), parent, link (caused, continues, spawned),
   time (RFC 3339 or integer ns; else now), instance, session, scope (session, own),
-  labels (an object), payload (any JSON, kept byte for byte), payload_text or payload_base64
+  labels (an object), payload (any JSON, kept byte for byte), payload_text or payload_base64,
+  payload_type (what the payload is in)
 and its answer {\"id\", \"seq\", \"status\"}, status being new, repeat or version, or
 {\"error\", \"line\"}, lines counted from 1. After an error it goes on, and exits 1 in the end.
 Where nobody reads the answers any more it stops, and exits 1 as well.
@@ -103,6 +104,10 @@ pub(crate) struct AppendArgs {
     /// Its payload: the text itself, `@FILE`, or `-` for standard input
     #[arg(long, value_name = "TEXT|@FILE|-", allow_hyphen_values = true, conflicts_with = "json")]
     payload: Option<String>,
+
+    /// What the payload is in, such as acme.order.v2
+    #[arg(long, value_name = "NAME", conflicts_with = "json", requires = "payload")]
+    payload_type: Option<String>,
 
     /// What an answer promises: that the event survives a power loss (sync), a
     /// killed process (flush), or neither (buffered)
@@ -172,6 +177,9 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     }
     if let Some(payload) = payload {
         event = event.payload(payload);
+    }
+    if let Some(name) = &args.payload_type {
+        event = event.payload_type(name);
     }
     let mut out = Out::new();
     let store = match target {

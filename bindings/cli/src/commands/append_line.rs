@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::output::{text, time};
 
 /// Keys that say what the event is.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "id",
     "parent",
     "link",
@@ -21,6 +21,7 @@ const KEYS: [&str; 12] = [
     "session",
     "scope",
     "labels",
+    "payload_type",
     "payload",
     "payload_text",
     "payload_base64",
@@ -48,7 +49,19 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
             ));
         }
     }
-    let [id, parent, link, time, kind, instance, session, scope, labels, payload @ ..] = fields;
+    let [
+        id,
+        parent,
+        link,
+        time,
+        kind,
+        instance,
+        session,
+        scope,
+        labels,
+        payload_type,
+        payload @ ..,
+    ] = fields;
 
     let kind = string("kind", kind)?.ok_or("expected a `kind`, found none")?;
     let mut event = Event::new(kind);
@@ -82,6 +95,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
             let value = label(&key, value)?;
             event = event.label(key, value);
         }
+    }
+    if let Some(name) = string("payload_type", payload_type)? {
+        event = event.payload_type(name);
     }
     if let Some(bytes) = payload_bytes(payload)? {
         event = event.payload(bytes);
@@ -184,7 +200,7 @@ mod tests {
     fn all_fields_are_taken() {
         let event = parse(
             br#"{"id":"a","parent":"b","link":"spawned","time":17,"kind":"x","instance":"i",
-                "session":"s","scope":"own","labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,
+                "session":"s","scope":"own","labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,"payload_type":"acme.order.v2",
                 "seq":3,"root":"b","depth":1}"#,
         )
         .unwrap();
@@ -199,7 +215,8 @@ mod tests {
             .label("n", "1.50")
             .label("t", "true")
             .label("s", "v")
-            .payload(r#"{"k" : [1] }"#);
+            .payload(r#"{"k" : [1] }"#)
+            .payload_type("acme.order.v2");
         assert_eq!(event, expected);
     }
 

@@ -135,6 +135,7 @@ fn draw_event(
     for (key, value) in event.labels() {
         field(out, &format!("· {key}"), value)?;
     }
+    field(out, "payload type", event.payload_type().unwrap_or_default())?;
     if let Some(payload) = event.payload() {
         let size = text::bytes(payload.len() as u64);
         field(out, "payload", &size)?;

@@ -45,6 +45,9 @@ pub struct Event {
     /// Sorted by key, each key once.
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) payload_type: Option<String>,
+    /// Whether it replaces what its id said before.
+    pub(crate) revision: bool,
     pub(crate) usage: Option<Usage>,
 }
 
@@ -106,6 +109,8 @@ impl Event {
             scope: Scope::Session,
             labels: Vec::new(),
             payload: None,
+            payload_type: None,
+            revision: false,
             usage: None,
         }
     }
@@ -338,6 +343,28 @@ impl Event {
         Ok(self.payload(payload))
     }
 
+    /// Says what the payload is in: the name of a format, 1 to
+    /// [`MAX_PAYLOAD_TYPE_BYTES`](limits::MAX_PAYLOAD_TYPE_BYTES) bytes, such as
+    /// `acme.order.v2`. Whoever reads payloads goes by it.
+    ///
+    /// An event that comes again with the same payload is a repeat, whatever its type.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// let order = Event::new("order").id("o1").payload("{}").payload_type("acme.order.v2");
+    /// store.append(order)?;
+    /// let order = store.snapshot().get("o1")?.expect("it is stored");
+    /// assert_eq!(order.payload_type(), Some("acme.order.v2"));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn payload_type(mut self, name: impl Into<String>) -> Self {
+        self.payload_type = Some(name.into());
+        self
+    }
+
     /// Says how many tokens the event's message took.
     ///
     /// An example is at [`Usage`].
@@ -384,6 +411,14 @@ impl Event {
         }
         if let Some(payload) = &self.payload {
             check_len("payload", payload.len(), max_payload)?;
+        }
+        if let Some(name) = &self.payload_type {
+            check_len("payload type", name.len(), limits::MAX_PAYLOAD_TYPE_BYTES)?;
+            if name.is_empty() {
+                return Err(Error::invalid(
+                    "expected a payload type of 1 to 128 bytes, found an empty one",
+                ));
+            }
         }
         Ok(())
     }

@@ -28,6 +28,9 @@ pub const MAX_ID_BYTES: usize = 255;
 /// Longest event kind, in bytes.
 pub const MAX_KIND_BYTES: usize = 128;
 
+/// Longest payload type, in bytes.
+pub const MAX_PAYLOAD_TYPE_BYTES: usize = 128;
+
 /// Longest instance or session name, in bytes.
 pub const MAX_NAME_BYTES: usize = 1024;
 

@@ -18,7 +18,8 @@ use crate::log::index::CrossRef;
 use crate::log::record::{
     ALIGN, ArchivedLinkMeta, ArchivedNamedStateMeta, ArchivedQuarantineMeta, ArchivedStateMeta,
     CarriedMeta, FRAME_BYTES, Frame, IdMeta, KindStateMeta, LinkMeta, NO_PAYLOAD, NamedStateMeta,
-    QuarantineMeta, RecordKind, StateFields, StateMeta, access, padded, state_fields, state_record,
+    QuarantineMeta, RecordKind, SettingsMeta, StateFields, StateMeta, access, padded, state_fields,
+    state_record,
 };
 
 /// An encoded record. The writer decides whether an event becomes a version; all other bytes are
@@ -176,6 +177,11 @@ impl Encoded {
     /// What is said of a key, in a file of the spool.
     pub(crate) fn named_state(kind: String, key: String, value: &[u8]) -> Self {
         Self::alone(RecordKind::NamedState, &NamedStateMeta { kind, key }, Some(value))
+    }
+
+    /// The settings of the store.
+    pub(crate) fn settings(settings: &SettingsMeta) -> Self {
+        Self::alone(RecordKind::Settings, settings, None)
     }
 
     /// What a segment and those before it said of a key.

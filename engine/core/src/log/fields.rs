@@ -13,16 +13,18 @@ use crate::log::record::{ALIGN, IdMeta, access};
 /// The fields of an event or a version on disk.
 ///
 /// Its texts are joined, so that a reader validates UTF-8 once: kind, instance, session, then
-/// key and value of each label, sorted by key.
+/// key and value of each label, sorted by key, then the type of the payload.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct EventMeta {
     pub(crate) id: IdMeta,
     pub(crate) parent: Option<IdMeta>,
     pub(crate) time_ns: i64,
-    /// The link's kind, and whether the instance has a scope of its own.
+    /// The link's kind, whether the instance has a scope of its own, and whether the record
+    /// replaces what its id said before.
     link: u8,
     pub(crate) derived_id: bool,
-    /// Lengths of the texts in bytes. Those of labels alternate between key and value.
+    /// Lengths of the texts in bytes. Those of labels alternate between key and value; an odd
+    /// one more at the end is that of the payload's type.
     kind_len: u16,
     instance_len: u16,
     session_len: Option<u16>,
@@ -30,6 +32,13 @@ pub(crate) struct EventMeta {
     texts: String,
     /// Boxed, so that an event without one has a null pointer alone.
     usage: Option<Box<UsageMeta>>,
+}
+
+/// What stands in the bits beside the link's kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) own_scope: bool,
+    pub(crate) revision: bool,
 }
 
 /// The tokens that an event's message took.
@@ -49,7 +58,9 @@ impl EventMeta {
         self.id = IdMeta::from(&event.id);
         self.parent = event.parent.as_ref().map(IdMeta::from);
         self.time_ns = event.time_ns;
-        self.link = link_number(event.link) | if event.scope == Scope::Own { OWN_SCOPE } else { 0 };
+        self.link = link_number(event.link)
+            | if event.scope == Scope::Own { OWN_SCOPE } else { 0 }
+            | if event.revision { REVISION } else { 0 };
         self.derived_id = event.derived_id;
         self.kind_len = event.kind.len() as u16;
         self.instance_len = event.instance.len() as u16;
@@ -62,6 +73,7 @@ impl EventMeta {
             self.label_lens.push(text.len() as u16);
             self.texts.push_str(text);
         }
+        self.push_payload_type(event.payload_type.as_deref());
         self.usage = event.usage.as_ref().map(|usage| Box::new(UsageMeta::from(usage)));
     }
 
@@ -72,19 +84,22 @@ impl EventMeta {
     }
 
     /// Sets the fields of fixed length; `link` is the number of the link's kind.
-    pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, own_scope: bool, derived_id: bool) {
-        let link = link | if own_scope { OWN_SCOPE } else { 0 };
+    pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, marks: Marks, derived_id: bool) {
+        let link = link
+            | if marks.own_scope { OWN_SCOPE } else { 0 }
+            | if marks.revision { REVISION } else { 0 };
         (self.time_ns, self.link, self.derived_id) = (time_ns, link, derived_id);
     }
 
     /// Sets the texts: kind and instance, the session, and the joined keys and values of
-    /// the labels with the length of each.
+    /// the labels with the length of each, and the type of the payload.
     pub(crate) fn set_texts(
         &mut self,
         [kind, instance]: [&str; 2],
         session: Option<&str>,
         label_lens: impl Iterator<Item = u64>,
         labels: &str,
+        payload_type: Option<&str>,
     ) {
         self.kind_len = kind.len() as u16;
         self.instance_len = instance.len() as u16;
@@ -93,6 +108,15 @@ impl EventMeta {
         self.label_lens.extend(label_lens.map(|length| length as u16));
         self.texts.clear();
         self.texts.extend([kind, instance, session.unwrap_or_default(), labels]);
+        self.push_payload_type(payload_type);
+    }
+
+    /// Appends the last of the texts.
+    fn push_payload_type(&mut self, name: Option<&str>) {
+        if let Some(name) = name {
+            self.label_lens.push(name.len() as u16);
+            self.texts.push_str(name);
+        }
     }
 
     pub(crate) fn set_usage(&mut self, usage: Option<&Usage>) {
@@ -149,9 +173,7 @@ impl ArchivedEventMeta {
     pub(crate) fn read(bytes: &[u8]) -> Result<&Self> {
         let fields: &Self = access(bytes)?;
         let labels: usize = fields.label_lens.iter().copied().map(length).sum();
-        if fields.label_lens.len().is_multiple_of(2)
-            && fields.labels_at() + labels == fields.texts.len()
-        {
+        if fields.labels_at() + labels == fields.texts.len() {
             return Ok(fields);
         }
         Err(Error::damaged(format!(
@@ -171,12 +193,23 @@ impl ArchivedEventMeta {
 
     /// The number of the link's kind as it stands there.
     pub(crate) fn link_number(&self) -> u8 {
-        self.link & !OWN_SCOPE
+        self.link & !(OWN_SCOPE | REVISION)
     }
 
     /// Whether the instance has a scope of its own. Always false in records of format 1.
     pub(crate) fn has_own_scope(&self) -> bool {
         self.link & OWN_SCOPE != 0
+    }
+
+    /// Whether the record replaces what its id said before.
+    pub(crate) fn is_revision(&self) -> bool {
+        self.link & REVISION != 0
+    }
+
+    /// What the payload is in.
+    pub(crate) fn payload_type(&self) -> Option<&str> {
+        let [len] = self.label_lens.chunks_exact(2).remainder() else { return None };
+        self.texts.get(self.texts.len() - length(*len)..)
     }
 
     pub(crate) fn instance(&self) -> &str {
@@ -201,12 +234,14 @@ impl ArchivedEventMeta {
 
     /// The lengths of the labels' keys and values, alternating.
     pub(crate) fn label_lens(&self) -> impl Iterator<Item = u16> {
-        self.label_lens.iter().map(|length| length.to_native())
+        let labels = self.label_lens.len() & !1;
+        self.label_lens[..labels].iter().map(|length| length.to_native())
     }
 
     /// The joined keys and values of the labels.
     pub(crate) fn label_texts(&self) -> &str {
-        self.texts.get(self.labels_at()..).unwrap_or_default()
+        let end = self.texts.len() - self.payload_type().map_or(0, str::len);
+        self.texts.get(self.labels_at()..end).unwrap_or_default()
     }
 
     /// The tokens that the event's message took.
@@ -243,3 +278,5 @@ fn length(len: ArchivedU16) -> usize {
 
 /// Set beside the number of the link's kind where the instance has a scope of its own.
 const OWN_SCOPE: u8 = 1 << 7;
+/// Set there where the record replaces what its id said before.
+const REVISION: u8 = 1 << 6;

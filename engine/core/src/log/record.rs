@@ -52,6 +52,9 @@ pub(crate) enum RecordKind {
     State = 13,
     /// The same by its name: in files of the spool alone.
     NamedState = 14,
+    /// What the manifest says of the store that its files don't: the policy of retention, and
+    /// whether it is an archive. At the head of each log, and again where it changes.
+    Settings = 15,
 }
 
 /// An id on disk.
@@ -128,6 +131,14 @@ pub(crate) struct NamedStateMeta {
     pub(crate) key: String,
 }
 
+/// The settings of a store, in the words of the manifest.
+#[derive(Archive, Serialize, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SettingsMeta {
+    /// What stands behind the word `retention`, where the line is there.
+    pub(crate) retention: Option<String>,
+    pub(crate) archive: bool,
+}
+
 /// The fields of carried-over state on disk; its value is the payload.
 #[derive(Archive, Serialize, Debug)]
 pub(crate) struct CarriedMeta {
@@ -135,6 +146,13 @@ pub(crate) struct CarriedMeta {
     pub(crate) segment: u64,
     pub(crate) kind: u8,
     pub(crate) key: String,
+}
+
+impl ArchivedSettingsMeta {
+    pub(crate) fn to_settings(&self) -> SettingsMeta {
+        let retention = self.retention.as_ref().map(|words| words.as_str().to_owned());
+        SettingsMeta { retention, archive: self.archive }
+    }
 }
 
 /// What a record of state is about.
@@ -179,9 +197,10 @@ impl Frame {
             12 => RecordKind::Lineage,
             13 => RecordKind::State,
             14 => RecordKind::NamedState,
+            15 => RecordKind::Settings,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1 to 14, found {other}"
+                    "expected a record of kind 1 to 15, found {other}"
                 )));
             }
         };

@@ -7,8 +7,8 @@ use crate::log::block::{HEADER_BYTES, Header, Records};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{CrossRef, Dictionary, Entered, Index, InternedEvent, LookUp};
 use crate::log::record::{
-    ArchivedLinkMeta, FRAME_BYTES, Frame, RecordKind, StateFields, access, quarantine_key,
-    state_fields,
+    ArchivedLinkMeta, ArchivedSettingsMeta, FRAME_BYTES, Frame, RecordKind, StateFields, access,
+    quarantine_key, state_fields,
 };
 
 /// An index being built.
@@ -153,6 +153,10 @@ impl Replay {
             RecordKind::Quarantined => {
                 let key = quarantine_key(access(meta)?, payload.unwrap_or_default());
                 self.index.add_quarantined(key, entered);
+            }
+            RecordKind::Settings => {
+                let settings = access::<ArchivedSettingsMeta>(meta)?.to_settings();
+                self.index.set_settings(settings);
             }
             RecordKind::NamedState => {
                 return Err(Error::damaged(

@@ -27,7 +27,7 @@ use crate::segment::index::IndexSource;
 use crate::segment::late::{self, LateParent};
 use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
-use crate::segment::packed::Packer;
+use crate::segment::packed::{Packer, TextNumbers};
 use crate::segment::pages::PageDigest;
 use crate::segment::spine::{Entry, Slotted};
 use crate::segment::{id_table, strings};
@@ -45,6 +45,8 @@ pub(crate) struct Frozen<'a> {
     pub(crate) before: Digest,
     /// The kinds of state of the store, those that are built in among them.
     pub(crate) kinds: KindSet,
+    /// The oldest segment of the store.
+    pub(crate) floor: u64,
 }
 
 /// The parameters of compression.
@@ -90,6 +92,7 @@ pub(crate) fn seal(
     let mut footer = Footer {
         format: FORMAT_VERSION,
         sealed_with: log.kinds,
+        floor: log.floor,
         store: log.store,
         segment: log.segment,
         first_seq: log.first_seq,
@@ -289,7 +292,7 @@ fn write_heap(
         lengths: &scanned.lengths,
         entries: &mut spine.entries,
         first_seq: log.first_seq,
-        packer: Packer::default(),
+        packer: Packer::new(payload_types(log.index, &spine.texts)),
     })?;
     footer.others_at = gatherer.chunks.position();
     let others = gatherer.others(&scanned.others)?;
@@ -303,6 +306,13 @@ fn write_heap(
     })?;
     write_section(DICTIONARY, footer, out, |out| out.write(&dictionary))?;
     Ok(others)
+}
+
+/// The segment's numbers of the types that payloads have.
+fn payload_types(index: &Index, texts: &[u32]) -> TextNumbers {
+    let number = |text: u32| texts.binary_search(&text).ok();
+    let types = index.payload_types();
+    types.filter_map(|text| Some(((&**index.text(text)).into(), number(text)? as u32))).collect()
 }
 
 fn write_tables(

@@ -45,6 +45,7 @@ pub(crate) fn seal_log(
         first_seq: start.first_seq,
         before: start.previous,
         kinds: kinds.ids().into_iter().collect(),
+        floor: view.sealed.first().map_or(start.segment, |oldest| oldest.segment),
     };
     let (seg, idx) = (seg_name(start.segment), idx_name(start.segment));
     let next = format!("{seg}.next");

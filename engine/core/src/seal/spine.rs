@@ -93,20 +93,17 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
     }
 }
 
-/// The texts that rows use, by their ascending numbers in the index, and the segment's number
+/// The texts that rows and payloads use, by their ascending numbers in the index, and the segment's number
 /// for each number of the index.
 fn used_texts(index: &Index) -> (Vec<u32>, Vec<u32>) {
     let mut numbers = Vec::new();
-    for row in index.rows() {
-        for number in [row.kind, row.instance, row.session] {
-            if number != NONE {
-                let at = number as usize;
-                if numbers.len() <= at {
-                    numbers.resize(at + 1, NONE);
-                }
-                numbers[at] = 0;
-            }
+    let of_rows = index.rows().iter().flat_map(|row| [row.kind, row.instance, row.session]);
+    for number in of_rows.chain(index.payload_types()).filter(|&number| number != NONE) {
+        let at = number as usize;
+        if numbers.len() <= at {
+            numbers.resize(at + 1, NONE);
         }
+        numbers[at] = 0;
     }
     let mut texts = Vec::new();
     for (at, number) in numbers.iter_mut().enumerate() {

@@ -82,6 +82,7 @@ impl FrozenLog {
         let name = log_name(1);
         let frozen = Frozen {
             kinds: KindSet::default(),
+            floor: 1,
             index: &self.index,
             file: &*self.file,
             name: &name,

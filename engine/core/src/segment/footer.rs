@@ -61,6 +61,9 @@ pub(crate) struct Footer {
     /// The kinds of state that it was sealed with, those that are built in among them;
     /// empty in version 1: see [`kinds`](Self::kinds).
     pub(crate) sealed_with: KindSet,
+    /// The floor: the oldest segment that the store had when this one was sealed. All
+    /// before it were dropped by then. 0 in version 1, which doesn't say.
+    pub(crate) floor: u64,
 }
 
 /// The range of a section in the file.
@@ -120,6 +123,7 @@ impl Footer {
             out.put(digest);
         }
         out.put(self.sealed_with.0);
+        out.put(self.floor.to_le_bytes());
         debug_assert!(out.at <= DIGEST_AT, "the fields fit");
         let digest = *blake3::hash(&out.bytes[..DIGEST_AT]).as_bytes();
         out.bytes[DIGEST_AT..].copy_from_slice(&digest);
@@ -197,6 +201,7 @@ impl Footer {
             pages: fields.take(),
             dictionary: fields.take(),
             sealed_with: KindSet(fields.take()),
+            floor: fields.u64(),
         };
         footer.check(file_length).map_err(|what| damaged(&what))?;
         Ok(footer)

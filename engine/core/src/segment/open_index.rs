@@ -13,9 +13,11 @@ use crate::manifest::idx_name;
 use crate::segment::file::SegFile;
 use crate::segment::heap::ChunkCache;
 use crate::segment::index::{
-    self, ContentDigest, Extra, IndexBytes, IndexSource, SegmentIndex, StateOf,
+    self, Bytes, ContentDigest, Extra, IndexBytes, IndexSource, SegmentIndex, StateOf,
 };
-use crate::segment::pages::Pages;
+use crate::segment::pages::{
+    Digests, FileBytes, PAGE_BYTES, PageDigest, Pages, page_digest, page_digests,
+};
 use crate::segment::rebuild::Replayed;
 use crate::segment::spine::Entry;
 use crate::storage::Storage;
@@ -42,12 +44,12 @@ pub(crate) fn open(
     let bytes = rebuild(file, cache, kinds)?;
     let rebuilt = format!("{name} was made again from {}", file.name());
     warnings.report_error(WarningKind::IndexRebuilt, rebuilt, reason);
-    if writable && let Err(error) = write(storage, &name, &bytes) {
+    if writable && let Err(error) = write_rebuilt(storage, file, &name, &bytes) {
         let kept = format!("{name} was made again, and is in memory alone");
         warnings.report_error(WarningKind::IndexNotWritten, kept, error);
     }
     let footer = file.footer();
-    let bytes = Bytes(Arc::new(bytes));
+    let bytes = Bytes(bytes);
     Ok((SegmentIndex::open(&name, bytes, footer.format, footer.first_seq, footer.rows)?, None))
 }
 
@@ -128,6 +130,65 @@ fn in_heap(others: &[(u64, u32)], offset: u64) -> Result<u32> {
     Ok(others[at].1)
 }
 
+/// Writes a rebuilt index. One with other bytes than the segment has digests of, which another
+/// release of redb gives it, has digests of its own at its end.
+pub(crate) fn write_rebuilt(
+    storage: &dyn Storage,
+    file: &SegFile,
+    name: &str,
+    bytes: &[u8],
+) -> Result<()> {
+    if is_as_sealed(file, bytes)? {
+        return write(storage, name, bytes);
+    }
+    let digests = page_digests(bytes);
+    let mut whole = bytes.to_vec();
+    whole.extend_from_slice(digests.as_flattened());
+    whole.extend_from_slice(&OWN_DIGESTS);
+    let digest = blake3::hash(&whole[bytes.len()..]);
+    whole.extend_from_slice(digest.as_bytes());
+    write(storage, name, &whole)
+}
+
+/// Whether these are the bytes of an index that the segment has digests of.
+pub(crate) fn is_as_sealed(file: &SegFile, bytes: &[u8]) -> Result<bool> {
+    let digests = file.index_digests()?;
+    Ok(bytes.len() as u64 == file.footer().index_bytes
+        && wrong_page(bytes, |page| digests.of(page)).is_none())
+}
+
+/// The first page of an index file that is not as its digest has it, and the length of the
+/// index in it: by the digests at its end, where it has them, else by those of the segment.
+pub(crate) fn check_file(file: &SegFile, bytes: &[u8]) -> Result<(usize, Option<usize>)> {
+    let Some(length) = own_digests_at(bytes) else {
+        let digests = file.index_digests()?;
+        let wrong = wrong_page(bytes, |page| digests.of(page));
+        let cut = (bytes.len() as u64 != file.footer().index_bytes).then_some(bytes.len());
+        return Ok((bytes.len(), wrong.or(cut)));
+    };
+    let (index, digests) = bytes.split_at(length);
+    let (digests, _) = digests.as_chunks::<DIGEST_BYTES>();
+    Ok((length, wrong_page(index, |page| digests.get(page))))
+}
+
+/// Where the pages of an index end that has digests of its own behind them.
+fn own_digests_at(bytes: &[u8]) -> Option<usize> {
+    let pages = bytes.len().checked_sub(OWN_DIGESTS.len() + 32)? / (PAGE_BYTES + DIGEST_BYTES);
+    let at = pages * PAGE_BYTES;
+    let end = at + pages * DIGEST_BYTES + OWN_DIGESTS.len();
+    let is_sound = bytes.len() == end + 32
+        && bytes[..end].ends_with(&OWN_DIGESTS)
+        && blake3::hash(&bytes[at..end]).as_bytes()[..] == bytes[end..];
+    is_sound.then_some(at)
+}
+
+/// The offset of the first page that has another digest.
+fn wrong_page<'d>(bytes: &[u8], digest: impl Fn(usize) -> Option<&'d PageDigest>) -> Option<usize> {
+    let mut pages = bytes.chunks(PAGE_BYTES).enumerate();
+    let wrong = pages.find(|&(page, bytes)| digest(page) != Some(&page_digest(bytes)));
+    wrong.map(|(page, _)| page * PAGE_BYTES)
+}
+
 /// Writes an index file under another name, syncs it and renames it.
 pub(crate) fn write(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<()> {
     let next = format!("{name}.next");
@@ -147,7 +208,20 @@ fn open_file(
 ) -> Result<(SegmentIndex, Arc<Pages>)> {
     let footer = file.footer();
     let opened = storage.open(name).map_err(|error| Error::io("open", name, error))?;
-    let pages = Pages::open(&*opened, name, footer.index_bytes, file.index_digests()?)?;
+    let length = opened.len().map_err(|error| Error::io("read the length of", name, error))?;
+    let pages = if length == footer.index_bytes || length > footer.index_bytes.saturating_mul(2) {
+        Pages::open(&*opened, name, footer.index_bytes, file.index_digests()?)?
+    } else {
+        let bytes = Arc::new(FileBytes::load(&*opened, name, 0, length as usize)?);
+        let Some(at) = own_digests_at(&bytes) else {
+            return Err(Error::damaged(format!(
+                "{name}: expected {} bytes, found {length} and no digests at their end",
+                footer.index_bytes
+            )));
+        };
+        let digests = Digests::new(Arc::clone(&bytes), at..at + at / PAGE_BYTES * DIGEST_BYTES);
+        Pages::new(name, bytes, 0, at, digests)?
+    };
     let pages = Arc::new(pages);
     let bytes = IndexPages(Arc::clone(&pages));
     Ok((SegmentIndex::open(name, bytes, footer.format, footer.first_seq, footer.rows)?, pages))
@@ -167,23 +241,9 @@ impl IndexBytes for IndexPages {
     }
 }
 
-/// An index in memory.
-#[derive(Debug)]
-struct Bytes(Arc<Vec<u8>>);
-
-impl IndexBytes for Bytes {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let begin = usize::try_from(offset).unwrap_or(usize::MAX);
-        let bytes = self.0.get(begin..).and_then(|rest| rest.get(..out.len()));
-        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
-
+/// What stands behind the digests of an index that has its own.
+const OWN_DIGESTS: [u8; 8] = *b"frbrIDX\n";
+const DIGEST_BYTES: usize = size_of::<PageDigest>();
 /// Bytes of an index that are written at a time. Linux caches what is written at once as one
 /// folio of up to 2 MiB and keeps all of it in memory for one page that is read; `Marks` counts
 /// runs of this size, so larger writes would take more memory than is counted.

@@ -15,7 +15,7 @@ use crate::base::event::Usage;
 use crate::base::id::EventId;
 use crate::base::link::link_kind;
 use crate::log::encoded::write_front;
-use crate::log::fields::{ArchivedEventMeta, EventMeta};
+use crate::log::fields::{ArchivedEventMeta, EventMeta, Marks};
 use crate::log::reader::LogBytes;
 use crate::log::record::{ALIGN, FRAME_BYTES, Frame, RecordKind, padded};
 
@@ -31,6 +31,9 @@ pub(crate) struct KnownColumns<'a> {
     pub(crate) session: Option<&'a str>,
 }
 
+/// The numbers of texts in the segment's string table.
+pub(crate) type TextNumbers = std::collections::HashMap<Box<str>, u32, foldhash::fast::RandomState>;
+
 /// The layout of a record in the heap.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
@@ -44,6 +47,8 @@ pub(crate) struct Shape {
 /// Packs the records of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
+    /// The numbers of the types that payloads have.
+    types: TextNumbers,
     meta: EventMeta,
     front: AlignedVec<ALIGN>,
 }
@@ -61,6 +66,9 @@ pub(crate) struct PackedView {
 struct Front<'a> {
     kind: RecordKind,
     flags: u8,
+    revision: bool,
+    /// The number of the payload's type among the segment's texts.
+    payload_type: Option<u32>,
     /// The parent, where it is in the record.
     parent: Option<EventId>,
     payload_len: Option<usize>,
@@ -100,6 +108,11 @@ impl Shape {
 }
 
 impl Packer {
+    /// A packer of records whose payloads have these types.
+    pub(crate) fn new(types: TextNumbers) -> Self {
+        Self { types, ..Self::default() }
+    }
+
     /// Appends the record that begins with `bytes`: all of it, or its fields alone where
     /// the payload goes into chunks of its own (`apart`).
     pub(crate) fn pack(
@@ -118,9 +131,11 @@ impl Packer {
             _ => &[],
         };
         let fields = ArchivedEventMeta::read(&front[FRAME_BYTES..FRAME_BYTES + frame.meta_len])?;
-        put_front(to, &frame, fields, apart, known);
+        let payload_type = fields.payload_type();
+        let number = payload_type.and_then(|name| self.types.get(name).copied());
+        put_front(to, &frame, fields, (apart, number), known);
         let read = Front::read(&to[begin..])?;
-        read.unpack(known, &mut self.meta);
+        read.unpack(known, number.and(payload_type), &mut self.meta);
         self.front.clear();
         write_front(&mut self.front, read.kind, &self.meta, read.payload_len);
         let rest_is_zero = apart || rest[payload.len()..].iter().all(|&byte| byte == 0);
@@ -137,14 +152,15 @@ impl Packer {
 
 /// Unpacks the packed record that begins with `bytes`: appends what it had before its payload
 /// in the log.
-pub(crate) fn unpack_front(
+pub(crate) fn unpack_front<'t>(
     bytes: &[u8],
     known: &KnownColumns<'_>,
+    text: impl FnOnce(u32) -> Result<&'t str>,
     to: &mut AlignedVec<ALIGN>,
 ) -> Result<()> {
     let front = Front::read(bytes)?;
     let mut meta = EventMeta::default();
-    front.unpack(known, &mut meta);
+    front.unpack(known, front.payload_type.map(text).transpose()?, &mut meta);
     write_front(to, front.kind, &meta, front.payload_len);
     Ok(())
 }
@@ -194,6 +210,11 @@ impl PackedView {
         self.front().usage
     }
 
+    /// The number of the payload's type among the segment's texts.
+    pub(crate) fn payload_type(&self) -> Option<u32> {
+        self.front().payload_type
+    }
+
     /// Bytes of memory that it holds; none where they are mapped.
     pub(crate) fn own_bytes(&self) -> usize {
         match &self.bytes {
@@ -211,7 +232,8 @@ impl PackedView {
 impl<'a> Front<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self> {
         let mut input = Input(bytes);
-        let kind = match input.byte()? {
+        let first = input.byte()?;
+        let kind = match first & !(REVISION | TYPED) {
             EVENT => RecordKind::Event,
             VERSION => RecordKind::Version,
             other => {
@@ -222,6 +244,9 @@ impl<'a> Front<'a> {
         };
         let flags = input.byte()?;
         link_kind(flags & LINK)?;
+        let payload_type =
+            if first & TYPED == 0 { None } else { Some(input.number_up_to(u64::from(u32::MAX))?) };
+        let revision = first & REVISION != 0;
         let payload_len = input.number()?.checked_sub(1);
         let payload_len = payload_len.map(usize::try_from).transpose().map_err(|_| cut())?;
         let count = input.number()?;
@@ -247,7 +272,18 @@ impl<'a> Front<'a> {
             })
         };
         let len = bytes.len() - input.0.len();
-        Ok(Self { kind, flags, parent, payload_len, label_lens, labels, usage, len })
+        Ok(Self {
+            kind,
+            flags,
+            revision,
+            payload_type,
+            parent,
+            payload_len,
+            label_lens,
+            labels,
+            usage,
+            len,
+        })
     }
 
     fn payload_start(&self) -> usize {
@@ -255,7 +291,7 @@ impl<'a> Front<'a> {
     }
 
     /// Restores the fields as they were in the log.
-    fn unpack(&self, known: &KnownColumns<'_>, meta: &mut EventMeta) {
+    fn unpack(&self, known: &KnownColumns<'_>, payload_type: Option<&str>, meta: &mut EventMeta) {
         let parent = match self.flags & (PARENT | OWN_PARENT) {
             0 => None,
             PARENT => known.parent.as_ref(),
@@ -263,10 +299,12 @@ impl<'a> Front<'a> {
         };
         meta.set_ids(&known.id, parent);
         let has = |flag: u8| self.flags & flag != 0;
-        meta.set_plain(known.time_ns, self.flags & LINK, has(OWN_SCOPE), has(DERIVED));
+        let marks = Marks { own_scope: has(OWN_SCOPE), revision: self.revision };
+        meta.set_plain(known.time_ns, self.flags & LINK, marks, has(DERIVED));
         let mut lens = Input(self.label_lens);
         let lens = std::iter::from_fn(move || lens.number().ok());
-        meta.set_texts([known.kind, known.instance], known.session, lens, self.labels);
+        let names = [known.kind, known.instance];
+        meta.set_texts(names, known.session, lens, self.labels, payload_type);
         meta.set_usage(self.usage.as_ref());
     }
 }
@@ -276,7 +314,7 @@ fn put_front(
     to: &mut Vec<u8>,
     frame: &Frame,
     fields: &ArchivedEventMeta,
-    apart: bool,
+    (apart, payload_type): (bool, Option<u32>),
     known: &KnownColumns<'_>,
 ) {
     let begin = to.len();
@@ -293,7 +331,14 @@ fn put_front(
     ] {
         flags |= if set { flag } else { 0 };
     }
-    to.extend_from_slice(&[frame.kind as u8 | PACKED, flags]);
+    let mut first = frame.kind as u8 | PACKED;
+    for (flag, set) in [(REVISION, fields.is_revision()), (TYPED, payload_type.is_some())] {
+        first |= if set { flag } else { 0 };
+    }
+    to.extend_from_slice(&[first, flags]);
+    if let Some(number) = payload_type {
+        put_number(to, u64::from(number));
+    }
     put_number(to, frame.payload_len.map_or(0, |length| length as u64 + 1));
     put_number(to, fields.label_lens().count() as u64);
     fields.label_lens().for_each(|length| put_number(to, u64::from(length)));
@@ -318,6 +363,10 @@ fn cut() -> Error {
 
 /// Set in the first byte of a packed record, beside its kind.
 const PACKED: u8 = 0x80;
+/// Set there where the record replaces what its id said before,
+const REVISION: u8 = 1 << 4;
+/// and where the number of the payload's type follows.
+const TYPED: u8 = 1 << 5;
 const EVENT: u8 = PACKED | RecordKind::Event as u8;
 const VERSION: u8 = PACKED | RecordKind::Version as u8;
 
@@ -363,6 +412,15 @@ mod tests {
         record
     }
 
+    /// The only type that the segment knows.
+    fn types() -> TextNumbers {
+        std::iter::once(("acme.order.v2".into(), 300)).collect()
+    }
+
+    fn text(number: u32) -> Result<&'static str> {
+        if number == 300 { Ok("acme.order.v2") } else { Err(cut()) }
+    }
+
     fn aligned(bytes: &[u8]) -> Arc<AlignedVec<ALIGN>> {
         let mut aligned = AlignedVec::new();
         aligned.extend_from_slice(bytes);
@@ -389,13 +447,15 @@ mod tests {
                 .label("key", "välue")
                 .label("long", "v".repeat(300))
                 .payload("y".repeat(99)),
+            plain.clone().payload_type("acme.order.v2").payload("{}").label("key", "v"),
+            Event { revision: true, ..plain.clone().payload_type("acme.order.v2") },
             Event::new("note").time_ns(7).usage(usage).session("session").payload("{\"a\":1}"),
         ]
     }
 
     #[test]
     fn a_record_comes_back_as_it_was_and_says_the_same() {
-        let mut maker = Packer::default();
+        let mut maker = Packer::new(types());
         for event in events() {
             // Once the segment knows the parent, once it knows another.
             for parent in [event.parent.clone(), Some("elsewhere".into())] {
@@ -412,8 +472,9 @@ mod tests {
                 let labels = event.labels.iter().map(|(key, value)| (&**key, &**value));
                 assert!(view.labels().eq(labels));
                 assert_eq!(view.usage(), event.usage);
+                assert_eq!(view.payload_type(), event.payload_type.as_ref().map(|_| 300));
                 let mut unpacked = AlignedVec::new();
-                unpack_front(&packed, &known, &mut unpacked).expect("reads");
+                unpack_front(&packed, &known, text, &mut unpacked).expect("reads");
                 unpacked.extend_from_slice(event.payload.as_deref().unwrap_or_default());
                 unpacked.resize(padded(unpacked.len()), 0);
                 assert!(unpacked.as_slice() == record.as_slice());
@@ -423,7 +484,7 @@ mod tests {
 
     #[test]
     fn what_would_not_come_back_stays_as_it_was() {
-        let mut maker = Packer::default();
+        let mut maker = Packer::new(types());
         for event in events() {
             let record = aligned(&record(&event));
             for changed in [
@@ -446,7 +507,7 @@ mod tests {
 
     #[test]
     fn no_bytes_are_a_panic() {
-        let mut maker = Packer::default();
+        let mut maker = Packer::new(types());
         for event in events() {
             let mut packed = Vec::new();
             maker
@@ -461,7 +522,7 @@ mod tests {
                 if shape.packed {
                     view.labels().for_each(drop);
                     view.usage();
-                    let _ = unpack_front(bytes, &known(&event), &mut AlignedVec::new());
+                    let _ = unpack_front(bytes, &known(&event), text, &mut AlignedVec::new());
                 }
             };
             for at in 0..packed.len() {

@@ -228,6 +228,8 @@ fn event(record: &Encoded) -> Result<Event> {
         .instance(fields.instance())
         .scope(Scope::of(fields.has_own_scope()));
     event.derived_id = fields.derived_id;
+    event.payload_type = fields.payload_type().map(str::to_owned);
+    event.revision = fields.is_revision();
     event.parent = fields.parent_id();
     event.session = fields.session().map(str::to_owned);
     event.usage = fields.usage();

@@ -91,6 +91,9 @@ impl Serialize for EventJson<'_> {
             map.serialize_entry("scope", Scope::Own.as_str())?;
         }
         map.serialize_entry("labels", &Labels(event))?;
+        if let Some(name) = event.payload_type() {
+            map.serialize_entry("payload_type", name)?;
+        }
         if event.is_version() {
             map.serialize_entry("version", &true)?;
         }

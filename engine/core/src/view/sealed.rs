@@ -83,6 +83,10 @@ impl RowSource for Arc<Segment> {
         Ok(match self.file().record(entry.record, payload, self.chunks(), &mut last.chunk)? {
             EventRecord::Plain(record) => ContentSource::Record(record),
             EventRecord::Packed(record) => {
+                // Asked for later, it has no way to say that it can't be read.
+                if let Some(number) = record.payload_type() {
+                    self.file().text(number)?;
+                }
                 ContentSource::Packed(readable_names(self, &entry)?, record)
             }
         })

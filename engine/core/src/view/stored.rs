@@ -107,6 +107,14 @@ impl Names {
         }
     }
 
+    /// Of a sealed segment, the text with this number.
+    fn text(&self, number: u32) -> Option<&str> {
+        match self {
+            Names::Log { .. } => None,
+            Names::Sealed { segment, .. } => Some(segment.text(number)),
+        }
+    }
+
     pub(crate) fn session(&self) -> Option<&str> {
         match self {
             Names::Log { session, .. } => session.as_deref(),
@@ -321,6 +329,17 @@ impl StoredEvent {
             ContentSource::Nothing | ContentSource::Names(_) => None,
             ContentSource::Record(record) => record.fields().usage(),
             ContentSource::Packed(_, record) => record.usage(),
+        }
+    }
+
+    /// What the payload is in, where the event says; as [`labels`](Self::labels).
+    ///
+    /// An example is at [`Event::payload_type`](crate::Event::payload_type).
+    pub fn payload_type(&self) -> Option<&str> {
+        match &self.content {
+            ContentSource::Nothing | ContentSource::Names(_) => None,
+            ContentSource::Record(record) => record.fields().payload_type(),
+            ContentSource::Packed(names, record) => names.text(record.payload_type()?),
         }
     }
 

@@ -5,7 +5,8 @@ use crate::base::error::{Error, Result};
 use crate::base::format::FORMAT_VERSION;
 use crate::base::limits;
 use crate::base::warnings::WarningKind;
-use crate::manifest::log_name;
+use crate::log::encoded::Encoded;
+use crate::manifest::{Retention, log_name};
 use crate::writer::Writer;
 
 impl Writer {
@@ -14,8 +15,15 @@ impl Writer {
     /// format is full with that.
     pub(super) fn begin_writing(&mut self) -> Result<()> {
         if self.has_begun {
-            return self.expect_room();
+            self.expect_room()?;
+        } else {
+            self.begin()?;
         }
+        self.push_settings();
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Result<()> {
         if self.log.format != FORMAT_VERSION && self.log.end > 0 {
             // What can't be gone on from after a failure, it has taken notice of.
             self.rotate()?;
@@ -31,6 +39,31 @@ impl Writer {
             })?;
         }
         self.has_begun = true;
+        Ok(())
+    }
+
+    /// Puts the store's settings into the block where the log says otherwise, as it does at
+    /// its head: without a manifest they are known from there.
+    fn push_settings(&mut self) {
+        if *self.active.index.read().settings() == self.settings {
+            return;
+        }
+        self.push(&Encoded::settings(&self.settings));
+        self.active.index.write().set_settings(self.settings.clone());
+    }
+
+    /// Keeps a policy with the store: in the manifest, which counts, then in the log.
+    pub(super) fn set_retention(&mut self, retention: Option<Retention>) -> Result<()> {
+        let words = retention.as_ref().map(Retention::to_text);
+        self.catalog.change(|manifest| manifest.retention = retention)?;
+        self.settings.retention = words;
+        if self.poison.is_some() || self.stall.is_some() {
+            // It goes in front of the next batch.
+            return Ok(());
+        }
+        self.begin_writing()?;
+        self.sync_wanted = true;
+        self.commit();
         Ok(())
     }
 
@@ -67,5 +100,52 @@ impl Writer {
             return Ok(());
         }
         self.shared.view().kinds().expect_all("to seal its log, which can't become longer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::log::opened::{ListedLog, open_log};
+    use crate::log::record::SettingsMeta;
+    use crate::log::report::RecoveryReport;
+    use crate::manifest::{Manifest, Read};
+    use crate::storage::{SimulatedDisk, Storage};
+    use crate::{Event, Retention, Store};
+
+    /// The settings as the active log has them.
+    fn settings(storage: &dyn Storage) -> SettingsMeta {
+        let Ok(Read::Sound(manifest)) = Manifest::read(storage) else { panic!("has a manifest") };
+        let (known, mut report) =
+            (ListedLog::of_active(manifest.active), RecoveryReport::default());
+        let (view, _) = open_log(storage, manifest.store, known, 1 << 20, &mut report).unwrap();
+        view.log.index.read().settings().clone()
+    }
+
+    #[test]
+    fn the_policy_stands_in_the_log_and_at_the_head_of_the_next() {
+        let disk = SimulatedDisk::new();
+        let store = Store::builder().open_on(Arc::new(disk.clone())).unwrap();
+        store.append(Event::new("note")).unwrap();
+        assert_eq!(settings(&disk), SettingsMeta::default());
+        let policy = Retention::new().max_events(7);
+        let kept = SettingsMeta { retention: Some(policy.to_text()), archive: false };
+        store.set_retention(Some(policy)).unwrap();
+        assert_eq!(settings(&disk), kept);
+        store.seal().unwrap();
+        assert_eq!(settings(&disk), SettingsMeta::default(), "an empty log");
+        store.append(Event::new("note")).unwrap();
+        assert_eq!(settings(&disk), kept);
+        drop(store);
+        let store = Store::builder().open_on(Arc::new(disk.clone())).unwrap();
+        let before = disk.open("0000000002.log").unwrap().len().unwrap();
+        store.append(Event::new("note").id("a")).unwrap();
+        let once = disk.open("0000000002.log").unwrap().len().unwrap() - before;
+        store.append(Event::new("note").id("b")).unwrap();
+        let twice = disk.open("0000000002.log").unwrap().len().unwrap() - before;
+        assert_eq!(twice, 2 * once, "it is written once a log");
+        store.set_retention(None).unwrap();
+        assert_eq!(settings(&disk), SettingsMeta::default());
     }
 }

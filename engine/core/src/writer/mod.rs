@@ -31,8 +31,10 @@ use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
 use crate::log::checkpoint::CheckpointWriter;
 use crate::log::encoded::Encoded;
+use crate::log::record::SettingsMeta;
 use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::Catalog;
+use crate::manifest::Retention;
 use crate::shared::Shared;
 use crate::view::View;
 use crate::writer::ancestor_cache::AncestorCache;
@@ -85,6 +87,8 @@ pub(crate) struct Writer {
     has_begun: bool,
     /// Whether the active log goes on though it is full.
     grows: bool,
+    /// What the manifest says of the store that its files don't.
+    settings: SettingsMeta,
 }
 
 impl Writer {
@@ -97,6 +101,9 @@ impl Writer {
     ) -> Option<Self> {
         let view = shared.view();
         let LogView { log: active, visible: published } = view.logs().last()?.clone();
+        let retention = catalog.manifest().retention;
+        let settings =
+            SettingsMeta { retention: retention.as_ref().map(Retention::to_text), archive: false };
         let mut writer = Self {
             shared,
             catalog,
@@ -123,6 +130,7 @@ impl Writer {
             held_back: None,
             has_begun: false,
             grows: false,
+            settings,
         };
         writer.look_anew();
         writer.start_sealing();
@@ -280,9 +288,7 @@ impl Writer {
                 // Whoever asked may be gone.
                 let _ = answer.send(retained);
             }),
-            Command::SetRetention(retention) => {
-                self.catalog.change(|manifest| manifest.retention = retention)
-            }
+            Command::SetRetention(retention) => self.set_retention(retention),
         };
         answer.send(outcome.map(|()| Written::default()));
     }

@@ -93,7 +93,8 @@ fn write(store: &Store) {
 
 fn event(number: i64, instance: &str, kind: &str) -> Event {
     let event = Event::new(kind).id(format!("event-{number}")).time_ns(NOW_NS + number);
-    event.session("checkout").instance(instance).payload(format!("{{\"n\":{number}}}"))
+    let event = event.session("checkout").instance(instance);
+    event.payload(format!("{{\"n\":{number}}}")).payload_type("shop.v1")
 }
 
 fn plain(id: &str, parent: &str) -> Event {
@@ -117,8 +118,8 @@ fn first_manifest() -> String {
 
 const NOW_NS: i64 = 1_800_000_000_000_000_000;
 const EXPECTED: &str = "\
-0000000004.idx 36864 7233d8f0611a7656
-0000000004.seg 46240 1e79bbb7615104ff
-0000000005.log 101936 b438f3e0f72f04b0
-MANIFEST 670 81f980c5624bf821
+0000000004.idx 36864 b7bf05f4135f9c47
+0000000004.seg 46240 ac21e05ad0f472c4
+0000000005.log 102176 03293eab48f01d1d
+MANIFEST 670 d84489e5dab606bf
 ";

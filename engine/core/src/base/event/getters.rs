@@ -67,6 +67,11 @@ impl Event {
         self.scope
     }
 
+    /// What the payload is in.
+    pub fn as_payload_type(&self) -> Option<&str> {
+        self.payload_type.as_deref()
+    }
+
     /// The value of one label.
     pub fn as_label(&self, key: &str) -> Option<&str> {
         let at = self.labels.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;

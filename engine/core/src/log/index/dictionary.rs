@@ -55,6 +55,8 @@ pub(crate) struct InternedEvent {
     pub(super) kind: u32,
     pub(super) instance: u32,
     pub(super) session: u32,
+    /// The type of the payload, without a list.
+    pub(super) payload_type: u32,
     /// The number of its lists, besides those of all events and of errors.
     pub(crate) lists: u32,
     pub(super) link: LinkKind,
@@ -97,6 +99,7 @@ impl Dictionary {
         for (key, value) in fields.labels() {
             enter(ListTexts::Label(key, value));
         }
+        let payload_type = fields.payload_type().map_or(NONE, |name| self.strings.intern(name));
         Ok(InternedEvent {
             id: EventId::from(&fields.id),
             parent: fields.parent_id(),
@@ -104,6 +107,7 @@ impl Dictionary {
             kind,
             instance,
             session,
+            payload_type,
             lists: (lists.len() - begin) as u32,
             link,
             derived: fields.derived_id,

@@ -22,7 +22,7 @@ mod state;
 mod strings;
 mod usage;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ use crate::base::error::{Error, Result};
 use crate::base::row::{Flags, NONE};
 use crate::base::state::KindId;
 use crate::log::fields::ArchivedEventMeta;
+use crate::log::record::SettingsMeta;
 
 pub(crate) use asserted::{Made, Verdict, weigh};
 pub(crate) use cross_ref::{CrossRef, VersionOf};
@@ -87,6 +88,10 @@ pub(crate) struct Index {
     states: States,
     /// The tokens that rows report, in order of rows.
     usages: Vec<(u32, SeenUsage)>,
+    /// The newest settings that the log's records have.
+    settings: SettingsMeta,
+    /// The types that payloads have.
+    payload_types: BTreeSet<u32>,
     /// Whether the log's blocks are of format 1, in which every instance has a scope of
     /// its own.
     is_of_format_1: bool,
@@ -117,6 +122,16 @@ impl Index {
     /// Takes notice of the format of the log's blocks, which all have the same.
     pub(crate) fn set_format(&mut self, format: u32) {
         self.is_of_format_1 = format == 1;
+    }
+
+    /// The settings as the log's records have them: those of a store without any, where none
+    /// does.
+    pub(crate) fn settings(&self) -> &SettingsMeta {
+        &self.settings
+    }
+
+    pub(crate) fn set_settings(&mut self, settings: SettingsMeta) {
+        self.settings = settings;
     }
 
     /// Reserves room for this many more events.
@@ -199,6 +214,9 @@ impl Index {
             flags,
         });
         self.post(row, lists, *error);
+        if seen.payload_type != NONE {
+            self.payload_types.insert(seen.payload_type);
+        }
         if let Some(usage) = &seen.usage {
             self.usages.push((row, **usage));
         }
@@ -278,6 +296,11 @@ impl Index {
     /// The tokens that rows report, in order of rows.
     pub(crate) fn usages(&self) -> &[(u32, SeenUsage)] {
         &self.usages
+    }
+
+    /// The types that payloads have, by the numbers of their texts.
+    pub(crate) fn payload_types(&self) -> impl Iterator<Item = u32> {
+        self.payload_types.iter().copied()
     }
 
     /// The cross-segment reference of a row.

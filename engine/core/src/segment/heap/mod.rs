@@ -125,7 +125,8 @@ impl SegFile {
             to.extend_from_slice(&bytes[start..start + shape.len()]);
             return Ok(());
         }
-        unpack_front(&bytes[start..start + shape.payload_start], &self.known(row, &entry)?, to)
+        let front = &bytes[start..start + shape.payload_start];
+        unpack_front(front, &self.known(row, &entry)?, |number| self.text(number), to)
             .map_err(|error| self.located(entry.record, &error))?;
         let payload = start + shape.payload_start;
         to.extend_from_slice(&bytes[payload..payload + shape.payload_len.unwrap_or(0)]);

@@ -34,7 +34,7 @@ use tables::Table;
 
 pub(crate) use asserted::{KeptLink, LinkEnd, Standing, of as kept_links};
 pub(crate) use dimensions::{Dim, Values};
-pub(crate) use store::IndexBytes;
+pub(crate) use store::{Bytes, IndexBytes, have_same_entries};
 
 /// A digest of the content of an event or a version.
 pub(crate) type ContentDigest = [u8; 8];

@@ -145,6 +145,23 @@ impl IndexTable {
     }
 }
 
+/// Whether two indexes have the same entries. O(entries).
+pub(crate) fn have_same_entries(name: &str, a: Vec<u8>, b: Vec<u8>) -> Result<bool> {
+    // Digests, since one of the two can't be walked while the other is.
+    let entries = |bytes| {
+        let (mut hasher, mut count) = (blake3::Hasher::new(), 0_u64);
+        IndexTable::open(name, Bytes(bytes))?.walk(&[], |key, value| {
+            count += 1;
+            for part in [key, value] {
+                hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((count, hasher.finalize()))
+    };
+    Ok(entries(a)? == entries(b)?)
+}
+
 impl Drop for IndexTable {
     fn drop(&mut self) {
         // redb writes when a database is dropped, unless a read has failed before.
@@ -156,6 +173,23 @@ impl Drop for IndexTable {
 impl fmt::Debug for IndexTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tree").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// An index in memory.
+#[derive(Debug)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl IndexBytes for Bytes {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let begin = usize::try_from(offset).unwrap_or(usize::MAX);
+        let bytes = self.0.get(begin..).and_then(|rest| rest.get(..out.len()));
+        out.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 }
 

@@ -6,8 +6,9 @@ use forebear_core::{
 use forebear_sessions::{Session, SessionPatch};
 use serde::de::IgnoredAny;
 
+use crate::adapter::Adapter;
 use crate::formats::hook::past::Past;
-use crate::formats::hook::{HookFields, SOURCE_APP};
+use crate::formats::hook::{Hook, HookFields, SOURCE_APP};
 use crate::parsed::Parsed;
 
 /// Appends the payload of a hook of Claude Code, which came at this time (in
@@ -97,7 +98,7 @@ fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed
     let event = fields.event(payload, &session, time_ns, number, &past);
     let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
     let scope = event.as_scope();
-    let mut parsed = fields.says(event, false);
+    let mut parsed = fields.says(event, false).payloads_in(Hook.name());
     let name = if instance == session { &session } else { &instance };
     if past.last_of(name).is_none()
         && let Some(name) = Session::name_of(&session, &instance, scope)
