@@ -66,9 +66,9 @@ Exit codes:
   3  nothing found: no event has the id, or a search matched nothing
 
 What finds nothing: `why` exits 3 where no failure mattered; `chain`, `children`, `common`,
-`show`, `siblings`, `tree` and --root
-exit 3 where no event has the id; `common` also where there is none, `count`, `events`,
-`export`, `recent`, `tail` (without -f) and `timeline` where no event matches, `session`,
+`show`, `siblings`, `tree` and --root where no event has the id; `common` also where there is
+none, `count`, `events`, `export`, `recent`, `search`, `tail` (without -f) and `timeline` where
+no event matches, `resume`, `session`,
 `session-tree` and `sessions` where there is no such session, `show --raw` where there is no
 payload, `quarantine show` and `quarantine retry` where there is nothing of that number, and
 `status` where nothing was ever imported or followed. `children`, `links`, `missing`,

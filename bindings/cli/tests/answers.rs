@@ -1,4 +1,4 @@
-//! `why` and `resume` as people and scripts run them.
+//! `why`, `resume` and `search` as people and scripts run them.
 
 #![allow(clippy::unwrap_used)]
 
@@ -99,4 +99,25 @@ fn resume_stays_within_its_tokens() {
     assert_eq!(lines[0]["session"], "s1");
     assert_eq!(lines[0]["complete"], true);
     assert_eq!(place.run(&["resume", "nobody"]).code, 3);
+}
+
+#[test]
+fn search_finds_what_was_said() {
+    let place = session();
+    let said = place.run(&["search", "BROKE"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    let said = place.run(&["search", "broke"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("failure") && said.out.contains("it broke on line 2"), "{said:?}");
+    let lines = place.json(&["search", "b[ru]", "--regex", "--limit", "1"]);
+    assert_eq!(
+        (&lines[0]["id"], &lines[0]["snippet"]),
+        (&"failure".into(), &"it broke on line 2".into())
+    );
+    assert_eq!(lines[0]["match"], serde_json::json!([3, 5]));
+    let next = lines[1]["next"].as_str().unwrap();
+    let rest = place.json(&["search", "b[ru]", "--regex", "--after", next]);
+    assert_eq!((rest.len(), &rest[0]["id"]), (1, &"ask".into()));
+    assert_eq!(place.run(&["search", "(", "--regex"]).code, 2);
+    assert_eq!(place.run(&["search", "broke", "--kind", "tool_use"]).code, 3);
 }

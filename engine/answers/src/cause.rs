@@ -72,7 +72,14 @@ pub(crate) fn cause(
     let mut chain = chain.max_depth(EDGES_MAX).detail(Detail::Payload);
     let mut first = true;
     for event in chain.by_ref() {
-        let event = event?;
+        let event = match event {
+            Ok(event) => event,
+            Err(error) if error.is_damaged() => {
+                end.kind = "damaged";
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         if !first {
             end.steps += 1;
         }

@@ -59,7 +59,14 @@ pub(crate) fn earlier(
     sessions.extend(failure.session().map(str::to_owned));
     let errors = Filter::new().errors().without_versions();
     for event in &snapshot.events(errors).limit(64).detail(Detail::Payload) {
-        let event = event?;
+        let event = match event {
+            Ok(event) => event,
+            Err(error) if error.is_damaged() => {
+                found.complete = false;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if !meter.take(&event) {
             found.complete = false;
             break;

@@ -7,6 +7,7 @@
 //!
 //! - [`failure_chain`]: why did it fail?
 //! - [`resume_context`]: what does a model need to go on?
+//! - [`search`]: where was it said?
 
 #![warn(missing_docs)]
 
@@ -19,9 +20,11 @@ mod cut;
 mod earlier;
 #[cfg(feature = "serde")]
 mod json;
+mod needle;
 mod notes;
 mod outcome;
 mod resume;
+mod search;
 mod sections;
 mod signature;
 mod steps;
@@ -33,6 +36,7 @@ pub use cause::{Quote, WhyEnd};
 pub use earlier::Earlier;
 pub use outcome::Outcome;
 pub use resume::{Resume, ResumeQuery, resume_context};
+pub use search::{Match, Search, SearchQuery, search};
 pub use why::{
     FailedCall, FailureChain, FailureReport, ListedFailure, Repair, WhyQuery, failure_chain,
 };

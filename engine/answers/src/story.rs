@@ -24,7 +24,7 @@ pub(crate) struct Story {
     pub(crate) results: Vec<ResultAt>,
     /// What is said of the session as a whole.
     pub(crate) notes: Notes,
-    /// Whether there was more before the first than may be read.
+    /// Whether there was more before the first than may be read, or some of it is damaged.
     pub(crate) cut: bool,
 }
 
@@ -92,7 +92,14 @@ impl Story {
         let mut story = Builder::new(root);
         let mut seen: HashSet<EventId, RandomState> = HashSet::default();
         for event in &snapshot.events(filter).limit(PAGE).detail(Detail::Payload) {
-            let event = event?;
+            let event = match event {
+                Ok(event) => event,
+                Err(error) if error.is_damaged() => {
+                    story.story.cut = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if !meter.take(&event) {
                 story.story.cut = true;
                 break;

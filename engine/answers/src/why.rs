@@ -274,7 +274,12 @@ impl Answer<'_> {
             } else {
                 stops.next()
             };
-            let Some(event) = next.transpose()? else { break };
+            let event = match next {
+                Some(Ok(event)) => event,
+                Some(Err(error)) if error.is_damaged() => continue,
+                Some(Err(error)) => return Err(error),
+                None => break,
+            };
             let Some(session) = event.session() else {
                 if cwd.is_none() && seen.insert(String::new()) {
                     let report = self.of_event(event.id())?;

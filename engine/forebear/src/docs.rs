@@ -21,7 +21,7 @@ pub mod retention {}
 #[doc = include_str!("docs/formats.md")]
 pub mod formats {}
 
-/// Why something failed, and what to go on with.
+/// Why something failed, what to go on with, and where it was said.
 #[cfg(feature = "answers")]
 #[doc = include_str!("docs/answers.md")]
 pub mod answers {}

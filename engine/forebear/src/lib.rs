@@ -27,7 +27,7 @@
 //! | [asynchronous](docs::asynchronous) | services with an async runtime |
 //! | [retention](docs::retention) | bounding what a store keeps |
 //! | [formats](mod@docs::formats) | files of events; your own format |
-//! | [answers](mod@docs::answers) | why something failed, what to go on with |
+//! | [answers](mod@docs::answers) | why something failed, what to go on with, where it was said |
 //! | [costs](docs::costs) | what each operation costs |
 //! | [limits](docs::limits) | every limit, and what there is not |
 

@@ -19,6 +19,7 @@ pub(crate) mod listings;
 pub(crate) mod quarantine;
 pub(crate) mod resume;
 pub(crate) mod retain;
+pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod session_tree;
 pub(crate) mod sessions;
@@ -67,6 +68,7 @@ commands! {
     Link(link::LinkArgs),
     Why(why::WhyArgs),
     Resume(resume::ResumeArgs),
+    Search(search::SearchArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
     Children(listings::ChildrenArgs),

@@ -246,8 +246,8 @@ impl Picture<'_> {
 
     fn incomplete(&mut self, report: &FailureReport) -> Outcome {
         if !report.complete {
-            let words = "only the newest part of the session was read: it is longer than an \
-                         answer may read";
+            let words = "not all of the session was read: it is longer than an answer may read, \
+                         or part of it is damaged";
             draw::remark(self.out, words)?;
         }
         Ok(())
