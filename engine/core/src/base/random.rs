@@ -26,7 +26,7 @@ impl Random {
     }
 
     #[cfg(test)]
-    pub(crate) fn id(&mut self) -> crate::EventId {
-        crate::EventId::from(uuid::Uuid::from_u64_pair(self.next(), self.next()))
+    pub(crate) fn id(&mut self) -> super::id::EventId {
+        super::id::EventId::from(uuid::Uuid::from_u64_pair(self.next(), self.next()))
     }
 }
