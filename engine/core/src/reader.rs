@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,10 +46,9 @@ pub use builder::ReaderBuilder;
 /// assert!(reader.snapshot()?.contains("boot")?);
 /// # Ok::<(), forebear::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reader(Arc<ReaderInner>);
 
-#[derive(Debug)]
 struct ReaderInner {
     storage: Arc<dyn Storage>,
     segments: Arc<Segments>,
@@ -294,6 +294,12 @@ impl Reader {
              it from a copy",
             manifest::NAME
         )))
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@ mod feed;
 mod lock;
 mod opening;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,10 +68,9 @@ use lock::StoreLock;
 /// assert!(store.snapshot().contains("boot")?);
 /// # Ok::<(), forebear::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Store(Arc<StoreInner>);
 
-#[derive(Debug)]
 struct StoreInner {
     shared: Arc<Shared>,
     /// Taken when the store is dropped, which ends the writer.
@@ -647,6 +647,18 @@ impl Store {
     fn send(&self, job: Job, when_full: WhenFull) -> Result<()> {
         self.0.check_owner()?;
         self.0.queue.as_ref().ok_or_else(Error::closed)?.send(job, when_full)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut store = f.debug_struct("Store");
+        store.field("path", &self.path());
+        // In a forked child the lock of what is published may be held for ever.
+        if self.0.owner.is_here() {
+            store.field("view", &self.0.shared.view());
+        }
+        store.finish_non_exhaustive()
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 use forebear::{
-    AppendStatus, Batch, Durability, Event, Filter, Link, LinkKind, Linked, Quarantined, Result,
-    Store, WhenFull, limits,
+    AppendStatus, Batch, Durability, Event, Filter, Link, LinkKind, Linked, Quarantined, Reader,
+    Result, Store, WhenFull, limits,
 };
 
 #[test]
@@ -378,6 +378,21 @@ fn slow_disk() -> Intercepted<SimulatedDisk> {
         }
         perform()
     })
+}
+
+#[test]
+fn what_a_service_prints_of_its_handles_is_short_whatever_the_store_holds() -> Result<()> {
+    let disk = Arc::new(SimulatedDisk::new());
+    let store = Store::builder().open_on(disk.clone())?;
+    store.append_batch((0..1_000).map(|n| Event::new("tick").id(format!("tick {n}"))))?;
+    let (reader, snapshot) = (Reader::open_on(disk)?, store.snapshot());
+    let printed = [format!("{store:?}"), format!("{reader:?}"), format!("{snapshot:?}")];
+    for text in printed {
+        assert!(text.len() < 300 && !text.contains("tick"), "{text}");
+    }
+    let listing = format!("{:?}", snapshot.events(Filter::new()));
+    assert!(!listing.contains("tick"), "{listing}");
+    Ok(())
 }
 
 /// A task that runs on the calling thread until it is done.

@@ -1,5 +1,6 @@
 //! A subscription as a stream, for async code.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -32,10 +33,7 @@ impl Subscription {
     /// Makes a stream of it.
     ///
     /// ```
-    /// use std::future::poll_fn;
-    /// use std::pin::Pin;
     /// use forebear::{Event, Filter, StartFrom, Store};
-    /// use futures_core::Stream;
     ///
     /// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     /// # runtime.block_on(async {
@@ -43,8 +41,7 @@ impl Subscription {
     /// let mut ticks = store.subscribe(Filter::new().kind("tick"), StartFrom::Now)?.into_stream();
     /// let writer = store.clone();
     /// tokio::spawn(async move { writer.write_async(Event::new("tick").id("first")).await });
-    /// // With the crate `futures` this is `ticks.next().await`.
-    /// let event = poll_fn(|context| Pin::new(&mut ticks).poll_next(context)).await;
+    /// let event = ticks.next().await;
     /// assert_eq!(event.expect("it goes on for ever")?.id().to_string(), "first");
     /// # Ok::<(), forebear::Error>(())
     /// # })?;
@@ -57,6 +54,14 @@ impl Subscription {
 }
 
 impl SubscriptionStream {
+    /// The next event, as the stream gives it; none once it has ended. Dropped while it
+    /// waits, it loses none.
+    ///
+    /// An example is at [`Subscription::into_stream`].
+    pub async fn next(&mut self) -> Option<Result<StoredEvent>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
     /// What stops it, as [`Subscription::handle`].
     pub fn handle(&self) -> SubscriptionHandle {
         self.subscription.handle()

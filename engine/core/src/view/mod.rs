@@ -13,6 +13,7 @@ pub(crate) mod source;
 mod state;
 pub(crate) mod stored;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::base::error::Result;
@@ -25,7 +26,7 @@ use crate::view::joins::Joins;
 pub(crate) use source::{RowSource, Source};
 
 /// The segments and logs of one moment. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct View {
     pub(crate) sealed: SealedList,
     /// The logs that are not sealed, oldest first: the last is appended to.
@@ -133,5 +134,16 @@ impl View {
         let mut logs = self.logs();
         let first = logs.nth(number);
         first.expect("numbers of sources are below their count")
+    }
+}
+
+impl fmt::Debug for View {
+    /// The extent alone: services print what holds a snapshot.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("segments", &self.sealed.len())
+            .field("first_seq", &self.first_seq())
+            .field("end_seq", &self.end_seq())
+            .finish_non_exhaustive()
     }
 }
