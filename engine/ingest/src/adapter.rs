@@ -1,6 +1,7 @@
 //! What a format is: the traits that one's own format implements.
 
 use std::fmt::Debug;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -115,6 +116,17 @@ pub trait Adapter: Debug + Send + Sync {
         takes_lines(path)
     }
 
+    /// Whether a file belongs to another of the format, with which it is read if at all:
+    /// nobody is told that it is left out.
+    fn is_companion(&self, _path: &Path) -> bool {
+        false
+    }
+
+    /// What reads databases of the format, where it is kept in such.
+    fn database(&self) -> Option<Arc<dyn Database>> {
+        None
+    }
+
     /// Whether a file is of the format by its path alone, whatever is in it.
     fn recognise_path(&self, _path: &Path) -> Confidence {
         Confidence::No
@@ -138,8 +150,8 @@ pub trait Adapter: Debug + Send + Sync {
 
     /// The lines of objects that a JSON document of the format stands for, each ended by a
     /// line feed: they are read as those of a file of lines are. The document is well formed
-    /// and of at most 64 MiB.
-    fn unfold(&self, _document: &str) -> Result<Vec<u8>, String> {
+    /// and of at most 64 MiB. What belongs to it may lie beside its path.
+    fn unfold(&self, _path: &Path, _document: &str) -> Result<Vec<u8>, String> {
         Err("expected lines with an object each, found a document".to_owned())
     }
 
@@ -185,6 +197,42 @@ pub trait Parser: Debug + Send {
     /// stored yet. The snapshot shows all events read. May be asked again after an error.
     fn links(&mut self, _snapshot: &Snapshot) -> forebear_core::Result<Vec<Link>> {
         Ok(Vec::new())
+    }
+}
+
+/// Reads the databases that a format is kept in: rows as lines of objects for its parser.
+pub trait Database: Debug + Send + Sync {
+    /// Whether a database of `SQLite` is of the format.
+    fn is_of(&self, path: &Path) -> io::Result<bool>;
+
+    /// Hands on the rows that are new or changed since it was read last, an object each, or
+    /// why a row is none, and
+    /// returns up to where it was read, to be given back as `since` the next time; empty the
+    /// first time, and where another file lies there now. What is handed on again is a
+    /// repeat, what isn't is lost.
+    fn read(
+        &self,
+        path: &Path,
+        since: &[u8],
+        read: &RowsRead,
+        row: &mut dyn FnMut(Result<&str, String>) -> io::Result<()>,
+    ) -> io::Result<Vec<u8>>;
+}
+
+/// How rows are read.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RowsRead {
+    /// A row of more bytes is not taken.
+    pub max_bytes: usize,
+    /// Whether it will be read again soon: then what is about to change can wait.
+    pub waits: bool,
+}
+
+impl RowsRead {
+    /// Of rows of at most so many bytes.
+    pub fn new(max_bytes: usize, waits: bool) -> Self {
+        Self { max_bytes, waits }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use forebear_core::Result;
 
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Database};
 use crate::options::{IngestOptions, Named};
 use crate::registry::{Recognised, Registry};
 
@@ -17,6 +17,9 @@ pub(crate) struct Choice {
     registry: Registry,
     named: Option<Arc<dyn Adapter>>,
 }
+
+/// A format, and what reads its databases.
+pub(crate) type FormatDatabase = (Arc<dyn Adapter>, Arc<dyn Database>);
 
 impl Choice {
     pub(crate) fn new(options: &IngestOptions) -> Result<Self> {
@@ -47,6 +50,27 @@ impl Choice {
             Some(adapter) => (adapter.name() == name).then(|| Arc::clone(adapter)),
             None => self.registry.find(name).ok(),
         }
+    }
+
+    /// What reads a database at this path, and the format that it is of.
+    pub(crate) fn database_of(&self, path: &Path) -> io::Result<Option<FormatDatabase>> {
+        let adapters = match &self.named {
+            Some(adapter) => std::slice::from_ref(adapter),
+            None => self.registry.adapters(),
+        };
+        for adapter in adapters {
+            if let Some(database) = adapter.database()
+                && database.is_of(path)?
+            {
+                return Ok(Some((Arc::clone(adapter), database)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a file belongs to another one.
+    pub(crate) fn is_companion(&self, path: &Path) -> bool {
+        self.registry.adapters().iter().any(|adapter| adapter.is_companion(path))
     }
 
     /// Whether a file that is found in a folder is to be read.

@@ -15,6 +15,7 @@ use crate::read::find::{FileToRead, Files};
 use crate::read::moved::Moved;
 use crate::read::position::{ReadPosition, source_name};
 use crate::read::reader::{FileReader, LastLine, ReadFailure, ReadResult, Turn, open};
+use crate::read::rows::{Rows, RowsPosition};
 use crate::read::source::FileSource;
 use crate::report::{ImportProgress, ImportReport};
 use crate::target::Target;
@@ -105,6 +106,7 @@ fn run(
             ..ImportProgress::default()
         },
         bytes_reported: 0,
+        again: options.again,
     };
     for (path, error) in &files.failed {
         import.failed(path, error);
@@ -151,6 +153,8 @@ struct Import<P> {
     progress: ImportProgress,
     /// Bytes read when progress was last reported.
     bytes_reported: u64,
+    /// Whether all is read from its start.
+    again: bool,
 }
 
 impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
@@ -170,6 +174,11 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
                 return Ok(ControlFlow::Continue(()));
             }
         };
+        if opened.is_database()
+            && let Some(flow) = self.database(file)?
+        {
+            return Ok(flow);
+        }
         let mut reader = FileReader::new(&file.path, seen, positions);
         reader.opened(seen, now_ns);
         let lines_before = self.importer.report.lines;
@@ -211,6 +220,44 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
             flow = self.report_progress();
         }
         Ok(flow)
+    }
+
+    /// Reads what is new in a database; none where it is of no known format.
+    fn database(&mut self, file: &FileToRead) -> Result<Option<ControlFlow<()>>> {
+        let path = &file.path;
+        let rows = match Rows::of(&self.importer, path) {
+            Ok(Some(rows)) => rows,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                self.failed(path, &error);
+                return Ok(Some(ControlFlow::Continue(())));
+            }
+        };
+        self.read_as(path, rows.adapter.name().to_owned());
+        let known = if self.again {
+            None
+        } else {
+            self.importer.ask(|snapshot| RowsPosition::of(snapshot, path))?
+        };
+        if known.as_ref().is_some_and(|known| known.is_current(&file.seen)) {
+            self.unchanged(file.seen.size);
+            return Ok(Some(self.report_progress()));
+        }
+        let (was_known, lines) = (known.is_some(), self.importer.report.lines);
+        match rows.read(&mut self.importer, path, known, false) {
+            Ok((seen, _)) => {
+                let is_unchanged = was_known && self.importer.report.lines == lines;
+                self.importer.report.unchanged_files += u64::from(is_unchanged);
+                self.importer.report.files += u64::from(!is_unchanged);
+                self.importer.report.bytes += if is_unchanged { 0 } else { seen.size };
+                self.progress.files += 1;
+                self.progress.bytes += seen.size;
+            }
+            Err(ReadFailure::File(error)) => self.failed(path, &error),
+            Err(ReadFailure::Store(error)) => return Err(error),
+        }
+        self.importer.submit()?;
+        Ok(Some(self.report_progress()))
     }
 
     /// Reads a file to its end.

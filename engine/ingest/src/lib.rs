@@ -19,6 +19,7 @@
 //! | `copilot` (event logs of the Copilot CLI) | the lines' | as they name them |
 //! | `cursor` (transcripts of Cursor's agent) | as `codex` | the line before |
 //! | `gemini` (chats of the Gemini CLI, lines or a document) | of session and message | the message before |
+//! | `opencode` (OpenCode's database, or its older documents) | of the message | the message before |
 //! | `pi` (sessions of the pi coding agent) | of session and entry | as entries name them |
 //! | `hook` (payloads of Claude Code's hooks) | of the call, or as `codex` | of a call's result the call, of an agent's start its call, else the last event |
 //! | `engram` (the folder of an Engram store) | the lines'; of edges their ends and kind | the task |
@@ -46,7 +47,7 @@ use std::sync::Arc;
 
 use forebear_core::Decoder;
 
-pub use adapter::{Adapter, Confidence, Linker, Parser, SourceFile, Unit};
+pub use adapter::{Adapter, Confidence, Database, Linker, Parser, RowsRead, SourceFile, Unit};
 pub use follow::{FilePosition, FilePositions, FollowStatus, Follower, Polled, StopHandle};
 #[cfg(feature = "ndjson")]
 pub use formats::Mapping;

@@ -173,6 +173,11 @@ impl Registry {
         readers.fold(Readings::default(), |readings, (name, reader)| readings.with(name, reader))
     }
 
+    /// Its formats, in the order of precedence.
+    pub(crate) fn adapters(&self) -> &[Arc<dyn Adapter>] {
+        &self.adapters
+    }
+
     /// Whether a file that is found in a folder may be of any of the formats.
     pub(crate) fn takes_file(&self, path: &Path) -> bool {
         self.adapters.iter().any(|adapter| adapter.takes_file(path))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use forebear_core::{Result, Snapshot, Time};
@@ -12,7 +12,8 @@ use crate::follow::tracked::Tracked;
 use crate::read::find::{FileToRead, Files};
 use crate::read::moved::Moved;
 use crate::read::position::{ReadPosition, source_name};
-use crate::read::seen::{FileId, FileStamp};
+use crate::read::rows::RowsPosition;
+use crate::read::seen::{FileId, FileStamp, LOG_SUFFIX};
 
 impl Follower {
     /// Searches for all files, and queues those that may have something new.
@@ -45,6 +46,7 @@ impl Follower {
             self.files.iter().filter(|(_, file)| file.retry.is_some() && !file.is_put_off(now));
         let due: Vec<PathBuf> = due.map(|(path, _)| path.clone()).collect();
         for path in paths.iter().chain(&due) {
+            let path = &database_of_log(path);
             let examined = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
             let Ok((metadata, real)) = examined else {
                 // One that is to be tried again has gone: it is found when it is back.
@@ -58,7 +60,8 @@ impl Follower {
             if metadata.is_dir() {
                 search = true;
             } else if metadata.is_file() && is_followed {
-                let file = FileToRead { path: real, named: false, seen: FileStamp::of(&metadata) };
+                let seen = FileStamp::of_file(&real, &metadata);
+                let file = FileToRead { path: real, named: false, seen };
                 self.check(&snapshot, file, &mut new)?;
             }
         }
@@ -98,7 +101,12 @@ impl Follower {
         }
         let has_room = self.files.len() < MAX_FILES;
         let tracked = match known {
-            Some(known) if known.is_current(&seen) => Tracked::unchanged(seen, &known),
+            Some(known) if known.is_current(&seen) => Tracked::unchanged(seen, known.taken),
+            None if RowsPosition::of(snapshot, &path)?
+                .is_some_and(|known| known.is_current(&seen)) =>
+            {
+                Tracked::unchanged(seen, seen.size)
+            }
             _ => Tracked { seen, queued: true, ..Tracked::default() },
         };
         if tracked.queued {
@@ -138,6 +146,13 @@ impl Follower {
         self.moved.merge(moved);
         Ok(())
     }
+}
+
+/// The database that a log belongs to, which is what others write to first; any other path
+/// as it is.
+fn database_of_log(path: &Path) -> PathBuf {
+    let database = path.to_str().and_then(|path| path.strip_suffix(LOG_SUFFIX));
+    database.map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
 /// Files that are remembered. What rests beyond that is looked up in the store each

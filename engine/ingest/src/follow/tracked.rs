@@ -4,7 +4,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::read::position::ReadPosition;
 use crate::read::reader::FileReader;
 use crate::read::seen::FileStamp;
 
@@ -41,8 +40,8 @@ pub(crate) struct Retry {
 
 impl Tracked {
     /// A file that need not be read: the store has all of it.
-    pub(crate) fn unchanged(seen: FileStamp, position: &ReadPosition) -> Self {
-        Self { seen, settled: true, taken: position.taken, scanned: seen.size, ..Self::default() }
+    pub(crate) fn unchanged(seen: FileStamp, taken: u64) -> Self {
+        Self { seen, settled: true, taken, scanned: seen.size, ..Self::default() }
     }
 
     /// Whether there may be something to read, given how it looks now.

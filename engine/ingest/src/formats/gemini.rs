@@ -68,7 +68,7 @@ impl Adapter for Gemini {
         if is_chat { Confidence::Certain } else { Confidence::No }
     }
 
-    fn unfold(&self, document: &str) -> Result<Vec<u8>, String> {
+    fn unfold(&self, _path: &Path, document: &str) -> Result<Vec<u8>, String> {
         let (mut members, mut messages) = (Vec::new(), Vec::new());
         Cursor::new(document).object(|key, value| {
             if key == "messages" {

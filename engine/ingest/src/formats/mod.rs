@@ -19,6 +19,7 @@ mod codex_exec;
         feature = "gemini",
         feature = "hook",
         feature = "ndjson",
+        feature = "opencode",
         feature = "pi"
     )),
     allow(dead_code, reason = "what several formats use, no single one uses in whole")
@@ -36,6 +37,8 @@ mod gemini;
 mod hook;
 #[cfg(feature = "ndjson")]
 mod ndjson;
+#[cfg(feature = "opencode")]
+mod opencode;
 #[cfg(feature = "pi")]
 mod pi;
 
@@ -59,6 +62,8 @@ pub use gemini::Gemini;
 pub use hook::{Hook, HookDecoder, append_hook, submit_hook};
 #[cfg(feature = "ndjson")]
 pub use ndjson::{Mapping, Ndjson};
+#[cfg(feature = "opencode")]
+pub use opencode::OpenCode;
 #[cfg(feature = "pi")]
 pub use pi::Pi;
 
@@ -88,6 +93,8 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
         shared(Pi),
         #[cfg(feature = "cursor")]
         shared(Cursor),
+        #[cfg(feature = "opencode")]
+        shared(OpenCode),
     ])
 }
 
@@ -101,6 +108,7 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
     feature = "gemini",
     feature = "hook",
     feature = "ndjson",
+    feature = "opencode",
     feature = "pi"
 ))]
 fn shared(adapter: impl Adapter + 'static) -> Arc<dyn Adapter> {

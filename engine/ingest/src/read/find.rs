@@ -138,7 +138,9 @@ impl<'c> Search<'c> {
             if file_type.is_file() {
                 if is_taken {
                     self.files.insert(path);
-                } else if let Some(left_out) = &mut self.left_out {
+                } else if let Some(left_out) = &mut self.left_out
+                    && !self.choice.is_companion(&path)
+                {
                     left_out.observe(&path);
                 }
                 return None;
@@ -163,9 +165,11 @@ impl<'c> Search<'c> {
         // A set of paths is in order of their components, not of their bytes.
         let mut paths: Vec<_> = self.files.into_iter().collect();
         paths.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
+        // What a database says stands against what older documents beside it do.
+        paths.sort_by_key(|path| path.extension().is_some_and(|suffix| suffix == "db"));
         let found = paths.into_iter().map(|path| FileToRead {
             seen: fs::metadata(&path)
-                .map_or(FileStamp::default(), |metadata| FileStamp::of(&metadata)),
+                .map_or(FileStamp::default(), |metadata| FileStamp::of_file(&path, &metadata)),
             named: self.named.contains(&path),
             path,
         });

@@ -9,6 +9,7 @@ pub(crate) mod parts;
 pub(crate) mod position;
 pub(crate) mod prefix;
 pub(crate) mod reader;
+pub(crate) mod rows;
 pub(crate) mod seen;
 pub(crate) mod sniff;
 pub(crate) mod source;

@@ -237,8 +237,9 @@ impl FileReader {
             // One that is being written may be whole the next time.
             serde_json::from_str::<IgnoredAny>(&document)
                 .map_err(|error| invalid(format!("expected a whole JSON document: {error}")))?;
-            *file =
-                FileSource::Unfolded(io::Cursor::new(adapter.unfold(&document).map_err(invalid)?));
+            *file = FileSource::Unfolded(io::Cursor::new(
+                adapter.unfold(&self.path, &document).map_err(invalid)?,
+            ));
         }
         file.seek(SeekFrom::Start(self.line.offset))?;
         let prefix = std::mem::take(&mut self.prefix);

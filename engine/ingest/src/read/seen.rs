@@ -1,6 +1,8 @@
 //! What the system says of a file without reading it.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::Path;
 use std::time::SystemTime;
 
 use forebear_core::Time;
@@ -32,6 +34,31 @@ impl FileStamp {
         Self { file, size: metadata.len(), modified_ns, changed_ns }
     }
 
+    /// Of a database with the log beside it, into which others write first.
+    pub(crate) fn of_database(path: &Path) -> io::Result<Self> {
+        Ok(Self::of(&fs::metadata(path)?).with_log(path))
+    }
+
+    /// Of a file: of what is called as databases are, with its log.
+    pub(crate) fn of_file(path: &Path, metadata: &Metadata) -> Self {
+        let seen = Self::of(metadata);
+        let is_database = path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("db"));
+        if is_database { seen.with_log(path) } else { seen }
+    }
+
+    fn with_log(self, path: &Path) -> Self {
+        let mut log = path.as_os_str().to_owned();
+        log.push(LOG_SUFFIX);
+        let Ok(log) = fs::metadata(log) else { return self };
+        let log = Self::of(&log);
+        Self {
+            size: self.size.saturating_add(log.size),
+            modified_ns: self.modified_ns.max(log.modified_ns),
+            changed_ns: self.changed_ns.max(log.changed_ns),
+            ..self
+        }
+    }
+
     /// Whether a later change would show: the times of files advance in steps, and
     /// what is changed twice within one looks as if it had been changed once.
     pub(crate) fn has_settled(&self, now_ns: i64) -> bool {
@@ -57,5 +84,7 @@ fn identity(_metadata: &Metadata, modified_ns: i64) -> (FileId, i64) {
     (FileId::default(), modified_ns)
 }
 
+/// What the name of a database's log ends with.
+pub(crate) const LOG_SUFFIX: &str = "-wal";
 /// Longer than a step of any file system's clock: 10 ms on most, 2 s on FAT.
 const STEP_NS: i64 = 2_000_000_000;

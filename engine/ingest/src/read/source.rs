@@ -7,10 +7,14 @@ use std::path::Path;
 
 use zstd::stream::read::Decoder;
 
+use crate::read::sniff::SQLITE;
+
 /// A file that is read from wherever it was left.
 #[derive(Debug)]
 pub(crate) enum FileSource {
     Plain(File),
+    /// One of `SQLite`.
+    Database(File),
     Packed(Packed),
     /// The lines that a document stands for.
     Unfolded(Cursor<Vec<u8>>),
@@ -26,14 +30,13 @@ pub(crate) struct Packed {
 
 impl FileSource {
     pub(crate) fn new(mut file: File) -> io::Result<Self> {
-        let mut magic = [0; ZSTD.len()];
-        let is_packed = match file.read_exact(&mut magic) {
-            Ok(()) => magic == *ZSTD,
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => false,
-            Err(error) => return Err(error),
-        };
+        let mut start = Vec::with_capacity(SQLITE.len());
+        (&mut file).take(SQLITE.len() as u64).read_to_end(&mut start)?;
         file.rewind()?;
-        if !is_packed {
+        if start == SQLITE {
+            return Ok(Self::Database(file));
+        }
+        if !start.starts_with(ZSTD) {
             return Ok(Self::Plain(file));
         }
         let decoder = decoder(&file)?;
@@ -58,6 +61,10 @@ impl FileSource {
         Ok(document)
     }
 
+    pub(crate) fn is_database(&self) -> bool {
+        matches!(self, Self::Database(_))
+    }
+
     pub(crate) fn is_packed(&self) -> bool {
         matches!(self, Self::Packed(_))
     }
@@ -66,7 +73,7 @@ impl FileSource {
 impl Read for FileSource {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Plain(file) => file.read(bytes),
+            Self::Plain(file) | Self::Database(file) => file.read(bytes),
             Self::Packed(packed) => packed.read(bytes),
             Self::Unfolded(lines) => lines.read(bytes),
         }
@@ -76,7 +83,7 @@ impl Read for FileSource {
 impl Seek for FileSource {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match (self, to) {
-            (Self::Plain(file), to) => file.seek(to),
+            (Self::Plain(file) | Self::Database(file), to) => file.seek(to),
             (Self::Unfolded(lines), to) => lines.seek(to),
             (Self::Packed(packed), SeekFrom::Start(offset)) => packed.go_to(offset),
             (Self::Packed(_), _) => Err(ErrorKind::Unsupported.into()),
