@@ -529,3 +529,53 @@ fn orders(lines: &[String]) -> [String; 3] {
     let mixed: Vec<String> = odd.chain(lines.iter().step_by(2)).cloned().collect();
     [lines.to_vec(), reversed, mixed].map(|lines| lines.join("\n"))
 }
+
+#[test]
+fn a_call_s_result_says_which_agent_it_started_whatever_was_guessed() {
+    let hook = |name: &str, more: Value| {
+        let mut payload = json!({"session_id": "s", "hook_event_name": name, "cwd": "/w/demo"});
+        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        payload.to_string()
+    };
+    let call = |id: &str| {
+        hook(
+            "PreToolUse",
+            json!({"tool_name": "Agent", "tool_use_id": id, "tool_input": {"subagent_type": "x"}}),
+        )
+    };
+    let begins = |agent: &str| hook("SubagentStart", json!({"agent_id": agent, "agent_type": "x"}));
+    let named = |id: &str, agent: &str| {
+        hook(
+            "PostToolUse",
+            json!({"tool_name": "Agent", "tool_use_id": id, "tool_response": {"agentId": agent}}),
+        )
+    };
+    // The agent `b` is of the call `tb`, and so on, in whatever order and however much is said.
+    for lines in [
+        vec![call("ta"), call("tb"), begins("b"), begins("a"), named("tb", "b"), named("ta", "a")],
+        vec![call("ta"), call("tb"), begins("b"), begins("a"), named("tb", "b")],
+        vec![call("ta"), call("tb"), begins("b"), begins("a"), named("ta", "a")],
+        vec![call("ta"), call("tb"), named("tb", "b"), begins("b"), begins("a")],
+        vec![call("ta"), call("tb"), begins("a"), begins("b")],
+        vec![call("tb"), begins("b"), call("ta"), begins("a"), named("ta", "a"), named("tb", "b")],
+    ] {
+        let live = forebear::in_memory().unwrap();
+        for (time_ns, line) in (1..).zip(&lines) {
+            append_hook(&live, &format!("\u{feff}{line}"), time_ns).unwrap();
+        }
+        let store = forebear::in_memory().unwrap();
+        imported(&store, &files(&[("hooks.jsonl", &format!("\u{feff}{}\n", lines.join("\n")))]));
+        for store in [live, store] {
+            let snapshot = store.snapshot();
+            let of = Filter::new().session("s").kind("SubagentStart");
+            let starts = snapshot.events(of).page().unwrap().items;
+            assert_eq!(starts.len(), 2);
+            for start in starts {
+                let call = snapshot.get(start.parent().unwrap().clone()).unwrap().unwrap();
+                let agent = start.label("agent").unwrap();
+                assert_eq!(call.label("tool_use_id").unwrap(), format!("t{agent}"), "{lines:#?}");
+                assert_eq!(start.link(), Some(LinkKind::Spawned));
+            }
+        }
+    }
+}

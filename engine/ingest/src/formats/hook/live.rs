@@ -87,22 +87,25 @@ impl Decoder for HookDecoder {
 /// The event that a payload which came at this time stands for, by what the store
 /// knows of its session, and what it says of that one.
 fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed> {
+    // Some systems' shells put a mark before it.
+    let payload = payload.trim_start_matches('\u{feff}');
     // The reader of fields takes what is well formed for granted.
     let well_formed = serde_json::from_str::<IgnoredAny>(payload);
     well_formed.map_err(|error| Error::invalid(format!("expected a hook's payload: {error}")))?;
     let fields = HookFields::read(payload);
     let session = fields.session_name().map_err(Error::invalid)?;
-    let past = Past::of(snapshot, &session)?;
+    let mut past = Past::of(snapshot, &session)?;
     // Told apart from others with the same bytes by when it came.
     let number = time_ns.cast_unsigned();
     let event = fields.event(payload, &session, time_ns, number, &past);
     let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
     let scope = event.as_scope();
-    let mut parsed = fields.says(event, false).payloads_in(Hook.name());
     let name = if instance == session { &session } else { &instance };
-    if past.last_of(name).is_none()
-        && let Some(name) = Session::name_of(&session, &instance, scope)
-    {
+    let is_new = past.last_of(name).is_none();
+    let links = past.note_event(&event, &session);
+    let said = fields.says(event, false).payloads_in(Hook.name());
+    let mut parsed = links.into_iter().fold(said, Parsed::link);
+    if is_new && let Some(name) = Session::name_of(&session, &instance, scope) {
         parsed = parsed.session(SessionPatch::new(name).source_app(SOURCE_APP));
     }
     // What is said again was said before what came since.

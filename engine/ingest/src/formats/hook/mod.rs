@@ -4,7 +4,7 @@
 //! | of the event | is |
 //! |---|---|
 //! | id | of `PreToolUse` a `UUIDv8` of session, `tool_use_id` and the hook's name; of others of the bytes and when or how often they came |
-//! | parent | of a call's result its `PreToolUse`; of `SubagentStart` the oldest call of an agent that waits (`spawned`); else the last event of the agent or of the session |
+//! | parent | of a call's result its `PreToolUse`; of `SubagentStart` (`spawned`) the call whose result names the agent, until then the oldest that waits; else the last event of the agent or of the session |
 //! | kind | `hook_event_name` |
 //! | session, instance | `session_id`; `agent_id`, else the session |
 
@@ -20,7 +20,8 @@ use serde_json::Value;
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{
-    AGENT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID,
+    TYPE,
 };
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, scalar_time, text};
@@ -76,6 +77,8 @@ struct HookFields<'t> {
     tool_use_id: Option<JsonStr<'t>>,
     agent: Option<JsonStr<'t>>,
     agent_type: Option<JsonStr<'t>>,
+    /// The agent that a call started, as its result says.
+    result_agent: Option<JsonStr<'t>>,
     /// Of a call that starts an agent.
     subagent_type: Option<JsonStr<'t>>,
     /// How a session began, and why one ended.
@@ -106,13 +109,14 @@ impl Parser for Payloads {
         let number = u64::from(self.equal.number(object.as_bytes()));
         let event = fields.event(object, &session, self.last_time_ns, number, &past);
         self.last_time_ns = event.as_time_ns();
-        past.note_event(&event, &session);
+        let links = past.note_event(&event, &session);
         if self.sessions.len() == MAX_SESSIONS {
             self.sessions.pop_front();
         }
         self.sessions.push_back((session, past));
         let time_made_up = fields.time_ns().is_none();
-        Ok(fields.says(event, time_made_up).time_made_up(time_made_up))
+        let parsed = fields.says(event, time_made_up).time_made_up(time_made_up);
+        Ok(links.into_iter().fold(parsed, Parsed::link))
     }
 }
 
@@ -131,6 +135,11 @@ impl<'t> HookFields<'t> {
             "cwd" => fields.cwd = value.text(),
             "model" => fields.model = value.text(),
             "timestamp" => fields.timestamp = value.scalar(),
+            "tool_response" => value.object(|key, value| {
+                if matches!(key, "agentId" | "agent_id") {
+                    fields.result_agent = value.text();
+                }
+            }),
             "tool_input" => value.object(|key, value| {
                 if key == "subagent_type" {
                     fields.subagent_type = value.text();
@@ -219,16 +228,16 @@ impl<'t> HookFields<'t> {
             .map(|call| EventId::derived(CALL_DOMAIN, &of_call(session, call, PRE_TOOL_USE)));
         let agent_type =
             if is(self.hook, PRE_TOOL_USE) { self.subagent_type } else { self.agent_type };
-        let waiting = || {
-            let agent_type = agent_type.map(label_value).unwrap_or_default();
-            past.waiting_event(&agent_type).cloned()
-        };
         let last = || past.last_of(&instance).or_else(|| past.last_of(session)).cloned();
         let parent = match hook.as_str() {
             PRE_TOOL_USE => last(),
+            // Which call it is of may turn out otherwise later, unless it says so itself: a
+            // link can be replaced, a parent can't.
             SUBAGENT_START => {
-                event = event.link(LinkKind::Spawned);
-                pre.or_else(waiting).or_else(last)
+                if pre.is_some() {
+                    event = event.link(LinkKind::Spawned);
+                }
+                pre
             }
             _ => pre.or_else(last),
         };
@@ -243,6 +252,8 @@ impl<'t> HookFields<'t> {
             (TOOL_USE_ID, self.tool_use_id),
             (AGENT, self.agent),
             (AGENT_TYPE, agent_type),
+            (AGENT_RESULT, self.result_agent),
+            (AGENT_CALL, self.tool_use_id.filter(|_| self.result_agent.is_some())),
             (MODEL, self.model),
         ] {
             if let Some(value) = value {
