@@ -55,7 +55,7 @@ pub use forebear_sessions::{
     DelegationType, Liveness, Relationship, RelationshipType, Session, SessionBatch,
     SessionCorrelation, SessionFilter, SessionMetrics, SessionNode, SessionPatch, SessionPlace,
     SessionProblem, SessionReads, SessionStatus, SessionTimeline, SessionTotal, SessionType,
-    SessionWrites, SpawnReason, StoredRelationship, TimelineEntry, Wave,
+    SessionWrites, SpawnReason, StoredRelationship, TimelineEntry, WaitsFor, Wave,
 };
 
 /// Opens a store in a folder, which is made if it is missing, with what the features

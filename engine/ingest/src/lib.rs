@@ -36,6 +36,7 @@ mod follow;
 pub mod formats;
 mod import;
 mod importer;
+mod labeller;
 mod options;
 mod parsed;
 mod read;

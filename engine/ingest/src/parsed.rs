@@ -16,7 +16,8 @@ use forebear_sessions::{Relationship, SessionBatch, SessionPatch};
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
     events: Vec<Event>,
-    times_made_up: u64,
+    /// For each event, whether its time was made up.
+    times_made_up: Vec<bool>,
     links: Vec<Link>,
     /// What can be stored: the event keeps all else.
     statements: Vec<Statement>,
@@ -44,14 +45,17 @@ impl Parsed {
     #[must_use]
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
+        self.times_made_up.push(false);
         self
     }
 
     /// Says whether the record bears no time, so that that of the event added last was
-    /// made up: it is counted in the report.
+    /// made up: it is counted in the report, and the event is labelled `time_made_up`.
     #[must_use]
     pub fn time_made_up(mut self, made_up: bool) -> Self {
-        self.times_made_up += u64::from(made_up);
+        if let Some(last) = self.times_made_up.last_mut() {
+            *last = made_up;
+        }
         self
     }
 
@@ -110,7 +114,14 @@ impl Parsed {
 
     /// How many of its events were given a time.
     pub(crate) fn times_made_up(&self) -> u64 {
-        self.times_made_up
+        self.times_made_up.iter().filter(|made_up| **made_up).count() as u64
+    }
+
+    /// Changes its events, each shown with whether its time was made up.
+    pub(crate) fn map_events(mut self, mut change: impl FnMut(Event, bool) -> Event) -> Self {
+        let events = std::mem::take(&mut self.events).into_iter().zip(&self.times_made_up);
+        self.events = events.map(|(event, made_up)| change(event, *made_up)).collect();
+        self
     }
 
     /// Roughly the bytes that it takes in a batch beside what each record does, and

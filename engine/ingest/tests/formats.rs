@@ -169,7 +169,8 @@ fn rollouts_say_their_kinds_models_and_failures() {
         ("model", "m-1", 10),
         ("project", "work", 11),
         ("branch", "main", 1),
-        ("tool", "exec_command", 1),
+        // The call, and its result.
+        ("tool", "exec_command", 2),
         ("tool_use_id", "c2", 2),
         ("subtype", "token_count", 2),
     ] {

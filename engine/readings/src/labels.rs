@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use forebear_core::limits;
 
 use crate::failure::Failure;
-use crate::reading::Reading;
+use crate::reading::{CallFamily, Reading};
 use crate::text::Text;
 
 /// The names of the labels.
@@ -40,12 +40,21 @@ pub mod keys {
     pub const PERMISSION_MODE: &str = "permission_mode";
     /// `refused` or `stopped` on what someone didn't let happen or go on.
     pub const INTERRUPTED: &str = "interrupted";
+    /// `user` on calls that wait for the user.
+    pub const WAITS_FOR: &str = "waits_for";
+    /// What the session is called, cut.
+    pub const TITLE: &str = "title";
+    /// Who gave the title: `user`, `summary`, `generated`, or `request` for the first words
+    /// of the user.
+    pub const TITLE_BY: &str = "title_by";
     /// `true` on the program's own notes, which are no step of what happened.
     pub const BOOKKEEPING: &str = "bookkeeping";
 }
 
 /// Most tools, targets and files of one event that get labels.
 pub const MAX_TOOLS: usize = 8;
+/// Bytes of a title that are kept.
+pub const MAX_TITLE_BYTES: usize = 200;
 /// Most calls of one event that get labels, so that all labels fit an event.
 pub const MAX_CALLS: usize = 40;
 
@@ -71,7 +80,12 @@ pub fn labels<'r>(
     });
     let exit_code = failure.and_then(|failure| failure.exit_code);
     let exit_code = exit_code.or_else(|| reading.results.iter().find_map(|one| one.exit_code));
+    let waits = reading.calls.iter().any(|call| call.family == CallFamily::Question);
+    let title = reading.title.as_ref();
     let flags = [
+        waits.then(|| (keys::WAITS_FOR, "user".to_owned())),
+        title.map(|title| (keys::TITLE, title.text.start(MAX_TITLE_BYTES).into_owned())),
+        title.map(|title| (keys::TITLE_BY, title.source.name().to_owned())),
         failure.map(|_| (keys::IS_ERROR, "true".to_owned())),
         failure.filter(|failure| failure.minor).map(|_| (keys::MINOR, "true".to_owned())),
         interruption.map(|found| (keys::INTERRUPTED, found.name().to_owned())),

@@ -61,7 +61,7 @@ mod registry;
 mod text;
 
 pub use failure::{Failure, FailureKind, failure, failure_of_call};
-pub use labels::{MAX_CALLS, MAX_TOOLS, keys, labels, numbered};
+pub use labels::{MAX_CALLS, MAX_TITLE_BYTES, MAX_TOOLS, keys, labels, numbered};
 pub use payload::{Payload, PayloadReader};
 pub use reading::{
     Access, Call, CallFamily, CallResult, FileUse, Interruption, Mishap, Plan, PlanItem, PlanState,

@@ -239,6 +239,17 @@ pub enum TitleSource {
     User,
 }
 
+impl TitleSource {
+    /// Its name in labels: `generated`, `summary`, `user`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Generated => "generated",
+            Self::Summary => "summary",
+            Self::User => "user",
+        }
+    }
+}
+
 /// What is planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan<'p> {

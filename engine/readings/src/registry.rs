@@ -61,8 +61,20 @@ impl Readings {
             let mut readers = self.order.iter().filter_map(|name| self.readers.get(name));
             readers.find(|reader| format.is_none() && reader.is_of(payload))
         });
-        let Some(reader) = reader else { return fallback::read(payload) };
-        let reading = reader.read(payload);
-        if reading == Reading::default() { fallback::read(payload) } else { reading }
+        let mut reading = reader.map(|reader| reader.read(payload)).unwrap_or_default();
+        if reading == Reading::default() {
+            reading = fallback::read(payload);
+        }
+        let level = payload.label(LEVEL).map(str::to_ascii_lowercase);
+        if level.is_some_and(|level| ERRORS.contains(&level.as_str())) && reading.error.is_none() {
+            reading.error = Some(reading.text.first().cloned().unwrap_or_else(|| "error".into()));
+        }
+        reading
     }
 }
+
+/// The label that says how grave something is, and those of its values that say that it
+/// is an error.
+const LEVEL: &str = "level";
+const ERRORS: [&str; 8] =
+    ["error", "err", "fatal", "critical", "crit", "panic", "alert", "emergency"];

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::kinds::{DelegationType, RelationshipType, SessionStatus, SessionType, SpawnReason};
 use crate::relationship::StoredRelationship;
-use crate::session::Session;
+use crate::session::{Session, WaitsFor};
 use crate::timeline::TimelineEntry;
 use crate::tree::{SessionMetrics, SessionNode, SessionPlace, SessionTotal};
 use crate::waves::Wave;
@@ -47,8 +47,14 @@ impl Serialize for Session {
             project: Option<&'a str>,
             wave_id: Option<&'a str>,
             metadata: Option<&'a RawValue>,
+            title: Option<&'a str>,
+            decided_by: Option<String>,
+            waits_for: Option<&'a str>,
         }
         Fields {
+            title: self.title.as_deref(),
+            decided_by: self.decided_by.as_ref().map(ToString::to_string),
+            waits_for: self.waits_for.map(WaitsFor::as_str),
             id: &self.id,
             session_type: self.session_type,
             status: self.status,
@@ -123,9 +129,10 @@ impl Serialize for SessionTotal {
             events: u64,
             errors: u64,
             tokens: Tokens,
+            may_count_twice: bool,
         }
-        let Self { sessions, events, errors, tokens } = *self;
-        Fields { sessions, events, errors, tokens }.serialize(serializer)
+        let Self { sessions, events, errors, tokens, may_count_twice } = *self;
+        Fields { sessions, events, errors, tokens, may_count_twice }.serialize(serializer)
     }
 }
 

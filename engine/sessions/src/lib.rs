@@ -53,7 +53,7 @@ pub use listings::{
 };
 pub use patch::SessionPatch;
 pub use relationship::{Relationship, StoredRelationship};
-pub use session::{Liveness, Session};
+pub use session::{Liveness, Session, WaitsFor};
 pub use state_kinds::kinds;
 pub use timeline::{SessionTimeline, TimelineEntry};
 pub use tree::{SessionMetrics, SessionNode, SessionPlace, SessionTotal};

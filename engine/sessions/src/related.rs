@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use crate::fields::named;
 use crate::kinds::{RelationshipType, SpawnReason};
 use crate::reads::Reads;
+use crate::reduce::session_of;
 use crate::relationship::{ABOVE, BELOW, StoredRelationship, TYPE, keys};
 use crate::tally::{OriginKind, TallyHead};
 use forebear_core::listing::Position;
-use forebear_core::{Error, LinkKind, Page, Result};
+use forebear_core::{Error, LinkKind, Page, Result, StoredEvent};
 
 /// The relationships below a session, in order of the children's names.
 pub(crate) fn children(
@@ -40,7 +41,8 @@ pub(crate) fn relationship(
 ) -> Result<Option<StoredRelationship>> {
     let mut found = None;
     if let Some(head) = reads.head(child)? {
-        let is_agent = head.parent_len > 0 && child.get(..head.parent_len) == Some(parent);
+        let is_agent =
+            head.parent_len > 0 && parent_of_agent(reads, child, &head)?.as_deref() == Some(parent);
         let origin = |kind| {
             let mut origins = head.origins.iter();
             origins.any(|origin| origin.kind == kind && origin.session == parent)
@@ -82,12 +84,44 @@ pub(super) fn stated_parents(
     Ok(found)
 }
 
+/// The sessions of a session's agents, however deep, in order of their names.
+pub(super) fn agents(reads: &Reads<'_>, session: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    // Every part that has an agent's session has that which it belongs to.
+    for name in reads.sessions.keys_below(session, &format!("{session}/"))? {
+        if reads.head(&name)?.is_some_and(|head| head.parent_len == session.len()) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The session that an agent's is below: that of the agent which started it, else the one
+/// that it belongs to.
+pub(super) fn parent_of_agent(
+    reads: &Reads<'_>,
+    name: &str,
+    head: &TallyHead,
+) -> Result<Option<String>> {
+    let Some(own) = name.get(..head.parent_len) else { return Ok(None) };
+    let by_agent = match call_of(reads, head)? {
+        Some(call) if call.session() == Some(own) => {
+            session_of(own, call.instance(), true).map(|(by, _)| by).filter(|by| by != name)
+        }
+        _ => None,
+    };
+    Ok(Some(by_agent.unwrap_or_else(|| own.to_owned())))
+}
+
 /// The names of the sessions below one, in order.
 pub(super) fn child_names(reads: &Reads<'_>, parent: &str) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
-    // Every part that has an agent's session has that which it belongs to.
-    for name in reads.sessions.keys_below(parent, &format!("{parent}/"))? {
-        if reads.head(&name)?.is_some_and(|head| head.parent_len == parent.len()) {
+    // Agents of one session may have started each other.
+    let of = reads.head(parent)?.filter(|head| head.parent_len > 0);
+    let session = of.and_then(|head| parent.get(..head.parent_len)).unwrap_or(parent);
+    for name in agents(reads, session)? {
+        let Some(head) = reads.head(&name)? else { continue };
+        if parent_of_agent(reads, &name, &head)?.as_deref() == Some(parent) {
             names.insert(name);
         }
     }
@@ -101,8 +135,8 @@ pub(super) fn child_names(reads: &Reads<'_>, parent: &str) -> Result<Vec<String>
 fn parent_names(reads: &Reads<'_>, child: &str) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
     if let Some(head) = reads.head(child)? {
-        if let Some(parent) = child.get(..head.parent_len).filter(|parent| !parent.is_empty()) {
-            names.insert(parent.to_owned());
+        if head.parent_len > 0 {
+            names.extend(parent_of_agent(reads, child, &head)?);
         }
         names.extend(head.origins.into_iter().map(|origin| origin.session));
     }
@@ -117,18 +151,7 @@ fn other_end(key: &str) -> String {
 /// Why an agent was started and when, by the event that spawned its first.
 fn spawned(reads: &Reads<'_>, head: &TallyHead) -> Result<(SpawnReason, Option<i64>)> {
     let mut reason = SpawnReason::SubagentDelegation;
-    let Some(first) = head.first.filter(|first| reads.snapshot.holds(first.seq)) else {
-        return Ok((reason, None));
-    };
-    let first = reads.snapshot.event(first.seq)?;
-    if first.link() != Some(LinkKind::Spawned) {
-        return Ok((reason, None));
-    }
-    let call = match first.parent() {
-        Some(parent) => reads.snapshot.get(parent)?,
-        None => None,
-    };
-    let Some(call) = call else { return Ok((reason, None)) };
+    let Some(call) = call_of(reads, head)? else { return Ok((reason, None)) };
     let starts_agents = |(key, value): (&str, &str)| {
         (key == TOOL || key.starts_with(TOOL_N)) && AGENT_TOOLS.contains(&value)
     };
@@ -136,6 +159,18 @@ fn spawned(reads: &Reads<'_>, head: &TallyHead) -> Result<(SpawnReason, Option<i
         reason = SpawnReason::TaskTool;
     }
     Ok((reason, Some(call.time_ns())))
+}
+
+/// The event that started an agent, where its first says so and both are there.
+fn call_of(reads: &Reads<'_>, head: &TallyHead) -> Result<Option<StoredEvent>> {
+    let Some(first) = head.first.filter(|first| reads.snapshot.holds(first.seq)) else {
+        return Ok(None);
+    };
+    let first = reads.snapshot.event(first.seq)?;
+    match first.parent().filter(|_| first.link() == Some(LinkKind::Spawned)) {
+        Some(parent) => reads.snapshot.get(parent),
+        None => Ok(None),
+    }
 }
 
 /// A page of relationships with the sessions of these names.

@@ -10,9 +10,9 @@ use crate::patch::{
 use crate::reads::Reads;
 use crate::reduce::session_of;
 use crate::related;
-use crate::tally::{OriginKind, TallyHead};
+use crate::tally::{OriginKind, Step, StepOutcome, TallyHead};
 use crate::value::{self, JsonFields};
-use forebear_core::{Result, Scope, Time, Tokens};
+use forebear_core::{EventId, Result, Scope, Time, Tokens};
 
 /// A session. An event belongs to the session that it names, or where its instance
 /// is another one, to the session of that agent: `SESSION/INSTANCE`.
@@ -65,6 +65,32 @@ pub struct Session {
     pub errors: u64,
     /// Tool calls that have no result.
     pub open_calls: u64,
+    /// What it is called: by the user, else by what sums it up, else its first request.
+    pub title: Option<String>,
+    /// The event that decided its status, where that is failed, cancelled or timeout.
+    pub decided_by: Option<EventId>,
+    /// What its open call waits for, where the status is timeout.
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What an open call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// For an answer of the user.
+    User,
+    /// For the tool.
+    Tool,
+}
+
+impl WaitsFor {
+    /// Its name: `user` or `tool`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Tool => "tool",
+        }
+    }
 }
 
 /// As of when, and how long after its last event, a session counts as active.
@@ -103,7 +129,8 @@ impl Liveness {
 
     fn is_active(self, last_ns: i64) -> bool {
         let age = i128::from(self.now_ns) - i128::from(last_ns);
-        age < i128::try_from(self.active_for.as_nanos()).unwrap_or(i128::MAX)
+        // A clock may be ahead, but not by much.
+        age > -AHEAD_NS && age < i128::try_from(self.active_for.as_nanos()).unwrap_or(i128::MAX)
     }
 }
 
@@ -149,6 +176,9 @@ impl Session {
             events: 0,
             errors: 0,
             open_calls: 0,
+            title: None,
+            decided_by: None,
+            waits_for: None,
         }
     }
 
@@ -175,6 +205,8 @@ impl Session {
 pub(crate) struct ReadSession {
     pub(crate) session: Session,
     pub(crate) head: TallyHead,
+    /// Whether what its messages took was stated, and doesn't follow from its events.
+    pub(crate) tokens_stated: bool,
 }
 
 /// The session with this name. O(parts that have it).
@@ -187,7 +219,8 @@ pub(crate) fn find(
     let (fields, head) = value::read(&value)?;
     let head = head.unwrap_or_default();
     let session = session(reads, name, &fields, &head, liveness)?;
-    Ok(Some(ReadSession { session, head }))
+    let tokens_stated = fields.contains_key(TOKENS);
+    Ok(Some(ReadSession { session, head, tokens_stated }))
 }
 
 fn session(
@@ -209,6 +242,7 @@ fn session(
     );
     let wave_id =
         text(fields, WAVE).or_else(|| wave_in(metadata.as_deref()?)).or_else(|| head.wave.clone());
+    let decided = decided(reads, name, fields, head, liveness)?;
     Ok(Session {
         id: name.to_owned(),
         source_app: text(fields, SOURCE_APP).or_else(|| head.source_app.clone()),
@@ -216,7 +250,7 @@ fn session(
         parent: parent(reads, name, fields, head)?,
         start_ns: number(fields, START).or(head.first.map(|first| first.time_ns)),
         end_ns: number(fields, END).or(head.last.map(|last| last.time_ns)),
-        status: named(fields, STATUS).unwrap_or_else(|| derived_status(head, liveness)),
+        status: decided.status,
         agents: number(fields, AGENTS).unwrap_or(head.agents),
         tokens,
         metadata,
@@ -226,6 +260,12 @@ fn session(
         events: head.rows,
         errors: head.errors,
         open_calls: head.open_calls,
+        title: head.title.as_ref().map(|title| title.text.clone()),
+        decided_by: match decided.by {
+            Some(seq) if reads.snapshot.holds(seq) => Some(reads.snapshot.event(seq)?.id().clone()),
+            _ => None,
+        },
+        waits_for: decided.waits_for,
     })
 }
 
@@ -239,13 +279,76 @@ fn derived_type(head: &TallyHead) -> SessionType {
     }
 }
 
-fn derived_status(head: &TallyHead, liveness: Liveness) -> SessionStatus {
-    match head.last {
-        Some(last) if liveness.is_active(last.time_ns) => SessionStatus::Active,
-        Some(_) if head.last_is_error => SessionStatus::Failed,
-        Some(_) if head.open_calls > 0 => SessionStatus::Timeout,
-        _ => SessionStatus::Completed,
+/// How a session is doing, and what says so.
+struct Decided {
+    status: SessionStatus,
+    by: Option<u64>,
+    waits_for: Option<WaitsFor>,
+}
+
+impl Decided {
+    /// As nothing in particular says.
+    fn plainly(status: SessionStatus) -> Self {
+        Self { status, by: None, waits_for: None }
     }
+}
+
+/// How a session is doing, in this order: as an end was stated that nothing came after;
+/// cancelled; active, it or an agent; timeout, where it or an agent has an open call;
+/// failed; completed.
+fn decided(
+    reads: &Reads<'_>,
+    name: &str,
+    fields: &JsonFields,
+    head: &TallyHead,
+    liveness: Liveness,
+) -> Result<Decided> {
+    let step = head.step.or_else(|| {
+        // Of a part that an older version tallied.
+        let outcome = if head.last_is_error { StepOutcome::Failed } else { StepOutcome::Fine };
+        head.last.map(|at| Step { at, outcome, time_made_up: false })
+    });
+    if let Some(status) = named(fields, STATUS) {
+        let end_ns: Option<i64> = number(fields, END);
+        let went_on = status == SessionStatus::Completed
+            && end_ns
+                .zip(step)
+                .is_some_and(|(end_ns, step)| !step.time_made_up && step.at.time_ns > end_ns);
+        if !went_on {
+            return Ok(Decided::plainly(status));
+        }
+    }
+    let Some(step) = step else { return Ok(Decided::plainly(SessionStatus::Completed)) };
+    let by = Some(step.at.seq);
+    if step.outcome == StepOutcome::Interrupted {
+        return Ok(Decided { status: SessionStatus::Cancelled, by, waits_for: None });
+    }
+    let is_active = |step: Step| !step.time_made_up && liveness.is_active(step.at.time_ns);
+    let mut waiting = head.waiting;
+    let mut active = is_active(step);
+    if !active && head.agents > 0 && head.parent_len == 0 {
+        for agent in related::agents(reads, name)? {
+            let Some(head) = reads.head(&agent)? else { continue };
+            let Some(step) = head.step.filter(|step| step.outcome != StepOutcome::Interrupted)
+            else {
+                continue;
+            };
+            active |= is_active(step);
+            waiting = waiting.or(head.waiting);
+        }
+    }
+    Ok(match waiting {
+        _ if active => Decided::plainly(SessionStatus::Active),
+        Some(call) => Decided {
+            status: SessionStatus::Timeout,
+            by: Some(call.at.seq),
+            waits_for: Some(if call.for_user { WaitsFor::User } else { WaitsFor::Tool }),
+        },
+        None if step.outcome == StepOutcome::Failed => {
+            Decided { status: SessionStatus::Failed, by, waits_for: None }
+        }
+        None => Decided::plainly(SessionStatus::Completed),
+    })
 }
 
 /// The one session that a session comes from, of several the first in this order:
@@ -261,7 +364,7 @@ fn parent(
         return Ok(Some(parent));
     }
     if head.parent_len > 0 {
-        return Ok(name.get(..head.parent_len).map(str::to_owned));
+        return related::parent_of_agent(reads, name, head);
     }
     if let Some(parent) = stated_parent(reads, name)? {
         return Ok(Some(parent));
@@ -287,3 +390,5 @@ fn wave_in(metadata: &str) -> Option<String> {
 /// How long after its last event a session counts as active unless it is said
 /// otherwise: longer than most calls of tools take.
 const ACTIVE_FOR: Duration = Duration::from_mins(10);
+/// How far ahead the time of a last event may be of a session that counts as active.
+const AHEAD_NS: i128 = 5 * 60 * 1_000_000_000;

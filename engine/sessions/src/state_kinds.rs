@@ -43,6 +43,10 @@ impl StateKind for SessionKind {
         value::carried_over(&value)
     }
 
+    fn carry_over_live(&self, value: Vec<u8>) -> Result<Vec<u8>> {
+        value::carried_over_live(&value)
+    }
+
     fn reduce(&self, rows: &dyn EventRows) -> Result<Reduced> {
         let tallies = reduce::tallies(rows).into_iter();
         Ok(tallies.map(|(name, tally)| (name, value::of_tally(&tally))).collect())

@@ -1,6 +1,7 @@
 //! What the events of one session in one log or segment come to, so that it can
 //! be added to what those of the same session elsewhere come to.
 
+use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -14,11 +15,14 @@ use forebear_core::Tokens;
 pub(crate) struct Tally {
     pub(crate) head: TallyHead,
     /// Messages by their digests, each with the maximum of each field, in the
-    /// order in which they were first met.
+    /// order in which they were first met. The lowest bit of a digest says that the
+    /// message was copied from another session's history.
     pub(crate) messages: Vec<(u64, Tokens)>,
     /// Tool calls by their digests, whose lowest bits say what was met of them, in
     /// the same order.
     pub(crate) calls: Vec<u64>,
+    /// Where calls stand of which no result was met, by their digests.
+    pub(crate) open: Vec<OpenCall>,
     /// The agents of a session by the digests of their names, in the same order.
     pub(crate) agents: Vec<u64>,
 }
@@ -38,6 +42,17 @@ pub(crate) struct TallyHead {
     pub(crate) first: Option<EdgeEvent>,
     pub(crate) last: Option<EdgeEvent>,
     pub(crate) last_is_error: bool,
+    /// The last step of what happened, the program's own notes left out.
+    pub(crate) step: Option<Step>,
+    /// Where the model last went on to something else than further calls.
+    pub(crate) went_on: Option<EdgeEvent>,
+    /// The first step, where it is a call, and whether the last one stored is: whether the
+    /// model went on is told across parts by the two.
+    pub(crate) opens_with_call: Option<EdgeEvent>,
+    pub(crate) ends_with_call: bool,
+    /// The newest call that something waits for.
+    pub(crate) waiting: Option<OpenCall>,
+    pub(crate) title: Option<Title>,
     /// What the last event stored says that says anything.
     pub(crate) model: Option<String>,
     pub(crate) project: Option<String>,
@@ -57,11 +72,68 @@ pub(crate) struct TallyHead {
 }
 
 /// An event at the edge of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct EdgeEvent {
     pub(crate) time_ns: i64,
     pub(crate) seq: u64,
 }
+
+/// A call without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenCall {
+    pub(crate) digest: u64,
+    pub(crate) at: EdgeEvent,
+    /// Whether it waits for the user.
+    pub(crate) for_user: bool,
+}
+
+/// A step of what happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) at: EdgeEvent,
+    pub(crate) outcome: StepOutcome,
+    /// Whether its time is made up: it is in order, and says nothing of how long ago.
+    pub(crate) time_made_up: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepOutcome {
+    Fine,
+    Failed,
+    /// Someone stopped it, or refused it.
+    Interrupted,
+}
+
+/// What a session is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Title {
+    /// Who gave it, the greater wins: first words of the user, then a title made up, a
+    /// summary, the user.
+    pub(crate) rank: u8,
+    /// Of equal ranks the newest wins; of first words the earliest.
+    pub(crate) at: EdgeEvent,
+    pub(crate) text: String,
+}
+
+impl Title {
+    fn beats(&self, other: &Self) -> bool {
+        match self.rank.cmp(&other.rank) {
+            Ordering::Equal if self.rank == FIRST_WORDS => self.at < other.at,
+            Ordering::Equal => self.at >= other.at,
+            order => order.is_gt(),
+        }
+    }
+
+    /// Puts this in place of one that it beats.
+    pub(crate) fn offer_to(self, place: &mut Option<Self>) {
+        if place.as_ref().is_none_or(|known| self.beats(known)) {
+            *place = Some(self);
+        }
+    }
+}
+
+/// The rank of a title that is the first words of the user.
+pub(crate) const FIRST_WORDS: u8 = 0;
 
 /// Another session that a session comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -88,20 +160,9 @@ impl Tally {
     /// Adds what the same session comes to further on. O(messages and calls).
     pub(crate) fn add(&mut self, later: Self) {
         self.head.add(later.head);
-        let mut known: HashMap<u64, usize, RandomState> =
-            (0..).zip(&self.messages).map(|(at, &(digest, _))| (digest, at)).collect();
-        for (digest, tokens) in later.messages {
-            match known.entry(digest) {
-                Entry::Occupied(at) => {
-                    let message = &mut self.messages[*at.get()].1;
-                    *message = message.max_of_each(tokens);
-                }
-                Entry::Vacant(new) => {
-                    new.insert(self.messages.len());
-                    self.messages.push((digest, tokens));
-                }
-            }
-        }
+        let mut union = Union::of(std::mem::take(&mut self.messages));
+        later.messages.into_iter().for_each(|(digest, tokens)| union.add(digest, tokens));
+        self.messages = union.messages;
         let mut known: HashMap<u64, usize, RandomState> =
             (0..).zip(&self.calls).map(|(at, &call)| (call & !MET, at)).collect();
         for call in later.calls {
@@ -113,22 +174,38 @@ impl Tally {
                 }
             }
         }
+        let answered: HashSet<u64, RandomState> =
+            self.calls.iter().filter(|call| *call & ANSWERED > 0).map(|call| call & !MET).collect();
+        self.open.extend(later.open);
+        self.open.retain(|call| !answered.contains(&call.digest));
         let known: HashSet<u64, RandomState> = self.agents.iter().copied().collect();
         self.agents.extend(later.agents.into_iter().filter(|agent| !known.contains(agent)));
         self.sum_up();
     }
 
-    /// What is kept of it once its segment is dropped: of the messages the last
-    /// [`CARRIED`], as many agents and open calls, and the sums of all others.
+    /// What is kept of it once its segment is dropped, and nothing newer has to do with
+    /// the session: of the messages the last [`CARRIED`], as many agents and open calls,
+    /// and the sums of all others.
     pub(crate) fn carried_over(mut self) -> Self {
         let settled = self.messages.len().saturating_sub(CARRIED);
-        for (_, tokens) in self.messages.drain(..settled) {
-            self.head.settled = self.head.settled.plus(tokens);
+        for (digest, tokens) in self.messages.drain(..settled) {
+            if digest & COPIED == 0 {
+                self.head.settled = self.head.settled.plus(tokens);
+            }
         }
+        self.carried_over_live()
+    }
+
+    /// The same where something newer has to do with the session: all messages are kept,
+    /// 8 bytes of digest and four counts each, since any of them may be met again.
+    pub(crate) fn carried_over_live(mut self) -> Self {
         self.calls.retain(|call| call & MET != MET);
         let settled = self.calls.len().saturating_sub(CARRIED);
-        let open = self.calls.drain(..settled).filter(|call| call & MET == CALLED).count();
+        let gone: HashSet<u64, RandomState> =
+            self.calls.drain(..settled).map(|call| call & !MET).collect();
+        let open = self.open.iter().filter(|call| gone.contains(&call.digest)).count();
         self.head.settled_calls += open as u64;
+        self.open.retain(|call| !gone.contains(&call.digest));
         let settled = self.agents.len().saturating_sub(CARRIED);
         self.head.settled_agents += self.agents.drain(..settled).count() as u64;
         self.sum_up();
@@ -136,10 +213,14 @@ impl Tally {
     }
 
     fn sum_up(&mut self) {
-        let messages = self.messages.iter().map(|&(_, tokens)| tokens);
-        self.head.tokens = messages.fold(self.head.settled, Tokens::plus);
-        let open = self.calls.iter().filter(|&call| call & MET == CALLED).count();
-        self.head.open_calls = self.head.settled_calls + open as u64;
+        let own = self.messages.iter().filter(|(digest, _)| digest & COPIED == 0);
+        self.head.tokens =
+            own.fold(self.head.settled, |sum, &(_, tokens)| Tokens::plus(sum, tokens));
+        self.head.open_calls = self.head.settled_calls + self.open.len() as u64;
+        // A call behind which the model went on is given up: nobody waits for it.
+        let waits = |call: &&OpenCall| self.head.went_on.is_none_or(|went_on| call.at >= went_on);
+        let newest = self.open.iter().filter(waits).max_by_key(|call| call.at);
+        self.head.waiting = newest.copied();
         self.head.agents = self.head.settled_agents + self.agents.len() as u64;
     }
 }
@@ -157,6 +238,21 @@ impl TallyHead {
         if later.last.is_some() && later.last >= self.last {
             (self.last, self.last_is_error) = (later.last, later.last_is_error);
         }
+        self.went_on = self.went_on.max(later.went_on);
+        if self.step.is_none() {
+            self.opens_with_call = later.opens_with_call;
+        } else if !self.ends_with_call {
+            self.went_on = self.went_on.max(later.opens_with_call);
+        }
+        if later.step.is_some() {
+            self.ends_with_call = later.ends_with_call;
+        }
+        if later.step.is_some_and(|step| self.step.is_none_or(|known| known.at <= step.at)) {
+            self.step = later.step;
+        }
+        if let Some(title) = later.title {
+            title.offer_to(&mut self.title);
+        }
         let texts = [
             (&mut self.model, later.model),
             (&mut self.project, later.project),
@@ -173,6 +269,50 @@ impl TallyHead {
         self.settled = self.settled.plus(later.settled);
         self.settled_calls += later.settled_calls;
         self.settled_agents += later.settled_agents;
+    }
+}
+
+/// Messages, each counted once.
+#[derive(Debug, Default)]
+pub(crate) struct Union {
+    pub(crate) messages: Vec<(u64, Tokens)>,
+    /// Where each is, by its digest without [`COPIED`].
+    places: HashMap<u64, usize, RandomState>,
+}
+
+impl Union {
+    pub(crate) fn of(messages: Vec<(u64, Tokens)>) -> Self {
+        let places = (0..).zip(&messages).map(|(at, (digest, _))| (digest & !COPIED, at));
+        Self { places: places.collect(), messages }
+    }
+
+    /// Adds a message; of one that is known the maximum of each field stands. It is
+    /// a copy as long as only copies were met.
+    pub(crate) fn add(&mut self, digest: u64, tokens: Tokens) {
+        match self.places.entry(digest & !COPIED) {
+            Entry::Occupied(at) => {
+                let (known, standing) = &mut self.messages[*at.get()];
+                *known &= digest | !COPIED;
+                *standing = standing.max_of_each(tokens);
+            }
+            Entry::Vacant(new) => {
+                new.insert(self.messages.len());
+                self.messages.push((digest, tokens));
+            }
+        }
+    }
+
+    /// Adds all of another, which may be the larger.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        if other.messages.len() > self.messages.len() {
+            std::mem::swap(self, &mut other);
+        }
+        other.messages.into_iter().for_each(|(digest, tokens)| self.add(digest, tokens));
+    }
+
+    /// What all of them took.
+    pub(crate) fn sum(&self) -> Tokens {
+        self.messages.iter().fold(Tokens::default(), |sum, &(_, tokens)| sum.plus(tokens))
     }
 }
 
@@ -205,8 +345,11 @@ pub(crate) const CALLED: u64 = 1;
 pub(crate) const ANSWERED: u64 = 2;
 pub(crate) const MET: u64 = CALLED | ANSWERED;
 
-/// Messages, open calls and agents that are kept one by one when a segment is dropped:
-/// what goes on about them later counts with them.
+/// In the digest of a message: it was copied from another session's history.
+pub(crate) const COPIED: u64 = 1;
+
+/// Messages of sessions that ended, open calls and agents that are kept one by one when a
+/// segment is dropped: what goes on about them later counts with them.
 const CARRIED: usize = 256;
 /// Most sessions that a session is known to come from by its events, and that are
 /// known to come from it.
@@ -217,11 +360,55 @@ mod tests {
     use super::*;
 
     fn tally(head: TallyHead, messages: Vec<(u64, Tokens)>, calls: Vec<u64>) -> Tally {
-        Tally { head, messages, calls, ..Tally::default() }.summed_up()
+        let open = calls.iter().filter(|call| *call & MET == CALLED);
+        let at = EdgeEvent { time_ns: 0, seq: 0 };
+        let open = open.map(|call| OpenCall { digest: call & !MET, at, for_user: false });
+        Tally { head, messages, open: open.collect(), calls, ..Tally::default() }.summed_up()
     }
 
-    fn message(digest: u64, output: u64) -> (u64, Tokens) {
-        (digest, Tokens { output, ..Tokens::default() })
+    fn message(number: u64, output: u64) -> (u64, Tokens) {
+        (number << 1, Tokens { output, ..Tokens::default() })
+    }
+
+    #[test]
+    fn a_copy_counts_where_it_was_first_and_once_in_all() {
+        let copied = |number, output| (message(number, output).0 | COPIED, message(0, output).1);
+        let head = TallyHead::default();
+        let fork = tally(head.clone(), vec![copied(1, 5), message(2, 7)], vec![]);
+        assert_eq!(fork.head.tokens.output, 7);
+        let mut union = Union::of(fork.messages);
+        assert_eq!(union.sum().output, 12, "the other is not there");
+        union.join(Union::of(vec![message(1, 5), message(3, 1)]));
+        assert_eq!(union.sum().output, 13);
+        let mut known_as_own = tally(head.clone(), vec![copied(1, 5)], vec![]);
+        known_as_own.add(tally(head, vec![message(1, 9)], vec![]));
+        assert_eq!(known_as_own.head.tokens.output, 9);
+    }
+
+    #[test]
+    fn a_call_that_the_model_went_on_behind_is_given_up() {
+        let at = |time_ns| EdgeEvent { time_ns, seq: 0 };
+        let mut found = Tally {
+            calls: vec![4 | CALLED, 8 | CALLED],
+            open: vec![
+                OpenCall { digest: 4, at: at(1), for_user: false },
+                OpenCall { digest: 8, at: at(5), for_user: true },
+            ],
+            ..Tally::default()
+        };
+        found.head.went_on = Some(at(3));
+        let found = found.summed_up();
+        let waiting = found.head.waiting.expect("the other waits");
+        assert_eq!((waiting.digest, waiting.for_user, found.head.open_calls), (8, true, 2));
+    }
+
+    #[test]
+    fn what_is_live_is_carried_message_by_message() {
+        let messages: Vec<_> = (0..1000).map(|n| message(n, 1)).collect();
+        let whole = tally(TallyHead::default(), messages, vec![]);
+        let mut carried = whole.clone().carried_over_live();
+        carried.add(whole);
+        assert_eq!(carried.head.tokens.output, 1000);
     }
 
     #[test]

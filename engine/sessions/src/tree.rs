@@ -9,7 +9,9 @@ use crate::kinds::RelationshipType;
 use crate::reads::Reads;
 use crate::related::{child_names, relationship};
 use crate::relationship::StoredRelationship;
-use crate::session::{Liveness, Session, find};
+use crate::session::{Liveness, ReadSession, Session, find};
+use crate::tally::Union;
+use crate::value;
 use forebear_core::listing::Position;
 use forebear_core::{Page, Result, Tokens, limits};
 
@@ -53,8 +55,11 @@ pub struct SessionTotal {
     pub events: u64,
     /// How many of those are errors.
     pub errors: u64,
-    /// What their messages took.
+    /// What their messages took, each counted once, in however many of them it is told.
     pub tokens: Tokens,
+    /// Whether messages may count twice: of a session whose events have all expired only
+    /// a sum is left.
+    pub may_count_twice: bool,
 }
 
 /// How far below its root a session is.
@@ -139,25 +144,11 @@ pub(crate) fn tree(
     let from = after.map_or(0, |last| last.at as usize);
     let above = place(reads, root)?.path;
     let mut path = Vec::new();
-    let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
     let mut sessions = Vec::with_capacity(found.len());
     for below in &found {
         sessions.push(find(reads, &below.name, options.liveness)?);
     }
-    for at in (0..found.len()).rev() {
-        if let Some(known) = &sessions[at] {
-            totals[at].add(SessionTotal {
-                sessions: 1,
-                events: known.session.events,
-                errors: known.session.errors,
-                tokens: known.session.tokens,
-            });
-        }
-        if let Some(parent) = found[at].parent {
-            let own = totals[at];
-            totals[parent].add(own);
-        }
-    }
+    let totals = totals(reads, &found, &sessions)?;
     for (at, (below, known)) in found.into_iter().zip(sessions).enumerate() {
         path.truncate(below.depth as usize);
         path.push(if at == 0 { above.clone() } else { below.name.clone() });
@@ -227,12 +218,53 @@ pub(crate) fn metrics(reads: &Reads<'_>, session: Session) -> Result<SessionMetr
     Ok(SessionMetrics { id, duration, agents, tokens, events, errors, depth, path })
 }
 
+/// What each session and all below it come to. O(messages · depth).
+fn totals(
+    reads: &Reads<'_>,
+    found: &[SessionBelow],
+    sessions: &[Option<ReadSession>],
+) -> Result<Vec<SessionTotal>> {
+    let mut totals: Vec<SessionTotal> = vec![SessionTotal::default(); found.len()];
+    // Of each session whose total is not made up yet: its messages, and what is left of
+    // those that are no longer told apart.
+    let mut open: Vec<Option<(Union, Tokens)>> = Vec::new();
+    open.resize_with(found.len(), || None);
+    for at in (0..found.len()).rev() {
+        let (mut union, mut settled) = open[at].take().unwrap_or_default();
+        if let Some(known) = &sessions[at] {
+            totals[at].add(SessionTotal {
+                sessions: 1,
+                events: known.session.events,
+                errors: known.session.errors,
+                ..SessionTotal::default()
+            });
+            if known.tokens_stated {
+                settled = settled.plus(known.session.tokens);
+            } else if let Some(value) = reads.sessions.get(&found[at].name)? {
+                let (messages, rest) = value::read_messages(&value)?;
+                totals[at].may_count_twice |= rest != Tokens::default();
+                settled = settled.plus(rest);
+                union.join(Union::of(messages));
+            }
+        }
+        totals[at].tokens = union.sum().plus(settled);
+        if let Some(parent) = found[at].parent {
+            let own = totals[at];
+            totals[parent].add(own);
+            let (above, sum) = open[parent].get_or_insert_default();
+            above.join(union);
+            *sum = sum.plus(settled);
+        }
+    }
+    Ok(totals)
+}
+
 impl SessionTotal {
     fn add(&mut self, other: Self) {
         self.sessions += other.sessions;
         self.events += other.events;
         self.errors += other.errors;
-        self.tokens = self.tokens.plus(other.tokens);
+        self.may_count_twice |= other.may_count_twice;
     }
 }
 

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::tally::{EdgeEvent, MAX_ORIGINS, Origin, OriginKind, Tally, TallyHead};
+use crate::tally::{
+    CALLED, COPIED, EdgeEvent, MAX_ORIGINS, MET, OpenCall, Origin, OriginKind, Step, StepOutcome,
+    Tally, TallyHead, Title,
+};
 use forebear_core::codec::{Input, put_number, put_signed, put_text};
 use forebear_core::{Error, Result, Tokens, limits};
 
@@ -71,6 +74,19 @@ pub(crate) fn carried_over(value: &[u8]) -> Result<Vec<u8>> {
     Ok(to_bytes(value.patch, tally.as_ref()))
 }
 
+/// The same where newer parts have to do with the session.
+pub(crate) fn carried_over_live(value: &[u8]) -> Result<Vec<u8>> {
+    let mut value = SessionValue::read(value)?;
+    let tally = value.tally()?.map(Tally::carried_over_live);
+    Ok(to_bytes(value.patch, tally.as_ref()))
+}
+
+/// The messages of a session, and what is left of those that are no longer told apart.
+pub(crate) fn read_messages(value: &[u8]) -> Result<(Vec<(u64, Tokens)>, Tokens)> {
+    let tally = SessionValue::read(value)?.tally()?.unwrap_or_default();
+    Ok((tally.messages, tally.head.settled))
+}
+
 /// The fields of patches, and of the tally all that the session shows.
 pub(crate) fn read(value: &[u8]) -> Result<(JsonFields, Option<TallyHead>)> {
     let mut value = SessionValue::read(value)?;
@@ -112,6 +128,7 @@ pub(crate) fn fold_objects(older: &str, newer: &str) -> Result<String> {
 
 /// A value whose tally is read as far as its head.
 struct SessionValue<'a> {
+    version: u8,
     patch: Option<&'a str>,
     head: Option<TallyHead>,
     rest: Input<'a>,
@@ -120,21 +137,20 @@ struct SessionValue<'a> {
 impl<'a> SessionValue<'a> {
     fn read(value: &'a [u8]) -> Result<Self> {
         let mut input = Input::new(value);
-        match input.byte()? {
-            VERSION => {}
-            other => {
-                return Err(Error::damaged(format!(
-                    "expected the state of a session in version {VERSION}, found {other}"
-                )));
-            }
+        let version = input.byte()?;
+        if !(1..=VERSION).contains(&version) {
+            return Err(Error::damaged(format!(
+                "expected the state of a session in version 1 to {VERSION}, found {version}"
+            )));
         }
         let patch = input.text()?;
-        let head = if input.is_empty() { None } else { Some(read_head_of(&mut input)?) };
-        Ok(Self { patch, head, rest: input })
+        let head = if input.is_empty() { None } else { Some(read_head_of(&mut input, version)?) };
+        Ok(Self { version, patch, head, rest: input })
     }
 
     fn tally(&mut self) -> Result<Option<Tally>> {
-        self.head.take().map(|head| read_rest(head, &mut self.rest)).transpose()
+        let version = self.version;
+        self.head.take().map(|head| read_rest(head, &mut self.rest, version)).transpose()
     }
 }
 
@@ -174,9 +190,73 @@ fn put_head(out: &mut Vec<u8>, head: &TallyHead) {
     for number in [head.settled_calls, head.agents, head.settled_agents] {
         put_number(out, number);
     }
+    put_steps(out, head);
 }
 
-fn read_head_of(input: &mut Input<'_>) -> Result<TallyHead> {
+/// What version 2 adds.
+fn put_steps(out: &mut Vec<u8>, head: &TallyHead) {
+    let step = head.step.map_or(0, |step| 1 | (step.outcome as u8) << 1);
+    let made_up = head.step.is_some_and(|step| step.time_made_up);
+    let flags = [made_up, head.went_on.is_some(), head.waiting.is_some(), head.title.is_some()];
+    let flags = (3..).zip(flags).map(|(bit, on)| u8::from(on) << bit).sum::<u8>();
+    out.push(step | flags);
+    out.push(u8::from(head.ends_with_call) | u8::from(head.opens_with_call.is_some()) << 1);
+    let edges = [head.step.map(|step| step.at), head.went_on, head.opens_with_call];
+    edges.into_iter().flatten().for_each(|edge| put_edge(out, edge));
+    if let Some(call) = &head.waiting {
+        put_open(out, call);
+    }
+    if let Some(title) = &head.title {
+        out.push(title.rank);
+        put_edge(out, title.at);
+        put_text(out, Some(&title.text));
+    }
+}
+
+fn read_steps(input: &mut Input<'_>, head: &mut TallyHead) -> Result<()> {
+    let (flags, calls) = (input.byte()?, input.byte()?);
+    let on = |bit: u8| flags & (1 << bit) != 0;
+    head.ends_with_call = calls & 1 != 0;
+    if on(0) {
+        let outcome = match flags >> 1 & 3 {
+            0 => StepOutcome::Fine,
+            1 => StepOutcome::Failed,
+            2 => StepOutcome::Interrupted,
+            other => {
+                return Err(Error::damaged(format!(
+                    "expected what came of a step, 0 to 2, found {other}"
+                )));
+            }
+        };
+        head.step = Some(Step { at: read_edge(input)?, outcome, time_made_up: on(3) });
+    }
+    if on(4) {
+        head.went_on = Some(read_edge(input)?);
+    }
+    if calls & 2 != 0 {
+        head.opens_with_call = Some(read_edge(input)?);
+    }
+    if on(5) {
+        head.waiting = Some(read_open(input)?);
+    }
+    if on(6) {
+        let (rank, at) = (input.byte()?, read_edge(input)?);
+        let text = input.text()?.unwrap_or_default().to_owned();
+        head.title = Some(Title { rank, at, text });
+    }
+    Ok(())
+}
+
+fn put_edge(out: &mut Vec<u8>, edge: EdgeEvent) {
+    put_signed(out, edge.time_ns);
+    put_number(out, edge.seq);
+}
+
+fn read_edge(input: &mut Input<'_>) -> Result<EdgeEvent> {
+    Ok(EdgeEvent { time_ns: input.signed()?, seq: input.number()? })
+}
+
+fn read_head_of(input: &mut Input<'_>, version: u8) -> Result<TallyHead> {
     let flags = input.byte()?;
     let parent_len = input.number_up_to(u64::from(u32::MAX))? as usize;
     let [rows, errors, touched] = [input.number()?, input.number()?, input.number()?];
@@ -189,7 +269,7 @@ fn read_head_of(input: &mut Input<'_>) -> Result<TallyHead> {
     let [model, project, source_app, wave] = [text()?, text()?, text()?, text()?];
     let origins = read_origins(input)?;
     let offspring = read_origins(input)?;
-    Ok(TallyHead {
+    let mut head = TallyHead {
         parent_len,
         rows,
         errors,
@@ -209,7 +289,12 @@ fn read_head_of(input: &mut Input<'_>) -> Result<TallyHead> {
         settled_calls: input.number()?,
         agents: input.number()?,
         settled_agents: input.number()?,
-    })
+        ..TallyHead::default()
+    };
+    if version > 1 {
+        read_steps(input, &mut head)?;
+    }
+    Ok(head)
 }
 
 fn read_origins(input: &mut Input<'_>) -> Result<Vec<Origin>> {
@@ -242,19 +327,47 @@ fn put_rest(out: &mut Vec<u8>, tally: &Tally) {
             out.extend_from_slice(&digest.to_le_bytes());
         }
     }
+    put_number(out, tally.open.len() as u64);
+    for call in &tally.open {
+        put_open(out, call);
+    }
 }
 
-fn read_rest(head: TallyHead, input: &mut Input<'_>) -> Result<Tally> {
+fn put_open(out: &mut Vec<u8>, call: &OpenCall) {
+    out.extend_from_slice(&call.digest.to_le_bytes());
+    out.push(u8::from(call.for_user));
+    put_edge(out, call.at);
+}
+
+fn read_open(input: &mut Input<'_>) -> Result<OpenCall> {
+    let digest = u64::from_le_bytes(input.array()?);
+    Ok(OpenCall { digest, for_user: input.byte()? != 0, at: read_edge(input)? })
+}
+
+fn read_rest(head: TallyHead, input: &mut Input<'_>, version: u8) -> Result<Tally> {
     // Each takes bytes of its own, so that a count that is too large fails.
     let mut tally = Tally { head, ..Tally::default() };
     for _ in 0..input.number()? {
         let digest = u64::from_le_bytes(input.array()?);
+        // Version 1 kept no bit free.
+        let digest = if version > 1 { digest } else { digest & !COPIED };
         tally.messages.push((digest, read_tokens(input)?));
     }
     for digests in [&mut tally.calls, &mut tally.agents] {
         for _ in 0..input.number()? {
             digests.push(u64::from_le_bytes(input.array()?));
         }
+    }
+    if version > 1 {
+        for _ in 0..input.number()? {
+            tally.open.push(read_open(input)?);
+        }
+    } else {
+        // Where they stood was not kept: they count as the last there was.
+        let at = tally.head.last.unwrap_or_default();
+        let open = tally.calls.iter().filter(|call| *call & MET == CALLED);
+        let open = open.map(|call| OpenCall { digest: call & !MET, at, for_user: false });
+        tally.open = open.collect();
     }
     Ok(tally.summed_up())
 }
@@ -276,7 +389,7 @@ fn read_tokens(input: &mut Input<'_>) -> Result<Tokens> {
 }
 
 /// The version of the format of values.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 mod tests {
@@ -293,11 +406,20 @@ mod tests {
             last_is_error: true,
             model: Some("m".into()),
             wave: Some(String::new()),
+            step: Some(Step {
+                at: EdgeEvent { time_ns: 7, seq: 4 },
+                outcome: StepOutcome::Interrupted,
+                time_made_up: true,
+            }),
+            went_on: Some(EdgeEvent { time_ns: 6, seq: 3 }),
+            title: Some(Title { rank: 2, at: EdgeEvent { time_ns: 6, seq: 3 }, text: "t".into() }),
             origins: vec![Origin { kind: OriginKind::Spawned, session: "other".into() }],
             ..TallyHead::default()
         };
-        let messages = vec![(1, Tokens { output: 5, ..Tokens::default() })];
-        Tally { head, messages, calls: vec![9], agents: vec![7] }.summed_up()
+        let messages = vec![(2, Tokens { output: 5, ..Tokens::default() })];
+        let open =
+            vec![OpenCall { digest: 8, at: EdgeEvent { time_ns: 6, seq: 3 }, for_user: true }];
+        Tally { head, messages, calls: vec![9], open, agents: vec![7] }.summed_up()
     }
 
     #[test]

@@ -93,6 +93,12 @@ pub trait StateKind: fmt::Debug + Send + Sync {
         Ok(value)
     }
 
+    /// The same where newer segments or logs say something of the key as well. As
+    /// [`carry_over`](Self::carry_over) unless this says otherwise.
+    fn carry_over_live(&self, value: Vec<u8>) -> Result<Vec<u8>> {
+        self.carry_over(value)
+    }
+
     /// A front of the key that filters know beside the whole, so that
     /// [`State::keys_below`](crate::state::State::keys_below) finds all keys with that
     /// front without asking every segment. None unless this says otherwise.

@@ -149,8 +149,12 @@ impl Kinds {
     }
 
     /// What is kept of a value when the segments are dropped that it is from.
-    pub(crate) fn carry_over(&self, id: KindId, value: Vec<u8>) -> Result<Vec<u8>> {
-        if id.replaces() { Ok(value) } else { self.kind(id)?.carry_over(value) }
+    pub(crate) fn carry_over(&self, id: KindId, value: Vec<u8>, live: bool) -> Result<Vec<u8>> {
+        match id {
+            id if id.replaces() => Ok(value),
+            id if live => self.kind(id)?.carry_over_live(value),
+            id => self.kind(id)?.carry_over(value),
+        }
     }
 
     /// What of a key filters know beside the whole of it.

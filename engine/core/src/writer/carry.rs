@@ -100,12 +100,13 @@ fn carried(
     kind: KindId,
     key: String,
 ) -> Result<Option<Encoded>> {
-    if kind.replaces() && view.says_from(kind, &key, count)? {
+    let live = view.says_from(kind, &key, count)?;
+    if kind.replaces() && live {
         return Ok(None);
     }
     let folded = view.folded(kind, &key, 0..count)?;
     let Some(value) = folded.value.filter(|_| folded.from_them) else { return Ok(None) };
-    let value = kinds.carry_over(kind, value)?;
+    let value = kinds.carry_over(kind, value, live)?;
     Ok(Some(Encoded::carried(view.segment(count - 1), kind, key, &value)))
 }
 

@@ -5,30 +5,38 @@
 //! the line's bytes and its number among the equal ones; its parent is the line
 //! before, or of a call's output the call, by `call_id`.
 
+mod calls;
 mod copies;
 mod item;
 mod mirrors;
+mod output;
+mod payload;
+mod running;
+mod tokens;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt;
+use std::sync::Arc;
 
-use forebear_core::{Event, EventId, LinkKind, Usage, limits};
+use forebear_core::{Event, EventId, LinkKind, limits};
 use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::copies::Copies;
 use self::item::{CodexItem, texts};
 use self::mirrors::{MirrorShape, Mirrors};
+use self::running::Running;
+use self::tokens::{Counts, Tokens};
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
-    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, BRANCH, COPY_OF, FORKED_FROM, IS_ERROR, MAX_TOOLS,
-    MIRROR, MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION, numbered,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, BRANCH, COPY_OF, FORKED_FROM, MAX_TOOLS, MIRROR,
+    MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION, numbered,
 };
 use crate::formats::common::spawned::SpawnLinker;
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::PayloadReader;
 use forebear_readings::json::{Cursor, JsonStr};
 
 /// Rollouts of the Codex CLI, `codex`.
@@ -58,6 +66,10 @@ impl Adapter for Codex {
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
         Box::new(Rollout::new(file))
+    }
+
+    fn payloads(&self) -> Option<Arc<dyn PayloadReader>> {
+        Some(Arc::new(payload::RolloutReader))
     }
 
     fn linker(&self) -> Option<Box<dyn Linker>> {
@@ -113,6 +125,8 @@ struct Rollout {
     calls: VecDeque<(String, EventId, bool)>,
     copies: Copies,
     mirrors: Mirrors,
+    running: Running,
+    counts: Counts,
     equal: EqualOnes,
     /// The time of the line before; of the file, before the first.
     last_time_ns: i64,
@@ -163,17 +177,15 @@ struct CodexPayload<'t> {
     activity: Option<JsonStr<'t>>,
     /// The number of the first line that is not another session's.
     first_own: Option<u64>,
+    /// What a call is made with.
+    arguments: Option<JsonStr<'t>>,
+    turn_id: Option<JsonStr<'t>>,
     /// Tokens of the turn, and of the session so far.
-    last_tokens: Option<CodexTokens>,
-    total_tokens: Option<CodexTokens>,
-}
-
-/// Tokens as a line counts them: what was read from the cache is input too.
-#[derive(Clone, Copy, Debug, Default)]
-struct CodexTokens {
-    input: u64,
-    cached: u64,
-    output: u64,
+    last_tokens: Option<Tokens>,
+    total_tokens: Option<Tokens>,
+    /// Those of one response, and its id.
+    response_id: Option<JsonStr<'t>>,
+    response_tokens: Option<Tokens>,
 }
 
 impl Rollout {
@@ -187,6 +199,8 @@ impl Rollout {
             calls: VecDeque::new(),
             copies: Copies::default(),
             mirrors: Mirrors::default(),
+            running: Running::default(),
+            counts: Counts::default(),
             equal: EqualOnes::default(),
             last_time_ns: file.modified_ns,
         }
@@ -267,10 +281,6 @@ impl Rollout {
             let tool = item
                 .map_or(payload.name.or(payload.item_type), |item| item.tool.or(item.type_name));
             event = event.label(TOOL, tool.map_or_else(String::new, label_value));
-        }
-        let status = payload.status.or(payload.item.as_ref().and_then(|item| item.status));
-        if payload.failed || is(status, "failed") {
-            event = event.label(IS_ERROR, "true");
         }
         if let Some(project) = &self.project {
             event = event.label(PROJECT, project.as_str());
@@ -378,10 +388,11 @@ impl Parser for Rollout {
             self.calls.push_back((call_id.clone(), event.as_id().clone(), starts_agent));
         }
         self.last = Some(event.as_id().clone());
-        // What is copied took its tokens in the other session.
-        if let Some(usage) = fields.usage().filter(|_| copy_of.is_none()) {
+        let of = copy_of.as_deref().unwrap_or(&self.session);
+        if let Some(usage) = self.counts.usage(payload, of) {
             event = event.usage(usage);
         }
+        event = self.running.note(event, payload);
         let mut event = self.labelled(event, &fields);
         if let Some(call_id) = call_id.filter(|_| copy_of.is_none() && !is_mirror) {
             let agents = started_agents(&fields, answers_start);
@@ -439,26 +450,6 @@ impl<'t> CodexFields<'t> {
         }
         fields
     }
-
-    /// The tokens of a turn. A line that says the same again, as one does whenever
-    /// limits are reported, has the same total: it is the same message.
-    fn usage(&self) -> Option<Usage> {
-        if !is(self.payload.item_type, "token_count") {
-            return None;
-        }
-        let last = self.payload.last_tokens?;
-        let message = self
-            .payload
-            .total_tokens
-            .map_or_else(String::new, |total| format!("tokens {total}, the last {last}"));
-        Some(Usage {
-            message,
-            input: last.input.saturating_sub(last.cached),
-            output: last.output,
-            cache_read: last.cached,
-            cache_written: 0,
-        })
-    }
 }
 
 impl<'t> CodexPayload<'t> {
@@ -491,10 +482,14 @@ impl<'t> CodexPayload<'t> {
             "kind" => self.activity = value.text(),
             "subagent_history_start_ordinal" => self.first_own = value.number(),
             "content" => self.texts = texts(value),
+            "arguments" | "input" => self.arguments = value.text(),
+            "turn_id" => self.turn_id = value.text(),
+            "response_id" => self.response_id = value.text(),
+            "usage" => self.response_tokens = Tokens::read(value),
             "item" => self.item = CodexItem::read(value),
             "info" => value.object(|key, value| match key {
-                "last_token_usage" => self.last_tokens = CodexTokens::read(value),
-                "total_token_usage" => self.total_tokens = CodexTokens::read(value),
+                "last_token_usage" => self.last_tokens = Tokens::read(value),
+                "total_token_usage" => self.total_tokens = Tokens::read(value),
                 _ => {}
             }),
             "forked_from_id" => self.forked_from = value.text(),
@@ -532,31 +527,6 @@ impl<'t> CodexPayload<'t> {
                 }
             });
         }
-    }
-}
-
-impl CodexTokens {
-    fn read(value: &mut Cursor<'_>) -> Option<Self> {
-        if !value.is_object() {
-            return None;
-        }
-        let mut tokens = Self::default();
-        value.object(|key, value| {
-            let place = match key {
-                "input_tokens" => &mut tokens.input,
-                "cached_input_tokens" => &mut tokens.cached,
-                "output_tokens" => &mut tokens.output,
-                _ => return,
-            };
-            *place = value.number().unwrap_or(0);
-        });
-        Some(tokens)
-    }
-}
-
-impl fmt::Display for CodexTokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.input, self.cached, self.output)
     }
 }
 

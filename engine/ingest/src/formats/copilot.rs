@@ -1,18 +1,25 @@
 //! Event logs of the Copilot CLI: `session-state/SESSION/events.jsonl`, or
 //! `SESSION.jsonl`. A line is `{"type", "id", "parentId", "timestamp", "data"}`.
 
+mod payload;
+mod tokens;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 
-use forebear_core::{Event, limits};
+use forebear_core::{Event, EventId, LinkKind, Tokens, Usage, limits};
 
+use self::tokens::{Legs, models};
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
-    AGENT, BRANCH, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
+    AGENT, BRANCH, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
 };
 use crate::formats::common::usual;
-use crate::formats::common::values::{cut, id, label_value, last_name, scalar_time, text};
+use crate::formats::common::values::{cut, id, is, label_value, last_name, scalar_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::PayloadReader;
 use forebear_readings::json::{Cursor, JsonStr, Scalar};
 
 /// Event logs of the Copilot CLI, `copilot`.
@@ -42,6 +49,10 @@ impl Adapter for Copilot {
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
         Box::new(EventLog::new(file))
     }
+
+    fn payloads(&self) -> Option<Arc<dyn PayloadReader>> {
+        Some(Arc::new(payload::EventLogReader))
+    }
 }
 
 /// Reads the lines of one session.
@@ -50,6 +61,9 @@ struct EventLog {
     /// As the file's first line has it; before that, as its path has it.
     session: String,
     equal: EqualOnes,
+    legs: Legs,
+    /// The newest calls, to find what started an agent.
+    calls: VecDeque<(String, EventId)>,
     /// The time of the line before; of the file, before the first.
     last_time_ns: i64,
 }
@@ -69,7 +83,8 @@ struct CopilotFields<'t> {
     tool_call: Option<JsonStr<'t>>,
     branch: Option<JsonStr<'t>>,
     cwd: Option<JsonStr<'t>>,
-    failed: bool,
+    output_tokens: Option<u64>,
+    model_metrics: BTreeMap<String, Tokens>,
 }
 
 impl EventLog {
@@ -83,7 +98,28 @@ impl EventLog {
         Self {
             session: cut(session.into(), limits::MAX_NAME_BYTES),
             equal: EqualOnes::default(),
+            legs: Legs::default(),
+            calls: VecDeque::new(),
             last_time_ns: file.modified_ns,
+        }
+    }
+
+    /// The call that started the agent which a line says has begun.
+    fn starter(&self, fields: &CopilotFields<'_>) -> Option<EventId> {
+        let call = fields.tool_call.filter(|_| is(fields.line_type, "subagent.started"))?;
+        let call = label_value(call);
+        let mut calls = self.calls.iter().rev();
+        calls.find(|(known, _)| *known == call).map(|(_, event)| event.clone())
+    }
+
+    fn usage(&mut self, fields: &CopilotFields<'_>) -> Option<Usage> {
+        match &*fields.line_type?.decode() {
+            "assistant.message" => {
+                let output = fields.output_tokens.filter(|output| *output > 0)?;
+                Some(self.legs.message(&self.session, output))
+            }
+            "session.shutdown" => self.legs.shutdown(&self.session, fields.model_metrics.clone()),
+            _ => None,
         }
     }
 
@@ -103,9 +139,6 @@ impl EventLog {
         }
         if event.as_kind() == TOOL_USE {
             event = event.label(TOOL, fields.tool.map_or_else(String::new, label_value));
-        }
-        if event.as_kind() == "tool_result" && fields.failed {
-            event = event.label(IS_ERROR, "true");
         }
         if let Some(project) = fields.cwd.and_then(|cwd| last_name(&cwd.decode())) {
             event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
@@ -129,8 +162,21 @@ impl Parser for EventLog {
             Some(text) => event.id(id("id", text)?),
             None => self.equal.identify(event, ID_DOMAIN, &self.session, object),
         };
-        if let Some(parent) = fields.parent {
+        if let Some(call) = self.starter(&fields) {
+            event = event.parent(call).link(LinkKind::Spawned);
+        } else if let Some(parent) = fields.parent {
             event = event.parent(id("parentId", parent)?);
+        }
+        if event.as_kind() == TOOL_USE
+            && let Some(call) = fields.tool_call
+        {
+            if self.calls.len() == MAX_CALLS_KNOWN {
+                self.calls.pop_front();
+            }
+            self.calls.push_back((label_value(call), event.as_id().clone()));
+        }
+        if let Some(usage) = self.usage(&fields) {
+            event = event.usage(usage);
         }
         let agent = fields.agent.map(|agent| text(agent, limits::MAX_NAME_BYTES));
         let event = Self::labelled(event, &fields).time_ns(self.last_time_ns);
@@ -162,7 +208,8 @@ impl<'t> CopilotFields<'t> {
             "model" => self.model = value.text(),
             "toolName" => self.tool = value.text(),
             "toolCallId" => self.tool_call = value.text(),
-            "success" => self.failed = value.is_false(),
+            "outputTokens" => self.output_tokens = value.number(),
+            "modelMetrics" => self.model_metrics = models(value),
             "context" => value.object(|key, value| match key {
                 "cwd" => self.cwd = value.text(),
                 "branch" => self.branch = value.text(),
@@ -190,5 +237,7 @@ fn kind(fields: &CopilotFields<'_>) -> String {
 }
 
 const TOOL_USE: &str = "tool_use";
+/// Calls that are remembered.
+const MAX_CALLS_KNOWN: usize = 1024;
 /// Keeps the ids of lines without one apart from other derived ids.
 const ID_DOMAIN: &str = "forebear copilot line v1";

@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use crate::adapter::{Adapter, Parser, SourceFile, Unit};
 use crate::choice::Choice;
 use crate::importer::Importer;
+use crate::labeller::Labeller;
 use crate::read::apps::Apps;
 use crate::read::lines::{Line, LineContent, LineStart, Lines};
 use crate::read::parts::{LineParts, PartContent};
@@ -67,6 +68,7 @@ struct Parsing {
     /// Whether the file is a document, of which the lines are read that it stands for.
     is_document: bool,
     parser: Box<dyn Parser>,
+    labeller: Labeller,
     apps: Option<Apps>,
 }
 
@@ -229,7 +231,8 @@ impl FileReader {
             let source = SourceFile::new(&self.path, self.seen.modified_ns);
             let parser = adapter.parser(&source);
             let apps = adapter.source_app().map(Apps::new);
-            self.parsing = Some(Parsing { adapter, is_document, parser, apps });
+            let labeller = Labeller::new(&*adapter);
+            self.parsing = Some(Parsing { adapter, is_document, parser, labeller, apps });
         }
         if let Some(Parsing { adapter, is_document: true, .. }) = &self.parsing {
             let document = file.document()?;
@@ -526,7 +529,9 @@ impl FileReader {
                     new |= !known;
                     match parsing.parser.parse(record) {
                         Ok(parsed) => {
-                            // Also of known ones, so that nothing is said twice of them.
+                            // Also of known ones: they may be what others answer, and
+                            // nothing is said twice of them.
+                            let parsed = parsing.labeller.label(parsed);
                             let parsed = match &mut parsing.apps {
                                 Some(apps) => apps.say(parsed),
                                 None => parsed,

@@ -89,7 +89,16 @@ impl Sql {
             "WITH RECURSIVE below(name) AS (
                SELECT ? UNION
                SELECT child FROM edge JOIN below ON parent = below.name WHERE kind <> 'sibling'
-             ) SELECT sum(events), sum(errors), sum(output)
+             ) SELECT sum(events), sum(errors),
+               -- Each message once, however many of the sessions tell of it.
+               coalesce((SELECT sum(output) FROM (
+                 SELECT max(output) AS output FROM usages JOIN owned USING (seq)
+                 WHERE name IN (SELECT session.name FROM session JOIN below USING (name)
+                   WHERE NOT EXISTS (SELECT 1 FROM patches
+                     WHERE id = session.name AND field = 'tokens'))
+                 GROUP BY message)), 0)
+               + coalesce((SELECT sum(CAST(value AS INTEGER)) FROM patches
+                 WHERE field = 'tokens' AND id IN (SELECT session.name FROM session JOIN below USING (name))), 0)
              FROM session JOIN below ON below.name = session.name",
             [name],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
@@ -239,6 +248,23 @@ SELECT name, count(*) AS n FROM (
   SELECT name FROM calls JOIN owned USING (seq) GROUP BY name, call
   HAVING max(calls.kind = 'tool_use') AND NOT max(calls.kind = 'tool_result')) GROUP BY name;
 
+-- Steps in the order in which they were stored, each with the one before.
+CREATE VIEW steps AS
+SELECT owned.*, lag(owned.kind) OVER (PARTITION BY name ORDER BY owned.seq) AS before FROM owned;
+
+-- Where the model went on to something else than further calls.
+CREATE VIEW went_on AS
+SELECT name, time, seq FROM steps WHERE kind NOT IN ('tool_use', 'tool_result')
+  OR kind = 'tool_use' AND before <> 'tool_use';
+
+-- Calls without a result behind which it did not.
+CREATE VIEW waiting AS
+SELECT DISTINCT name FROM (
+  SELECT owned.name, min(owned.seq) AS seq FROM calls JOIN owned USING (seq) GROUP BY owned.name, call
+  HAVING max(calls.kind = 'tool_use') AND NOT max(calls.kind = 'tool_result')) open
+WHERE NOT EXISTS (SELECT 1 FROM went_on, events WHERE went_on.name = open.name
+  AND events.seq = open.seq AND (went_on.time, went_on.seq) > (events.time, events.seq));
+
 CREATE VIEW facts AS
 SELECT name,
   (SELECT count(*) FROM owned WHERE owned.name = names.name) AS events,
@@ -257,8 +283,13 @@ SELECT facts.*,
   CAST(coalesce((SELECT value FROM patches WHERE id = name AND field = 'start'), first)
     AS INTEGER) AS start, last AS ended,
   coalesce((SELECT value FROM patches WHERE id = name AND field = 'status'),
-    CASE WHEN last IS NULL THEN 'completed' WHEN 1000 - last < 300 THEN 'active'
-      WHEN last_error THEN 'failed' WHEN open_calls > 0 THEN 'timeout' ELSE 'completed' END
+    CASE WHEN last IS NULL THEN 'completed'
+      WHEN EXISTS (SELECT 1 FROM owned WHERE 1000 - owned.time < 300
+        AND (owned.name = facts.name OR owned.session = facts.name AND agent)) THEN 'active'
+      WHEN EXISTS (SELECT 1 FROM waiting WHERE waiting.name = facts.name
+        OR EXISTS (SELECT 1 FROM owned WHERE owned.name = waiting.name
+          AND owned.session = facts.name AND agent)) THEN 'timeout'
+      WHEN last_error THEN 'failed' ELSE 'completed' END
   ) AS status,
   (SELECT parent FROM above WHERE above.name = facts.name) AS parent,
   CASE WHEN EXISTS (SELECT 1 FROM owned WHERE owned.name = facts.name AND agent) THEN 'subagent'

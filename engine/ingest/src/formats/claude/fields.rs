@@ -32,8 +32,35 @@ pub(crate) struct ClaudeFields<'t> {
     pub(crate) result_agent: Option<JsonStr<'t>>,
     /// The agent that reports progress.
     pub(crate) progress_agent: Option<JsonStr<'t>>,
+    /// The request to the model that a message answers.
+    pub(crate) request: Option<JsonStr<'t>>,
+    /// The team that works together, and which member of it the session is.
+    pub(crate) team: Option<JsonStr<'t>>,
+    pub(crate) member: Option<JsonStr<'t>>,
+    /// Whether it is what the user typed while the model was at work.
+    pub(crate) queued: bool,
+    pub(crate) fork: ForkFields<'t>,
+    pub(crate) spawn: SpawnFields<'t>,
     pub(crate) snapshot: SnapshotFields<'t>,
     pub(crate) message: MessageFields<'t>,
+}
+
+/// What a line says it was copied from.
+#[derive(Debug, Default)]
+pub(crate) struct ForkFields<'t> {
+    pub(crate) session: Option<JsonStr<'t>>,
+    pub(crate) message: Option<JsonStr<'t>>,
+}
+
+/// What a call's result says that the call started.
+#[derive(Debug, Default)]
+pub(crate) struct SpawnFields<'t> {
+    agent: Option<JsonStr<'t>>,
+    run: Option<JsonStr<'t>>,
+    is_teammate: bool,
+    teammate: Option<JsonStr<'t>>,
+    name: Option<JsonStr<'t>>,
+    team: Option<JsonStr<'t>>,
 }
 
 /// What a `file-history-snapshot` says of itself.
@@ -80,7 +107,6 @@ pub(crate) struct ToolUse<'t> {
 pub(crate) struct ToolResult<'t> {
     /// The call that it answers.
     pub(crate) id: Option<JsonStr<'t>>,
-    pub(crate) is_error: bool,
 }
 
 impl<'t> ClaudeFields<'t> {
@@ -104,12 +130,68 @@ impl<'t> ClaudeFields<'t> {
             "isApiErrorMessage" => fields.api_error = value.is_true(),
             "sourceToolAssistantUUID" => fields.source_call = value.text(),
             "parentToolUseID" => fields.parent_tool_use = value.text(),
-            "toolUseResult" => fields.result_agent = agent_id(value),
+            "toolUseResult" => {
+                fields.spawn = SpawnFields::read(value);
+                fields.result_agent = fields.spawn.agent;
+            }
+            "requestId" => fields.request = value.text(),
+            "teamName" => fields.team = value.text(),
+            "agentName" => fields.member = value.text(),
+            "forkedFrom" => value.object(|key, value| match key {
+                "sessionId" => fields.fork.session = value.text(),
+                "messageUuid" => fields.fork.message = value.text(),
+                _ => {}
+            }),
+            "attachment" => fields.queued = super::payload::is_queued_prompt(value),
             "data" => fields.progress_agent = agent_id(value),
             "snapshot" => fields.snapshot = SnapshotFields::read(value),
             "message" => fields.message = MessageFields::read(value),
             _ => {}
         });
+        fields
+    }
+}
+
+impl ClaudeFields<'_> {
+    /// What a result says was started, beside an agent in the session's own files: a run
+    /// of a workflow, a teammate. Unique in the store.
+    pub(crate) fn spawned(&self, session: &str) -> Option<String> {
+        let spawn = &self.spawn;
+        if let Some(run) = spawn.run {
+            return Some(format!("{session} {}", run.decode()));
+        }
+        if !spawn.is_teammate {
+            return None;
+        }
+        match (spawn.teammate, spawn.name, spawn.team) {
+            (_, Some(name), Some(team)) => Some(format!("{}@{}", name.decode(), team.decode())),
+            (Some(teammate), ..) => Some(teammate.decode().into_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl<'t> SpawnFields<'t> {
+    fn read(cursor: &mut Cursor<'t>) -> Self {
+        let mut fields = Self::default();
+        cursor.object(|key, value| match key {
+            "agentId" => fields.agent = value.text(),
+            "runId" => fields.run = value.text(),
+            "status" => {
+                let status = value.text().map(JsonStr::decode);
+                fields.is_teammate = status.as_deref() == Some("teammate_spawned");
+            }
+            "teammate_id" | "agent_id" => fields.teammate = value.text().or(fields.teammate),
+            "name" => fields.name = value.text(),
+            "team_name" => fields.team = value.text(),
+            _ => {}
+        });
+        // A teammate's id is no agent's of the session's own files.
+        if fields.is_teammate {
+            fields.agent = None;
+        } else if fields.agent.is_none() {
+            fields.agent = fields.teammate;
+        }
         fields
     }
 }
@@ -155,7 +237,7 @@ impl<'t> MessageFields<'t> {
     fn read_block(&mut self, cursor: &mut Cursor<'t>) {
         let mut block_type = None;
         let (mut block_text, mut name, mut prompt) = (None, None, None);
-        let (mut id, mut tool_use_id, mut is_error) = (None, None, false);
+        let (mut id, mut tool_use_id) = (None, None);
         cursor.object(|key, value| match key {
             "type" => block_type = value.text(),
             "text" => block_text = value.string(),
@@ -163,7 +245,6 @@ impl<'t> MessageFields<'t> {
             "name" => name = value.text(),
             "input" => prompt = read_prompt(value),
             "tool_use_id" => tool_use_id = value.text(),
-            "is_error" => is_error = value.is_true(),
             _ => {}
         });
         match block_type.map(JsonStr::decode).as_deref() {
@@ -173,7 +254,7 @@ impl<'t> MessageFields<'t> {
             }
             Some("thinking" | "redacted_thinking") => self.has_thinking = true,
             Some("tool_use") => self.tool_uses.push(ToolUse { id, name, prompt }),
-            Some("tool_result") => self.tool_results.push(ToolResult { id: tool_use_id, is_error }),
+            Some("tool_result") => self.tool_results.push(ToolResult { id: tool_use_id }),
             _ => {}
         }
     }
@@ -181,7 +262,7 @@ impl<'t> MessageFields<'t> {
 
 impl TokensUsed {
     /// None where there is no object with a number that is known.
-    fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
         let (mut used, mut found) = (Self::default(), false);
         cursor.object(|key, value| {
             let field = match key {
@@ -282,7 +363,6 @@ mod tests {
         assert!(message.has_thinking && !message.has_text && message.text.is_none());
         assert_eq!(decoded(message.tool_uses[0].prompt).as_deref(), Some("go"));
         assert_eq!(decoded(message.tool_uses[0].id).as_deref(), Some("t1"));
-        assert!(message.tool_results[0].is_error);
         assert_eq!(decoded(message.tool_results[0].id).as_deref(), Some("t0"));
         assert_eq!(decoded(fields.result_agent).as_deref(), Some("a1"));
         assert_eq!(decoded(fields.progress_agent).as_deref(), Some("a2"));

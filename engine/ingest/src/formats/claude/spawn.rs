@@ -15,16 +15,20 @@ use forebear_core::{Detail, Event, EventId, Filter, Link, Result, Snapshot, Stor
 use crate::adapter::Linker;
 use crate::formats::common::evidence::{LinkEvidence, asserted_order};
 use crate::formats::common::labels::{
-    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, TOOL,
-    TOOL_USE_ID, is_numbered, numbered,
+    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, SPAWNED_AS,
+    SPAWNS, TOOL, TOOL_USE_ID, is_numbered, numbered,
 };
 
-/// An agent: its id is unique within a session.
+/// An agent: its id is unique within a session, or, of one that results name by a name of
+/// its own, in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Agent {
-    session: String,
+    session: Option<String>,
     id: String,
 }
+
+/// A call of a tool: its id is unique within a session.
+type CallId = (String, String);
 
 /// What a batch says about agents, each thing once.
 #[derive(Clone, Debug, Default)]
@@ -34,9 +38,9 @@ pub(crate) struct Clues {
     /// Events that results name as having started an agent, with the result's time.
     named: BTreeMap<(Agent, EventId), i64>,
     /// Calls that may have started an agent, and how strong a link that asserts.
-    started: BTreeSet<(Agent, String, u8)>,
+    started: BTreeSet<(Agent, CallId, u8)>,
     /// Calls of tools, by session and tool-use id.
-    calls: BTreeSet<(String, String)>,
+    calls: BTreeSet<CallId>,
 }
 
 impl Linker for Clues {
@@ -56,16 +60,20 @@ impl Clues {
             return false;
         };
         let label = |key| event.as_label(key);
-        if let Some(id) = label(AGENT_ROOT) {
-            let agent = Agent { session: session.to_owned(), id: id.to_owned() };
+        let here = label(AGENT_ROOT).map(|id| (Some(session.to_owned()), id));
+        let by_name = label(SPAWNED_AS).map(|id| (None, id));
+        for (session, id) in here.into_iter().chain(by_name) {
+            let agent = Agent { session, id: id.to_owned() };
             self.roots.insert((agent, event.as_id().clone()));
         }
         self.note_evidence(session, event.as_time_ns(), || event.as_labels());
-        if label(TOOL).is_some() {
+        let is_call = label(TOOL).is_some() && event.as_kind() != TOOL_RESULT;
+        if is_call {
             let ids = event.as_labels().filter(|(key, _)| is_numbered(key, TOOL_USE_ID));
             self.calls.extend(ids.map(|(_, id)| (session.to_owned(), id.to_owned())));
         }
-        [AGENT_ROOT, AGENT_RESULT, AGENT_PROGRESS, TOOL].into_iter().any(|key| label(key).is_some())
+        let keys = [AGENT_ROOT, SPAWNED_AS, AGENT_RESULT, SPAWNS, AGENT_PROGRESS];
+        is_call || keys.into_iter().any(|key| label(key).is_some())
     }
 
     /// Notes which calls a result or a report of progress speaks of.
@@ -76,23 +84,31 @@ impl Clues {
         labels: impl Fn() -> L,
     ) {
         let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
-        let (id, strength) = match (label(AGENT_RESULT), label(AGENT_PROGRESS)) {
-            (Some(id), _) => (id, ANSWERED_BY_RESULT),
-            (None, Some(id)) => (id, NAMED_BY_PROGRESS),
-            (None, None) => return,
-        };
-        let agent = Agent { session: session.to_owned(), id: id.to_owned() };
-        if let Some(call) = label(SOURCE_CALL) {
-            let time = self.named.entry((agent.clone(), EventId::from(call))).or_insert(time_ns);
-            *time = time_ns.min(*time);
-        }
-        for (_, call) in labels().filter(|(key, _)| is_numbered(key, AGENT_CALL)) {
-            self.started.insert((agent.clone(), call.to_owned(), strength));
+        let here = |id: &str| Agent { session: Some(session.to_owned()), id: id.to_owned() };
+        let by_name = |id: &str| Agent { session: None, id: id.to_owned() };
+        let said = [
+            label(AGENT_RESULT).map(|id| (here(id), ANSWERED_BY_RESULT)),
+            label(SPAWNS).map(|id| (by_name(id), ANSWERED_BY_RESULT)),
+            label(AGENT_PROGRESS).map(|id| (here(id), NAMED_BY_PROGRESS)),
+            label(AGENT_ROOT).map(|id| (here(id), NAMED_BY_ITSELF)),
+        ];
+        for (agent, strength) in said.into_iter().flatten() {
+            if let Some(call) = label(SOURCE_CALL) {
+                let named = (agent.clone(), EventId::from(call));
+                let time = self.named.entry(named).or_insert(time_ns);
+                *time = time_ns.min(*time);
+            }
+            for (_, call) in labels().filter(|(key, _)| is_numbered(key, AGENT_CALL)) {
+                let call = (session.to_owned(), call.to_owned());
+                self.started.insert((agent.clone(), call, strength));
+            }
         }
     }
 
-    fn note_stored(&mut self, session: &str, event: &StoredEvent) {
-        self.note_evidence(session, event.time_ns(), || event.labels());
+    fn note_stored(&mut self, event: &StoredEvent) {
+        if let Some(session) = event.session() {
+            self.note_evidence(session, event.time_ns(), || event.labels());
+        }
     }
 
     /// The links that follow from what is stored and are not stored yet. The
@@ -105,8 +121,8 @@ impl Clues {
             for calls in of_session.chunks(CALLS_ASKED_FOR) {
                 let session = &calls[0].0;
                 let labels = calls.iter().flat_map(|(_, call)| each_numbered(AGENT_CALL, call));
-                each_in_session(snapshot, session, labels.collect(), |event| {
-                    self.note_stored(session, event);
+                each_of(snapshot, Some(session), labels.collect(), |event| {
+                    self.note_stored(event);
                     ControlFlow::Continue(())
                 })?;
             }
@@ -114,9 +130,9 @@ impl Clues {
         let mut links = BTreeMap::new();
         // What this batch says, to all first events of the agents.
         for (agent, best) in self.best(snapshot)? {
-            let (session, id) = (&agent.session, &agent.id);
-            let label = vec![(AGENT_ROOT.to_owned(), id.clone())];
-            each_in_session(snapshot, session, label, |root| {
+            let session = agent.session.as_deref();
+            let key = if session.is_some() { AGENT_ROOT } else { SPAWNED_AS };
+            each_of(snapshot, session, vec![(key.to_owned(), agent.id.clone())], |root| {
                 best.offer_to(root.id(), &mut links);
                 ControlFlow::Continue(())
             })?;
@@ -125,9 +141,13 @@ impl Clues {
         let mut said = Self::default();
         let agents: BTreeSet<&Agent> = self.roots.iter().map(|(agent, _)| agent).collect();
         for Agent { session, id } in agents {
-            let labels = [AGENT_RESULT, AGENT_PROGRESS].map(|key| (key.to_owned(), id.clone()));
-            each_in_session(snapshot, session, labels.to_vec(), |event| {
-                said.note_stored(session, event);
+            let keys: &[&str] = match session {
+                Some(_) => &[AGENT_RESULT, AGENT_PROGRESS, AGENT_ROOT],
+                None => &[SPAWNS],
+            };
+            let labels = keys.iter().map(|key| ((*key).to_owned(), id.clone())).collect();
+            each_of(snapshot, session.as_deref(), labels, |event| {
+                said.note_stored(event);
                 ControlFlow::Continue(())
             })?;
         }
@@ -153,9 +173,9 @@ impl Clues {
         }
         let mut holders = BTreeMap::new();
         for (agent, call, strength) in &self.started {
-            let held = match holders.entry((&agent.session, call)) {
+            let held = match holders.entry(call) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(earliest_holders(snapshot, &agent.session, call)?),
+                Entry::Vacant(new) => new.insert(earliest_holders(snapshot, call)?),
             };
             for asserted in &held.0 {
                 let asserted = LinkEvidence { strength: *strength, ..asserted.clone() };
@@ -207,13 +227,13 @@ impl Best {
 }
 
 /// The earliest events of a session that hold this call.
-fn earliest_holders(snapshot: &Snapshot, session: &str, call: &str) -> Result<Best> {
+fn earliest_holders(snapshot: &Snapshot, (session, call): &CallId) -> Result<Best> {
     let mut best = Best::default();
     let labels = each_numbered(TOOL_USE_ID, call).collect();
-    each_in_session(snapshot, session, labels, |event| {
-        // Results carry the call's id too, but only calls name their tool. Hooks
-        // report a call that the transcript has.
-        if event.label(TOOL).is_none() || event.label(HOOK).is_some() {
+    each_of(snapshot, Some(session), labels, |event| {
+        // Results carry the call's id too. Hooks report a call that the transcript has.
+        let is_call = event.label(TOOL).is_some() && event.kind() != TOOL_RESULT;
+        if !is_call || event.label(HOOK).is_some() {
             return ControlFlow::Continue(());
         }
         let call = event.id().clone();
@@ -233,14 +253,19 @@ fn each_numbered(key: &'static str, call: &str) -> impl Iterator<Item = (String,
     (0..MAX_CALLS).map(move |n| (numbered(key, n).into_owned(), call.to_owned()))
 }
 
-/// Shows `visit` the events of a session with any of these labels, the earliest first.
-fn each_in_session(
+/// Shows `visit` the events of a session, or of all, with any of these labels, the
+/// earliest first.
+fn each_of(
     snapshot: &Snapshot,
-    session: &str,
+    session: Option<&str>,
     labels: Vec<(String, String)>,
     mut visit: impl FnMut(&StoredEvent) -> ControlFlow<()>,
 ) -> Result<()> {
-    let filter = Filter::new().session(session).any_label(labels);
+    let filter = Filter::new().any_label(labels);
+    let filter = match session {
+        Some(session) => filter.session(session),
+        None => filter,
+    };
     for event in snapshot.events(filter).detail(Detail::Labels).oldest_first() {
         if visit(&event?).is_break() {
             break;
@@ -249,11 +274,15 @@ fn each_in_session(
     Ok(())
 }
 
+/// The kind of results.
+const TOOL_RESULT: &str = "tool_result";
 /// Calls that are searched for in one query.
 const CALLS_ASKED_FOR: usize = 64;
 
 /// A tool result says which event started the agent.
 const NAMED_BY_RESULT: u8 = 40;
+/// The agent's own first event names the call, by the note beside its file.
+const NAMED_BY_ITSELF: u8 = 35;
 /// A tool result of the agent answers the call.
 const ANSWERED_BY_RESULT: u8 = 30;
 /// The agent reports progress of the call.

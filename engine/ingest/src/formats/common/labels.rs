@@ -22,6 +22,11 @@ pub(crate) const IS_ERROR: &str = "is_error";
 pub(crate) const FORKED_FROM: &str = "forked_from";
 /// The session that an event was copied from, in a file that begins with such copies.
 pub(crate) const COPY_OF: &str = "copy_of";
+/// The session that an event was copied from, in a forked session that goes on from all of
+/// it: what its messages took is the fork's as well.
+pub(crate) const COPIED_FROM: &str = "copied_from";
+/// `true` on events of an agent that no call started: it goes on from its session.
+pub(crate) const ASIDE: &str = "aside";
 /// `true` on events that say a step again which another of the session says.
 pub(crate) const MIRROR: &str = "mirror";
 /// The hook that was called.
@@ -40,7 +45,7 @@ pub(crate) const PRIORITY: &str = "priority";
 /// `true` on what a tombstone says is no more.
 pub(crate) const REMOVED: &str = "removed";
 
-/// The tool that is called; on calls alone, and on each event that holds one.
+/// The tool that is called, on the call and on its result.
 /// Numbered, up to [`MAX_TOOLS`].
 pub(crate) const TOOL: &str = "tool";
 /// The call, on itself and on its result. Numbered, up to [`MAX_CALLS`].
@@ -48,6 +53,11 @@ pub(crate) const TOOL_USE_ID: &str = "tool_use_id";
 
 /// The agent whose first event this is, which names no parent.
 pub(crate) const AGENT_ROOT: &str = "agent_root";
+/// What results of calls name an agent by whose first event this is: a run of a workflow, a
+/// member of a team. Unique in the store.
+pub(crate) const SPAWNED_AS: &str = "spawned_as";
+/// The same on what says that a call started it.
+pub(crate) const SPAWNS: &str = "spawns";
 /// The agent that the call started which this is the result of.
 pub(crate) const AGENT_RESULT: &str = "agent_result";
 /// The agent whose progress this reports.
@@ -57,6 +67,9 @@ pub(crate) const AGENT_PROGRESS: &str = "agent_progress";
 pub(crate) const AGENT_CALL: &str = "agent_call";
 /// The event that holds that call.
 pub(crate) const SOURCE_CALL: &str = "source_call";
+
+/// The wave that an event's session is one of.
+pub(crate) const WAVE_ID: &str = "wave_id";
 
 /// Most tools of one line whose names get labels, and most results.
 pub(crate) const MAX_TOOLS: usize = 8;

@@ -148,7 +148,9 @@ impl Root {
         for call in
             snapshot.events(calls).detail(Detail::Labels).limit(MAX_CALLS_ASKED).page()?.items
         {
-            let Some(name) = call.label(TOOL_USE_ID) else { continue };
+            let Some(name) = call.label(TOOL_USE_ID).filter(|_| call.kind() != TOOL_RESULT) else {
+                continue;
+            };
             let keys = (0..MAX_TOOLS).map(|n| numbered(AGENT_CALL, n).into_owned());
             let labels = keys.map(|key| (key, name.to_owned()));
             let named = Filter::new().session(&self.parent).any_label(labels);
@@ -180,7 +182,7 @@ fn call_event(snapshot: &Snapshot, session: &str, call: &str) -> Result<Option<S
     let filter = Filter::new().session(session).any_label(labels);
     for event in snapshot.events(filter).detail(Detail::Labels).oldest_first() {
         let event = event?;
-        if event.label(TOOL).is_some() {
+        if event.label(TOOL).is_some() && event.kind() != TOOL_RESULT {
             return Ok(Some(event));
         }
     }
@@ -200,5 +202,7 @@ const NAMED: u8 = 40;
 const BY_PATH: u8 = 30;
 /// The call stands there before the agent began, and no other agent is known of it.
 const BY_TIME: u8 = 5;
+/// The kind of results, which bear their call's id and tool too.
+const TOOL_RESULT: &str = "tool_result";
 const MAX_CALLS_ASKED: usize = 64;
 const MAX_ROOTS_ASKED: usize = 1000;
