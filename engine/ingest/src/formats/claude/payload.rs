@@ -173,7 +173,15 @@ impl<'p> Line<'p> {
             reading.bookkeeping = true;
         } else if !reading.results.is_empty() {
             let is_typed = !reading.text.is_blank() && !is_injected;
-            reading.role = Some(if is_typed { Role::User } else { Role::Tool });
+            // A refusal with words is a request.
+            let mut refusals =
+                reading.results.iter().filter(|result| result.interruption.is_some());
+            let words = refusals.find_map(|result| words::of_refusal(&result.text));
+            let words = words.filter(|_| !is_typed);
+            reading.role = Some(if is_typed || words.is_some() { Role::User } else { Role::Tool });
+            if let Some(words) = words {
+                reading.text = Texts::from(words);
+            }
         } else if is_injected {
             reading.role = Some(Role::System);
             reading.bookkeeping = true;

@@ -47,6 +47,14 @@ pub(super) fn interruption_of(result: &Texts<'_>) -> Option<Interruption> {
     is_refusal.then_some(Interruption::Refused)
 }
 
+/// What the user said when refusing a call.
+pub(super) fn of_refusal(result: &Texts<'_>) -> Option<String> {
+    let whole = result.to_string();
+    let (_, said) = whole.split_once(SAID_IN_REFUSAL)?;
+    let said = said.split(SAID_NO_MORE).next().unwrap_or(said).trim();
+    (!said.is_empty()).then(|| said.to_owned())
+}
+
 /// Why a call failed that had better not be made so.
 pub(super) fn mishap_of(result: &Texts<'_>) -> Option<Mishap> {
     let start = result.start(LOOKED_AT_BYTES);
@@ -82,6 +90,9 @@ fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {
 }
 
 const INTERRUPTED: &str = "[Request interrupted by user";
+/// What leads to the user's words, and what the program adds behind them.
+const SAID_IN_REFUSAL: &str = "the user said:";
+const SAID_NO_MORE: &str = "\n\nNote: The user's next message";
 /// How much of a result is looked at.
 const LOOKED_AT_BYTES: usize = 512;
 
