@@ -54,7 +54,8 @@ JSON: an event is an object with the keys
 where parent, link and session are null if there is none. `version` is true on a
 later version of an event, `derived_id` on an event that came without an id; `scope`
 is own where its instance is an actor of its own in the session, and `payload_type`
-says what the payload is in, where that is known.
+says what the payload is in, where that is known; `revision` is true on one that
+replaced what its id said before.
 With --payload, `payload` is the payload as the JSON it is; one that is not JSON
 comes as `payload_text` or, where it is not UTF-8, as `payload_base64`. A listing
 that does not end with the page ends with {\"next\": CURSOR}, for --after.

@@ -51,6 +51,10 @@ pub(crate) struct FilterArgs {
     /// Leave out later versions of events
     #[arg(long)]
     without_versions: bool,
+
+    /// With the revisions that newer ones replace
+    #[arg(long)]
+    superseded: bool,
 }
 
 impl FilterArgs {
@@ -86,6 +90,9 @@ impl FilterArgs {
         }
         if self.without_versions {
             filter = filter.without_versions();
+        }
+        if self.superseded {
+            filter = filter.with_superseded();
         }
         Ok(filter)
     }

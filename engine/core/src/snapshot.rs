@@ -73,7 +73,7 @@ impl Snapshot {
     /// ```
     pub fn get(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
         match self.view.find(&id.into())? {
-            Some(seq) => self.view.event(seq).map(Some),
+            Some(seq) => self.view.event(self.view.newest(seq)?).map(Some),
             None => Ok(None),
         }
     }
@@ -84,7 +84,7 @@ impl Snapshot {
     /// An example is there.
     pub fn get_lossy(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
         let Some(seq) = self.view.find(&id.into())? else { return Ok(None) };
-        let detail = Detail::Payload;
+        let (seq, detail) = (self.view.newest(seq)?, Detail::Payload);
         self.view.readable_event_in(seq, detail, &mut LastRead::default()).map(Some)
     }
 

@@ -199,8 +199,15 @@ impl Fold<'_> {
         }
         let head = &mut self.groups[group as usize].head;
         head.touched = seq;
-        head.rows += 1;
-        head.errors += u64::from(row.is_error);
+        // What is replaced is counted once, by the row that replaces it. One of an earlier log
+        // was counted there: sums over logs are right, and a log's own may be below zero.
+        let counted = u64::from(!row.is_superseded);
+        head.rows = head.rows.wrapping_add(counted);
+        head.errors = head.errors.wrapping_add(counted & u64::from(row.is_error));
+        if let Some(was_error) = row.replaces_error {
+            head.rows = head.rows.wrapping_sub(1);
+            head.errors = head.errors.wrapping_sub(u64::from(was_error));
+        }
         if let Some(origin) = row.origin {
             self.take_origin(group, origin);
         }

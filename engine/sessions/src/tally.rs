@@ -228,8 +228,8 @@ impl Tally {
 impl TallyHead {
     fn add(&mut self, later: Self) {
         self.parent_len = self.parent_len.max(later.parent_len);
-        self.rows += later.rows;
-        self.errors += later.errors;
+        self.rows = self.rows.wrapping_add(later.rows);
+        self.errors = self.errors.wrapping_add(later.errors);
         self.touched = self.touched.max(later.touched);
         self.first = match (self.first, later.first) {
             (Some(a), Some(b)) => Some(a.min(b)),

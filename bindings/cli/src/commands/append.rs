@@ -41,7 +41,7 @@ With --json a line is an object with the keys
   kind (required), id (else a new UUIDv7), parent, link (caused, continues, spawned),
   time (RFC 3339 or integer ns; else now), instance, session, scope (session, own),
   labels (an object), payload (any JSON, kept byte for byte), payload_text or payload_base64,
-  payload_type (what the payload is in)
+  payload_type (what the payload is in), revision (true: it replaces what its id says)
 and its answer {\"id\", \"seq\", \"status\"}, status being new, repeat or version, or
 {\"error\", \"line\"}, lines counted from 1. After an error it goes on, and exits 1 in the end.
 Where nobody reads the answers any more it stops, and exits 1 as well.
@@ -96,6 +96,10 @@ pub(crate) struct AppendArgs {
     /// instance, an actor of its own there, such as an agent (own) [default: session]
     #[arg(long, conflicts_with = "json", requires = "session")]
     scope: Option<Scope>,
+
+    /// It replaces what its id says in its session: the newest revision is what is read
+    #[arg(long, conflicts_with = "json", requires = "id")]
+    revision: bool,
 
     /// A label; can be given several times
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value, conflicts_with = "json")]
@@ -171,6 +175,9 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     }
     if let Some(scope) = args.scope {
         event = event.scope(scope);
+    }
+    if args.revision {
+        event = event.revision();
     }
     for (key, value) in &args.label {
         event = event.label(key, value);

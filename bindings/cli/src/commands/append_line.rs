@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::output::{text, time};
 
 /// Keys that say what the event is.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "id",
     "parent",
     "link",
@@ -20,6 +20,7 @@ const KEYS: [&str; 13] = [
     "instance",
     "session",
     "scope",
+    "revision",
     "labels",
     "payload_type",
     "payload",
@@ -58,6 +59,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
         instance,
         session,
         scope,
+        revision,
         labels,
         payload_type,
         payload @ ..,
@@ -87,6 +89,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
     if let Some(scope) = string("scope", scope)? {
         let scope: Scope = scope.parse().map_err(|error: forebear::Error| error.to_string())?;
         event = event.scope(scope);
+    }
+    match given(revision).map(RawValue::get) {
+        None | Some("false") => {}
+        Some("true") => event = event.revision(),
+        Some(_) => return Err("expected true or false in `revision`".to_owned()),
     }
     if let Some(labels) = given(labels) {
         let Pairs(labels) = serde_json::from_str(labels.get())

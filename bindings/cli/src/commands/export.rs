@@ -42,7 +42,8 @@ impl Run for ExportArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let pages = place::pages(global)?;
-        let filter = self.filter.filter(&pages.now())?;
+        // Each line of a file that says an event again as it goes on comes out again.
+        let filter = self.filter.filter(&pages.now())?.with_superseded();
         let counts = if let Some(path) = &self.output {
             export_to(path, &pages, &filter)?
         } else {

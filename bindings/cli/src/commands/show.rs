@@ -62,7 +62,7 @@ impl Run for ShowArgs {
             draw_event(&mut out, &snapshot, &event, &mut unread)?;
         }
         if self.versions {
-            each_version(&snapshot, &id, &mut unread, |version, unread| {
+            each_version(&snapshot, &id, event.seq(), &mut unread, |version, unread| {
                 if global.json {
                     out.json(&version.json().payload(self.payload))?;
                 } else {
@@ -80,12 +80,13 @@ impl Run for ShowArgs {
 fn each_version(
     snapshot: &Snapshot,
     id: &EventId,
+    shown: u64,
     unread: &mut Unread,
     mut visit: impl FnMut(&StoredEvent, &mut Unread) -> Outcome,
 ) -> Outcome {
     for event in snapshot.versions(id) {
         if let Some(event) = unread.pass(event)?
-            && event.is_version()
+            && event.seq() != shown
         {
             visit(&event, unread)?;
         }
@@ -99,7 +100,11 @@ fn draw_event(
     event: &StoredEvent,
     unread: &mut Unread,
 ) -> Outcome {
-    let version = if event.is_version() { "  (a later version)" } else { "" };
+    let version = match (event.is_version(), event.is_revision()) {
+        (true, _) => "  (a later version)",
+        (false, true) => "  (a newer revision)",
+        (false, false) => "",
+    };
     let kind = text::clean(event.kind());
     let kind = text::cut(&kind, out.columns() - version.len());
     let kind = out.paint(draw::kind_style(event).bold(), kind).to_string();

@@ -365,6 +365,33 @@ impl Event {
         self
     }
 
+    /// Says that this is a newer revision of what its id says in its session: it replaces
+    /// that, where listings of versions stand both side by side.
+    ///
+    /// The newest revision is what is read, listed and counted; those that it supersedes are
+    /// found by [`Snapshot::versions`](crate::Snapshot::versions) and
+    /// [`Filter::with_superseded`](crate::Filter::with_superseded). What a revision replaces is
+    /// the newest record of its id in the same session: a copy in another session stays a
+    /// version. Where none of them named a parent, the one that a revision names is linked.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("span").id("s1").label("state", "open"))?;
+    /// store.append(Event::new("span").id("s1").label("state", "ended").revision())?;
+    /// let snapshot = store.snapshot();
+    /// assert_eq!(snapshot.get("s1")?.expect("it is stored").label("state"), Some("ended"));
+    /// assert_eq!(snapshot.events(Filter::new()).page()?.items.len(), 1);
+    /// assert_eq!(snapshot.versions("s1").page()?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn revision(mut self) -> Self {
+        self.revision = true;
+        self
+    }
+
     /// Says how many tokens the event's message took.
     ///
     /// An example is at [`Usage`].

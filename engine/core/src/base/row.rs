@@ -35,8 +35,18 @@ impl Flags {
     pub(crate) const INSIDE: u16 = 1 << 9;
     /// The instance has a scope of its own within the session.
     pub(crate) const OWN_SCOPE: u16 = 1 << 10;
+    /// A later row of this log or segment replaces the row. In logs the index has a table in
+    /// place of this, since older snapshots don't see it.
+    pub(crate) const SUPERSEDED: u16 = 1 << 11;
+    /// The row replaces another and stands for the event now, though it is a version.
+    pub(crate) const REVISION: u16 = 1 << 12;
     /// The upper two bits are the kind of the link.
     const LINK_SHIFT: u16 = 14;
+
+    /// Whether the row is a version that does not stand for its event.
+    pub(crate) fn is_later_version(self) -> bool {
+        self.has(Self::VERSION) && !self.has(Self::REVISION)
+    }
 
     /// Of a row that was lost to damage.
     pub(crate) fn of_lost() -> Self {
@@ -90,12 +100,17 @@ pub(crate) struct Place {
 }
 
 /// The columns of an event, without its texts and its lineage.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing of the row, independent of the others"
+)]
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
     pub(crate) seq: u64,
     pub(crate) version: bool,
     pub(crate) derived_id: bool,
     pub(crate) own_scope: bool,
+    pub(crate) revision: bool,
     pub(crate) id: EventId,
     pub(crate) time_ns: i64,
     /// The offset of the record in its log, or its address in the segment's heap.

@@ -46,6 +46,10 @@ pub struct RowBatch<'a> {
 }
 
 /// One row: an event or a version of one.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing of the row, independent of the others"
+)]
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct EventRow<'a> {
@@ -64,6 +68,11 @@ pub struct EventRow<'a> {
     /// Whether the instance has a scope of its own within the session; by the rule of
     /// format 1 every other instance has.
     pub own_scope: bool,
+    /// Whether a later row of this log replaces it.
+    pub is_superseded: bool,
+    /// Where the row replaces one of an earlier log, whether that is an error: it was counted
+    /// there.
+    pub replaces_error: Option<bool>,
     /// The other session that the row comes from, if it does.
     pub origin: Option<RowOrigin<'a>>,
 }

@@ -79,6 +79,7 @@ impl Chain {
         let Some(seq) = view.find(id)? else { return Ok(None) };
         let TreePosition { root_id, depth, damage, .. } = view.position(seq)?;
         let loader = Loader {
+            has_revisions: view.has_revisions(),
             view,
             at: Near::default(),
             above: Near::default(),
@@ -334,6 +335,8 @@ impl ExactSizeIterator for RootFirst {}
 #[derive(Debug)]
 struct Loader {
     view: Arc<View>,
+    /// Whether events may have newer revisions.
+    has_revisions: bool,
     /// The source of the event that the walk is at, and that of a parent which is in
     /// another one.
     at: Near,
@@ -372,6 +375,12 @@ impl Loader {
         up: &ParentLink,
         next: Option<u64>,
     ) -> Result<StoredEvent> {
+        if self.has_revisions {
+            let newest = self.view.newest(seq)?;
+            if newest != seq {
+                return self.view.readable_event_in(newest, self.detail, &mut self.last);
+            }
+        }
         let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
         let Self { view, at, above, detail, last, no_root, .. } = self;
         let hop = Hop { view, up, next, detail: *detail, damage: no_root.clone() };

@@ -111,7 +111,9 @@ fn children_of(
             page.next = page.items.last().map(|last: &Found| last.after);
             break;
         }
-        let found = view.found(child, detail, Position::at(child), &mut cache);
+        let newest = view.newest(child);
+        let found =
+            newest.and_then(|newest| view.found(newest, detail, Position::at(child), &mut cache));
         page.items.extend(unread.pass(found)?);
     }
     view.load_page(page.with_damaged(unread.into_errors()), detail)

@@ -77,7 +77,7 @@ pub(crate) fn ancestor_at(view: &View, id: &EventId, depth: u64) -> Result<Optio
     }
     let Some(edges) = position.depth.checked_sub(depth) else { return Ok(None) };
     match climb(view, seq, edges)? {
-        Climbed::To(seq) => view.event(seq).map(Some),
+        Climbed::To(seq) => view.event(view.newest(seq)?).map(Some),
         Climbed::End(..) => Ok(None),
     }
 }
@@ -99,7 +99,9 @@ pub(crate) fn common_cause(view: &View, a: &EventId, b: &EventId) -> Result<Opti
     let climbed = (climb(view, a, depth_a - level)?, climb(view, b, depth_b - level)?);
     match climbed {
         (Climbed::To(a), Climbed::To(b)) => match meet(view, a, b)? {
-            Met::At(seq) => view.event(seq).map(|event| Some(CommonCause::Found(event))),
+            Met::At(seq) => {
+                view.event(view.newest(seq)?).map(|event| Some(CommonCause::Found(event)))
+            }
             Met::Ends(a, b) => Ok(Some(CommonCause::Unknown(a, b))),
         },
         // What both go back to has expired, or lies behind what has.

@@ -96,7 +96,9 @@ impl Listing for Descendants {
         let loaded = page.load(
             |step| step.after,
             |step| {
-                let found = view.found(step.seq, self.detail, step.after, &mut cache);
+                let newest = view.newest(step.seq);
+                let found = newest
+                    .and_then(|newest| view.found(newest, self.detail, step.after, &mut cache));
                 let Some(found) = unread.pass(found)? else { return Ok(None) };
                 let event = view.load(found, self.detail, &mut last)?;
                 unread.note_opt(event.damage());

@@ -18,8 +18,8 @@ use crate::log::index::CrossRef;
 use crate::log::record::{
     ALIGN, ArchivedLinkMeta, ArchivedNamedStateMeta, ArchivedQuarantineMeta, ArchivedStateMeta,
     CarriedMeta, FRAME_BYTES, Frame, IdMeta, KindStateMeta, LinkMeta, NO_PAYLOAD, NamedStateMeta,
-    QuarantineMeta, RecordKind, SettingsMeta, StateFields, StateMeta, access, padded, state_fields,
-    state_record,
+    QuarantineMeta, RecordKind, SettingsMeta, StateFields, StateMeta, SupersedesMeta, access,
+    padded, state_fields, state_record,
 };
 
 /// An encoded record. The writer decides whether an event becomes a version; all other bytes are
@@ -177,6 +177,11 @@ impl Encoded {
     /// What is said of a key, in a file of the spool.
     pub(crate) fn named_state(kind: String, key: String, value: &[u8]) -> Self {
         Self::alone(RecordKind::NamedState, &NamedStateMeta { kind, key }, Some(value))
+    }
+
+    /// What the revision that follows replaces.
+    pub(crate) fn supersedes(supersedes: &SupersedesMeta) -> Self {
+        Self::alone(RecordKind::Supersedes, supersedes, None)
     }
 
     /// The settings of the store.

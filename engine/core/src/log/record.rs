@@ -55,6 +55,8 @@ pub(crate) enum RecordKind {
     /// What the manifest says of the store that its files don't: the policy of retention, and
     /// whether it is an archive. At the head of each log, and again where it changes.
     Settings = 15,
+    /// The row that the event or version which follows replaces.
+    Supersedes = 16,
 }
 
 /// An id on disk.
@@ -131,6 +133,17 @@ pub(crate) struct NamedStateMeta {
     pub(crate) key: String,
 }
 
+/// What a revision replaces, which may be in an earlier segment: a log can be read without
+/// those before it.
+#[derive(Archive, Serialize, Clone, Copy, Debug)]
+pub(crate) struct SupersedesMeta {
+    /// The sequence number of what it replaces.
+    pub(crate) seq: u64,
+    /// Whether that stands for the event, and not for a version beside it.
+    pub(crate) of_event: bool,
+    pub(crate) is_error: bool,
+}
+
 /// The settings of a store, in the words of the manifest.
 #[derive(Archive, Serialize, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SettingsMeta {
@@ -146,6 +159,13 @@ pub(crate) struct CarriedMeta {
     pub(crate) segment: u64,
     pub(crate) kind: u8,
     pub(crate) key: String,
+}
+
+impl ArchivedSupersedesMeta {
+    pub(crate) fn to_supersedes(&self) -> SupersedesMeta {
+        let (of_event, is_error) = (self.of_event, self.is_error);
+        SupersedesMeta { seq: self.seq.to_native(), of_event, is_error }
+    }
 }
 
 impl ArchivedSettingsMeta {
@@ -198,9 +218,10 @@ impl Frame {
             13 => RecordKind::State,
             14 => RecordKind::NamedState,
             15 => RecordKind::Settings,
+            16 => RecordKind::Supersedes,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1 to 15, found {other}"
+                    "expected a record of kind 1 to 16, found {other}"
                 )));
             }
         };

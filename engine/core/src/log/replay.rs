@@ -7,8 +7,8 @@ use crate::log::block::{HEADER_BYTES, Header, Records};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{CrossRef, Dictionary, Entered, Index, InternedEvent, LookUp};
 use crate::log::record::{
-    ArchivedLinkMeta, ArchivedSettingsMeta, FRAME_BYTES, Frame, RecordKind, StateFields, access,
-    quarantine_key, state_fields,
+    ArchivedLinkMeta, ArchivedSettingsMeta, ArchivedSupersedesMeta, FRAME_BYTES, Frame, RecordKind,
+    StateFields, SupersedesMeta, access, quarantine_key, state_fields,
 };
 
 /// An index being built.
@@ -21,6 +21,8 @@ pub(crate) struct Replay {
     first_seq: u64,
     /// The cross-segment reference of the next event or version.
     cross_ref: Option<CrossRef>,
+    /// What the next event or version replaces.
+    supersedes: Option<SupersedesMeta>,
     /// Bytes skipped since the last sound block.
     skipped_bytes: u64,
 }
@@ -28,7 +30,14 @@ pub(crate) struct Replay {
 impl Replay {
     /// Starts an index whose first row has this sequence number.
     pub(crate) fn new(first_seq: u64) -> Self {
-        Self { index: Index::default(), commit: 0, first_seq, cross_ref: None, skipped_bytes: 0 }
+        Self {
+            index: Index::default(),
+            commit: 0,
+            first_seq,
+            cross_ref: None,
+            supersedes: None,
+            skipped_bytes: 0,
+        }
     }
 
     /// Applies the next block of the file `name`.
@@ -129,7 +138,10 @@ impl Replay {
         if let Some(seen) = &record.seen {
             let cross_ref = self.cross_ref.take();
             let content = || Ok((ArchivedEventMeta::read(meta)?, payload));
-            self.index.add_seen(seen, lists, found, entered, cross_ref, content)?;
+            let row = self.index.add_seen(seen, lists, found, entered, cross_ref, content)?;
+            if let Some(supersedes) = self.supersedes.take() {
+                self.index.supersede(row, supersedes);
+            }
             return Ok(());
         }
         match record.frame.kind {
@@ -153,6 +165,9 @@ impl Replay {
             RecordKind::Quarantined => {
                 let key = quarantine_key(access(meta)?, payload.unwrap_or_default());
                 self.index.add_quarantined(key, entered);
+            }
+            RecordKind::Supersedes => {
+                self.supersedes = Some(access::<ArchivedSupersedesMeta>(meta)?.to_supersedes());
             }
             RecordKind::Settings => {
                 let settings = access::<ArchivedSettingsMeta>(meta)?.to_settings();

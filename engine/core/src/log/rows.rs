@@ -33,7 +33,7 @@ impl EventRows for LogRows<'_> {
         for first in (0..self.rows).step_by(AT_A_TIME) {
             (self.look)(&mut |index| {
                 let end = self.rows.min(first + AT_A_TIME as u32);
-                let rows: Vec<_> = (first..end).map(|row| event_row(index, row, self.at)).collect();
+                let rows: Vec<_> = (first..end).map(|row| self.event_row(index, row)).collect();
                 show(&RowBatch { first, rows: &rows, texts: index });
             });
         }
@@ -106,6 +106,20 @@ impl TextLookup for Index {
     }
 }
 
+impl LogRows<'_> {
+    fn event_row<'i>(&self, index: &'i Index, row: u32) -> EventRow<'i> {
+        let seq = self.first_seq + u64::from(row);
+        let superseded_by = index.superseded_by(seq).filter(|&by| by < self.rows);
+        let supersedes = index.supersedes(row);
+        let earlier = supersedes.filter(|supersedes| supersedes.seq < self.first_seq);
+        EventRow {
+            is_superseded: superseded_by.is_some(),
+            replaces_error: earlier.map(|supersedes| supersedes.is_error),
+            ..event_row(index, row, self.at)
+        }
+    }
+}
+
 fn event_row(index: &Index, row: u32, at: u32) -> EventRow<'_> {
     let entry = index.row(row);
     EventRow {
@@ -114,7 +128,9 @@ fn event_row(index: &Index, row: u32, at: u32) -> EventRow<'_> {
         instance: TextId(entry.instance),
         session: TextId(entry.session),
         is_error: entry.flags.has(Flags::ERROR),
-        is_version: entry.flags.has(Flags::VERSION),
+        is_version: entry.flags.is_later_version(),
+        is_superseded: false,
+        replaces_error: None,
         own_scope: entry.flags.has(Flags::OWN_SCOPE),
         origin: if entry.session == NONE { None } else { origin(index, row, at) },
     }

@@ -28,6 +28,8 @@ pub(crate) struct Sealed {
     pub(crate) marks: u32,
     /// Keys of state for which values were carried over into it.
     pub(crate) carried: u32,
+    /// Rows that replace others, of this segment or earlier ones.
+    pub(crate) superseding: u32,
     /// The digest of the footer of the `.seg`.
     pub(crate) footer: Digest,
     /// The digest of the last block of its log, which the next log follows.

@@ -22,7 +22,7 @@ impl Manifest {
             let _ = writeln!(
                 text,
                 "segment {} first={} rows={} lost={} from={} to={} written={} raw={} seg={} idx={} \
-                 reach={} claims={} marks={} carried={} footer={} last={}",
+                 reach={} claims={} marks={} carried={} footer={} last={}{}",
                 sealed.segment,
                 sealed.first_seq,
                 sealed.rows,
@@ -39,6 +39,7 @@ impl Manifest {
                 sealed.carried,
                 hex(&sealed.footer),
                 hex(&sealed.last),
+                superseding(sealed.superseding),
             );
         }
         if let Some(FullLog { start, length }) = &self.full {
@@ -188,7 +189,7 @@ impl Sealed {
         let mut words = text.split(' ');
         let segment = words.next()?.parse().ok()?;
         let mut next = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
-        let sealed = Self {
+        let mut sealed = Self {
             segment,
             first_seq: next("first")?.parse().ok()?,
             rows: next("rows")?.parse().ok()?,
@@ -203,11 +204,20 @@ impl Sealed {
             asserted_links: next("claims")?.parse().ok()?,
             marks: next("marks")?.parse().ok()?,
             carried: next("carried")?.parse().ok()?,
+            superseding: 0,
             footer: from_hex(next("footer")?)?,
             last: from_hex(next("last")?)?,
         };
+        if let Some(word) = words.next() {
+            sealed.superseding = word.strip_prefix(SUPERSEDING)?.parse().ok()?;
+        }
         words.next().is_none().then_some(sealed)
     }
+}
+
+/// The last word of a segment that has rows which replace others.
+fn superseding(rows: u32) -> String {
+    if rows == 0 { String::new() } else { format!(" {SUPERSEDING}{rows}") }
 }
 
 /// Whether all words of a line have one of these keys.
@@ -251,6 +261,7 @@ fn from_digits([high, low]: [u8; 2]) -> Option<u8> {
 const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(super) const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
+const SUPERSEDING: &str = "superseding=";
 const ARCHIVE_LINE: &str = "archive";
 /// What lines of others begin with.
 const FOREIGN_PREFIX: &str = "x-";
@@ -290,6 +301,7 @@ mod tests {
                 asserted_links: 2,
                 marks: 3,
                 carried: 4,
+                superseding: 5,
                 footer: [1; 32],
                 last: [2; 32],
             }],

@@ -208,6 +208,7 @@ mod tests {
                 asserted_links: 0,
                 marks: 0,
                 carried: 0,
+                superseding: 0,
                 footer: [0; 32],
                 last: [0; 32],
             })

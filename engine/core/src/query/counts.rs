@@ -89,7 +89,7 @@ fn count_column(
     unread: &mut Unread,
 ) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
-    let everything = filter.takes_everything();
+    let everything = counts_everything(view, filter);
     // By source and number: texts are looked up once for each.
     let mut numbers: HashMap<(usize, u32), u64> = HashMap::new();
     if everything {
@@ -167,7 +167,7 @@ fn count_label_in(
     unread: &mut Unread,
 ) -> Result<()> {
     let source = view.source(number)?;
-    if filter.takes_everything()
+    if counts_everything(view, filter)
         && let Some(values) = source.values(&CountBy::Label(key.to_owned()))?
     {
         add(counts, values);
@@ -203,10 +203,24 @@ fn takes(
     if !plan.takes_any(&**source, filter, row)? {
         return Ok(false);
     }
+    let seq = source.first_seq() + u64::from(row);
+    if hides_superseded(view, filter) && view.is_superseded(seq)? {
+        return Ok(false);
+    }
     let Some(root) = &filter.root else { return Ok(true) };
-    let position = view.position(source.first_seq() + u64::from(row))?;
+    let position = view.position(seq)?;
     unread.note_opt(position.damage.as_ref());
     Ok(position.root_id == *root && (position.gap.is_none() || !view.holds(position.root)))
+}
+
+/// Whether every row of every source counts, so that the sources' own counts will do.
+fn counts_everything(view: &View, filter: &Filter) -> bool {
+    filter.takes_everything() && !hides_superseded(view, filter)
+}
+
+/// Whether there may be rows that don't count since newer ones replace them.
+fn hides_superseded(view: &View, filter: &Filter) -> bool {
+    !filter.superseded && view.has_revisions()
 }
 
 fn add(counts: &mut HashMap<String, u64>, values: Vec<(String, u64)>) {

@@ -18,6 +18,10 @@ use crate::base::time::Time;
 /// assert_eq!(page.items.len(), 1);
 /// # Ok::<(), forebear::Error>(())
 /// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says one thing of what is taken, independent of the others"
+)]
 #[derive(Clone, Debug)]
 pub struct Filter {
     pub(crate) instance: Option<String>,
@@ -33,6 +37,7 @@ pub struct Filter {
     pub(crate) until_ns: Option<i64>,
     pub(crate) versions: bool,
     pub(crate) derived_ids: bool,
+    pub(crate) superseded: bool,
 }
 
 impl Default for Filter {
@@ -48,6 +53,7 @@ impl Default for Filter {
             until_ns: None,
             versions: true,
             derived_ids: true,
+            superseded: false,
         }
     }
 }
@@ -299,6 +305,24 @@ impl Filter {
         self
     }
 
+    /// Takes the revisions too that newer ones replace.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("span").id("s").payload("open"))?;
+    /// store.append(Event::new("span").id("s").payload("ended").revision())?;
+    /// let all = Filter::new().with_superseded();
+    /// assert_eq!(store.snapshot().events(all).page()?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_superseded(mut self) -> Self {
+        self.superseded = true;
+        self
+    }
+
     /// Leaves out events that came without an id of their own.
     #[must_use]
     pub fn without_derived_ids(mut self) -> Self {
@@ -325,7 +349,7 @@ impl Filter {
         parameters.number(self.since_ns.cast_unsigned());
         parameters.number(u64::from(self.until_ns.is_some()));
         parameters.number(self.until_ns.unwrap_or_default().cast_unsigned());
-        for flag in [self.errors, self.versions, self.derived_ids] {
+        for flag in [self.errors, self.versions, self.derived_ids, self.superseded] {
             parameters.number(u64::from(flag));
         }
     }

@@ -118,7 +118,7 @@ impl FilterPlan {
         let plain = row < source.rows()
             && facts.time_ns >= filter.since_ns
             && filter.until_ns.is_none_or(|until| facts.time_ns < until)
-            && (filter.versions || !facts.flags.has(Flags::VERSION))
+            && (filter.versions || !facts.flags.is_later_version())
             && (filter.derived_ids || !facts.flags.has(Flags::DERIVED))
             && (self.kinds.is_empty() || self.kinds.contains(&facts.kind));
         if !plain {

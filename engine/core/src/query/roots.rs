@@ -45,7 +45,10 @@ impl Listing for Roots {
                     page.next = page.items.last().map(|last: &Found| last.after);
                     break 'sources;
                 }
-                let found = view.found(seq, self.detail, Position::at(seq), &mut cache);
+                let newest = view.newest(seq);
+                let found = newest.and_then(|newest| {
+                    view.found(newest, self.detail, Position::at(seq), &mut cache)
+                });
                 page.items.extend(unread.pass(found)?);
             }
         }

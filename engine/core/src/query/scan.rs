@@ -93,6 +93,7 @@ impl<'v> Scan<'v> {
         if !self.oldest_first {
             tree.reverse();
         }
+        let hides = !self.filter.superseded && self.view.has_revisions();
         let mut plans: Vec<(usize, Option<FilterPlan>)> = Vec::new();
         for moment in tree {
             let Some(number) = self.view.number_of(moment.seq) else { continue };
@@ -106,7 +107,9 @@ impl<'v> Scan<'v> {
             let Some(plan) = &plans[at].1 else { continue };
             let row = (moment.seq - source.first_seq()) as u32;
             let takes = unread.pass(plan.takes_any(&*source, self.filter, row))?;
-            if takes.unwrap_or(false) && show(moment, unread)?.is_break() {
+            let is_hidden = || Ok(hides && self.view.is_superseded(moment.seq)?);
+            let takes = takes.unwrap_or(false) && !unread.pass(is_hidden())?.unwrap_or(false);
+            if takes && show(moment, unread)?.is_break() {
                 break;
             }
         }
@@ -238,6 +241,7 @@ impl RestOfList {
         unread: &mut Unread,
     ) -> Result<()> {
         let filter = scan.filter;
+        let hides = !filter.superseded && scan.view.has_revisions();
         let mut at_most = scan.at_once.clamp(1, ROWS_AT_A_TIME);
         while self.found.is_empty()
             && let Some(from) = self.from.take()
@@ -254,6 +258,9 @@ impl RestOfList {
                 }
                 if unread.pass(self.plan.takes(source, filter, row))?.unwrap_or(false) {
                     let seq = source.first_seq() + u64::from(row);
+                    if hides && unread.pass(scan.view.is_superseded(seq))?.unwrap_or(false) {
+                        continue;
+                    }
                     self.found.push_back(Moment { time_ns, seq });
                 }
             }

@@ -128,7 +128,8 @@ fn count_row(
         return Ok(false);
     }
     if flags.has(Flags::VERSION) {
-        stats.versions += 1;
+        let hidden = flags.has(Flags::REVISION) || flags.has(Flags::SUPERSEDED);
+        stats.versions += u64::from(!hidden);
         return Ok(false);
     }
     stats.events += 1;

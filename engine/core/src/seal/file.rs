@@ -119,7 +119,7 @@ pub(crate) fn seal(
     let late = companions.late_parents(source)?;
     write_section(LATE, &mut footer, &mut out, |out| late::write(out, &late))?;
     footer.reach = reach(&source, &late);
-    [footer.asserted_links, footer.marks, footer.carried] = counted(log.index);
+    [footer.asserted_links, footer.marks, footer.carried, footer.superseding] = counted(log.index);
     let filter = companions.filter(source)?;
     write_section(FILTER, &mut footer, &mut out, |out| out.write(&filter))?;
     let index = companions.index(source)?;
@@ -135,11 +135,17 @@ pub(crate) fn seal(
     Ok(footer)
 }
 
-/// The numbers of asserted links that stand in a log, of cycle edges that it marks, and of keys
-/// with state that was carried over into it.
-pub(crate) fn counted(index: &Index) -> [u32; 3] {
+/// The numbers of asserted links that stand in a log, of cycle edges that it marks, of keys
+/// with state that was carried over into it, and of rows that replace others.
+pub(crate) fn counted(index: &Index) -> [u32; 4] {
     let carried = index.states().all().filter(|(.., places)| !places.carried.is_empty());
-    [index.all_standing().count(), index.all_marks().len(), carried.count()].map(|n| n as u32)
+    [
+        index.all_standing().count(),
+        index.all_marks().len(),
+        carried.count(),
+        index.revisions().len(),
+    ]
+    .map(|n| n as u32)
 }
 
 /// The least sequence number among anchors, children of late parents and own rows.

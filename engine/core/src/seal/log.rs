@@ -73,6 +73,7 @@ pub(crate) fn seal_log(
         asserted_links: footer.asserted_links,
         marks: footer.marks,
         carried: footer.carried,
+        superseding: footer.superseding,
         footer: footer.digest(),
         last: footer.last,
     })

@@ -68,6 +68,8 @@ fn entry(index: &Index, row: u32, first_seq: u64, numbers: &[u32]) -> Entry {
     // The spine has named links alone; asserted ones are in the index, which can change
     // the parent of a row without a byte of the spine.
     flags.set(Flags::HISTORY, false);
+    let superseded = index.superseded_by(first_seq + u64::from(row)).is_some();
+    flags.set(Flags::SUPERSEDED, superseded);
     flags.set_link(if event.has(Flags::NAMED) { event.link() } else { LinkKind::default() });
     let seq = |row: u32| first_seq + u64::from(row);
     let number = |number: u32| numbers.get(number as usize).copied().unwrap_or(NONE);

@@ -49,6 +49,8 @@ pub(crate) struct Footer {
     pub(crate) marks: u32,
     /// Keys of state for which values were carried over into it.
     pub(crate) carried: u32,
+    /// Rows that replace others, of this segment or earlier ones.
+    pub(crate) superseding: u32,
     pub(crate) sections: [Section; SECTIONS],
     /// The digests of the block before its first, and of its last.
     pub(crate) before: Digest,
@@ -112,7 +114,7 @@ impl Footer {
         {
             out.put(number.to_le_bytes());
         }
-        for number in [self.asserted_links, self.marks, self.carried, 0] {
+        for number in [self.asserted_links, self.marks, self.carried, self.superseding] {
             out.put(number.to_le_bytes());
         }
         for section in self.sections {
@@ -191,7 +193,8 @@ impl Footer {
             reach: fields.u64(),
             asserted_links: fields.u32(),
             marks: fields.u32(),
-            carried: (fields.u32(), fields.u32()).0,
+            carried: fields.u32(),
+            superseding: fields.u32(),
             sections: std::array::from_fn(|_| Section {
                 offset: fields.u64(),
                 length: fields.u64(),

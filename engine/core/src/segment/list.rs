@@ -13,6 +13,7 @@ pub(crate) struct SealedList {
     asserted_end: usize,
     marks_end: usize,
     carried_end: usize,
+    superseding_end: usize,
 }
 
 impl SealedList {
@@ -26,6 +27,11 @@ impl SealedList {
         self.marks_end
     }
 
+    /// The end of the segments that have rows which replace others.
+    pub(crate) fn superseding_end(&self) -> usize {
+        self.superseding_end
+    }
+
     /// The end of the segments that have state carried over into them.
     pub(crate) fn carried_end(&self) -> usize {
         self.carried_end
@@ -37,7 +43,8 @@ impl From<Arc<[Sealed]>> for SealedList {
         let end = |has: fn(&Sealed) -> bool| list.iter().rposition(has).map_or(0, |last| last + 1);
         let (asserted_end, marks_end) = (end(|of| of.asserted_links > 0), end(|of| of.marks > 0));
         let carried_end = end(|of| of.carried > 0);
-        Self { list, asserted_end, marks_end, carried_end }
+        let superseding_end = end(|of| of.superseding > 0);
+        Self { list, asserted_end, marks_end, carried_end, superseding_end }
     }
 }
 

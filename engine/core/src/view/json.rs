@@ -94,6 +94,9 @@ impl Serialize for EventJson<'_> {
         if let Some(name) = event.payload_type() {
             map.serialize_entry("payload_type", name)?;
         }
+        if event.is_revision() {
+            map.serialize_entry("revision", &true)?;
+        }
         if event.is_version() {
             map.serialize_entry("version", &true)?;
         }

@@ -47,6 +47,10 @@ impl RowSource for LogView {
         Ok(std::iter::once(head).chain(later).collect())
     }
 
+    fn superseded_by(&self, seq: u64) -> Result<Option<u32>> {
+        Ok(self.index().superseded_by(seq).filter(|&row| self.sees(row)))
+    }
+
     fn id(&self, row: u32) -> Result<EventId> {
         Ok(self.index().id(row))
     }
@@ -60,7 +64,8 @@ impl RowSource for LogView {
         let entry = index.row(row);
         Ok(Columns {
             seq: self.first_seq() + u64::from(row),
-            version: entry.flags.has(Flags::VERSION),
+            version: entry.flags.is_later_version(),
+            revision: entry.flags.has(Flags::REVISION),
             derived_id: entry.flags.has(Flags::DERIVED),
             own_scope: entry.flags.has(Flags::OWN_SCOPE),
             id: index.id(row),

@@ -8,6 +8,7 @@ mod late;
 mod log;
 mod lookup;
 pub(crate) mod near;
+mod revisions;
 mod sealed;
 pub(crate) mod source;
 mod state;

@@ -46,6 +46,15 @@ impl RowSource for Arc<Segment> {
         Ok(rows)
     }
 
+    fn superseded_by(&self, seq: u64) -> Result<Option<u32>> {
+        if let Some(row) = self.row_of(seq)
+            && !self.entry(row)?.flags.has(Flags::SUPERSEDED)
+        {
+            return Ok(None);
+        }
+        self.index().superseded_by(seq)
+    }
+
     fn id(&self, row: u32) -> Result<EventId> {
         Segment::id(self, row)
     }
@@ -58,7 +67,8 @@ impl RowSource for Arc<Segment> {
         let entry = self.entry(row)?;
         Ok(Columns {
             seq: self.first_seq() + u64::from(row),
-            version: entry.flags.has(Flags::VERSION),
+            version: entry.flags.is_later_version(),
+            revision: entry.flags.has(Flags::REVISION),
             derived_id: entry.flags.has(Flags::DERIVED),
             own_scope: entry.flags.has(Flags::OWN_SCOPE),
             id: self.file().id(row, &entry)?,

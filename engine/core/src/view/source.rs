@@ -44,6 +44,10 @@ pub(crate) trait RowSource {
     /// The event and its versions, in the order they were stored.
     fn copies(&self, id: &EventId) -> Result<Vec<u32>>;
 
+    /// The row that replaces the one with this sequence number, which is in this source or
+    /// an earlier one.
+    fn superseded_by(&self, seq: u64) -> Result<Option<u32>>;
+
     /// The id of a row's event.
     fn id(&self, row: u32) -> Result<EventId>;
 

@@ -275,6 +275,13 @@ impl StoredEvent {
         self.columns.version
     }
 
+    /// Whether this is a newer revision of its event, which replaces what was said before.
+    ///
+    /// An example is at [`Event::revision`](crate::Event::revision).
+    pub fn is_revision(&self) -> bool {
+        self.columns.revision
+    }
+
     /// Whether the event came without an id and forebear derived one.
     ///
     /// ```

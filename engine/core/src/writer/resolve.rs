@@ -2,7 +2,9 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
-use crate::base::link::Linked;
+use crate::base::link::{Link, Linked};
+use crate::base::row::{Flags, NONE};
+use crate::base::unread::Unread;
 use crate::batch::{AppendStatus, Appended, Written};
 use crate::log::block::HEADER_BYTES;
 use crate::log::content::same_fields;
@@ -10,7 +12,7 @@ use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::Entered;
 use crate::log::reader::Via;
-use crate::log::record::{ALIGN, FRAME_BYTES, Frame, StateFields, quarantine_key};
+use crate::log::record::{ALIGN, FRAME_BYTES, Frame, StateFields, SupersedesMeta, quarantine_key};
 use crate::writer::Writer;
 
 impl Writer {
@@ -74,11 +76,63 @@ impl Writer {
                 self.push(&Encoded::cross_ref(cross_ref));
             }
         }
+        let supersedes = match status {
+            AppendStatus::Version if fields.is_revision() => self.superseded(&id, fields)?,
+            _ => None,
+        };
+        if let Some(supersedes) = &supersedes {
+            self.push(&Encoded::supersedes(supersedes));
+        }
         let entered = self.push_as(event, status == AppendStatus::Version);
         let mut index = self.active.index.write();
         let row = index.add_event(fields, event.payload(), entered, cross_ref)?;
+        if let Some(supersedes) = supersedes {
+            index.supersede(row, supersedes);
+        }
+        let first = index.row(row).first;
+        let names_none = !index.row(first).flags.has(Flags::NAMED);
         drop(index);
+        if supersedes.is_some_and(|supersedes| supersedes.of_event)
+            && names_none
+            && let Some(parent) = fields.parent_id()
+        {
+            // As strong as if the event had named it from the beginning.
+            let link = Link::new(id.clone(), parent, fields.link_kind()?).strength(u8::MAX);
+            self.resolve_link(&Encoded::link(&link))?;
+        }
         Ok(Appended { id, seq: self.seq(row), status })
+    }
+
+    /// What a revision replaces: the newest record of its id in its session.
+    fn superseded(
+        &self,
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+    ) -> Result<Option<SupersedesMeta>> {
+        let index = self.active.index.read();
+        let session = fields.session();
+        if let Some(first) = index.find(id) {
+            let is_it = |&&row: &&u32| {
+                let own = index.row(row).session;
+                (own != NONE).then(|| &**index.text(own)) == session
+            };
+            let first = [first];
+            if let Some(&row) = index.versions(first[0]).iter().rev().chain(&first).find(is_it) {
+                return Ok(Some(supersedes(self.seq(row), index.row(row).flags)));
+            }
+        }
+        drop(index);
+        if !self.has_earlier() {
+            return Ok(None);
+        }
+        let mut unread = Unread::default();
+        for seq in self.earlier.copies(id, 0, usize::MAX, &mut unread)?.into_iter().rev() {
+            let Some((source, row)) = self.earlier.locate(seq)? else { continue };
+            if source.names(row)?.session() == session {
+                return Ok(Some(supersedes(seq, source.flags(row)?)));
+            }
+        }
+        Ok(None)
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
@@ -235,6 +289,11 @@ impl Writer {
         let payload = frame.payload_len.map(|length| &bytes[start..start + length]);
         Ok(look(ArchivedEventMeta::read(&meta)?, payload))
     }
+}
+
+fn supersedes(seq: u64, flags: Flags) -> SupersedesMeta {
+    let (of_event, is_error) = (!flags.is_later_version(), flags.has(Flags::ERROR));
+    SupersedesMeta { seq, of_event, is_error }
 }
 
 /// Whether a content is stored under an id.

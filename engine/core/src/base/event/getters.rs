@@ -72,6 +72,11 @@ impl Event {
         self.payload_type.as_deref()
     }
 
+    /// Whether it replaces what its id said before.
+    pub fn is_revision(&self) -> bool {
+        self.revision
+    }
+
     /// The value of one label.
     pub fn as_label(&self, key: &str) -> Option<&str> {
         let at = self.labels.binary_search_by(|(k, _)| k.as_str().cmp(key)).ok()?;

@@ -33,7 +33,7 @@ use crate::base::error::{Error, Result};
 use crate::base::row::{Flags, NONE};
 use crate::base::state::KindId;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::record::SettingsMeta;
+use crate::log::record::{SettingsMeta, SupersedesMeta};
 
 pub(crate) use asserted::{Made, Verdict, weigh};
 pub(crate) use cross_ref::{CrossRef, VersionOf};
@@ -88,6 +88,10 @@ pub(crate) struct Index {
     states: States,
     /// The tokens that rows report, in order of rows.
     usages: Vec<(u32, SeenUsage)>,
+    /// The rows that replace others, in order, and what they replace.
+    revisions: Vec<(u32, SupersedesMeta)>,
+    /// By sequence number, the row that replaces a row of this log or an earlier one.
+    superseded: HashMap<u64, u32, RandomState>,
     /// The newest settings that the log's records have.
     settings: SettingsMeta,
     /// The types that payloads have.
@@ -122,6 +126,29 @@ impl Index {
     /// Takes notice of the format of the log's blocks, which all have the same.
     pub(crate) fn set_format(&mut self, format: u32) {
         self.is_of_format_1 = format == 1;
+    }
+
+    /// Notes what a row replaces. Older snapshots don't see that row.
+    pub(crate) fn supersede(&mut self, row: u32, supersedes: SupersedesMeta) {
+        self.rows[row as usize].flags.set(Flags::REVISION, supersedes.of_event);
+        self.superseded.insert(supersedes.seq, row);
+        self.revisions.push((row, supersedes));
+    }
+
+    /// The row that replaces the one with this sequence number.
+    pub(crate) fn superseded_by(&self, seq: u64) -> Option<u32> {
+        self.superseded.get(&seq).copied()
+    }
+
+    /// The rows that replace others, in order, and what they replace.
+    pub(crate) fn revisions(&self) -> &[(u32, SupersedesMeta)] {
+        &self.revisions
+    }
+
+    /// What a row replaces.
+    pub(crate) fn supersedes(&self, row: u32) -> Option<SupersedesMeta> {
+        let at = self.revisions.binary_search_by_key(&row, |&(row, _)| row).ok()?;
+        Some(self.revisions[at].1)
     }
 
     /// The settings as the log's records have them: those of a store without any, where none
@@ -328,6 +355,7 @@ impl Index {
             + self.cross_ref.len() * TEXT_BYTES
             + self.missing.entries().len() * TEXT_BYTES
             + self.states.memory_bytes()
+            + self.revisions.len() * REVISION_BYTES
             + self.usages.len() * size_of::<(u32, SeenUsage)>()
     }
 
@@ -355,6 +383,8 @@ impl Index {
 /// About how much memory a row takes with its places in lists, and how much a text or the like.
 const ROW_BYTES: usize = 150;
 const TEXT_BYTES: usize = 96;
+/// About how much memory a row takes that replaces another.
+const REVISION_BYTES: usize = 64;
 /// The most rows of an index. Greater numbers stand for nodes of moved rows, [`NONE`] and
 /// [`NOW`].
 const MAX_ROWS: u32 = 1 << 31;

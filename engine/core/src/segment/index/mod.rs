@@ -116,7 +116,8 @@ pub(crate) fn build(
         let mut keys: Vec<[u8; 16]> = index.quarantine_keys().copied().collect();
         sequences::write_keys(Table::QuarantineKeys, &mut keys, table)?;
         ids::write_versions(entries, extra.versions.into_iter(), table)?;
-        state::write(index.states(), extra.state, table)
+        state::write(index.states(), extra.state, table)?;
+        sequences::write_superseded(index, table)
     })
 }
 

@@ -62,6 +62,29 @@ pub(super) fn awaited(index: &Index) -> Vec<AwaitedParent> {
     found
 }
 
+/// Writes which row replaces which.
+pub(super) fn write_superseded(index: &Index, table: &mut Appender<'_>) -> Result<()> {
+    let replaced = index.revisions().iter().map(|&(row, supersedes)| (supersedes.seq, row));
+    let mut replaced: Vec<(u64, u32)> = replaced.collect();
+    replaced.sort_unstable();
+    for (seq, row) in replaced {
+        let mut value = Vec::new();
+        put_number(&mut value, u64::from(row));
+        table.put(&Table::Superseded.key(&[&seq.to_be_bytes()]), &value)?;
+    }
+    Ok(())
+}
+
+impl SegmentIndex {
+    /// The row that replaces the one with this sequence number, of this segment or an
+    /// earlier one. O(log n).
+    pub(crate) fn superseded_by(&self, seq: u64) -> Result<Option<u32>> {
+        let last = u64::from(self.rows.saturating_sub(1));
+        let key = Table::Superseded.key(&[&seq.to_be_bytes()]);
+        self.tree.get(&key, |value| Input(value).number_up_to(last))
+    }
+}
+
 pub(super) fn write_awaited(parents: &[AwaitedParent], table: &mut Appender<'_>) -> Result<()> {
     let mut value = Vec::new();
     for (number, parent) in (0u32..).zip(parents) {

@@ -28,6 +28,8 @@ pub(super) enum Table {
     Versions,
     /// What is said of keys, folded.
     State,
+    /// By the sequence number of a row that is replaced, the row that replaces it.
+    Superseded,
 }
 
 impl Table {

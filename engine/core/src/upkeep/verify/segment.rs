@@ -56,9 +56,11 @@ impl Verifier<'_> {
         let mut above = SpineCheck::new(view, number, &entries);
         self.spine(&file, &replayed.index, &entries, &mut above)?;
         let footer = file.footer();
-        let held = [footer.asserted_links, footer.marks, footer.carried];
-        let (listed, counted) =
-            ([sealed.asserted_links, sealed.marks, sealed.carried], counted(&replayed.index));
+        let held = [footer.asserted_links, footer.marks, footer.carried, footer.superseding];
+        let (listed, counted) = (
+            [sealed.asserted_links, sealed.marks, sealed.carried, sealed.superseding],
+            counted(&replayed.index),
+        );
         if listed != counted || held != counted {
             self.found(
                 &name,

@@ -1,0 +1,206 @@
+//! Revisions: the newest is what is read, listed and counted, as a plain model has it, in the
+//! log and sealed, after opening again, beside retention, and for older snapshots.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use forebear::{CountBy, Detail, Event, Filter, Link, LinkKind, Retention, SessionReads, Snapshot};
+
+#[path = "support/random.rs"]
+mod random;
+
+use random::Random;
+
+/// What was stored, in order.
+#[derive(Clone)]
+struct Record {
+    id: String,
+    session: String,
+    /// Its payload, which no other has.
+    number: u64,
+    kind: &'static str,
+    /// Whether a later one replaces it.
+    superseded: bool,
+}
+
+#[derive(Clone, Default)]
+struct Model {
+    records: Vec<Record>,
+    /// Records that have expired.
+    gone: usize,
+}
+
+impl Model {
+    fn add(&mut self, id: &str, session: &str, kind: &'static str, revision: bool) -> u64 {
+        let number = self.records.len() as u64;
+        if revision {
+            let same = |record: &&mut Record| record.id == id && record.session == session;
+            if let Some(before) = self.records[self.gone..].iter_mut().rev().find(same) {
+                before.superseded = true;
+            }
+        }
+        let (id, session) = (id.to_owned(), session.to_owned());
+        self.records.push(Record { id, session, number, kind, superseded: false });
+        number
+    }
+
+    fn current(&self) -> impl Iterator<Item = &Record> {
+        self.records[self.gone..].iter().filter(|record| !record.superseded)
+    }
+
+    /// What stands for an id: the newest of its oldest record's session that was not left
+    /// beside it.
+    fn stands_for(&self, id: &str) -> Option<&Record> {
+        let mut of_id = self.records[self.gone..].iter().filter(|record| record.id == id);
+        let mut at = of_id.next()?;
+        while at.superseded {
+            // What replaced it is the next of its session.
+            at = self.records[at.number as usize + 1..]
+                .iter()
+                .find(|record| record.id == at.id && record.session == at.session)?;
+        }
+        Some(at)
+    }
+
+    fn check(&self, snapshot: &Snapshot) {
+        let listed = |filter: Filter| -> Vec<String> {
+            let events = snapshot.events(filter).oldest_first().iter();
+            events.map(|event| payload(&event.expect("reads"))).collect()
+        };
+        let wanted: Vec<String> = self.current().map(|record| record.number.to_string()).collect();
+        assert_eq!(listed(Filter::new()), wanted);
+        let all = self.records[self.gone..].iter().map(|record| record.number.to_string());
+        assert_eq!(listed(Filter::new().with_superseded()), all.collect::<Vec<_>>());
+        for session in SESSIONS {
+            let wanted = self.current().filter(|record| record.session == session);
+            let wanted: Vec<String> = wanted.map(|record| record.number.to_string()).collect();
+            assert_eq!(listed(Filter::new().session(session)), wanted);
+        }
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        self.current().for_each(|record| *counts.entry(record.kind).or_default() += 1);
+        for by in [CountBy::Kind, CountBy::Label("kind".to_owned())] {
+            let found = snapshot.counts(by, Filter::new()).page().expect("counts").items;
+            let found = found.iter().map(|count| (&*count.value, count.count)).collect();
+            assert_eq!(counts, found);
+        }
+        for id in IDS {
+            let found = snapshot.get(id).expect("reads").map(|event| payload(&event));
+            assert_eq!(found, self.stands_for(id).map(|record| record.number.to_string()), "{id}");
+            let versions = snapshot.versions(id).iter();
+            let versions: Vec<_> = versions.map(|event| payload(&event.expect("reads"))).collect();
+            let all = self.records[self.gone..].iter().filter(|record| record.id == id);
+            assert_eq!(versions, all.map(|record| record.number.to_string()).collect::<Vec<_>>());
+        }
+    }
+
+    /// The tallies of sessions go on counting what has expired.
+    fn check_sessions(&self, snapshot: &Snapshot) {
+        for name in SESSIONS {
+            let of_it = || self.records.iter().filter(|of| of.session == name && !of.superseded);
+            let errors = of_it().filter(|record| record.kind == "error").count() as u64;
+            let found = snapshot.session(name).expect("reads");
+            let found = found.map_or((0, 0), |found| (found.events, found.errors));
+            assert_eq!(found, (of_it().count() as u64, errors), "{name}");
+        }
+    }
+}
+
+fn payload(event: &forebear::StoredEvent) -> String {
+    String::from_utf8_lossy(event.payload().expect("has one")).into_owned()
+}
+
+#[test]
+fn the_newest_revision_is_what_is_read_as_a_plain_model_has_it() {
+    for seed in 0..12 {
+        let folder = tempfile::tempdir().expect("a folder");
+        run(seed, folder.path());
+    }
+}
+
+fn run(seed: u64, folder: &Path) {
+    let mut random = Random::new(seed);
+    let mut below = |end: u64| random.below(end);
+    let open = || forebear::open(folder).expect("opens");
+    let (mut store, mut model) = (open(), Model::default());
+    let mut held: Vec<(Snapshot, Model)> = Vec::new();
+    let retains = seed % 3 == 2;
+    for _ in 0..120 {
+        match below(24) {
+            0 => store.seal().expect("seals"),
+            1 => {
+                held.clear();
+                store.close().expect("closes");
+                store = open();
+            }
+            2 => held.push((store.snapshot(), model.clone())),
+            3 if retains && model.records.len() > 20 => {
+                held.clear();
+                let events = (model.records.len() - model.gone) as u64 * 3 / 4;
+                let gone = store.retain(&Retention::new().max_events(events)).expect("drops");
+                model.gone += gone.events as usize;
+            }
+            _ => {
+                let id = IDS[below(IDS.len() as u64) as usize];
+                let session = SESSIONS[below(SESSIONS.len() as u64) as usize];
+                let kind = ["note", "error", "step"][below(3) as usize];
+                let revision = below(3) > 0;
+                let number = model.add(id, session, kind, revision);
+                let event = Event::new(kind).id(id).session(session).label("kind", kind);
+                let event = event.time_ns(number.cast_signed()).payload(number.to_string());
+                store.append(if revision { event.revision() } else { event }).expect("appends");
+            }
+        }
+        model.check(&store.snapshot());
+        model.check_sessions(&store.snapshot());
+    }
+    for (snapshot, model) in &held {
+        model.check(snapshot);
+    }
+    assert!(
+        store.snapshot().verify(&mut |finding| panic!("{finding:?}")).expect("reads").is_sound()
+    );
+}
+
+#[test]
+fn a_parent_that_comes_with_a_later_revision_is_linked_and_lineage_shows_the_newest() {
+    for seals in [false, true] {
+        let store = forebear::in_memory().expect("opens");
+        let seal = || {
+            if seals {
+                store.seal().expect("seals");
+            }
+        };
+        let span = |state: &str| Event::new("span").id("span").session("s").payload(state);
+        store.append(Event::new("request").id("ask").session("s")).expect("appends");
+        store.append(span("open")).expect("appends");
+        store.append(Event::new("step").id("below").parent("span").session("s")).expect("appends");
+        seal();
+        store.append(span("running").parent("ask").revision()).expect("appends");
+        seal();
+        store.append(span("ended").parent("ask").revision()).expect("appends");
+        seal();
+        let again = store.append(span("ended").parent("ask").revision()).expect("appends");
+        assert_eq!(again.status, forebear::AppendStatus::Repeat);
+        let snapshot = store.snapshot();
+        let chain = snapshot.chain("below").expect("reads").expect("is there");
+        let chain = chain.detail(Detail::Payload).read_all().expect("reads").events;
+        let ids: Vec<_> = chain.iter().map(|event| event.id().to_string()).collect();
+        assert_eq!(ids, ["below", "span", "ask"]);
+        assert_eq!(payload(&chain[1]), "ended");
+        assert_eq!((chain[1].depth(), chain[1].is_version()), (1, false));
+        assert!(chain[1].is_revision());
+        let children = snapshot.children("ask").page().expect("reads").items;
+        assert_eq!(children.iter().map(payload).collect::<Vec<_>>(), ["ended"]);
+        let session = snapshot.session("s").expect("reads").expect("is there");
+        assert_eq!(session.events, 3);
+        let stats = snapshot.stats().expect("reads");
+        assert_eq!((stats.events, stats.versions), (3, 0));
+        let other = Link::new("span", "elsewhere", LinkKind::Caused).strength(40);
+        store.write(forebear::Batch::new().link(other)).expect("asserts");
+        let span = store.get("span").expect("reads").expect("is there");
+        assert_eq!(span.parent().expect("has one").to_string(), "ask", "as if it had named it");
+    }
+}
+
+const IDS: [&str; 5] = ["a", "b", "c", "d", "00000000-0000-4000-8000-000000000001"];
+const SESSIONS: [&str; 2] = ["s", "fork"];
