@@ -10,8 +10,8 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 use forebear::readings::Readings;
 use forebear::{
-    CountBy, Detail, EventId, Filter, Reader, RecoveryReport, Resolved, Snapshot, Spool, Store,
-    StoreBuilder, Ticket, Warning,
+    CountBy, Detail, EventId, Filter, Reader, RecoveryReport, Repaired, Resolved, Snapshot, Spool,
+    Store, StoreBuilder, Ticket, Warning,
 };
 
 use crate::failure::{Failure, warn};
@@ -96,6 +96,11 @@ pub(crate) fn finish_handing_in(
 /// Opens a store that is there to write to it. It is never made.
 pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
     open(&existing(global)?)
+}
+
+/// Makes the manifest of a store that is there again, where it can't be used.
+pub(crate) fn repair(global: &Global) -> Result<Repaired, Failure> {
+    Ok(builder().repair(existing(global)?)?)
 }
 
 /// The spool of the store, both made if they are missing.

@@ -345,6 +345,11 @@ pub struct Appended {
     pub seq: u64,
     /// Whether it was new.
     pub status: AppendStatus,
+    /// Whether an earlier segment that may know the event could not be read for damage, so
+    /// that it may be stored there too, or name this one as its parent. A
+    /// [warning](crate::WarningKind::Unchecked) says which.
+    #[cfg_attr(feature = "serde", serde(skip_serializing_if = "std::ops::Not::not"))]
+    pub unchecked: bool,
 }
 
 #[cfg(feature = "serde")]

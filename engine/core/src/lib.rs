@@ -113,6 +113,7 @@ pub use subscription::SubscriptionStream;
 pub use subscription::{StartFrom, Subscription, SubscriptionHandle};
 pub use upkeep::backup::Backup;
 pub use upkeep::rebuild::Rebuilt;
+pub use upkeep::repair::Repaired;
 pub use upkeep::verify::{Finding, Verified};
 /// The crate of [`EventId::as_uuid`]'s type, so that a service need not name its version.
 pub use uuid;

@@ -78,8 +78,8 @@ impl Snapshot {
         }
     }
 
-    /// The same with what is known of the event where part of it, such as its record, is
-    /// damaged, for which [`get`](Self::get) fails. [`StoredEvent::damage`] says why.
+    /// The same with what is known of the event where its record is damaged, for which
+    /// [`get`](Self::get) fails. [`StoredEvent::damage`] says why.
     ///
     /// An example is there.
     pub fn get_lossy(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use forebear::storage::SimulatedDisk;
 use forebear::{
-    ChainEnd, CountBy, Detail, Error, Event, Filter, Snapshot, Store, StoredEvent, TreeOrder,
+    AppendStatus, ChainEnd, CountBy, Detail, Error, Event, Filter, LinkKind, Snapshot, Store,
+    StoredEvent, TreeOrder, WarningKind,
 };
 
 /// Events of a segment, and how many of them are sealed; a log follows.
@@ -150,5 +151,60 @@ fn a_segment_that_is_gone_costs_what_stood_in_it() {
         let name = format!("000000000{segment}.seg");
         disk.remove(&name).expect("removes");
         check(&open(&disk).expect("opens").snapshot(), &name);
+    }
+}
+
+/// Appends go on beside a segment that can't be opened at all, and so does sealing.
+#[test]
+fn one_bad_segment_stops_no_append_and_no_sealing() {
+    let sound = disk();
+    let harms: [fn(&SimulatedDisk, &str); 3] = [
+        |disk, name| disk.remove(name).expect("removes"),
+        |disk, name| {
+            let footer = disk.read(name).expect("is there").len() - 700;
+            disk.flip_bit(name, footer, 1).expect("flips");
+        },
+        |disk, name| disk.write(name, vec![0; 20_000]),
+    ];
+    for segment in 1..=SEALED {
+        for (number, harm) in harms.into_iter().enumerate() {
+            let what = format!("harm {number} of segment {segment}");
+            let disk = sound.kill();
+            harm(&disk, &format!("000000000{segment}.seg"));
+            let store = open(&disk).expect("opens");
+            let within = EACH * segment - EACH / 2;
+            // A child of one that can't be read, and one that may be there.
+            let child = store.append(Event::new("call").id("child").parent(id(within)));
+            let child = child.expect("appends");
+            let again = store.append(event(within)).expect("appends");
+            assert_eq!(again.status, AppendStatus::New, "{what}: nobody can say");
+            assert!(again.unchecked, "{what}");
+            let known = store.append(event(ALL - 1)).expect("appends");
+            assert_eq!((known.status, known.unchecked), (AppendStatus::Repeat, false), "{what}");
+            store.link("child", id(1), LinkKind::Caused).expect("links");
+            store.write(forebear::Batch::new().checkpoint("source", "1")).expect("writes");
+            assert_eq!(store.snapshot().checkpoint("source").expect("reads"), Some(b"1".to_vec()));
+            let warnings = store.warnings();
+            let told = warnings.iter().filter(|told| told.kind() == WarningKind::Unchecked);
+            assert_eq!(told.count(), 1, "{what}: {warnings:?}");
+            let snapshot = store.snapshot();
+            assert!(snapshot.get("child").is_ok_and(|found| found.is_some()), "{what}");
+            let chain = snapshot.chain("child").expect("reads").expect("is there");
+            let end = chain.read_all().expect("walks").end;
+            assert!(matches!(end, ChainEnd::Root | ChainEnd::Damaged(_)), "{what}: {end:?}");
+
+            store.seal().expect("seals");
+            for n in 0..3 {
+                store
+                    .append(Event::new("call").id(format!("more {n}")).parent("child"))
+                    .expect("appends");
+                store.seal().expect("seals");
+            }
+            store.close().expect("closes");
+            let store = open(&disk).expect("opens again");
+            assert_eq!(store.snapshot().event(child.seq).expect("reads").id().to_string(), "child");
+            let more = store.snapshot().children("child").page().expect("lists").items;
+            assert_eq!(more.len(), 3, "{what}");
+        }
     }
 }

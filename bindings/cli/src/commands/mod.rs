@@ -96,6 +96,7 @@ commands! {
     Retain(retain::RetainArgs),
     Verify(upkeep::VerifyArgs),
     Rebuild(upkeep::RebuildArgs),
+    Repair(upkeep::RepairArgs),
     Backup(upkeep::BackupArgs),
 }
 

@@ -35,6 +35,18 @@ Example:
   forebear rebuild")]
 pub(crate) struct RebuildArgs {}
 
+/// Make a lost or damaged manifest again, from the segments and the logs
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Does nothing where the manifest is sound. Nothing is removed: files that are no part of the
+store as it was found are moved to the folder `damaged` in it, and the manifest that can't be
+used is kept beside the new one.
+With --json: {\"manifest\", \"segments\", \"unreadable\", \"moved\", \"notes\"}.
+
+Example:
+  forebear repair && forebear verify")]
+pub(crate) struct RepairArgs {}
+
 /// Copy the store to an empty folder, while it is in use
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -126,6 +138,38 @@ impl Run for RebuildArgs {
                 text::counted(failed, "segment is", "segments are")
             ))),
         }
+    }
+}
+
+impl Run for RepairArgs {
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let repaired = place::repair(global)?;
+        let mut out = Out::new();
+        if global.json {
+            out.json(&repaired)?;
+        } else {
+            let segments = text::counted(repaired.segments, "sealed segment", "sealed segments");
+            let line = match &repaired.manifest {
+                None => format!("the manifest is sound: {segments}"),
+                Some(reason) => format!("the manifest was made again ({reason}): {segments}"),
+            };
+            draw::plain(&mut out, &line, HANG)?;
+            for name in &repaired.unreadable {
+                draw::plain(&mut out, &format!("can't be read: {name}"), HANG)?;
+            }
+            for name in &repaired.moved {
+                draw::plain(&mut out, &format!("moved to the folder `damaged`: {name}"), HANG)?;
+            }
+            for note in &repaired.notes {
+                draw::plain(&mut out, note, HANG)?;
+            }
+        }
+        out.finish()?;
+        Ok(())
     }
 }
 

@@ -66,6 +66,9 @@ pub enum WarningKind {
     DecoderMissing,
     /// Damaged bytes of a log were passed over.
     BytesSkipped,
+    /// Events were stored while an earlier segment that may know them can't be read for
+    /// damage: they may be stored there too.
+    Unchecked,
     /// The manifest can't be used; the previous one stays in effect.
     ManifestUnusable,
     /// The store was of an older format; older releases can't open it any more.
@@ -92,6 +95,7 @@ impl WarningKind {
             WarningKind::SpoolFailed => "spool_failed",
             WarningKind::DecoderMissing => "decoder_missing",
             WarningKind::BytesSkipped => "bytes_skipped",
+            WarningKind::Unchecked => "unchecked",
             WarningKind::ManifestUnusable => "manifest_unusable",
             WarningKind::FormatUpgraded => "format_upgraded",
             WarningKind::KindAdded => "kind_added",

@@ -24,9 +24,14 @@ impl View {
         last: &mut LastRead,
     ) -> Result<StoredEvent> {
         let event = self.readable_event_in(seq, detail, last)?;
+        let is_less = match detail {
+            Detail::Ids => false,
+            Detail::Columns => matches!(event.content, ContentSource::Nothing),
+            _ => matches!(event.content, ContentSource::Nothing | ContentSource::Names(_)),
+        };
         match event.damage {
-            Some(damage) => Err(damage),
-            None => Ok(event),
+            Some(damage) if is_less => Err(damage),
+            _ => Ok(event),
         }
     }
 

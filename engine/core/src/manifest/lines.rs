@@ -114,11 +114,7 @@ impl Manifest {
                     "segment" => manifest.sealed.push(Sealed::parse(rest)?),
                     "full" => manifest.full = Some(FullLog::parse(rest)?),
                     "active" => active = Some(LogStart::parse(rest, &["first", "previous"])?),
-                    "retention" => {
-                        let known = ["max_age_ns", "max_bytes", "max_events", "archive"];
-                        has_only(rest, &known)?;
-                        manifest.retention = Some(Retention::parse(rest)?);
-                    }
+                    "retention" => manifest.retention = Some(parse_retention(rest)?),
                     ARCHIVE_LINE if rest.is_empty() => manifest.archive = true,
                     _ if word.starts_with(FOREIGN_PREFIX) => manifest.foreign.push(line.to_owned()),
                     _ => return None,
@@ -145,12 +141,18 @@ impl Manifest {
     }
 }
 
+/// A retention policy, of which every word is known.
+pub(super) fn parse_retention(text: &str) -> Option<Retention> {
+    has_only(text, &["max_age_ns", "max_bytes", "max_events", "archive"])?;
+    Retention::parse(text)
+}
+
 impl LogStart {
     fn to_text(self) -> String {
         format!("{} first={} previous={}", self.segment, self.first_seq, hex(&self.previous))
     }
 
-    fn parse(text: &str, known: &[&str]) -> Option<Self> {
+    pub(super) fn parse(text: &str, known: &[&str]) -> Option<Self> {
         let (segment, words) = text.split_once(' ')?;
         has_only(words, known)?;
         Some(Self {
@@ -169,7 +171,7 @@ impl FullLog {
 }
 
 impl NamedKind {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, words) = text.split_once(' ')?;
         has_only(words, &["name", "provider"])?;
         let named = Self {
@@ -185,7 +187,7 @@ impl Sealed {
     /// Parses the words in the order in which they are written, which is faster than a
     /// lookup of each: a large store has thousands of these lines, and readers parse them
     /// whenever a segment is added.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let segment = words.next()?.parse().ok()?;
         let mut next = |key: &str| words.next()?.strip_prefix(key)?.strip_prefix('=');
@@ -236,7 +238,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
 }
 
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let (pairs, rest) = text.as_bytes().as_chunks();
     if pairs.len() != N || !rest.is_empty() {
@@ -262,7 +264,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(super) const FIRST_WORDS: &str = "forebear store, format ";
 const DIGEST_WORD: &str = "digest ";
 const SUPERSEDING: &str = "superseding=";
-const ARCHIVE_LINE: &str = "archive";
+pub(super) const ARCHIVE_LINE: &str = "archive";
 /// What lines of others begin with.
 const FOREIGN_PREFIX: &str = "x-";
 /// Bytes of the last line, with the digest.

@@ -10,6 +10,7 @@ mod lines;
 mod mark;
 mod names;
 mod retention;
+mod salvage;
 
 pub(crate) use catalog::Catalog;
 pub(crate) use entries::{FullLog, LogStart, Sealed};
@@ -17,6 +18,7 @@ pub(crate) use mark::ManifestMark;
 pub(crate) use names::{NAME, NEXT, ckp_name, idx_name, log_name, seg_name, segment_of};
 pub(crate) use retention::Held;
 pub use retention::{Retained, Retention};
+pub(crate) use salvage::Salvaged;
 
 use crate::base::error::{Error, Result};
 use crate::base::format::{FORMAT_VERSION, StoreId};

@@ -91,9 +91,14 @@ struct SealedBefore<'a> {
 
 impl Earlier for SealedBefore<'_> {
     fn entry(&self, seq: u64) -> Result<Option<Entry>> {
-        match self.view.locate(seq)? {
+        let located = self.view.locate(seq).and_then(|located| match located {
             Some((Source::Sealed(segment), row)) => segment.entry(row).map(Some),
             _ => Ok(None),
+        });
+        match located {
+            // Skip pointers do without what can't be read, as without what has expired.
+            Err(error) if error.is_damaged() => Ok(None),
+            entry => entry,
         }
     }
 

@@ -11,6 +11,8 @@ use crate::base::options::{Caches, Durability, WhenFull, in_range};
 use crate::decoder::{Decoder, Decoders};
 use crate::storage::{Disk, Memory, Storage};
 use crate::store::Store;
+use crate::store::opening;
+use crate::upkeep::repair::{self, Repaired};
 use crate::writer::rotate::Rotation;
 
 /// Options of a store that is about to be opened.
@@ -283,6 +285,42 @@ impl StoreBuilder {
         let path = path.as_ref();
         let disk = Disk::open(path).map_err(|error| Error::io("open", path, error))?;
         self.open_storage(Arc::new(disk))
+    }
+
+    /// Makes the manifest of a store again that is lost or damaged, which opening refuses to
+    /// do where there are sealed segments: from the footers of segments and the logs, the
+    /// longest past that fits together. Nothing is removed; files that are no part of it are
+    /// moved to the folder `damaged`. Does nothing where the manifest is sound.
+    ///
+    /// Fails as opening does where the store is open for writing, and where there is nothing
+    /// to make a manifest from ([`Error::is_damaged`]).
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// let store = Store::open(folder.path())?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// store.seal()?;
+    /// store.close()?;
+    /// std::fs::write(folder.path().join("MANIFEST"), "nothing of ours").expect("writes");
+    /// assert!(Store::open(folder.path()).is_err_and(|error| error.is_damaged()));
+    ///
+    /// let repaired = Store::builder().repair(folder.path())?;
+    /// assert_eq!((repaired.segments, repaired.moved.len()), (1, 0));
+    /// assert!(Store::open(folder.path())?.snapshot().contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn repair(&self, path: impl AsRef<Path>) -> Result<Repaired> {
+        let path = path.as_ref();
+        let disk = Disk::open(path).map_err(|error| Error::io("open", path, error))?;
+        self.repair_on(&disk)
+    }
+
+    /// The same on any storage.
+    pub fn repair_on(&self, storage: &dyn Storage) -> Result<Repaired> {
+        let _lock = opening::lock(storage)?;
+        repair::repair(storage, &self.kinds)
     }
 
     /// Makes a store in memory, as [`Store::in_memory`].

@@ -150,7 +150,7 @@ fn refuse_archive(storage: &dyn Storage) -> Result<()> {
     }
 }
 
-fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + Sync>> {
+pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + Sync>> {
     let program = std::env::current_exe()
         .ok()
         .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
@@ -233,7 +233,8 @@ fn refuse_headless(storage: &dyn Storage, reason: &str) -> Result<()> {
         None => Ok(()),
         Some(other) => Err(Error::damaged(format!(
             "expected a manifest that names {other:?} and the like, found none that can be used \
-             ({reason}); nothing was changed: restore {} from a copy",
+             ({reason}); nothing was changed: `forebear repair` or `StoreBuilder::repair` makes {} \
+             again",
             manifest::NAME
         ))),
     }

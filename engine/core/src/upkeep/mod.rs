@@ -2,6 +2,7 @@
 
 pub(crate) mod backup;
 pub(crate) mod rebuild;
+pub(crate) mod repair;
 pub(crate) mod verify;
 
 use std::path::Path;

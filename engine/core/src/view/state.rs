@@ -37,11 +37,17 @@ impl View {
         // The segment, the source that it was found in, and the value.
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
         for number in self.that_fold(kind, key, &range) {
-            let source = self.source(number)?;
-            let kept = if range.contains(&number) {
-                source.state(&kinds, kind, key)?
-            } else {
-                source.state_carried(kind, key)?
+            let kept = self.source(number).and_then(|source| {
+                if range.contains(&number) {
+                    source.state(&kinds, kind, key)
+                } else {
+                    source.state_carried(kind, key)
+                }
+            });
+            let kept = match kept {
+                // Where newer values replace older ones an older one stands in.
+                Err(error) if kind.replaces() && error.is_damaged() => continue,
+                kept => kept?,
             };
             let Some(kept) = kept else { continue };
             own.extend(kept.own.filter(|_| range.contains(&number)));

@@ -18,7 +18,7 @@ use crate::writer::resolve::Presence;
 impl Writer {
     /// Whether the earlier segments `that_know` an id have just this content under it.
     pub(super) fn find_equal_earlier(
-        &self,
+        &mut self,
         that_know: &[usize],
         id: &EventId,
         fields: &ArchivedEventMeta,
@@ -26,16 +26,30 @@ impl Writer {
     ) -> Result<Presence> {
         let mut known = Presence::Not;
         for &number in that_know {
-            let source = self.earlier.source(number)?;
-            if source.head(id)?.is_none() {
-                continue;
-            }
-            known = Presence::Other;
-            if let Some(row) = source.equal_copy(id, fields, payload)? {
-                return Ok(Presence::Equal(source.first_seq() + u64::from(row)));
+            let found = self.find_equal_in(number, id, fields, payload);
+            match self.unless_damaged(found)? {
+                Presence::Not => {}
+                Presence::Other => known = Presence::Other,
+                equal @ Presence::Equal(_) => return Ok(equal),
             }
         }
         Ok(known)
+    }
+
+    fn find_equal_in(
+        &self,
+        number: usize,
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        payload: Option<&[u8]>,
+    ) -> Result<Presence> {
+        let source = self.earlier.source(number)?;
+        if source.head(id)?.is_none() {
+            return Ok(Presence::Not);
+        }
+        let equal = source.equal_copy(id, fields, payload)?;
+        Ok(equal
+            .map_or(Presence::Other, |row| Presence::Equal(source.first_seq() + u64::from(row))))
     }
 
     /// The lineage of a new event whose parent is in an earlier segment.

@@ -42,6 +42,7 @@ use crate::writer::governor::CompressionGovernor;
 use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::ReceiptSender;
 use crate::writer::remove::Removals;
+use crate::writer::resolve::Unchecked;
 use crate::writer::rotate::{Rotation, Sealing};
 use crate::writer::stall::Stall;
 
@@ -85,6 +86,7 @@ pub(crate) struct Writer {
     held_back: Option<Vec<Encoded>>,
     /// Whether the store is known to be ready for records.
     has_begun: bool,
+    unchecked: Unchecked,
     /// Whether the active log goes on though it is full.
     grows: bool,
     /// What the manifest says of the store that its files don't.
@@ -129,6 +131,7 @@ impl Writer {
             look_at_sealing: None,
             held_back: None,
             has_begun: false,
+            unchecked: Unchecked::default(),
             grows: false,
             settings,
         };

@@ -1,10 +1,13 @@
 //! Deduplicates a batch: each record is new, a duplicate or another version.
 
+use std::collections::HashSet;
+
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::link::{Link, Linked};
 use crate::base::row::{Flags, NONE};
 use crate::base::unread::Unread;
+use crate::base::warnings::WarningKind;
 use crate::batch::{AppendStatus, Appended, Written};
 use crate::log::block::HEADER_BYTES;
 use crate::log::content::same_fields;
@@ -50,9 +53,11 @@ impl Writer {
         id: EventId,
         that_know: &[usize],
     ) -> Result<Appended> {
+        self.unchecked.record = false;
         let status = match self.find_equal(that_know, &id, fields, event.payload())? {
             Presence::Equal(seq) => {
-                return Ok(Appended { id, seq, status: AppendStatus::Repeat });
+                let (status, unchecked) = (AppendStatus::Repeat, false);
+                return Ok(Appended { id, seq, status, unchecked });
             }
             Presence::Other => AppendStatus::Version,
             Presence::Not => AppendStatus::New,
@@ -61,14 +66,18 @@ impl Writer {
         if self.has_earlier() {
             let named = fields.parent_id();
             if status == AppendStatus::New {
-                cross_ref = self.absent_parent(&id, named.as_ref())?;
-                self.mark_if_cycle(that_know, &id, named.as_ref())?;
+                let parent = self.absent_parent(&id, named.as_ref());
+                cross_ref = self.unless_damaged(parent)?;
+                let marked = self.mark_if_cycle(that_know, &id, named.as_ref());
+                self.unless_damaged(marked)?;
                 if let Some(named) = &named {
                     let kind = fields.link_kind()?;
-                    self.refuse_earlier_link(that_know, &id, named, kind)?;
+                    let refused = self.refuse_earlier_link(that_know, &id, named, kind);
+                    self.unless_damaged(refused)?;
                 }
             } else {
-                cross_ref = self.earlier_event(&id)?;
+                let event = self.earlier_event(&id);
+                cross_ref = self.unless_damaged(event)?;
             }
             if let Some(cross_ref) = &mut cross_ref {
                 let own = fields.session().unwrap_or_default();
@@ -100,7 +109,29 @@ impl Writer {
             let link = Link::new(id.clone(), parent, fields.link_kind()?).strength(u8::MAX);
             self.resolve_link(&Encoded::link(&link))?;
         }
-        Ok(Appended { id, seq: self.seq(row), status })
+        Ok(Appended { id, seq: self.seq(row), status, unchecked: self.unchecked.record })
+    }
+
+    /// What was found, or nothing where an earlier segment can't be read for damage: one bad
+    /// segment keeps nothing from being stored. That is reported, once for each damage.
+    pub(super) fn unless_damaged<T: Default>(&mut self, found: Result<T>) -> Result<T> {
+        match found {
+            Err(error) if error.is_damaged() => {
+                self.note_unchecked(error);
+                Ok(T::default())
+            }
+            found => found,
+        }
+    }
+
+    pub(super) fn note_unchecked(&mut self, error: Error) {
+        self.unchecked.record = true;
+        let reported = &mut self.unchecked.reported;
+        if reported.len() < UNCHECKED_MAX && reported.insert(format!("{error:#}")) {
+            let message = "events are stored unchecked: an earlier segment may know them";
+            let view = self.shared.view();
+            view.segments.warnings().report_error(WarningKind::Unchecked, message, error);
+        }
     }
 
     /// What a revision replaces: the newest record of its id in its session.
@@ -137,14 +168,18 @@ impl Writer {
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
         let asserted = link.as_link()?.to_link()?;
-        if let Some(verdict) = self.judge_earlier(&asserted)? {
+        let judged = self.judge_earlier(&asserted);
+        if let Some(verdict) = self.unless_damaged(judged)? {
             return Ok(verdict);
         }
         let verdict = self.active.index.read().judge(&asserted);
         if verdict == Linked::Repeat {
             return Ok(verdict);
         }
-        let cycle = verdict == Linked::Accepted && self.mark_asserted_if_cycle(&asserted)?;
+        let cycle = verdict == Linked::Accepted && {
+            let marked = self.mark_asserted_if_cycle(&asserted);
+            self.unless_damaged(marked)?
+        };
         let entered = self.push(link);
         let verdict = self.active.index.write().assert_link(asserted, entered.commit);
         self.ancestors.clear();
@@ -153,9 +188,8 @@ impl Writer {
 
     fn resolve_quarantined(&mut self, input: &Encoded) -> Result<bool> {
         let key = quarantine_key(input.as_quarantined()?, input.payload().unwrap_or_default());
-        if self.active.index.read().knows_quarantined(&key)
-            || self.earlier_knows_quarantined(&key)?
-        {
+        let known_earlier = self.earlier_knows_quarantined(&key);
+        if self.active.index.read().knows_quarantined(&key) || self.unless_damaged(known_earlier)? {
             return Ok(false);
         }
         let entered = self.push(input);
@@ -190,7 +224,7 @@ impl Writer {
 
     /// Whether an event, or a version of it, has just this content.
     fn find_equal(
-        &self,
+        &mut self,
         that_know: &[usize],
         id: &EventId,
         fields: &ArchivedEventMeta,
@@ -296,8 +330,22 @@ fn supersedes(seq: u64, flags: Flags) -> SupersedesMeta {
     SupersedesMeta { seq, of_event, is_error }
 }
 
+/// What could not be checked for damage.
+#[derive(Debug, Default)]
+pub(super) struct Unchecked {
+    /// Whether it has to do with the record that is being resolved.
+    record: bool,
+    /// The texts of the damages that were reported.
+    reported: HashSet<String>,
+}
+
+/// Damages that are reported, of those that events could not be checked for.
+const UNCHECKED_MAX: usize = 64;
+
 /// Whether a content is stored under an id.
+#[derive(Default)]
 pub(super) enum Presence {
+    #[default]
     Not,
     /// With this sequence number.
     Equal(u64),

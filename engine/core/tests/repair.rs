@@ -1,0 +1,165 @@
+//! A lost or damaged manifest is made again from segments and logs, and nothing is removed.
+
+use std::sync::Arc;
+
+use forebear::storage::{SimulatedDisk, Storage};
+use forebear::{Event, Filter, Retention, Store, StoredEvent};
+
+const MANIFEST: &str = "MANIFEST";
+
+fn open(disk: &SimulatedDisk) -> forebear::Result<Store> {
+    Store::builder().seal_in_background(false).open_on(Arc::new(disk.clone()))
+}
+
+fn append(store: &Store, events: std::ops::Range<usize>) {
+    for n in events {
+        store
+            .append(Event::new("e").id(format!("event {n}")).payload("x".repeat(n)))
+            .expect("appends");
+    }
+}
+
+/// Three segments of ten events, and five in the log.
+fn written() -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).expect("opens");
+    for segment in 0..3 {
+        append(&store, segment * 10..segment * 10 + 10);
+        store.seal().expect("seals");
+    }
+    append(&store, 30..35);
+    store.set_retention(Some(Retention::new().max_events(1_000))).expect("is kept");
+    store.close().expect("closes");
+    disk
+}
+
+fn seqs(store: &Store) -> Vec<u64> {
+    let page = store.snapshot().events(Filter::new()).oldest_first().page().expect("lists");
+    page.items.iter().map(StoredEvent::seq).collect()
+}
+
+/// Repairs, opens, appends, seals and verifies; returns the sequence numbers that were
+/// there before.
+fn goes_on(disk: &SimulatedDisk, what: &str) -> Vec<u64> {
+    let before = disk.list().expect("lists");
+    let repaired = Store::builder().repair_on(disk).expect(what);
+    let kept = disk.list().expect("lists");
+    for name in &before {
+        let moved = repaired.moved.contains(name);
+        assert!(kept.contains(name) != moved, "{what}: {name}, {repaired:?}");
+    }
+    let again = Store::builder().repair_on(disk).expect(what);
+    assert!(again.manifest.is_none(), "{what}: a second one does nothing");
+    let store = open(disk).expect(what);
+    let found = seqs(&store);
+    let next = store.append(Event::new("e").id("after")).expect(what).seq;
+    assert!(found.iter().all(|&seq| seq < next), "{what}");
+    store.seal().expect(what);
+    store.close().expect(what);
+    let store = open(disk).expect(what);
+    assert_eq!(seqs(&store).len(), found.len() + 1, "{what}");
+    found
+}
+
+#[test]
+fn any_damage_to_the_manifest_is_mended_and_opening_alone_mends_none() {
+    let sound = written();
+    let manifest = sound.read(MANIFEST).expect("is there");
+    let all: Vec<u64> = (1..=35).collect();
+    let changed = (0..manifest.len()).step_by(3).map(|at| {
+        let mut bytes = manifest.clone();
+        bytes[at] ^= 4;
+        bytes
+    });
+    let cut =
+        [0, 1, 40, manifest.len() / 2, manifest.len() - 2].map(|end| manifest[..end].to_vec());
+    for (number, bytes) in changed.chain(cut).enumerate() {
+        let disk = sound.kill();
+        disk.write(MANIFEST, bytes);
+        let before = disk.list().expect("lists");
+        let Err(error) = open(&disk) else { panic!("harm {number}: expected to be refused") };
+        if error.is_foreign() {
+            // Its first words are another program's.
+            continue;
+        }
+        assert!(error.to_string().contains("forebear repair"), "{error}");
+        assert_eq!(disk.list().expect("lists"), before, "nothing is changed by opening");
+        assert_eq!(goes_on(&disk, &format!("harm {number}")), all);
+    }
+    let disk = sound.kill();
+    disk.remove(MANIFEST).expect("removes");
+    assert_eq!(goes_on(&disk, "removed"), all);
+}
+
+#[test]
+fn what_the_old_manifest_says_is_evidence() {
+    let sound = written();
+    let mut manifest = sound.read(MANIFEST).expect("is there");
+    let last = manifest.len() - 3;
+    manifest[last] ^= 1;
+    // A segment that can't be read keeps its place by its entry.
+    let disk = sound.kill();
+    disk.write(MANIFEST, manifest.clone());
+    let footer = disk.read("0000000002.seg").expect("is there").len() - 800;
+    disk.flip_bit("0000000002.seg", footer, 2).expect("flips");
+    let repaired = Store::builder().repair_on(&disk).expect("repairs");
+    assert_eq!((repaired.segments, repaired.unreadable.len()), (3, 1), "{repaired:?}");
+    assert!(repaired.notes[0].contains("max_events=1000"), "{repaired:?}");
+    assert_eq!(seqs(&open(&disk).expect("opens")).len(), 25);
+    let text = String::from_utf8(disk.read(MANIFEST).expect("is there")).expect("is text");
+    assert!(!text.contains("retention"), "a changed digit could drop what is to be kept: {text}");
+
+    // Without it what is older is out of reach: kept, and not part of the store.
+    let disk = sound.kill();
+    disk.remove(MANIFEST).expect("removes");
+    disk.flip_bit("0000000002.seg", footer, 2).expect("flips");
+    assert_eq!(goes_on(&disk, "a gap"), (21..=35).collect::<Vec<u64>>());
+
+    // What was dropped stays out, though its files are there.
+    let disk = sound.kill();
+    let first = disk.read("0000000001.seg").expect("is there");
+    let store = open(&disk).expect("opens");
+    assert_eq!(store.retain(&Retention::new().max_events(25)).expect("drops").segments, 1);
+    store.close().expect("closes");
+    disk.write("0000000001.seg", first);
+    let mut manifest = disk.read(MANIFEST).expect("is there");
+    let last = manifest.len() - 3;
+    manifest[last] ^= 1;
+    disk.write(MANIFEST, manifest);
+    assert_eq!(goes_on(&disk, "dropped"), (11..=35).collect::<Vec<u64>>());
+}
+
+#[test]
+fn a_lost_log_beside_a_lost_manifest_costs_the_log() {
+    let disk = written();
+    disk.remove(MANIFEST).expect("removes");
+    disk.write("0000000004.log", Vec::new());
+    assert_eq!(goes_on(&disk, "emptied"), (1..=30).collect::<Vec<u64>>());
+    let nothing = SimulatedDisk::new();
+    nothing.write("0000000007.seg", vec![0; 5_000]);
+    let error = Store::builder().repair_on(&nothing).expect_err("nothing to go by");
+    assert!(error.is_damaged(), "{error}");
+}
+
+#[test]
+fn a_crash_at_any_operation_of_a_repair_leaves_all_to_the_next() {
+    let sound = written();
+    let mut manifest = sound.read(MANIFEST).expect("is there");
+    manifest[200] ^= 1;
+    sound.write(MANIFEST, manifest);
+    sound.write("0000000009.idx", vec![1; 100]);
+    for operation in 1.. {
+        let disk = sound.kill();
+        disk.crash_at(operation);
+        let outcome = Store::builder().repair_on(&disk);
+        for after in [disk.kill(), disk.power_loss(operation)] {
+            if open(&after).is_err() {
+                Store::builder().repair_on(&after).expect("repairs what a crash left");
+            }
+            assert_eq!(seqs(&open(&after).expect("opens")).len(), 35, "operation {operation}");
+        }
+        if outcome.is_ok() {
+            break;
+        }
+    }
+}
