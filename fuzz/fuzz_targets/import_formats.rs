@@ -60,7 +60,17 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(now, stats);
 });
 
-const LATER_FORMATS: [&str; 5] = ["codex-exec", "gemini", "pi", "cursor", "opencode"];
+const LATER_FORMATS: [&str; 9] = [
+    "codex-exec",
+    "gemini",
+    "pi",
+    "cursor",
+    "opencode",
+    "claude-stream",
+    "cowork",
+    "qwen",
+    "droid",
+];
 const FORMATS: [&str; 6] = ["claude-code", "ndjson", "codex", "copilot", "hook", "engram"];
 
 fn stored(report: &ImportReport) -> u64 {

@@ -9,6 +9,7 @@ mod output;
 mod parse;
 mod place;
 mod select;
+mod usual_folders;
 
 use std::env;
 use std::process::ExitCode;

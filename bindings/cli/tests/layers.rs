@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["output"],
     &["failure"],
     &["command", "place"],
-    &["select"],
+    &["select", "usual_folders"],
     &["commands"],
     &["args"],
 ];

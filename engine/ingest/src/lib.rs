@@ -14,13 +14,17 @@
 //! | format | an event's id | its parent |
 //! |---|---|---|
 //! | `claude-code` | the lines' | as they name them; agents hang on their calls |
+//! | `claude-stream` (what `claude -p --output-format stream-json` prints) | the lines', else as `codex` | the line before of the session or its agent; of an agent's first its call |
+//! | `cowork` (audits of Claude Desktop's agents) | as `claude-stream` | as `claude-stream` |
 //! | `codex` (rollouts of the Codex CLI) | of session, bytes and number among equal lines | the line before; of a call's output the call |
 //! | `codex-exec` (what `codex exec --json` prints) | of thread, run and item | the line before; of what completes an item what started it |
 //! | `copilot` (event logs of the Copilot CLI) | the lines' | as they name them |
 //! | `cursor` (transcripts of Cursor's agent) | as `codex` | the line before |
+//! | `droid` (sessions of Factory's Droid, and their settings) | of session and line | as lines name them, else the line before |
 //! | `gemini` (chats of the Gemini CLI, lines or a document) | of session and message | the message before |
 //! | `opencode` (OpenCode's database, or its older documents) | of the message | the message before |
 //! | `pi` (sessions of the pi coding agent) | of session and entry | as entries name them |
+//! | `qwen` (chats of Qwen Code) | the lines' | as they name them |
 //! | `hook` (payloads of Claude Code's hooks) | of the call, or as `codex` | of a call's result the call, of an agent's start its call, else the last event |
 //! | `engram` (the folder of an Engram store) | the lines'; of edges their ends and kind | the task |
 //! | `ndjson` (anything else) | a field, else as `codex` | a field; see [`formats::Ndjson`] |

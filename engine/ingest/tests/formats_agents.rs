@@ -274,6 +274,132 @@ fn what_failed_and_who_spoke_reads_alike_in_all_formats() {
     }
 }
 
+#[test]
+fn streams_and_audits_are_of_the_session_that_they_name() {
+    let line = |kind: &str, n: u32, more: Value| {
+        let mut line = json!({"type": kind, "session_id": SESSION, "parent_tool_use_id": null,
+            "uuid": format!("00000000-0000-4000-8000-0000000000{n:02}")});
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line
+    };
+    let usage = json!({"input_tokens": 5, "output_tokens": 7});
+    let run = [
+        line(
+            "system",
+            1,
+            json!({"subtype": "init", "cwd": "/home/me/work", "model": "m", "tools": []}),
+        ),
+        line(
+            "assistant",
+            2,
+            json!({"message": {"id": "m1", "role": "assistant", "usage": usage,
+            "content": [{"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "x"}}]}}),
+        ),
+        line(
+            "user",
+            3,
+            json!({"parent_tool_use_id": "t1", "message": {"role": "user", "content": "x"}}),
+        ),
+        line(
+            "assistant",
+            4,
+            json!({"parent_tool_use_id": "t1", "message": {"id": "m2", "role": "assistant", "content": "y", "usage": usage}}),
+        ),
+        line(
+            "user",
+            5,
+            json!({"message": {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1",
+            "is_error": true, "content": "Exit code 3\nno"}]}}),
+        ),
+        line(
+            "result",
+            6,
+            json!({"subtype": "error_max_turns", "is_error": true, "num_turns": 2, "usage": usage}),
+        ),
+    ];
+    let audit = run.clone().map(|mut line| {
+        line["_audit_timestamp"] = json!("2026-03-01T10:00:01.000Z");
+        line
+    });
+    for (format, lines_of, made_up) in [("claude-stream", &run, 6), ("cowork", &audit, 0)] {
+        let store = forebear::in_memory().unwrap();
+        let folder = files(&[("x/audit.jsonl", &lines(lines_of))]);
+        let report = imported(&store, &folder);
+        assert_eq!(
+            (report.stored, report.times_made_up, &*report.read_as[0].1),
+            (6, made_up, format)
+        );
+        assert_eq!(imported(&store, &folder).stored, 0);
+        let found = events(&store);
+        assert!(found.iter().all(|event| event.session() == Some(SESSION)), "{format}");
+        assert_eq!(
+            found[2].parent(),
+            Some(found[1].id()),
+            "an agent's first line hangs on its call"
+        );
+        assert_eq!(found[4].parent(), Some(found[1].id()), "the main line goes on from its own");
+        let answered = lines_of[4].to_string();
+        let result = read(format, &answered).results.remove(0);
+        assert_eq!((result.is_error, result.exit_code), (true, Some(3)));
+        let all = store.snapshot().session(SESSION).unwrap().unwrap();
+        assert_eq!(all.status, forebear::SessionStatus::Failed);
+        assert!(read(format, &lines_of[5].to_string()).usage.is_none(), "the sum is no message");
+    }
+}
+
+#[test]
+fn qwen_is_told_from_claude_code_and_droid_s_settings_have_its_tokens() {
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples");
+    let tokens = |format: &str, session: &str| {
+        let store = forebear::in_memory().unwrap();
+        let options = IngestOptions::new([samples.join(format)]);
+        let report = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
+        assert!(report.read_as.iter().all(|(_, read_as)| read_as == format), "{report:?}");
+        let tokens = store.snapshot().session(session).unwrap().unwrap().tokens;
+        (tokens.input, tokens.output, tokens.cache_read, tokens.cache_written)
+    };
+    assert_eq!(tokens("qwen", "0000a0e0-0000-4000-8000-000000000001"), (60, 15, 40, 0));
+    assert_eq!(tokens("droid", "0000d0d0-0000-4000-8000-000000000001"), (10, 23, 5, 1));
+
+    let start = |id: &str, more: Value| {
+        let mut line =
+            json!({"type": "session_start", "id": id, "cwd": "/home/me/work", "title": "x"});
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line
+    };
+    let entry = |id: &str, message: Value| json!({"type": "message", "id": id, "timestamp": "2026-03-01T10:00:01.000Z", "message": message});
+    let call = json!([{"type": "tool_use", "id": "t7", "name": "Task", "input": {"prompt": "x"}}]);
+    let parent = lines(&[
+        start("p", json!({})),
+        entry("m", json!({"role": "user", "content": "go"})),
+        entry("m2", json!({"role": "assistant", "content": call})),
+    ]);
+    let child = lines(&[
+        start("c", json!({"callingSessionId": "p", "callingToolUseId": "t7"})),
+        entry("m", json!({"role": "user", "content": "x"})),
+    ]);
+    for order in [["p", "c"], ["c", "p"]] {
+        let store = forebear::in_memory().unwrap();
+        for name in order {
+            let text = if name == "p" { &parent } else { &child };
+            imported(&store, &files(&[(&format!("{name}.jsonl"), text)]));
+        }
+        let last = of_session(&store, "c").pop().unwrap();
+        let chain: Vec<_> = store
+            .snapshot()
+            .chain(last.id().clone())
+            .unwrap()
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        assert!(
+            chain
+                .iter()
+                .any(|event| event.session() == Some("p") && event.kind() == "user_message")
+        );
+    }
+}
+
 fn read<'p>(format: &str, line: &'p str) -> Reading<'p> {
     let reader = Registry::default().find(format).unwrap().payloads().unwrap();
     reader.read(&Payload::new("", line.as_bytes()))

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::env;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process;
@@ -22,15 +21,16 @@ use crate::failure::{Failure, Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, WriteTarget};
+use crate::usual_folders::found_folders;
 
 /// Import transcripts and logs
 ///
-/// Reads `*.jsonl` and `*.ndjson` files, also those in folders below the ones named:
-/// transcripts of Claude Code, rollouts of the Codex CLI, event logs of the Copilot CLI,
-/// payloads of Claude Code's hooks, the folder of an Engram store, and any other lines
-/// of JSON. Which it is shows in how a file begins. Without a path it takes the usual
-/// folder of Claude Code: `projects` in the folder that
-/// `CLAUDE_CONFIG_DIR` names, else in ~/.config/claude and ~/.claude. How far each
+/// Reads files of lines (`*.jsonl`, `*.ndjson`, also packed by zstd), documents and databases
+/// of coding agents: Claude Code, Codex, Copilot, Gemini, OpenCode, Cursor, pi, Qwen Code,
+/// Droid and Claude Desktop; payloads of Claude Code's hooks, the folder of an Engram store,
+/// and any other lines of JSON, as generic events. Which it is shows in how a file begins.
+/// Without a path it takes the folders in which these tools usually keep them, and says
+/// which it found; `CLAUDE_CONFIG_DIR`, `CODEX_HOME` and their like are heeded. How far each
 /// file was read is kept in the store: importing again reads what is new, and a file
 /// that was rewritten from its start. Ctrl-C stops it cleanly, and the next import
 /// goes on. `forebear watch` goes on by itself.
@@ -65,7 +65,7 @@ Examples:
   forebear import ~/.codex/sessions ~/.copilot/session-state .engram
   forebear import --mapping spans.json traces.ndjson")]
 pub(crate) struct ImportArgs {
-    /// Files, and folders with `*.jsonl` and `*.ndjson` files
+    /// Files, and folders with files of known formats
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Read files from their start, wherever they were left; what `forebear retain` has
@@ -88,7 +88,7 @@ impl Run for ImportArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        let paths = if self.paths.is_empty() { found_folders()? } else { self.paths.clone() };
+        let paths = if self.paths.is_empty() { found()? } else { self.paths.clone() };
         for path in &paths {
             path.metadata().map_err(|error| {
                 Failure::Failed(format!("importing {}: {error}", path.display()))
@@ -406,34 +406,15 @@ impl ImportFigures {
     }
 }
 
-/// The folders in which transcripts usually lie, be they there or not.
-pub(crate) fn usual_folders() -> Result<Vec<PathBuf>, Failure> {
-    if let Some(config) = env::var_os("CLAUDE_CONFIG_DIR").filter(|config| !config.is_empty()) {
-        return Ok(vec![PathBuf::from(config).join("projects")]);
-    }
-    let home = etcetera::home_dir().map_err(|_| {
-        Failure::Failed(
-            "there is no home folder to look for transcripts in; name a path".to_owned(),
-        )
-    })?;
-    Ok(vec![home.join(".config/claude/projects"), home.join(".claude/projects")])
-}
-
-/// Those of the usual folders that are there.
-fn found_folders() -> Result<Vec<PathBuf>, Failure> {
-    let usual = usual_folders()?;
-    if let [only] = &usual[..] {
-        return Ok(vec![only.clone()]);
-    }
-    let found: Vec<_> = usual.iter().filter(|folder| folder.is_dir()).cloned().collect();
-    if found.is_empty() {
-        let usual: Vec<_> = usual.iter().map(|folder| folder.display().to_string()).collect();
-        return Err(Failure::Failed(format!(
-            "there are no transcripts in {}; name a path, or see `forebear demo`",
-            usual.join(" or ")
-        )));
-    }
-    Ok(found)
+/// The usual folders that are there, which are said to whoever asks.
+fn found() -> Result<Vec<PathBuf>, Failure> {
+    let folders = found_folders()?;
+    let said: Vec<_> = folders
+        .iter()
+        .map(|folder| format!("{} ({})", folder.path.display(), folder.tool))
+        .collect();
+    warn(&format!("forebear: found {}", said.join(", ")));
+    Ok(folders.into_iter().map(|folder| folder.path).collect())
 }
 
 /// A flag that the first ctrl-C sets. The second ends the program at once, which

@@ -12,11 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Run;
 use crate::commands::format::{FormatArgs, NamedFormat};
-use crate::commands::import::usual_folders;
 use crate::failure::{Outcome, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
+use crate::usual_folders::usual_folders;
 
 /// Follow transcripts and store what is written to them
 ///
@@ -33,7 +33,7 @@ Examples:
   forebear watch /mnt/shared/projects --poll --interval 10s
   forebear watch --mapping spans.json /var/log/spans")]
 pub(crate) struct WatchArgs {
-    /// Files, and folders with `*.jsonl` and `*.ndjson` files
+    /// Files, and folders with files of known formats
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Look at all files in turn, instead of being told of changes by the system; it does so
@@ -54,7 +54,11 @@ impl Run for WatchArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
-        let paths = if self.paths.is_empty() { usual_folders()? } else { self.paths.clone() };
+        let paths = if self.paths.is_empty() {
+            usual_folders()?.into_iter().map(|folder| folder.path).collect()
+        } else {
+            self.paths.clone()
+        };
         let mut options = IngestOptions::new(&paths).poll_only(self.poll).poll_every(self.interval);
         options = match self.format.read()? {
             NamedFormat::Nothing => options,
@@ -75,8 +79,13 @@ impl Run for WatchArgs {
         if let Err(error) = set {
             warn(&format!("forebear: Ctrl-C and SIGTERM will not end it cleanly: {error}"));
         }
-        let folders: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-        warn(&format!("forebear: following {}; Ctrl-C ends it", folders.join(", ")));
+        let there = paths.iter().filter(|path| path.exists());
+        let folders: Vec<_> = there.map(|path| path.display().to_string()).collect();
+        let waiting = match paths.len() - folders.len() {
+            0 => String::new(),
+            count => format!(", and {count} that are not there yet"),
+        };
+        warn(&format!("forebear: following {}{waiting}; Ctrl-C ends it", folders.join(", ")));
         let bar = ProgressBar::new_spinner();
         if let Ok(style) = ProgressStyle::with_template("{wide_msg:.dim}") {
             bar.set_style(style);

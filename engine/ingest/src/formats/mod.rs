@@ -4,6 +4,8 @@
 
 #[cfg(feature = "claude-code")]
 mod claude;
+#[cfg(any(feature = "claude-stream", feature = "cowork"))]
+mod claude_stream;
 #[cfg(feature = "codex")]
 mod codex;
 #[cfg(feature = "codex-exec")]
@@ -11,16 +13,20 @@ mod codex_exec;
 #[cfg_attr(
     not(all(
         feature = "claude-code",
+        feature = "claude-stream",
         feature = "codex",
         feature = "codex-exec",
         feature = "copilot",
+        feature = "cowork",
         feature = "cursor",
+        feature = "droid",
         feature = "engram",
         feature = "gemini",
         feature = "hook",
         feature = "ndjson",
         feature = "opencode",
-        feature = "pi"
+        feature = "pi",
+        feature = "qwen"
     )),
     allow(dead_code, reason = "what several formats use, no single one uses in whole")
 )]
@@ -29,6 +35,8 @@ pub(crate) mod common;
 mod copilot;
 #[cfg(feature = "cursor")]
 mod cursor;
+#[cfg(feature = "droid")]
+mod droid;
 #[cfg(feature = "engram")]
 mod engram;
 #[cfg(feature = "gemini")]
@@ -41,11 +49,17 @@ mod ndjson;
 mod opencode;
 #[cfg(feature = "pi")]
 mod pi;
+#[cfg(feature = "qwen")]
+mod qwen;
 
 use std::sync::Arc;
 
 #[cfg(feature = "claude-code")]
 pub use claude::ClaudeCode;
+#[cfg(feature = "claude-stream")]
+pub use claude_stream::ClaudeStream;
+#[cfg(feature = "cowork")]
+pub use claude_stream::Cowork;
 #[cfg(feature = "codex")]
 pub use codex::Codex;
 #[cfg(feature = "codex-exec")]
@@ -54,6 +68,8 @@ pub use codex_exec::CodexExec;
 pub use copilot::Copilot;
 #[cfg(feature = "cursor")]
 pub use cursor::Cursor;
+#[cfg(feature = "droid")]
+pub use droid::Droid;
 #[cfg(feature = "engram")]
 pub use engram::Engram;
 #[cfg(feature = "gemini")]
@@ -66,6 +82,8 @@ pub use ndjson::{Mapping, Ndjson};
 pub use opencode::OpenCode;
 #[cfg(feature = "pi")]
 pub use pi::Pi;
+#[cfg(feature = "qwen")]
+pub use qwen::Qwen;
 
 use crate::adapter::Adapter;
 
@@ -95,21 +113,33 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
         shared(Cursor),
         #[cfg(feature = "opencode")]
         shared(OpenCode),
+        #[cfg(feature = "claude-stream")]
+        shared(ClaudeStream),
+        #[cfg(feature = "cowork")]
+        shared(Cowork),
+        #[cfg(feature = "qwen")]
+        shared(Qwen),
+        #[cfg(feature = "droid")]
+        shared(Droid),
     ])
 }
 
 #[cfg(any(
     feature = "claude-code",
+    feature = "claude-stream",
     feature = "codex",
     feature = "codex-exec",
     feature = "copilot",
+    feature = "cowork",
     feature = "cursor",
+    feature = "droid",
     feature = "engram",
     feature = "gemini",
     feature = "hook",
     feature = "ndjson",
     feature = "opencode",
-    feature = "pi"
+    feature = "pi",
+    feature = "qwen"
 ))]
 fn shared(adapter: impl Adapter + 'static) -> Arc<dyn Adapter> {
     Arc::new(adapter)
