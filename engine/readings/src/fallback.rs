@@ -80,7 +80,7 @@ mod tests {
             (br#"{"error":{"message":"no"}}"#, "no"),
             (br#" "quoted\n" "#, "quoted\n"),
             (b"plain words", "plain words"),
-            (br#"{"text":"cut of"#, "cut o"),
+            (br#"{"text":"cut of"#, "cut of"),
             (b"\xff\xfe", ""),
             (b"", ""),
             (br#"{"text":"  ","status":"ok"}"#, "ok"),

@@ -90,8 +90,9 @@ impl<'t> Cursor<'t> {
             return None;
         }
         let start = self.at + 1;
-        self.skip_string();
-        let end = self.at.saturating_sub(1).max(start);
+        // Of a text that was cut off, all there is.
+        let is_closed = self.skip_string();
+        let end = self.at.saturating_sub(usize::from(is_closed)).max(start);
         self.skip_space();
         self.text.get(start..end).map(JsonStr)
     }
@@ -188,7 +189,7 @@ impl<'t> Cursor<'t> {
         let mut depth = 0_usize;
         while let Some(byte) = self.peek() {
             match byte {
-                b'"' => self.skip_string(),
+                b'"' => _ = self.skip_string(),
                 b'{' | b'[' => {
                     depth += 1;
                     self.at += 1;
@@ -210,17 +211,18 @@ impl<'t> Cursor<'t> {
         self.skip_space();
     }
 
-    fn skip_string(&mut self) {
+    /// Passes over the string here; returns whether its end is there.
+    fn skip_string(&mut self) -> bool {
         self.at += 1;
         loop {
             let Some(found) = memchr::memchr2(b'"', b'\\', self.rest()) else {
                 self.at = self.text.len();
-                return;
+                return false;
             };
             self.at += found;
             if self.peek() == Some(b'"') {
                 self.at += 1;
-                return;
+                return true;
             }
             // A backslash and the byte that it escapes, which is ASCII.
             self.at += 2;

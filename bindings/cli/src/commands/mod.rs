@@ -21,6 +21,7 @@ pub(crate) mod resume;
 pub(crate) mod retain;
 pub(crate) mod search;
 pub(crate) mod segments;
+mod session_set;
 pub(crate) mod session_tree;
 pub(crate) mod sessions;
 pub(crate) mod show;

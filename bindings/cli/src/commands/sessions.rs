@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anstyle::Style;
-use clap::Args;
+use clap::{Args, Subcommand};
 use forebear::{
     Batch, Cursor, DelegationType, Relationship, RelationshipType, Session, SessionBatch,
     SessionFilter, SessionPlace, SessionReads, SessionStatus, SessionType, SessionWrites, Snapshot,
@@ -12,6 +12,7 @@ use forebear::{
 use serde::Serialize;
 
 use crate::command::Run;
+use crate::commands::session_set::SetArgs;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::json::NextLine;
@@ -25,7 +26,8 @@ use crate::select::PageArgs;
 #[command(after_help = "\
 With --json: objects with `id`, `type`, `status`, `parent`, `source_app`, `start`, `end`,
 `duration_ms`, `agents`, `tokens`, `events`, `errors`, `open_calls`, `model`, `project`,
-`wave_id` and `metadata`; then {\"next\": CURSOR} if there are more than 1000.
+`wave_id`, `metadata`, `title`, `decided_by` (the event that the status follows from) and
+`waits_for` (user or tool); then {\"next\": CURSOR} if there are more than 1000.
 
 Examples:
   forebear sessions --since 1d
@@ -62,9 +64,19 @@ and `children` (at most 1000), which are objects with `parent`, `child`, `type`,
 
 Example:
   forebear session 0fae0449-64d3-4788-8622-d3a47d82c14b")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SessionArgs {
     /// The session's name; an agent's is SESSION/AGENT
-    id: String,
+    #[arg(required = true)]
+    id: Option<String>,
+    #[command(subcommand)]
+    change: Option<Change>,
+}
+
+/// What is changed of a session.
+#[derive(Debug, Subcommand)]
+enum Change {
+    Set(SetArgs),
 }
 
 /// List waves: sessions that work together, by their `wave_id`
@@ -167,10 +179,22 @@ impl Run for SessionsArgs {
 
 impl Run for SessionArgs {
     fn writes(&self) -> bool {
-        false
+        self.change.is_some()
     }
 
     fn run(&self, global: &Global) -> Outcome {
+        match (&self.change, &self.id) {
+            (Some(Change::Set(set)), _) => set.run(global),
+            (None, Some(id)) => show(id, global),
+            // Refused before: one of the two is required.
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Prints all that is known of a session.
+fn show(id: &str, global: &Global) -> Outcome {
+    {
         #[derive(Serialize)]
         struct Line<'a> {
             #[serde(flatten)]
@@ -182,10 +206,10 @@ impl Run for SessionArgs {
         }
 
         let snapshot = place::snapshot(global)?;
-        let session = snapshot.session(&self.id)?.ok_or_else(|| unknown(&self.id))?;
-        let SessionPlace { depth, path, .. } = snapshot.session_place(&self.id)?;
-        let parents = snapshot.session_parents(&self.id).page()?.items;
-        let children = snapshot.session_children(&self.id).page()?;
+        let session = snapshot.session(id)?.ok_or_else(|| unknown(id))?;
+        let SessionPlace { depth, path, .. } = snapshot.session_place(id)?;
+        let parents = snapshot.session_parents(id).page()?.items;
+        let children = snapshot.session_children(id).page()?;
         let mut out = Out::paged(global);
         if global.json {
             out.json(&Line {
@@ -200,6 +224,7 @@ impl Run for SessionArgs {
             let texts = [
                 ("path", Some(&path)),
                 ("app", session.source_app.as_ref()),
+                ("title", session.title.as_ref()),
                 ("model", session.model.as_ref()),
                 ("project", session.project.as_ref()),
                 ("wave", session.wave_id.as_ref()),
@@ -285,6 +310,13 @@ impl Run for RelateArgs {
     }
 
     fn run(&self, global: &Global) -> Outcome {
+        if self.parent == self.child {
+            return Err(forebear::Error::invalid(format!(
+                "expected two sessions, found {:?} twice: none comes from itself",
+                self.parent
+            ))
+            .into());
+        }
         let mut relationship = Relationship::new(&self.parent, &self.child);
         if let Some(kind) = self.relationship_type {
             relationship = relationship.relationship_type(kind);

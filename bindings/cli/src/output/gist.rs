@@ -5,7 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::LazyLock;
+
 use forebear::StoredEvent;
+use forebear::ingest::Registry;
+use forebear::readings::{Payload, Reading, Readings};
 
 use crate::output::json_scan::{JsonToken, KEPT_BYTES, scan};
 use crate::output::text;
@@ -80,6 +84,12 @@ pub(crate) fn of_event(event: &StoredEvent) -> String {
 pub(crate) fn of(payload: &[u8]) -> String {
     let looked_at = &payload[..payload.len().min(LOOKED_AT_BYTES)];
     let begin = looked_at.trim_ascii_start();
+    let read = begin
+        .starts_with(b"{")
+        .then(|| of_reading(&READINGS.read(None, &Payload::new("", looked_at))));
+    if let Some(gist) = read.flatten() {
+        return text::clean(&one_line(&gist)).into_owned();
+    }
     let gist = match begin.first() {
         None => String::new(),
         Some(b'{' | b'[' | b'"') => {
@@ -91,6 +101,38 @@ pub(crate) fn of(payload: &[u8]) -> String {
     };
     text::clean(&one_line(&gist)).into_owned()
 }
+
+/// What a payload reads as, on a line; none where that says nothing for people.
+fn of_reading(reading: &Reading<'_>) -> Option<String> {
+    let start = |text: &forebear::readings::Text<'_>| text.start(KEPT_BYTES).into_owned();
+    if let [result, ..] = &*reading.results {
+        let text = result.text.start(KEPT_BYTES);
+        // A failure's first line is often but its number.
+        let text = if result.is_error { &*text } else { first_line(&text) };
+        if !text.trim().is_empty() {
+            return Some(text.to_owned());
+        }
+    }
+    if let [call, ..] = &*reading.calls {
+        let tool = call.tool.as_ref().map_or_else(String::new, start);
+        let folder = reading.cwd.as_ref().map(start);
+        return Some(match call.target.as_ref().map(start) {
+            Some(target) => format!("{tool}: {}", within(&target, folder.as_deref())),
+            None => tool,
+        });
+    }
+    let title = reading.title.as_ref().map(|title| &title.text);
+    let words = [&reading.text, &reading.thinking].into_iter().filter(|words| !words.is_blank());
+    let words = words.map(|words| words.start(KEPT_BYTES).into_owned()).next();
+    let single = [reading.error.as_ref(), title, reading.summary.as_ref()];
+    let plan = reading.plan.as_ref().and_then(|plan| plan.text.as_ref());
+    words
+        .or_else(|| single.into_iter().flatten().chain(plan).map(start).next())
+        .or_else(|| (reading.text.iter().next().is_some()).then(|| "(blank)".to_owned()))
+}
+
+/// What reads the payloads of all formats.
+static READINGS: LazyLock<Readings> = LazyLock::new(|| Registry::default().readings());
 
 /// What is no JSON: its first line, if it is text.
 fn plain(bytes: &[u8], length: usize) -> String {
