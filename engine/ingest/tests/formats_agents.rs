@@ -104,6 +104,23 @@ fn a_document_is_followed_as_it_is_written_anew() {
 }
 
 #[test]
+fn lines_in_a_file_named_as_a_database_are_left_out_and_what_lies_beside_an_agent_is_not_reported()
+{
+    let line = json!({"type": "user", "uuid": SESSION, "sessionId": SESSION,
+        "timestamp": "2026-03-01T10:00:00.000Z", "message": {"role": "user", "content": "hello"}});
+    let line = lines(&[line]);
+    let folder = files(&[
+        ("a.jsonl", &line),
+        ("b.db", &line),
+        ("c.SQLITE3", &line),
+        ("agent-a1.meta.json", "{\"toolUseId\": \"t1\"}"),
+    ]);
+    let report = imported(&forebear::in_memory().unwrap(), &folder);
+    assert_eq!((report.stored, report.read_as.len(), report.left_out_files), (1, 1, 2));
+    assert!(report.left_out.iter().all(|(_, why)| why.contains("a database")), "{report:?}");
+}
+
+#[test]
 fn documents_of_no_tool_in_a_folder_are_left_out_and_named_ones_fail() {
     let folder = files(&[
         ("session-x.json", "{\n \"a\": 1,\n \"b\": 2\n}\n"),

@@ -119,6 +119,7 @@ impl Lines {
         let reading = LineReader.read(&Payload::new("", object.as_bytes()));
         let mut event = Event::new("usage")
             .derived_id(SETTINGS_DOMAIN, self.session.as_bytes())
+            .revision()
             .payload(object)
             .time_ns(self.time_ns);
         if let Some(model) = &reading.model {

@@ -182,7 +182,8 @@ impl Chat {
         let session = session.unwrap_or_default();
         let id = EventId::derived(HEADER_DOMAIN, session.as_bytes());
         self.header = Some(id);
-        let mut event = Event::new("session").derived_id(HEADER_DOMAIN, session.as_bytes());
+        let mut event =
+            Event::new("session").derived_id(HEADER_DOMAIN, session.as_bytes()).revision();
         let parent = self.parent.clone().filter(|parent| *parent != session);
         if let Some(parent) = &parent {
             event = event.label(AGENT_ROOT, session.as_str()).label(FORKED_FROM, parent.as_str());
@@ -227,7 +228,7 @@ impl Chat {
         let parent = if let Some(id) = head.id.filter(|_| self.session.is_some()) {
             let name = id.decode_exactly().into_owned();
             let parts = content(&[session.as_bytes(), name.as_bytes()]);
-            event = event.derived_id(MESSAGE_DOMAIN, &parts);
+            event = event.derived_id(MESSAGE_DOMAIN, &parts).revision();
             if let Some(parent) = self.parents.get(&name) {
                 parent.clone()
             } else {

@@ -129,6 +129,7 @@ impl Envelopes {
         let name = text(id, limits::MAX_NAME_BYTES);
         let mut event = Event::new("session")
             .derived_id(SESSION_DOMAIN, id.decode_exactly().as_bytes())
+            .revision()
             .payload(object)
             .time_ns(head.created_ns.unwrap_or(self.time_ns))
             .session(name.as_str())
@@ -157,6 +158,7 @@ impl Envelopes {
         let reading = MessageReader.read(&Payload::new("", object.as_bytes()));
         let mut event = Event::new(reader::kind(&reading))
             .derived_id(MESSAGE_DOMAIN, id.decode_exactly().as_bytes())
+            .revision()
             .payload(object)
             .time_ns(head.created_ns.unwrap_or(self.time_ns));
         if let Some(before) = envelope.after {

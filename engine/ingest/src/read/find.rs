@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use forebear_core::{Error, Result};
 
 use crate::choice::Choice;
-use crate::read::left_out::LeftOut;
+use crate::read::left_out::{self, DATABASE_SUFFIXES, LeftOut, suffix};
 use crate::read::seen::FileStamp;
+use crate::read::sniff::SQLITE;
 use crate::read::source::unpacked_path;
 
 /// The files to import, each once, in byte order of their paths.
@@ -126,7 +127,7 @@ impl<'c> Search<'c> {
     /// Notes a file to read; returns a folder to search.
     fn entry(&mut self, entry: &fs::DirEntry) -> Option<PathBuf> {
         let path = entry.path();
-        let is_taken = self.choice.takes_file(&path);
+        let is_taken = self.choice.takes_file(&path) && !is_database_by_name_alone(&path);
         let file_type = match entry.file_type() {
             Ok(file_type) => file_type,
             Err(error) => {
@@ -193,6 +194,13 @@ impl Search<'_> {
             }
         }
     }
+}
+
+/// Whether a file is named as a database and is none: lines in it would be read as those of
+/// whatever format they resemble.
+fn is_database_by_name_alone(path: &Path) -> bool {
+    let named = DATABASE_SUFFIXES.contains(&suffix(path).as_str());
+    named && left_out::start(path).is_ok_and(|start| !start.starts_with(SQLITE))
 }
 
 fn bytes(path: &Path) -> &[u8] {

@@ -47,7 +47,7 @@ fn why(path: &Path) -> String {
             "its name is that of an archive (.{suffix}), and it is none; name the file itself to \
              have it read"
         ),
-        "db" | "sqlite" | "sqlite3" | "vscdb" => format!(
+        name if DATABASE_SUFFIXES.contains(&name) => format!(
             "its name is that of a database (.{suffix}), and it is none; name the file itself to \
              have it read"
         ),
@@ -62,7 +62,8 @@ fn why(path: &Path) -> String {
     }
 }
 
-fn start(path: &Path) -> io::Result<Vec<u8>> {
+/// The first bytes of a file, at most [`START_BYTES`].
+pub(crate) fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     File::open(path)?.take(START_BYTES).read_to_end(&mut start)?;
     Ok(start)
@@ -74,6 +75,8 @@ pub(crate) fn suffix(path: &Path) -> String {
     suffix.to_string_lossy().to_ascii_lowercase()
 }
 
+/// How names of databases end.
+pub(crate) const DATABASE_SUFFIXES: [&str; 4] = ["db", "sqlite", "sqlite3", "vscdb"];
 /// Files that are named one by one. The rest is counted.
 const MAX_NAMED: usize = 1000;
 /// How much of a file is read to see what it is.

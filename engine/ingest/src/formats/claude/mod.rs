@@ -7,6 +7,7 @@ mod sidechain;
 mod spawn;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Event, Link, LinkKind, Scope, Snapshot, Usage, limits};
@@ -63,6 +64,12 @@ impl Adapter for ClaudeCode {
 
     fn source_app(&self) -> Option<&'static str> {
         Some("claude-code")
+    }
+
+    /// What is known of an agent beside its lines.
+    fn is_companion(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("agent-") && name.ends_with(".meta.json")
     }
 
     fn recognise(&self, line: &str) -> Confidence {
