@@ -7,11 +7,11 @@ use std::fmt;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use forebear::{Event, Store, storage::SimulatedDisk};
+/// use forebear::{Batch, Durability, Event, Store, storage::SimulatedDisk};
 ///
 /// let disk = SimulatedDisk::new();
 /// let store = Store::builder().open_on(Arc::new(disk.clone()))?;
-/// store.append(Event::new("started"))?;
+/// store.write(Batch::from(Event::new("started")).durability(Durability::Flush))?;
 /// let killed = disk.kill();
 /// let log = killed.read("0000000001.log").expect("it is there");
 /// killed.truncate("0000000001.log", log.len() - 1).expect("cuts");

@@ -76,7 +76,7 @@ fn index(view: &View, sealed: &Sealed) -> Result<Option<String>> {
             if let (length, None) = open_index::check_file(&file, &found)? {
                 found.truncate(length);
                 // One that can't be opened is not as it should be either.
-                if have_same_entries(&name, found, bytes.clone()).unwrap_or(false) {
+                if have_same_entries(&name, found, bytes.clone(), true).unwrap_or(false) {
                     return Ok(None);
                 }
             }

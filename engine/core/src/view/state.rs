@@ -33,7 +33,7 @@ impl View {
     /// count it twice.
     pub(crate) fn folded(&self, kind: KindId, key: &str, range: Range<usize>) -> Result<Folded> {
         let (first, kinds) = (self.first_segment(), self.kinds());
-        let mut own = Vec::new();
+        let (mut own, mut damage) = (Vec::new(), None);
         // The segment, the source that it was found in, and the value.
         let mut carried: Option<(u64, usize, Vec<u8>)> = None;
         for number in self.that_fold(kind, key, &range) {
@@ -46,7 +46,10 @@ impl View {
             });
             let kept = match kept {
                 // Where newer values replace older ones an older one stands in.
-                Err(error) if kind.replaces() && error.is_damaged() => continue,
+                Err(error) if kind.replaces() && error.is_damaged() => {
+                    damage = damage.or(Some(error));
+                    continue;
+                }
                 kept => kept?,
             };
             let Some(kept) = kept else { continue };
@@ -61,6 +64,10 @@ impl View {
             {
                 carried = Some((segment, number, value));
             }
+        }
+        // Nothing stands in: what there was can't be told from nothing at all.
+        if let Some(damage) = damage.filter(|_| own.is_empty() && carried.is_none()) {
+            return Err(damage);
         }
         let from_carried = carried.as_ref().is_some_and(|(_, number, _)| range.contains(number));
         let from_them = !own.is_empty() || from_carried;

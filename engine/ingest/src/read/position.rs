@@ -81,7 +81,11 @@ impl ReadPosition {
 
     /// The position in the store under this name.
     pub(crate) fn of(snapshot: &Snapshot, source: &str) -> Result<Option<Self>> {
-        let kept = snapshot.checkpoint(source)?;
+        let kept = match snapshot.checkpoint(source) {
+            // Read from its beginning, it gives repeats of what is there.
+            Err(error) if error.is_damaged() => None,
+            kept => kept?,
+        };
         Ok(kept.and_then(|bytes| Self::decode(&bytes)))
     }
 

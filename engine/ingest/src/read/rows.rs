@@ -180,7 +180,11 @@ impl RowsPosition {
 
     /// The position in the store of the database at this path.
     pub(crate) fn of(snapshot: &Snapshot, path: &Path) -> Result<Option<Self>> {
-        let kept = snapshot.checkpoint(&source_name(path))?;
+        let kept = match snapshot.checkpoint(&source_name(path)) {
+            // Read from its beginning, it gives repeats of what is there.
+            Err(error) if error.is_damaged() => None,
+            kept => kept?,
+        };
         Ok(kept.and_then(|bytes| Self::decode(&bytes)))
     }
 

@@ -14,6 +14,7 @@ use redb::{
 use crate::base::error::{Error, Result};
 use crate::base::sync::Mutex;
 use crate::base::sync::atomic::{AtomicBool, Ordering};
+use crate::segment::index::tables::Table;
 
 /// The bytes of an `.idx` file. A read past the end or of a damaged page must fail: redb trusts
 /// what it reads.
@@ -145,12 +146,20 @@ impl IndexTable {
     }
 }
 
-/// Whether two indexes have the same entries. O(entries).
-pub(crate) fn have_same_entries(name: &str, a: Vec<u8>, b: Vec<u8>) -> Result<bool> {
+/// Whether two indexes have the same entries, those of state only `with_state`. O(entries).
+pub(crate) fn have_same_entries(
+    name: &str,
+    a: Vec<u8>,
+    b: Vec<u8>,
+    with_state: bool,
+) -> Result<bool> {
     // Digests, since one of the two can't be walked while the other is.
     let entries = |bytes| {
         let (mut hasher, mut count) = (blake3::Hasher::new(), 0_u64);
         IndexTable::open(name, Bytes(bytes))?.walk(&[], |key, value| {
+            if !with_state && Table::State.rest(key).is_some() {
+                return Ok(ControlFlow::Continue(()));
+            }
             count += 1;
             for part in [key, value] {
                 hasher.update(&(part.len() as u64).to_le_bytes()).update(part);

@@ -228,7 +228,9 @@ impl Verifier<'_> {
             );
         } else if found[..length] != made {
             found.truncate(length);
-            let equal = have_same_entries(&name, found, made);
+            // An earlier version of a kind of state may have come to another value for the same
+            // rows, which is no damage: the digests above vouch for what it wrote.
+            let equal = have_same_entries(&name, found, made, false);
             if self.ask(&name, equal)? == Some(false) {
                 self.found(
                     &name,
