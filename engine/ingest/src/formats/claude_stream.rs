@@ -6,7 +6,6 @@
 //! them (`_audit_timestamp`). The last line of a run sums up what its messages took.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, LinkKind, limits};
@@ -28,6 +27,7 @@ use crate::parsed::Parsed;
 pub struct ClaudeStream;
 
 /// Audits of Claude Desktop's agents, `cowork`.
+#[cfg(feature = "cowork")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cowork;
 
@@ -64,6 +64,7 @@ impl Adapter for ClaudeStream {
     }
 }
 
+#[cfg(feature = "cowork")]
 impl Adapter for Cowork {
     fn name(&self) -> &'static str {
         "cowork"
@@ -77,7 +78,7 @@ impl Adapter for Cowork {
         if Head::read(line).is_audit { Confidence::Certain } else { Confidence::No }
     }
 
-    fn is_companion(&self, path: &Path) -> bool {
+    fn is_companion(&self, path: &std::path::Path) -> bool {
         let in_folder =
             path.components().any(|part| part.as_os_str() == "local-agent-mode-sessions");
         in_folder && path.extension().is_some_and(|suffix| suffix == "json")

@@ -4,7 +4,7 @@
 
 #[cfg(feature = "claude-code")]
 mod claude;
-#[cfg(any(feature = "claude-stream", feature = "cowork"))]
+#[cfg(feature = "claude-stream")]
 mod claude_stream;
 #[cfg(feature = "codex")]
 mod codex;
