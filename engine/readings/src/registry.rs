@@ -37,7 +37,9 @@ impl Readings {
         self.order.iter().map(String::as_str)
     }
 
-    /// What an event's payload says, which has to be loaded.
+    /// What an event's payload says, which has to be loaded. The event's
+    /// [`payload_type`](StoredEvent::payload_type) names the format; where it has none, or one
+    /// without a reader, the format is that whose reader takes the payload for its own.
     ///
     /// ```
     /// use forebear::Event;
@@ -50,7 +52,8 @@ impl Readings {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn of<'e>(&self, event: &'e StoredEvent) -> Reading<'e> {
-        self.read(None, &Payload::of_stored(event))
+        let format = event.payload_type().filter(|format| self.readers.contains_key(*format));
+        self.read(format, &Payload::of_stored(event))
     }
 
     /// What a payload of this format says; of none, of the format whose reader takes it

@@ -203,7 +203,12 @@ impl Picture<'_> {
         if named.is_some() {
             writeln!(self.out)?;
         }
-        let before = if named.is_some() { "others" } else { "failures" };
+        let before = match (named.is_some(), others.len()) {
+            (true, 1) => "other",
+            (true, _) => "others",
+            (false, 1) => "failure",
+            (false, _) => "failures",
+        };
         let words = format!("{} {before} of the session: {}", others.len(), counts(report));
         draw::remark(self.out, &words)?;
         let mut shown: Vec<&ListedFailure> = others.clone();

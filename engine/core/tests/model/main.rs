@@ -1,7 +1,7 @@
 //! The engine against a plain model: random histories are written to both, and
 //! both must give the same answers to everything that can be asked.
 //!
-//! `FOREBEAR_CASES` sets how many histories there are, 10,000 unless set;
+//! `FOREBEAR_CASES` sets how many histories there are, 1,000 unless set;
 //! `FOREBEAR_SEED` sets the first one's seed. A failure prints the seed of its
 //! history and the shortest part of the history that still fails.
 
