@@ -35,6 +35,9 @@ pub(crate) struct SegFile {
     /// The range of each section within the pages.
     sections: [Range<usize>; SECTIONS],
     heap: Heap,
+    /// One more than the numbers of texts that were read without damage, each in the place
+    /// that its lowest bits say: rows beside each other mostly have the same.
+    sound_texts: [AtomicU64; SOUND_TEXTS],
 }
 
 impl SegFile {
@@ -86,7 +89,8 @@ impl SegFile {
         });
         let heap = Heap::new(file, name, footer.section(HEAP).end as usize)?;
         let number = OPENED.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { name: name.to_owned(), number, footer, pages, sections, heap })
+        let sound_texts = Default::default();
+        Ok(Self { name: name.to_owned(), number, footer, pages, sections, heap, sound_texts })
     }
 
     /// The spine entry of a row. O(1): one cache line once its page is checked, and one more
@@ -211,6 +215,20 @@ impl SegFile {
             .map_err(|error| self.damaged(&format!("{error:#}")))
     }
 
+    /// Fails where the text with this number can't be read. O(1), a load where it was read
+    /// lately.
+    #[inline]
+    pub(crate) fn check_text(&self, number: u32) -> Result<()> {
+        let (known, stamp) =
+            (&self.sound_texts[number as usize % SOUND_TEXTS], u64::from(number) + 1);
+        // The file never changes while it is mapped, so that nothing is ordered by this.
+        if known.load(Ordering::Relaxed) != stamp {
+            self.text(number)?;
+            known.store(stamp, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// The dictionary of the heap's chunks; may be empty.
     pub(crate) fn dictionary(&self) -> Result<&[u8]> {
         self.pages.bytes(self.sections[DICTIONARY].clone())
@@ -299,5 +317,7 @@ impl SegFile {
     }
 }
 
+/// How many texts are remembered to be sound.
+const SOUND_TEXTS: usize = 16;
 /// The number of the next opening. From 1 on: 0 stands for none.
 static OPENED: AtomicU64 = AtomicU64::new(1);

@@ -95,7 +95,7 @@ impl RowSource for Arc<Segment> {
             EventRecord::Packed(record) => {
                 // Asked for later, it has no way to say that it can't be read.
                 if let Some(number) = record.payload_type() {
-                    self.file().text(number)?;
+                    self.file().check_text(number)?;
                 }
                 ContentSource::Packed(readable_names(self, &entry)?, record)
             }
@@ -423,7 +423,7 @@ fn readable_names(segment: &Arc<Segment>, entry: &Entry) -> Result<Names> {
     let &Entry { kind, instance, session, .. } = entry;
     for number in [kind, instance, session] {
         if number != NONE {
-            segment.file().text(number)?;
+            segment.file().check_text(number)?;
         }
     }
     Ok(Names::Sealed { segment: Arc::clone(segment), kind, instance, session })
