@@ -182,7 +182,10 @@ fn read_everything(snapshot: &Snapshot) -> Result<()> {
 fn first_pages<L: Listing>(mut query: Query<L>) -> Result<Vec<L::Item>> {
     let mut items = Vec::new();
     for _ in 0..10 {
-        let Page { items: more, next } = query.page()?;
+        let Page { items: more, next, damaged } = query.page()?;
+        if let Some(damage) = damaged.into_iter().next() {
+            return Err(damage);
+        }
         items.extend(more);
         if next.is_none() {
             break;
