@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use forebear::ingest::{IngestOptions, ImportReport, Mapping, import};
+use forebear::ingest::{ImportReport, IngestOptions, Mapping, import};
 use forebear::storage::SimulatedDisk;
 use forebear::{Stats, Store};
 use libfuzzer_sys::fuzz_target;

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use forebear::ingest::{IngestOptions, ImportReport, import};
+use forebear::ingest::{ImportReport, IngestOptions, import};
 use forebear::storage::SimulatedDisk;
 use forebear::{Quarantined, Result, Snapshot, Stats, Store};
 use libfuzzer_sys::fuzz_target;
@@ -19,6 +19,11 @@ use libfuzzer_sys::fuzz_target;
 mod oracle;
 
 fuzz_target!(|input: &[u8]| {
+    // Packed files and databases are read by what is in them, which the oracle can't.
+    if [&b"\x28\xb5\x2f\xfd"[..], b"SQLite format 3\0"].iter().any(|start| input.starts_with(start))
+    {
+        return;
+    }
     fs::write(&FILE.1, input).expect("the temporary folder can be written");
     let store = forebear::builder()
         .max_payload_bytes(LINE_BYTES_MAX)

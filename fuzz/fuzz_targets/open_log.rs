@@ -11,8 +11,8 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use forebear::storage::{SimulatedDisk, Storage};
 use forebear::listing::Listing;
+use forebear::storage::{SimulatedDisk, Storage};
 use forebear::{
     Batch, CountBy, Durability, Event, Filter, Link, LinkKind, Page, Quarantined, Query, Result,
     Snapshot, Store,

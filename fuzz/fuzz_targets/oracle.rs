@@ -94,8 +94,8 @@ impl Expected {
     fn part(&mut self, found: &mut Found, offset: usize, part: &[u8], waits: bool) {
         let mut begin = 0;
         loop {
-            let mut values = serde_json::Deserializer::from_slice(&part[begin..])
-                .into_iter::<IgnoredAny>();
+            let mut values =
+                serde_json::Deserializer::from_slice(&part[begin..]).into_iter::<IgnoredAny>();
             let skipped = part[begin..].iter().take_while(|b| b.is_ascii_whitespace()).count();
             let at = begin + skipped;
             match values.next() {
@@ -174,8 +174,8 @@ fn read_lines(input: &[u8], max_bytes: usize, mut expected: Expected) -> Expecte
 fn whole_behind(stretch: &[u8], takes_any: bool) -> Option<usize> {
     let begins = (1..stretch.len()).filter(|at| stretch[*at] == b'{');
     begins.into_iter().find(|at| {
-        let mut values = serde_json::Deserializer::from_slice(&stretch[*at..])
-            .into_iter::<IgnoredAny>();
+        let mut values =
+            serde_json::Deserializer::from_slice(&stretch[*at..]).into_iter::<IgnoredAny>();
         let (mut begin, mut first) = (*at, None);
         loop {
             match values.next() {
