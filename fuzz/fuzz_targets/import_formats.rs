@@ -32,14 +32,22 @@ fuzz_target!(|input: &[u8]| {
         .open_on(Arc::new(SimulatedDisk::new()))
         .expect("an empty disk");
     let report = run(&store, &options);
+    // Such a file is read by what is in it, which the oracle can't, or fails as a whole.
+    let is_packed = [&b"\x28\xb5\x2f\xfd"[..], b"SQLite format 3\0"]
+        .iter()
+        .any(|start| input.starts_with(start));
     if !report.failed_files.is_empty() {
         let is_document = input.trim_ascii_start().starts_with(b"{");
         let is_told = choice % 16 < 8 && choice % 16 != 6;
-        assert!(!is_told || is_document, "only what is not told is looked at: {report:?}");
+        assert!(
+            !is_told || is_document || is_packed,
+            "only what is not told is looked at: {report:?}"
+        );
         return;
     }
     // Of these a line may be several events, and an event be told again as it goes on.
-    if report.read_as.iter().any(|(_, format)| LATER_FORMATS.contains(&&**format)) {
+    let is_later = |format: &str| LATER_FORMATS.contains(&format);
+    if is_packed || report.read_as.iter().any(|(_, format)| is_later(format)) {
         let again = run(&store, &options.again(true));
         assert_eq!((again.stored, again.versions, again.quarantined, again.links), (0, 0, 0, 0));
         return;
