@@ -94,7 +94,8 @@ const CRATES: &[(&str, &[&str])] = &[
             "forebear-answers",
         ],
     ),
-    ("bindings/cli", &["forebear"]),
+    ("bindings/wire", &["forebear"]),
+    ("bindings/cli", &["forebear", "forebear-wire"]),
 ];
 
 #[test]

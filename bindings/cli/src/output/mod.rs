@@ -1,15 +1,10 @@
 //! What commands print, and where.
 
 pub(crate) mod draw;
-pub(crate) mod gist;
-pub(crate) mod json;
-pub(crate) mod json_scan;
-pub(crate) mod json_text;
 pub(crate) mod page_size;
 pub(crate) mod pager;
 pub(crate) mod session;
 pub(crate) mod text;
-pub(crate) mod time;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::Style;
+pub(crate) use forebear_wire::{gist, json, json_text, time};
 use serde::Serialize;
 
 use crate::global::Global;

@@ -15,7 +15,7 @@ const FRACTION_DIGITS: usize = 9;
 
 /// Reads a time into nanoseconds since the Unix epoch: RFC 3339, a date (its
 /// beginning in UTC), integer nanoseconds, or how long ago (`2h`, `3d`, `1h30m`).
-pub(crate) fn parse(text: &str) -> Result<i64, String> {
+pub fn parse(text: &str) -> Result<i64, String> {
     let text = text.trim();
     if let Ok(ns) = text.parse::<i64>() {
         return Ok(ns);
@@ -49,12 +49,12 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
 
 /// Reads RFC 3339 alone into nanoseconds since the Unix epoch; `None` where it is
 /// something else. Digits beyond nanoseconds are dropped.
-pub(crate) fn parse_rfc3339(text: &str) -> Option<Result<i64, String>> {
+pub fn parse_rfc3339(text: &str) -> Option<Result<i64, String>> {
     without_excess_digits(text).parse::<Timestamp>().ok().map(in_range)
 }
 
 /// Reads a length of time (`10s`, `90m`, `1h`, `3d`).
-pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
+pub fn parse_length(text: &str) -> Result<Duration, String> {
     length(text.trim())
         .and_then(|length| Duration::try_from(length).ok())
         .filter(|length| !length.is_zero())
@@ -64,33 +64,33 @@ pub(crate) fn parse_length(text: &str) -> Result<Duration, String> {
 }
 
 /// RFC 3339 in UTC, with as many digits of a second as it takes.
-pub(crate) fn rfc3339(ns: i64) -> String {
+pub fn rfc3339(ns: i64) -> String {
     timestamp(ns).to_string()
 }
 
 /// Date and time of day in UTC, to the second.
-pub(crate) fn clock(ns: i64) -> String {
+pub fn clock(ns: i64) -> String {
     timestamp(ns).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// The day in UTC.
-pub(crate) fn day(ns: i64) -> String {
+pub fn day(ns: i64) -> String {
     timestamp(ns).strftime("%Y-%m-%d").to_string()
 }
 
 /// The time of day in UTC, to the second.
-pub(crate) fn time_of_day(ns: i64) -> String {
+pub fn time_of_day(ns: i64) -> String {
     timestamp(ns).strftime("%H:%M:%S").to_string()
 }
 
 /// The time between two events: `+340ms`, `+3.2s`, `+4m05s`, `+2d03h`.
-pub(crate) fn difference(from_ns: i64, to_ns: i64) -> String {
+pub fn difference(from_ns: i64, to_ns: i64) -> String {
     let sign = if to_ns < from_ns { '-' } else { '+' };
     format!("{sign}{}", took(Duration::from_nanos(from_ns.abs_diff(to_ns))))
 }
 
 /// A length of time in the unit that reads best.
-pub(crate) fn took(length: Duration) -> String {
+pub fn took(length: Duration) -> String {
     let seconds = length.as_secs();
     match seconds {
         0 if length.as_nanos() == 0 => "0s".to_owned(),

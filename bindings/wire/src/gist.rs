@@ -11,8 +11,8 @@ use forebear::StoredEvent;
 use forebear::ingest::Registry;
 use forebear::readings::{Payload, Reading, Readings};
 
-use crate::output::json_scan::{JsonToken, KEPT_BYTES, scan};
-use crate::output::text;
+use crate::json_scan::{JsonToken, KEPT_BYTES, scan};
+use crate::text;
 
 /// Bytes of a payload that are looked at.
 const LOOKED_AT_BYTES: usize = 64 << 10;
@@ -76,12 +76,12 @@ const ENVELOPE: [&str; 16] = [
 ];
 
 /// The gist of an event's payload; empty where it has none.
-pub(crate) fn of_event(event: &StoredEvent) -> String {
+pub fn of_event(event: &StoredEvent) -> String {
     event.payload().map(of).unwrap_or_default()
 }
 
 /// The gist of a payload, safe to show.
-pub(crate) fn of(payload: &[u8]) -> String {
+pub fn of(payload: &[u8]) -> String {
     let looked_at = &payload[..payload.len().min(LOOKED_AT_BYTES)];
     let begin = looked_at.trim_ascii_start();
     let read = begin

@@ -1,6 +1,5 @@
 //! The JSON that scripts rely on, where it is more than what the library writes of its
-//! types. The keys and their order are part of the program's contract; `forebear --help`
-//! lists them.
+//! types. The keys and their order are part of the contract; `forebear --help` lists them.
 
 use std::borrow::Cow;
 
@@ -8,15 +7,15 @@ use forebear::{ChainEnd, Cursor, EventId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::output::json_text;
+use crate::json_text;
 
 /// The last line of a chain: how it ended.
-#[derive(Serialize)]
-pub(crate) struct EndLine<'a> {
+#[derive(Debug, Serialize)]
+pub struct EndLine<'a> {
     end: End<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct End<'a> {
     #[serde(flatten)]
     end: &'a ChainEnd,
@@ -25,14 +24,14 @@ struct End<'a> {
 
 impl<'a> EndLine<'a> {
     /// The end of a walk, whose topmost event is `top`.
-    pub(crate) fn new(end: &'a ChainEnd, top: Option<&'a EventId>) -> Self {
+    pub fn new(end: &'a ChainEnd, top: Option<&'a EventId>) -> Self {
         Self { end: End { end, id: top } }
     }
 }
 
 /// The last line of a listing that goes on: where.
-#[derive(Serialize)]
-pub(crate) struct NextLine {
+#[derive(Debug, Serialize)]
+pub struct NextLine {
     next: Cursor,
 }
 
@@ -44,7 +43,7 @@ impl From<Cursor> for NextLine {
 
 /// The payload as JSON on one line, where it is JSON. Checked without recursion
 /// and without building anything, so neither depth nor size matters.
-pub(crate) fn as_json(payload: &[u8]) -> Option<Cow<'_, RawValue>> {
+pub fn as_json(payload: &[u8]) -> Option<Cow<'_, RawValue>> {
     let json: &RawValue = serde_json::from_slice(payload).ok()?;
     if json.get().contains(['\n', '\r']) {
         // In JSON a line can end between the parts only, not in a string.

@@ -4,14 +4,14 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::output::text;
+use crate::text;
 
 /// Levels that are indented; deeper ones stay at that margin, so that no
 /// nesting makes the text grow out of proportion.
 const MAX_INDENT: usize = 24;
 
 /// The JSON without the whitespace between its parts, on one line therefore.
-pub(crate) fn compact(json: &str) -> String {
+pub fn compact(json: &str) -> String {
     let mut compacted = String::with_capacity(json.len());
     for part in Parts(json) {
         if !part.starts_with([' ', '\t', '\r', '\n']) {
@@ -23,7 +23,7 @@ pub(crate) fn compact(json: &str) -> String {
 
 /// The JSON with what a terminal might obey written as escapes. Such characters
 /// stand in strings only, where an escape means the same.
-pub(crate) fn shown(json: &str) -> Cow<'_, str> {
+pub fn shown(json: &str) -> Cow<'_, str> {
     if !json.chars().any(text::is_unsafe) {
         return Cow::Borrowed(json);
     }
@@ -43,7 +43,7 @@ pub(crate) fn shown(json: &str) -> Cow<'_, str> {
 }
 
 /// The JSON spread over lines, two spaces for each level.
-pub(crate) fn indent(json: &str) -> String {
+pub fn indent(json: &str) -> String {
     let mut spread = String::with_capacity(json.len() * 2);
     let mut level = 0_usize;
     let mut opened = false;
