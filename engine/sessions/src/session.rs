@@ -215,10 +215,20 @@ pub(crate) fn find(
     name: &str,
     liveness: Liveness,
 ) -> Result<Option<ReadSession>> {
+    find_below(reads, name, None, liveness)
+}
+
+/// The same where the session that an agent's is below may be known.
+pub(crate) fn find_below(
+    reads: &Reads<'_>,
+    name: &str,
+    above: Option<&str>,
+    liveness: Liveness,
+) -> Result<Option<ReadSession>> {
     let Some(value) = reads.sessions.get(name)? else { return Ok(None) };
     let (fields, head) = value::read(&value)?;
     let head = head.unwrap_or_default();
-    let session = session(reads, name, &fields, &head, liveness)?;
+    let session = session(reads, name, above, &fields, &head, liveness)?;
     let tokens_stated = fields.contains_key(TOKENS);
     Ok(Some(ReadSession { session, head, tokens_stated }))
 }
@@ -226,6 +236,7 @@ pub(crate) fn find(
 fn session(
     reads: &Reads<'_>,
     name: &str,
+    above: Option<&str>,
     fields: &JsonFields,
     head: &TallyHead,
     liveness: Liveness,
@@ -247,7 +258,7 @@ fn session(
         id: name.to_owned(),
         source_app: text(fields, SOURCE_APP).or_else(|| head.source_app.clone()),
         session_type: named(fields, TYPE).unwrap_or_else(|| derived_type(head)),
-        parent: parent(reads, name, fields, head)?,
+        parent: parent(reads, name, above, fields, head)?,
         start_ns: number(fields, START).or(head.first.map(|first| first.time_ns)),
         end_ns: number(fields, END).or(head.last.map(|last| last.time_ns)),
         status: decided.status,
@@ -357,11 +368,15 @@ fn decided(
 fn parent(
     reads: &Reads<'_>,
     name: &str,
+    above: Option<&str>,
     fields: &JsonFields,
     head: &TallyHead,
 ) -> Result<Option<String>> {
     if let Some(parent) = text(fields, PARENT) {
         return Ok(Some(parent));
+    }
+    if let Some(above) = above {
+        return Ok(Some(above.to_owned()));
     }
     if head.parent_len > 0 {
         return related::parent_of_agent(reads, name, head);

@@ -7,9 +7,9 @@ use foldhash::fast::RandomState;
 
 use crate::kinds::RelationshipType;
 use crate::reads::Reads;
-use crate::related::{child_names, relationship};
+use crate::related::Families;
 use crate::relationship::StoredRelationship;
-use crate::session::{Liveness, ReadSession, Session, find};
+use crate::session::{Liveness, ReadSession, Session, find, find_below};
 use crate::tally::Union;
 use crate::value;
 use forebear_core::listing::Position;
@@ -137,16 +137,18 @@ pub(crate) fn tree(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Page<SessionNode, Position>> {
-    let found = walk(reads, root)?;
+    let mut families = Families::of(reads);
+    let found = walk(&mut families, root)?;
     // To itself or a sibling too, which are not below it.
-    let leads_on = !child_names(reads, root)?.is_empty();
+    let leads_on = !families.child_names(root)?.is_empty();
     let mut page = Page::new(Vec::new(), None);
     let from = after.map_or(0, |last| last.at as usize);
     let above = place(reads, root)?.path;
     let mut path = Vec::new();
     let mut sessions = Vec::with_capacity(found.len());
     for below in &found {
-        sessions.push(find(reads, &below.name, options.liveness)?);
+        let above = families.known_parent(&below.name);
+        sessions.push(find_below(reads, &below.name, above, options.liveness)?);
     }
     let totals = totals(reads, &found, &sessions)?;
     for (at, (below, known)) in found.into_iter().zip(sessions).enumerate() {
@@ -159,10 +161,7 @@ pub(crate) fn tree(
             page.next = Some(Position::at(at as u64));
             break;
         }
-        let relationship = match &below.above {
-            Some(parent) => relationship(reads, parent, &below.name)?,
-            None => None,
-        };
+        let relationship = below.relationship;
         let session = match known {
             Some(known) => known.session,
             // It is named, and nothing is known of it.
@@ -271,19 +270,19 @@ impl SessionTotal {
 /// A session that was found below another.
 struct SessionBelow {
     name: String,
-    above: Option<String>,
+    relationship: Option<StoredRelationship>,
     /// Where in the list the one above is.
     parent: Option<usize>,
     depth: u64,
 }
 
 /// The sessions of a tree in the order in which they are shown.
-fn walk(reads: &Reads<'_>, root: &str) -> Result<Vec<SessionBelow>> {
+fn walk(families: &mut Families<'_>, root: &str) -> Result<Vec<SessionBelow>> {
     let mut found: Vec<SessionBelow> = Vec::new();
     let mut seen: HashSet<String, RandomState> = HashSet::default();
     seen.insert(root.to_owned());
     let mut open =
-        vec![SessionBelow { name: root.to_owned(), above: None, parent: None, depth: 0 }];
+        vec![SessionBelow { name: root.to_owned(), relationship: None, parent: None, depth: 0 }];
     while let Some(next) = open.pop() {
         let at = found.len();
         if at == limits::MAX_SESSION_TREE {
@@ -291,19 +290,17 @@ fn walk(reads: &Reads<'_>, root: &str) -> Result<Vec<SessionBelow>> {
         }
         let (name, depth) = (next.name.clone(), next.depth + 1);
         found.push(next);
-        for child in child_names(reads, &name)?.into_iter().rev() {
-            let kind = relationship(reads, &name, &child)?;
+        for child in families.child_names(&name)?.into_iter().rev() {
+            if seen.contains(&child) {
+                continue;
+            }
+            let relationship = families.relationship(&name, &child)?;
             let sibling = RelationshipType::Sibling;
-            if kind.is_none_or(|kind| kind.relationship_type == sibling) || seen.contains(&child) {
+            if relationship.as_ref().is_none_or(|found| found.relationship_type == sibling) {
                 continue;
             }
             seen.insert(child.clone());
-            open.push(SessionBelow {
-                name: child,
-                above: Some(name.clone()),
-                parent: Some(at),
-                depth,
-            });
+            open.push(SessionBelow { name: child, relationship, parent: Some(at), depth });
         }
     }
     Ok(found)

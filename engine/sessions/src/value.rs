@@ -170,10 +170,7 @@ fn put_head(out: &mut Vec<u8>, head: &TallyHead) {
     for number in [head.parent_len as u64, head.rows, head.errors, head.touched] {
         put_number(out, number);
     }
-    for edge in [head.first, head.last].into_iter().flatten() {
-        put_signed(out, edge.time_ns);
-        put_number(out, edge.seq);
-    }
+    [head.first, head.last].into_iter().flatten().for_each(|edge| put_edge(out, edge));
     for text in [&head.model, &head.project, &head.source_app, &head.wave] {
         put_text(out, text.as_deref());
     }
@@ -260,10 +257,7 @@ fn read_head_of(input: &mut Input<'_>, version: u8) -> Result<TallyHead> {
     let flags = input.byte()?;
     let parent_len = input.number_up_to(u64::from(u32::MAX))? as usize;
     let [rows, errors, touched] = [input.number()?, input.number()?, input.number()?];
-    let mut edge = |bit: u8| -> Result<Option<EdgeEvent>> {
-        let on = flags & (1 << bit) != 0;
-        on.then(|| Ok(EdgeEvent { time_ns: input.signed()?, seq: input.number()? })).transpose()
-    };
+    let mut edge = |bit: u8| (flags & (1 << bit) != 0).then(|| read_edge(input)).transpose();
     let (first, last) = (edge(1)?, edge(2)?);
     let mut text = || Ok::<_, Error>(input.text()?.map(str::to_owned));
     let [model, project, source_app, wave] = [text()?, text()?, text()?, text()?];

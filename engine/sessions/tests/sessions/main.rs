@@ -15,9 +15,9 @@ mod transcripts;
 use std::collections::BTreeSet;
 
 use forebear::{
-    Cursor, Filter, Liveness, Relationship, RelationshipType, Retention, Session, SessionFilter,
-    SessionPatch, SessionProblem, SessionReads, SessionStatus, SessionType, SessionWrites,
-    Snapshot, Store,
+    Cursor, Event, Filter, LinkKind, Liveness, Relationship, RelationshipType, Retention, Scope,
+    Session, SessionFilter, SessionPatch, SessionProblem, SessionReads, SessionStatus, SessionType,
+    SessionWrites, Snapshot, Store,
 };
 
 use crate::history::{NOW_NS, Writer, liveness};
@@ -105,6 +105,53 @@ fn depth_and_paths_end_in_circles_and_siblings_lead_nowhere() {
     let problems = store.snapshot().session_problems().page().expect("reads").items;
     let duplicate = |problem: &SessionProblem| matches!(problem, SessionProblem::DuplicatePath { path, .. } if path == "r.x.y");
     assert!(problems.iter().any(duplicate), "{problems:?}");
+}
+
+#[test]
+fn an_agent_is_below_the_session_that_its_call_belongs_to() {
+    let event =
+        |id: &str, instance: &str| Event::new("step").id(id).session("s").instance(instance);
+    let spawned = |id: &str, instance: &str, by: &str| {
+        event(id, instance).scope(Scope::Own).parent(by).link(LinkKind::Spawned)
+    };
+    let store = forebear::in_memory().expect("opens");
+    // A worker of the session makes the call, and has no session of its own.
+    store.append(event("call", "worker")).expect("appends");
+    store.append(spawned("first", "one", "call")).expect("appends");
+    store.append(spawned("second", "two", "first")).expect("appends");
+    let snapshot = store.snapshot();
+    let children = |parent: &str| -> Vec<String> {
+        let page = snapshot.session_children(parent).page().expect("reads");
+        page.items.into_iter().map(|found| found.child).collect()
+    };
+    assert_eq!((children("s"), children("s/one")), (vec!["s/one".into()], vec!["s/two".into()]));
+    let tree = snapshot.session_tree("s").page().expect("reads").items;
+    let paths: Vec<_> = tree.iter().map(|node| node.path.as_str()).collect();
+    assert_eq!(paths, ["s", "s.s/one", "s.s/one.s/two"]);
+}
+
+#[test]
+fn a_tree_of_many_agents_reads_each_of_them_once() {
+    const AGENTS: usize = 900;
+    let store = forebear::in_memory().expect("opens");
+    let mut before = "call".to_owned();
+    store.append(Event::new("step").id(&*before).session("s")).expect("appends");
+    let payload = format!(r#"{{"text":"{}"}}"#, "x".repeat(4000));
+    let events: Vec<_> = (0..AGENTS)
+        .map(|n| {
+            let (id, by) = (format!("e{n}"), before.clone());
+            before.clone_from(&id);
+            let event = Event::new("step").id(id).session("s").instance(format!("a{n:04}"));
+            event.scope(Scope::Own).parent(by).link(LinkKind::Spawned).payload(payload.clone())
+        })
+        .collect();
+    store.append_batch(events).expect("appends");
+    let began = std::time::Instant::now();
+    let snapshot = store.snapshot();
+    let page = snapshot.session_tree("s").limit(AGENTS + 1).page().expect("reads");
+    assert_eq!((page.items.len(), page.items[AGENTS].below), (AGENTS + 1, AGENTS as u64));
+    // Every agent once more for each of them takes a minute.
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -279,7 +326,7 @@ fn first_seq(store: &Store) -> u64 {
 fn liveness_has_a_default_of_ten_minutes() {
     let minute = 60_000_000_000;
     let store = forebear::in_memory().expect("opens");
-    store.append(forebear::Event::new("e").session("s").time_ns(0)).expect("appends");
+    store.append(Event::new("e").session("s").time_ns(0)).expect("appends");
     let status = |now| {
         let session = store.snapshot().session_as_of("s", Liveness::as_of(now)).expect("reads");
         session.expect("is there").status
