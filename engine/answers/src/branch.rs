@@ -76,7 +76,12 @@ impl Branch {
                 chain.max_depth(EDGES_MAX).detail(Detail::Ids).stop_at(LinkKind::Spawned);
             let mut top_ns = i64::MAX;
             for event in chain.by_ref() {
-                let event = event?;
+                let event = match event {
+                    Ok(event) => event,
+                    // The walk ends there, and goes on by time.
+                    Err(error) if error.is_damaged() => break,
+                    Err(error) => return Err(error),
+                };
                 top_ns = event.time_ns();
                 if !branch.events.insert(event.id().clone()) {
                     return Ok(branch);
@@ -120,7 +125,12 @@ impl Branch {
             }
             let mut newest = None;
             for other in &snapshot.siblings(&event.id) {
-                let other = other?;
+                let other = match other {
+                    Ok(other) => other,
+                    // Of one that can't be read nothing says that it stands.
+                    Err(error) if error.is_damaged() => continue,
+                    Err(error) => return Err(error),
+                };
                 let beside = other.time_ns() > newest.as_ref().map_or(event.time_ns, |(ns, _)| *ns)
                     && who(&other) == story.agents[0].instance
                     && readings.of(&other).results.is_empty()

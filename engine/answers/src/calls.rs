@@ -96,10 +96,7 @@ pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<Said> {
     let of_call = !reading.results.is_empty() || !reading.calls.is_empty();
     match reading.role {
         _ if failed.is_some() && !of_call => {
-            let text = reading.error.as_ref().map_or_else(
-                || reading.text.start(LOOKED_AT_BYTES),
-                |error| error.start(LOOKED_AT_BYTES),
-            );
+            let text = reading.error_words(LOOKED_AT_BYTES);
             let minor = failed.is_some_and(|failed| failed.minor);
             said.push(Said::Failed(ResultAt {
                 end: End::Failed { minor },
@@ -171,7 +168,7 @@ fn path(path: &str, cwd: &str) -> String {
 }
 
 fn said_result(event: &StoredEvent, result: &CallResult<'_>) -> SaidResult {
-    let failed = result.is_error || result.exit_code.is_some_and(|code| code != 0);
+    let failed = result.has_failed();
     let line = if failed || result.interruption.is_some() {
         signature::first_line(&result.text.start(LOOKED_AT_BYTES)).to_owned()
     } else {

@@ -41,6 +41,11 @@ pub struct WhyEnd {
     pub by_time: bool,
 }
 
+impl WhyEnd {
+    /// The kind of an end where the way is longer than may be read.
+    pub(crate) const BUDGET: &str = "budget";
+}
+
 /// What led to a step.
 #[derive(Debug)]
 pub(crate) struct Cause {
@@ -86,7 +91,7 @@ pub(crate) fn cause(
         first = false;
         end.top = event.id().clone();
         if !meter.take(&event) {
-            end.kind = "budget";
+            end.kind = WhyEnd::BUDGET;
             break;
         }
         let spawned = event.link() == Some(LinkKind::Spawned);

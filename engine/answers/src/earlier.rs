@@ -97,14 +97,10 @@ fn is_alike(readings: &Readings, event: &StoredEvent, tool: &str, wanted: &str) 
     let reading = readings.of(event);
     let line_is = |text: &str| signature::of("", signature::first_line(text)) == wanted;
     if reading.results.is_empty() {
-        let text = reading.error.as_ref().map_or_else(
-            || reading.text.start(LOOKED_AT_BYTES),
-            |error| error.start(LOOKED_AT_BYTES),
-        );
-        return line_is(&text);
+        return line_is(&reading.error_words(LOOKED_AT_BYTES));
     }
-    reading.results.iter().any(|result| {
-        let failed = result.is_error || result.exit_code.is_some_and(|code| code != 0);
-        failed && result.interruption.is_none() && line_is(&result.text.start(LOOKED_AT_BYTES))
-    })
+    reading
+        .results
+        .iter()
+        .any(|result| result.has_failed() && line_is(&result.text.start(LOOKED_AT_BYTES)))
 }

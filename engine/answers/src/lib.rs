@@ -20,6 +20,7 @@ mod cut;
 mod earlier;
 #[cfg(feature = "serde")]
 mod json;
+mod named;
 mod needle;
 mod notes;
 mod outcome;
@@ -34,6 +35,7 @@ mod why;
 pub use budget::Budget;
 pub use cause::{Quote, WhyEnd};
 pub use earlier::Earlier;
+pub use named::{Named, find_named};
 pub use outcome::Outcome;
 pub use resume::{Resume, ResumeQuery, resume_context};
 pub use search::{Match, Search, SearchQuery, search};

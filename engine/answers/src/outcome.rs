@@ -110,6 +110,17 @@ struct Judge<'s> {
     alike: HashMap<(CallFamily, &'s str, &'s str), Vec<u32>, RandomState>,
     /// Of each agent the place of its last part that is no failure, nor a call of one.
     last_good: Vec<Option<u32>>,
+    /// What comes behind each part in its turn.
+    rest: Vec<RestOfTurn>,
+}
+
+/// What comes behind a part, up to the next request.
+#[derive(Clone, Copy, Debug)]
+struct RestOfTurn {
+    /// The last part, itself where there is none.
+    last: u32,
+    /// The first that was stopped before the model said anything.
+    stopped: Option<u32>,
 }
 
 impl<'s> Judge<'s> {
@@ -126,7 +137,7 @@ impl<'s> Judge<'s> {
                 last_good[part.agent as usize] = Some(part.place);
             }
         }
-        Self { story, alike, last_good }
+        Self { story, alike, last_good, rest: rest_of_turns(story) }
     }
 
     fn judge(&self, at: u32, part: &Part, result: u32) -> Mishap {
@@ -161,7 +172,9 @@ impl<'s> Judge<'s> {
         let call = &story.calls[failed as usize];
         let sorts = call.targets.iter().filter_map(|target| self.alike.get(&sort_of(call, target)));
         let mut later: Vec<u32> = sorts
-            .flat_map(|calls| &calls[calls.partition_point(|at| *at <= failed)..])
+            .flat_map(|calls| {
+                calls[calls.partition_point(|at| *at <= failed)..].iter().take(LATER_MAX)
+            })
             .copied()
             .filter(|later| self.may_repair(failed, *later))
             .collect();
@@ -210,25 +223,9 @@ impl<'s> Judge<'s> {
             return (Outcome::Interrupted, at);
         }
         let rest = &story.of_agent(part)[part.place as usize + 1..];
-        let turn: Vec<u32> = rest
-            .iter()
-            .copied()
-            .take_while(|next| {
-                let next = &story.parts[*next as usize];
-                next.turn == part.turn && next.step != Step::Request
-            })
-            .collect();
-        let unanswered =
-            turn.iter().take_while(|next| story.parts[**next as usize].step != Step::Text);
-        for &next in unanswered {
-            let stopped = match story.parts[next as usize].step {
-                Step::Stopped(_) => true,
-                Step::Result(result) => story.results[result as usize].end == End::Interrupted,
-                _ => false,
-            };
-            if stopped {
-                return (Outcome::Interrupted, next);
-            }
+        let RestOfTurn { last, stopped } = self.rest[at as usize];
+        if let Some(stopped) = stopped {
+            return (Outcome::Interrupted, stopped);
         }
         let last_of_all = rest.last().copied().unwrap_or(at);
         if self.last_good[part.agent as usize].is_none_or(|good| good <= part.place) {
@@ -242,7 +239,6 @@ impl<'s> Judge<'s> {
         if cut_off {
             return (Outcome::Open, last_of_all);
         }
-        let last = turn.last().copied().unwrap_or(at);
         match story.parts[last as usize].step {
             Step::Text => (Outcome::Answered, last),
             _ => (Outcome::Passed, last),
@@ -295,6 +291,41 @@ impl<'s> Judge<'s> {
                 .all(|part| of_service(story.parts[*part as usize].step))
     }
 }
+
+/// What comes behind each part in its turn, from the last to the first.
+fn rest_of_turns(story: &Story) -> Vec<RestOfTurn> {
+    let alone = (0..story.parts.len() as u32).map(|at| RestOfTurn { last: at, stopped: None });
+    let mut rest: Vec<RestOfTurn> = alone.collect();
+    for agent in &story.agents {
+        for pair in agent.parts.windows(2).rev() {
+            let [at, next] = [pair[0] as usize, pair[1] as usize];
+            let (part, behind) = (&story.parts[at], &story.parts[next]);
+            if behind.turn != part.turn || behind.step == Step::Request {
+                continue;
+            }
+            rest[at] = match behind.step {
+                Step::Text => RestOfTurn { stopped: None, ..rest[next] },
+                step if is_stopped(story, step) => {
+                    RestOfTurn { stopped: Some(pair[1]), ..rest[next] }
+                }
+                _ => rest[next],
+            };
+        }
+    }
+    rest
+}
+
+fn is_stopped(story: &Story, step: Step) -> bool {
+    match step {
+        Step::Stopped(_) => true,
+        Step::Result(result) => story.results[result as usize].end == End::Interrupted,
+        _ => false,
+    }
+}
+
+/// Later calls of the same sort on one target that are looked at: what was tried so often
+/// is taken for not repaired, and answers stay linear in what they read.
+const LATER_MAX: usize = 256;
 
 /// What calls have in common that do the same: of tools that read, change or run something
 /// the sort of tool, of others the tool itself; and the target.

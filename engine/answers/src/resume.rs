@@ -1,14 +1,18 @@
 //! What to hand to a model that goes on with a session.
 
-use forebear_core::{EventId, Filter, Result, Snapshot};
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+use forebear_core::{EventId, Result, Snapshot};
 use forebear_readings::{PlanState, Readings};
 
 use crate::branch::Branch;
 use crate::budget::Budget;
 use crate::calls::End;
 use crate::cut;
+use crate::named::Whose;
 use crate::outcome::{self, Outcome};
-use crate::sections::{Line, Sections, Share};
+use crate::sections::{Line, Sections, Share, Told};
 use crate::steps::{Item, Steps};
 use crate::story::{Step, Story};
 
@@ -24,7 +28,7 @@ pub struct ResumeQuery {
 }
 
 impl ResumeQuery {
-    /// This session, in 8,000 tokens, with its last 50 steps.
+    /// This session, or of an agent `SESSION/AGENT`, in 8,000 tokens, with its last 50 steps.
     pub fn new(session: impl Into<String>) -> Self {
         Self { session: session.into(), tokens: 8000, last: 50, budget: Budget::default() }
     }
@@ -89,9 +93,8 @@ pub fn resume_context(
     query: &ResumeQuery,
 ) -> Result<Option<Resume>> {
     let mut meter = query.budget.start();
-    let session = query.session.as_str();
-    let filter = Filter::new().session(session);
-    let story = Story::read(snapshot, readings, filter, session, &mut meter)?;
+    let Some(whose) = Whose::named(snapshot, &query.session)? else { return Ok(None) };
+    let story = Story::read(snapshot, readings, whose, &mut meter)?;
     if story.events.is_empty() {
         return Ok(None);
     }
@@ -273,19 +276,16 @@ impl Writing<'_> {
     /// Files that were written by calls with a good result, the last written first.
     fn files(&self) -> Vec<Line> {
         let story = self.story;
-        let mut files: Vec<&str> = Vec::new();
+        let mut seen: HashSet<&str, RandomState> = HashSet::default();
+        let mut files = Vec::new();
         for call in story.calls.iter().rev() {
             let good =
                 call.result.is_some_and(|result| story.results[result as usize].end == End::Good);
             if good && call.family == forebear_readings::CallFamily::Edit {
-                for file in &call.targets {
-                    if !files.contains(&file.as_str()) {
-                        files.push(file);
-                    }
-                }
+                files.extend(call.targets.iter().filter(|file| seen.insert(file)));
             }
         }
-        files.into_iter().map(|file| Line::new(file.to_owned(), 0)).collect()
+        files.into_iter().map(|file| Line::new(file.clone(), 0)).collect()
     }
 
     /// The last word of each agent.
@@ -312,10 +312,12 @@ impl Writing<'_> {
 
     /// The last steps one by one, and a line each of what matters above them.
     fn steps(&self, steps: &Steps<'_>, items: &[Item], sections: &mut Sections) -> Result<()> {
-        let last = items.len().saturating_sub(self.query.last);
+        // More than there is room for are not even read.
+        let most = self.query.last.min(sections.room() / LEAST_STEP_BYTES);
+        let last = items.len() - most.min(items.len());
         let mut told = Vec::new();
         for &item in &items[last..] {
-            told.push([steps.line(item)?, steps.came_to(item)?]);
+            told.push([Told::of(&steps.line(item)?), Told::of(&steps.came_to(item)?)]);
         }
         let left = sections.steps("The last steps", &told);
         let above = &items[..last + left];
@@ -346,6 +348,9 @@ impl Writing<'_> {
 /// Bytes of a line of the skeleton.
 const SKELETON_BYTES: usize = 200;
 
+/// Bytes of the shortest step: when, which event, a word.
+const LEAST_STEP_BYTES: usize = 24;
+
 /// An id as short as it can be and still, nearly always, found by: a random UUID's first 8
 /// digits, those of a UUIDv7 up to where it gets random.
 pub(crate) fn id(id: &EventId) -> String {
@@ -360,7 +365,22 @@ pub(crate) fn id(id: &EventId) -> String {
 
 /// A time in UTC, to the second.
 pub(crate) fn time(ns: i64) -> String {
-    let text =
-        forebear_core::Time::from_ns(ns.div_euclid(1_000_000_000) * 1_000_000_000).to_string();
-    text.replacen('T', " ", 1)
+    // The first second that there is has no beginning within 64 bits.
+    let second = ns.div_euclid(SECOND_NS).saturating_mul(SECOND_NS);
+    forebear_core::Time::from_ns(second).to_string().replacen('T', " ", 1)
+}
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_can_be_told() {
+        assert_eq!(time(1_999_999_999), "1970-01-01 00:00:01Z");
+        for ns in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX] {
+            assert!(time(ns).contains('-'), "{}", time(ns));
+        }
+    }
 }

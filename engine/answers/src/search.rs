@@ -6,10 +6,10 @@ use std::vec;
 use foldhash::fast::RandomState;
 use forebear_core::listing::Events;
 use forebear_core::{Cursor, Detail, Error, Filter, Query, Result, Snapshot, StoredEvent};
-use forebear_readings::{Reading, Readings, Text, TitleSource};
+use forebear_readings::{Reading, Readings, Text};
+use forebear_sessions::SessionReads as _;
 
 use crate::budget::{Budget, Meter};
-use crate::cause;
 use crate::cut;
 use crate::needle::Needle;
 
@@ -21,9 +21,6 @@ const TEXT_BYTES: usize = 4 << 20;
 
 /// Bytes of what stands around a match.
 const CONTEXT_BYTES: usize = 100;
-
-/// Events at a session's beginning that its title is looked for in.
-const TITLE_EVENTS: usize = 32;
 
 /// Bytes of a title.
 const TITLE_BYTES: usize = 120;
@@ -92,14 +89,15 @@ pub struct Match {
     pub snippet: String,
     /// Where in the snippet it begins and ends, in bytes.
     pub at: (usize, usize),
-    /// What the event's session is called, else what was asked first in it.
+    /// What the event's session is called; see [`Session::title`](forebear_sessions::Session).
     pub title: Option<String>,
 }
 
 /// Looks through what was said, the newest first.
 ///
 /// Texts are looked through as they read: words, thoughts, calls with their input, results,
-/// errors, summaries, titles; of a payload that no reader knows all of it. O(bytes of the
+/// errors, summaries, titles; of a payload that no reader knows all of it. Of each text the
+/// first 4 MiB are looked through, and a match that begins behind them is not found. O(bytes of the
 /// payloads that the filter takes), at most as the query's budget allows; results come as
 /// they are found.
 ///
@@ -193,6 +191,10 @@ impl Search<'_> {
 
     fn next_event(&mut self) -> Result<Option<StoredEvent>> {
         loop {
+            // What was too much stays to be read by whoever goes on.
+            if self.meter.is_used_up() {
+                return Ok(None);
+            }
             if let Some(event) = self.page.next() {
                 if !self.meter.take(&event) {
                     return Ok(None);
@@ -213,20 +215,17 @@ impl Search<'_> {
         }
     }
 
-    fn look(&mut self, event: StoredEvent) -> Result<Option<Match>> {
+    fn look(&mut self, event: StoredEvent) -> Option<Match> {
         let payload = event.payload().unwrap_or_default();
         self.read_events += 1;
         self.read_bytes += payload.len() as u64;
-        if !self.needle.may_be_in(payload) {
-            return Ok(None);
+        if !self.needle.may_be_in(&event, self.readings) {
+            return None;
         }
         let reading = self.readings.of(&event);
-        let Some((snippet, at)) = self.in_reading(&reading, payload) else { return Ok(None) };
-        let title = match event.session() {
-            Some(session) => self.title(session)?,
-            None => None,
-        };
-        Ok(Some(Match { event, snippet, at, title }))
+        let (snippet, at) = self.in_reading(&reading, payload)?;
+        let title = event.session().and_then(|session| self.title(session));
+        Some(Match { event, snippet, at, title })
     }
 
     /// The first text of a reading that says it.
@@ -290,31 +289,19 @@ impl Search<'_> {
         Some((snippet, at))
     }
 
-    /// What a session is called.
-    fn title(&mut self, session: &str) -> Result<Option<String>> {
+    /// What a session is called. It only helps to recognise a match: where the state of the
+    /// session can't be read, there is none.
+    fn title(&mut self, session: &str) -> Option<String> {
         if let Some(known) = self.titles.get(session) {
-            return Ok(known.clone());
+            return known.clone();
         }
-        let filter = Filter::new().session(session);
-        let events = self.snapshot.events(filter).oldest_first().limit(TITLE_EVENTS);
-        let (mut title, mut asked): (Option<(TitleSource, String)>, _) = (None, None);
-        for event in events.detail(Detail::Payload).page()?.items {
-            let reading = self.readings.of(&event);
-            if let Some(found) = &reading.title
-                && title.as_ref().is_none_or(|(source, _)| *source <= found.source)
-            {
-                title = Some((found.source, found.text.start(TITLE_BYTES).into_owned()));
-            }
-            if asked.is_none() {
-                asked = cause::request(&reading);
-            }
-        }
-        let title = title.map(|(_, title)| title).or(asked);
+        let known = self.snapshot.session(session).ok().flatten();
+        let title = known.and_then(|session| session.title);
         let title = title.map(|title| cut::end(&cut::one_line(&title), TITLE_BYTES));
         if self.titles.len() < TITLES_MAX {
             self.titles.insert(session.to_owned(), title.clone());
         }
-        Ok(title)
+        title
     }
 }
 
@@ -327,10 +314,8 @@ impl Iterator for Search<'_> {
                 Ok(event) => event?,
                 Err(error) => return Some(Err(error)),
             };
-            match self.look(event) {
-                Ok(None) => {}
-                Ok(Some(found)) => return Some(Ok(found)),
-                Err(error) => return Some(Err(error)),
+            if let Some(found) = self.look(event) {
+                return Some(Ok(found));
             }
         }
     }

@@ -33,6 +33,32 @@ impl Line {
     }
 }
 
+/// A step's words, as much of them as can be told.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// All of them, or their head and their tail.
+    head: String,
+    tail: String,
+    bytes: usize,
+}
+
+impl Told {
+    pub(crate) fn of(text: &str) -> Self {
+        if text.len() <= MOST_STEP_BYTES {
+            return Self { head: text.to_owned(), tail: String::new(), bytes: text.len() };
+        }
+        let head = text[..text.floor_char_boundary(MOST_STEP_BYTES * 2 / 3)].to_owned();
+        let from = text.len() - MOST_STEP_BYTES * 2 / 5;
+        let tail = text[text.ceil_char_boundary(from)..].to_owned();
+        Self { head, tail, bytes: text.len() }
+    }
+
+    fn cut(&self, max_bytes: usize) -> String {
+        let tail = if self.head.len() == self.bytes { &self.head } else { &self.tail };
+        cut::Ends { head: &self.head, tail, bytes: self.bytes }.middle(max_bytes)
+    }
+}
+
 /// Sections of a text, each within its share of the whole.
 #[derive(Debug)]
 pub(crate) struct Sections {
@@ -62,7 +88,7 @@ impl Sections {
             self.leave_out("sections", 1);
             return;
         }
-        let text = cut::middle(text.trim(), room, "");
+        let text = cut::middle(text.trim(), room);
         self.push(&[&title, &text, "\n"]);
     }
 
@@ -83,7 +109,7 @@ impl Sections {
         let mut kept = vec![None; lines.len()];
         let mut left_out = 0;
         for at in order {
-            let line = cut::middle(&lines[at].text, longest, "");
+            let line = cut::middle(&lines[at].text, longest);
             let bytes = line.len() + "- \n".len();
             if bytes <= room && left_out == 0 {
                 room -= bytes;
@@ -103,7 +129,7 @@ impl Sections {
 
     /// The last steps, in as much room as is left: texts are cut until all fit, then the
     /// oldest are left to the skeleton, as many as this returns.
-    pub(crate) fn steps(&mut self, title: &str, steps: &[[String; 2]]) -> usize {
+    pub(crate) fn steps(&mut self, title: &str, steps: &[[Told; 2]]) -> usize {
         if steps.is_empty() {
             return 0;
         }
@@ -119,8 +145,9 @@ impl Sections {
             max = (max * 3 / 4).max(LEAST_STEP_BYTES);
             told = cut_to(max);
         }
-        let mut left = 0;
-        while bytes(&told[left..]) > room {
+        let (mut left, mut taken) = (0, bytes(&told));
+        while taken > room {
+            taken -= told[left].len() + 1;
             left += 1;
         }
         if left < told.len() {
@@ -201,10 +228,10 @@ impl Sections {
 }
 
 /// A step in at most so many bytes: what was called and what it gave each get their part.
-fn cut_step([step, came_to]: &[String; 2], max_bytes: usize) -> String {
-    let for_step = (max_bytes / 2).max(max_bytes.saturating_sub(came_to.len()));
-    let step = cut::middle(step, for_step, "");
-    let came_to = cut::middle(came_to, max_bytes - step.len(), "");
+fn cut_step([step, came_to]: &[Told; 2], max_bytes: usize) -> String {
+    let for_step = (max_bytes / 2).max(max_bytes.saturating_sub(came_to.bytes));
+    let step = step.cut(for_step);
+    let came_to = came_to.cut(max_bytes - step.len());
     step + &came_to
 }
 

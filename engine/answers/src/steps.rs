@@ -114,10 +114,9 @@ impl Steps<'_> {
             _ => None,
         };
         let words = words.unwrap_or_else(|| {
-            let text = match (&reading.error, reading.results.first()) {
-                (Some(error), _) => error.start(TEXT_BYTES),
-                (None, Some(result)) => result.text.start(TEXT_BYTES),
-                (None, None) => reading.text.start(TEXT_BYTES),
+            let text = match reading.results.first() {
+                Some(result) if reading.error.is_none() => result.text.start(TEXT_BYTES),
+                _ => reading.error_words(TEXT_BYTES),
             };
             text.trim().to_owned()
         });
@@ -128,9 +127,7 @@ impl Steps<'_> {
     fn call_words(&self, part: u32, id: &str, target: bool) -> Result<String> {
         let Some(event) = self.event(self.story.id_of(part))? else { return Ok(String::new()) };
         let reading = self.readings.of(&event);
-        let mut calls = reading.calls.iter();
-        let named = calls.clone().find(|call| call.id.as_ref().is_some_and(|text| text == id));
-        let Some(call) = named.or_else(|| calls.next()) else { return Ok(String::new()) };
+        let Some(call) = reading.call(id) else { return Ok(String::new()) };
         let about = call.target.as_ref().filter(|_| target).or(call.input.as_ref());
         Ok(about.map(|text| text.start(TEXT_BYTES).trim().to_owned()).unwrap_or_default())
     }
@@ -138,9 +135,7 @@ impl Steps<'_> {
     fn result_words(&self, part: u32, id: &str) -> Result<String> {
         let Some(event) = self.event(self.story.id_of(part))? else { return Ok(String::new()) };
         let reading = self.readings.of(&event);
-        let mut results = reading.results.iter();
-        let named = results.clone().find(|one| one.call_id.as_ref().is_some_and(|text| text == id));
-        let result = named.or_else(|| results.next());
+        let result = reading.result(id);
         Ok(result.map(|one| one.text.start(TEXT_BYTES).trim().to_owned()).unwrap_or_default())
     }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
-use forebear_core::{Detail, EventId, Filter, LinkKind, Result, Scope, Snapshot, StoredEvent};
+use forebear_core::{Detail, EventId, LinkKind, Result, Scope, Snapshot, StoredEvent};
 use forebear_readings::Readings;
 
 use crate::budget::Meter;
 use crate::calls::{self, CallAt, ResultAt, Said, result_of};
+use crate::named::Whose;
 use crate::notes::Notes;
 
 /// Events that are read at once: their payloads are held together.
@@ -80,18 +81,16 @@ pub(crate) enum Step {
 }
 
 impl Story {
-    /// Reads the events that the filter takes, the newest first as long as the budget
-    /// lasts. Those of `root` are the session's own.
+    /// Reads these events, the newest first as long as the budget lasts.
     pub(crate) fn read(
         snapshot: &Snapshot,
         readings: &Readings,
-        filter: Filter,
-        root: &str,
+        whose: Whose<'_>,
         meter: &mut Meter,
     ) -> Result<Self> {
-        let mut story = Builder::new(root);
+        let mut story = Builder::new(whose.root());
         let mut seen: HashSet<EventId, RandomState> = HashSet::default();
-        for event in &snapshot.events(filter).limit(PAGE).detail(Detail::Payload) {
+        for event in &snapshot.events(whose.filter()).limit(PAGE).detail(Detail::Payload) {
             let event = match event {
                 Ok(event) => event,
                 Err(error) if error.is_damaged() => {
@@ -104,7 +103,7 @@ impl Story {
                 story.story.cut = true;
                 break;
             }
-            if seen.insert(event.id().clone()) {
+            if whose.takes(&event) && seen.insert(event.id().clone()) {
                 story.take(&event, readings);
             }
         }
@@ -314,6 +313,8 @@ impl Story {
     fn number_turns(&mut self) {
         for agent in &self.agents {
             let mut turn = 0;
+            let mut steps = agent.parts.iter().map(|part| self.parts[*part as usize].step);
+            let last_other = steps.rposition(|step| step != Step::Request);
             for (place, &part) in agent.parts.iter().enumerate() {
                 let is_request = |at: usize| {
                     agent
@@ -322,7 +323,7 @@ impl Story {
                         .is_some_and(|part| self.parts[*part as usize].step == Step::Request)
                 };
                 let begins = is_request(place) && !(place > 0 && is_request(place - 1));
-                if begins && (place..agent.parts.len()).any(|at| !is_request(at)) {
+                if begins && last_other.is_some_and(|last| last > place) {
                     turn += u32::from(place > 0);
                 }
                 self.parts[part as usize].turn = turn;

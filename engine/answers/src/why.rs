@@ -10,6 +10,7 @@ use crate::budget::{Budget, Meter};
 use crate::calls::End;
 use crate::cause::{self, Cause, Quote, TEXT_BYTES, WhyEnd};
 use crate::earlier::{self, Earlier};
+use crate::named::Whose;
 use crate::outcome::{self, Mishap, Outcome};
 use crate::story::Story;
 
@@ -212,9 +213,9 @@ struct Answer<'a> {
 
 impl Answer<'_> {
     fn of_event(&self, id: &EventId) -> Result<FailureReport> {
-        let Some(event) = self.snapshot.get(id)? else { return Ok(FailureReport::nothing(None)) };
+        let Some(event) = self.snapshot.get(id)? else { return Ok(FailureReport::nothing()) };
         let mut meter = self.budget.start();
-        let story = self.story_of(&event, &mut meter)?;
+        let story = self.story(Whose::of(&event), &mut meter)?;
         let found = outcome::outcomes(&story);
         let asked = story.place_of(id).and_then(|place| {
             // The failure that it tells of, or that of the call that it makes.
@@ -229,31 +230,41 @@ impl Answer<'_> {
             })
         });
         let chain = match asked {
-            Some(mishap) => self.explain(&story, mishap, &mut meter)?,
-            None => Some(self.explain_event(&story, event.clone(), &mut meter)?),
+            Some(mishap) => self.explain(&story, mishap)?,
+            None => Some(self.explain_event(&story, event.clone())?),
         };
-        Ok(FailureReport::of(event.session(), &story, &found, chain, &meter))
+        Ok(FailureReport::of(event.session(), &story, &found, chain))
     }
 
     fn of_session(&self, name: &str) -> Result<FailureReport> {
-        let mut meter = self.budget.start();
-        let (session, root) = self.scope(name)?;
-        let mut filter = Filter::new().session(session);
-        if root != session {
-            filter = filter.instance(root);
-        }
-        let story = Story::read(self.snapshot, self.readings, filter, root, &mut meter)?;
-        let found = outcome::outcomes(&story);
-        let chain = match outcome::the_failure(&found) {
-            Some(at) => self.explain(&story, &found[at], &mut meter)?,
-            None => None,
+        let mut report = match Whose::named(self.snapshot, name)? {
+            Some(whose) => self.of_all(whose, &mut self.budget.start())?,
+            None => FailureReport::nothing(),
         };
-        Ok(FailureReport::of(Some(name), &story, &found, chain, &meter))
+        report.session = Some(name.to_owned());
+        Ok(report)
     }
 
-    /// The sessions that have failures, the newest first, until one matters.
+    /// The failure that mattered of all that is somebody's.
+    fn of_all(&self, whose: Whose<'_>, meter: &mut Meter) -> Result<FailureReport> {
+        let story = self.story(whose, meter)?;
+        let found = outcome::outcomes(&story);
+        let chain = match outcome::the_failure(&found) {
+            Some(at) => self.explain(&story, &found[at])?,
+            None => None,
+        };
+        let session = match whose {
+            Whose::Session(session) => Some(session),
+            Whose::Agent { .. } | Whose::Instance(_) => None,
+        };
+        Ok(FailureReport::of(session, &story, &found, chain))
+    }
+
+    /// The sessions that have failures, and the instances that have some of no session, the
+    /// newest first, until one matters. All of them are read on one budget.
     fn newest(&self, cwd: Option<&str>) -> Result<FailureReport> {
-        let mut seen: HashSet<String, RandomState> = HashSet::default();
+        let mut meter = self.budget.start();
+        let mut seen: HashSet<(bool, String), RandomState> = HashSet::default();
         let mut first = None;
         let interrupted = [Interruption::Refused, Interruption::Stopped];
         let interrupted = interrupted.map(|how| (keys::INTERRUPTED, how.name()));
@@ -280,67 +291,44 @@ impl Answer<'_> {
                 Some(Err(error)) => return Err(error),
                 None => break,
             };
-            let Some(session) = event.session() else {
-                if cwd.is_none() && seen.insert(String::new()) {
-                    let report = self.of_event(event.id())?;
-                    if report.failure.as_ref().is_some_and(|chain| !chain.minor) {
-                        return Ok(report);
-                    }
-                }
-                continue;
-            };
-            if !seen.insert(session.to_owned()) || !self.is_in(session, cwd)? {
+            if !meter.take(&event) {
+                break;
+            }
+            let whose = Whose::of(&event);
+            let known = (event.session().is_some(), whose.root().to_owned());
+            if !seen.insert(known) || !self.is_in(whose, cwd)? {
                 continue;
             }
             looked_at += 1;
-            let report = self.of_session(session)?;
+            let report = self.of_all(whose, &mut meter)?;
             if report.failure.is_some() {
                 return Ok(report);
             }
             first.get_or_insert(report);
         }
-        Ok(first.unwrap_or_else(|| FailureReport::nothing(None)))
+        let mut report = first.unwrap_or_else(FailureReport::nothing);
+        report.complete &= !meter.is_used_up();
+        Ok(report)
     }
 
-    /// The session and the instance that a name is of.
-    fn scope<'n>(&self, name: &'n str) -> Result<(&'n str, &'n str)> {
-        let is_there = |filter: Filter| -> Result<bool> {
-            let query = self.snapshot.events(filter).limit(1).detail(Detail::Ids);
-            Ok(!query.page()?.items.is_empty())
-        };
-        if is_there(Filter::new().session(name))? {
-            return Ok((name, name));
-        }
-        for (at, _) in name.match_indices('/') {
-            let (session, agent) = (&name[..at], &name[at + 1..]);
-            if is_there(Filter::new().session(session).instance(agent))? {
-                return Ok((session, agent));
+    fn is_in(&self, whose: Whose<'_>, cwd: Option<&str>) -> Result<bool> {
+        let Some(cwd) = cwd else { return Ok(true) };
+        let there = self.snapshot.events(whose.filter().label(keys::CWD, cwd));
+        for event in &there.detail(Detail::Columns) {
+            if whose.takes(&event?) {
+                return Ok(true);
             }
         }
-        Ok((name, name))
+        Ok(false)
     }
 
-    fn is_in(&self, session: &str, cwd: Option<&str>) -> Result<bool> {
-        let Some(cwd) = cwd else { return Ok(true) };
-        let filter = Filter::new().session(session).label(keys::CWD, cwd);
-        Ok(!self.snapshot.events(filter).limit(1).detail(Detail::Ids).page()?.items.is_empty())
+    fn story(&self, whose: Whose<'_>, meter: &mut Meter) -> Result<Story> {
+        Story::read(self.snapshot, self.readings, whose, meter)
     }
 
-    /// What the event is a step of: its session, else its instance.
-    fn story_of(&self, event: &StoredEvent, meter: &mut Meter) -> Result<Story> {
-        let (filter, root) = match event.session() {
-            Some(session) => (Filter::new().session(session), session),
-            None => (Filter::new().instance(event.instance()), event.instance()),
-        };
-        Story::read(self.snapshot, self.readings, filter, root, meter)
-    }
-
-    fn explain(
-        &self,
-        story: &Story,
-        mishap: &Mishap,
-        meter: &mut Meter,
-    ) -> Result<Option<Box<FailureChain>>> {
+    /// The walk up has a budget of its own: what a long session took is no reason not to
+    /// find what it goes back to.
+    fn explain(&self, story: &Story, mishap: &Mishap) -> Result<Option<Box<FailureChain>>> {
         let result = &story.results[mishap.result as usize];
         let Some(event) = self.event_of(story, mishap.part)? else { return Ok(None) };
         let call = result.call.map(|call| &story.calls[call as usize]);
@@ -363,7 +351,7 @@ impl Answer<'_> {
             &mut errors,
         )?;
         let Cause { decision, request, end } =
-            cause::cause(self.snapshot, self.readings, &from, story, meter)?;
+            cause::cause(self.snapshot, self.readings, &from, story, &mut self.budget.start())?;
         let repaired_by = (mishap.outcome == Outcome::Repaired).then(|| {
             let call = mishap.repair.map(|call| &story.calls[call as usize]);
             Repair {
@@ -390,14 +378,9 @@ impl Answer<'_> {
     }
 
     /// What led to an event that is no failure.
-    fn explain_event(
-        &self,
-        story: &Story,
-        event: StoredEvent,
-        meter: &mut Meter,
-    ) -> Result<Box<FailureChain>> {
+    fn explain_event(&self, story: &Story, event: StoredEvent) -> Result<Box<FailureChain>> {
         let Cause { decision, request, end } =
-            cause::cause(self.snapshot, self.readings, &event, story, meter)?;
+            cause::cause(self.snapshot, self.readings, &event, story, &mut self.budget.start())?;
         let reading = self.readings.of(&event);
         let text = reading.text.start(TEXT_BYTES).into_owned();
         let call = (!reading.calls.is_empty()).then(|| self.failed_call(&event, ""));
@@ -424,9 +407,7 @@ impl Answer<'_> {
 
     fn failed_call(&self, event: &StoredEvent, id: &str) -> FailedCall {
         let reading = self.readings.of(event);
-        let mut calls = reading.calls.iter();
-        let named = calls.clone().find(|call| call.id.as_ref().is_some_and(|text| text == id));
-        let call = named.or_else(|| calls.next());
+        let call = reading.call(id);
         let text = |text: Option<&forebear_readings::Text<'_>>, max: usize| {
             text.map(|text| text.start(max).into_owned())
         };
@@ -441,23 +422,17 @@ impl Answer<'_> {
     /// The words of a failure: of the call's result, else of the event.
     fn words(&self, event: &StoredEvent, call: &str) -> String {
         let reading = self.readings.of(event);
-        let mut results = reading.results.iter();
-        let named = results.clone().find(|one| one.call_id.as_ref().is_some_and(|id| id == call));
-        let text = match named.or_else(|| results.next()) {
+        let text = match reading.result(call) {
             Some(result) => result.text.start(TEXT_BYTES),
-            None => match &reading.error {
-                Some(error) => error.start(TEXT_BYTES),
-                None => reading.text.start(TEXT_BYTES),
-            },
+            None => reading.error_words(TEXT_BYTES),
         };
         text.trim_end().to_owned()
     }
 }
 
 impl FailureReport {
-    fn nothing(session: Option<&str>) -> Self {
-        let session = session.map(str::to_owned);
-        Self { session, failure: None, all: Vec::new(), complete: true }
+    fn nothing() -> Self {
+        Self { session: None, failure: None, all: Vec::new(), complete: true }
     }
 
     fn of(
@@ -465,7 +440,6 @@ impl FailureReport {
         story: &Story,
         found: &[Mishap],
         failure: Option<Box<FailureChain>>,
-        meter: &Meter,
     ) -> Self {
         let listed = |mishap: &Mishap| {
             let part = &story.parts[mishap.part as usize];
@@ -485,9 +459,10 @@ impl FailureReport {
         };
         Self {
             session: session.map(str::to_owned),
+            complete: !story.cut
+                && failure.as_ref().is_none_or(|chain| chain.end.kind != WhyEnd::BUDGET),
             failure,
             all: found.iter().rev().map(listed).collect(),
-            complete: !story.cut && !meter.is_used_up(),
         }
     }
 }

@@ -167,3 +167,28 @@ fn of_a_session_that_is_not_there_nothing_is_told() {
     let answer = resume_context(&snapshot, &readings(), &ResumeQuery::new("other"));
     assert!(answer.unwrap().is_none());
 }
+
+#[test]
+fn of_an_agent_what_it_did_is_told() {
+    let mut history = History::of("user find out\ncall t Task look");
+    history.spawn("s/one", "2", "user look around\nmodel It is in a.rs.\ncall x Bash sleep 9");
+    let text = resume(&history, &ResumeQuery::new("s/one")).text;
+    assert!(section(&text, "What is asked").contains("look around"), "{text}");
+    assert!(section(&text, "Calls without a result").contains("sleep 9"), "{text}");
+    assert!(!text.contains("find out"), "{text}");
+}
+
+#[test]
+fn however_many_steps_are_asked_for_no_more_are_read_than_there_is_room_for() {
+    let mut lines = vec!["user begin".to_owned()];
+    let long = "y".repeat(60_000);
+    for n in 0..2000 {
+        lines.push(format!("call c{n} Bash step {n}"));
+        lines.push(format!("good c{n} {long}"));
+    }
+    let history = History::of(&lines.join("\n"));
+    let all = resume(&history, &ResumeQuery::new("s").tokens(1000).last(usize::MAX));
+    let few = resume(&history, &ResumeQuery::new("s").tokens(1000).last(200));
+    assert!(all.text.len() <= 4000 && all.text.contains("step 1999"), "{}", all.text);
+    assert_eq!(all.text, few.text);
+}

@@ -111,3 +111,20 @@ fn what_was_not_looked_through_is_told() {
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0].event.id().to_string(), "1");
 }
+
+#[test]
+fn a_search_whose_budget_is_used_up_gives_no_more_and_skips_nothing() {
+    let history = History::of("model needle 1\nmodel needle 2\nmodel needle 3\nmodel needle 4");
+    let (snapshot, readings) = (history.snapshot(), readings());
+    let mut query = SearchQuery::new("needle").budget(Budget::default().events(1));
+    let mut all = Vec::new();
+    loop {
+        let mut found = search(&snapshot, &readings, &query).unwrap();
+        all.extend(found.next().map(|found| found.unwrap().event.id().to_string()));
+        // Asked again and again it stays at its end.
+        assert!(found.next().is_none() && found.next().is_none());
+        let Some(next) = found.cursor().unwrap() else { break };
+        query = query.after(next);
+    }
+    assert_eq!(all, ["4", "3", "2", "1"]);
+}

@@ -350,3 +350,87 @@ fn a_budget_that_is_used_up_is_told() {
     assert!(!why(&history, &query).complete);
     assert!(why(&history, &WhyQuery::session("s")).complete);
 }
+
+#[test]
+fn the_way_up_has_a_budget_of_its_own() {
+    use forebear::answers::Budget;
+    let history = History::of("user go\nmodel Let me see.\ncall a Bash make\nfail a no");
+    let query = WhyQuery::session("s").budget(Budget::default().events(3));
+    let report = why(&history, &query);
+    assert!(!report.complete);
+    let chain = report.failure.expect("it was read");
+    assert_eq!((chain.end.kind, chain.request.unwrap().text.as_str()), ("request", "go"));
+}
+
+#[test]
+fn the_newest_failure_may_be_of_no_session() {
+    use forebear::Event;
+    let step = |id: &str, instance: &str, second: i64, line: &str| {
+        let event = Event::new("step").id(id).instance(instance).time_ns(second * 1_000_000_000);
+        let event = event.payload(line.to_owned());
+        if line.starts_with("fail") { event.label("is_error", "true") } else { event }
+    };
+    let history = History::new();
+    let append = |event| {
+        history.store.append(event).unwrap();
+    };
+    append(step("1", "job", 1, "call a Bash make"));
+    append(step("2", "job", 2, "fail a no"));
+    // Of another instance all is well again.
+    append(step("3", "other", 3, "call b Bash make"));
+    append(step("4", "other", 4, "fail b no"));
+    append(step("5", "other", 5, "call c Bash make"));
+    append(step("6", "other", 6, "good c ok"));
+    // The same instance does it in a session: that repairs nothing of what is of none.
+    append(step("7", "job", 7, "call d Bash make").session("s"));
+    append(step("8", "job", 8, "good d ok").session("s"));
+    let report = why(&history, &WhyQuery::newest());
+    let chain = report.failure.expect("nothing repaired it");
+    assert_eq!((report.session, chain.failure.id().to_string().as_str()), (None, "2"));
+    assert_eq!((chain.outcome, report.all.len()), (Some(Outcome::Open), 1));
+}
+
+#[test]
+fn the_newest_failure_is_looked_for_on_one_budget() {
+    use forebear::answers::Budget;
+    let repaired = "user go\ncall a Bash make\nfail a no\ncall b Bash make\ngood b ok";
+    let mut history = History::of("user go\ncall a Bash make\nfail a no\nmodel No.");
+    history.add("t", repaired).add("u", repaired);
+    let newest = |events| {
+        let query = WhyQuery::newest().budget(Budget::default().events(events));
+        let report = why(&history, &query);
+        (report.failure.is_some(), report.complete)
+    };
+    // Three rows, two sessions of five events, and one of four.
+    assert_eq!(newest(17), (true, true));
+    assert_eq!(newest(9), (false, false));
+    assert_eq!(newest(2), (false, false));
+}
+
+#[test]
+fn an_agent_is_named_by_its_session_however_many_slashes_there_are() {
+    use forebear::{Event, Scope};
+    let history = History::new();
+    let failing = Event::new("result").id("f").session("team/a").instance("w/1");
+    let failing = failing.scope(Scope::Own).label("is_error", "true").payload("fail y no");
+    history.store.append(failing).unwrap();
+    let report = why(&history, &WhyQuery::session("team/a/w/1"));
+    assert_eq!(report.session.as_deref(), Some("team/a/w/1"));
+    assert_eq!(report.failure.unwrap().failure.id().to_string(), "f");
+    assert!(why(&history, &WhyQuery::session("team/a/w/2")).all.is_empty());
+}
+
+#[test]
+fn a_long_session_full_of_failures_is_answered_in_time() {
+    let mut lines = vec!["user go".to_owned()];
+    for n in 0..6000 {
+        lines.push(format!("call c{n} Bash make {}", n % 2));
+        lines.push(format!("fail c{n} no"));
+    }
+    let history = History::of(&lines.join("\n"));
+    let began = std::time::Instant::now();
+    let report = why(&history, &WhyQuery::session("s"));
+    assert_eq!(report.all.len(), 6000);
+    // With every later step looked at for each failure it takes minutes.
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}

@@ -83,7 +83,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("engine/readings", &["forebear-core"]),
     ("engine/sessions", &["forebear-core", "forebear-readings"]),
     ("engine/ingest", &["forebear-core", "forebear-readings", "forebear-sessions"]),
-    ("engine/answers", &["forebear-core", "forebear-readings"]),
+    ("engine/answers", &["forebear-core", "forebear-readings", "forebear-sessions"]),
     (
         "engine/forebear",
         &[

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use forebear::ingest::{FilePosition, ImportReport, IngestOptions, Registry, import};
+use forebear::readings::{Reading, Text};
 use forebear::{Filter, Store};
 
 const MANIFEST: &str = include_str!("../Cargo.toml");
@@ -79,6 +80,47 @@ fn every_sample_comes_in_whole_and_once() {
         let counts = |stats: forebear::Stats| (stats.events, stats.versions);
         assert_eq!(counts(after), counts(before), "{name}");
     }
+}
+
+#[test]
+fn readings_say_words_of_their_payloads_and_those_that_they_are_known_to_add() {
+    let readings = Registry::default().readings();
+    let mut words = 0;
+    for name in names() {
+        let store = forebear::in_memory().expect("opens");
+        imported(&store, name);
+        for event in &store.snapshot().events(Filter::new()) {
+            let event = event.expect("reads");
+            let payload = String::from_utf8_lossy(event.payload().expect("a payload"));
+            let payload = payload.to_lowercase();
+            let reading = readings.of(&event);
+            for text in texts(&reading) {
+                let text = text.decode().to_lowercase();
+                for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
+                    words += 1;
+                    let known = payload.contains(word) || readings.may_add(&event, word);
+                    assert!(known, "{name}: {word:?} is not in {payload}");
+                }
+            }
+        }
+    }
+    assert!(words > 1000, "{words} words");
+}
+
+/// All texts of a reading.
+fn texts<'r, 'p>(reading: &'r Reading<'p>) -> Vec<&'r Text<'p>> {
+    let Reading { text, thinking, calls, results, error, summary, title, plan, .. } = reading;
+    let mut texts: Vec<&Text<'p>> = text.iter().chain(thinking).collect();
+    for call in calls {
+        texts.extend([&call.tool, &call.target, &call.input].into_iter().flatten());
+    }
+    texts.extend(results.iter().flat_map(|result| &result.text));
+    texts.extend([error, summary].into_iter().flatten());
+    texts.extend(title.as_ref().map(|title| &title.text));
+    if let Some(plan) = plan {
+        texts.extend(plan.text.iter().chain(plan.items.iter().map(|item| &item.text)));
+    }
+    texts
 }
 
 /// Whether a file of a sample is read with another one.

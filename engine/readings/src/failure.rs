@@ -63,7 +63,7 @@ fn decide<'a, 'p: 'a>(
     if reading.is_interrupted() {
         return None;
     }
-    let mut failed = reading.results.iter().filter(|result| has_failed(result)).peekable();
+    let mut failed = reading.results.iter().filter(|result| result.has_failed()).peekable();
     if failed.peek().is_some() {
         let weighed = failed.map(|result| (is_minor(result, call_of(result)), result.exit_code));
         // The first that matters, else the first.
@@ -72,11 +72,6 @@ fn decide<'a, 'p: 'a>(
     }
     let is_error = kind == "error" || kind.ends_with("_failed") || reading.error.is_some();
     is_error.then_some(Failure { kind: FailureKind::Event, minor: false, exit_code: None })
-}
-
-fn has_failed(result: &CallResult<'_>) -> bool {
-    result.interruption.is_none()
-        && (result.is_error || result.exit_code.is_some_and(|code| code != 0))
 }
 
 fn is_minor(result: &CallResult<'_>, call: Option<&Call<'_>>) -> bool {

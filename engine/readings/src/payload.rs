@@ -19,6 +19,14 @@ pub trait PayloadReader: Debug + Send + Sync {
     fn is_of(&self, _payload: &Payload<'_>) -> bool {
         false
     }
+
+    /// Words in small letters that a reading may say and its payload doesn't, runs of letters
+    /// and digits each. All other words of its texts have to stand in the payload as they are
+    /// or escaped as JSON is, so that a search needs to read only payloads that have them.
+    /// None, unless overridden: a reading may say anything, and a search reads every payload.
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        None
+    }
 }
 
 /// An event's payload, and what the event says of it.

@@ -1,5 +1,7 @@
 //! What a payload says.
 
+use std::borrow::Cow;
+
 use forebear_core::Tokens;
 
 use crate::text::{Text, Texts};
@@ -77,6 +79,31 @@ impl Reading<'_> {
     pub fn call_of(&self, result: &CallResult<'_>) -> Option<&Call<'_>> {
         let id = result.call_id.as_ref()?;
         self.calls.iter().find(|call| call.id.as_ref() == Some(id))
+    }
+}
+
+impl<'p> Reading<'p> {
+    /// The call with this id, else the first: not every call has one.
+    pub fn call(&self, id: &str) -> Option<&Call<'p>> {
+        let mut calls = self.calls.iter();
+        let named = calls.clone().find(|call| call.id.as_ref().is_some_and(|own| own == id));
+        named.or_else(|| calls.next())
+    }
+
+    /// The result of the call with this id, else the first.
+    pub fn result(&self, call: &str) -> Option<&CallResult<'p>> {
+        let mut results = self.results.iter();
+        let is_of = |one: &&CallResult<'_>| one.call_id.as_ref().is_some_and(|id| id == call);
+        results.clone().find(is_of).or_else(|| results.next())
+    }
+
+    /// The words of a failure that is no call's, at most so many bytes of them: those of the
+    /// error, else all that it says.
+    pub fn error_words(&self, max_bytes: usize) -> Cow<'_, str> {
+        match &self.error {
+            Some(error) => error.start(max_bytes),
+            None => self.text.start(max_bytes),
+        }
     }
 }
 
@@ -169,6 +196,14 @@ pub struct CallResult<'p> {
     pub interruption: Option<Interruption>,
     /// Why it failed, where that is of no weight by itself.
     pub mishap: Option<Mishap>,
+}
+
+impl CallResult<'_> {
+    /// Whether it says that the call failed, and nobody refused or stopped it.
+    pub fn has_failed(&self) -> bool {
+        self.interruption.is_none()
+            && (self.is_error || self.exit_code.is_some_and(|code| code != 0))
+    }
 }
 
 /// A failure of a call that a model meets and goes round as a matter of course.

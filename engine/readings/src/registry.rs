@@ -37,6 +37,19 @@ impl Readings {
         self.order.iter().map(String::as_str)
     }
 
+    /// Whether an event's reading may say a word that its payload doesn't; see
+    /// [`PayloadReader::adds`]. The word is in small letters.
+    pub fn may_add(&self, event: &StoredEvent, word: &str) -> bool {
+        let adds = |reader: &Arc<dyn PayloadReader>| {
+            reader.adds().is_none_or(|added| added.iter().any(|added| added.contains(word)))
+        };
+        let of_format = match event.payload_type().and_then(|format| self.readers.get(format)) {
+            Some(reader) => adds(reader),
+            None => self.readers.values().any(adds),
+        };
+        of_format || NAMELESS.contains(word)
+    }
+
     /// What an event's payload says, which has to be loaded. The event's
     /// [`payload_type`](StoredEvent::payload_type) names the format; where it has none, or one
     /// without a reader, the format is that whose reader takes the payload for its own.
@@ -70,11 +83,14 @@ impl Readings {
         }
         let level = payload.label(LEVEL).map(str::to_ascii_lowercase);
         if level.is_some_and(|level| ERRORS.contains(&level.as_str())) && reading.error.is_none() {
-            reading.error = Some(reading.text.first().cloned().unwrap_or_else(|| "error".into()));
+            reading.error = Some(reading.text.first().cloned().unwrap_or_else(|| NAMELESS.into()));
         }
         reading
     }
 }
+
+/// What an error is called that says nothing.
+const NAMELESS: &str = "error";
 
 /// The label that says how grave something is, and those of its values that say that it
 /// is an error.

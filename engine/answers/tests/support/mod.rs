@@ -160,6 +160,10 @@ impl History {
             if agent != session {
                 event = event.scope(Scope::Own);
             }
+            if let Some(asked) = line.strip_prefix("user ") {
+                let title: String = asked.chars().take(40).collect();
+                event = event.label("title", title).label("title_by", "request");
+            }
             let before = self.last.iter().find(|(of, _)| of == who).map(|(_, id)| id.clone());
             if let Some(call) = spawned_by.take() {
                 event = event.parent(call).link(LinkKind::Spawned);

@@ -333,6 +333,10 @@ impl PayloadReader for StreamReader {
         }
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 const RESULT: &str = "result";

@@ -438,6 +438,10 @@ impl PayloadReader for ExecReader {
         }
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&["mcp"])
+    }
 }
 
 const THREAD_STARTED: &str = "thread.started";

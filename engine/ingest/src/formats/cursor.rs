@@ -177,6 +177,10 @@ impl PayloadReader for TurnReader {
         }
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&["error"])
+    }
 }
 
 fn add_block<'t>(reading: &mut Reading<'t>, block: &mut JsonCursor<'t>) {

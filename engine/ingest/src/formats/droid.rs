@@ -298,6 +298,10 @@ impl PayloadReader for LineReader {
         }
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&["error"])
+    }
 }
 
 fn model(name: JsonStr<'_>) -> Text<'_> {

@@ -209,6 +209,10 @@ impl PayloadReader for ChatReader {
         }
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 /// Tokens as they are told: what was read from the cache is input too, thinking is beside

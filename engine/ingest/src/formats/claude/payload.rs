@@ -34,6 +34,10 @@ impl PayloadReader for TranscriptReader {
         });
         message || typed && payload.label("source_app").is_none_or(|app| app == "claude-code")
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&["the", "service", "failed"])
+    }
 }
 
 /// What was found in a line.

@@ -44,6 +44,33 @@ impl PayloadReader for RolloutReader {
         });
         is_typed && has_payload
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&[
+            "local",
+            "shell",
+            "web",
+            "search",
+            "it",
+            "failed",
+            "budget",
+            "limited",
+            "exec",
+            "command",
+            "apply",
+            "patch",
+            "mcp",
+            "view",
+            "image",
+            "generation",
+            "spawn",
+            "agent",
+            "send",
+            "input",
+            "resume",
+            "close",
+        ])
+    }
 }
 
 /// What was found in an item, whatever it is.

@@ -33,6 +33,10 @@ impl PayloadReader for EventLogReader {
         });
         is_dotted && has_data
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&["the", "agent", "session", "failed", "shut", "down", "by", "an", "error"])
+    }
 }
 
 /// What was found in a line's data.

@@ -84,6 +84,10 @@ impl PayloadReader for ChatReader {
         }
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 /// What kind of event a message is.

@@ -73,6 +73,10 @@ impl PayloadReader for EntryReader {
         reading.model = reading.model.take().or(message.model.map(Text::from));
         reading
     }
+
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&[])
+    }
 }
 
 fn read_message<'t>(reading: &mut Reading<'t>, fields: &PiFields<'t>) {
