@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod commands;
 mod failure;
+mod formats;
 mod global;
 mod output;
 mod parse;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use forebear::readings::Readings;
+use forebear::answers::{Named, find_named};
 use forebear::{
-    CountBy, Detail, EventId, Filter, Reader, RecoveryReport, Repaired, Resolved, Snapshot, Spool,
-    Store, StoreBuilder, Ticket, Warning,
+    EventId, Reader, RecoveryReport, Repaired, Resolved, Snapshot, Spool, Store, StoreBuilder,
+    Ticket, Warning,
 };
 
 use crate::failure::{Failure, warn};
@@ -227,54 +227,46 @@ pub(crate) fn find(snapshot: &Snapshot, text: &str) -> Result<EventId, Failure> 
     }
 }
 
-/// What a name is of.
+/// What a name of one event or session is of.
 #[derive(Debug)]
-pub(crate) enum Named {
-    /// An event.
+pub(crate) enum EventOrSession {
     Event(EventId),
     /// A session; of an agent, `SESSION/AGENT`.
     Session(String),
 }
 
-/// The one event or session that `text` names or begins. A session that is named in full
-/// goes before events that begin so.
-pub(crate) fn find_event_or_session(snapshot: &Snapshot, text: &str) -> Result<Named, Failure> {
-    let is_session = |name: &str| -> Result<bool, Failure> {
-        let events = snapshot.events(Filter::new().session(name)).limit(1).detail(Detail::Ids);
-        Ok(!events.page()?.items.is_empty())
-    };
-    let of_agent = text.split_once('/').map(|(session, _)| session);
-    if is_session(text)? || of_agent.map_or(Ok(false), is_session)? {
-        return Ok(Named::Session(text.to_owned()));
-    }
-    match snapshot.resolve(text)? {
-        Resolved::One(id) => return Ok(Named::Event(id)),
-        Resolved::Many(ids) => return Err(ambiguous(snapshot, text, &ids)?),
-        Resolved::None => {}
-    }
-    let mut begun = Vec::new();
-    for count in &snapshot.counts(CountBy::Session, Filter::new()) {
-        let session = count?.value;
-        if session.starts_with(text) && !text.is_empty() {
-            begun.push(session);
-        }
-    }
-    match begun.as_slice() {
-        [session] => Ok(Named::Session(session.clone())),
-        [] => Err(Failure::NothingFound(format!(
-            "no event and no session has the id {text:?} or one that begins with it; \
-             `forebear sessions` and `forebear events` list ids"
-        ))),
-        many => Err(Failure::Usage(format!(
+/// The one event or session that `text` names or begins.
+pub(crate) fn find_event_or_session(
+    snapshot: &Snapshot,
+    text: &str,
+) -> Result<EventOrSession, Failure> {
+    match find_named(snapshot, text)? {
+        Named::Event(id) => Ok(EventOrSession::Event(id)),
+        Named::Session(name) => Ok(EventOrSession::Session(name)),
+        Named::Events(ids) => Err(ambiguous(snapshot, text, &ids)?),
+        Named::Sessions(many) => Err(Failure::Usage(format!(
             "several sessions begin with {text:?}; give more of the one you mean:\n  {}",
             many[..many.len().min(MAX_LISTED)].join("\n  ")
+        ))),
+        _ => Err(Failure::NothingFound(format!(
+            "no event and no session has the id {text:?} or one that begins with it; \
+             `forebear sessions` and `forebear events` list ids"
         ))),
     }
 }
 
-/// What payloads read as: each format that can be imported has a reader.
-pub(crate) fn readings() -> Readings {
-    forebear::ingest::Registry::default().readings()
+/// The session that `text` names or begins, or that of the event which it does.
+pub(crate) fn find_session(snapshot: &Snapshot, text: &str) -> Result<String, Failure> {
+    match find_event_or_session(snapshot, text)? {
+        EventOrSession::Session(name) => Ok(name),
+        EventOrSession::Event(id) => {
+            let event = snapshot.get(&id)?;
+            let session = event.as_ref().and_then(|event| event.session());
+            session
+                .map(str::to_owned)
+                .ok_or_else(|| Failure::NothingFound(format!("the event {id} is of no session")))
+        }
+    }
 }
 
 /// The event that `text` names or, if it is long enough for that, begins; where

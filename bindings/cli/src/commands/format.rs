@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forebear::ingest::{Mapping, Registry};
+use forebear::ingest::Mapping;
 
 use crate::failure::Failure;
+use crate::formats;
 
 /// What all files are read as.
 #[derive(Debug, Args)]
@@ -58,14 +59,13 @@ fn mapping(file: &Path) -> Result<Mapping, Failure> {
 
 /// Reads the name of a format.
 fn format(name: &str) -> Result<String, String> {
-    let found = Registry::default().find(name).map_err(|error| error.to_string())?;
+    let found = formats::registry().find(name).map_err(|error| error.to_string())?;
     Ok(found.name().to_owned())
 }
 
 /// What the option is for, with all names there are.
 fn help() -> String {
-    let registry = Registry::default();
-    let names: Vec<&str> = registry.names().collect();
+    let names: Vec<&str> = formats::registry().names().collect();
     format!("What all files are: {} [default: as each begins]", names.join(", "))
 }
 

@@ -5,9 +5,10 @@ use forebear::answers::{ResumeQuery, resume_context};
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::formats;
 use crate::global::Global;
 use crate::output::Out;
-use crate::place::{self, Named};
+use crate::place;
 
 /// Print what a model needs to go on with a session
 ///
@@ -24,7 +25,7 @@ Examples:
   forebear resume 0fae0449
   forebear resume 0fae0449 --tokens 2000 > context.md")]
 pub(crate) struct ResumeArgs {
-    /// The session: its name, or the beginning of it; or an event of it
+    /// The session: its name, or the beginning of it; an event of it; or SESSION/AGENT
     session: String,
 
     /// How long the text may get; a token is taken for four bytes
@@ -43,18 +44,9 @@ impl Run for ResumeArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
-        let session = match place::find_event_or_session(&snapshot, &self.session)? {
-            Named::Session(name) => name,
-            Named::Event(id) => {
-                let event = snapshot.get(&id)?;
-                let session = event.as_ref().and_then(|event| event.session());
-                session.map(str::to_owned).ok_or_else(|| {
-                    Failure::NothingFound(format!("the event {id} is of no session"))
-                })?
-            }
-        };
+        let session = place::find_session(&snapshot, &self.session)?;
         let query = ResumeQuery::new(&session).tokens(self.tokens).last(self.last);
-        let resume = resume_context(&snapshot, &place::readings(), &query)?.ok_or_else(|| {
+        let resume = resume_context(&snapshot, formats::readings(), &query)?.ok_or_else(|| {
             Failure::NothingFound(format!("nothing is stored of the session {session:?}"))
         })?;
         let mut out = Out::paged(global);

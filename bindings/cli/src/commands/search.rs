@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome, Unread, warn};
+use crate::formats;
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, text, time};
@@ -85,14 +86,13 @@ impl Run for SearchArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
-        let readings = place::readings();
         let budget = Budget::default().events(u64::MAX).bytes(u64::MAX).time(self.within);
         let query = SearchQuery::new(&self.text)
             .regex(self.regex)
             .filter(self.filter.filter(&snapshot)?)
             .after(self.page.after)
             .budget(budget);
-        let mut matches = search(&snapshot, &readings, &query)?;
+        let mut matches = search(&snapshot, formats::readings(), &query)?;
         let mut out = Out::paged(global);
         let limit = if self.page.all { usize::MAX } else { self.limit };
         let mut found = 0;
@@ -109,27 +109,32 @@ impl Run for SearchArgs {
                 above.draw(&mut out, &one)?;
             }
         }
-        finish(&mut out, &matches, global)?;
+        let complete = finish(&mut out, &matches, global)?;
         out.finish()?;
         let mut unread = Unread::default();
         unread.add(matches.damaged());
         if found > 0 || !unread.is_empty() {
             return unread.finish();
         }
-        Err(Failure::NothingFound(format!("nothing says {:?}", self.text)))
+        let (text, within) = (&self.text, time::took(self.within));
+        Err(Failure::NothingFound(if complete {
+            format!("nothing says {text:?}")
+        } else {
+            format!("nothing says {text:?} as far as {within} went: go on, or give more --within")
+        }))
     }
 }
 
-/// Says where to go on, where not all was looked through.
-fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Outcome {
-    let Some(next) = matches.cursor()? else { return Ok(()) };
+/// Says where to go on, where not all was looked through; whether all was.
+fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Result<bool, Failure> {
+    let Some(next) = matches.cursor()? else { return Ok(true) };
     let (events, bytes) = matches.searched();
     if global.json {
         out.json(&EndLine { next: next.into(), searched: Searched { events, bytes } })?;
-        return Ok(());
+        return Ok(false);
     }
     let words = format!(
-        "searched {}, {}; go on with --after {next}",
+        "not all was searched: {}, {}; go on with --after {next}",
         text::counted(events, "event", "events"),
         text::bytes(bytes),
     );
@@ -138,7 +143,7 @@ fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Outcome {
     } else {
         warn(&words);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// What stands above a match already: its session and its day.

@@ -14,9 +14,10 @@ use forebear::{Detail, EventId, Filter, Snapshot};
 
 use crate::command::Run;
 use crate::failure::{Failure, Outcome};
+use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
-use crate::place::{self, Named};
+use crate::place::{self, EventOrSession};
 
 /// Lines of an error that are shown.
 const ERROR_LINES: usize = 20;
@@ -68,8 +69,7 @@ impl Run for WhyArgs {
 
     fn run(&self, global: &Global) -> Outcome {
         let snapshot = place::snapshot(global)?;
-        let readings = place::readings();
-        let report = self.ask(&snapshot, &readings)?;
+        let report = self.ask(&snapshot, formats::readings())?;
         let mut out = Out::paged(global);
         if global.json {
             out.json(&report)?;
@@ -100,8 +100,8 @@ impl WhyArgs {
             return ask(WhyQuery::newest());
         };
         ask(match place::find_event_or_session(snapshot, name)? {
-            Named::Event(id) => WhyQuery::event(id),
-            Named::Session(name) => WhyQuery::session(name),
+            EventOrSession::Event(id) => WhyQuery::event(id),
+            EventOrSession::Session(name) => WhyQuery::session(name),
         })
     }
 }
@@ -162,7 +162,7 @@ impl Picture<'_> {
             &[(draw::RED.bold(), &what), (Style::new(), &when), (draw::DIM, &id)],
         )?;
         if let Some(session) = session {
-            self.field("in", Style::new(), &format!("session {session}"), 1)?;
+            self.lines("in", Style::new(), &format!("session {session}"), 1)?;
         }
         if let Some(request) = &chain.request {
             let lead = if chain.end.by_time { "asked?" } else { "asked" };
@@ -175,20 +175,20 @@ impl Picture<'_> {
         if let Some(call) = &chain.call {
             let input = call.target.as_deref().filter(|_| !self.full).unwrap_or(&call.input);
             let lead = format!("{}  {}", call.tool, text::typed_id(call.event.id()));
-            self.field("called", draw::BOLD, &lead, 1)?;
+            self.lines("called", draw::BOLD, &lead, 1)?;
             self.lines("", Style::new(), input, QUOTE_LINES)?;
         }
         if !chain.text.is_empty() {
             self.lines("failed", draw::RED, &chain.text, ERROR_LINES)?;
         }
         if let Some(outcome) = chain.outcome {
-            self.field("then", Style::new(), &came_of(chain, outcome), QUOTE_LINES)?;
+            self.lines("then", Style::new(), &came_of(chain, outcome), QUOTE_LINES)?;
         }
         if let Some(earlier) = &chain.earlier {
-            self.field("before", Style::new(), &seen(earlier), 2)?;
+            self.lines("before", Style::new(), &seen(earlier), 2)?;
         }
         if let Some(words) = way(&chain.end, chain.request.is_some()) {
-            self.field("way", draw::DIM, &words, QUOTE_LINES)?;
+            self.lines("way", draw::DIM, &words, QUOTE_LINES)?;
         }
         Ok(())
     }
@@ -264,16 +264,11 @@ impl Picture<'_> {
             time::time_of_day(quote.event.time_ns()),
             text::typed_id(quote.event.id())
         );
-        self.field(name, draw::DIM, &lead, 1)?;
+        self.lines(name, draw::DIM, &lead, 1)?;
         self.lines("", style, &quote.text, QUOTE_LINES)
     }
 
-    /// A line that says what it is about, and goes on below.
-    fn field(&mut self, name: &str, style: Style, words: &str, lines: usize) -> Outcome {
-        self.lines(name, style, words, lines)
-    }
-
-    /// Lines of a text, each broken between words, at most so many.
+    /// Lines of a text that say what it is about, each broken between words, at most so many.
     fn lines(&mut self, name: &str, style: Style, words: &str, most: usize) -> Outcome {
         let most = if self.full { usize::MAX } else { most };
         let room = self.out.columns().saturating_sub(NAME_COLUMNS + 2);
