@@ -38,6 +38,7 @@ use crate::subscription::{StartFrom, Subscription};
 use crate::upkeep::rebuild::{self, Rebuilt};
 use crate::view::stored::StoredEvent;
 use crate::writer::Writer;
+use crate::writer::lock::{Tried, WriterLock};
 use crate::writer::queue::{Command, Job, Queue, queue};
 use crate::writer::receipt::Receipt;
 
@@ -75,7 +76,8 @@ struct StoreInner {
     shared: Arc<Shared>,
     /// Taken when the store is dropped, which ends the writer.
     queue: Option<Queue>,
-    writer: Mutex<Option<Thread<()>>>,
+    writer: Arc<WriterLock>,
+    thread: Mutex<Option<Thread<()>>>,
     /// Taken when the store is dropped, too: it has the queue as well.
     drain: Mutex<Option<Drain>>,
     settings: Settings,
@@ -212,7 +214,20 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn write(&self, batch: impl Into<Batch>) -> Result<Written> {
-        self.submit(batch)?.wait()
+        let Prepared { records, durability, when_full } = self.prepare(batch.into())?;
+        self.0.check_owner()?;
+        let queue = self.0.queue.as_ref().ok_or_else(Error::closed)?;
+        let records = if durability == Durability::Buffered {
+            records
+        } else {
+            match self.0.writer.try_write(queue, records, durability) {
+                Tried::Written(outcome) => return outcome,
+                Tried::NotNow(records) => records,
+            }
+        };
+        let (receipt, answer) = Receipt::pair();
+        queue.send(Job::of(records, durability, answer), when_full)?;
+        receipt.wait()
     }
 
     /// Hands a batch to the writer, with a receipt to wait on or to `.await`.
@@ -239,8 +254,9 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn submit(&self, batch: impl Into<Batch>) -> Result<Receipt> {
-        let (job, when_full, receipt) = self.job(batch.into())?;
-        self.send(job, when_full)?;
+        let Prepared { records, durability, when_full } = self.prepare(batch.into())?;
+        let (receipt, answer) = Receipt::pair();
+        self.send(Job::of(records, durability, answer), when_full)?;
         Ok(receipt)
     }
 
@@ -273,7 +289,9 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub async fn write_async(&self, batch: impl Into<Batch>) -> Result<Written> {
-        let (job, _, receipt) = self.job(batch.into())?;
+        let Prepared { records, durability, .. } = self.prepare(batch.into())?;
+        let (receipt, answer) = Receipt::pair();
+        let job = Job::of(records, durability, answer);
         self.0.check_owner()?;
         self.0.queue.as_ref().ok_or_else(Error::closed)?.send_async(job).await?;
         receipt.await
@@ -526,8 +544,8 @@ impl Store {
         }
         let outcome = self.command(Command::Close);
         // The lock is free once the writer is gone.
-        if let Some(writer) = self.0.writer.lock().take() {
-            let _ = writer.join();
+        if let Some(thread) = self.0.thread.lock().take() {
+            let _ = thread.join();
         }
         outcome
     }
@@ -582,8 +600,9 @@ impl Store {
         let (shared, catalog) = (Arc::new(opened.shared), Arc::new(opened.catalog));
         let kinds = shared.view().kinds();
         let (queue, jobs) = queue(settings.queue_bytes);
-        let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, settings.rotation, jobs)
+        let writer = Writer::new(Arc::clone(&shared), catalog, opened.log, settings.rotation)
             .ok_or_else(Error::closed)?;
+        let writer = Arc::new(WriterLock::new(writer));
         let lock = StoreLock::new(opened.lock);
         let held = lock.clone();
         let view = shared.view();
@@ -591,9 +610,17 @@ impl Store {
         let owned_path = path.map(Path::to_owned);
         trace::opened(path, view.sealed.len(), view.end_seq(), clean);
         let ends = WriterEnd(Arc::clone(&shared));
-        let thread =
-            spawn("forebear-writer", move || run(writer, &held, owned_path.as_deref(), ends))
-                .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
+        let served = Arc::clone(&writer);
+        let work = move || {
+            served.run(&jobs);
+            // Whoever waits for room is refused before the store can be opened again.
+            drop(jobs);
+            held.release();
+            drop(ends);
+            trace::closed(owned_path.as_deref());
+        };
+        let thread = spawn("forebear-writer", work)
+            .map_err(|error| Error::io("start the writer thread for", "the store", error))?;
         let max_payload = settings.max_payload;
         let decode = settings.decoders.clone().over(Arc::clone(&shared), max_payload);
         let drain = Drain::start(
@@ -609,7 +636,8 @@ impl Store {
             spool,
             drain: Mutex::new(drain),
             queue: Some(queue),
-            writer: Mutex::new(Some(thread)),
+            writer,
+            thread: Mutex::new(Some(thread)),
             storage,
             settings,
             kinds,
@@ -619,9 +647,8 @@ impl Store {
         })))
     }
 
-    /// A batch that was checked and encoded, what to do while the queue is full, and the
-    /// receipt for it.
-    fn job(&self, batch: Batch) -> Result<(Job, WhenFull, Receipt)> {
+    /// Checks and encodes a batch.
+    fn prepare(&self, batch: Batch) -> Result<Prepared> {
         let settings = &self.0.settings;
         batch.validate(settings.max_payload, &self.0.kinds)?;
         let records = batch.len();
@@ -632,8 +659,7 @@ impl Store {
         if records > 1 && bytes > limits::MAX_BATCH_BYTES {
             return Err(Error::too_long("batch", limits::MAX_BATCH_BYTES, bytes));
         }
-        let (receipt, answer) = Receipt::pair();
-        Ok((Job::of(encoded, durability, answer), when_full, receipt))
+        Ok(Prepared { records: encoded, durability, when_full })
     }
 
     /// Has the writer do what is no write, after all that was asked before.
@@ -674,22 +700,23 @@ impl Drop for StoreInner {
     fn drop(&mut self) {
         if self.check_owner().is_err() {
             // The threads are the parent's. What they hold is not even looked at.
-            if let Some(writer) = self.writer.get_mut().take() {
-                writer.forget();
+            if let Some(thread) = self.thread.get_mut().take() {
+                thread.forget();
             }
-            std::mem::forget((self.drain.get_mut().take(), self.queue.take()));
+            let writer = Arc::clone(&self.writer);
+            std::mem::forget((self.drain.get_mut().take(), self.queue.take(), writer));
             return;
         }
         // A waker may have dropped the last handle on the writer's own thread, which
         // goes on after it and writes what was accepted.
-        let writer = self.writer.get_mut().take();
-        let writer = writer.filter(|writer| !writer.is_current());
+        let thread = self.thread.get_mut().take();
+        let thread = thread.filter(|thread| !thread.is_current());
         if let Some(mut drain) = self.drain.get_mut().take() {
-            drain.stop(writer.is_some());
+            drain.stop(thread.is_some());
         }
         self.queue = None;
-        if let Some(writer) = writer {
-            let _ = writer.join();
+        if let Some(thread) = thread {
+            let _ = thread.join();
         }
     }
 }
@@ -702,12 +729,12 @@ fn spool_health(folder: &dyn Storage, failures: &Failures) -> SpoolHealth {
     SpoolHealth { waiting, refused, last_error: error.or_else(|| failures.spool.get()) }
 }
 
-/// The writer thread: it holds the store's lock as long as it runs.
-fn run(writer: Writer, lock: &StoreLock, path: Option<&Path>, ends: WriterEnd) {
-    writer.run();
-    lock.release();
-    drop(ends);
-    trace::closed(path);
+/// A batch that was checked and encoded, how durable it is to be, and what to do while the
+/// queue is full.
+struct Prepared {
+    records: EncodedBatch,
+    durability: Durability,
+    when_full: WhenFull,
 }
 
 /// Says that the writer has ended, however it did: subscriptions must not wait for it.

@@ -1,4 +1,5 @@
-//! The one thread that owns the log, and the queue that leads to it.
+//! The writer that owns the end of the log, the thread that is its usual holder, and the queue
+//! that leads to it.
 //!
 //! It takes what is waiting, resolves it against the index, encodes one block,
 //! writes it, syncs as asked, publishes it and acknowledges.
@@ -10,6 +11,7 @@ mod carry;
 mod earlier;
 mod governor;
 mod lineage;
+pub(crate) mod lock;
 pub(crate) mod queue;
 pub(crate) mod receipt;
 mod remove;
@@ -30,7 +32,7 @@ use crate::batch::Written;
 use crate::log::append::LogWriter;
 use crate::log::block::BlockBuilder;
 use crate::log::checkpoint::CheckpointWriter;
-use crate::log::encoded::Encoded;
+use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::record::SettingsMeta;
 use crate::log::view::{Log, LogView, Visible};
 use crate::manifest::Catalog;
@@ -64,7 +66,6 @@ pub(crate) struct Writer {
     sealing: Sealing,
     governor: CompressionGovernor,
     removals: Removals,
-    jobs: Jobs,
     /// Where fragments led, while events were written that close no cycle.
     ancestors: AncestorCache,
     /// The block that is being filled.
@@ -99,7 +100,6 @@ impl Writer {
         catalog: Arc<Catalog>,
         log: LogWriter,
         rotation: Rotation,
-        jobs: Jobs,
     ) -> Option<Self> {
         let view = shared.view();
         let LogView { log: active, visible: published } = view.logs().last()?.clone();
@@ -119,7 +119,6 @@ impl Writer {
             sealing: Sealing::default(),
             governor: CompressionGovernor::new(),
             removals: Removals::default(),
-            jobs,
             ancestors: AncestorCache::default(),
             block: BlockBuilder::new(),
             published,
@@ -140,27 +139,6 @@ impl Writer {
         Some(writer)
     }
 
-    /// Serves the queue until the store is closed or no handle is left.
-    pub(crate) fn run(mut self) {
-        loop {
-            let deadline = self.deadline.into_iter().chain(self.look_at_sealing).min();
-            match self.jobs.next(deadline) {
-                Ok(Some(job)) => {
-                    if let Some(answer) = self.serve(job) {
-                        answer.send(self.finish().map(|()| Written::default()));
-                        return;
-                    }
-                }
-                Ok(None) => self.wake(),
-                Err(_) => {
-                    // Nobody waits for an answer; the poison was reported when it struck.
-                    let _ = self.finish();
-                    return;
-                }
-            }
-        }
-    }
-
     /// Does what is due.
     fn wake(&mut self) {
         let now = Instant::now();
@@ -174,7 +152,9 @@ impl Writer {
 
     /// Takes a job and those waiting behind it, as many as one block is worth.
     /// Returns whom to answer if the store is to be closed.
-    fn serve(&mut self, first: Job) -> Option<ReceiptSender> {
+    fn serve(&mut self, first: Job, jobs: &Jobs) -> Option<ReceiptSender> {
+        // A caller that filled the log left that to this thread.
+        self.rotate_if_full();
         let mut next = Some(first);
         // Repeats add nothing to the block: what was offered bounds it too.
         let mut offered = 0;
@@ -182,19 +162,19 @@ impl Writer {
             match job.command {
                 None => {}
                 Some(Command::Close) => {
-                    self.jobs.done(job.bytes);
+                    jobs.done(job.bytes);
                     return Some(job.answer);
                 }
                 Some(command) => {
-                    self.jobs.done(job.bytes);
+                    jobs.done(job.bytes);
                     self.obey(command, job.answer);
                     return None;
                 }
             }
             offered += job.bytes + JOB_BYTES;
-            self.take(job);
+            self.take_job(job, jobs);
             let full = offered.max(self.block.body_len()) >= BLOCK_TARGET_BYTES;
-            next = if full { None } else { self.jobs.waiting() };
+            next = if full { None } else { jobs.waiting() };
         }
         let buffered_only = self.waiting.is_empty() && !self.sync_wanted;
         let due = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -209,39 +189,50 @@ impl Writer {
     }
 
     /// Puts a job's records into the block.
-    fn take(&mut self, job: Job) {
+    fn take_job(&mut self, job: Job, jobs: &Jobs) {
         let Job { records, durability, answer, bytes, .. } = job;
-        if self.block.body_len() + bytes > limits::MAX_BATCH_BYTES && !self.block.is_empty() {
+        if !self.fits(bytes) {
             self.commit();
         }
-        if let Err(error) = self.make_ready(bytes) {
-            self.jobs.done(bytes);
-            answer.send(Err(error));
-            return;
-        }
-        self.look_anew();
-        let records_before = self.block.records();
-        let resolved = self.resolve(records);
-        self.jobs.done(bytes);
-        match resolved {
-            Ok(written) if durability == Durability::Buffered => answer.send(Ok(written)),
-            Ok(written) => {
+        let taken = self.take(records, bytes);
+        jobs.done(bytes);
+        match taken {
+            Ok(written) if durability != Durability::Buffered => {
                 self.waiting.push((answer, written));
                 self.sync_wanted |= durability == Durability::Sync;
             }
-            Err(error) => {
-                // With half of the batch in the block and the index, nothing more can be
-                // written that a recovery would read the same way: both are made anew.
-                if self.block.records() > records_before {
-                    self.stall(&error);
-                }
-                answer.send(Err(error));
-            }
+            taken => answer.send(taken),
         }
     }
 
-    /// Writes the block, syncs if anyone asked for it, publishes, acknowledges.
+    /// Whether so many bytes more go into the block.
+    fn fits(&self, bytes: usize) -> bool {
+        self.block.is_empty() || self.block.body_len() + bytes <= limits::MAX_BATCH_BYTES
+    }
+
+    /// Puts records of so many bytes into the block.
+    fn take(&mut self, records: EncodedBatch, bytes: usize) -> Result<Written> {
+        self.make_ready(bytes)?;
+        self.look_anew();
+        let records_before = self.block.records();
+        self.resolve(records).inspect_err(|error| {
+            // With half of the batch in the block and the index, nothing more can be
+            // written that a recovery would read the same way: both are made anew.
+            if self.block.records() > records_before {
+                self.stall(error);
+            }
+        })
+    }
+
+    /// Writes the block, syncs if anyone asked for it, publishes, acknowledges; and goes on to
+    /// the next log where this one is full.
     fn commit(&mut self) {
+        // Whoever waits for it was answered.
+        let _ = self.commit_block();
+        self.rotate_if_full();
+    }
+
+    fn commit_block(&mut self) -> Result<()> {
         self.deadline = None;
         let outcome = match (&self.poison, &self.stall) {
             (Some(poison), _) => Err(Error::poisoned(poison)),
@@ -253,9 +244,7 @@ impl Writer {
         for (answer, written) in self.waiting.drain(..) {
             answer.send(outcome.clone().map(|()| written));
         }
-        if self.poison.is_none() && self.stall.is_none() {
-            self.rotate_if_full();
-        }
+        outcome
     }
 
     /// Refuses every write from now on. The first failure counts: whatever fails behind

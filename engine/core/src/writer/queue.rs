@@ -10,7 +10,7 @@ use crate::base::sync::Instant;
 use crate::base::sync::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::log::encoded::EncodedBatch;
 use crate::manifest::{Retained, Retention};
-use crate::writer::receipt::ReceiptSender;
+use crate::writer::receipt::{Receipt, ReceiptSender};
 use crate::writer::room::Room;
 
 /// A batch on its way to the log.
@@ -71,6 +71,19 @@ impl Queue {
     /// How many batches and bytes wait, and how many can. O(1).
     pub(crate) fn health(&self) -> QueueHealth {
         self.room.health()
+    }
+
+    /// Whether nothing waits, in the queue or for room in it: every batch that was put into it
+    /// is in a block. O(1).
+    pub(crate) fn is_idle(&self) -> bool {
+        self.room.is_idle()
+    }
+
+    /// Has the writer thread look at what is due. A queue without room has it awake already.
+    pub(crate) fn wake_writer(&self) {
+        let (_, answer) = Receipt::pair();
+        let nothing = Job::of(EncodedBatch::default(), Durability::Flush, answer);
+        let _ = self.send(nothing, WhenFull::Return);
     }
 
     /// Puts a job into the queue, waiting for room or not.

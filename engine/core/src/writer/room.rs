@@ -84,6 +84,12 @@ impl Room {
         wakers.into_values().for_each(wake);
     }
 
+    /// Whether no batch has room and nobody waits for any.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.batches == 0 && state.serving == state.next_ticket
+    }
+
     pub(super) fn health(&self) -> QueueHealth {
         let state = self.state.lock();
         QueueHealth {

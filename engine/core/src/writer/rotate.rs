@@ -59,16 +59,20 @@ impl Sealing {
 }
 
 impl Writer {
-    /// Goes on to the next log where the active one is full. Nothing is written while that
+    /// Goes on to the next log where the active one is full and all is well. Nothing is written while that
     /// fails: the index in memory would grow beyond its bounds.
     pub(super) fn rotate_if_full(&mut self) {
-        let index_bytes = self.active.index.read().memory_bytes();
-        let full = self.log.end >= self.rotation.bytes
-            || self.published.rows >= self.rotation.events
-            || index_bytes >= self.rotation.index_bytes;
-        if full && !self.must_grow() {
+        let is_well = self.poison.is_none() && self.stall.is_none();
+        if is_well && self.is_full() && !self.must_grow() {
             self.rotate_or_stall();
         }
+    }
+
+    /// Whether the active log has reached its limit of bytes, events or memory.
+    pub(super) fn is_full(&self) -> bool {
+        self.log.end >= self.rotation.bytes
+            || self.published.rows >= self.rotation.events
+            || self.active.index.read().memory_bytes() >= self.rotation.index_bytes
     }
 
     /// Goes on to the next log. Where that fails, nothing is written before it was done.

@@ -1,0 +1,141 @@
+//! A caller that waits writes its batch itself where nobody else is at it: what that must not
+//! change, and who does what.
+
+mod support {
+    pub(crate) mod random;
+}
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use forebear::storage::{Fault, Intercepted, Operation, SimulatedDisk};
+use forebear::{Batch, Durability, Event, Filter, Store};
+use support::random::Random;
+
+/// Which thread did what, in order.
+type Doers = Arc<Mutex<Vec<(Operation, Option<String>)>>>;
+
+fn watched() -> (Intercepted<SimulatedDisk>, Doers) {
+    let doers = Doers::default();
+    let noted = Arc::clone(&doers);
+    let disk = Intercepted::new(SimulatedDisk::new(), move |operation, perform| {
+        let name = thread::current().name().map(str::to_owned);
+        noted.lock().expect("notes").push((operation, name));
+        perform()
+    });
+    (disk, doers)
+}
+
+fn batch(event: Event, durability: Durability) -> Batch {
+    Batch::from(event).durability(durability)
+}
+
+#[test]
+fn whoever_waits_alone_writes_itself_and_the_thread_does_the_rest() {
+    let (disk, doers) = watched();
+    let store = Store::builder().segment_events(4).seal_in_background(false);
+    let store = store.open_on(Arc::new(disk)).expect("opens");
+    // The first makes the store one of this format, which is the thread's.
+    store.write(batch(Event::new("first"), Durability::Flush)).expect("writes");
+    doers.lock().expect("notes").clear();
+    thread::Builder::new()
+        .name("caller".to_owned())
+        .spawn(move || {
+            for durability in [Durability::Flush, Durability::Sync, Durability::Flush] {
+                store.write(batch(Event::new("next"), durability)).expect("writes");
+            }
+            // The log is full with the last: the next log is the thread's, and this event.
+            store.write(batch(Event::new("behind"), Durability::Flush)).expect("writes");
+            store
+        })
+        .expect("starts")
+        .join()
+        .expect("ends");
+    let doers = doers.lock().expect("notes");
+    let of = |name: &str| -> Vec<Operation> {
+        doers.iter().filter(|(_, doer)| doer.as_deref() == Some(name)).map(|(op, _)| *op).collect()
+    };
+    let caller = of("caller");
+    assert_eq!(caller.iter().filter(|&&op| op == Operation::Sync).count(), 1, "{doers:?}");
+    assert!(!caller.contains(&Operation::SyncDir), "{doers:?}");
+    assert!(caller.len() >= 4, "three writes and a sync: {doers:?}");
+    assert!(of("forebear-writer").contains(&Operation::SyncDir), "{doers:?}");
+}
+
+#[test]
+fn what_a_caller_submitted_before_comes_before() {
+    let store = Store::in_memory().expect("opens");
+    for round in 0..300 {
+        for durability in [Durability::Buffered, Durability::Flush] {
+            store.submit(batch(Event::new("submitted"), durability)).expect("takes it");
+        }
+        let written = store.write(batch(Event::new("written"), Durability::Flush));
+        assert_eq!(written.expect("writes").events[0].seq, 3 * round + 3);
+    }
+}
+
+/// Threads that write, submit and flush while logs are rotated, sealed and dropped around
+/// them: nothing is lost or doubled, and each thread's events keep their order.
+#[test]
+fn many_threads_keep_their_order_whoever_writes() {
+    const THREADS: u64 = 6;
+    const EACH: u64 = 400;
+    let store = Store::builder().segment_events(150);
+    let store = store.open_on(Arc::new(SimulatedDisk::new())).expect("opens");
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let store = store.clone();
+            scope.spawn(move || {
+                let mut random = Random::new(thread);
+                let mut receipts = Vec::new();
+                for number in 0..EACH {
+                    let event = Event::new("step").instance(format!("{thread}"));
+                    let event = event.id(format!("{thread} {number}"));
+                    let durability = match random.below(8) {
+                        0 => Durability::Sync,
+                        1..3 => Durability::Buffered,
+                        _ => Durability::Flush,
+                    };
+                    match random.below(4) {
+                        0 => receipts.push(store.submit(batch(event, durability)).expect("takes")),
+                        _ => drop(store.write(batch(event, durability)).expect("writes")),
+                    }
+                    match random.below(40) {
+                        0 => thread::yield_now(),
+                        1 => store.flush().expect("flushes"),
+                        2 => store.seal().expect("seals"),
+                        _ => {}
+                    }
+                }
+                for receipt in receipts {
+                    receipt.wait().expect("is written");
+                }
+            });
+        }
+    });
+    store.flush().expect("flushes");
+    let snapshot = store.snapshot();
+    let all = snapshot.events(Filter::new()).iter().count();
+    assert_eq!(all as u64, THREADS * EACH);
+    for thread in 0..THREADS {
+        let events = snapshot.events(Filter::new().instance(format!("{thread}")));
+        let ids: Vec<_> =
+            events.iter().map(|event| event.expect("reads").id().to_string()).collect();
+        let expected: Vec<_> = (0..EACH).rev().map(|number| format!("{thread} {number}")).collect();
+        assert_eq!(ids, expected);
+    }
+}
+
+#[test]
+fn a_write_of_a_caller_that_fails_is_poison_for_all() {
+    let disk = SimulatedDisk::new();
+    let store = Store::builder().open_on(Arc::new(disk.clone())).expect("opens");
+    store.write(batch(Event::new("first"), Durability::Sync)).expect("writes");
+    disk.fail_at(disk.operations() + 1, Fault::Io);
+    let failed = store.write(batch(Event::new("second"), Durability::Sync));
+    assert!(failed.is_err());
+    let refused = store.write(batch(Event::new("third"), Durability::Flush));
+    assert!(refused.is_err_and(|error| error.is_poisoned()));
+    let refused = store.submit(Event::new("fourth")).expect("takes it").wait();
+    assert!(refused.is_err_and(|error| error.is_poisoned()));
+}
