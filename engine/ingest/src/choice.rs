@@ -35,7 +35,7 @@ impl Choice {
     /// The format of a file with this path that begins so; an error if it is none.
     pub(crate) fn format_of(&self, path: &Path, head: &[u8]) -> io::Result<Recognised> {
         match &self.named {
-            Some(adapter) => Ok(Recognised::of(Arc::clone(adapter), head)),
+            Some(adapter) => Ok(Recognised::of(Arc::clone(adapter), path, head)),
             None => self
                 .registry
                 .recognise_file(path, head)

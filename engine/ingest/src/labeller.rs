@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use forebear_core::{Event, limits};
 use forebear_readings::{
     Call, CallFamily, FailureKind, MAX_TITLE_BYTES, MAX_TOOLS, Payload, Reading, Readings, Role,
-    failure, failure_of_call, keys, labels, numbered,
+    Text, failure, failure_of_call, keys, labels, numbered,
 };
 
 use crate::adapter::Adapter;
@@ -22,12 +22,16 @@ use crate::parsed::Parsed;
 pub(crate) struct Labeller {
     format: String,
     readings: Readings,
-    calls: HashMap<String, KnownCall, RandomState>,
-    /// The ids of the calls that are known, the oldest first.
-    order: VecDeque<String>,
+    calls: HashMap<CallKey, KnownCall, RandomState>,
+    /// The calls that are known, the oldest first.
+    order: VecDeque<CallKey>,
     /// Sessions whose first words were met.
     asked: HashSet<String, RandomState>,
 }
+
+/// A digest of a call's name and of the session that it is of: names may be of any length, and
+/// of many programs are unique in their session alone.
+type CallKey = [u8; 16];
 
 /// A call that a result may answer.
 #[derive(Debug)]
@@ -73,26 +77,27 @@ impl Labeller {
     }
 
     fn of(&mut self, event: &Event) -> Vec<(Cow<'static, str>, String)> {
-        let mut reading = self.readings.read(Some(&self.format), &Payload::of_new(event));
-        self.note_calls(&reading);
+        let reading = self.readings.read(Some(&self.format), &Payload::of_new(event));
         // What another event or session says already is no step of this one's.
         let told_elsewhere =
             [MIRROR, COPY_OF, COPIED_FROM].iter().any(|key| event.as_label(key).is_some());
-        reading.bookkeeping |= told_elsewhere;
+        let reading = &Reading { bookkeeping: reading.bookkeeping || told_elsewhere, ..reading };
+        let names = CallNames { event, reading };
+        self.note_calls(&names);
         let kind = event.as_kind();
-        let mut failure = match self.call_of(&reading) {
-            Some(call) => failure_of_call(kind, &reading, &call),
-            None => failure(kind, &reading),
+        let mut failure = match self.call_of(&names) {
+            Some(call) => failure_of_call(kind, reading, &call),
+            None => failure(kind, reading),
         };
         let of_call = failure.is_some_and(|failure| failure.kind == FailureKind::Call);
         // A parser that says whether one failed knows more than the event.
         let said = event.as_label(keys::IS_ERROR);
-        let again = of_call && said.is_none() && self.has_failed_before(&reading);
+        let again = of_call && said.is_none() && self.has_failed_before(&names);
         if again || told_elsewhere || said == Some("false") {
             failure = None;
         }
-        let mut found: Vec<_> = labels(&reading, failure).collect();
-        if let Some(words) = self.first_words(event, &reading) {
+        let mut found: Vec<_> = labels(reading, failure).collect();
+        if let Some(words) = self.first_words(event, reading) {
             found.push((Cow::Borrowed(keys::TITLE), words));
             found.push((Cow::Borrowed(keys::TITLE_BY), "request".to_owned()));
         }
@@ -102,7 +107,7 @@ impl Labeller {
         if reading.calls.is_empty() {
             let results = reading.results.iter().take(MAX_TOOLS).enumerate();
             found.extend(results.filter_map(|(n, result)| {
-                let call = self.calls.get(&*result.call_id.as_ref()?.decode())?;
+                let call = self.calls.get(&names.key(result.call_id.as_ref()?))?;
                 (!call.tool.is_empty()).then(|| (numbered(keys::TOOL, n), call.tool.clone()))
             }));
         }
@@ -132,10 +137,10 @@ impl Labeller {
         Some(words[..words.floor_char_boundary(MAX_TITLE_BYTES)].to_owned())
     }
 
-    fn note_calls(&mut self, reading: &Reading<'_>) {
-        for call in &reading.calls {
+    fn note_calls(&mut self, names: &CallNames<'_>) {
+        for call in &names.reading.calls {
             let Some(id) = call.id.as_ref() else { continue };
-            let cut = |text: &forebear_readings::Text<'_>, bytes| text.start(bytes).into_owned();
+            let cut = |text: &Text<'_>, bytes| text.start(bytes).into_owned();
             let known = KnownCall {
                 tool: call
                     .tool
@@ -145,11 +150,10 @@ impl Labeller {
                 target: call.target.as_ref().map(|target| cut(target, MAX_TARGET_BYTES)),
                 failed: false,
             };
-            let id = id.decode().into_owned();
-            if let Some(before) = self.calls.get(&id) {
+            let key = names.key(id);
+            if let Some(before) = self.calls.get_mut(&key) {
                 // Told again, as it ends.
-                let failed = before.failed;
-                self.calls.insert(id, KnownCall { failed, ..known });
+                *before = KnownCall { failed: before.failed, ..known };
                 continue;
             }
             if self.order.len() == MAX_CALLS_KNOWN
@@ -157,15 +161,15 @@ impl Labeller {
             {
                 self.calls.remove(&oldest);
             }
-            self.order.push_back(id.clone());
-            self.calls.insert(id, known);
+            self.order.push_back(key);
+            self.calls.insert(key, known);
         }
     }
 
     /// The call that the one result answers which an event has.
-    fn call_of(&self, reading: &Reading<'_>) -> Option<Call<'static>> {
-        let [result] = &*reading.results else { return None };
-        let known = self.calls.get(&*result.call_id.as_ref()?.decode())?;
+    fn call_of(&self, names: &CallNames<'_>) -> Option<Call<'static>> {
+        let [result] = &*names.reading.results else { return None };
+        let known = self.calls.get(&names.key(result.call_id.as_ref()?))?;
         Some(Call {
             family: known.family,
             target: known.target.clone().map(Into::into),
@@ -174,17 +178,50 @@ impl Labeller {
     }
 
     /// Whether each call that failed by this reading is known to have; from now on it is.
-    fn has_failed_before(&mut self, reading: &Reading<'_>) -> bool {
+    fn has_failed_before(&mut self, names: &CallNames<'_>) -> bool {
         let mut before = true;
-        for result in &reading.results {
+        for result in &names.reading.results {
             let failed = result.is_error || result.exit_code.is_some_and(|code| code != 0);
             if !failed || result.interruption.is_some() {
                 continue;
             }
-            let call = result.call_id.as_ref().and_then(|id| self.calls.get_mut(&*id.decode()));
+            let key = result.call_id.as_ref().map(|id| names.key(id));
+            let call = key.and_then(|key| self.calls.get_mut(&key));
             before &= call.is_some_and(|call| std::mem::replace(&mut call.failed, true));
         }
         before
+    }
+}
+
+/// How an event names the calls that it makes or answers.
+struct CallNames<'e> {
+    event: &'e Event,
+    reading: &'e Reading<'e>,
+}
+
+impl CallNames<'_> {
+    fn key(&self, id: &Text<'_>) -> CallKey {
+        let id = id.decode();
+        let given = self.given(&id);
+        let mut hasher = blake3::Hasher::new();
+        let session = self.event.as_session().unwrap_or_default();
+        hasher.update(&(session.len() as u64).to_le_bytes());
+        hasher.update(session.as_bytes());
+        hasher.update(given.unwrap_or(&id).as_bytes());
+        let mut key = CallKey::default();
+        hasher.finalize_xof().fill(&mut key);
+        key
+    }
+
+    /// The name that the parser gave a call whose own is not unique in its session.
+    fn given(&self, id: &str) -> Option<&str> {
+        let Reading { calls, results, .. } = self.reading;
+        let ids = calls.iter().map(|call| &call.id);
+        let ids = ids.chain(results.iter().filter(|_| calls.is_empty()).map(|one| &one.call_id));
+        let mut ids = ids.map(|known| known.as_ref().map(Text::decode));
+        let at = ids.position(|known| known.as_deref() == Some(id))?;
+        let given = self.event.as_label(&numbered(keys::TOOL_USE_ID, at))?;
+        (!id.starts_with(given)).then_some(given)
     }
 }
 

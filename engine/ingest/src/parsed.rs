@@ -112,6 +112,25 @@ impl Parsed {
         self
     }
 
+    /// The same without the events and links that a store doesn't take, and why it doesn't
+    /// take the first of those.
+    pub(crate) fn storable(mut self, max_payload_bytes: usize) -> (Self, Option<String>) {
+        let mut refused = None;
+        let mut takes = |valid: forebear_core::Result<()>| match valid {
+            Ok(()) => true,
+            Err(error) => {
+                let why = || format!("expected what can be stored: {error:#}");
+                refused.get_or_insert_with(why);
+                false
+            }
+        };
+        let events = self.events.into_iter().zip(self.times_made_up);
+        let events = events.filter(|(event, _)| takes(event.validate(max_payload_bytes)));
+        (self.events, self.times_made_up) = events.unzip();
+        self.links.retain(|link| takes(link.validate()));
+        (self, refused)
+    }
+
     /// How many of its events were given a time.
     pub(crate) fn times_made_up(&self) -> u64 {
         self.times_made_up.iter().filter(|made_up| **made_up).count() as u64

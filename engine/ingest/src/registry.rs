@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::StreamDeserializer;
 use serde_json::de::SliceRead;
 
-use crate::adapter::{Adapter, Confidence, Unit};
+use crate::adapter::{Adapter, Confidence, Unit, takes_lines};
 use crate::formats;
 use crate::read::sniff::not_text;
 
@@ -47,8 +47,8 @@ pub(crate) struct Recognised {
 
 impl Recognised {
     /// As of this format, which was named, for a file that begins so.
-    pub(crate) fn of(adapter: Arc<dyn Adapter>, head: &[u8]) -> Self {
-        let text = valid_start(head).unwrap_or_default();
+    pub(crate) fn of(adapter: Arc<dyn Adapter>, path: &Path, head: &[u8]) -> Self {
+        let text = document_text(path, head).unwrap_or_default();
         let is_document = adapter.recognise_document(text) > Confidence::No;
         Self { adapter, is_document }
     }
@@ -131,8 +131,9 @@ impl Registry {
         if let Some(why) = not_text(head) {
             return Err(Error::invalid(why));
         }
-        let text = valid_start(head).unwrap_or_default();
-        if let Some(adapter) = self.surest(|adapter| adapter.recognise_document(text)) {
+        if let Some(text) = document_text(path, head)
+            && let Some(adapter) = self.surest(|adapter| adapter.recognise_document(text))
+        {
             return Ok(Recognised { adapter, is_document: true });
         }
         let lines = head.split(|byte| *byte == b'\n').take(HEAD_LINES);
@@ -222,6 +223,21 @@ fn valid_start(line: &[u8]) -> Option<&str> {
         Err(error) => std::str::from_utf8(&line[..error.valid_up_to()]).ok()?,
     };
     Some(text.trim_start_matches('\u{feff}'))
+}
+
+/// The beginning of a file that may be one JSON document: it is one value, and not the one
+/// line that a file of lines has so far.
+fn document_text<'h>(path: &Path, head: &'h [u8]) -> Option<&'h str> {
+    let text = valid_start(head)?.trim_ascii();
+    let mut values: StreamDeserializer<'_, _, IgnoredAny> =
+        StreamDeserializer::new(SliceRead::new(text.as_bytes()));
+    let is_one = match values.next()? {
+        Ok(_) => text[values.byte_offset()..].trim_ascii().is_empty(),
+        // It continues behind what was read, or was cut.
+        Err(error) => error.is_eof(),
+    };
+    let is_line = takes_lines(path) && !text.contains('\n');
+    (is_one && !is_line).then_some(text)
 }
 
 /// Why a file that begins so is a document and not lines.

@@ -257,6 +257,141 @@ fn a_minimal_table_a_task_s_session_and_a_database_of_another_tool() {
     assert_eq!(reading.error.unwrap().decode(), "broke");
 }
 
+#[test]
+fn rows_bear_the_labels_that_events_of_files_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let database = database(&path);
+    add_session(&database, "ses_1", None);
+    put(&database, "ses_1", "msg_1", 1000, &user(1000));
+    put_part(&database, "msg_1", "prt_1", &text("go on"));
+    for (n, exit) in [(2, 2), (3, 0)] {
+        let message = format!("msg_{n}");
+        put(&database, "ses_1", &message, n * 1000, &answer(n * 1000, Some(n * 1000 + 500), 7));
+        put_part(
+            &database,
+            &message,
+            &format!("prt_{n}"),
+            &json!({"type": "tool", "callID": format!("c{n}"), "tool": "bash",
+                "state": {"status": "completed", "input": {"command": "make"}, "output": "x", "metadata": {"exit": exit}}}),
+        );
+    }
+    let store = forebear::in_memory().unwrap();
+    imported(&store, &path, false);
+    let snapshot = store.snapshot();
+    let count = |filter: Filter| snapshot.events(filter).page().unwrap().items.len();
+    assert_eq!(count(Filter::new().label("tool", "bash")), 2);
+    assert_eq!(count(Filter::new().label("tool", "bash").errors()), 1);
+    assert_eq!(count(Filter::new().label("role", "user")), 1);
+    let failed = snapshot.events(Filter::new().errors()).page().unwrap().items.remove(0);
+    for (key, value) in
+        [("tool_use_id", "c2"), ("target", "make"), ("exit_code", "2"), ("is_error", "true")]
+    {
+        assert_eq!(failed.label(key), Some(value), "{key}");
+    }
+    let titled = Filter::new().label("title", "go on").label("title_by", "request");
+    assert_eq!(count(titled), 1);
+}
+
+#[test]
+fn a_bad_row_costs_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let database = database(&path);
+    add_session(&database, "ses_1", None);
+    put(&database, "ses_1", "msg_1", 1000, &answer(1000, Some(2000), 1));
+    put(&database, "ses_1", "msg_4", 4000, &answer(4000, Some(5000), 1));
+    put_part(&database, "msg_4", "prt_4", &text("fine"));
+    database
+        .execute_batch(
+            "INSERT INTO message VALUES (NULL, 'ses_1', 1, 1, '{}'),
+                 ('msg_2', 'ses_1', 'yesterday', 'today', '{}'),
+                 (CAST(x'6d73675fff' AS TEXT), 'ses_1', 2, 2, '{}');
+             INSERT INTO session VALUES (NULL, NULL, NULL, NULL, 1, 1),
+                 ('ses_9', NULL, NULL, NULL, 'then', 'now');
+             INSERT INTO part VALUES ('prt_1', 'msg_1', 'ses_1', 1, 'soon', '{}');",
+        )
+        .unwrap();
+    let store = forebear::in_memory().unwrap();
+    let report = imported(&store, &path, false);
+    assert_eq!(of_kind(&store, "assistant_message").len(), 1, "of the three that are answers");
+    assert_eq!((report.stored, report.bad_lines), (2, 6), "{report:?}");
+    let report = imported(&store, &path, true);
+    assert_eq!((report.stored, report.quarantined), (0, 0));
+}
+
+#[test]
+fn many_open_messages_are_remembered_as_far_as_a_checkpoint_holds_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let database = database(&path);
+    add_session(&database, "ses_1", None);
+    let name = |n: i64| format!("msg_{}{n:04}", "x".repeat(40));
+    for n in 0..400 {
+        put(&database, "ses_1", &name(n), 1000 + n, &answer(1000 + n, None, 1));
+    }
+    put(&database, "ses_1", &"y".repeat(9000), 9000, &answer(9000, None, 1));
+    let store = forebear::in_memory().unwrap();
+    let mut follower = Follower::new(&store, IngestOptions::new([folder.path()])).unwrap();
+    while follower.poll_once().unwrap().more {}
+    assert_eq!(follower.status().failing, []);
+    let told = || {
+        let stored = events(&store).len();
+        (stored, store.snapshot().stats().unwrap().versions)
+    };
+    assert_eq!(told(), (402, 0));
+    // The first and the last of them are complete: both are told, each once.
+    for n in [0, 399] {
+        put(&database, "ses_1", &name(n), 1000 + n, &answer(1000 + n, Some(2000), 5));
+    }
+    while follower.poll_once().unwrap().more {}
+    assert_eq!(events(&store).len(), 402);
+    let tokens = store.snapshot().session("ses_1").unwrap().unwrap().tokens;
+    assert_eq!(tokens.output, 401 + 2 * 4);
+}
+
+#[test]
+fn a_row_that_was_committed_late_is_not_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opencode.db");
+    let database = database(&path);
+    add_session(&database, "ses_1", None);
+    put(&database, "ses_1", "msg_1", 1000, &answer(1000, Some(2000), 1));
+    let store = forebear::in_memory().unwrap();
+    imported(&store, &path, false);
+    // Changed 4 s before the newest row that was read, and seen only now.
+    put(&database, "ses_1", "msg_0", 500, &answer(500, Some(600), 1));
+    database
+        .execute("UPDATE message SET time_updated = time_updated - 4000 WHERE id = 'msg_0'", [])
+        .unwrap();
+    assert_eq!(imported(&store, &path, false).stored, 1);
+    assert_eq!(of_kind(&store, "assistant_message").len(), 2);
+}
+
+#[test]
+fn an_id_that_leads_out_of_the_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    fs::create_dir_all(&secret).unwrap();
+    fs::write(secret.join("key.json"), r#"{"type":"text","text":"s3cret"}"#).unwrap();
+    let messages = folder.path().join("storage/message/ses_1");
+    fs::create_dir_all(&messages).unwrap();
+    fs::create_dir_all(folder.path().join("storage/part")).unwrap();
+    for (name, id, session) in [
+        ("msg_1.json", "msg_/../../../secret", "ses_1"),
+        ("msg_2.json", "msg_2", "../../secret/ses"),
+        ("msg_3.json", "msg_3", "ses_1"),
+    ] {
+        let message = json!({"id": id, "sessionID": session, "role": "user"});
+        fs::write(messages.join(name), message.to_string()).unwrap();
+    }
+    let store = forebear::in_memory().unwrap();
+    let options = IngestOptions::new([folder.path().join("storage")]);
+    let report = import(&store, &options, |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!((report.failed_files.len(), report.stored), (2, 1), "{report:?}");
+    assert!(report.failed_files.iter().all(|(_, why)| why.contains("letters, digits")));
+}
+
 fn imported(store: &Store, path: &Path, again: bool) -> ImportReport {
     let options = IngestOptions::new([path]).again(again);
     let report = import(store, &options, |_| ControlFlow::Continue(())).unwrap();

@@ -401,8 +401,17 @@ impl Event {
         self
     }
 
-    /// Checks every field against its limit.
-    pub(crate) fn validate(&self, max_payload: usize) -> Result<()> {
+    /// Checks every field against its limit, as appending does, for a store that takes
+    /// payloads of so many bytes: for whoever can leave out what can't be stored.
+    ///
+    /// ```
+    /// use forebear::{Event, limits};
+    ///
+    /// let max = limits::DEFAULT_MAX_PAYLOAD_BYTES;
+    /// assert!(Event::new("tick").validate(max).is_ok());
+    /// assert!(Event::new("").validate(max).is_err_and(|error| error.is_invalid()));
+    /// ```
+    pub fn validate(&self, max_payload_bytes: usize) -> Result<()> {
         check_id("id", &self.id)?;
         if let Some(parent) = &self.parent {
             check_id("parent", parent)?;
@@ -437,7 +446,7 @@ impl Event {
             check_len("usage message", usage.message.len(), limits::MAX_NAME_BYTES)?;
         }
         if let Some(payload) = &self.payload {
-            check_len("payload", payload.len(), max_payload)?;
+            check_len("payload", payload.len(), max_payload_bytes)?;
         }
         if let Some(name) = &self.payload_type {
             check_len("payload type", name.len(), limits::MAX_PAYLOAD_TYPE_BYTES)?;

@@ -189,7 +189,15 @@ impl Link {
         self.kind
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// Checks both ids against their limit, as appending does.
+    ///
+    /// ```
+    /// use forebear::{Link, LinkKind};
+    ///
+    /// assert!(Link::new("a", "b", LinkKind::Caused).validate().is_ok());
+    /// assert!(Link::new("a", "b".repeat(256), LinkKind::Caused).validate().is_err());
+    /// ```
+    pub fn validate(&self) -> Result<()> {
         check_id("child", &self.child)?;
         check_id("parent", &self.parent)
     }

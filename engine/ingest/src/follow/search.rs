@@ -9,7 +9,7 @@ use forebear_core::{Result, Snapshot, Time};
 
 use crate::follow::follower::{Follower, MAX_FAILING};
 use crate::follow::tracked::Tracked;
-use crate::read::find::{FileToRead, Files};
+use crate::read::find::{FileToRead, Files, is_database_by_name_alone};
 use crate::read::moved::Moved;
 use crate::read::position::{ReadPosition, source_name};
 use crate::read::rows::RowsPosition;
@@ -55,11 +55,13 @@ impl Follower {
                 }
                 continue;
             };
-            let is_followed =
-                self.importer.choice().takes_file(path) || self.files.contains_key(&real);
             if metadata.is_dir() {
                 search = true;
-            } else if metadata.is_file() && is_followed {
+                continue;
+            }
+            let is_taken =
+                || self.importer.choice().takes_file(path) && !is_database_by_name_alone(path);
+            if metadata.is_file() && (self.files.contains_key(&real) || is_taken()) {
                 let seen = FileStamp::of_file(&real, &metadata);
                 let file = FileToRead { path: real, named: false, seen };
                 self.check(&snapshot, file, &mut new)?;

@@ -17,7 +17,7 @@ use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::blocks::add_message;
 use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{AGENT, MODEL, PROJECT, SUBTYPE, TYPE};
-use crate::formats::common::reading::{label_text, with_calls, with_usage};
+use crate::formats::common::reading::{label_text, with_usage};
 use crate::formats::common::usual::by_actor;
 use crate::formats::common::values::{cut, id, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
@@ -48,6 +48,8 @@ impl Adapter for ClaudeStream {
         let line_type = head.line_type.map(JsonStr::decode).unwrap_or_default();
         match &*line_type {
             "system" if is(head.subtype, "init") => Confidence::Certain,
+            // What hooks do as the session starts stands before that.
+            "system" if head.is_of_hook => Confidence::Certain,
             "result" if head.has_figures => Confidence::Certain,
             "user" | "assistant" if head.has_message && head.has_parent => Confidence::Certain,
             "stream_event" => Confidence::Certain,
@@ -124,6 +126,8 @@ struct Head<'t> {
     model: Option<JsonStr<'t>>,
     is_error: bool,
     is_hook: bool,
+    /// Whether it tells of a hook, by its subtype.
+    is_of_hook: bool,
     is_audit: bool,
     has_parent: bool,
     has_own_session: bool,
@@ -227,7 +231,7 @@ impl Parser for Stream {
         }
         let time_ns = head.time.and_then(parse_time);
         self.time_ns = time_ns.unwrap_or(self.time_ns);
-        event = with_usage(with_calls(event, &reading), &reading).time_ns(self.time_ns);
+        event = with_usage(event, &reading).time_ns(self.time_ns);
         if let Some(session) = &self.session {
             let instance = call.unwrap_or_else(|| session.clone());
             event = by_actor(event, instance, session);
@@ -245,7 +249,11 @@ impl<'t> Head<'t> {
         let mut head = Self::default();
         Cursor::new(object).object(|key, value| match key {
             "type" => head.line_type = value.text(),
-            "subtype" => head.subtype = value.text(),
+            "subtype" => {
+                head.subtype = value.text();
+                let subtype = head.subtype.map(JsonStr::decode).unwrap_or_default();
+                head.is_of_hook = subtype.starts_with("hook_");
+            }
             "uuid" => head.uuid = value.text(),
             "session_id" => head.session = value.text(),
             "sessionId" => head.has_own_session = true,

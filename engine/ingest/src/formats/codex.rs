@@ -18,26 +18,29 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use forebear_core::{Event, EventId, LinkKind, limits};
+use forebear_core::{Event, EventId, LinkKind, Tokens, limits};
 use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::copies::Copies;
 use self::item::{CodexItem, texts};
 use self::mirrors::{MirrorShape, Mirrors};
 use self::running::Running;
-use self::tokens::{Counts, Tokens};
+use self::tokens::{Counts, TOKENS};
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
-    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, BRANCH, COPY_OF, FORKED_FROM, MAX_TOOLS, MIRROR,
-    MODEL, PROJECT, SUBTYPE, TOOL, TOOL_USE_ID, TYPE, VERSION, numbered,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, BRANCH, COPY_OF, FORKED_FROM, MIRROR, MODEL,
+    PROJECT, SUBTYPE, TYPE, VERSION,
 };
 use crate::formats::common::spawned::SpawnLinker;
+use crate::formats::common::tokens::counts;
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::PayloadReader;
 use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
+use forebear_readings::{MAX_TOOLS, numbered};
 
 /// Rollouts of the Codex CLI, `codex`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -485,11 +488,11 @@ impl<'t> CodexPayload<'t> {
             "arguments" | "input" => self.arguments = value.text(),
             "turn_id" => self.turn_id = value.text(),
             "response_id" => self.response_id = value.text(),
-            "usage" => self.response_tokens = Tokens::read(value),
+            "usage" => self.response_tokens = counts(value, &TOKENS),
             "item" => self.item = CodexItem::read(value),
             "info" => value.object(|key, value| match key {
-                "last_token_usage" => self.last_tokens = Tokens::read(value),
-                "total_token_usage" => self.total_tokens = Tokens::read(value),
+                "last_token_usage" => self.last_tokens = counts(value, &TOKENS),
+                "total_token_usage" => self.total_tokens = counts(value, &TOKENS),
                 _ => {}
             }),
             "forked_from_id" => self.forked_from = value.text(),

@@ -18,10 +18,12 @@ use forebear_readings::{
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
-use crate::formats::common::labels::{SUBTYPE, TOOL, TOOL_USE_ID, TYPE};
+use crate::formats::common::labels::{SUBTYPE, TYPE};
 use crate::formats::common::reading::{cut_text, label_text};
+use crate::formats::common::tokens::{self, TokenNames, counts, without_cached};
 use crate::formats::common::values::{is, label_value, text};
 use crate::parsed::Parsed;
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 
 /// What `codex exec --json` prints, `codex-exec`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,17 +148,15 @@ impl Runs {
             && total.cache_read >= before.cache_read
             && total.output >= before.output;
         let before = if grew { before } else { Tokens::default() };
-        let input = total.input - before.input;
-        let cache_read = total.cache_read - before.cache_read;
         let thread = self.thread.as_deref().unwrap_or(&self.file);
-        let output = total.output - before.output;
-        (input > 0 || output > 0).then(|| Usage {
-            message: cut_text(format!("{thread} turn {}", self.turns), limits::MAX_NAME_BYTES),
-            input: input.saturating_sub(cache_read),
-            output,
-            cache_read,
+        let message = cut_text(format!("{thread} turn {}", self.turns), limits::MAX_NAME_BYTES);
+        let took = Tokens {
+            input: total.input - before.input,
+            output: total.output - before.output,
+            cache_read: total.cache_read - before.cache_read,
             cache_written: 0,
-        })
+        };
+        tokens::usage(message, without_cached(took))
     }
 
     /// The id of an event: of an item that of its run, and what became of it.
@@ -246,30 +246,12 @@ impl<'t> ExecFields<'t> {
                     fields.message = value.text();
                 }
             }),
-            "usage" => fields.usage = tokens(value),
+            "usage" => fields.usage = counts(value, &TOKENS),
             "item" => fields.item = ExecItem::read(value),
             _ => {}
         });
         fields
     }
-}
-
-/// Tokens as they are told: what was read from the cache is input too.
-fn tokens(value: &mut Cursor<'_>) -> Option<Tokens> {
-    if !value.is_object() {
-        return None;
-    }
-    let mut tokens = Tokens::default();
-    value.object(|key, value| {
-        let place = match key {
-            "input_tokens" => &mut tokens.input,
-            "cached_input_tokens" => &mut tokens.cache_read,
-            "output_tokens" => &mut tokens.output,
-            _ => return,
-        };
-        *place = value.number().unwrap_or(0);
-    });
-    Some(tokens)
 }
 
 impl<'t> ExecItem<'t> {
@@ -444,6 +426,13 @@ impl PayloadReader for ExecReader {
     }
 }
 
+/// Counts as they are told: what was read from the cache is input too.
+const TOKENS: TokenNames = TokenNames {
+    input: &["input_tokens"],
+    output: &["output_tokens"],
+    cache_read: &["cached_input_tokens"],
+    cache_written: &[],
+};
 const THREAD_STARTED: &str = "thread.started";
 const TOOL_USE: &str = "tool_use";
 /// Items that are calls of tools, with what came of them.

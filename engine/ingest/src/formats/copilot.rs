@@ -13,14 +13,13 @@ use forebear_core::{Event, EventId, LinkKind, Tokens, Usage, limits};
 use self::tokens::{Legs, models};
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
-use crate::formats::common::labels::{
-    AGENT, BRANCH, MODEL, PROJECT, TOOL, TOOL_USE_ID, TYPE, VERSION,
-};
+use crate::formats::common::labels::{AGENT, BRANCH, MODEL, PROJECT, TYPE, VERSION};
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, is, label_value, last_name, scalar_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::PayloadReader;
 use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 
 /// Event logs of the Copilot CLI, `copilot`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,12 +10,11 @@ use std::sync::Arc;
 use forebear_core::{Event, EventId, limits};
 use forebear_readings::json::{Cursor as JsonCursor, JsonStr};
 use forebear_readings::{Interruption, Payload, PayloadReader, Reading, Role, Text};
-use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
-use crate::formats::common::labels::{AGENT_ROOT, FORKED_FROM, PROJECT, TYPE};
-use crate::formats::common::reading::with_calls;
+use crate::formats::common::labels::{PROJECT, TYPE};
+use crate::formats::common::spawned;
 use crate::formats::common::tools::add_call;
 use crate::formats::common::values::{cut, is, label_value};
 use crate::parsed::Parsed;
@@ -123,20 +122,15 @@ impl Parser for Turns {
         }
         let parent = self.parent.as_deref().filter(|_| is_first);
         if let Some(parent) = parent {
-            event = event.label(AGENT_ROOT, self.session.as_str()).label(FORKED_FROM, parent);
+            event = spawned::agent_root(event, &self.session, parent);
         }
-        event = with_calls(event, &reading)
+        event = event
             .time_ns(self.time_ns)
             .session(self.session.as_str())
             .instance(self.session.as_str());
         let parsed = Parsed::new(event).time_made_up(true);
         let Some(parent) = parent else { return Ok(parsed) };
-        let session = self.session.as_str();
-        let relationship = Relationship::new(parent, session)
-            .relationship_type(RelationshipType::ParentChild)
-            .reason(SpawnReason::SubagentDelegation);
-        let patch = SessionPatch::new(session).session_type(SessionType::Subagent).parent(parent);
-        Ok(parsed.session(patch).relate(relationship))
+        Ok(spawned::below(parsed, &self.session, parent))
     }
 }
 

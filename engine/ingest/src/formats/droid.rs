@@ -6,20 +6,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use forebear_core::{Event, EventId, Tokens, limits};
+use forebear_core::{Event, EventId, limits};
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{
     Interruption, Payload, PayloadReader, Plan, Reading, Role, Text, Title, TitleSource, Usage,
 };
-use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile, takes_lines};
 use crate::formats::common::blocks::add_message;
 use crate::formats::common::document::add_line;
 use crate::formats::common::equal::{EqualOnes, content};
-use crate::formats::common::labels::{AGENT_CALL, AGENT_ROOT, FORKED_FROM, MODEL, PROJECT, TYPE};
-use crate::formats::common::reading::{label_text, with_calls, with_usage};
-use crate::formats::common::spawned::SpawnLinker;
+use crate::formats::common::labels::{AGENT_CALL, MODEL, PROJECT, TYPE};
+use crate::formats::common::reading::{label_text, with_usage};
+use crate::formats::common::spawned::{self, SpawnLinker};
+use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
 
@@ -179,23 +179,17 @@ impl Parser for Lines {
         let caller = caller.map(|caller| text(caller, limits::MAX_NAME_BYTES));
         let caller = caller.filter(|caller| *caller != self.session);
         if let Some(caller) = &caller {
-            event =
-                event.label(AGENT_ROOT, self.session.as_str()).label(FORKED_FROM, caller.as_str());
+            event = spawned::agent_root(event, &self.session, caller);
             if let Some(call) = head.calling_call {
                 event = event.label(AGENT_CALL, label_value(call));
             }
         }
         let time_ns = head.timestamp.and_then(parse_time);
         self.time_ns = time_ns.unwrap_or(self.time_ns);
-        event = with_calls(event, &reading).time_ns(self.time_ns);
+        event = event.time_ns(self.time_ns);
         let parsed = Parsed::new(self.of_session(event)).time_made_up(time_ns.is_none());
         let Some(caller) = caller else { return Ok(parsed) };
-        let session = self.session.as_str();
-        let patch = SessionPatch::new(session).session_type(SessionType::Subagent).parent(&caller);
-        let relationship = Relationship::new(&*caller, session)
-            .relationship_type(RelationshipType::ParentChild)
-            .reason(SpawnReason::SubagentDelegation);
-        Ok(parsed.session(patch).relate(relationship))
+        Ok(spawned::below(parsed, &self.session, &caller))
     }
 }
 
@@ -314,22 +308,7 @@ fn model(name: JsonStr<'_>) -> Text<'_> {
 
 /// Tokens, of which each count is apart from the others; thinking is output.
 fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
-    if !value.is_object() {
-        return None;
-    }
-    let mut tokens = Tokens::default();
-    value.object(|key, value| {
-        let number = value.number().unwrap_or(0);
-        match key {
-            "inputTokens" => tokens.input = number,
-            "outputTokens" | "thinkingTokens" => {
-                tokens.output = tokens.output.saturating_add(number);
-            }
-            "cacheReadTokens" => tokens.cache_read = number,
-            "cacheCreationTokens" => tokens.cache_written = number,
-            _ => {}
-        }
-    });
+    let tokens = counts(value, &TOKENS)?;
     Some(Usage { message_id: None, tokens })
 }
 
@@ -339,6 +318,12 @@ fn session_of_settings(path: &Path) -> Option<String> {
     (!session.is_empty()).then(|| cut(session.into(), limits::MAX_NAME_BYTES))
 }
 
+const TOKENS: TokenNames = TokenNames {
+    input: &["inputTokens"],
+    output: &["outputTokens", "thinkingTokens"],
+    cache_read: &["cacheReadTokens"],
+    cache_written: &["cacheCreationTokens"],
+};
 const START: &str = "session_start";
 const SESSION_DOMAIN: &str = "forebear droid session v1";
 const ENTRY_DOMAIN: &str = "forebear droid entry v1";

@@ -13,19 +13,17 @@ use std::sync::Arc;
 use forebear_core::{Event, EventId, LinkKind, limits};
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{Payload, PayloadReader};
-use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::reader::ChatReader;
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::document::add_line;
 use crate::formats::common::equal::{EqualOnes, content};
-use crate::formats::common::labels::{
-    AGENT_CALL, AGENT_RESULT, AGENT_ROOT, FORKED_FROM, MAX_TOOLS, MODEL, PROJECT, TYPE, numbered,
-};
-use crate::formats::common::reading::{label_text, with_calls, with_usage};
-use crate::formats::common::spawned::SpawnLinker;
+use crate::formats::common::labels::{AGENT_CALL, AGENT_RESULT, MODEL, PROJECT, TYPE};
+use crate::formats::common::reading::{label_text, with_usage};
+use crate::formats::common::spawned::{self, SpawnLinker};
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::{MAX_TOOLS, numbered};
 
 /// Chats of the Gemini CLI, `gemini`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,9 +104,9 @@ struct Chat {
     parent: Option<String>,
     project: Option<String>,
     /// The newest messages in their order, the last one first to be continued.
-    order: Vec<(String, EventId)>,
+    order: Vec<EventId>,
     /// The parents of the messages that were read, which are written again.
-    parents: HashMap<String, Option<EventId>>,
+    parents: HashMap<EventId, Option<EventId>>,
     header: Option<EventId>,
     equal: EqualOnes,
     time_ns: i64,
@@ -186,18 +184,13 @@ impl Chat {
             Event::new("session").derived_id(HEADER_DOMAIN, session.as_bytes()).revision();
         let parent = self.parent.clone().filter(|parent| *parent != session);
         if let Some(parent) = &parent {
-            event = event.label(AGENT_ROOT, session.as_str()).label(FORKED_FROM, parent.as_str());
+            event = spawned::agent_root(event, &session, parent);
         }
         let made_up = self.timed(head.start);
         let event = self.finish(event.payload(object));
         let parsed = Parsed::new(event).time_made_up(made_up);
         let Some(parent) = parent else { return parsed };
-        let patch =
-            SessionPatch::new(&*session).session_type(SessionType::Subagent).parent(&parent);
-        let relationship = Relationship::new(&*parent, &*session)
-            .relationship_type(RelationshipType::ParentChild)
-            .reason(SpawnReason::SubagentDelegation);
-        parsed.session(patch).relate(relationship)
+        spawned::below(parsed, &session, &parent)
     }
 
     /// Takes a time over; returns whether there is none.
@@ -210,7 +203,8 @@ impl Chat {
     fn finish(&self, mut event: Event) -> Event {
         event = event.time_ns(self.time_ns);
         if let Some(project) = &self.project {
-            event = event.label(PROJECT, project.as_str());
+            let project = cut(project.into(), limits::MAX_LABEL_VALUE_BYTES);
+            event = event.label(PROJECT, project);
         }
         match &self.session {
             Some(session) => event.session(session.as_str()).instance(session.as_str()),
@@ -224,15 +218,13 @@ impl Chat {
         let payload = Payload::new("", object.as_bytes());
         let reading = ChatReader.read(&payload);
         let mut event = Event::new(reader::kind(head.line_type, &reading)).payload(object);
-        let before = self.order.last().map(|(_, id)| id.clone()).or_else(|| self.header.clone());
+        let before = self.order.last().or(self.header.as_ref()).cloned();
         let parent = if let Some(id) = head.id.filter(|_| self.session.is_some()) {
-            let name = id.decode_exactly().into_owned();
-            let parts = content(&[session.as_bytes(), name.as_bytes()]);
-            event = event.derived_id(MESSAGE_DOMAIN, &parts).revision();
-            if let Some(parent) = self.parents.get(&name) {
+            event = event.derived_id(MESSAGE_DOMAIN, &message_content(&session, id)).revision();
+            if let Some(parent) = self.parents.get(event.as_id()) {
                 parent.clone()
             } else {
-                self.observe(name, event.as_id().clone(), before.clone());
+                self.observe(event.as_id().clone(), before.clone());
                 before
             }
         } else {
@@ -255,26 +247,32 @@ impl Chat {
                 event = event.label(numbered(AGENT_CALL, n), label_value(*call));
             }
         }
-        event = with_usage(with_calls(event, &reading), &reading);
+        event = with_usage(event, &reading);
         (self.finish(event), made_up)
     }
 
-    fn observe(&mut self, name: String, id: EventId, parent: Option<EventId>) {
+    fn observe(&mut self, id: EventId, parent: Option<EventId>) {
         if self.parents.len() == MAX_KNOWN {
             self.parents.clear();
         }
         if self.order.len() == MAX_KNOWN {
             self.order.drain(..MAX_KNOWN / 2);
         }
-        self.parents.insert(name.clone(), parent);
-        self.order.push((name, id));
+        self.parents.insert(id.clone(), parent);
+        self.order.push(id);
     }
 
     /// Takes back a message and all after it: what comes next goes on from before.
     fn rewind(&mut self, to: Option<JsonStr<'_>>) {
-        let to = to.map(|id| id.decode_exactly().into_owned()).unwrap_or_default();
-        let at = self.order.iter().rposition(|(id, _)| *id == to);
+        let to = to.map(|id| self.message_id(id));
+        let at = self.order.iter().rposition(|id| Some(id) == to.as_ref());
         self.order.truncate(at.unwrap_or(0));
+    }
+
+    /// The event that a message is, by the name that it has in its session.
+    fn message_id(&self, name: JsonStr<'_>) -> EventId {
+        let session = self.session.as_deref().unwrap_or_default();
+        EventId::derived(MESSAGE_DOMAIN, &message_content(session, name))
     }
 }
 
@@ -292,7 +290,7 @@ impl Parser for Chat {
         let kind = if head.has_rewind { "rewind" } else { "update" };
         let mut event = Event::new(kind).payload(object);
         event = self.equal.identify(event, LINE_DOMAIN, &session, object);
-        if let Some((_, last)) = self.order.last() {
+        if let Some(last) = self.order.last() {
             event = event.parent(last.clone());
         }
         let made_up = self.timed(head.timestamp);
@@ -304,7 +302,7 @@ impl Parser for Chat {
         for message in head.messages.iter().take(MAX_IN_UPDATE) {
             let head = GeminiHead::read(message);
             let is_known =
-                head.id.is_some_and(|id| self.parents.contains_key(&*id.decode_exactly()));
+                head.id.is_some_and(|id| self.parents.contains_key(&self.message_id(id)));
             if !is_known {
                 let (event, made_up) = self.message(&head, message);
                 parsed = parsed.event(event).time_made_up(made_up);
@@ -365,6 +363,11 @@ impl<'t> GeminiHead<'t> {
         });
         head
     }
+}
+
+/// What a message's id is derived from.
+fn message_content(session: &str, name: JsonStr<'_>) -> Vec<u8> {
+    content(&[session.as_bytes(), name.decode_exactly().as_bytes()])
 }
 
 /// Whether a folder is named by the digest of a project's path.

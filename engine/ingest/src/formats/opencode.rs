@@ -16,18 +16,16 @@ use std::sync::Arc;
 use forebear_core::{Event, EventId, limits};
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{Payload, PayloadReader};
-use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::database::OpenCodeDatabase;
 use self::reader::MessageReader;
 use crate::adapter::{Adapter, Confidence, Database, Linker, Parser, SourceFile};
-use crate::formats::common::labels::{
-    AGENT_CALL, AGENT_RESULT, AGENT_ROOT, FORKED_FROM, MAX_TOOLS, MODEL, PROJECT, numbered,
-};
-use crate::formats::common::reading::{label_text, with_calls, with_usage};
-use crate::formats::common::spawned::SpawnLinker;
+use crate::formats::common::labels::{AGENT_CALL, AGENT_RESULT, MODEL, PROJECT};
+use crate::formats::common::reading::{label_text, with_usage};
+use crate::formats::common::spawned::{self, SpawnLinker};
 use crate::formats::common::values::{TimeUnit, cut, label_value, last_name, scalar_time, text};
 use crate::parsed::Parsed;
+use forebear_readings::{MAX_TOOLS, numbered};
 
 /// Sessions of OpenCode, `opencode`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -140,16 +138,11 @@ impl Envelopes {
         let parent = head.parent.map(|parent| text(parent, limits::MAX_NAME_BYTES));
         let parent = parent.filter(|parent| *parent != name);
         if let Some(parent) = &parent {
-            event = event.label(AGENT_ROOT, name.as_str()).label(FORKED_FROM, parent.as_str());
+            event = spawned::agent_root(event, &name, parent);
         }
         let parsed = Parsed::new(event).time_made_up(head.created_ns.is_none());
         let Some(parent) = parent else { return Ok(parsed) };
-        let patch =
-            SessionPatch::new(name.as_str()).session_type(SessionType::Subagent).parent(&parent);
-        let relationship = Relationship::new(&*parent, name.as_str())
-            .relationship_type(RelationshipType::ParentChild)
-            .reason(SpawnReason::SubagentDelegation);
-        Ok(parsed.session(patch).relate(relationship))
+        Ok(spawned::below(parsed, &name, &parent))
     }
 
     fn message(&self, envelope: &Envelope<'_>, object: &str) -> Result<Parsed, String> {
@@ -184,7 +177,7 @@ impl Envelopes {
                 event = event.label(numbered(AGENT_CALL, n), label_value(*call));
             }
         }
-        let event = with_usage(with_calls(event, &reading), &reading);
+        let event = with_usage(event, &reading);
         Ok(Parsed::new(event).time_made_up(head.created_ns.is_none()))
     }
 }

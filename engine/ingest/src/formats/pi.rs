@@ -9,15 +9,15 @@ mod reader;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, LinkKind, limits};
+use forebear_readings::PayloadReader;
 use forebear_readings::json::{Cursor, JsonStr};
-use forebear_readings::{Payload, PayloadReader};
 use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::reader::EntryReader;
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{FORKED_FROM, MODEL, PROJECT, TYPE};
-use crate::formats::common::reading::{label_text, with_calls, with_usage};
+use crate::formats::common::reading::{label_text, with_usage};
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
 
@@ -117,9 +117,8 @@ impl Parser for Entries {
         let head = PiHead::read(object);
         let is_header = is(head.line_type, SESSION);
         let said = if is_header { self.header(&head) } else { None };
-        let payload = Payload::new("", object.as_bytes());
-        let reading = EntryReader.read(&payload);
-        let mut event = Event::new(reader::kind(object, &reading)).payload(object);
+        let (kind, reading) = reader::read_entry(object);
+        let mut event = Event::new(kind).payload(object);
         event = match head.id {
             Some(_) if is_header => event.derived_id(SESSION_DOMAIN, self.session.as_bytes()),
             Some(id) if !self.session.is_empty() => {
@@ -157,7 +156,7 @@ impl Parser for Entries {
         if let (true, Some(other)) = (is_header, &self.forked_from) {
             event = event.label(FORKED_FROM, other.as_str());
         }
-        event = with_usage(with_calls(event, &reading), &reading).time_ns(self.time_ns);
+        event = with_usage(event, &reading).time_ns(self.time_ns);
         if !self.session.is_empty() {
             event = event.session(self.session.as_str()).instance(self.session.as_str());
         }

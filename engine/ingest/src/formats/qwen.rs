@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use forebear_core::{Event, Tokens, limits};
+use forebear_core::{Event, limits};
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{Interruption, Payload, PayloadReader, Reading, Role, Text, Usage};
 
@@ -13,7 +13,8 @@ use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{BRANCH, MODEL, PROJECT, SUBTYPE, TYPE, VERSION};
 use crate::formats::common::parts::add_content;
-use crate::formats::common::reading::{label_text, with_calls, with_usage};
+use crate::formats::common::reading::{label_text, with_usage};
+use crate::formats::common::tokens::{TokenNames, counts, without_cached};
 use crate::formats::common::values::{cut, id, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
 
@@ -101,7 +102,7 @@ impl Parser for Chat {
         }
         let time_ns = head.timestamp.and_then(parse_time);
         self.time_ns = time_ns.unwrap_or(self.time_ns);
-        event = with_usage(with_calls(event, &reading), &reading).time_ns(self.time_ns);
+        event = with_usage(event, &reading).time_ns(self.time_ns);
         if let Some(session) = session {
             event = event.instance(session.as_str()).session(session);
         }
@@ -218,22 +219,14 @@ impl PayloadReader for ChatReader {
 /// Tokens as they are told: what was read from the cache is input too, thinking is beside
 /// what was said.
 fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
-    if !value.is_object() {
-        return None;
-    }
-    let (mut input, mut output, mut cached) = (0_u64, 0_u64, 0_u64);
-    value.object(|key, value| {
-        let number = value.number().unwrap_or(0);
-        match key {
-            "promptTokenCount" => input = number,
-            "candidatesTokenCount" | "thoughtsTokenCount" => output = output.saturating_add(number),
-            "cachedContentTokenCount" => cached = number,
-            _ => {}
-        }
-    });
-    let input = input.saturating_sub(cached);
-    let tokens = Tokens { input, output, cache_read: cached, cache_written: 0 };
+    let tokens = without_cached(counts(value, &TOKENS)?);
     Some(Usage { message_id: None, tokens })
 }
 
+const TOKENS: TokenNames = TokenNames {
+    input: &["promptTokenCount"],
+    output: &["candidatesTokenCount", "thoughtsTokenCount"],
+    cache_read: &["cachedContentTokenCount"],
+    cache_written: &[],
+};
 const LINE_DOMAIN: &str = "forebear qwen line v1";

@@ -127,7 +127,7 @@ impl<'c> Search<'c> {
     /// Notes a file to read; returns a folder to search.
     fn entry(&mut self, entry: &fs::DirEntry) -> Option<PathBuf> {
         let path = entry.path();
-        let is_taken = self.choice.takes_file(&path) && !is_database_by_name_alone(&path);
+        let is_taken = || self.choice.takes_file(&path) && !is_database_by_name_alone(&path);
         let file_type = match entry.file_type() {
             Ok(file_type) => file_type,
             Err(error) => {
@@ -137,7 +137,7 @@ impl<'c> Search<'c> {
         };
         if !file_type.is_symlink() {
             if file_type.is_file() {
-                if is_taken {
+                if is_taken() {
                     self.files.insert(path);
                 } else if let Some(left_out) = &mut self.left_out
                     && !self.choice.is_companion(&path)
@@ -151,10 +151,10 @@ impl<'c> Search<'c> {
         let target = fs::canonicalize(&path).and_then(|real| Ok((fs::metadata(&real)?, real)));
         match target {
             Ok((metadata, real)) if metadata.is_dir() => return Some(real),
-            Ok((metadata, real)) if is_taken && metadata.is_file() => {
+            Ok((metadata, real)) if metadata.is_file() && is_taken() => {
                 self.files.insert(real);
             }
-            Err(error) if is_taken => self.failed.push((path, error)),
+            Err(error) if self.choice.takes_file(&path) => self.failed.push((path, error)),
             // Nothing that is to be read, or a link that leads nowhere.
             Ok(_) | Err(_) => {}
         }
@@ -196,9 +196,9 @@ impl Search<'_> {
     }
 }
 
-/// Whether a file is named as a database and is none: lines in it would be read as those of
-/// whatever format they resemble.
-fn is_database_by_name_alone(path: &Path) -> bool {
+/// Whether a regular file is named as a database and is none: lines in it would be read as
+/// those of whatever format they resemble. What is none may never end, or never begin.
+pub(crate) fn is_database_by_name_alone(path: &Path) -> bool {
     let named = DATABASE_SUFFIXES.contains(&suffix(path).as_str());
     named && left_out::start(path).is_ok_and(|start| !start.starts_with(SQLITE))
 }

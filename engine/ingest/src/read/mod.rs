@@ -5,6 +5,7 @@ pub(crate) mod find;
 pub(crate) mod left_out;
 pub(crate) mod lines;
 pub(crate) mod moved;
+pub(crate) mod parsing;
 pub(crate) mod parts;
 pub(crate) mod position;
 pub(crate) mod prefix;

@@ -1,24 +1,23 @@
 //! The one reader of files: what of a file the store has, and reading on.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use forebear_core::{Error, Quarantined, Result, Time, limits};
 use serde::de::IgnoredAny;
 
-use crate::adapter::{Adapter, Parser, SourceFile, Unit};
+use crate::adapter::{Adapter, SourceFile, Unit};
 use crate::choice::Choice;
 use crate::importer::Importer;
-use crate::labeller::Labeller;
-use crate::read::apps::Apps;
 use crate::read::lines::{Line, LineContent, LineStart, Lines};
+use crate::read::parsing::Parsing;
 use crate::read::parts::{LineParts, PartContent};
 use crate::read::position::{ReadPosition, source_name};
 use crate::read::prefix::PrefixDigest;
 use crate::read::seen::FileStamp;
-use crate::read::source::FileSource;
+use crate::read::source::{FileSource, LineSource};
 use crate::registry::{Recognised, read_head};
 
 /// Reads one file, for an import or a follower.
@@ -36,6 +35,8 @@ pub(crate) struct FileReader {
     name: String,
     /// What it is read as; none before its beginning was read.
     parsing: Option<Parsing>,
+    /// Whether the file is a document, of which the lines are read that it stands for.
+    is_document: bool,
     /// Of all before `line`.
     prefix: PrefixDigest,
     line: LineStart,
@@ -59,17 +60,6 @@ pub(crate) struct FileReader {
     seen: FileStamp,
     /// Whether a change since would show in `seen`.
     settled: bool,
-}
-
-/// A file's format, and the state of reading one file of it.
-#[derive(Debug)]
-struct Parsing {
-    adapter: Arc<dyn Adapter>,
-    /// Whether the file is a document, of which the lines are read that it stands for.
-    is_document: bool,
-    parser: Box<dyn Parser>,
-    labeller: Labeller,
-    apps: Option<Apps>,
 }
 
 /// What becomes of a last line without a line feed.
@@ -126,6 +116,7 @@ impl FileReader {
             key: source_name(path),
             name,
             parsing: None,
+            is_document: false,
             prefix: PrefixDigest::default(),
             line: LineStart::default(),
             fed: 0,
@@ -188,7 +179,7 @@ impl FileReader {
 
     /// Whether what is read are the lines that a document stands for.
     pub(crate) fn is_document(&self) -> bool {
-        self.parsing.as_ref().is_some_and(|parsing| parsing.is_document)
+        self.is_document
     }
 
     /// Whether something of it was read.
@@ -218,35 +209,39 @@ impl FileReader {
         &mut self,
         file: &'f mut FileSource,
         importer: &Importer,
-    ) -> io::Result<Lines<&'f mut FileSource>> {
+    ) -> io::Result<Lines<LineSource<'f>>> {
         if self.fed == 0 {
             file.rewind()?;
             let choice = importer.choice();
             let before = self.format_before(choice);
             let head = read_head(&mut *file)?;
             let Recognised { adapter, is_document } = match before {
-                Some(adapter) => Recognised::of(adapter, &head),
+                Some(adapter) => Recognised::of(adapter, &self.path, &head),
                 None => choice.format_of(&self.path, &head)?,
             };
             let source = SourceFile::new(&self.path, self.seen.modified_ns);
-            let parser = adapter.parser(&source);
-            let apps = adapter.source_app().map(Apps::new);
-            let labeller = Labeller::new(&*adapter);
-            self.parsing = Some(Parsing { adapter, is_document, parser, labeller, apps });
+            self.parsing = Some(Parsing::new(adapter, &source));
+            self.is_document = is_document;
         }
-        if let Some(Parsing { adapter, is_document: true, .. }) = &self.parsing {
-            let document = file.document()?;
-            let invalid = |reason: String| io::Error::new(ErrorKind::InvalidData, reason);
-            // One that is being written may be whole the next time.
-            serde_json::from_str::<IgnoredAny>(&document)
-                .map_err(|error| invalid(format!("expected a whole JSON document: {error}")))?;
-            *file = FileSource::Unfolded(io::Cursor::new(
-                adapter.unfold(&self.path, &document).map_err(invalid)?,
-            ));
-        }
-        file.seek(SeekFrom::Start(self.line.offset))?;
+        let mut source = match &self.parsing {
+            Some(parsing) if self.is_document => {
+                LineSource::Unfolded(Cursor::new(self.unfold(file, parsing.adapter())?))
+            }
+            _ => LineSource::File(file),
+        };
+        source.seek(SeekFrom::Start(self.line.offset))?;
         let prefix = std::mem::take(&mut self.prefix);
-        Ok(Lines::new(file, importer.max_payload_bytes(), self.line, prefix))
+        Ok(Lines::new(source, importer.max_payload_bytes(), self.line, prefix))
+    }
+
+    /// The lines that a document stands for.
+    fn unfold(&self, file: &mut FileSource, adapter: &dyn Adapter) -> io::Result<Vec<u8>> {
+        let document = file.document()?;
+        let invalid = |reason: String| io::Error::new(ErrorKind::InvalidData, reason);
+        // One that is being written may be whole the next time.
+        serde_json::from_str::<IgnoredAny>(&document)
+            .map_err(|error| invalid(format!("expected a whole JSON document: {error}")))?;
+        adapter.unfold(&self.path, &document).map_err(invalid)
     }
 
     /// The format that it was read as before, up to the position it is to hold. Where
@@ -351,7 +346,7 @@ impl FileReader {
 
     /// The name of its format; empty before its beginning was read.
     pub(crate) fn format(&self) -> &str {
-        self.parsing.as_ref().map_or("", |parsing| parsing.adapter.name())
+        self.parsing.as_ref().map_or("", |parsing| parsing.adapter().name())
     }
 
     /// The position in the store, or on its way there.
@@ -362,7 +357,7 @@ impl FileReader {
     /// Adds the links that follow from all that was read.
     pub(crate) fn link(&mut self, importer: &mut Importer) -> Result<()> {
         match &mut self.parsing {
-            Some(parsing) => importer.link(&mut *parsing.parser),
+            Some(parsing) => importer.link(parsing.parser()),
             None => Ok(()),
         }
     }
@@ -516,7 +511,8 @@ impl FileReader {
         parsing: &mut Parsing,
     ) -> Result<()> {
         let (mut records, mut bad, mut new) = (0, 0, false);
-        for part in parts(bytes, &*parsing.adapter) {
+        let (adapter, max_bytes) = (parsing.shared_adapter(), importer.max_payload_bytes());
+        for part in parts(bytes, &*adapter) {
             let (bytes, reason) = match part.content {
                 PartContent::Record(record) => {
                     records += 1;
@@ -527,28 +523,20 @@ impl FileReader {
                     self.fed = end;
                     let known = end <= self.taken;
                     new |= !known;
-                    match parsing.parser.parse(record) {
-                        Ok(parsed) => {
-                            // Also of known ones: they may be what others answer, and
-                            // nothing is said twice of them.
-                            let parsed = parsing.labeller.label(parsed);
-                            let parsed = match &mut parsing.apps {
-                                Some(apps) => apps.say(parsed),
-                                None => parsed,
-                            };
-                            if known && end <= self.linked {
-                                continue;
-                            }
-                            let may_link = if known {
-                                importer.note_again(&parsed, &*parsing.adapter)
-                            } else {
-                                importer.add(parsed, &*parsing.adapter)?
-                            };
-                            self.said |= may_link || parsing.parser.has_links();
-                            continue;
-                        }
-                        Err(_) if known => continue,
-                        Err(reason) => (record.as_bytes(), reason),
+                    // Also of known ones: they may be what others answer, and nothing is
+                    // said twice of them.
+                    let (parsed, refused) = parsing.parse(record, max_bytes);
+                    if !known || end > self.linked {
+                        let may_link = if known {
+                            importer.note_again(&parsed, &*adapter)
+                        } else {
+                            importer.add(parsed, &*adapter)?
+                        };
+                        self.said |= may_link || parsing.parser().has_links();
+                    }
+                    match refused {
+                        Some(reason) if !known => (record.as_bytes(), reason),
+                        _ => continue,
                     }
                 }
                 PartContent::Rubbish { unfinished: true, .. } if !line.ended => {
@@ -573,7 +561,7 @@ impl FileReader {
     /// Where the last of the records on a line without end ends, if there is nothing else
     /// on it. A line that is a record itself may go on.
     fn whole_records(&self, line: &Line<'_>) -> Option<usize> {
-        let unit = self.parsing.as_ref()?.adapter.unit();
+        let unit = self.parsing.as_ref()?.adapter().unit();
         match line.content {
             LineContent::Bytes(bytes) if unit == Unit::Object => whole_objects(bytes),
             LineContent::Bytes(_) | LineContent::TooLong(_) => None,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use forebear_core::{Error, Quarantined, Result, Snapshot, Time, limits};
 
-use crate::adapter::{Adapter, Database, Parser, RowsRead, SourceFile};
+use crate::adapter::{Adapter, Database, RowsRead, SourceFile};
 use crate::importer::Importer;
-use crate::read::apps::Apps;
+use crate::read::parsing::Parsing;
 use crate::read::position::source_name;
 use crate::read::reader::{ReadFailure, ReadResult};
 use crate::read::seen::{FileId, FileStamp};
@@ -54,8 +54,10 @@ impl Rows {
             .filter(|known| known.seen.file == seen.file && known.format == self.adapter.name());
         let since = known.as_ref().map_or(&[][..], |known| &known.since);
         let mut reading = Reading {
-            parser: self.adapter.parser(&SourceFile::new(path, seen.modified_ns)),
-            apps: self.adapter.source_app().map(Apps::new),
+            parsing: Parsing::new(
+                Arc::clone(&self.adapter),
+                &SourceFile::new(path, seen.modified_ns),
+            ),
             rows: 0,
             stopped: None,
         };
@@ -82,8 +84,7 @@ impl Rows {
 
 /// The state of reading one database.
 struct Reading {
-    parser: Box<dyn Parser>,
-    apps: Option<Apps>,
+    parsing: Parsing,
     rows: u64,
     /// Why the store took no more.
     stopped: Option<Error>,
@@ -99,38 +100,27 @@ impl Reading {
     ) -> Result<()> {
         self.rows += 1;
         importer.report.lines += 1;
-        let parsed = row.and_then(|row| {
-            let max = importer.max_payload_bytes();
-            if row.len() > max {
-                return Err(format!("expected a row of at most {max} bytes, found {}", row.len()));
+        let max = importer.max_payload_bytes();
+        let refused = match row {
+            Ok(row) if row.len() > max => {
+                Some(format!("expected a row of at most {max} bytes, found {}", row.len()))
             }
-            self.parser.parse(row)
-        });
-        match parsed {
-            Ok(parsed) => {
-                let parsed = match &mut self.apps {
-                    Some(apps) => apps.say(parsed),
-                    None => parsed,
-                };
+            Ok(row) => {
+                let (parsed, refused) = self.parsing.parse(row, max);
                 importer.add(parsed, adapter)?;
+                refused
             }
-            Err(reason) => {
-                importer.report.bad_lines += 1;
-                let mut source = path.to_string_lossy().into_owned();
-                source.truncate(source.floor_char_boundary(limits::MAX_SOURCE_BYTES));
-                // Told apart by its reason, since rows have no place in the file.
-                let bytes = reason.clone().into_bytes();
-                let length = bytes.len() as u64;
-                let line = self.rows;
-                importer.quarantine(Quarantined {
-                    source,
-                    line,
-                    offset: 0,
-                    length,
-                    reason,
-                    bytes,
-                })?;
-            }
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = refused {
+            importer.report.bad_lines += 1;
+            let mut source = path.to_string_lossy().into_owned();
+            source.truncate(source.floor_char_boundary(limits::MAX_SOURCE_BYTES));
+            // Told apart by its reason, since rows have no place in the file.
+            let bytes = reason.clone().into_bytes();
+            let length = bytes.len() as u64;
+            let line = self.rows;
+            importer.quarantine(Quarantined { source, line, offset: 0, length, reason, bytes })?;
         }
         if importer.is_full() {
             importer.submit()?;

@@ -16,7 +16,12 @@ pub(crate) enum FileSource {
     /// One of `SQLite`.
     Database(File),
     Packed(Packed),
-    /// The lines that a document stands for.
+}
+
+/// What lines are read from: a file, or what the document that it holds stands for.
+#[derive(Debug)]
+pub(crate) enum LineSource<'f> {
+    File(&'f mut FileSource),
     Unfolded(Cursor<Vec<u8>>),
 }
 
@@ -75,7 +80,24 @@ impl Read for FileSource {
         match self {
             Self::Plain(file) | Self::Database(file) => file.read(bytes),
             Self::Packed(packed) => packed.read(bytes),
+        }
+    }
+}
+
+impl Read for LineSource<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(bytes),
             Self::Unfolded(lines) => lines.read(bytes),
+        }
+    }
+}
+
+impl Seek for LineSource<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Unfolded(lines) => lines.seek(to),
         }
     }
 }
@@ -84,7 +106,6 @@ impl Seek for FileSource {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match (self, to) {
             (Self::Plain(file) | Self::Database(file), to) => file.seek(to),
-            (Self::Unfolded(lines), to) => lines.seek(to),
             (Self::Packed(packed), SeekFrom::Start(offset)) => packed.go_to(offset),
             (Self::Packed(_), _) => Err(ErrorKind::Unsupported.into()),
         }

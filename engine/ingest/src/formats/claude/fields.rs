@@ -3,7 +3,10 @@
 //! Borrowed from the object's text. A field of an unexpected type counts as
 //! absent; of a key that stands there twice the last value counts.
 
+use forebear_core::Tokens;
 use forebear_readings::json::{Cursor, JsonStr};
+
+use crate::formats::common::tokens::{TokenNames, counts};
 
 /// What was found in one object.
 #[derive(Debug, Default)]
@@ -74,7 +77,7 @@ pub(crate) struct SnapshotFields<'t> {
 #[derive(Debug, Default)]
 pub(crate) struct MessageFields<'t> {
     pub(crate) id: Option<JsonStr<'t>>,
-    pub(crate) usage: Option<TokensUsed>,
+    pub(crate) usage: Option<Tokens>,
     pub(crate) model: Option<JsonStr<'t>>,
     /// The content where it is a string, else its first block of text.
     pub(crate) text: Option<JsonStr<'t>>,
@@ -82,15 +85,6 @@ pub(crate) struct MessageFields<'t> {
     pub(crate) has_thinking: bool,
     pub(crate) tool_uses: Vec<ToolUse<'t>>,
     pub(crate) tool_results: Vec<ToolResult<'t>>,
-}
-
-/// The tokens that a message took so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TokensUsed {
-    pub(crate) input: u64,
-    pub(crate) output: u64,
-    pub(crate) cache_read: u64,
-    pub(crate) cache_written: u64,
 }
 
 /// A call of a tool.
@@ -213,7 +207,7 @@ impl<'t> MessageFields<'t> {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
             "id" => fields.id = value.text(),
-            "usage" => fields.usage = TokensUsed::read(value),
+            "usage" => fields.usage = counts(value, &TokenNames::ANTHROPIC),
             "model" => fields.model = value.text(),
             "content" => {
                 let Self { id, usage, model, .. } = fields;
@@ -257,26 +251,6 @@ impl<'t> MessageFields<'t> {
             Some("tool_result") => self.tool_results.push(ToolResult { id: tool_use_id }),
             _ => {}
         }
-    }
-}
-
-impl TokensUsed {
-    /// None where there is no object with a number that is known.
-    pub(super) fn read(cursor: &mut Cursor<'_>) -> Option<Self> {
-        let (mut used, mut found) = (Self::default(), false);
-        cursor.object(|key, value| {
-            let field = match key {
-                "input_tokens" => &mut used.input,
-                "output_tokens" => &mut used.output,
-                "cache_read_input_tokens" => &mut used.cache_read,
-                "cache_creation_input_tokens" => &mut used.cache_written,
-                _ => return,
-            };
-            if let Some(number) = value.number() {
-                (*field, found) = (number, true);
-            }
-        });
-        found.then_some(used)
     }
 }
 

@@ -22,15 +22,16 @@ use self::spawn::Clues;
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{
-    AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, ASIDE, BRANCH, COPIED_FROM,
-    MAX_CALLS, MAX_TOOLS, MODEL, PROJECT, SIDECHAIN, SOURCE_CALL, SPAWNED_AS, SPAWNS, SUBTYPE,
-    TOOL, TOOL_USE_ID, TYPE, VERSION, WAVE_ID, numbered,
+    AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, ASIDE, BRANCH, COPIED_FROM, MODEL,
+    PROJECT, SIDECHAIN, SOURCE_CALL, SPAWNED_AS, SPAWNS, SUBTYPE, TYPE, VERSION, WAVE_ID,
 };
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, is, label_value, parse_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::PayloadReader;
 use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
+use forebear_readings::{MAX_CALLS, MAX_TOOLS, numbered};
 
 /// Transcripts of Claude Code, `claude-code`.
 ///

@@ -11,7 +11,7 @@ use forebear_readings::{
 };
 
 use self::results::ToolReport;
-use super::fields::TokensUsed;
+use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::values::is;
 
 /// Reads lines of transcripts.
@@ -77,7 +77,7 @@ pub(crate) struct Message<'p> {
     id: Option<JsonStr<'p>>,
     role: Option<JsonStr<'p>>,
     model: Option<JsonStr<'p>>,
-    usage: Option<TokensUsed>,
+    usage: Option<Tokens>,
     /// The words, the calls and the results.
     pub(crate) said: Reading<'p>,
 }
@@ -257,7 +257,7 @@ impl<'p> Message<'p> {
             "id" => message.id = value.text(),
             "role" => message.role = value.text(),
             "model" => message.model = value.text(),
-            "usage" => message.usage = TokensUsed::read(value),
+            "usage" => message.usage = counts(value, &TokenNames::ANTHROPIC),
             "content" => {
                 message.said = Reading::default();
                 if let Some(text) = value.string() {
@@ -273,13 +273,7 @@ impl<'p> Message<'p> {
 
     /// What it took; none where that is nothing.
     pub(crate) fn usage(&self) -> Option<Usage<'p>> {
-        let used = self.usage?;
-        let tokens = Tokens {
-            input: used.input,
-            output: used.output,
-            cache_read: used.cache_read,
-            cache_written: used.cache_written,
-        };
+        let tokens = self.usage?;
         (tokens != Tokens::default()).then(|| Usage { message_id: self.id.map(Into::into), tokens })
     }
 }

@@ -15,9 +15,11 @@ use forebear_core::{Detail, Event, EventId, Filter, Link, Result, Snapshot, Stor
 use crate::adapter::Linker;
 use crate::formats::common::evidence::{LinkEvidence, asserted_order};
 use crate::formats::common::labels::{
-    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, MAX_CALLS, SOURCE_CALL, SPAWNED_AS,
-    SPAWNS, TOOL, TOOL_USE_ID, is_numbered, numbered,
+    AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, HOOK, SOURCE_CALL, SPAWNED_AS, SPAWNS,
+    is_numbered,
 };
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
+use forebear_readings::{MAX_CALLS, numbered};
 
 /// An agent: its id is unique within a session, or, of one that results name by a name of
 /// its own, in the store.

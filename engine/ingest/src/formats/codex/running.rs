@@ -10,8 +10,8 @@ use forebear_readings::{Text, Texts};
 use super::calls::Input;
 use super::output::Output;
 use super::{CodexPayload, TOOL_USE};
-use crate::formats::common::labels::{IS_ERROR, TOOL};
 use crate::formats::common::values::label_value;
+use forebear_readings::keys::{IS_ERROR, TOOL};
 
 /// The calls of a file that run commands or write to them, the newest.
 #[derive(Debug, Default)]

@@ -1,21 +1,10 @@
 //! What messages took, by counts that mostly go up over a session.
 
-use std::fmt;
-
-use forebear_core::Usage;
-use forebear_readings::json::Cursor;
+use forebear_core::{Tokens, Usage};
 
 use super::CodexPayload;
+use crate::formats::common::tokens::{self, TokenNames, without_cached};
 use crate::formats::common::values::is;
-
-/// Tokens as a line counts them: what was read from the cache is input too.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tokens {
-    input: u64,
-    cached: u64,
-    written: u64,
-    output: u64,
-}
 
 /// The counts of a file so far.
 #[derive(Debug, Default)]
@@ -44,7 +33,7 @@ impl Counts {
         }
         if let (Some(id), Some(tokens)) = (payload.response_id, payload.response_tokens) {
             self.by_response = true;
-            return tokens.usage(format!("response {}", id.decode()));
+            return usage(format!("response {}", id.decode()), tokens);
         }
         if !is(kind, "token_count") || self.by_response {
             return None;
@@ -53,73 +42,52 @@ impl Counts {
         let before = self.total.unwrap_or_default();
         self.total = total.or(self.total);
         // A turn has one id in all files that repeat it.
-        let name = self.turn.as_deref().unwrap_or(of);
+        let turn = self.turn.as_deref().unwrap_or(of);
         match (last, total) {
-            (Some(last), Some(total)) => last.usage(format!("{name} {total}, {last}")),
+            (Some(last), Some(total)) => {
+                usage(format!("{turn} {}, {}", name(total), name(last)), last)
+            }
             (Some(last), None) => {
                 let again = self.last.replace(last) == Some(last);
                 self.number += u64::from(!again);
-                last.usage(format!("{name} {}: {last}", self.number))
+                usage(format!("{turn} {}: {}", self.number, name(last)), last)
             }
             // The same total again is no message.
-            (None, Some(total)) => total.since(before).usage(format!("{name} {total}")),
+            (None, Some(total)) => usage(format!("{turn} {}", name(total)), since(total, before)),
             (None, None) => None,
         }
     }
 }
 
-impl Tokens {
-    /// None where there is no object here.
-    pub(super) fn read(value: &mut Cursor<'_>) -> Option<Self> {
-        if !value.is_object() {
-            return None;
-        }
-        let mut tokens = Self::default();
-        value.object(|key, value| {
-            let place = match key {
-                "input_tokens" => &mut tokens.input,
-                "cached_input_tokens" => &mut tokens.cached,
-                "cache_write_input_tokens" => &mut tokens.written,
-                "output_tokens" => &mut tokens.output,
-                _ => return,
-            };
-            *place = value.number().unwrap_or(0);
-        });
-        Some(tokens)
+/// What came since an earlier total; all of it where the count began anew.
+fn since(total: Tokens, before: Tokens) -> Tokens {
+    if total.input < before.input || total.output < before.output {
+        return total;
     }
-
-    /// What came since an earlier total; all of it where the count began anew.
-    fn since(self, before: Self) -> Self {
-        let fell = self.input < before.input || self.output < before.output;
-        if fell {
-            return self;
-        }
-        Self {
-            input: self.input - before.input,
-            cached: self.cached.saturating_sub(before.cached),
-            written: self.written.saturating_sub(before.written),
-            output: self.output - before.output,
-        }
-    }
-
-    fn usage(self, message: String) -> Option<Usage> {
-        let cached = self.cached.min(self.input);
-        let written = self.written.min(self.input - cached);
-        (self != Self::default()).then_some(Usage {
-            message,
-            input: self.input - cached - written,
-            output: self.output,
-            cache_read: cached,
-            cache_written: written,
-        })
+    Tokens {
+        input: total.input - before.input,
+        output: total.output - before.output,
+        cache_read: total.cache_read.saturating_sub(before.cache_read),
+        cache_written: total.cache_written.saturating_sub(before.cache_written),
     }
 }
 
-impl fmt::Display for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.input, self.cached, self.output)
-    }
+fn usage(message: String, told: Tokens) -> Option<Usage> {
+    tokens::usage(message, without_cached(told))
 }
+
+/// How a count is named where it names a message.
+fn name(tokens: Tokens) -> String {
+    format!("{} {} {}", tokens.input, tokens.cache_read, tokens.output)
+}
+
+/// Counts as they are told: what was read from the cache is input too.
+pub(super) const TOKENS: TokenNames = TokenNames {
+    input: &["input_tokens"],
+    output: &["output_tokens"],
+    cache_read: &["cached_input_tokens"],
+    cache_written: &["cache_write_input_tokens"],
+};
 
 #[cfg(test)]
 mod tests {

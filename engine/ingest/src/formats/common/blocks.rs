@@ -1,9 +1,9 @@
 //! Messages in the shape of Anthropic's interface, which several programs write.
 
-use forebear_core::Tokens;
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{CallResult, Interruption, Reading, Text, Usage};
 
+use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::tools::add_call;
 use crate::formats::common::values::is;
 
@@ -17,7 +17,10 @@ pub(crate) fn add_message<'t>(
         "id" => id = value.text(),
         "role" => role = value.text(),
         "model" => reading.model = value.text().map(Text::from),
-        "usage" => reading.usage = usage(value),
+        "usage" => {
+            let tokens = counts(value, &TokenNames::ANTHROPIC);
+            reading.usage = tokens.map(|tokens| Usage { message_id: None, tokens });
+        }
         "content" => add_content(reading, value),
         _ => {}
     });
@@ -104,24 +107,6 @@ fn exit_code(line: &str) -> Option<i64> {
         ["Exit code ", "Process exited with code "].iter().find_map(|s| line.strip_prefix(s));
     let rest = rest.or_else(|| line.strip_prefix("Command failed (exit code: "));
     rest?.trim().parse().ok()
-}
-
-/// Tokens, of which each count is apart from the others.
-fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
-    let (mut tokens, mut found) = (Tokens::default(), false);
-    value.object(|key, value| {
-        let place = match key {
-            "input_tokens" => &mut tokens.input,
-            "output_tokens" => &mut tokens.output,
-            "cache_read_input_tokens" => &mut tokens.cache_read,
-            "cache_creation_input_tokens" => &mut tokens.cache_written,
-            _ => return,
-        };
-        if let Some(number) = value.number() {
-            (*place, found) = (number, true);
-        }
-    });
-    found.then_some(Usage { message_id: None, tokens })
 }
 
 const REFUSED: &[&str] = &[

@@ -1,6 +1,4 @@
-//! The labels that imported events bear.
-
-use std::borrow::Cow;
+//! The labels that imported events bear beside those that follow from what they read as.
 
 /// The line's own type.
 pub(crate) const TYPE: &str = "type";
@@ -15,8 +13,6 @@ pub(crate) const MODEL: &str = "model";
 pub(crate) const PROJECT: &str = "project";
 /// `true` on events of agents whose lines stand in the main file.
 pub(crate) const SIDECHAIN: &str = "sidechain";
-/// `true` on results of calls that failed.
-pub(crate) const IS_ERROR: &str = "is_error";
 
 /// The session that a forked one or an agent's goes back to.
 pub(crate) const FORKED_FROM: &str = "forked_from";
@@ -45,12 +41,6 @@ pub(crate) const PRIORITY: &str = "priority";
 /// `true` on what a tombstone says is no more.
 pub(crate) const REMOVED: &str = "removed";
 
-/// The tool that is called, on the call and on its result.
-/// Numbered, up to [`MAX_TOOLS`].
-pub(crate) const TOOL: &str = "tool";
-/// The call, on itself and on its result. Numbered, up to [`MAX_CALLS`].
-pub(crate) const TOOL_USE_ID: &str = "tool_use_id";
-
 /// The agent whose first event this is, which names no parent.
 pub(crate) const AGENT_ROOT: &str = "agent_root";
 /// What results of calls name an agent by whose first event this is: a run of a workflow, a
@@ -63,7 +53,7 @@ pub(crate) const AGENT_RESULT: &str = "agent_result";
 /// The agent whose progress this reports.
 pub(crate) const AGENT_PROGRESS: &str = "agent_progress";
 /// A call (its tool-use id) by which the agent of one of the two may have been
-/// started. Numbered, up to [`MAX_CALLS`].
+/// started. Numbered, up to [`MAX_CALLS`](forebear_readings::MAX_CALLS).
 pub(crate) const AGENT_CALL: &str = "agent_call";
 /// The event that holds that call.
 pub(crate) const SOURCE_CALL: &str = "source_call";
@@ -71,21 +61,7 @@ pub(crate) const SOURCE_CALL: &str = "source_call";
 /// The wave that an event's session is one of.
 pub(crate) const WAVE_ID: &str = "wave_id";
 
-/// Most tools of one line whose names get labels, and most results.
-pub(crate) const MAX_TOOLS: usize = 8;
-/// Most calls of one line that get labels, so that all labels fit an event.
-pub(crate) const MAX_CALLS: usize = 40;
-
-/// The key of the `n`th label, from 0, where there may be several of a kind:
-/// `tool`, `tool.2`, `tool.3`, …
-pub(crate) fn numbered(key: &'static str, n: usize) -> Cow<'static, str> {
-    match n {
-        0 => Cow::Borrowed(key),
-        _ => Cow::Owned(format!("{key}.{}", n + 1)),
-    }
-}
-
-/// Whether a key is one of those that [`numbered`] makes of another.
+/// Whether a key is one of those that [`numbered`](forebear_readings::numbered) makes of another.
 pub(crate) fn is_numbered(key: &str, of: &str) -> bool {
     key.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -8,6 +8,7 @@ pub(crate) mod labels;
 pub(crate) mod parts;
 pub(crate) mod reading;
 pub(crate) mod spawned;
+pub(crate) mod tokens;
 pub(crate) mod tools;
 pub(crate) mod usual;
 pub(crate) mod values;

@@ -9,13 +9,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use forebear_core::{Detail, Event, EventId, Filter, Link, Result, Snapshot, StoredEvent};
+use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use crate::adapter::Linker;
 use crate::formats::common::evidence::{LinkEvidence, asserted_order};
 use crate::formats::common::labels::{
-    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, FORKED_FROM, MAX_CALLS, MAX_TOOLS, TOOL,
-    TOOL_USE_ID, is_numbered, numbered,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_ROOT, FORKED_FROM, is_numbered,
 };
+use crate::parsed::Parsed;
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
+use forebear_readings::{MAX_CALLS, MAX_TOOLS, numbered};
 
 /// Finds which calls started the agents of a batch.
 #[derive(Debug)]
@@ -39,6 +42,20 @@ struct Root {
     /// The call, where the agent names it.
     call: Option<String>,
     time_ns: i64,
+}
+
+/// The first event of an agent's session, which another one started.
+pub(crate) fn agent_root(event: Event, session: &str, parent: &str) -> Event {
+    event.label(AGENT_ROOT, session).label(FORKED_FROM, parent)
+}
+
+/// Says of an agent's session that another one started it.
+pub(crate) fn below(parsed: Parsed, session: &str, parent: &str) -> Parsed {
+    let patch = SessionPatch::new(session).session_type(SessionType::Subagent).parent(parent);
+    let relationship = Relationship::new(parent, session)
+        .relationship_type(RelationshipType::ParentChild)
+        .reason(SpawnReason::SubagentDelegation);
+    parsed.session(patch).relate(relationship)
 }
 
 impl SpawnLinker {

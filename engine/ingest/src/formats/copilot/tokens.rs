@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use forebear_core::{Tokens, Usage};
 use forebear_readings::json::Cursor;
 
+use crate::formats::common::tokens::{TokenNames, counts, without_cached};
+
 /// The counts of one log, leg by leg: each is what was written between two shutdowns.
 ///
 /// All reports of a leg name one message, so that the sum which ends it stands for what
@@ -89,29 +91,26 @@ impl Legs {
 pub(super) fn models(value: &mut Cursor<'_>) -> BTreeMap<String, Tokens> {
     let mut models = BTreeMap::new();
     value.object(|model, value| {
-        let mut tokens = Tokens::default();
+        let mut told = None;
         value.object(|key, value| {
             if key == "usage" {
-                value.object(|key, value| {
-                    let place = match key {
-                        "inputTokens" => &mut tokens.input,
-                        "outputTokens" => &mut tokens.output,
-                        "cacheReadTokens" => &mut tokens.cache_read,
-                        "cacheWriteTokens" => &mut tokens.cache_written,
-                        _ => return,
-                    };
-                    *place = value.number().unwrap_or(0);
-                });
+                told = counts(value, &TOKENS);
             }
         });
-        let cached = tokens.cache_read.saturating_add(tokens.cache_written);
-        tokens.input = tokens.input.saturating_sub(cached);
+        let tokens = told.map(without_cached).unwrap_or_default();
         if tokens != Tokens::default() {
             models.insert(model.to_owned(), tokens);
         }
     });
     models
 }
+
+const TOKENS: TokenNames = TokenNames {
+    input: &["inputTokens"],
+    output: &["outputTokens"],
+    cache_read: &["cacheReadTokens"],
+    cache_written: &["cacheWriteTokens"],
+};
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! What a line of a Gemini chat says.
 
-use forebear_core::{Tokens, limits};
+use forebear_core::limits;
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{
     CallResult, Interruption, Payload, PayloadReader, Reading, Role, Text, Title, TitleSource,
@@ -8,6 +8,7 @@ use forebear_readings::{
 };
 
 use crate::formats::common::parts::{add_content, add_result, function_response};
+use crate::formats::common::tokens::{TokenNames, counts, without_cached};
 use crate::formats::common::tools::add_call;
 use crate::formats::common::values::{is, text};
 
@@ -139,27 +140,16 @@ fn title(text: Option<JsonStr<'_>>) -> Option<Title<'_>> {
 
 /// Tokens as they are told: what was read from the cache is input too.
 fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
-    if !value.is_object() {
-        return None;
-    }
-    let (mut input, mut output, mut cached) = (0_u64, 0_u64, 0_u64);
-    value.object(|key, value| {
-        let number = value.number().unwrap_or(0);
-        match key {
-            "input" => input = number,
-            "output" | "thoughts" => output = output.saturating_add(number),
-            "cached" => cached = number,
-            _ => {}
-        }
-    });
-    let tokens = Tokens {
-        input: input.saturating_sub(cached),
-        output,
-        cache_read: cached,
-        cache_written: 0,
-    };
+    let tokens = without_cached(counts(value, &TOKENS)?);
     Some(Usage { message_id: None, tokens })
 }
+
+const TOKENS: TokenNames = TokenNames {
+    input: &["input"],
+    output: &["output", "thoughts"],
+    cache_read: &["cached"],
+    cache_written: &[],
+};
 
 /// How texts begin that the program put where the user's would stand.
 const INJECTED: &[&str] = &[

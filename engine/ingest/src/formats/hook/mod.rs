@@ -20,14 +20,14 @@ use serde_json::Value;
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{
-    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_TYPE, HOOK, IS_ERROR, MODEL, PROJECT, TOOL, TOOL_USE_ID,
-    TYPE,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_TYPE, HOOK, MODEL, PROJECT, TYPE,
 };
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, scalar_time, text};
 use crate::formats::hook::past::Past;
 use crate::parsed::Parsed;
 use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::keys::{IS_ERROR, TOOL, TOOL_USE_ID};
 
 pub use self::live::{HookDecoder, append_hook, submit_hook};
 

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use forebear_core::{Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot};
 
-use crate::formats::common::labels::{AGENT, AGENT_RESULT, AGENT_TYPE, HOOK, TOOL, TOOL_USE_ID};
+use crate::formats::common::labels::{AGENT, AGENT_RESULT, AGENT_TYPE, HOOK};
 use crate::formats::hook::{POST_TOOL_USE, POST_TOOL_USE_FAILURE, PRE_TOOL_USE, SUBAGENT_START};
+use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 
 /// What happened in a session before: enough to say what caused the next event.
 #[derive(Clone, Debug, Default)]

@@ -45,10 +45,12 @@ impl Database for OpenCodeDatabase {
     }
 }
 
-/// Up to where the database was read.
+/// Up to where the database was read. As a checkpoint holds few bytes, it is bounded: what
+/// it has no room for is handed on again, as a repeat.
 #[derive(Clone, Debug, Default)]
 struct Since {
-    /// The newest times of change, in milliseconds, of sessions, messages and parts.
+    /// The newest times of change, in milliseconds, of sessions, messages and parts, less
+    /// [`OVERLAP_MS`].
     session: i64,
     message: i64,
     part: i64,
@@ -59,6 +61,18 @@ struct Since {
 }
 
 impl Since {
+    /// Remembers that a message is open; forgets the first ones where that is too much.
+    fn remember(&mut self, id: String, digest: String) {
+        self.open.insert(id, digest);
+        let size = |(id, digest): (&String, &String)| quoted(id).len() + quoted(digest).len() + 2;
+        let mut bytes: usize = self.open.iter().map(size).sum();
+        while bytes > MAX_OPEN_BYTES
+            && let Some((id, digest)) = self.open.pop_first()
+        {
+            bytes -= size((&id, &digest));
+        }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let Self { session, message, part, anchor, open } = self;
         json!({"session": session, "message": message, "part": part, "anchor": anchor, "open": open})
@@ -164,8 +178,10 @@ impl<'d> Tables<'d> {
         let mut sessions = self.database.prepare(&sql).map_err(failed)?;
         let mut rows = sessions.query([since.session]).map_err(failed)?;
         while let Some(found) = rows.next().map_err(failed)? {
-            let session = session(found).map_err(failed)?;
-            row(Ok(&format!("{{\"session\":{session}}}")))?;
+            match readable(session(found))? {
+                Ok(session) => row(Ok(&format!("{{\"session\":{session}}}")))?,
+                Err(reason) => row(Err(format!("expected a row of the sessions: {reason}")))?,
+            }
         }
         Ok(())
     }
@@ -202,8 +218,20 @@ impl<'d> Tables<'d> {
             messages.query(params![since.message, since.part, open, max]).map_err(failed)?;
         let mut next = Since { open: BTreeMap::new(), ..self.newest(since).map_err(failed)? };
         while let Some(found) = rows.next().map_err(failed)? {
-            let message = Message::of(found).map_err(failed)?;
-            let parts = self.parts(&message.id, &message.session, max).map_err(failed)?;
+            let message = match readable(Message::of(found))? {
+                Ok(message) => message,
+                Err(reason) => {
+                    row(Err(format!("expected a row of the messages: {reason}")))?;
+                    continue;
+                }
+            };
+            let parts = match self.parts(&message, max)? {
+                Ok(parts) => parts,
+                Err(reason) => {
+                    row(Err(format!("expected the parts of message {}: {reason}", message.id)))?;
+                    continue;
+                }
+            };
             let Some(payload) = message.payload(&parts) else {
                 row(Err(format!(
                     "expected as a message an object of at most {max} bytes, found none: {}",
@@ -217,13 +245,10 @@ impl<'d> Tables<'d> {
                 let rests = now_ms().saturating_sub(newest.max(message.updated)) >= REST_MS;
                 match since.open.get(&message.id) {
                     Some(before) if *before == digest || read.waits && !rests => {
-                        next.open.insert(message.id, before.clone());
+                        next.remember(message.id, before.clone());
                         continue;
                     }
-                    _ if next.open.len() < MAX_OPEN => {
-                        next.open.insert(message.id.clone(), digest);
-                    }
-                    _ => {}
+                    _ => next.remember(message.id.clone(), digest),
                 }
             }
             let place = self.place(&message).map_err(failed)?;
@@ -232,26 +257,35 @@ impl<'d> Tables<'d> {
         Ok(next)
     }
 
-    /// The parts of a message, in their order.
-    fn parts(&self, message: &str, session: &str, max: i64) -> rusqlite::Result<Vec<Part>> {
+    /// The parts of a message, in their order, which are of at most so many bytes together;
+    /// else why they are not taken.
+    fn parts(&self, message: &Message, max: i64) -> io::Result<Result<Vec<Part>, String>> {
         if !self.has_parts() {
-            return Ok(Vec::new());
+            return Ok(Ok(Vec::new()));
         }
         let sql = format!(
-            "SELECT CAST(id AS TEXT), {},
+            "SELECT CAST(id AS TEXT), {}, length(CAST(data AS BLOB)),
                     CASE WHEN length(CAST(data AS BLOB)) <= ?2 THEN CAST(data AS TEXT) END
              FROM part WHERE message_id = ?1 ORDER BY id",
             self.part.or_zero("time_updated")
         );
-        let mut parts = self.database.prepare_cached(&sql)?;
-        let parts = parts.query_map(params![message, max], |row| {
-            let id: String = row.get(0)?;
-            let data: Option<String> = row.get(2)?;
-            let data = data.filter(|data| is_object(data));
-            let first = [("id", &*id), ("sessionID", session), ("messageID", message)];
-            Ok(Part { updated: row.get(1)?, data: data.map(|data| object(&first, &data, None)) })
-        })?;
-        parts.collect()
+        let mut found = self.database.prepare_cached(&sql).map_err(failed)?;
+        let mut found = found.query(params![message.id, max]).map_err(failed)?;
+        let (mut parts, mut budget) = (Vec::new(), max);
+        while let Some(row) = found.next().map_err(failed)? {
+            let part = match readable(Part::of(row, message))? {
+                Ok((length, part)) => {
+                    budget = budget.saturating_sub(if part.data.is_some() { length } else { 0 });
+                    part
+                }
+                Err(reason) => return Ok(Err(reason)),
+            };
+            if budget < 0 {
+                return Ok(Err(format!("they are of more than {max} bytes together")));
+            }
+            parts.push(part);
+        }
+        Ok(Ok(parts))
     }
 
     /// What a message follows.
@@ -278,22 +312,28 @@ impl<'d> Tables<'d> {
         Ok(String::new())
     }
 
-    /// The newest times of change there are, none in the future: a clock that was wrong
-    /// once would hide all that comes.
+    /// The newest times of change there are, less what writers may be late by, since a row
+    /// is seen only once it is committed; none in the future: a clock that was wrong once
+    /// would hide all that comes.
     fn newest(&self, since: &Since) -> rusqlite::Result<Since> {
         let newest = |table: &str, columns: &Columns| -> rusqlite::Result<i64> {
             if !columns.has("time_updated") {
                 return Ok(0);
             }
-            let sql = format!("SELECT max(time_updated) FROM {table}");
+            let sql = format!(
+                "SELECT max(time_updated) FROM {table} WHERE typeof(time_updated) = 'integer'"
+            );
             let newest: Option<i64> = self.database.query_row(&sql, [], |row| row.get(0))?;
-            Ok(newest.unwrap_or(0).min(now_ms()))
+            Ok(newest.unwrap_or(0).min(now_ms()).saturating_sub(OVERLAP_MS))
         };
         let anchor = format!(
             "SELECT CAST(id AS TEXT) FROM message ORDER BY {} DESC, id DESC LIMIT 1",
             self.message.or_zero("time_created")
         );
-        let anchor = self.database.query_row(&anchor, [], |row| row.get(0)).optional()?;
+        let anchor = self.database.query_row(&anchor, [], |row| row.get(0)).optional();
+        // Without one a database that was replaced is known by its file.
+        let anchor: Option<String> = anchor.unwrap_or_default();
+        let anchor = anchor.filter(|id| quoted(id).len() <= MAX_ANCHOR_BYTES);
         Ok(Since {
             session: newest("session", &self.session)?,
             message: newest("message", &self.message)?,
@@ -318,6 +358,19 @@ struct Message {
 struct Part {
     updated: i64,
     data: Option<String>,
+}
+
+impl Part {
+    /// A part, and its length in bytes.
+    fn of(row: &Row<'_>, message: &Message) -> rusqlite::Result<(i64, Self)> {
+        let id: String = row.get(0)?;
+        let length: Option<i64> = row.get(2)?;
+        let data: Option<String> = row.get(3)?;
+        let data = data.filter(|data| is_object(data));
+        let first = [("id", &*id), ("sessionID", &*message.session), ("messageID", &*message.id)];
+        let data = data.map(|data| object(&first, &data, None));
+        Ok((length.unwrap_or(0), Self { updated: row.get(1)?, data }))
+    }
 }
 
 impl Message {
@@ -370,6 +423,21 @@ fn session(row: &Row<'_>) -> rusqlite::Result<String> {
     Ok(format!("{{{}}}", members.join(",")))
 }
 
+/// What a row has, or why it can't be read though the database can.
+fn readable<T>(row: rusqlite::Result<T>) -> io::Result<Result<T, String>> {
+    use rusqlite::Error;
+    match row {
+        Ok(row) => Ok(Ok(row)),
+        Err(
+            error @ (Error::FromSqlConversionFailure(..)
+            | Error::InvalidColumnType(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..)),
+        ) => Ok(Err(error.to_string())),
+        Err(error) => Err(failed(error)),
+    }
+}
+
 fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{')
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
@@ -412,7 +480,11 @@ fn now_ms() -> i64 {
 
 /// An open message that hasn't changed for so long is handed on as it is.
 const REST_MS: i64 = 10_000;
-/// Open messages that are remembered; more are handed on each time they change.
-const MAX_OPEN: usize = 1024;
+/// Rows that are seen so much later than they say they were changed are not missed.
+const OVERLAP_MS: i64 = 5_000;
+/// Bytes of the open messages that are remembered, as they are encoded; more are handed on
+/// each time they change. With the anchor and all else they fit a checkpoint.
+const MAX_OPEN_BYTES: usize = 3 << 10;
+const MAX_ANCHOR_BYTES: usize = 256;
 /// How long a writer that is about to finish is waited for.
 const BUSY_TIME: Duration = Duration::from_secs(5);

@@ -1,12 +1,12 @@
 //! What a message of OpenCode says, with its parts.
 
-use forebear_core::Tokens;
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{
     Access, CallResult, FileUse, Interruption, Payload, PayloadReader, Reading, Role, Text, Title,
     TitleSource, Usage,
 };
 
+use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::tools::add_call;
 use crate::formats::common::values::is;
 
@@ -206,19 +206,11 @@ impl<'t> State<'t> {
 /// Tokens, of which each count is apart from the others; thinking that the total has beside
 /// them is output.
 fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
-    if !value.is_object() {
-        return None;
-    }
-    let (mut tokens, mut total) = (Tokens::default(), 0_u64);
-    value.object(|key, value| match key {
+    let told = value.raw();
+    let (mut tokens, mut total) = (counts(&mut Cursor::new(told), &TOKENS)?, 0_u64);
+    Cursor::new(told).object(|key, value| match key {
         "total" => total = value.number().unwrap_or(0),
-        "input" => tokens.input = value.number().unwrap_or(0),
-        "output" => tokens.output = value.number().unwrap_or(0),
-        "cache" => value.object(|key, value| match key {
-            "read" => tokens.cache_read = value.number().unwrap_or(0),
-            "write" => tokens.cache_written = value.number().unwrap_or(0),
-            _ => {}
-        }),
+        "cache" => tokens = tokens.plus(counts(value, &CACHE).unwrap_or_default()),
         _ => {}
     });
     let counted = [tokens.input, tokens.output, tokens.cache_read, tokens.cache_written];
@@ -226,3 +218,8 @@ fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
     tokens.output = tokens.output.saturating_add(total.saturating_sub(counted));
     Some(Usage { message_id: None, tokens })
 }
+
+const TOKENS: TokenNames =
+    TokenNames { input: &["input"], output: &["output"], cache_read: &[], cache_written: &[] };
+const CACHE: TokenNames =
+    TokenNames { input: &[], output: &[], cache_read: &["read"], cache_written: &["write"] };

@@ -47,12 +47,14 @@ pub(super) fn envelope(path: &Path, document: &str) -> Result<Vec<u8>, String> {
         _ => {}
     });
     let id = id.map(JsonStr::decode).ok_or("expected a document with an id")?;
+    plain_name("id", &id)?;
     let mut line = Vec::new();
     let Some(session) = session.map(JsonStr::decode) else {
         let session = object(&[("id", &id)], document, None);
         add_line(&mut line, &format!("{{\"session\":{session}}}"));
         return Ok(line);
     };
+    plain_name("sessionID", &session)?;
     let storage = path.ancestors().nth(3);
     let parts = storage.map(|storage| parts(&storage.join("part").join(&*id), &id, &session));
     let parts = format!("[{}]", parts.transpose()?.unwrap_or_default().join(","));
@@ -67,6 +69,17 @@ pub(super) fn envelope(path: &Path, document: &str) -> Result<Vec<u8>, String> {
     };
     add_line(&mut line, &format!("{{{place}\"message\":{message}}}"));
     Ok(line)
+}
+
+/// Checks an id that names a file or a folder, lest it lead elsewhere.
+fn plain_name(field: &str, id: &str) -> Result<(), String> {
+    let is_plain = !id.is_empty()
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    if is_plain {
+        Ok(())
+    } else {
+        Err(format!("expected an {field} of letters, digits, _ and -, found {id:?}"))
+    }
 }
 
 /// The message before, by the names of the files, which are in order of time.

@@ -7,6 +7,7 @@ use forebear_readings::{
     TitleSource, Usage,
 };
 
+use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::tools::add_call;
 use crate::formats::common::values::{is, text};
 
@@ -45,38 +46,48 @@ struct Message<'t> {
 
 impl PayloadReader for EntryReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
-        let mut reading = Reading::default();
-        let fields = PiFields::read(payload.text(), &mut reading);
-        let message = &fields.message;
-        match &*fields.line_type.map(JsonStr::decode).unwrap_or_default() {
-            "message" => read_message(&mut reading, &fields),
-            "compaction" | "branch_summary" => {
-                reading.role = Some(Role::System);
-                reading.summary = fields.summary.map(Text::from);
-                reading.bookkeeping = true;
-            }
-            "session_info" => {
-                reading.title =
-                    fields.name.map(|name| Title { text: name.into(), source: TitleSource::User });
-                reading.bookkeeping = true;
-            }
-            "custom_message" => {
-                reading.role = Some(Role::System);
-                reading.text.extend(fields.content);
-                reading.bookkeeping = true;
-            }
-            _ => reading.bookkeeping = true,
-        }
-        if let Some(tokens) = message.usage.or(fields.usage) {
-            reading.usage = Some(Usage { message_id: fields.usage_id(), tokens });
-        }
-        reading.model = reading.model.take().or(message.model.map(Text::from));
-        reading
+        read(payload.text()).1
     }
 
     fn adds(&self) -> Option<&'static [&'static str]> {
         Some(&[])
     }
+}
+
+/// What kind of event an entry is, and what it says.
+pub(super) fn read_entry(entry: &str) -> (String, Reading<'_>) {
+    let (fields, reading) = read(entry);
+    (kind(&fields, &reading), reading)
+}
+
+fn read(entry: &str) -> (PiFields<'_>, Reading<'_>) {
+    let mut reading = Reading::default();
+    let fields = PiFields::read(entry, &mut reading);
+    let message = &fields.message;
+    match &*fields.line_type.map(JsonStr::decode).unwrap_or_default() {
+        "message" => read_message(&mut reading, &fields),
+        "compaction" | "branch_summary" => {
+            reading.role = Some(Role::System);
+            reading.summary = fields.summary.map(Text::from);
+            reading.bookkeeping = true;
+        }
+        "session_info" => {
+            reading.title =
+                fields.name.map(|name| Title { text: name.into(), source: TitleSource::User });
+            reading.bookkeeping = true;
+        }
+        "custom_message" => {
+            reading.role = Some(Role::System);
+            reading.text.extend(fields.content);
+            reading.bookkeeping = true;
+        }
+        _ => reading.bookkeeping = true,
+    }
+    if let Some(tokens) = message.usage.or(fields.usage) {
+        reading.usage = Some(Usage { message_id: fields.usage_id(), tokens });
+    }
+    reading.model = reading.model.take().or(message.model.map(Text::from));
+    (fields, reading)
 }
 
 fn read_message<'t>(reading: &mut Reading<'t>, fields: &PiFields<'t>) {
@@ -140,7 +151,7 @@ impl<'t> PiFields<'t> {
             "summary" => fields.summary = value.text(),
             "name" => fields.name = value.text(),
             "content" => fields.content = value.text(),
-            "usage" => fields.usage = tokens(value),
+            "usage" => fields.usage = counts(value, &TOKENS),
             "message" => value.object(|key, value| fields.message_member(key, value, reading)),
             _ => {}
         });
@@ -163,7 +174,7 @@ impl<'t> PiFields<'t> {
             "exitCode" => message.exit_code = value.integer(),
             "timestamp" => message.timestamp = value.number(),
             "summary" => self.summary = value.text(),
-            "usage" => message.usage = tokens(value),
+            "usage" => message.usage = counts(value, &TOKENS),
             "content" => {
                 reading.text.extend(value.text());
                 value.array(|block| add_block(reading, block));
@@ -207,33 +218,13 @@ fn add_block<'t>(reading: &mut Reading<'t>, block: &mut Cursor<'t>) {
     }
 }
 
-/// Tokens, of which each count is apart from the others.
-fn tokens(value: &mut Cursor<'_>) -> Option<Tokens> {
-    if !value.is_object() {
-        return None;
-    }
-    let mut tokens = Tokens::default();
-    value.object(|key, value| {
-        let place = match key {
-            "input" => &mut tokens.input,
-            "output" => &mut tokens.output,
-            "cacheRead" => &mut tokens.cache_read,
-            "cacheWrite" => &mut tokens.cache_written,
-            _ => return,
-        };
-        *place = value.number().unwrap_or(0);
-    });
-    Some(tokens)
-}
-
 fn last_line(text: &Texts<'_>) -> String {
     let text = text.iter().last().map(|text| text.decode().into_owned()).unwrap_or_default();
     text.trim_end().rsplit('\n').next().unwrap_or_default().to_owned()
 }
 
 /// What kind of event an entry is.
-pub(super) fn kind(entry: &str, reading: &Reading<'_>) -> String {
-    let fields = PiFields::read(entry, &mut Reading::default());
+fn kind(fields: &PiFields<'_>, reading: &Reading<'_>) -> String {
     let kind = match &*fields.line_type.map(JsonStr::decode).unwrap_or_default() {
         "message" => match &*fields.message.role.map(JsonStr::decode).unwrap_or_default() {
             "user" => "user_message",
@@ -254,5 +245,12 @@ pub(super) fn kind(entry: &str, reading: &Reading<'_>) -> String {
     kind.to_owned()
 }
 
+/// Counts, each apart from the others.
+const TOKENS: TokenNames = TokenNames {
+    input: &["input"],
+    output: &["output"],
+    cache_read: &["cacheRead"],
+    cache_written: &["cacheWrite"],
+};
 /// Roles that messages of pi alone have, or have in entries with parents.
 pub(super) const ROLES: &[&str] = &["user", "assistant", "toolResult", "bashExecution"];

@@ -172,16 +172,17 @@ impl<'p> Item<'p> {
 /// Whether a result of an MCP server failed, and its words: `{"Ok":{"content","isError"}}`,
 /// `{"Err":"…"}`, or the former's inner object.
 fn outcome(result: &str) -> (bool, Texts<'_>) {
-    let (mut failed, mut text) = (false, Texts::default());
+    let (mut failed, mut text, mut inner) = (false, Texts::default(), result);
     Cursor::new(result).object(|key, value| match key {
         "Err" => {
             failed = true;
             text.extend(value.text());
         }
-        "Ok" => {
-            let (inner, words) = outcome(value.raw());
-            (failed, text) = (inner, words);
-        }
+        // It holds no further `Ok`: what does is not gone into.
+        "Ok" => inner = value.raw(),
+        _ => {}
+    });
+    Cursor::new(inner).object(|key, value| match key {
         "isError" | "is_error" => failed |= value.is_true(),
         "content" => super::words(value, &mut text),
         _ => {}
