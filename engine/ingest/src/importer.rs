@@ -107,6 +107,15 @@ impl Importer {
     pub(crate) fn add(&mut self, parsed: Parsed, adapter: &dyn Adapter) -> Result<bool> {
         let parsed = parsed.payloads_in(adapter.name());
         self.report.times_made_up += parsed.times_made_up();
+        let mut may_link = false;
+        for piece in parsed.into_pieces(MAX_BATCH_RECORDS, MAX_BATCH_BYTES) {
+            may_link |= self.add_piece(piece, adapter)?;
+        }
+        Ok(may_link)
+    }
+
+    /// Adds what fits a batch.
+    fn add_piece(&mut self, parsed: Parsed, adapter: &dyn Adapter) -> Result<bool> {
         let (bytes, records) = parsed.size();
         if records == 0 {
             return Ok(false);

@@ -23,6 +23,7 @@
 //! | `droid` (sessions of Factory's Droid, and their settings) | of session and line | as lines name them, else the line before |
 //! | `gemini` (chats of the Gemini CLI, lines or a document) | of session and message | the message before |
 //! | `opencode` (OpenCode's database, or its older documents) | of the message | the message before |
+//! | `otlp` (requests of OpenTelemetry's exporters, a line each) | of a span its trace and its id | of a span its parent, of a log record its span |
 //! | `pi` (sessions of the pi coding agent) | of session and entry | as entries name them |
 //! | `qwen` (chats of Qwen Code) | the lines' | as they name them |
 //! | `hook` (payloads of Claude Code's hooks) | of the call, or as `codex` | of a call's result the call, of an agent's start its call, else the last event |

@@ -59,6 +59,16 @@ impl Parsed {
         self
     }
 
+    /// Adds all that another one has.
+    #[must_use]
+    pub(crate) fn and(mut self, mut other: Self) -> Self {
+        self.events.append(&mut other.events);
+        self.times_made_up.append(&mut other.times_made_up);
+        self.links.append(&mut other.links);
+        self.statements.append(&mut other.statements);
+        self
+    }
+
     /// Adds a link that the record states.
     #[must_use]
     pub fn link(mut self, link: Link) -> Self {
@@ -150,6 +160,30 @@ impl Parsed {
         let longest = payloads.clone().max().unwrap_or(0);
         let bytes = payloads.sum::<usize>() + longest * self.statements.len();
         (bytes, self.events.len() + self.links.len() + 2 * self.statements.len())
+    }
+
+    /// The same in pieces of at most so many events, and of so many bytes of payload unless
+    /// one alone has more; the last one has all else.
+    pub(crate) fn into_pieces(self, max_events: usize, max_bytes: usize) -> Vec<Self> {
+        let bytes_of = |event: &Event| event.as_payload().map_or(0, <[u8]>::len);
+        let all = self.events.iter().map(bytes_of).sum::<usize>();
+        if self.events.len() <= max_events && all <= max_bytes {
+            return vec![self];
+        }
+        let (mut pieces, mut piece, mut bytes) = (Vec::new(), Self::nothing(), 0);
+        for (event, made_up) in self.events.into_iter().zip(self.times_made_up) {
+            let length = bytes_of(&event);
+            let is_full = piece.events.len() == max_events || bytes + length > max_bytes;
+            if is_full && !piece.events.is_empty() {
+                pieces.push(std::mem::take(&mut piece));
+                bytes = 0;
+            }
+            bytes += length;
+            piece = piece.event(event).time_made_up(made_up);
+        }
+        (piece.links, piece.statements) = (self.links, self.statements);
+        pieces.push(piece);
+        pieces
     }
 
     /// How many links it states.

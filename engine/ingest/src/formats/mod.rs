@@ -25,6 +25,7 @@ mod codex_exec;
         feature = "hook",
         feature = "ndjson",
         feature = "opencode",
+        feature = "otlp",
         feature = "pi",
         feature = "qwen"
     )),
@@ -47,6 +48,8 @@ mod hook;
 mod ndjson;
 #[cfg(feature = "opencode")]
 mod opencode;
+#[cfg(feature = "otlp")]
+mod otlp;
 #[cfg(feature = "pi")]
 mod pi;
 #[cfg(feature = "qwen")]
@@ -80,6 +83,8 @@ pub use hook::{Hook, HookDecoder, append_hook, submit_hook};
 pub use ndjson::{Mapping, Ndjson};
 #[cfg(feature = "opencode")]
 pub use opencode::OpenCode;
+#[cfg(feature = "otlp")]
+pub use otlp::Otlp;
 #[cfg(feature = "pi")]
 pub use pi::Pi;
 #[cfg(feature = "qwen")]
@@ -121,6 +126,8 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
         shared(Qwen),
         #[cfg(feature = "droid")]
         shared(Droid),
+        #[cfg(feature = "otlp")]
+        shared(Otlp),
     ])
 }
 
@@ -138,6 +145,7 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
     feature = "hook",
     feature = "ndjson",
     feature = "opencode",
+    feature = "otlp",
     feature = "pi",
     feature = "qwen"
 ))]
