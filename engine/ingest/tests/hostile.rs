@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use support::files::{files, imported};
 
 fn lines(values: &[Value]) -> String {
-    values.iter().map(|value| format!("{value}\n")).collect()
+    let lines: Vec<String> = values.iter().map(Value::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 fn events(store: &Store) -> Vec<StoredEvent> {
