@@ -12,6 +12,10 @@ pub mod readers {}
 #[doc = include_str!("docs/asynchronous.md")]
 pub mod asynchronous {}
 
+/// Logging events with the right parent.
+#[doc = include_str!("docs/recording.md")]
+pub mod recording {}
+
 /// Bounding what a store keeps.
 #[doc = include_str!("docs/retention.md")]
 pub mod retention {}

@@ -25,6 +25,7 @@
 //! | [durability](docs::durability) | what an acknowledged write survives |
 //! | [readers](docs::readers) | snapshots, other processes, subscriptions |
 //! | [asynchronous](docs::asynchronous) | services with an async runtime |
+//! | [recording](docs::recording) | logging events with the right parent |
 //! | [retention](docs::retention) | bounding what a store keeps |
 //! | [formats](mod@docs::formats) | files of events; your own format |
 //! | [answers](mod@docs::answers) | why something failed, what to go on with, where it was said |
@@ -33,7 +34,9 @@
 
 #![warn(missing_docs)]
 
+pub mod context;
 pub mod docs;
+mod logger;
 
 use std::path::Path;
 
@@ -57,6 +60,8 @@ pub use forebear_sessions::{
     SessionProblem, SessionReads, SessionStatus, SessionTimeline, SessionTotal, SessionType,
     SessionWrites, SpawnReason, StoredRelationship, TimelineEntry, WaitsFor, Wave,
 };
+
+pub use logger::{EventLogger, Span};
 
 /// Opens a store in a folder, which is made if it is missing, with what the features
 /// bring; see [`Store::open`].

@@ -1,0 +1,228 @@
+//! Events that last.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Instant;
+
+use forebear_core::{Batch, Event, EventId, Result, limits};
+
+use crate::context::{Context, InContext, WithParent};
+use crate::logger::EventLogger;
+use crate::readings::keys;
+
+/// An event that lasts: what is logged in it follows from it. Its end is a
+/// [revision](Event::revision) of it, with the labels `duration_ns`; `is_error` and `error` where
+/// it failed; `interrupted` where it was cancelled.
+///
+/// Dropped, it ends: as failed while a panic goes on. Its end is then handed to the writer
+/// without a wait, and counted by [`EventLogger::lost`] where that can't be.
+///
+/// ```
+/// use forebear::{Event, EventLogger};
+///
+/// let store = forebear::in_memory()?;
+/// let logger = EventLogger::new(store.clone());
+/// let span = logger.span(Event::new("deploy").id("deploy"))?;
+/// span.run(|| logger.log(Event::new("job").id("build")))?;
+/// span.label("version", "1.2").end()?;
+/// let deploy = store.get("deploy")?.expect("it is stored");
+/// assert!(deploy.label("duration_ns").is_some_and(|ns| ns.parse::<u64>().is_ok()));
+/// assert_eq!(deploy.label("version"), Some("1.2"));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a span ends when it is dropped"]
+pub struct Span {
+    logger: EventLogger,
+    /// The event as it is to be when the span ends; none where it is not stored, or has ended.
+    event: Option<Event>,
+    id: EventId,
+    context: Context,
+    began: Instant,
+    /// What being dropped means.
+    state: State,
+}
+
+/// A span that has not begun: its event as it is to be stored, and the context around it.
+pub(super) struct Draft {
+    pub(super) logger: EventLogger,
+    pub(super) context: Context,
+    pub(super) event: Event,
+    pub(super) is_stored: bool,
+}
+
+impl Draft {
+    fn batch(&self) -> Option<Batch> {
+        self.is_stored.then(|| self.logger.batch_of(self.event.clone()))
+    }
+
+    fn begin(self) -> Span {
+        let Self { logger, context, event, is_stored } = self;
+        let id = event.as_id().clone();
+        let (context, event) = if is_stored {
+            (context.parent(id.clone()), Some(event.revision()))
+        } else {
+            (context, None)
+        };
+        Span { logger, event, id, context, began: Instant::now(), state: State::Open }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It ends.
+    Open,
+    /// It was cancelled.
+    Awaited,
+    /// Nothing: its end is in the event, and on its way.
+    Ending,
+}
+
+impl Span {
+    pub(super) fn start(draft: Draft) -> Result<Self> {
+        if let Some(batch) = draft.batch() {
+            draft.logger.store.write(batch)?;
+        }
+        Ok(draft.begin())
+    }
+
+    pub(super) async fn start_async(draft: Draft) -> Result<Self> {
+        if let Some(batch) = draft.batch() {
+            draft.logger.store.write_async(batch).await?;
+        }
+        Ok(draft.begin())
+    }
+
+    /// The id of its event.
+    pub fn id(&self) -> &EventId {
+        &self.id
+    }
+
+    /// The context of what happens in it, for another thread or task.
+    pub fn context(&self) -> Context {
+        self.context.clone()
+    }
+
+    /// Runs a closure in it. It goes on after.
+    pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.context.run(work)
+    }
+
+    /// A future in it. It goes on after.
+    pub fn attach<F: Future>(&self, future: F) -> InContext<F> {
+        future.in_context(self.context())
+    }
+
+    /// Runs a closure in it and ends it with the outcome, which is returned as it is. That the
+    /// end could not be stored is counted by [`EventLogger::lost`].
+    pub fn record<T, E: fmt::Display>(
+        mut self,
+        work: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let outcome = self.run(work);
+        self.finish(|event| with_outcome(event, &outcome));
+        outcome
+    }
+
+    /// Awaits a future in it and ends it with the outcome, which is returned as it is. Dropped
+    /// before, it was cancelled.
+    pub async fn record_async<T, E: fmt::Display>(
+        mut self,
+        future: impl Future<Output = std::result::Result<T, E>>,
+    ) -> std::result::Result<T, E> {
+        self.state = State::Awaited;
+        let outcome = self.attach(future).await;
+        let end = self.take_event().map(|event| with_outcome(event, &outcome));
+        if let Some(end) = end {
+            // Dropped while it waits for room, it is handed in again: a repeat if it was stored.
+            self.event = Some(end.clone());
+            self.state = State::Ending;
+            let stored = self.logger.store.write_async(self.logger.batch_of(end)).await;
+            self.event = None;
+            self.count_lost(&stored);
+        }
+        outcome
+    }
+
+    /// Adds a label to its event, stored when it ends.
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.event = self.event.take().map(|event| event.label(key, value));
+        self
+    }
+
+    /// Replaces the payload of its event, stored when it ends.
+    pub fn payload(mut self, payload: impl Into<Vec<u8>>) -> Self {
+        self.event = self.event.take().map(|event| event.payload(payload));
+        self
+    }
+
+    /// Ends it, and waits until that is durable.
+    pub fn end(mut self) -> Result<()> {
+        self.write_end(|event| event)
+    }
+
+    /// Ends it as failed, and waits until that is durable.
+    pub fn fail(mut self, error: impl fmt::Display) -> Result<()> {
+        self.write_end(|event| failed(event, &error))
+    }
+
+    fn write_end(&mut self, finish: impl FnOnce(Event) -> Event) -> Result<()> {
+        let Some(event) = self.take_event() else { return Ok(()) };
+        self.logger.store.write(self.logger.batch_of(finish(event))).map(drop)
+    }
+
+    fn finish(&mut self, finish: impl FnOnce(Event) -> Event) {
+        let stored = self.write_end(finish);
+        self.count_lost(&stored);
+    }
+
+    fn count_lost<T>(&self, stored: &Result<T>) {
+        if stored.is_err() {
+            self.logger.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn take_event(&mut self) -> Option<Event> {
+        let event = self.event.take()?;
+        Some(event.label(DURATION_NS, self.began.elapsed().as_nanos().to_string()))
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        let Some(event) = (match self.state {
+            State::Ending => self.event.take(),
+            State::Open | State::Awaited => self.take_event(),
+        }) else {
+            return;
+        };
+        let event = match self.state {
+            State::Ending => event,
+            _ if thread::panicking() => failed(event, &"panicked"),
+            State::Awaited => event.label(keys::INTERRUPTED, "stopped"),
+            State::Open => event,
+        };
+        let handed_in = self.logger.store.submit(self.logger.batch_of(event));
+        self.count_lost(&handed_in);
+    }
+}
+
+fn with_outcome<T, E: fmt::Display>(event: Event, outcome: &std::result::Result<T, E>) -> Event {
+    match outcome {
+        Ok(_) => event,
+        Err(error) => failed(event, error),
+    }
+}
+
+fn failed(event: Event, error: &dyn fmt::Display) -> Event {
+    let mut text = error.to_string();
+    text.truncate(text.floor_char_boundary(limits::MAX_LABEL_VALUE_BYTES));
+    event.label(keys::IS_ERROR, "true").label(ERROR, text)
+}
+
+/// The label of how long it lasted, in nanoseconds.
+const DURATION_NS: &str = "duration_ns";
+/// The label of what it failed with.
+const ERROR: &str = "error";
