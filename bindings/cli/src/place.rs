@@ -13,6 +13,7 @@ use forebear::{
     EventId, Reader, RecoveryReport, Repaired, Resolved, Snapshot, Spool, Store, StoreBuilder,
     Ticket, Warning,
 };
+use forebear_wire::folder;
 
 use crate::failure::{Failure, warn};
 use crate::global::Global;
@@ -203,7 +204,7 @@ fn open_or_make_unless_held(global: &Global) -> Result<Opened, Failure> {
     if global.store.is_none() {
         make_folder_above(&path)?;
     }
-    let is_new = !holds_store(&path);
+    let is_new = !folder::holds_store(&path);
     let store = match builder().open(&path) {
         Err(error) if error.is_locked() => return Ok(Opened::Held(error)),
         store => store?,
@@ -287,7 +288,7 @@ pub(crate) fn find_or_name(snapshot: &Snapshot, text: &str) -> Result<EventId, F
 /// The path of a store that is there.
 fn existing(global: &Global) -> Result<PathBuf, Failure> {
     let path = store_path(global)?;
-    if !holds_store(&path) {
+    if !folder::holds_store(&path) {
         return Err(Failure::Failed(format!(
             "there is no store at {}; make one with `forebear import` or `forebear append`, \
              or name another with --store PATH or FOREBEAR_STORE",
@@ -297,7 +298,8 @@ fn existing(global: &Global) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn store_path(global: &Global) -> Result<PathBuf, Failure> {
+/// The store's folder, be there one or not.
+pub(crate) fn store_path(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(path) = &global.store {
         return Ok(path.clone());
     }
@@ -308,21 +310,6 @@ fn store_path(global: &Global) -> Result<PathBuf, Failure> {
         )
     })?;
     Ok(strategy.data_dir().join(DEFAULT_NAME))
-}
-
-/// Whether the folder holds a store's files. Opening would make them.
-fn holds_store(path: &Path) -> bool {
-    path.read_dir().is_ok_and(|mut entries| {
-        entries.any(|entry| {
-            entry.is_ok_and(|entry| {
-                let name = entry.file_name();
-                name == "MANIFEST"
-                    || Path::new(&name)
-                        .extension()
-                        .is_some_and(|extension| extension == "log" || extension == "seg")
-            })
-        })
-    })
 }
 
 /// How the program opens stores: with a decoder for all that it hands in itself.
@@ -351,6 +338,14 @@ fn report_recovery(report: &RecoveryReport) {
     if let Some(repair) = &report.manifest {
         warn(&format!("forebear: {repair}"));
     }
+}
+
+/// Makes the folder that the store is to be made in, where it is the usual one.
+pub(crate) fn make_folder_of_store(global: &Global) -> Result<(), Failure> {
+    if global.store.is_none() {
+        make_folder_above(&store_path(global)?)?;
+    }
+    Ok(())
 }
 
 fn make_folder_above(path: &Path) -> Result<(), Failure> {

@@ -9,13 +9,19 @@
 //! - [`gist`]: what a payload says, on one line.
 //! - [`time`]: times as people and programs write them, from and to nanoseconds.
 //! - [`id`], [`text`]: ids, texts, numbers and sizes, safe to show.
+//! - [`folder`]: folders of stores.
+//! - [`cap`]: texts within a number of bytes of JSON.
+//! - [`redact`]: texts without the secrets in them.
 
 #![warn(missing_docs)]
 
+pub mod cap;
+pub mod folder;
 pub mod gist;
 pub mod id;
 pub mod json;
 mod json_scan;
 pub mod json_text;
+pub mod redact;
 pub mod text;
 pub mod time;

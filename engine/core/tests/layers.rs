@@ -95,7 +95,8 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("bindings/wire", &["forebear"]),
-    ("bindings/cli", &["forebear", "forebear-wire"]),
+    ("bindings/mcp", &["forebear", "forebear-wire"]),
+    ("bindings/cli", &["forebear", "forebear-wire", "forebear-mcp"]),
 ];
 
 #[test]

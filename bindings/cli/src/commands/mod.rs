@@ -16,6 +16,8 @@ pub(crate) mod hook;
 pub(crate) mod import;
 pub(crate) mod link;
 pub(crate) mod listings;
+#[cfg(feature = "mcp")]
+pub(crate) mod mcp;
 pub(crate) mod quarantine;
 pub(crate) mod resume;
 pub(crate) mod retain;
@@ -42,17 +44,17 @@ use crate::output;
 
 /// Makes the enum of all commands, in the order in which `--help` lists them.
 macro_rules! commands {
-    ($($name:ident($args:ty),)*) => {
+    ($($(#[$attribute:meta])* $name:ident($args:ty),)*) => {
         /// A command on a store.
         #[derive(Debug, Subcommand)]
         pub(crate) enum Command {
-            $($name($args),)*
+            $($(#[$attribute])* $name($args),)*
         }
 
         impl Command {
             fn asked(&self) -> &dyn Run {
                 match self {
-                    $(Command::$name(args) => args,)*
+                    $($(#[$attribute])* Command::$name(args) => args,)*
                 }
             }
         }
@@ -70,6 +72,8 @@ commands! {
     Why(why::WhyArgs),
     Resume(resume::ResumeArgs),
     Search(search::SearchArgs),
+    #[cfg(feature = "mcp")]
+    Mcp(mcp::McpArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
     Children(listings::ChildrenArgs),

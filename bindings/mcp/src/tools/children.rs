@@ -1,0 +1,171 @@
+//! `get_child_events`: what an event caused.
+
+use forebear::{Cursor, Descendant, Detail, EventId};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::args::{self, MAX_LIMIT, MaxBytes, within};
+use crate::failure::{Outcome, refused};
+use crate::question::Question;
+use crate::reply::Reply;
+use crate::schema;
+use crate::tools::Ask;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChildrenArgs {
+    /// The event: its id or the beginning of it
+    id: String,
+    /// Whether to give all that came of it, and not only what it caused itself
+    #[serde(default)]
+    recursive: bool,
+    /// Steps below the event at most, with `recursive`
+    #[serde(default = "default_depth")]
+    #[schemars(range(min = 1, max = 100_000))]
+    max_depth: usize,
+    /// Events at most
+    #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 200))]
+    limit: usize,
+    /// The `next` of an earlier reply
+    #[serde(default)]
+    cursor: Option<String>,
+    /// Whether to give all keys of each event, labels among them
+    #[serde(default)]
+    full: bool,
+    #[serde(default)]
+    max_bytes: MaxBytes,
+}
+
+impl Ask for ChildrenArgs {
+    const NAME: &'static str = "get_child_events";
+    const TITLE: &'static str = "What an event caused";
+    const DESCRIPTION: &'static str = "List the events that an event caused: the result of a \
+        call, what an agent that it started did. With recursive=true all that came of it. Use it \
+        to look forward from a decision or a request.";
+
+    fn output() -> Map<String, Value> {
+        schema::object(
+            json!({
+                "events": {"type": "array", "items": schema::event()},
+                "next": schema::next(),
+            }),
+            &["events"],
+        )
+    }
+
+    fn max_bytes(&self) -> MaxBytes {
+        self.max_bytes
+    }
+
+    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+        let limit = within("limit", self.limit, 1, MAX_LIMIT)?;
+        let max_depth = within("max_depth", self.max_depth, 1, MAX_DEPTH)? as u64;
+        let Some(id) = args::given(Some(&self.id)) else {
+            return refused("expected the id of an event, found an empty one");
+        };
+        let id = question.ids.find(question, id)?;
+        let after = args::cursor(self.cursor.as_ref())?;
+        let Listed { events, next, damaged } = if self.recursive {
+            self.below(question, &id, after, limit, max_depth)?
+        } else {
+            self.children(question, &id, after, limit)?
+        };
+        let mut reply = Reply::default();
+        if events.is_empty() {
+            reply.line(match after {
+                None => "it caused nothing that is stored",
+                Some(_) => "there is no more",
+            });
+        }
+        let mut values = Vec::with_capacity(events.len());
+        for (value, line) in events {
+            reply.line(line);
+            values.push(value);
+        }
+        reply.set("events", values);
+        reply.damaged(damaged);
+        reply.next(next);
+        Ok(reply)
+    }
+}
+
+/// Events as values and lines, where the next ones begin, and how many are damaged.
+struct Listed {
+    events: Vec<(Value, String)>,
+    next: Option<Cursor>,
+    damaged: usize,
+}
+
+impl ChildrenArgs {
+    fn children(
+        &self,
+        question: &Question<'_>,
+        id: &EventId,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Outcome<Listed> {
+        let query = question.snapshot.children(id).after(after);
+        let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
+        let events =
+            fitting(question, &page.items, |event, alone| question.draw(event, self.full, alone))?;
+        let next = match events.len() {
+            whole if whole == page.items.len() => page.next,
+            some => query.limit(some).detail(Detail::Ids).page()?.next,
+        };
+        Ok(Listed { events, next, damaged: page.damaged.len() })
+    }
+
+    fn below(
+        &self,
+        question: &Question<'_>,
+        id: &EventId,
+        after: Option<Cursor>,
+        limit: usize,
+        max_depth: u64,
+    ) -> Outcome<Listed> {
+        let query = question.snapshot.descendants(id).max_depth(max_depth).after(after);
+        let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
+        let draw = |Descendant { event, below, .. }: &Descendant, alone| {
+            let (mut value, line) = question.draw(event, self.full, alone)?;
+            value["below"] = (*below).into();
+            Ok((value, format!("{below:>3} below  {line}")))
+        };
+        let events = fitting(question, &page.items, draw)?;
+        let next = match events.len() {
+            whole if whole == page.items.len() => page.next,
+            some => query.limit(some).detail(Detail::Ids).page()?.next,
+        };
+        Ok(Listed { events, next, damaged: page.damaged.len() })
+    }
+}
+
+/// As many of the items as the reply has room for, at least one. `draw` cuts an item that
+/// stands alone and has no room.
+pub(super) fn fitting<T>(
+    question: &Question<'_>,
+    items: &[T],
+    draw: impl Fn(&T, bool) -> Outcome<(Value, String)>,
+) -> Outcome<Vec<(Value, String)>> {
+    let mut listed = Vec::new();
+    for item in items {
+        let (value, line) = draw(item, listed.is_empty())?;
+        if !question.takes(&value, &line) && !listed.is_empty() {
+            break;
+        }
+        listed.push((value, line));
+    }
+    Ok(listed)
+}
+
+fn default_depth() -> usize {
+    1000
+}
+
+fn default_limit() -> usize {
+    50
+}
+
+/// Most steps below an event.
+const MAX_DEPTH: usize = 100_000;
