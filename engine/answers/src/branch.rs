@@ -31,14 +31,26 @@ impl Branch {
     /// The branch up from the newest request or answer of the session itself. Where two
     /// requests have one parent, the newer stands.
     pub(crate) fn find(snapshot: &Snapshot, readings: &Readings, story: &Story) -> Result<Self> {
+        let mut branch = Self::find_chained(snapshot, readings, story)?;
+        // What waits to be handed over is of no chain.
+        let queued = story.events.iter().filter(|event| event.queued);
+        branch.events.extend(queued.map(|event| event.id.clone()));
+        Ok(branch)
+    }
+
+    fn find_chained(snapshot: &Snapshot, readings: &Readings, story: &Story) -> Result<Self> {
         // Words of the session itself, oldest first.
         let words: Vec<u32> = story.agents[0]
             .parts
             .iter()
             .copied()
             .filter(|part| {
-                let step = story.parts[*part as usize].step;
-                matches!(step, Step::Request | Step::Text | Step::Call(_) | Step::Thinking)
+                let part = &story.parts[*part as usize];
+                !story.events[part.event as usize].queued
+                    && matches!(
+                        part.step,
+                        Step::Request | Step::Text | Step::Call(_) | Step::Thinking
+                    )
             })
             .collect();
         let Some(mut leaf) = words.last().copied() else { return Ok(Self::default()) };

@@ -177,7 +177,7 @@ pub(crate) fn decision(reading: &Reading<'_>) -> Option<(String, bool)> {
 /// The words of a request.
 pub(crate) fn request(reading: &Reading<'_>) -> Option<String> {
     let asks = reading.role == Some(Role::User)
-        && !reading.bookkeeping
+        && (!reading.bookkeeping || reading.queued)
         && reading.summary.is_none()
         && !reading.text.is_blank()
         && (reading.interruption.is_none() || !reading.results.is_empty());

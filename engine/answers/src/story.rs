@@ -1,10 +1,11 @@
 //! A session as its steps: what was asked, said, called, given back, stopped.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use forebear_core::{Detail, EventId, LinkKind, Result, Scope, Snapshot, StoredEvent};
-use forebear_readings::Readings;
+use forebear_readings::{Reading, Readings, Role};
 
 use crate::budget::Meter;
 use crate::calls::{self, CallAt, ResultAt, Said, result_of};
@@ -13,6 +14,9 @@ use crate::notes::Notes;
 
 /// Events that are read at once: their payloads are held together.
 const PAGE: usize = 64;
+
+/// As much of what was asked as tells it from something else.
+const WORDS_BYTES: usize = 4096;
 
 /// The steps of a session and of its agents, in the order of time.
 #[derive(Debug, Default)]
@@ -46,6 +50,8 @@ pub(crate) struct EventAt {
     pub(crate) id: EventId,
     pub(crate) time_ns: i64,
     pub(crate) agent: u32,
+    /// Whether it has words of the user that wait, and that no later event hands over.
+    pub(crate) queued: bool,
 }
 
 /// Something that an event says.
@@ -186,12 +192,18 @@ struct Builder {
     numbers: HashMap<String, u32, RandomState>,
     /// The steps of each event.
     steps: Vec<Vec<Said>>,
+    /// How often each agent was asked something in later events, by digests of the words.
+    asked: HashMap<u64, u32, RandomState>,
 }
 
 impl Builder {
     fn new(root: &str) -> Self {
-        let mut builder =
-            Self { story: Story::default(), numbers: HashMap::default(), steps: Vec::new() };
+        let mut builder = Self {
+            story: Story::default(),
+            numbers: HashMap::default(),
+            steps: Vec::new(),
+            asked: HashMap::default(),
+        };
         builder.agent(root);
         builder
     }
@@ -214,15 +226,32 @@ impl Builder {
         }
         let reading = readings.of(event);
         self.story.notes.take(event, &reading, agent == 0);
-        if reading.bookkeeping {
+        let queued = reading.queued && !self.is_handed_over(agent, &reading);
+        if reading.bookkeeping && !queued {
             return;
+        }
+        if reading.role == Some(Role::User) && !queued {
+            let words = self.digest(agent, &reading);
+            *self.asked.entry(words).or_default() += 1;
         }
         let said = calls::said(event, &reading);
         if said.is_empty() {
             return;
         }
-        self.story.events.push(EventAt { id: event.id().clone(), time_ns: event.time_ns(), agent });
+        let (id, time_ns) = (event.id().clone(), event.time_ns());
+        self.story.events.push(EventAt { id, time_ns, agent, queued });
         self.steps.push(said);
+    }
+
+    /// Whether a later event has the words that wait here, each time another one.
+    fn is_handed_over(&mut self, agent: u32, reading: &Reading<'_>) -> bool {
+        let words = self.digest(agent, reading);
+        let later = self.asked.get_mut(&words).filter(|later| **later > 0);
+        later.map(|later| *later -= 1).is_some()
+    }
+
+    fn digest(&self, agent: u32, reading: &Reading<'_>) -> u64 {
+        self.asked.hasher().hash_one((agent, reading.text.start(WORDS_BYTES).trim()))
     }
 
     fn finish(mut self) -> Story {

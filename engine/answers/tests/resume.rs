@@ -60,6 +60,24 @@ fn what_is_open_is_told() {
 }
 
 #[test]
+fn what_was_typed_meanwhile_is_asked_once_whether_it_was_handed_over_or_not() {
+    let begun = "user make it fast\n call a Bash make\n queue and the docs\n good a ok\n";
+    for (rest, times) in [
+        (" model Done.", 1),
+        (" user and the docs\n model Done.", 1),
+        (" user and the docs\n queue and the docs\n model Done.", 2),
+        (" model Done.\n user other", 1),
+    ] {
+        let text = of(&format!("{begun}{rest}"));
+        let steps = section(&text, "The last steps");
+        assert_eq!(steps.matches("user: and the docs").count(), times, "{rest}:\n{text}");
+        assert!(steps.contains("user: make it fast"), "{rest}:\n{text}");
+    }
+    let text = of(&format!("{begun} model Done."));
+    assert!(section(&text, "What is asked").contains("and the docs"), "{text}");
+}
+
+#[test]
 fn it_never_gets_longer_than_it_may() {
     let mut lines = vec!["user begin".to_owned()];
     for n in 0..200 {

@@ -62,6 +62,9 @@ pub struct Reading<'p> {
     /// Whether it is no step of what happened but the program's own notes: state, counts,
     /// reminders, the second telling of a step. A status is not decided by it.
     pub bookkeeping: bool,
+    /// Whether they are words that the user typed while the model was at work and that wait
+    /// to be handed over: those of an event that hands them over count instead of these.
+    pub queued: bool,
 }
 
 impl Reading<'_> {

@@ -11,7 +11,7 @@ use forebear::readings::{
 };
 use forebear::{Event, LinkKind, Scope, Snapshot, Store};
 
-/// Reads `WORD REST`: `user`, `model`, `think`, `call ID TOOL TARGET`, `good ID TEXT`,
+/// Reads `WORD REST`: `user`, `queue`, `model`, `think`, `call ID TOOL TARGET`, `good ID TEXT`,
 /// `fail ID TEXT`, `code ID CODE TEXT`, `bad ID TEXT` (of no weight), `refuse ID TEXT`,
 /// `stop`, `service TEXT`, `note`, `summary TEXT`, `todo STATE TEXT`.
 #[derive(Debug)]
@@ -30,6 +30,10 @@ impl PayloadReader for Lines {
         };
         match word {
             "user" => (reading.role, reading.text) = (Some(Role::User), rest.into()),
+            "queue" => {
+                (reading.role, reading.text) = (Some(Role::User), rest.into());
+                (reading.bookkeeping, reading.queued) = (true, true);
+            }
             "model" => (reading.role, reading.text) = (Some(Role::Assistant), rest.into()),
             "think" => (reading.role, reading.thinking) = (Some(Role::Assistant), rest.into()),
             "call" => {

@@ -246,6 +246,7 @@ impl<'p> Line<'p> {
             && !words::is_injected(&reading.text)
             && !reading.text.begins("/");
         reading.role = Some(if is_typed { Role::User } else { Role::System });
+        reading.queued = is_typed;
     }
 }
 

@@ -120,6 +120,7 @@ fn what_was_queued_is_the_user_s_unless_the_program_queued_it() {
         let line =
             format!(r#"{{"type":"queue-operation","operation":"enqueue","content":"{content}"}}"#);
         assert_eq!(role(&line), expected, "{content}");
+        assert_eq!(read(&line).queued, expected == Some(Role::User), "{content}");
     }
     assert_eq!(role(r#"{"type":"queue-operation","operation":"dequeue"}"#), None);
     let attached = r#"{"type":"attachment","uuid":"u","attachment":{"type":"queued_command","prompt":[{"type":"text","text":"more"}],"commandMode":"prompt"}}"#;
