@@ -65,6 +65,29 @@ fn retain_drops_or_archives_the_oldest() {
 }
 
 #[test]
+fn a_parent_that_may_have_been_dropped_is_not_called_never_stored() {
+    let place = with_segments(3);
+    let add = |id: &str, parent: &str| {
+        let event = json!({"kind": "tock", "id": id, "parent": parent});
+        assert_eq!(place.run_with(&["append", "--json"], event.to_string()).code, 0);
+    };
+    add("early", "tick 1");
+    add("lost", "gone");
+    let said = |id: &str| place.run(&["chain", id]).out;
+    assert!(said("lost").contains("the parent gone was never stored"), "{}", said("lost"));
+    assert_eq!(place.run(&["retain", "--max-events", "2"]).code, 0);
+    add("late", "tick 0");
+    assert!(said("early").contains("removed by retention"), "{}", said("early"));
+    for id in ["late", "lost"] {
+        let said = said(id).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(!said.contains("never stored"), "{said}");
+        assert!(said.contains("retention dropped or archived it, or it never came in"), "{said}");
+    }
+    let end = place.json(&["chain", "late"]);
+    assert_eq!(end.last().expect("an end")["end"]["kind"], "missing");
+}
+
+#[test]
 fn verify_finds_damage_and_rebuild_mends_indexes() {
     let place = with_segments(2);
     let said = place.run(&["verify"]);

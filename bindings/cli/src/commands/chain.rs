@@ -66,26 +66,95 @@ impl Run for ChainArgs {
         if global.json {
             print_json(&mut out, chain, self, &mut unread)?;
         } else {
-            draw_chain(&mut out, chain, self.root_first, self.payload, &mut unread)?;
+            let has_dropped = has_dropped(&snapshot);
+            let mut picture = ChainPicture {
+                out: &mut out,
+                payload: self.payload,
+                has_dropped,
+                unread: &mut unread,
+            };
+            picture.draw(chain, self.root_first)?;
         }
         out.finish()?;
         unread.finish()
     }
 }
 
-/// Draws a chain. It returns the number of events drawn.
-pub(crate) fn draw_chain(
-    out: &mut Out,
-    chain: Chain,
-    root_first: bool,
-    payload: bool,
-    unread: &mut Unread,
-) -> Result<u64, Failure> {
-    if root_first {
-        draw_downwards(out, chain, payload, unread)
-    } else {
-        draw_upwards(out, chain, payload, unread)
+/// Draws chains.
+pub(crate) struct ChainPicture<'o> {
+    pub(crate) out: &'o mut Out,
+    /// Whether the payloads are drawn too.
+    pub(crate) payload: bool,
+    /// Whether the store's beginning was dropped.
+    pub(crate) has_dropped: bool,
+    pub(crate) unread: &'o mut Unread,
+}
+
+impl ChainPicture<'_> {
+    /// Draws a chain. It returns the number of events drawn.
+    pub(crate) fn draw(&mut self, chain: Chain, root_first: bool) -> Result<u64, Failure> {
+        if root_first { self.downwards(chain) } else { self.upwards(chain) }
     }
+
+    fn upwards(&mut self, mut chain: Chain) -> Result<u64, Failure> {
+        let mut drawn = 0;
+        let mut below: Option<StoredEvent> = None;
+        while let Some(event) = chain.next().transpose()? {
+            self.unread.add(event.damage());
+            if let Some(below) = below {
+                let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
+                draw_event(self.out, rail, &below, Some(event.time_ns()), self.payload)?;
+                drawn += 1;
+                if let Some(kind) = below.link() {
+                    draw::joint(self.out, kind, true, event.instance())?;
+                }
+            } else {
+                head(self.out, &event)?;
+            }
+            below = Some(event);
+        }
+        if let Some(top) = below {
+            let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
+            draw_event(self.out, rail, &top, None, self.payload)?;
+            drawn += 1;
+            if let Some(end) = chain.end() {
+                draw::end(self.out, "└ ", end, &top, drawn - 1, self.has_dropped)?;
+            }
+        }
+        self.unread.add(chain.damage());
+        note_lost(chain.end(), self.unread);
+        Ok(drawn)
+    }
+
+    fn downwards(&mut self, chain: Chain) -> Result<u64, Failure> {
+        let events = chain.root_first()?;
+        let steps = events.len().saturating_sub(1) as u64;
+        let end = events.end().clone();
+        self.unread.add(events.damage());
+        note_lost(Some(&end), self.unread);
+        let mut events = events.peekable();
+        let mut drawn = 0;
+        let mut above_ns = None;
+        while let Some(event) = events.next().transpose()? {
+            self.unread.add(event.damage());
+            if above_ns.is_none() {
+                head(self.out, &event)?;
+                draw::end(self.out, "┌ ", &end, &event, steps, self.has_dropped)?;
+            } else if let Some(kind) = event.link() {
+                draw::joint(self.out, kind, false, event.instance())?;
+            }
+            let rail = if events.peek().is_some() { Rail::Between } else { Rail::Bottom };
+            draw_event(self.out, rail, &event, above_ns, self.payload)?;
+            above_ns = Some(event.time_ns());
+            drawn += 1;
+        }
+        Ok(drawn)
+    }
+}
+
+/// Whether the store's beginning was dropped or archived: the first event ever has number 1.
+pub(crate) fn has_dropped(snapshot: &Snapshot) -> bool {
+    snapshot.first_seq() > 1
 }
 
 /// The walk up from an event that is stored.
@@ -121,71 +190,6 @@ fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs, unread: &mut Un
         out.json(&EndLine::new(&end, top.as_ref()))?;
     }
     Ok(())
-}
-
-fn draw_upwards(
-    out: &mut Out,
-    mut chain: Chain,
-    payload: bool,
-    unread: &mut Unread,
-) -> Result<u64, Failure> {
-    let mut drawn = 0;
-    let mut below: Option<StoredEvent> = None;
-    while let Some(event) = chain.next().transpose()? {
-        unread.add(event.damage());
-        if let Some(below) = below {
-            let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
-            draw_event(out, rail, &below, Some(event.time_ns()), payload)?;
-            drawn += 1;
-            if let Some(kind) = below.link() {
-                draw::joint(out, kind, true, event.instance())?;
-            }
-        } else {
-            head(out, &event)?;
-        }
-        below = Some(event);
-    }
-    if let Some(top) = below {
-        let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
-        draw_event(out, rail, &top, None, payload)?;
-        drawn += 1;
-        if let Some(end) = chain.end() {
-            draw::end(out, "└ ", end, &top, drawn - 1)?;
-        }
-    }
-    unread.add(chain.damage());
-    note_lost(chain.end(), unread);
-    Ok(drawn)
-}
-
-fn draw_downwards(
-    out: &mut Out,
-    chain: Chain,
-    payload: bool,
-    unread: &mut Unread,
-) -> Result<u64, Failure> {
-    let events = chain.root_first()?;
-    let steps = events.len().saturating_sub(1) as u64;
-    let end = events.end().clone();
-    unread.add(events.damage());
-    note_lost(Some(&end), unread);
-    let mut events = events.peekable();
-    let mut drawn = 0;
-    let mut above_ns = None;
-    while let Some(event) = events.next().transpose()? {
-        unread.add(event.damage());
-        if above_ns.is_none() {
-            head(out, &event)?;
-            draw::end(out, "┌ ", &end, &event, steps)?;
-        } else if let Some(kind) = event.link() {
-            draw::joint(out, kind, false, event.instance())?;
-        }
-        let rail = if events.peek().is_some() { Rail::Between } else { Rail::Bottom };
-        draw_event(out, rail, &event, above_ns, payload)?;
-        above_ns = Some(event.time_ns());
-        drawn += 1;
-    }
-    Ok(drawn)
 }
 
 /// A walk that ended damaged without meeting what is.

@@ -159,7 +159,9 @@ fn print(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durat
     )?;
     let chain = chain::walk(story.snapshot, &story.failure)?;
     let mut unread = Unread::default();
-    chain::draw_chain(out, chain, false, false, &mut unread)?;
+    let mut picture =
+        chain::ChainPicture { out, payload: false, has_dropped: false, unread: &mut unread };
+    picture.draw(chain, false)?;
 
     title(out, "And what came of the request?", &format!("forebear tree {request}"))?;
     let below = story.snapshot.descendants(&story.request);

@@ -13,6 +13,7 @@ use forebear::readings::{Readings, keys};
 use forebear::{Detail, EventId, Filter, Snapshot};
 
 use crate::command::Run;
+use crate::commands::chain;
 use crate::failure::{Failure, Outcome};
 use crate::formats;
 use crate::global::Global;
@@ -74,7 +75,11 @@ impl Run for WhyArgs {
         if global.json {
             out.json(&report)?;
         } else {
-            let mut picture = Picture { out: &mut out, full: self.full };
+            let mut picture = Picture {
+                out: &mut out,
+                full: self.full,
+                has_dropped: chain::has_dropped(&snapshot),
+            };
             picture.draw(&report)?;
         }
         out.finish()?;
@@ -134,6 +139,8 @@ fn counts(report: &FailureReport) -> String {
 struct Picture<'o> {
     out: &'o mut Out,
     full: bool,
+    /// Whether the store's beginning was dropped.
+    has_dropped: bool,
 }
 
 impl Picture<'_> {
@@ -187,7 +194,7 @@ impl Picture<'_> {
         if let Some(earlier) = &chain.earlier {
             self.lines("before", Style::new(), &seen(earlier), 2)?;
         }
-        if let Some(words) = way(&chain.end, chain.request.is_some()) {
+        if let Some(words) = way(&chain.end, chain.request.is_some(), self.has_dropped) {
             self.lines("way", draw::DIM, &words, QUOTE_LINES)?;
         }
         Ok(())
@@ -330,7 +337,7 @@ fn seen(earlier: &Earlier) -> String {
 }
 
 /// How the walk ended, where that is not simply at the request.
-fn way(end: &WhyEnd, has_request: bool) -> Option<String> {
+fn way(end: &WhyEnd, has_request: bool, has_dropped: bool) -> Option<String> {
     let parent = end.parent.as_ref().map(EventId::to_string).unwrap_or_default();
     let by_time = if end.by_time {
         "; the request is the newest before it: by time, not by cause"
@@ -341,7 +348,7 @@ fn way(end: &WhyEnd, has_request: bool) -> Option<String> {
         "request" => return None,
         "root" if has_request && !end.by_time => return None,
         "root" => format!("ends at a root, {} up", text::counted(end.steps, "step", "steps")),
-        "missing" => format!("ends at the parent {parent}, which was never stored"),
+        "missing" => format!("ends at the parent {parent}, which {}", draw::absent(has_dropped)),
         "expired" => format!("ends at the parent {parent}, which retention removed"),
         "budget" => "ends where it got longer than an answer may read".to_owned(),
         kind => format!("ends at the parent {parent}: {kind}"),

@@ -134,6 +134,7 @@ pub(crate) fn end(
     end: &ChainEnd,
     top: &StoredEvent,
     steps: u64,
+    has_dropped: bool,
 ) -> io::Result<()> {
     let parent = end.parent().map(EventId::to_string).unwrap_or_default();
     let parent = text::clean(&parent).into_owned();
@@ -144,8 +145,9 @@ pub(crate) fn end(
             format!("root: it began here, {steps} back, at {} UTC", time::clock(top.time_ns()))
         }
         ChainEnd::Missing(_) => format!(
-            "missing: the parent {parent} was never stored; import what holds it \
-             (`forebear missing` lists all such parents)"
+            "missing: the parent {parent} {}; import what holds it (`forebear missing` lists all \
+             such parents)",
+            absent(has_dropped)
         ),
         ChainEnd::Expired(_) => {
             format!("expired: the parent {parent} was removed by retention; an archive may hold it")
@@ -172,6 +174,16 @@ pub(crate) fn end(
     let style = if *end == ChainEnd::Root { DIM } else { LINK };
     let beneath = if rail.starts_with('┌') { "│ " } else { "  " };
     beside(out, (DIM, rail), beneath, style, &words)
+}
+
+/// What is known of a parent that isn't stored, where the store's beginning was dropped or
+/// lies in an archive, and where it wasn't.
+pub(crate) fn absent(has_dropped: bool) -> &'static str {
+    if has_dropped {
+        "is not stored: retention dropped or archived it, or it never came in"
+    } else {
+        "was never stored"
+    }
 }
 
 /// Prints the line above a picture: when it begins, and whose it is.
