@@ -410,3 +410,34 @@ fn rollouts_say_which_session_they_come_from() {
     assert_eq!((kinds(b), kinds(c)), (spawned, forked));
     assert_eq!(snapshot.session_place("d").unwrap().depth, 2);
 }
+
+#[test]
+fn hooks_and_the_transcript_of_a_session_name_one_project() {
+    let session = "5e55104e-0000-4000-8000-000000000001";
+    let line = |uuid: &str, cwd: &str| {
+        json!({"type": "user", "uuid": uuid, "sessionId": session, "cwd": cwd,
+            "timestamp": "2026-03-01T10:00:00Z", "message": {"role": "user", "content": "go"}})
+    };
+    let started = "/home/me/my.work";
+    let deeper = format!("{started}/src/deep");
+    let lines = joined(&[line("a", started), line("b", &deeper)]);
+    let folder = files(&[(&format!("projects/-home-me-my-work/{session}.jsonl"), &*lines)]);
+    let store = forebear::in_memory().unwrap();
+    imported(&store, &folder);
+    let path = format!("/home/me/.claude/projects/-home-me-my-work/{session}.jsonl");
+    for (time_ns, cwd) in [(1, started), (2, &*deeper)] {
+        let hook = json!({"session_id": session, "hook_event_name": "Notification", "cwd": cwd,
+            "transcript_path": path, "message": "waits"});
+        // Some systems' shells put a mark before it.
+        append_hook(&store, &format!("\u{feff}{hook}"), time_ns).unwrap();
+    }
+    let other = json!({"session_id": "s", "hook_event_name": "Stop", "cwd": "/home/me/other"});
+    append_hook(&store, &other.to_string(), 3).unwrap();
+    let snapshot = store.snapshot();
+    let count = |project: &str| {
+        let filter = Filter::new().label("project", project);
+        snapshot.events(filter).page().unwrap().items.len()
+    };
+    assert_eq!((count("my.work"), count("other")), (4, 1));
+    assert_eq!(snapshot.session(session).unwrap().unwrap().project.as_deref(), Some("my.work"));
+}

@@ -20,6 +20,7 @@ pub(crate) struct ClaudeFields<'t> {
     /// The line's own `type`.
     pub(crate) line_type: Option<JsonStr<'t>>,
     pub(crate) subtype: Option<JsonStr<'t>>,
+    pub(crate) cwd: Option<JsonStr<'t>>,
     pub(crate) session: Option<JsonStr<'t>>,
     pub(crate) agent: Option<JsonStr<'t>>,
     pub(crate) timestamp: Option<JsonStr<'t>>,
@@ -116,6 +117,7 @@ impl<'t> ClaudeFields<'t> {
             "type" => fields.line_type = value.text(),
             "subtype" => fields.subtype = value.text(),
             "sessionId" => fields.session = value.text(),
+            "cwd" => fields.cwd = value.text(),
             "agentId" => fields.agent = value.text(),
             "timestamp" => fields.timestamp = value.text(),
             "version" => fields.version = value.text(),

@@ -25,6 +25,7 @@ use crate::formats::common::labels::{
     AGENT, AGENT_CALL, AGENT_PROGRESS, AGENT_RESULT, AGENT_ROOT, ASIDE, BRANCH, COPIED_FROM, MODEL,
     PROJECT, SIDECHAIN, SOURCE_CALL, SPAWNED_AS, SPAWNS, SUBTYPE, TYPE, VERSION, WAVE_ID,
 };
+use crate::formats::common::project::project;
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, is, label_value, parse_time, text};
 use crate::parsed::Parsed;
@@ -45,7 +46,7 @@ use forebear_readings::{MAX_CALLS, MAX_TOOLS, numbered};
 /// | instance | `agentId`, else the session |
 ///
 /// The labels, each where there is something to say: `type`, `subtype`,
-/// `project` (the folder that the session's file lies in), `branch`, `version`,
+/// `project` (the folder that the session was started in, by the lines' `cwd`), `branch`, `version`,
 /// `model`, `agent`, `sidechain` (`true`), `is_error` (`true`), `tool` on calls,
 /// `tool_use_id` on calls and results; where a line holds several, `tool.2`,
 /// `tool_use_id.2` and so on. By `agent_root`, `agent_result`, `agent_progress`,
@@ -130,6 +131,8 @@ struct TranscriptParser {
 struct Transcript {
     /// Where the file lies, and what that says of its lines.
     place: Place,
+    /// What the lines' project is called, once one says where it was said.
+    project: Option<String>,
     /// The session that the line before named, for lines that name none.
     session: Option<String>,
     /// Sessions of which it was said where they come from.
@@ -170,6 +173,7 @@ impl Transcript {
     fn new(file: &SourceFile<'_>) -> Self {
         Self {
             place: Place::of(file),
+            project: None,
             session: None,
             origins: BTreeSet::new(),
             begun: false,
@@ -218,6 +222,9 @@ impl Transcript {
         let time_ns = time_ns.or_else(|| fields.snapshot.timestamp.and_then(parse_time));
         self.last_time_ns = time_ns.unwrap_or(self.last_time_ns);
 
+        if let (None, Some(cwd)) = (&self.project, fields.cwd) {
+            self.project = project(self.place.project.as_deref(), &cwd.decode());
+        }
         if let Some(name) = fields.session {
             self.session = Some(text(name, limits::MAX_NAME_BYTES));
         }
@@ -321,7 +328,7 @@ impl Transcript {
                 event = event.label(key, label_value(value));
             }
         }
-        if let Some(project) = &self.place.project {
+        if let Some(project) = self.project.as_ref().or(self.place.project.as_ref()) {
             event = event.label(PROJECT, project.as_str());
         }
         if fields.sidechain {

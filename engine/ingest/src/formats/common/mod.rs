@@ -6,6 +6,7 @@ pub(crate) mod equal;
 pub(crate) mod evidence;
 pub(crate) mod labels;
 pub(crate) mod parts;
+pub(crate) mod project;
 pub(crate) mod reading;
 pub(crate) mod spawned;
 pub(crate) mod tokens;

@@ -22,8 +22,9 @@ use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{
     AGENT, AGENT_CALL, AGENT_RESULT, AGENT_TYPE, HOOK, MODEL, PROJECT, TYPE,
 };
+use crate::formats::common::project::{project, transcripts_folder};
 use crate::formats::common::usual;
-use crate::formats::common::values::{cut, is, label_value, last_name, scalar_time, text};
+use crate::formats::common::values::{is, label_value, scalar_time, text};
 use crate::formats::hook::past::Past;
 use crate::parsed::Parsed;
 use forebear_readings::json::{Cursor, JsonStr, Scalar};
@@ -85,6 +86,7 @@ struct HookFields<'t> {
     source: Option<JsonStr<'t>>,
     reason: Option<JsonStr<'t>>,
     cwd: Option<JsonStr<'t>>,
+    transcript: Option<JsonStr<'t>>,
     model: Option<JsonStr<'t>>,
     timestamp: Option<Scalar<'t>>,
 }
@@ -133,6 +135,7 @@ impl<'t> HookFields<'t> {
             "source" => fields.source = value.text(),
             "reason" => fields.reason = value.text(),
             "cwd" => fields.cwd = value.text(),
+            "transcript_path" => fields.transcript = value.text(),
             "model" => fields.model = value.text(),
             "timestamp" => fields.timestamp = value.scalar(),
             "tool_response" => value.object(|key, value| {
@@ -155,6 +158,13 @@ impl<'t> HookFields<'t> {
             (Some(session), Some(_)) => Ok(text(session, limits::MAX_NAME_BYTES)),
             _ => Err("expected a hook's payload with session_id and hook_event_name".to_owned()),
         }
+    }
+
+    /// What the session's transcript says too.
+    fn project(&self) -> Option<String> {
+        let transcript = self.transcript.map(JsonStr::decode);
+        let folder = transcript.as_deref().and_then(transcripts_folder);
+        project(folder, &self.cwd?.decode())
     }
 
     fn time_ns(&self) -> Option<i64> {
@@ -263,8 +273,8 @@ impl<'t> HookFields<'t> {
         if hook == POST_TOOL_USE_FAILURE || hook == "StopFailure" {
             event = event.label(IS_ERROR, "true");
         }
-        if let Some(project) = self.cwd.and_then(|cwd| last_name(&cwd.decode())) {
-            event = event.label(PROJECT, cut(project.into(), limits::MAX_LABEL_VALUE_BYTES));
+        if let Some(project) = self.project() {
+            event = event.label(PROJECT, project);
         }
         let event = event.label(TYPE, HOOK).time_ns(self.time_ns().unwrap_or(time_ns));
         usual::by_actor(event, instance, session)
