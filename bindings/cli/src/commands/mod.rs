@@ -26,6 +26,7 @@ pub(crate) mod segments;
 mod session_set;
 pub(crate) mod session_tree;
 pub(crate) mod sessions;
+pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
@@ -63,6 +64,7 @@ macro_rules! commands {
 
 commands! {
     Demo(demo::DemoArgs),
+    Setup(setup::SetupArgs),
     Import(import::ImportArgs),
     Watch(watch::WatchArgs),
     Status(status::StatusArgs),
