@@ -96,17 +96,25 @@ impl Writer {
     /// Refuses writes to a log that would become too long to be sealed, since this process
     /// can't seal it.
     fn expect_room(&self) -> Result<()> {
-        if self.published.rows < limits::MAX_SEGMENT_EVENTS {
+        if can_grow(self.published.rows, self.log.end) {
             return Ok(());
         }
         self.shared.view().kinds().expect_all("to seal its log, which can't become longer")
     }
 }
 
+/// Whether a log of so many rows and bytes takes another batch. One of more than twice
+/// [`MAX_SEGMENT_BYTES`](limits::MAX_SEGMENT_BYTES) could not be opened again.
+fn can_grow(rows: u32, bytes: u64) -> bool {
+    rows < limits::MAX_SEGMENT_EVENTS && bytes < limits::MAX_SEGMENT_BYTES
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use super::can_grow;
+    use crate::base::limits;
     use crate::log::opened::{ListedLog, open_log};
     use crate::log::record::SettingsMeta;
     use crate::log::report::RecoveryReport;
@@ -121,6 +129,13 @@ mod tests {
             (ListedLog::of_active(manifest.active), RecoveryReport::default());
         let (view, _) = open_log(storage, manifest.store, known, 1 << 20, &mut report).unwrap();
         view.log.index.read().settings().clone()
+    }
+
+    #[test]
+    fn a_log_that_no_process_seals_stays_within_what_opening_takes() {
+        let (rows, bytes) = (limits::MAX_SEGMENT_EVENTS, limits::MAX_SEGMENT_BYTES);
+        assert!(can_grow(rows - 1, bytes - 1));
+        assert!(!can_grow(rows, 0) && !can_grow(1, bytes));
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Writer {
             }
         })?;
         remove_checkpoint(&*storage, self.log.segment);
+        self.grows = false;
         let full = LogView { log: Arc::clone(&self.active), visible: self.published };
         let reader = LogReader::new(Arc::clone(&file), name.clone(), self.rotation.cache_bytes);
         self.active = Arc::new(Log {
