@@ -20,6 +20,7 @@ mod retain;
 mod room;
 pub(crate) mod rotate;
 mod stall;
+mod unchecked;
 
 use std::sync::Arc;
 
@@ -44,9 +45,9 @@ use crate::writer::governor::CompressionGovernor;
 use crate::writer::queue::{Command, Job, Jobs};
 use crate::writer::receipt::ReceiptSender;
 use crate::writer::remove::Removals;
-use crate::writer::resolve::Unchecked;
 use crate::writer::rotate::{Rotation, Sealing};
 use crate::writer::stall::Stall;
+use crate::writer::unchecked::Unchecked;
 
 /// Owns the end of the log.
 #[derive(Debug)]

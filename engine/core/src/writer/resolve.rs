@@ -1,13 +1,10 @@
 //! Deduplicates a batch: each record is new, a duplicate or another version.
 
-use std::collections::HashSet;
-
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::link::{Link, Linked};
 use crate::base::row::{Flags, NONE};
 use crate::base::unread::Unread;
-use crate::base::warnings::WarningKind;
 use crate::batch::{AppendStatus, Appended, Written};
 use crate::log::block::HEADER_BYTES;
 use crate::log::content::same_fields;
@@ -124,14 +121,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn note_unchecked(&mut self, error: Error) {
-        self.unchecked.record = true;
-        let reported = &mut self.unchecked.reported;
-        if reported.len() < UNCHECKED_MAX && reported.insert(format!("{error:#}")) {
-            let message = "events are stored unchecked: an earlier segment may know them";
-            let view = self.shared.view();
-            view.segments.warnings().report_error(WarningKind::Unchecked, message, error);
-        }
+    fn note_unchecked(&mut self, error: Error) {
+        self.unchecked.note(error, self.shared.view().segments.warnings());
     }
 
     /// What a revision replaces: the newest record of its id in its session.
@@ -329,18 +320,6 @@ fn supersedes(seq: u64, flags: Flags) -> SupersedesMeta {
     let (of_event, is_error) = (!flags.is_later_version(), flags.has(Flags::ERROR));
     SupersedesMeta { seq, of_event, is_error }
 }
-
-/// What could not be checked for damage.
-#[derive(Debug, Default)]
-pub(super) struct Unchecked {
-    /// Whether it has to do with the record that is being resolved.
-    record: bool,
-    /// The texts of the damages that were reported.
-    reported: HashSet<String>,
-}
-
-/// Damages that are reported, of those that events could not be checked for.
-const UNCHECKED_MAX: usize = 64;
 
 /// Whether a content is stored under an id.
 #[derive(Default)]
