@@ -264,7 +264,8 @@ impl Store {
     /// the thread: neither for that nor for room in the write queue. In any async runtime.
     ///
     /// Dropped before it has room, it writes nothing; later, the batch is written all the
-    /// same. Fails as [`submit`](Self::submit) and [`Receipt::wait`] do, but never for want
+    /// same. While it waits for room it has its turn in the queue, polled or not: others that
+    /// came later wait behind it, so poll it to its end or drop it. Fails as [`submit`](Self::submit) and [`Receipt::wait`] do, but never for want
     /// of room.
     ///
     /// ```

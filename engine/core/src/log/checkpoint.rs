@@ -24,7 +24,7 @@ pub(crate) struct Checkpoint {
     /// The log was on disk up to here.
     pub(crate) offset: u64,
     /// No sequence number from here on was given to anybody.
-    pub(crate) unused: u64,
+    pub(crate) seq_limit: u64,
     /// The digest of the block that ends at `offset`; zeros where none was known to.
     pub(crate) last: Digest,
 }
@@ -49,7 +49,7 @@ impl Checkpoint {
         bytes[32..40].copy_from_slice(&self.segment.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.number.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.offset.to_le_bytes());
-        bytes[56..64].copy_from_slice(&self.unused.to_le_bytes());
+        bytes[56..64].copy_from_slice(&self.seq_limit.to_le_bytes());
         bytes[64..96].copy_from_slice(&self.last);
         let digest = blake3::hash(&bytes[..96]);
         bytes[96..].copy_from_slice(digest.as_bytes());
@@ -70,7 +70,7 @@ impl Checkpoint {
             segment: number(32)?,
             number: number(40)?,
             offset: number(48)?,
-            unused: number(56)?,
+            seq_limit: number(56)?,
             last: *digested.get(64..)?.first_chunk()?,
         })
     }
@@ -98,8 +98,9 @@ impl CheckpointWriter {
         if self.last.is_some_and(|last| last.segment != log.segment) {
             *self = Self::default();
         }
-        let is_due =
-            |last: &Checkpoint| next_seq > last.unused || log.durable >= last.offset + EVERY_BYTES;
+        let is_due = |last: &Checkpoint| {
+            next_seq > last.seq_limit || log.durable >= last.offset + EVERY_BYTES
+        };
         if !closing && self.last.as_ref().is_some_and(|last| !is_due(last)) {
             return;
         }
@@ -123,7 +124,7 @@ impl CheckpointWriter {
             store: log.store,
             segment: log.segment,
             offset: log.durable,
-            unused: if closing { next_seq } else { next_seq + NUMBERS_AHEAD },
+            seq_limit: if closing { next_seq } else { next_seq + NUMBERS_AHEAD },
             last: if log.durable == log.end { log.previous } else { [0; 32] },
         };
         let same =

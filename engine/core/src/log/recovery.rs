@@ -205,14 +205,14 @@ impl Recovery<'_> {
         length: u64,
         name: &str,
     ) -> Result<()> {
-        let Checkpoint { offset, unused, .. } = *checkpoint;
-        let least = unused.saturating_sub(self.replay.next_seq()) * MIN_EVENT_BYTES;
+        let Checkpoint { offset, seq_limit, .. } = *checkpoint;
+        let least = seq_limit.saturating_sub(self.replay.next_seq()) * MIN_EVENT_BYTES;
         let end = log.end.max(offset).max(sound + least).next_multiple_of(ALIGN as u64);
         if length < offset {
             let (begin, missing) = (sound.max(length), offset - sound.max(length));
             let reason = format!(
                 "expected blocks up to byte {offset}, which were on disk as {} says, found the \
-                 end of the log at byte {length}; no sequence number below {unused} is given \
+                 end of the log at byte {length}; no sequence number below {seq_limit} is given \
                  again, and a backup may have the events",
                 ckp_name(log.segment)
             );
@@ -231,7 +231,7 @@ impl Recovery<'_> {
         }
         self.replay.skip(end - sound);
         log.end = end;
-        self.mark_rot(log, Some(unused))
+        self.mark_rot(log, Some(seq_limit))
     }
 
     /// Ends rot that reaches up to the torn tail. The block that proves that the rot was on

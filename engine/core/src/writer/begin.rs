@@ -15,7 +15,7 @@ impl Writer {
     /// format is full with that.
     pub(super) fn begin_writing(&mut self) -> Result<()> {
         if self.has_begun {
-            self.expect_room()?;
+            self.expect_growable()?;
         } else {
             self.begin()?;
         }
@@ -79,7 +79,8 @@ impl Writer {
     }
 
     /// Whether the active log goes on though it is full: a full one waits already, and
-    /// this process can't seal it. Nothing is lost: whoever can seals both, later.
+    /// this process can't seal it. Nothing is lost: whoever can seals both, later. Rows and
+    /// bytes bound it, as for any segment, and not the size of its index in memory.
     pub(super) fn must_grow(&mut self) -> bool {
         if !self.has_full_log() {
             return false;
@@ -95,7 +96,7 @@ impl Writer {
 
     /// Refuses writes to a log that would become too long to be sealed, since this process
     /// can't seal it.
-    fn expect_room(&self) -> Result<()> {
+    fn expect_growable(&self) -> Result<()> {
         if can_grow(self.published.rows, self.log.end) {
             return Ok(());
         }

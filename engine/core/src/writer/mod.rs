@@ -213,7 +213,7 @@ impl Writer {
 
     /// Puts records of so many bytes into the block.
     fn take(&mut self, records: EncodedBatch, bytes: usize) -> Result<Written> {
-        self.make_ready(bytes)?;
+        self.ensure_writable(bytes)?;
         self.look_anew();
         let records_before = self.block.records();
         self.resolve(records).inspect_err(|error| {
@@ -267,8 +267,8 @@ impl Writer {
         self.commit();
         // What makes room must not need any.
         let ready = match &command {
-            Command::Retain(..) => self.steady(),
-            Command::Close | Command::Seal | Command::SetRetention(_) => self.make_ready(0),
+            Command::Retain(..) => self.recover(),
+            Command::Close | Command::Seal | Command::SetRetention(_) => self.ensure_writable(0),
         };
         if let Err(error) = ready {
             answer.send(Err(error));
@@ -322,7 +322,7 @@ impl Writer {
     /// Writes what is left and marks the log as closed.
     fn finish(&mut self) -> Result<()> {
         self.commit();
-        self.steady()?;
+        self.recover()?;
         let sealed = if self.can_seal() { self.wait_for_sealing() } else { Ok(()) };
         self.removals.wait();
         let next_seq = self.next_seq();

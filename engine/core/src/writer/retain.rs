@@ -65,7 +65,7 @@ impl Writer {
 
     fn let_go_without_room(&mut self, view: &View, going: &[Sealed]) -> Result<()> {
         // What is to be carried over is read before the indexes go which say it.
-        self.steady()?;
+        self.recover()?;
         self.held_back = Some(Vec::new());
         let read = self.carry(view, going.len());
         let carried = self.held_back.take().unwrap_or_default();
@@ -78,7 +78,7 @@ impl Writer {
         }
         let _ = storage.sync_dir();
         let bytes = carried.iter().map(|record| record.record().len()).sum();
-        self.make_room(bytes)?;
+        self.probe_room(bytes)?;
         carried.iter().try_for_each(|record| self.push_carried(record))?;
         self.end_carrying()?;
         self.drop_oldest(view, going)

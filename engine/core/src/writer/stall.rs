@@ -29,7 +29,7 @@ pub(super) enum Stall {
 impl Writer {
     /// Fails where nothing can be written, once it was tried to go on: for a batch of so
     /// many bytes.
-    pub(super) fn make_ready(&mut self, bytes: usize) -> Result<()> {
+    pub(super) fn ensure_writable(&mut self, bytes: usize) -> Result<()> {
         if let Some(poison) = &self.poison {
             return Err(Error::poisoned(poison));
         }
@@ -38,22 +38,22 @@ impl Writer {
             Some(Stall::Log(error)) => {
                 if error.is_disk_full() {
                     // Reading the whole log again is for when it is going to be of use.
-                    self.make_room(bytes)?;
+                    self.probe_room(bytes)?;
                 }
-                self.steady()?;
+                self.recover()?;
             }
             Some(Stall::Rotation { error, again_at }) => {
                 if Instant::now() < *again_at {
-                    return Err(stalled(error));
+                    return Err(Error::stalled(error));
                 }
                 self.rotate_or_stall();
                 if let Some(Stall::Rotation { error, .. }) = &self.stall {
-                    return Err(stalled(error));
+                    return Err(Error::stalled(error));
                 }
             }
         }
         if self.log.torn.is_some() {
-            self.cut_torn().map_err(|error| stalled(&error))?;
+            self.cut_torn().map_err(|error| Error::stalled(&error))?;
         }
         if let Some(poison) = &self.poison {
             return Err(Error::poisoned(poison));
@@ -62,20 +62,20 @@ impl Writer {
     }
 
     /// Makes the log sound again, and what is in memory of it. Needs no room.
-    pub(super) fn steady(&mut self) -> Result<()> {
+    pub(super) fn recover(&mut self) -> Result<()> {
         if let Some(poison) = &self.poison {
             return Err(Error::poisoned(poison));
         }
         if !matches!(self.stall, Some(Stall::Log(_))) {
             return Ok(());
         }
-        match self.restore() {
+        match self.reload_log() {
             Ok(()) => {
                 self.stall = None;
                 self.shared.failures().stalled.set(None);
                 Ok(())
             }
-            Err(error) if error.is_disk_full() => Err(stalled(&error)),
+            Err(error) if error.is_disk_full() => Err(Error::stalled(&error)),
             Err(error) => {
                 self.poison(&error);
                 Err(error)
@@ -84,8 +84,8 @@ impl Writer {
     }
 
     /// Fails where there is no room for so many bytes more.
-    pub(super) fn make_room(&mut self, bytes: usize) -> Result<()> {
-        self.log.probe((bytes + ROOM_BYTES) as u64).map_err(|error| stalled(&error))
+    pub(super) fn probe_room(&mut self, bytes: usize) -> Result<()> {
+        self.log.probe((bytes + ROOM_BYTES) as u64).map_err(|error| Error::stalled(&error))
     }
 
     /// Takes notice of a write or sync that failed.
@@ -128,7 +128,7 @@ impl Writer {
     }
 
     /// Cuts off what was not shown to anybody, and makes the index anew: O(the log).
-    fn restore(&mut self) -> Result<()> {
+    fn reload_log(&mut self) -> Result<()> {
         self.log.take_back(self.published.log_end)?;
         let storage = Arc::clone(self.catalog.storage());
         let known = ListedLog::of_active(self.catalog.manifest().active);
@@ -155,10 +155,6 @@ impl Writer {
         self.look_anew();
         Ok(())
     }
-}
-
-fn stalled(error: &Error) -> Error {
-    Error::stalled(error)
 }
 
 /// Beside the bytes of a batch: what its records take in the block, the header, and what
