@@ -104,10 +104,7 @@ fn what_the_old_manifest_says_is_evidence() {
     disk.flip_bit("0000000002.seg", footer, 2).expect("flips");
     let repaired = Store::builder().repair_on(&disk).expect("repairs");
     assert_eq!((repaired.segments, repaired.unreadable.len()), (3, 1), "{repaired:?}");
-    assert!(repaired.notes[0].contains("max_events=1000"), "{repaired:?}");
     assert_eq!(seqs(&open(&disk).expect("opens")).len(), 25);
-    let text = String::from_utf8(disk.read(MANIFEST).expect("is there")).expect("is text");
-    assert!(!text.contains("retention"), "a changed digit could drop what is to be kept: {text}");
 
     // Without it what is older is out of reach: kept, and not part of the store.
     let disk = sound.kill();
@@ -127,6 +124,105 @@ fn what_the_old_manifest_says_is_evidence() {
     manifest[last] ^= 1;
     disk.write(MANIFEST, manifest);
     assert_eq!(goes_on(&disk, "dropped"), (11..=35).collect::<Vec<u64>>());
+}
+
+/// The line of the policy in the manifest.
+fn policy(disk: &SimulatedDisk) -> Option<String> {
+    let text = String::from_utf8(disk.read(MANIFEST).expect("is there")).expect("is text");
+    text.lines().find(|line| line.starts_with("retention")).map(str::to_owned)
+}
+
+#[test]
+fn the_policy_is_that_of_the_newest_blocks() {
+    let sound = written();
+    let is_given_back = |disk: &SimulatedDisk| {
+        let repaired = Store::builder().repair_on(disk).expect("repairs");
+        assert_eq!(policy(disk).as_deref(), Some("retention max_events=1000"));
+        repaired.notes
+    };
+    let disk = sound.kill();
+    disk.remove(MANIFEST).expect("removes");
+    assert_eq!(is_given_back(&disk), [""; 0]);
+
+    // A changed digit could drop what is to be kept.
+    let disk = sound.kill();
+    let text = String::from_utf8(disk.read(MANIFEST).expect("is there")).expect("is text");
+    disk.write(MANIFEST, text.replace("max_events=1000", "max_events=1").into_bytes());
+    assert!(is_given_back(&disk)[0].contains("max_events=1"));
+
+    // An empty log says nothing: then the newest segment does.
+    let disk = sound.kill();
+    let store = open(&disk).expect("opens");
+    store.seal().expect("seals");
+    store.close().expect("closes");
+    disk.remove(MANIFEST).expect("removes");
+    assert_eq!(is_given_back(&disk), [""; 0]);
+
+    // Lost blocks may have had another.
+    let disk = sound.kill();
+    disk.flip_bit("0000000004.log", 200, 1).expect("flips");
+    let mut bytes = disk.read(MANIFEST).expect("is there");
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    disk.write(MANIFEST, bytes);
+    let repaired = Store::builder().repair_on(&disk).expect("repairs");
+    assert!(repaired.notes[0].contains("may have been: max_events=1000"), "{repaired:?}");
+    assert_eq!(policy(&disk), None);
+}
+
+#[test]
+fn opening_a_store_of_one_log_gives_its_policy_back() {
+    let sound = SimulatedDisk::new();
+    let store = open(&sound).expect("opens");
+    append(&store, 0..5);
+    store.set_retention(Some(Retention::new().max_events(1_000))).expect("is kept");
+    append(&store, 5..9);
+    store.close().expect("closes");
+    for lost in [false, true] {
+        let disk = sound.kill();
+        if lost {
+            disk.remove(MANIFEST).expect("removes");
+        } else {
+            disk.truncate(MANIFEST, 60).expect("cuts");
+        }
+        let store = open(&disk).expect("opens");
+        assert!(store.recovery().manifest.is_some());
+        assert_eq!(seqs(&store).len(), 9);
+        assert_eq!(policy(&disk).as_deref(), Some("retention max_events=1000"));
+    }
+    let disk = sound.kill();
+    disk.remove(MANIFEST).expect("removes");
+    disk.flip_bit("0000000001.log", 300, 1).expect("flips");
+    let store = open(&disk).expect("opens");
+    let mended = store.recovery().manifest.as_ref().expect("was lost").to_string();
+    assert!(mended.contains("retention policy"), "{mended}");
+    assert_eq!(policy(&disk), None);
+}
+
+#[test]
+fn an_archive_stays_one_and_a_store_does() {
+    let disk = written();
+    let store = open(&disk).expect("opens");
+    let policy = Retention::new().max_events(15).archive("/archive");
+    assert_eq!(store.retain(&policy).expect("archives").segments, 2);
+    store.close().expect("closes");
+    let archive = disk.in_folder("/archive");
+    let sound = String::from_utf8(archive.read(MANIFEST).expect("is there")).expect("is text");
+    let is_archive = |text: Option<String>| {
+        match text {
+            Some(text) => archive.write(MANIFEST, text.into_bytes()),
+            None => archive.remove(MANIFEST).expect("removes"),
+        }
+        let repaired = Store::builder().repair_on(&archive).expect("repairs");
+        let text = String::from_utf8(archive.read(MANIFEST).expect("is there")).expect("is text");
+        assert_eq!(text.lines().any(|line| line == "archive"), open(&archive).is_err());
+        (open(&archive).is_err(), repaired.notes.len())
+    };
+    assert_eq!(is_archive(Some(sound.replace("digest ", "digest 0"))), (true, 0));
+    assert_eq!(is_archive(Some(sound.replace("\narchive\n", "\narchivf\n"))), (true, 1));
+    assert_eq!(is_archive(None), (true, 1));
+    // One whose every line can be read, and which is none, has lost its log.
+    assert_eq!(is_archive(Some(sound.replace("\narchive\n", "\n"))), (false, 1));
 }
 
 #[test]

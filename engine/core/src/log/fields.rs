@@ -51,6 +51,13 @@ pub(crate) struct UsageMeta {
     cache_written: u64,
 }
 
+impl Marks {
+    /// The byte of a link with these beside it.
+    fn beside(self, link: u8) -> u8 {
+        link | if self.own_scope { OWN_SCOPE } else { 0 } | if self.revision { REVISION } else { 0 }
+    }
+}
+
 impl EventMeta {
     /// Sets the fields to those of an event, reusing memory. The limits were checked, so
     /// that lengths fit 16 bits.
@@ -58,9 +65,8 @@ impl EventMeta {
         self.id = IdMeta::from(&event.id);
         self.parent = event.parent.as_ref().map(IdMeta::from);
         self.time_ns = event.time_ns;
-        self.link = link_number(event.link)
-            | if event.scope == Scope::Own { OWN_SCOPE } else { 0 }
-            | if event.revision { REVISION } else { 0 };
+        let marks = Marks { own_scope: event.scope == Scope::Own, revision: event.revision };
+        self.link = marks.beside(link_number(event.link));
         self.derived_id = event.derived_id;
         self.kind_len = event.kind.len() as u16;
         self.instance_len = event.instance.len() as u16;
@@ -85,10 +91,8 @@ impl EventMeta {
 
     /// Sets the fields of fixed length; `link` is the number of the link's kind.
     pub(crate) fn set_plain(&mut self, time_ns: i64, link: u8, marks: Marks, derived_id: bool) {
-        let link = link
-            | if marks.own_scope { OWN_SCOPE } else { 0 }
-            | if marks.revision { REVISION } else { 0 };
-        (self.time_ns, self.link, self.derived_id) = (time_ns, link, derived_id);
+        (self.time_ns, self.derived_id) = (time_ns, derived_id);
+        self.link = marks.beside(link);
     }
 
     /// Sets the texts: kind and instance, the session, and the joined keys and values of

@@ -19,6 +19,7 @@ pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod settings;
 mod state;
 pub(crate) mod view;
 pub(crate) mod windows;

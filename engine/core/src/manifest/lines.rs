@@ -266,7 +266,7 @@ const DIGEST_WORD: &str = "digest ";
 const SUPERSEDING: &str = "superseding=";
 pub(super) const ARCHIVE_LINE: &str = "archive";
 /// What lines of others begin with.
-const FOREIGN_PREFIX: &str = "x-";
+pub(super) const FOREIGN_PREFIX: &str = "x-";
 /// Bytes of the last line, with the digest.
 pub(super) const MARK_BYTES: usize = DIGEST_WORD.len() + 64 + 1;
 /// The most bytes of a manifest that are read.

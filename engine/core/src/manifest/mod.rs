@@ -15,7 +15,7 @@ mod salvage;
 pub(crate) use catalog::Catalog;
 pub(crate) use entries::{FullLog, LogStart, Sealed};
 pub(crate) use mark::ManifestMark;
-pub(crate) use names::{NAME, NEXT, ckp_name, idx_name, log_name, seg_name, segment_of};
+pub(crate) use names::{NAME, NEXT, ckp_name, idx_name, list, log_name, seg_name, segment_of};
 pub(crate) use retention::Held;
 pub use retention::{Retained, Retention};
 pub(crate) use salvage::Salvaged;
@@ -23,7 +23,8 @@ pub(crate) use salvage::Salvaged;
 use crate::base::error::{Error, Result};
 use crate::base::format::{FORMAT_VERSION, StoreId};
 use crate::base::kinds::NamedKind;
-use crate::storage::Storage;
+use crate::base::sync::now_ns;
+use crate::storage::{Storage, copy};
 
 use lines::{FIRST_WORDS, MAX_BYTES};
 
@@ -99,6 +100,21 @@ impl Manifest {
         let mut begin = [0; FIRST_WORDS.len()];
         file.read_at(&mut begin, 0).map_err(|error| Error::io("read", NAME, error))?;
         Ok(begin == *FIRST_WORDS.as_bytes())
+    }
+
+    /// Keeps a manifest that can't be used under another name, if there is one. It stays where
+    /// it is until a new one takes its place: it is evidence. Durable when this returns.
+    pub(crate) fn keep_damaged(storage: &dyn Storage) -> Result<()> {
+        let kept = format!("{NAME}.damaged-{}", now_ns());
+        let keep = || match storage.open(NAME) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(old) => {
+                copy(&*old, old.len()?, storage, &kept)?;
+                storage.sync_dir()
+            }
+        };
+        keep().map_err(|error| Error::io("keep the damaged", NAME, error))
     }
 
     /// Replaces the manifest. It is durable when this returns.

@@ -1,5 +1,8 @@
 //! The names of a store's files.
 
+use crate::base::error::{Error, Result};
+use crate::storage::Storage;
+
 /// The name of the manifest.
 pub(crate) const NAME: &str = "MANIFEST";
 /// Where the next manifest is written before it is renamed to [`NAME`].
@@ -20,6 +23,11 @@ pub(crate) fn idx_name(segment: u64) -> String {
 /// The checkpoint of a log.
 pub(crate) fn ckp_name(segment: u64) -> String {
     format!("{segment:010}.ckp")
+}
+
+/// The names of all files in a store's folder.
+pub(crate) fn list(storage: &dyn Storage) -> Result<Vec<String>> {
+    storage.list().map_err(|error| Error::io("list", "the store's folder", error))
 }
 
 /// The segment number in a file name with this ending, the dot included.

@@ -2,7 +2,7 @@
 //! against the files.
 
 use crate::base::kinds::NamedKind;
-use crate::manifest::lines::{ARCHIVE_LINE, from_hex, parse_retention};
+use crate::manifest::lines::{ARCHIVE_LINE, FOREIGN_PREFIX, from_hex, parse_retention};
 use crate::manifest::names::NAME;
 use crate::manifest::{LogStart, Retention, Sealed};
 use crate::storage::Storage;
@@ -19,6 +19,8 @@ pub(crate) struct Salvaged {
     pub(crate) active: Option<LogStart>,
     pub(crate) retention: Option<Retention>,
     pub(crate) archive: bool,
+    /// Whether there was a manifest of which every line can be read.
+    pub(crate) is_whole: bool,
 }
 
 impl Salvaged {
@@ -59,10 +61,13 @@ impl Salvaged {
                     found.archive = true;
                     Some(())
                 }
+                "digest" => Some(()),
+                _ if word.starts_with(FOREIGN_PREFIX) => Some(()),
                 _ => None,
             };
             unreadable |= known.is_none();
         }
+        found.is_whole = !unreadable && !text.is_empty();
         found
     }
 }

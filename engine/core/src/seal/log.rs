@@ -58,25 +58,7 @@ pub(crate) fn seal_log(
     storage.sync_dir().map_err(|error| Error::io("sync the folder of", &seg, error))?;
     let file = storage.open(&seg).map_err(|error| Error::io("open", &seg, error))?;
     let seg_bytes = file.len().map_err(|error| Error::io("read the length of", &seg, error))?;
-    Ok(Sealed {
-        segment: start.segment,
-        first_seq: start.first_seq,
-        rows: footer.rows,
-        lost: footer.rows - (footer.events + footer.versions) as u32,
-        min_time_ns: footer.time_min_ns,
-        max_time_ns: footer.time_max_ns,
-        written_ns: footer.written_ns,
-        raw_bytes: footer.log_bytes,
-        seg_bytes,
-        idx_bytes: footer.index_bytes,
-        reach: footer.reach,
-        asserted_links: footer.asserted_links,
-        marks: footer.marks,
-        carried: footer.carried,
-        superseding: footer.superseding,
-        footer: footer.digest(),
-        last: footer.last,
-    })
+    Ok(footer.to_sealed(seg_bytes))
 }
 
 /// The sealed segments before the new one.

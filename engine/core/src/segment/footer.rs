@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::base::error::{Error, Result};
 use crate::base::format::{Digest, FORMAT_VERSION, READ_VERSIONS, StoreId};
 use crate::base::state::{KindId, KindSet};
+use crate::manifest::Sealed;
 use crate::segment::pages::PAGE_BYTES;
 
 /// Bytes of a footer, whatever the segment holds.
@@ -94,6 +95,29 @@ pub(crate) const PAGE_DIGESTS: usize = 13;
 pub(crate) const SECTIONS: usize = 14;
 
 impl Footer {
+    /// What the manifest says of the segment, whose file has so many bytes.
+    pub(crate) fn to_sealed(&self, seg_bytes: u64) -> Sealed {
+        Sealed {
+            segment: self.segment,
+            first_seq: self.first_seq,
+            rows: self.rows,
+            lost: self.rows - (self.events + self.versions),
+            min_time_ns: self.time_min_ns,
+            max_time_ns: self.time_max_ns,
+            written_ns: self.written_ns,
+            raw_bytes: self.log_bytes,
+            seg_bytes,
+            idx_bytes: self.index_bytes,
+            reach: self.reach,
+            asserted_links: self.asserted_links,
+            marks: self.marks,
+            carried: self.carried,
+            superseding: self.superseding,
+            footer: self.digest(),
+            last: self.last,
+        }
+    }
+
     /// The footer's bytes, its digest last.
     pub(crate) fn to_bytes(&self) -> [u8; FOOTER_BYTES] {
         let mut out = FieldCodec { bytes: [0; FOOTER_BYTES], at: 0 };

@@ -16,6 +16,7 @@ pub(crate) mod heap;
 pub(crate) mod id_table;
 pub(crate) mod index;
 pub(crate) mod late;
+pub(crate) mod leftover;
 pub(crate) mod list;
 pub(crate) mod open_index;
 pub(crate) mod order;

@@ -10,8 +10,11 @@ use crate::log::append::LogWriter;
 use crate::log::opened::{ListedLog, open_file, open_log};
 use crate::log::recovery::store_of;
 use crate::log::report::{ManifestRepair, RecoveryReport};
-use crate::manifest::{self, Catalog, FullLog, Manifest, Read, log_name, segment_of};
-use crate::segment::filters::group_of;
+use crate::log::settings::settings_of;
+use crate::manifest::{
+    self, Catalog, FullLog, Manifest, Read, Retention, list, log_name, segment_of,
+};
+use crate::segment::leftover::is_leftover;
 use crate::segment::segments::Segments;
 use crate::shared::Shared;
 use crate::spool;
@@ -84,27 +87,13 @@ pub(crate) fn open(
 }
 
 /// Removes files that the manifest does not name: leftovers of a process that ended while
-/// it sealed, rotated or dropped segments.
+/// it sealed, rotated or dropped segments. Logs that come after the active one stay: they
+/// may be of a manifest that this one is older than.
 fn remove_leftovers(storage: &dyn Storage, manifest: &Manifest) -> Result<()> {
     let active = manifest.active.segment;
-    let full = manifest.full.map(|full| full.start.segment);
-    let sealed = |segment: u64| {
-        manifest.sealed.binary_search_by_key(&segment, |sealed| sealed.segment).is_ok()
-    };
     for name in list(storage)? {
-        let is_ours = |ending: &str| segment_of(&name, ending);
-        let gone = |group: u64| {
-            let at = manifest.sealed.partition_point(|sealed| sealed.segment < group);
-            manifest.sealed.get(at).is_none_or(|sealed| group_of(sealed.segment) != group)
-        };
-        let leftover = match (is_ours(".log"), is_ours(".seg").or(is_ours(".idx"))) {
-            (Some(log), _) => log != active && Some(log) != full && log < active,
-            (_, Some(segment)) => !sealed(segment),
-            _ if is_ours(".flt").is_some_and(gone) => true,
-            _ if is_ours(".ckp").is_some_and(|log| log < active) => true,
-            _ => [".seg.next", ".idx.next", ".flt.next"].iter().any(|end| name.ends_with(end)),
-        };
-        if leftover {
+        let later = segment_of(&name, ".log").or(segment_of(&name, ".ckp"));
+        if is_leftover(manifest, &name) && later.is_none_or(|log| log < active) {
             storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
         }
     }
@@ -212,14 +201,20 @@ fn mend_manifest(
             )));
         }
     };
-    if list(storage)?.iter().any(|name| name == manifest::NAME) {
-        keep_manifest(storage)?;
-    }
+    Manifest::keep_damaged(storage)?;
     // Which kinds it named is lost: those of its log's format and of this process count.
     let named = if format == 1 { NamedKind::of_format_1() } else { Vec::new() };
-    let manifest = Manifest::new(store, Kinds::new(&named, kinds)?.named());
+    let settings = settings_of(&*file, &name, 1, store)?;
+    let is_unknown = !settings.is_empty() && settings.known().is_none();
+    let policy = settings.known().and_then(|settings| settings.retention.as_deref());
+    let manifest = Manifest {
+        retention: policy.and_then(Retention::parse),
+        ..Manifest::new(store, Kinds::new(&named, kinds)?.named())
+    };
     manifest.write(storage)?;
-    recovery.manifest = Some(ManifestRepair { made_from: name, reason: reason.to_owned() });
+    let lost =
+        if is_unknown { "; if a retention policy was kept with it, set it again" } else { "" };
+    recovery.manifest = Some(ManifestRepair { made_from: name, reason: format!("{reason}{lost}") });
     Ok(manifest)
 }
 
@@ -238,18 +233,6 @@ fn refuse_headless(storage: &dyn Storage, reason: &str) -> Result<()> {
             manifest::NAME
         ))),
     }
-}
-
-/// Keeps a damaged manifest under another name.
-fn keep_manifest(storage: &dyn Storage) -> Result<()> {
-    let kept = format!("{}.damaged-{}", manifest::NAME, crate::base::sync::now_ns());
-    storage
-        .rename(manifest::NAME, &kept)
-        .map_err(|error| Error::io("keep the damaged", manifest::NAME, error))
-}
-
-fn list(storage: &dyn Storage) -> Result<Vec<String>> {
-    storage.list().map_err(|error| Error::io("list", "the store's folder", error))
 }
 
 /// A new store's id. Payloads can't guess it, so that no bytes in them pass for

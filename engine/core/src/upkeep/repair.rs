@@ -16,14 +16,16 @@ use crate::base::kinds::{Kinds, NamedKind};
 use crate::log::block::Records;
 use crate::log::record::RecordKind;
 use crate::log::scan::{ScanItem, Scanner};
+use crate::log::settings::LoggedSettings;
 use crate::manifest::{
-    self, FullLog, LogStart, Manifest, Read, Retention, Salvaged, Sealed, log_name, seg_name,
+    self, FullLog, LogStart, Manifest, Read, Retention, Salvaged, Sealed, list, log_name, seg_name,
     segment_of,
 };
 use crate::segment::file::SegFile;
-use crate::segment::filters::group_of;
-use crate::segment::footer::Footer;
-use crate::storage::{Storage, copy};
+use crate::segment::heap::ChunkCache;
+use crate::segment::leftover::is_leftover;
+use crate::segment::rebuild::RebuiltBlock;
+use crate::storage::Storage;
 
 /// What a repair did. From [`StoreBuilder::repair`](crate::StoreBuilder::repair).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub(crate) fn repair(storage: &dyn Storage, kinds: &[Arc<dyn StateKind>]) -> Res
     let evidence = Salvaged::read(storage);
     let found = Files::read(storage, &names, &evidence)?;
     let manifest = found.manifest(&evidence, kinds, &mut repaired)?;
-    keep_old(storage, &names)?;
+    Manifest::keep_damaged(storage)?;
     move_leftovers(storage, &names, &manifest, &mut repaired)?;
     let active = log_name(manifest.active.segment);
     if !manifest.archive && !names.contains(&active) {
@@ -79,6 +81,7 @@ struct LogFound {
     /// The end of its last sound block, that block's digest, and the sequence number behind
     /// it; none without any.
     end: Option<(u64, Digest, u64)>,
+    settings: LoggedSettings,
 }
 
 /// The files that are of the store.
@@ -88,6 +91,8 @@ struct Files {
     /// The digest of the block before each.
     before: HashMap<u64, Digest>,
     logs: BTreeMap<u64, LogFound>,
+    /// The settings in the blocks of the newest segment, where the logs are empty.
+    sealed_settings: Option<(u64, LoggedSettings)>,
     /// The oldest segment that there was when the newest one was sealed.
     floor: u64,
     is_of_format_1: bool,
@@ -129,13 +134,19 @@ impl Files {
             floor = footer.floor;
             is_of_format_1 |= footer.format == 1;
             before.insert(number, footer.before);
-            segments.insert(number, entry_of(&footer, length));
+            segments.insert(number, footer.to_sealed(length));
         }
         let mut logs = BTreeMap::new();
         for number in numbers(".log") {
             logs.insert(number, scan(storage, number, store)?);
         }
-        Ok(Self { store, segments, before, logs, floor, is_of_format_1 })
+        let sealed_settings = match segments.keys().next_back() {
+            Some(&newest) if logs.values().all(|log| log.settings.is_empty()) => {
+                Some((newest, settings_of_segment(storage, newest)?))
+            }
+            _ => None,
+        };
+        Ok(Self { store, segments, before, logs, sealed_settings, floor, is_of_format_1 })
     }
 
     /// The manifest of the longest past that ends with the newest files.
@@ -147,7 +158,7 @@ impl Files {
     ) -> Result<Manifest> {
         let newest_segment = self.segments.keys().next_back().copied().unwrap_or(0);
         let newest_log = self.logs.keys().next_back().copied();
-        let archive = newest_log.is_none() && (evidence.archive || evidence.active.is_none());
+        let archive = self.is_archive(evidence, repaired);
         let active = newest_log.filter(|&log| log > newest_segment).unwrap_or(newest_segment + 1);
         let full = active
             .checked_sub(1)
@@ -203,15 +214,73 @@ impl Files {
             true if self.is_of_format_1 => Kinds::new(&NamedKind::of_format_1(), kinds)?.named(),
             true => Kinds::new(&[], kinds)?.named(),
         };
-        // A changed digit of a policy could drop what is to be kept.
-        let policy = evidence.retention.as_ref().map(Retention::to_text);
-        repaired.notes.push(match policy {
-            None => "if a retention policy was kept with the store, set it again".into(),
-            Some(words) => format!("set the retention policy again; it may have been: {words}"),
-        });
+        let retention = if archive { None } else { self.retention(&sealed, evidence, repaired) };
         let full = full_log.map(|(full, _)| full);
         let manifest = Manifest::new(self.store, kinds);
-        Ok(Manifest { sealed, full, active, archive, ..manifest })
+        Ok(Manifest { sealed, full, active, retention, archive, ..manifest })
+    }
+
+    /// The retention policy that the newest blocks have, which were checked by their digests.
+    /// What the old manifest says is told alone: a changed digit of a policy could drop what
+    /// is to be kept.
+    fn retention(
+        &self,
+        sealed: &[Sealed],
+        evidence: &Salvaged,
+        repaired: &mut Repaired,
+    ) -> Option<Retention> {
+        let logged = self.logs.values().rev().map(|log| &log.settings);
+        let mut logged = logged.filter(|settings| !settings.is_empty());
+        let newest = logged.next().or_else(|| {
+            let last = sealed.last()?;
+            self.sealed_settings
+                .as_ref()
+                .filter(|(number, _)| *number == last.segment)
+                .map(|of| &of.1)
+        });
+        let known = newest.and_then(LoggedSettings::known);
+        let told = evidence.retention.as_ref().map(Retention::to_text);
+        let words = known.and_then(|settings| settings.retention.clone());
+        match (known, told) {
+            (None, None) => {
+                let note = "if a retention policy was kept with the store, set it again";
+                repaired.notes.push(note.into());
+            }
+            (None, Some(told)) => repaired
+                .notes
+                .push(format!("set the retention policy again; it may have been: {told}")),
+            (Some(_), Some(told)) if words.as_ref() != Some(&told) => repaired.notes.push(format!(
+                "the retention policy is that of the log, {}; the manifest had another, which may \
+                 be newer or damaged: {told}",
+                words.as_deref().unwrap_or("none")
+            )),
+            (Some(_), _) => {}
+        }
+        words.as_deref().and_then(Retention::parse)
+    }
+
+    /// Whether there is nothing to write to: an archive has segments alone.
+    fn is_archive(&self, evidence: &Salvaged, repaired: &mut Repaired) -> bool {
+        if !self.logs.is_empty() {
+            if evidence.archive {
+                let note = "the manifest said that this is an archive; since there is a log, it is \
+                            a store to write to now";
+                repaired.notes.push(note.into());
+            }
+            return false;
+        }
+        if evidence.archive || (evidence.is_whole && evidence.active.is_some()) {
+            return evidence.archive;
+        }
+        // Which it was, nobody can say. An archive is only read: nothing gets worse.
+        let next = self.segments.keys().next_back().copied().unwrap_or(0) + 1;
+        repaired.notes.push(format!(
+            "there is no log, so that this is taken for an archive, which is only read; if it was \
+             a store to write to, make an empty file {}, remove {} and repair it again",
+            log_name(next),
+            manifest::NAME
+        ));
+        true
     }
 
     /// Whether the files agree with what the old manifest says of the segment or log that
@@ -255,29 +324,6 @@ impl Files {
     }
 }
 
-/// What the manifest says of a segment, by its footer.
-fn entry_of(footer: &Footer, seg_bytes: u64) -> Sealed {
-    Sealed {
-        segment: footer.segment,
-        first_seq: footer.first_seq,
-        rows: footer.rows,
-        lost: footer.rows - (footer.events + footer.versions),
-        min_time_ns: footer.time_min_ns,
-        max_time_ns: footer.time_max_ns,
-        written_ns: footer.written_ns,
-        raw_bytes: footer.log_bytes,
-        seg_bytes,
-        idx_bytes: footer.index_bytes,
-        reach: footer.reach,
-        asserted_links: footer.asserted_links,
-        marks: footer.marks,
-        carried: footer.carried,
-        superseding: footer.superseding,
-        footer: footer.digest(),
-        last: footer.last,
-    }
-}
-
 fn store_of(storage: &dyn Storage, number: u64) -> Result<Option<StoreId>> {
     let name = log_name(number);
     let file = storage.open(&name).map_err(|error| Error::io("open", &name, error))?;
@@ -288,9 +334,13 @@ fn scan(storage: &dyn Storage, number: u64, store: StoreId) -> Result<LogFound> 
     let name = log_name(number);
     let file = storage.open(&name).map_err(|error| Error::io("open", &name, error))?;
     let mut scanner = Scanner::new(&*file, &name, number, Some(store), None)?;
-    let mut found = LogFound { start: None, end: None };
+    let mut found = LogFound { start: None, end: None, settings: LoggedSettings::default() };
     while let Some(item) = scanner.next()? {
-        let ScanItem::Block(header) = item else { continue };
+        let ScanItem::Block(header) = item else {
+            found.settings.note_damage();
+            continue;
+        };
+        found.settings.read(header.version, scanner.body())?;
         if header.offset == 0 {
             found.start = Some((header.first_seq, header.previous));
         }
@@ -304,19 +354,26 @@ fn scan(storage: &dyn Storage, number: u64, store: StoreId) -> Result<LogFound> 
     Ok(found)
 }
 
-/// Keeps the manifest that can't be used under another name.
-fn keep_old(storage: &dyn Storage, names: &[String]) -> Result<()> {
-    if !names.iter().any(|name| name == manifest::NAME) {
-        return Ok(());
-    }
-    let kept = format!("{}.damaged-{}", manifest::NAME, crate::base::sync::now_ns());
-    // The old one stays until the new one takes its place: it is evidence.
-    let keep = || {
-        let old = storage.open(manifest::NAME)?;
-        copy(&*old, old.len()?, storage, &kept)?;
-        storage.sync_dir()
+/// The settings in the blocks of the log that a segment was made from.
+fn settings_of_segment(storage: &dyn Storage, number: u64) -> Result<LoggedSettings> {
+    let mut settings = LoggedSettings::default();
+    let mut read = || -> Result<()> {
+        let (file, cache) =
+            (SegFile::open(storage, &seg_name(number), None)?, ChunkCache::new(CACHE_BYTES));
+        let mut blocks = file.blocks(&cache)?;
+        while let Some(block) = blocks.next()? {
+            match block {
+                RebuiltBlock::Block(header) => settings.read(header.version, blocks.body())?,
+                RebuiltBlock::Gap(_) => settings.note_damage(),
+            }
+        }
+        Ok(())
     };
-    keep().map_err(|error| Error::io("keep the damaged", manifest::NAME, error))
+    match read() {
+        Err(error) if error.is_damaged() => settings.note_damage(),
+        outcome => outcome?,
+    }
+    Ok(settings)
 }
 
 /// Moves what the manifest does not name out of the way of the next opening, which removes
@@ -327,22 +384,7 @@ fn move_leftovers(
     manifest: &Manifest,
     repaired: &mut Repaired,
 ) -> Result<()> {
-    let is_sealed = |number: u64| manifest.sealed.iter().any(|sealed| sealed.segment == number);
-    let full = manifest.full.map(|full| full.start.segment);
-    let leftover = |name: &String| {
-        let of = |ending: &str| segment_of(name, ending);
-        if let Some(log) = of(".log").or(of(".ckp")) {
-            return log != manifest.active.segment && Some(log) != full;
-        }
-        if let Some(number) = of(".seg").or(of(".idx")) {
-            return !is_sealed(number);
-        }
-        if let Some(group) = of(".flt") {
-            return !manifest.sealed.iter().any(|sealed| group_of(sealed.segment) == group);
-        }
-        [".seg.next", ".idx.next", ".flt.next"].iter().any(|ending| name.ends_with(ending))
-    };
-    let leftovers: Vec<&String> = names.iter().filter(|name| leftover(name)).collect();
+    let leftovers: Vec<&String> = names.iter().filter(|name| is_leftover(manifest, name)).collect();
     if leftovers.is_empty() {
         return Ok(());
     }
@@ -372,10 +414,6 @@ fn most_frequent(stores: &[StoreId]) -> Option<StoreId> {
     stores.iter().max_by_key(|store| count(store)).copied()
 }
 
-fn list(storage: &dyn Storage) -> Result<Vec<String>> {
-    storage.list().map_err(|error| Error::io("list", "the store's folder", error))
-}
-
 fn no_block(number: u64) -> Error {
     Error::damaged(format!(
         "{}: expected blocks of the full log, found none that is sound; restore it from a backup \
@@ -394,5 +432,7 @@ fn no_start(number: u64) -> Error {
 
 /// Stands for any digest, where none is known.
 const ANY: Digest = [0; 32];
+/// Bytes of chunks that are kept while a segment is read.
+const CACHE_BYTES: usize = 4 << 20;
 /// Where what can't be used is kept.
 const FOLDER: &str = "damaged";
