@@ -89,7 +89,7 @@ fn count_column(
     unread: &mut Unread,
 ) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
-    let everything = counts_everything(view, filter);
+    let everything = filter.takes_everything() && !hides_superseded(view, filter);
     // By source and number: texts are looked up once for each.
     let mut numbers: HashMap<(usize, u32), u64> = HashMap::new();
     if everything {
@@ -150,72 +150,78 @@ fn count_label(
     unread: &mut Unread,
 ) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
+    let of = Counted { view, filter, hides: hides_superseded(view, filter) };
     for number in 0..view.len() {
-        let counted = count_label_in(view, number, filter, key, &mut counts, unread);
+        let counted = of.count_label_in(number, key, &mut counts, unread);
         unread.pass(counted)?;
     }
     Ok(counts)
 }
 
-/// The same in one part.
-fn count_label_in(
-    view: &View,
-    number: usize,
-    filter: &Filter,
-    key: &str,
-    counts: &mut HashMap<String, u64>,
-    unread: &mut Unread,
-) -> Result<()> {
-    let source = view.source(number)?;
-    if counts_everything(view, filter)
-        && let Some(values) = source.values(&CountBy::Label(key.to_owned()))?
-    {
-        add(counts, values);
-        return Ok(());
-    }
-    let Some(plan) = FilterPlan::new(&*source, filter)? else { return Ok(()) };
-    for value in source.label_values(key)? {
-        let list = ListOf::Label(key.to_owned(), value.clone());
-        let count = counts.entry(value).or_insert(0);
-        let mut from = Some(Place { time_ns: filter.since_ns, row: 0 });
-        while let Some(place) = from.take() {
-            let places = source.list(&list, place, false, ROWS_AT_A_TIME)?;
-            for place in &places {
-                let takes = takes(view, &source, &plan, filter, place.row, unread);
-                *count += u64::from(unread.pass(takes)?.unwrap_or(false));
-            }
-            if places.len() == ROWS_AT_A_TIME {
-                from = places.last().map(|last| Place { row: last.row + 1, ..*last });
+/// What is counted: the rows of a view that a filter takes.
+struct Counted<'v> {
+    view: &'v View,
+    filter: &'v Filter,
+    /// Whether rows are looked up that may be replaced by newer ones.
+    hides: bool,
+}
+
+impl Counted<'_> {
+    /// Counts the rows of one source by the value that a label has.
+    fn count_label_in(
+        &self,
+        number: usize,
+        key: &str,
+        counts: &mut HashMap<String, u64>,
+        unread: &mut Unread,
+    ) -> Result<()> {
+        let source = self.view.source(number)?;
+        if self.filter.takes_everything()
+            && !self.hides
+            && let Some(values) = source.values(&CountBy::Label(key.to_owned()))?
+        {
+            add(counts, values);
+            return Ok(());
+        }
+        let Some(plan) = FilterPlan::new(&*source, self.filter)? else { return Ok(()) };
+        for value in source.label_values(key)? {
+            let list = ListOf::Label(key.to_owned(), value.clone());
+            let count = counts.entry(value).or_insert(0);
+            let mut from = Some(Place { time_ns: self.filter.since_ns, row: 0 });
+            while let Some(place) = from.take() {
+                let places = source.list(&list, place, false, ROWS_AT_A_TIME)?;
+                for place in &places {
+                    let takes = self.takes(&source, &plan, place.row, unread);
+                    *count += u64::from(unread.pass(takes)?.unwrap_or(false));
+                }
+                if places.len() == ROWS_AT_A_TIME {
+                    from = places.last().map(|last| Place { row: last.row + 1, ..*last });
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn takes(
-    view: &View,
-    source: &Source,
-    plan: &FilterPlan,
-    filter: &Filter,
-    row: u32,
-    unread: &mut Unread,
-) -> Result<bool> {
-    if !plan.takes_any(&**source, filter, row)? {
-        return Ok(false);
+    fn takes(
+        &self,
+        source: &Source,
+        plan: &FilterPlan,
+        row: u32,
+        unread: &mut Unread,
+    ) -> Result<bool> {
+        let &Self { view, filter, hides } = self;
+        if !plan.takes_any(&**source, filter, row)? {
+            return Ok(false);
+        }
+        let seq = source.first_seq() + u64::from(row);
+        if hides && view.is_superseded(seq)? {
+            return Ok(false);
+        }
+        let Some(root) = &filter.root else { return Ok(true) };
+        let position = view.position(seq)?;
+        unread.note_opt(position.damage.as_ref());
+        Ok(position.root_id == *root && (position.gap.is_none() || !view.holds(position.root)))
     }
-    let seq = source.first_seq() + u64::from(row);
-    if hides_superseded(view, filter) && view.is_superseded(seq)? {
-        return Ok(false);
-    }
-    let Some(root) = &filter.root else { return Ok(true) };
-    let position = view.position(seq)?;
-    unread.note_opt(position.damage.as_ref());
-    Ok(position.root_id == *root && (position.gap.is_none() || !view.holds(position.root)))
-}
-
-/// Whether every row of every source counts, so that the sources' own counts will do.
-fn counts_everything(view: &View, filter: &Filter) -> bool {
-    filter.takes_everything() && !hides_superseded(view, filter)
 }
 
 /// Whether there may be rows that don't count since newer ones replace them.

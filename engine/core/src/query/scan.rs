@@ -141,6 +141,8 @@ struct Merge<'v> {
     /// the time from which on they have rows.
     closed: Vec<(i64, usize)>,
     open: BinaryHeap<SourceRun>,
+    /// Whether rows are looked up that may be replaced by newer ones.
+    hides: bool,
 }
 
 /// What one source has still to give.
@@ -152,6 +154,8 @@ struct SourceRun {
 struct RestOfList {
     plan: FilterPlan,
     backwards: bool,
+    /// Whether rows are looked up that may be replaced by newer ones.
+    hides: bool,
     found: VecDeque<Moment>,
     /// Where reading goes on; none at the end of the list.
     from: Option<Place>,
@@ -174,7 +178,8 @@ impl<'v> Merge<'v> {
         if oldest_first {
             closed.reverse();
         }
-        let mut merge = Self { scan, closed, open: BinaryHeap::new() };
+        let hides = !filter.superseded && view.has_revisions();
+        let mut merge = Self { scan, closed, open: BinaryHeap::new(), hides };
         for number in view.sealed.len()..view.len() {
             merge.open(number, unread)?;
         }
@@ -212,7 +217,8 @@ impl<'v> Merge<'v> {
         let Some(plan) = plan else { return Ok(()) };
         let from = Some(self.scan.begin(&source));
         let backwards = !self.scan.oldest_first;
-        let rest = RestOfList { plan, backwards, found: VecDeque::new(), from };
+        let hides = self.hides;
+        let rest = RestOfList { plan, backwards, hides, found: VecDeque::new(), from };
         let mut run = SourceRun { source, rest };
         run.fill(&self.scan, unread)?;
         if !run.rest.found.is_empty() {
@@ -241,7 +247,6 @@ impl RestOfList {
         unread: &mut Unread,
     ) -> Result<()> {
         let filter = scan.filter;
-        let hides = !filter.superseded && scan.view.has_revisions();
         let mut at_most = scan.at_once.clamp(1, ROWS_AT_A_TIME);
         while self.found.is_empty()
             && let Some(from) = self.from.take()
@@ -258,7 +263,7 @@ impl RestOfList {
                 }
                 if unread.pass(self.plan.takes(source, filter, row))?.unwrap_or(false) {
                     let seq = source.first_seq() + u64::from(row);
-                    if hides && unread.pass(scan.view.is_superseded(seq))?.unwrap_or(false) {
+                    if self.hides && unread.pass(scan.view.is_superseded(seq))?.unwrap_or(false) {
                         continue;
                     }
                     self.found.push_back(Moment { time_ns, seq });

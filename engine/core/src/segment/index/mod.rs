@@ -19,6 +19,8 @@ mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::OnceLock;
+
 use crate::base::codec::{Input, put_id, put_number};
 use crate::base::error::{Error, Result};
 use crate::base::event::Usage;
@@ -82,6 +84,8 @@ pub(crate) struct SegmentIndex {
     rows: u32,
     /// The number of links of each standing.
     links: [u32; 4],
+    /// The least sequence number that is replaced, once it was asked for.
+    least_superseded: OnceLock<u64>,
 }
 
 /// Builds the bytes of the `.idx` of a frozen log. Equal input gives equal bytes, so that a
@@ -186,7 +190,7 @@ impl SegmentIndex {
                 head.format, head.rows, head.first_seq
             )));
         }
-        Ok(Self { tree, rows, links: head.links })
+        Ok(Self { tree, rows, links: head.links, least_superseded: OnceLock::new() })
     }
 
     fn damaged(&self, what: &str, error: &Error) -> Error {

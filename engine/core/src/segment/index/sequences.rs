@@ -77,11 +77,30 @@ pub(super) fn write_superseded(index: &Index, table: &mut Appender<'_>) -> Resul
 
 impl SegmentIndex {
     /// The row that replaces the one with this sequence number, of this segment or an
-    /// earlier one. O(log n).
+    /// earlier one. O(log n), and O(1) for those before all that are replaced.
     pub(crate) fn superseded_by(&self, seq: u64) -> Result<Option<u32>> {
+        if seq < self.least_superseded()? {
+            return Ok(None);
+        }
         let last = u64::from(self.rows.saturating_sub(1));
         let key = Table::Superseded.key(&[&seq.to_be_bytes()]);
         self.tree.get(&key, |value| Input(value).number_up_to(last))
+    }
+
+    /// The least sequence number that is replaced: a revision mostly follows soon on what it
+    /// replaces, so that most rows of earlier segments lie before it.
+    fn least_superseded(&self) -> Result<u64> {
+        if let Some(&least) = self.least_superseded.get() {
+            return Ok(least);
+        }
+        let mut least = u64::MAX;
+        self.tree.walk(&Table::Superseded.key(&[]), |key, _| {
+            if let Some(seq) = Table::Superseded.rest(key) {
+                least = u64::from_be_bytes(Input(seq).array()?);
+            }
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(*self.least_superseded.get_or_init(|| least))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base::random::Random;
 use crate::base::row::{Flags, NONE, Place};
 use crate::log::encoded::{Encoded, Encoder};
 use crate::log::index::{Anchor, CrossRef, Dimension, Entered, NOW, StoredLink};
-use crate::log::record::quarantine_key;
+use crate::log::record::{SupersedesMeta, quarantine_key};
 use crate::segment::index::lists::List;
 
 /// A log's index with the spine that sealing would give it.
@@ -384,6 +384,26 @@ fn links_and_sequences_come_back_in_order() {
         other[0] ^= 1;
         assert!(!index.knows_quarantined(&other).expect("reads"));
     }
+}
+
+#[test]
+fn what_replaces_rows_is_found_and_nothing_else() {
+    let mut log = Index::default();
+    for number in 0..6 {
+        add(&mut log, Event::new("step").id(format!("event {number}")), number + 1, None);
+    }
+    for (row, seq) in [(2, 7), (3, 5), (5, 11)] {
+        log.supersede(row, SupersedesMeta { seq, of_event: true, is_error: false });
+    }
+    let sealed = IndexedLog::of(log);
+    let index = sealed.open(sealed.build(&[])).expect("opens");
+    for seq in 0..20 {
+        let by = [(5, 3), (7, 2), (11, 5)].into_iter().find(|&(of, _)| of == seq);
+        assert_eq!(index.superseded_by(seq).expect("reads"), by.map(|(_, row)| row), "{seq}");
+    }
+    let none = IndexedLog::of(Index::default());
+    let none = none.open(none.build(&[])).expect("opens");
+    assert_eq!(none.superseded_by(u64::MAX).expect("reads"), None);
 }
 
 #[test]
