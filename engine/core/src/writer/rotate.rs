@@ -263,7 +263,12 @@ fn try_seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Cata
     let Some(start) = manifest.full.map(|full| full.start) else { return Ok(()) };
     let sealed = seal_log(full, start, manifest.store, level, &view, storage)
         .map_err(|error| explain(error, storage, &view, full))
-        .inspect_err(|_| remove_unsealed(storage, start.segment))?;
+        .inspect_err(|_| {
+            // Where an earlier try could not say what became of the manifest, it may name them.
+            if catalog.is_certain() {
+                remove_unsealed(storage, start.segment);
+            }
+        })?;
     let entry = sealed.clone();
     catalog.change(|manifest| {
         manifest.full = None;
@@ -277,8 +282,13 @@ fn try_seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Cata
     // Only a help: without it the segments are asked one by one.
     let _ = view.segments.merge_filters(&view.sealed);
     let name = log_name(full.log.segment);
-    storage.unlink(&name).map_err(|error| Error::io("remove", &name, error))?;
-    storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))
+    if let Err(error) = storage.unlink(&name).and_then(|()| storage.sync_dir()) {
+        // It is sealed all the same.
+        let message = format!("{name}, which is sealed, stays until the next opening");
+        let error = Error::io("remove", &name, error);
+        view.segments.warnings().report_error(WarningKind::FileNotRemoved, message, error);
+    }
+    Ok(())
 }
 
 /// Says how much room a sealing lacks that failed for want of it.
