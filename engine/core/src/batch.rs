@@ -275,7 +275,8 @@ impl StateUpdate {
 
 impl From<Event> for Batch {
     fn from(event: Event) -> Self {
-        Self::new().event(event)
+        // Room for just one: a vector that is pushed to takes a kilobyte at once.
+        Self::from(vec![event])
     }
 }
 

@@ -30,7 +30,6 @@ use crate::query::versions::Versions;
 use crate::state::State;
 use crate::state::checkpoint::Checkpoints;
 use crate::view::View;
-use crate::view::source::LastRead;
 use crate::view::stored::StoredEvent;
 
 /// A store as it was at one moment. What is written later does not show; the
@@ -78,14 +77,14 @@ impl Snapshot {
         }
     }
 
-    /// The same with what is known of the event where its record is damaged, for which
-    /// [`get`](Self::get) fails. [`StoredEvent::damage`] says why.
+    /// The same with what is known of the event where its record, or what may hold a newer
+    /// revision of it, is damaged, for which [`get`](Self::get) fails. [`StoredEvent::damage`]
+    /// says why.
     ///
     /// An example is there.
     pub fn get_lossy(&self, id: impl Into<EventId>) -> Result<Option<StoredEvent>> {
         let Some(seq) = self.view.find(&id.into())? else { return Ok(None) };
-        let (seq, detail) = (self.view.newest(seq)?, Detail::Payload);
-        self.view.readable_event_in(seq, detail, &mut LastRead::default()).map(Some)
+        self.view.readable_newest(seq).map(Some)
     }
 
     /// The event with this id and its later versions, in the order they were stored.

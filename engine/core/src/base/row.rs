@@ -117,6 +117,24 @@ pub(crate) struct Columns {
     pub(crate) place: u64,
 }
 
+/// The numbers of a row's texts, in its source; `session` may be [`NONE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextNumbers {
+    pub(crate) kind: u32,
+    pub(crate) instance: u32,
+    pub(crate) session: u32,
+}
+
+/// What an index has of a row, read at once.
+#[derive(Clone, Debug)]
+pub(crate) struct RowRead {
+    pub(crate) columns: Columns,
+    pub(crate) texts: TextNumbers,
+    /// What its event says of its parent, and how it follows from it.
+    pub(crate) parent: StoredParent,
+    pub(crate) link: LinkKind,
+}
+
 /// What rows can be listed by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ListOf {
@@ -136,6 +154,13 @@ pub(crate) struct Facts {
     pub(crate) kind: u32,
     pub(crate) instance: u32,
     pub(crate) session: u32,
+}
+
+impl Facts {
+    pub(crate) fn texts(&self) -> TextNumbers {
+        let &Self { kind, instance, session, .. } = self;
+        TextNumbers { kind, instance, session }
+    }
 }
 
 /// What an event says of its parent.

@@ -10,7 +10,6 @@ use crate::base::error::{Error, Result};
 use crate::base::expired::{self, ExpiredLineage};
 use crate::base::row::Flags;
 use crate::base::state::KindId;
-use crate::lineage::parent_link::ParentLink;
 use crate::view::View;
 use crate::view::joins::Join;
 
@@ -73,11 +72,8 @@ impl View {
         if named && let Some(join) = self.late_join(anchor)? {
             return Ok(Above::New { join, stays: join.skip.is_within(first, end) });
         }
-        let parent = match self.parent_link_of(&source, row)? {
-            ParentLink::Known(parent, _) => parent,
-            ParentLink::Damaged(unreadable) => return Err(unreadable.error),
-            _ => return Ok(Above::Nothing),
-        };
+        let up = self.parent_link_of(&source, row)?;
+        let Some((parent, _)) = up.known()? else { return Ok(Above::Nothing) };
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;
         let join = Join::new(anchor, parent, below.anchor, below.depth);

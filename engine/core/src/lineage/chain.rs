@@ -7,8 +7,9 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
+use crate::base::row::RowRead;
 use crate::lineage::chain_end::ChainEnd;
-use crate::lineage::load::{content_or_names, known_names, or_damage};
+use crate::lineage::load::{content_or_names, or_damage};
 use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::TreePosition;
 use crate::view::near::Near;
@@ -83,6 +84,7 @@ impl Chain {
             view,
             at: Near::default(),
             above: Near::default(),
+            row: None,
             detail: Detail::default(),
             root: root_id,
             no_root: damage,
@@ -197,7 +199,7 @@ impl Chain {
         let depth = self.next.map_or(0, |(_, depth)| depth);
         let mut seqs = Vec::new();
         while let Some((seq, _)) = self.next {
-            match self.loader.readable_parent_link(seq) {
+            match self.loader.arrive(seq) {
                 Ok(up) => {
                     seqs.push(seq);
                     self.step(&up)?;
@@ -213,33 +215,38 @@ impl Chain {
 
     /// Goes on to the parent, or says why not.
     fn step(&mut self, up: &ParentLink) -> Result<()> {
-        match self.try_step(up) {
+        let next = self.next.take();
+        if let (&ParentLink::Known(parent, kind), Some((_, depth))) = (up, next)
+            && self.edges_left > 0
+            && self.stop_at != Some(kind)
+        {
+            self.edges_left -= 1;
+            self.next = Some((parent, depth.saturating_sub(1)));
+            return Ok(());
+        }
+        match self.end_of(up) {
+            Ok(end) => {
+                self.damage = up.damage().cloned();
+                self.end = Some(end);
+                Ok(())
+            }
             Err(error) if error.is_damaged() => {
                 self.end_damaged(None, error);
                 Ok(())
             }
-            outcome => outcome,
+            Err(error) => Err(error),
         }
     }
 
-    fn try_step(&mut self, up: &ParentLink) -> Result<()> {
-        let Some((_, depth)) = self.next.take() else { return Ok(()) };
-        let &ParentLink::Known(parent, kind) = up else {
-            self.damage = up.damage().cloned();
-            self.end = Some(self.loader.view.end_at(up.clone())?);
-            return Ok(());
-        };
-        if self.stop_at == Some(kind) || self.edges_left == 0 {
-            let id = self.loader.view.id(parent)?.unwrap_or_default();
-            self.end = Some(match self.stop_at {
-                Some(stop) if stop == kind => ChainEnd::Stopped(id),
-                _ => ChainEnd::DepthLimit(id),
-            });
-            return Ok(());
-        }
-        self.edges_left -= 1;
-        self.next = Some((parent, depth.saturating_sub(1)));
-        Ok(())
+    /// How the walk ends at an event whose link is not followed.
+    fn end_of(&self, up: &ParentLink) -> Result<ChainEnd> {
+        let view = &self.loader.view;
+        let &ParentLink::Known(parent, kind) = up else { return view.end_at(up.clone()) };
+        let id = view.id(parent)?.unwrap_or_default();
+        Ok(match self.stop_at {
+            Some(stop) if stop == kind => ChainEnd::Stopped(id),
+            _ => ChainEnd::DepthLimit(id),
+        })
     }
 
     fn end_damaged(&mut self, parent: Option<EventId>, error: Error) {
@@ -249,9 +256,20 @@ impl Chain {
     }
 
     fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
-        let up = self.loader.parent_link(seq)?;
+        let up = self.loader.arrive(seq)?;
         self.step(&up)?;
         self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next))
+    }
+
+    /// Ends the walk where it can't be read on.
+    #[cold]
+    fn fail(&mut self, error: Error) -> Option<Result<StoredEvent>> {
+        if error.is_damaged() {
+            self.end_damaged(None, error);
+            return None;
+        }
+        self.next = None;
+        Some(Err(error))
     }
 }
 
@@ -259,20 +277,13 @@ impl Iterator for Chain {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (seq, depth) = self.next?;
-        match self.event(seq, depth) {
-            Err(error) if error.is_damaged() => {
-                self.end_damaged(None, error);
-                None
-            }
-            event => {
-                if event.is_err() {
-                    // Where it can't be read on, the walk is over.
-                    self.next = None;
-                }
-                Some(event)
-            }
+        // One variable up to the end: an event is large to be moved from one to another.
+        let mut item = self.next.map(|(seq, depth)| self.event(seq, depth));
+        if let Some(Err(error)) = &item {
+            let error = error.clone();
+            item = self.fail(error);
         }
+        item
     }
 }
 
@@ -320,7 +331,7 @@ impl Iterator for RootFirst {
         let seq = self.seqs.pop()?;
         let depth = self.depth;
         self.depth += 1;
-        let up = self.loader.parent_link(seq);
+        let up = self.loader.arrive(seq);
         Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
     }
 
@@ -341,6 +352,9 @@ struct Loader {
     /// another one.
     at: Near,
     above: Near,
+    /// The row of the event that the walk is at; behind it that of its parent, which was read
+    /// for its id and is mostly the next.
+    row: Option<RowRead>,
     detail: Detail,
     root: EventId,
     /// Why the root is only the topmost that can be read, where it is.
@@ -349,25 +363,19 @@ struct Loader {
 }
 
 impl Loader {
-    /// Where the link of an event leads that is going to be loaded. Fails where the event
-    /// can't be read.
-    fn readable_parent_link(&mut self, seq: u64) -> Result<ParentLink> {
-        let up = self.parent_link(seq)?;
-        let (source, row) = self.at.locate(&self.view, seq)?;
-        source.columns(row)?;
-        Ok(up)
-    }
-
-    /// Where the link of an event leads. Fails where its row can't be read.
-    fn parent_link(&mut self, seq: u64) -> Result<ParentLink> {
+    /// Goes to an event and returns where its link leads. Fails where its row can't be read.
+    fn arrive(&mut self, seq: u64) -> Result<ParentLink> {
         if !self.at.has(seq) && self.above.has(seq) {
             std::mem::swap(&mut self.at, &mut self.above);
         }
-        let (source, row) = self.at.locate(&self.view, seq)?;
-        self.view.parent_link_of(source, row)
+        match self.at.locate(&self.view, seq)? {
+            (Source::Sealed(segment), row) => arrive(&self.view, segment, row, &mut self.row),
+            (Source::Log(log), row) => arrive(&self.view, log, row, &mut self.row),
+        }
     }
 
-    /// An event whose link leads there; `next` is the one that is asked for next.
+    /// The event that the walk went to, whose link leads there; `next` is the one that is
+    /// asked for next.
     fn event(
         &mut self,
         seq: u64,
@@ -375,20 +383,39 @@ impl Loader {
         up: &ParentLink,
         next: Option<u64>,
     ) -> Result<StoredEvent> {
+        let Some(read) = self.row.take() else { return Err(Error::expired(seq)) };
+        let mut damage = self.no_root.clone();
         if self.has_revisions {
-            let newest = self.view.newest(seq)?;
+            let (newest, unread) = self.view.newest_readable(seq)?;
+            damage = damage.or(unread);
             if newest != seq {
-                return self.view.readable_event_in(newest, self.detail, &mut self.last);
+                let event = self.view.readable_event_in(newest, self.detail, &mut self.last)?;
+                return Ok(StoredEvent { damage: event.damage.or(damage), ..event });
             }
         }
         let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
-        let Self { view, at, above, detail, last, no_root, .. } = self;
-        let hop = Hop { view, up, next, detail: *detail, damage: no_root.clone() };
-        match at.locate(view, seq)? {
-            (Source::Sealed(segment), row) => hop.load(segment, row, ancestry, above, last),
-            (Source::Log(log), row) => hop.load(log, row, ancestry, above, last),
+        let Self { view, at, above, row: ahead, detail, last, .. } = self;
+        let hop = Hop { view, up, next, detail: *detail, above, ahead };
+        match at.locate(view, seq)?.0 {
+            Source::Sealed(segment) => hop.load(segment, read, ancestry, damage, last),
+            Source::Log(log) => hop.load(log, read, ancestry, damage, last),
         }
     }
+}
+
+/// Reads a row, unless `read` is that row, and returns where its link leads.
+fn arrive<S: RowSource>(
+    view: &View,
+    source: &S,
+    row: u32,
+    read: &mut Option<RowRead>,
+) -> Result<ParentLink> {
+    let seq = source.first_seq() + u64::from(row);
+    let read = match read {
+        Some(read) if read.columns.seq == seq => read,
+        read => read.insert(source.read(row)?),
+    };
+    view.parent_link_read(source, row, read.parent, read.link)
 }
 
 /// What there is to know of an event that a walk has come to.
@@ -397,38 +424,52 @@ struct Hop<'w> {
     up: &'w ParentLink,
     next: Option<u64>,
     detail: Detail,
-    damage: Option<Error>,
+    above: &'w mut Near,
+    /// Where the row of the parent is kept.
+    ahead: &'w mut Option<RowRead>,
 }
 
 impl Hop<'_> {
     fn load<S: RowSource>(
         mut self,
         source: &S,
-        row: u32,
-        mut ancestry: Ancestry,
-        above: &mut Near,
+        read: RowRead,
+        ancestry: Ancestry,
+        damage: Option<Error>,
         last: &mut LastRead,
     ) -> Result<StoredEvent> {
-        let columns = source.columns(row)?;
         if let Some(next) = self.next.filter(|_| self.detail == Detail::Payload) {
             source.prefetch(next, last);
         }
-        let parent = self.parent_id(source, above);
-        ancestry.parent = or_damage(parent, &mut self.damage)?.flatten();
-        let content = match self.detail {
-            Detail::Ids => ContentSource::Nothing,
-            Detail::Columns => known_names(source, row, &mut self.damage)?,
-            detail => content_or_names(source, row, columns.place, detail, last, &mut self.damage)?,
-        };
-        Ok(StoredEvent { columns, ancestry, content, damage: self.damage })
+        let RowRead { columns, texts, .. } = read;
+        let content = ContentSource::Nothing;
+        let mut event = StoredEvent { columns, ancestry, content, damage };
+        let parent = self.parent_id(source);
+        event.ancestry.parent = or_damage(parent, &mut event.damage)?.flatten();
+        match self.detail {
+            Detail::Ids => {}
+            Detail::Columns => {
+                if let Some(names) = or_damage(source.names(texts), &mut event.damage)? {
+                    event.content = ContentSource::Names(names);
+                }
+            }
+            detail => {
+                let (place, damage) = (event.columns.place, &mut event.damage);
+                event.content = content_or_names(source, place, texts, detail, last, damage)?;
+            }
+        }
+        Ok(event)
     }
 
-    fn parent_id<S: RowSource>(&self, source: &S, above: &mut Near) -> Result<Option<EventId>> {
+    /// The parent's id. A stored one is read whole, since the walk mostly goes on to it.
+    fn parent_id<S: RowSource>(&mut self, source: &S) -> Result<Option<EventId>> {
         let ParentLink::Known(parent, _) = *self.up else { return self.up.parent_id(self.view) };
-        if let Some(row) = source.row_of(parent) {
-            return source.id(row).map(Some);
-        }
-        let (source, row) = above.locate(self.view, parent)?;
-        source.id(row).map(Some)
+        let read = if let Some(row) = source.row_of(parent) {
+            source.read(row)?
+        } else {
+            let (source, row) = self.above.locate(self.view, parent)?;
+            source.read(row)?
+        };
+        Ok(Some(self.ahead.insert(read).columns.id.clone()))
     }
 }

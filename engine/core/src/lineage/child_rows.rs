@@ -119,10 +119,11 @@ impl<'p> ChildRows<'p> {
 }
 
 /// The parent of a row's event, and the child's place among its children; none where it
-/// has no stored parent.
+/// has no stored parent. Fails where damage keeps the parent from being known.
 pub(crate) fn key_of(view: &View, child: u64) -> Result<Option<(u64, Key)>> {
     let Some((source, row)) = view.locate(child)? else { return Ok(None) };
-    let ParentLink::Known(parent, _) = view.parent_link_of(&source, row)? else { return Ok(None) };
+    let up = view.parent_link_of(&source, row)?;
+    let Some((parent, _)) = up.known()? else { return Ok(None) };
     if source.stored_parent(row)?.0 != StoredParent::None {
         return Ok(Some((parent, named_key(parent, child))));
     }
@@ -144,13 +145,12 @@ fn asserted_child(view: &View, parent: u64, asserted: &AssertedLink) -> Result<O
     let Some(child) = view.find(&asserted.link.child)? else { return Ok(None) };
     let Some((source, row)) = view.locate(child)? else { return Ok(None) };
     // One that names its parent itself is among the named ones.
-    if source.stored_parent(row)?.0 != StoredParent::None
-        || !matches!(view.parent_link_of(&source, row)?, ParentLink::Known(up, _) if up == parent)
-    {
+    if source.stored_parent(row)?.0 != StoredParent::None {
         return Ok(None);
     }
     // The link that holds may be in another source, with another place.
-    Ok(key_of(view, child)?.map(|(_, key)| key))
+    let held = key_of(view, child)?.filter(|&(up, _)| up == parent);
+    Ok(held.map(|(_, key)| key))
 }
 
 /// The children with an asserted link to an event, in order.

@@ -9,7 +9,6 @@ use crate::base::listing::{Detailed, Listing, Parameters};
 use crate::base::page::{Page, Position};
 use crate::base::unread::Unread;
 use crate::lineage::child_rows::{ChildRows, key_of};
-use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::PositionCache;
 use crate::view::View;
 use crate::view::stored::{Found, StoredEvent};
@@ -62,12 +61,15 @@ impl Listing for Siblings {
     }
 
     fn read(&self, after: Option<Position>, limit: usize) -> Result<Page<StoredEvent, Position>> {
-        if let Some(seq) = self.view.find(&self.id)?
-            && let ParentLink::Known(parent, _) = self.view.parent_link(seq)?
-        {
-            return children_of(&self.view, parent, Some(seq), self.detail, after, limit);
+        let none = Page::new(Vec::new(), None);
+        let Some(seq) = self.view.find(&self.id)? else { return Ok(none) };
+        let mut unread = Unread::default();
+        match unread.pass(self.view.parent_link(seq)?.known())?.flatten() {
+            Some((parent, _)) => {
+                children_of(&self.view, parent, Some(seq), self.detail, after, limit)
+            }
+            None => Ok(none.with_damaged(unread.into_errors())),
         }
-        Ok(Page::new(Vec::new(), None))
     }
 }
 
@@ -111,9 +113,7 @@ fn children_of(
             page.next = page.items.last().map(|last: &Found| last.after);
             break;
         }
-        let newest = view.newest(child);
-        let found =
-            newest.and_then(|newest| view.found(newest, detail, Position::at(child), &mut cache));
+        let found = view.found_newest(child, detail, Position::at(child), &mut cache);
         page.items.extend(unread.pass(found)?);
     }
     view.load_page(page.with_damaged(unread.into_errors()), detail)

@@ -3,6 +3,7 @@
 use crate::base::detail::Detail;
 use crate::base::error::{Error, Result};
 use crate::base::page::{Page, Position};
+use crate::base::row::{RowRead, TextNumbers};
 use crate::base::unread::Unread;
 use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::{PositionCache, TreePosition};
@@ -46,6 +47,13 @@ impl View {
         self.load(found, detail, last)
     }
 
+    /// The newest row in place of one, with its payload, with what is known of it.
+    pub(crate) fn readable_newest(&self, seq: u64) -> Result<StoredEvent> {
+        let (detail, cache) = (Detail::Payload, &mut PositionCache::default());
+        let found = self.found_newest(seq, detail, Position::NONE, cache)?;
+        self.load(found, detail, &mut LastRead::default())
+    }
+
     /// What the index holds of a row. The cache helps where one of many is asked for,
     /// which mostly have ancestors in common.
     pub(crate) fn found(
@@ -58,16 +66,30 @@ impl View {
         let Some((source, row)) = self.locate(seq)? else {
             return Err(Error::expired(seq));
         };
-        let columns = source.columns(row)?;
-        let up = self.parent_link_of(&source, row)?;
+        let RowRead { columns, texts, parent, link } = source.read(row)?;
+        let up = self.parent_link_read(&*source, row, parent, link)?;
         let position = self.position_by(seq, cache)?;
         let (ancestry, mut damage) = self.ancestry(&up, position)?;
         let content = match detail {
             Detail::Ids => Some(ContentSource::Nothing),
-            Detail::Columns => Some(known_names(&*source, row, &mut damage)?),
+            Detail::Columns => Some(known_names(&*source, texts, &mut damage)?),
             Detail::Labels | Detail::Payload => None,
         };
-        Ok(Found { columns, ancestry, content, damage, after })
+        Ok(Found { columns, texts, ancestry, content, damage, after })
+    }
+
+    /// The same of the newest row in place of one. Where a source that may have a newer one
+    /// can't be read, that is said with what was found.
+    pub(crate) fn found_newest(
+        &self,
+        seq: u64,
+        detail: Detail,
+        after: Position,
+        cache: &mut PositionCache,
+    ) -> Result<Found> {
+        let (newest, damage) = self.newest_readable(seq)?;
+        let found = self.found(newest, detail, after, cache)?;
+        Ok(Found { damage: found.damage.or(damage), ..found })
     }
 
     /// The place in the lineage of an event whose link leads `up`, and what of it can't be
@@ -90,14 +112,14 @@ impl View {
         detail: Detail,
         last: &mut LastRead,
     ) -> Result<StoredEvent> {
-        let Found { columns, ancestry, content, mut damage, .. } = found;
+        let Found { columns, texts, ancestry, content, mut damage, .. } = found;
         let content = if let Some(content) = content {
             content
         } else {
-            let Some((source, row)) = self.locate(columns.seq)? else {
+            let Some((source, _)) = self.locate(columns.seq)? else {
                 return Err(Error::expired(columns.seq));
             };
-            content_or_names(&*source, row, columns.place, detail, last, &mut damage)?
+            content_or_names(&*source, columns.place, texts, detail, last, &mut damage)?
         };
         Ok(StoredEvent { columns, ancestry, content, damage })
     }
@@ -122,25 +144,25 @@ impl View {
 /// What the record of a row says; where it can't be read the row's texts, and why.
 pub(crate) fn content_or_names<S: RowSource + ?Sized>(
     source: &S,
-    row: u32,
     place: u64,
+    texts: TextNumbers,
     detail: Detail,
     last: &mut LastRead,
     damage: &mut Option<Error>,
 ) -> Result<ContentSource> {
-    match or_damage(source.content(row, place, detail, last), damage)? {
+    match or_damage(source.content(place, texts, detail, last), damage)? {
         Some(content) => Ok(content),
-        None => known_names(source, row, damage),
+        None => known_names(source, texts, damage),
     }
 }
 
 /// The texts of a row; nothing where they can't be read.
 pub(crate) fn known_names<S: RowSource + ?Sized>(
     source: &S,
-    row: u32,
+    texts: TextNumbers,
     damage: &mut Option<Error>,
 ) -> Result<ContentSource> {
-    let names = or_damage(source.names(row), damage)?;
+    let names = or_damage(source.names(texts), damage)?;
     Ok(names.map_or(ContentSource::Nothing, ContentSource::Names))
 }
 
@@ -148,10 +170,16 @@ pub(crate) fn known_names<S: RowSource + ?Sized>(
 pub(crate) fn or_damage<T>(outcome: Result<T>, damage: &mut Option<Error>) -> Result<Option<T>> {
     match outcome {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_damaged() => {
-            damage.get_or_insert(error);
-            Ok(None)
-        }
-        Err(error) => Err(error),
+        Err(error) => keep_damage(error, damage).map(|()| None),
     }
+}
+
+/// Keeps an error that is damage. Out of line: walks ask for each event.
+#[cold]
+fn keep_damage(error: Error, damage: &mut Option<Error>) -> Result<()> {
+    if error.is_damaged() {
+        damage.get_or_insert(error);
+        return Ok(());
+    }
+    Err(error)
 }

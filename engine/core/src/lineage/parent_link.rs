@@ -39,6 +39,18 @@ impl ParentLink {
         matches!(self, ParentLink::Root)
     }
 
+    /// The stored parent, where there is one. Fails where damage keeps it from being known.
+    pub(crate) fn known(self) -> Result<Option<(u64, LinkKind)>> {
+        match self {
+            ParentLink::Known(parent, kind) => Ok(Some((parent, kind))),
+            ParentLink::Damaged(unreadable) => Err(unreadable.error),
+            ParentLink::Root
+            | ParentLink::Missing(..)
+            | ParentLink::Expired(..)
+            | ParentLink::Cycle(..) => Ok(None),
+        }
+    }
+
     /// What kept it from being known.
     pub(crate) fn damage(&self) -> Option<&Error> {
         match self {
@@ -97,6 +109,34 @@ impl View {
         row: u32,
     ) -> Result<ParentLink> {
         let (parent, kind) = source.stored_parent(row)?;
+        self.parent_link_read(source, row, parent, kind)
+    }
+
+    /// The same for a row of which it was read what its event says of its parent: mostly a
+    /// row of the same source, of which the view holds all.
+    #[inline]
+    pub(crate) fn parent_link_read<S: RowSource + ?Sized>(
+        &self,
+        source: &S,
+        row: u32,
+        parent: StoredParent,
+        kind: LinkKind,
+    ) -> Result<ParentLink> {
+        match parent {
+            StoredParent::Row(parent) if source.row_of(parent).is_some() => {
+                Ok(ParentLink::Known(parent, kind))
+            }
+            parent => self.resolve_parent(source, row, parent, kind),
+        }
+    }
+
+    fn resolve_parent<S: RowSource + ?Sized>(
+        &self,
+        source: &S,
+        row: u32,
+        parent: StoredParent,
+        kind: LinkKind,
+    ) -> Result<ParentLink> {
         match self.parent_link_by(source, row, parent, kind) {
             Err(error) if error.is_damaged() => {
                 let (parent, kind) = match parent {
@@ -112,7 +152,7 @@ impl View {
         }
     }
 
-    fn parent_link_by<S: RowSource>(
+    fn parent_link_by<S: RowSource + ?Sized>(
         &self,
         source: &S,
         row: u32,
@@ -147,7 +187,11 @@ impl View {
 
     /// The same for a row's event. Segments that were searched in vain are not searched
     /// again.
-    fn asserted_of<S: RowSource>(&self, source: &S, row: u32) -> Result<Option<AssertedLink>> {
+    fn asserted_of<S: RowSource + ?Sized>(
+        &self,
+        source: &S,
+        row: u32,
+    ) -> Result<Option<AssertedLink>> {
         let seq = source.first_seq() + u64::from(row);
         let first = self.not_asked(seq);
         if !self.has_asserted_from(first) {
@@ -206,7 +250,12 @@ impl View {
     /// Resolves the link of an event whose named parent was not stored when the event
     /// was, or has expired. What an event names stays its parent once that is stored: the
     /// look-up is repeated until it succeeds, and then cached for good.
-    fn named_late<S: RowSource>(&self, source: &S, row: u32, kind: LinkKind) -> Result<ParentLink> {
+    fn named_late<S: RowSource + ?Sized>(
+        &self,
+        source: &S,
+        row: u32,
+        kind: LinkKind,
+    ) -> Result<ParentLink> {
         let seq = source.first_seq() + u64::from(row);
         let known = self.joins.late_parent(seq);
         if let Some(found) = known.filter(|&found| self.holds(found)) {

@@ -10,7 +10,6 @@ use foldhash::fast::RandomState;
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::lineage::ascent::{self, Ascended, Passed};
-use crate::lineage::parent_link::ParentLink;
 use crate::view::View;
 
 /// Where an event lies in its tree.
@@ -100,9 +99,9 @@ impl View {
         let step = |at: u64| match self.locate(at)? {
             Some((source, row)) => {
                 let below = source.below(row)?;
-                match self.parent_link(below.anchor)? {
-                    ParentLink::Known(parent, _) => Ok((below, parent)),
-                    _ => Err(Error::damaged(format!("expected a link above event {at}"))),
+                match self.parent_link(below.anchor)?.known()? {
+                    Some((parent, _)) => Ok((below, parent)),
+                    None => Err(Error::damaged(format!("expected a link above event {at}"))),
                 }
             }
             None => Err(Error::damaged(format!("expected event {at}, found none"))),

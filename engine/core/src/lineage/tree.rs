@@ -96,9 +96,7 @@ impl Listing for Descendants {
         let loaded = page.load(
             |step| step.after,
             |step| {
-                let newest = view.newest(step.seq);
-                let found = newest
-                    .and_then(|newest| view.found(newest, self.detail, step.after, &mut cache));
+                let found = view.found_newest(step.seq, self.detail, step.after, &mut cache);
                 let Some(found) = unread.pass(found)? else { return Ok(None) };
                 let event = view.load(found, self.detail, &mut last)?;
                 unread.note_opt(event.damage());
@@ -285,7 +283,7 @@ fn siblings_after<'v>(
     child: u64,
     unread: &mut Unread,
 ) -> Result<Option<ChildRows<'v>>> {
-    match key_of(view, child)? {
+    match unread.pass(key_of(view, child))?.flatten() {
         Some((parent, key)) => ChildRows::new(view, parent, Some(key), unread).map(Some),
         None => Ok(None),
     }

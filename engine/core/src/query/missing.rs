@@ -64,7 +64,7 @@ impl Listing for MissingParents {
             let skip = if segment == first_segment { first } else { 0 };
             let awaited = unread.pass(awaited_in(view, number))?.unwrap_or_default();
             for (passed, id) in awaited.into_iter().enumerate().skip(skip) {
-                let missing = missing_parent(view, number, &id, Flags::default());
+                let missing = missing_parent(view, number, &id, Flags::default(), &mut unread);
                 let Some(missing) = unread.pass(missing)?.flatten() else { continue };
                 if page.items.len() == limit {
                     page.next = Some(join(segment, passed));
@@ -82,8 +82,8 @@ pub(crate) fn count(view: &View, without: Flags, unread: &mut Unread) -> Result<
     let mut count = 0;
     for number in 0..view.len() {
         for id in unread.pass(awaited_in(view, number))?.unwrap_or_default() {
-            let missing = unread.pass(missing_parent(view, number, &id, without))?;
-            count += u64::from(missing.flatten().is_some());
+            let missing = missing_parent(view, number, &id, without, unread);
+            count += u64::from(unread.pass(missing)?.flatten().is_some());
         }
     }
     Ok(count)
@@ -106,12 +106,14 @@ fn awaited_in(view: &View, number: usize) -> Result<Vec<EventId>> {
     Ok(ids)
 }
 
-/// A parent that a source awaits, if it is missing and no earlier source awaits it.
+/// A parent that a source awaits, if it is missing and no earlier source awaits it. Children
+/// that damage keeps from being known are noted.
 fn missing_parent(
     view: &View,
     number: usize,
     id: &EventId,
     without: Flags,
+    unread: &mut Unread,
 ) -> Result<Option<MissingParent>> {
     if view.find(id)?.is_some() {
         return Ok(None);
@@ -135,8 +137,9 @@ fn missing_parent(
     children.dedup();
     let mut waiting = Vec::new();
     for child in children {
-        let waits =
-            matches!(view.parent_link(child)?, ParentLink::Missing(parent, _) if parent == *id);
+        let Some(up) = unread.pass(view.parent_link(child))? else { continue };
+        unread.note_opt(up.damage());
+        let waits = matches!(up, ParentLink::Missing(parent, _) if parent == *id);
         if let Some((source, row)) = view.locate(child)?.filter(|_| waits)
             && !source.flags(row)?.has(without.bits())
         {

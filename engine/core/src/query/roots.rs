@@ -45,10 +45,7 @@ impl Listing for Roots {
                     page.next = page.items.last().map(|last: &Found| last.after);
                     break 'sources;
                 }
-                let newest = view.newest(seq);
-                let found = newest.and_then(|newest| {
-                    view.found(newest, self.detail, Position::at(seq), &mut cache)
-                });
+                let found = view.found_newest(seq, self.detail, Position::at(seq), &mut cache);
                 page.items.extend(unread.pass(found)?);
             }
         }

@@ -11,13 +11,14 @@ use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{
-    AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent,
+    AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, RowRead, StoredParent,
+    TextNumbers,
 };
 use crate::base::state::{Kept, KindId};
 use crate::base::unread::Unread;
 use crate::log::content::same_content;
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::index::{Anchor, Dimension, Index, Made, Postings, StoredLink};
+use crate::log::index::{Anchor, Dimension, Index, Made, Postings, Row, StoredLink};
 use crate::log::reader::Via;
 use crate::log::view::LogView;
 use crate::view::source::{LastRead, RowSource};
@@ -59,10 +60,10 @@ impl RowSource for LogView {
         Ok(self.index().row(row).flags)
     }
 
-    fn columns(&self, row: u32) -> Result<Columns> {
+    fn read(&self, row: u32) -> Result<RowRead> {
         let index = self.index();
         let entry = index.row(row);
-        Ok(Columns {
+        let columns = Columns {
             seq: self.first_seq() + u64::from(row),
             version: entry.flags.is_later_version(),
             revision: entry.flags.has(Flags::REVISION),
@@ -71,24 +72,23 @@ impl RowSource for LogView {
             id: index.id(row),
             time_ns: entry.time_ns,
             place: entry.offset,
-        })
+        };
+        let &Row { kind, instance, session, .. } = entry;
+        let (parent, link) = parent_of(self, &index, row);
+        Ok(RowRead { columns, texts: TextNumbers { kind, instance, session }, parent, link })
     }
 
-    fn names(&self, row: u32) -> Result<Names> {
+    fn names(&self, texts: TextNumbers) -> Result<Names> {
         let index = self.index();
-        let entry = index.row(row);
         let text = |number| Arc::clone(index.text(number));
-        Ok(Names::Log {
-            kind: text(entry.kind),
-            instance: text(entry.instance),
-            session: (entry.session != NONE).then(|| text(entry.session)),
-        })
+        let session = (texts.session != NONE).then(|| text(texts.session));
+        Ok(Names::Log { kind: text(texts.kind), instance: text(texts.instance), session })
     }
 
     fn content(
         &self,
-        _row: u32,
         place: u64,
+        _texts: TextNumbers,
         detail: Detail,
         last: &mut LastRead,
     ) -> Result<ContentSource> {
@@ -104,17 +104,7 @@ impl RowSource for LogView {
     }
 
     fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
-        let index = self.index();
-        let kind = index.row(index.row(row).first).flags.link();
-        let seq = |row: u32| self.first_seq() + u64::from(row);
-        let parent = match index.stored_link(row, self.at()) {
-            StoredLink::None => StoredParent::None,
-            StoredLink::Row(parent) => StoredParent::Row(seq(parent)),
-            StoredLink::Earlier(parent, _) => StoredParent::Row(parent),
-            StoredLink::Awaited(_) => StoredParent::Awaited,
-            StoredLink::Cycle(parent) => StoredParent::Cycle(seq(parent)),
-        };
-        Ok((parent, kind))
+        Ok(parent_of(self, &self.index(), row))
     }
 
     fn below(&self, row: u32) -> Result<Below> {
@@ -357,6 +347,20 @@ impl RowSource for LogView {
     ) -> Result<()> {
         self.walk_keys(kinds, kind, after, at_once, show)
     }
+}
+
+/// What a row's event says of its parent, and how it follows from it.
+fn parent_of(log: &LogView, index: &Index, row: u32) -> (StoredParent, LinkKind) {
+    let kind = index.row(index.row(row).first).flags.link();
+    let seq = |row: u32| log.first_seq() + u64::from(row);
+    let parent = match index.stored_link(row, log.at()) {
+        StoredLink::None => StoredParent::None,
+        StoredLink::Row(parent) => StoredParent::Row(seq(parent)),
+        StoredLink::Earlier(parent, _) => StoredParent::Row(parent),
+        StoredLink::Awaited(_) => StoredParent::Awaited,
+        StoredLink::Cycle(parent) => StoredParent::Cycle(seq(parent)),
+    };
+    (parent, kind)
 }
 
 fn standing(log: &LogView, index: &Index, child: &EventId) -> Option<AssertedLink> {

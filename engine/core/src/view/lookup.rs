@@ -66,7 +66,7 @@ impl View {
     }
 
     /// The sequence number of the event with this id, or where that has expired or can't
-    /// be read of its oldest version. Fails where none is found and a part that may have it
+    /// be read of its oldest version. Fails where none is found and a source that may have it
     /// can't be read.
     pub(crate) fn find(&self, id: &EventId) -> Result<Option<u64>> {
         self.find_from(0, id)
@@ -91,7 +91,7 @@ impl View {
         }
     }
 
-    /// The row of a part that stands for an id, and whether it is a version's.
+    /// The row of a source that stands for an id, and whether it is a version's.
     fn head_in(&self, number: usize, id: &EventId) -> Result<Option<(u64, bool)>> {
         let source = self.source(number)?;
         let head = source.head(id)?;
@@ -99,7 +99,7 @@ impl View {
     }
 
     /// The event with this id and its versions, in the order they were stored,
-    /// from this sequence number on, at most so many. Parts that can't be read are noted.
+    /// from this sequence number on, at most so many. Sources that can't be read are noted.
     pub(crate) fn copies(
         &self,
         id: &EventId,

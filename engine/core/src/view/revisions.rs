@@ -1,6 +1,6 @@
 //! Which rows a view sees are replaced by newer ones.
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::view::View;
 
 impl View {
@@ -13,33 +13,61 @@ impl View {
     /// Whether a later row that the view sees replaces this one. O(log n) for each source
     /// behind it that replaces any.
     pub(crate) fn is_superseded(&self, seq: u64) -> Result<bool> {
-        Ok(self.superseded_by(seq)?.is_some())
+        match self.superseded_by(seq)? {
+            (None, Some(damage)) => Err(damage),
+            (by, _) => Ok(by.is_some()),
+        }
     }
 
-    /// The newest row that stands in place of this one: itself where none replaces it.
+    /// The newest row that stands in place of this one: itself where none replaces it. Fails
+    /// where a source that may have a newer one can't be read.
     pub(crate) fn newest(&self, seq: u64) -> Result<u64> {
+        match self.newest_readable(seq)? {
+            (_, Some(damage)) => Err(damage),
+            (newest, None) => Ok(newest),
+        }
+    }
+
+    /// The newest row of those that can be read, and what keeps it from being known whether
+    /// there is a newer one.
+    pub(crate) fn newest_readable(&self, seq: u64) -> Result<(u64, Option<Error>)> {
         if !self.has_revisions() {
-            return Ok(seq);
+            return Ok((seq, None));
         }
         let mut newest = seq;
-        // It ends: what replaces a row has a greater number.
-        while let Some(by) = self.superseded_by(newest)?.filter(|&by| by > newest) {
-            newest = by;
+        loop {
+            let (by, damage) = self.superseded_by(newest)?;
+            // It ends: what replaces a row has a greater number.
+            match by.filter(|&by| by > newest) {
+                Some(by) => newest = by,
+                None => return Ok((newest, damage)),
+            }
         }
-        Ok(newest)
     }
 
-    fn superseded_by(&self, seq: u64) -> Result<Option<u64>> {
-        let Some(first) = self.number_of(seq) else { return Ok(None) };
+    /// The row that replaces this one, of which there is one at most; where it is not found,
+    /// what could not be searched for damage.
+    fn superseded_by(&self, seq: u64) -> Result<(Option<u64>, Option<Error>)> {
+        let Some(first) = self.number_of(seq) else { return Ok((None, None)) };
+        let mut damage = None;
         for number in first..self.len() {
             if self.sealed.get(number).is_some_and(|sealed| sealed.superseding == 0) {
                 continue;
             }
-            let source = self.source(number)?;
-            if let Some(row) = source.superseded_by(seq)? {
-                return Ok(Some(source.first_seq() + u64::from(row)));
+            match self.superseded_in(number, seq) {
+                Ok(None) => {}
+                Ok(by) => return Ok((by, None)),
+                // The others may have it.
+                Err(error) if error.is_damaged() => damage = damage.or(Some(error)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(None)
+        Ok((None, damage))
+    }
+
+    fn superseded_in(&self, number: usize, seq: u64) -> Result<Option<u64>> {
+        let source = self.source(number)?;
+        let by = source.superseded_by(seq)?;
+        Ok(by.map(|row| source.first_seq() + u64::from(row)))
     }
 }

@@ -11,7 +11,8 @@ use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
 use crate::base::row::{
-    AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, StoredParent,
+    AssertedLink, Below, Columns, Facts, Flags, ListOf, NONE, Place, RowRead, StoredParent,
+    TextNumbers,
 };
 use crate::base::state::{Kept, KindId};
 use crate::base::unread::Unread;
@@ -63,9 +64,9 @@ impl RowSource for Arc<Segment> {
         Ok(self.entry(row)?.flags)
     }
 
-    fn columns(&self, row: u32) -> Result<Columns> {
+    fn read(&self, row: u32) -> Result<RowRead> {
         let entry = self.entry(row)?;
-        Ok(Columns {
+        let columns = Columns {
             seq: self.first_seq() + u64::from(row),
             version: entry.flags.is_later_version(),
             revision: entry.flags.has(Flags::REVISION),
@@ -74,30 +75,40 @@ impl RowSource for Arc<Segment> {
             id: self.file().id(row, &entry)?,
             time_ns: entry.time_ns,
             place: u64::from(entry.record),
-        })
+        };
+        let Entry { kind, instance, session, .. } = entry;
+        let (parent, link) = parent_of(&entry);
+        Ok(RowRead { columns, texts: TextNumbers { kind, instance, session }, parent, link })
     }
 
-    fn names(&self, row: u32) -> Result<Names> {
-        readable_names(self, &self.entry(row)?)
+    /// All of them can be read: asked for later, they have no way to say that they can't.
+    fn names(&self, texts: TextNumbers) -> Result<Names> {
+        let TextNumbers { kind, instance, session } = texts;
+        for number in [kind, instance, session] {
+            if number != NONE {
+                self.file().check_text(number)?;
+            }
+        }
+        Ok(Names::Sealed { segment: Arc::clone(self), kind, instance, session })
     }
 
     fn content(
         &self,
-        row: u32,
-        _place: u64,
+        place: u64,
+        texts: TextNumbers,
         detail: Detail,
         last: &mut LastRead,
     ) -> Result<ContentSource> {
-        let entry = self.entry(row)?;
-        let payload = detail == Detail::Payload;
-        Ok(match self.file().record(entry.record, payload, self.chunks(), &mut last.chunk)? {
+        // Heap addresses have 32 bits.
+        let (record, payload) = (place as u32, detail == Detail::Payload);
+        Ok(match self.file().record(record, payload, self.chunks(), &mut last.chunk)? {
             EventRecord::Plain(record) => ContentSource::Record(record),
             EventRecord::Packed(record) => {
                 // Asked for later, it has no way to say that it can't be read.
                 if let Some(number) = record.payload_type() {
                     self.file().check_text(number)?;
                 }
-                ContentSource::Packed(readable_names(self, &entry)?, record)
+                ContentSource::Packed(self.names(texts)?, record)
             }
         })
     }
@@ -105,17 +116,7 @@ impl RowSource for Arc<Segment> {
     fn prefetch(&self, _seq: u64, _last: &LastRead) {}
 
     fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
-        let entry = self.entry(row)?;
-        let kind = entry.flags.link();
-        if !entry.flags.has(Flags::NAMED) {
-            return Ok((StoredParent::None, kind));
-        }
-        let parent = match entry.parent {
-            0 => StoredParent::Awaited,
-            parent if entry.flags.has(Flags::CYCLE) => StoredParent::Cycle(parent),
-            parent => StoredParent::Row(parent),
-        };
-        Ok((parent, kind))
+        self.entry(row).map(|entry| parent_of(&entry))
     }
 
     fn below(&self, row: u32) -> Result<Below> {
@@ -417,16 +418,15 @@ fn asserted_of(segment: &Segment, kept: KeptLink) -> AssertedLink {
     AssertedLink { link: kept.link, before_seq, number: kept.made.links }
 }
 
-/// The texts of an entry, all of which can be read: asked for later, they have no way to
-/// say that they can't.
-fn readable_names(segment: &Arc<Segment>, entry: &Entry) -> Result<Names> {
-    let &Entry { kind, instance, session, .. } = entry;
-    for number in [kind, instance, session] {
-        if number != NONE {
-            segment.file().check_text(number)?;
-        }
-    }
-    Ok(Names::Sealed { segment: Arc::clone(segment), kind, instance, session })
+/// What a row's event says of its parent, and how it follows from it.
+fn parent_of(entry: &Entry) -> (StoredParent, LinkKind) {
+    let parent = match entry.parent {
+        _ if !entry.flags.has(Flags::NAMED) => StoredParent::None,
+        0 => StoredParent::Awaited,
+        parent if entry.flags.has(Flags::CYCLE) => StoredParent::Cycle(parent),
+        parent => StoredParent::Row(parent),
+    };
+    (parent, entry.flags.link())
 }
 
 fn damaged(segment: &Segment, what: &str) -> Error {

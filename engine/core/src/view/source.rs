@@ -10,7 +10,9 @@ use crate::base::event::Quarantined;
 use crate::base::id::EventId;
 use crate::base::kinds::Kinds;
 use crate::base::link::{Link, LinkKind};
-use crate::base::row::{AssertedLink, Below, Columns, Facts, Flags, ListOf, Place, StoredParent};
+use crate::base::row::{
+    AssertedLink, Below, Facts, Flags, ListOf, Place, RowRead, StoredParent, TextNumbers,
+};
 use crate::base::state::{Kept, KindId};
 use crate::base::unread::Unread;
 use crate::log::fields::ArchivedEventMeta;
@@ -53,18 +55,18 @@ pub(crate) trait RowSource {
 
     fn flags(&self, row: u32) -> Result<Flags>;
 
-    /// What is known of a row without its texts and its record.
-    fn columns(&self, row: u32) -> Result<Columns>;
+    /// All that is known of a row without its texts and its record.
+    fn read(&self, row: u32) -> Result<RowRead>;
 
-    /// The texts of a row.
-    fn names(&self, row: u32) -> Result<Names>;
+    /// The texts of a row that has these.
+    fn names(&self, texts: TextNumbers) -> Result<Names>;
 
-    /// What the record of a row says, which lies at the place that
-    /// [`columns`](Self::columns) gave.
+    /// What the record of a row says that has these texts and lies at this place, as
+    /// [`read`](Self::read) gave them.
     fn content(
         &self,
-        row: u32,
         place: u64,
+        texts: TextNumbers,
         detail: Detail,
         last: &mut LastRead,
     ) -> Result<ContentSource>;

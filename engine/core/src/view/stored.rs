@@ -10,7 +10,7 @@ use crate::base::event::Usage;
 use crate::base::id::EventId;
 use crate::base::link::LinkKind;
 use crate::base::page::Position;
-use crate::base::row::{Columns, NONE};
+use crate::base::row::{Columns, NONE, TextNumbers};
 use crate::base::scope::Scope;
 use crate::base::time::Time;
 use crate::log::RecordView;
@@ -61,6 +61,7 @@ pub(crate) struct Ancestry {
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) columns: Columns,
+    pub(crate) texts: TextNumbers,
     pub(crate) ancestry: Ancestry,
     /// What is loaded of it, where the record is not going to be read.
     pub(crate) content: Option<ContentSource>,
@@ -171,7 +172,8 @@ impl StoredEvent {
 
     /// Why part of it is missing here, where bytes on disk are not what was written: its
     /// record (then it has neither labels, usage nor payload, and may have had them), its
-    /// texts, its parent's id, or the way to its root. What is given is as it was written.
+    /// texts, its parent's id, or the way to its root; or a segment that may hold a newer
+    /// revision of it. What is given is as it was written.
     ///
     /// ```
     /// use std::sync::Arc;

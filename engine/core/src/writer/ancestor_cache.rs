@@ -25,7 +25,8 @@ impl AncestorCache {
     }
 
     /// The topmost known ancestor of a row, which may have expired, and its parent link.
-    /// O(fragments passed) the first time, and beyond a limit O(log joins).
+    /// O(fragments passed) the first time, and beyond a limit O(log joins). Fails where damage
+    /// keeps the way up from being known.
     pub(super) fn of(&mut self, view: &View, seq: u64) -> Result<(u64, ParentLink)> {
         if self.first != view.first_seq() || self.known.len() > CACHED_MAX {
             self.known.clear();
@@ -41,8 +42,11 @@ impl AncestorCache {
             if !view.holds(anchor) || way.len() == WAY_MAX {
                 // What is beyond is looked up where it was written down, and so is what
                 // leads round in a circle.
-                let top = view.position(seq)?.root;
-                break (top, view.parent_link(top)?);
+                let position = view.position(seq)?;
+                if let Some(damage) = position.damage {
+                    return Err(damage);
+                }
+                break (position.root, view.parent_link(position.root)?);
             }
             if let Some(&known) = self.known.get(&anchor) {
                 way.push(anchor);
@@ -54,6 +58,7 @@ impl AncestorCache {
                     way.push(anchor);
                     inside = parent;
                 }
+                ParentLink::Damaged(unreadable) => return Err(unreadable.error),
                 up => break (anchor, up),
             }
         };

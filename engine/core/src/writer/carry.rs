@@ -80,7 +80,7 @@ impl Writer {
 }
 
 /// What was asked for; none, with a warning, where it is damaged.
-fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
+pub(super) fn unless_damaged<T>(view: &View, outcome: Result<T>) -> Result<Option<T>> {
     match outcome {
         Err(error) if error.is_damaged() => {
             let message = "state of segments that were dropped is lost";

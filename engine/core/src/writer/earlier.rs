@@ -68,7 +68,8 @@ impl Writer {
         let Some((source, row)) = self.earlier.locate(seq)? else { return Ok(None) };
         let below = source.below(row)?;
         let anchor_id = source.anchor_id(row)?;
-        let session = Some(source.names(row)?.session().unwrap_or_default().to_owned());
+        let texts = source.names(source.facts(row)?.texts())?;
+        let session = Some(texts.session().unwrap_or_default().to_owned());
         Ok(Some(CrossRef {
             parent: seq,
             parent_id: Some(parent.clone()),
@@ -92,7 +93,8 @@ impl Writer {
         let parent_id = self.named_id(&source, row, stored)?;
         let below = source.below(row)?;
         let anchor_id = source.anchor_id(row)?;
-        let session = Some(source.names(row)?.session().unwrap_or_default().to_owned());
+        let texts = source.names(source.facts(row)?.texts())?;
+        let session = Some(texts.session().unwrap_or_default().to_owned());
         let version_of = Some(VersionOf { seq, link });
         let (anchor, depth) = (below.anchor, below.depth);
         Ok(Some(CrossRef { parent, parent_id, anchor, anchor_id, depth, session, version_of }))

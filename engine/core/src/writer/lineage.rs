@@ -14,10 +14,10 @@ use crate::base::expired::{ExpiredLineage, key, key_seq, led_to, led_to_seq};
 use crate::base::id::EventId;
 use crate::base::row::Flags;
 use crate::base::state::KindId;
-use crate::lineage::parent_link::ParentLink;
 use crate::log::encoded::Encoded;
 use crate::view::View;
 use crate::writer::Writer;
+use crate::writer::carry::unless_damaged;
 
 /// The lineage of segments that are about to be dropped.
 struct Going<'p> {
@@ -57,7 +57,9 @@ impl Writer {
         wanted.sort_unstable();
         wanted.dedup();
         for seq in wanted {
-            let Some(lineage) = going.lineage(seq)? else { continue };
+            // A way up that leads to damage is left out, not written as ending there.
+            let lineage = unless_damaged(view, going.lineage(seq))?.flatten();
+            let Some(lineage) = lineage else { continue };
             if lineage.to >= going.end {
                 let record = Encoded::state(KindId::LINEAGE, led_to(lineage.to), &[]);
                 self.push_state(&record)?;
@@ -218,10 +220,8 @@ impl<'p> Going<'p> {
             let to_id = Some(source.anchor_id(row)?);
             return Ok(Some(WayUp { to: below.anchor, to_id, edges: u64::from(below.depth) }));
         }
-        match self.view.parent_link_of(&source, row)? {
-            ParentLink::Known(to, _) => Ok(Some(WayUp { to, to_id: None, edges: 1 })),
-            _ => Ok(None),
-        }
+        let up = self.view.parent_link_of(&source, row)?.known()?;
+        Ok(up.map(|(to, _)| WayUp { to, to_id: None, edges: 1 }))
     }
 }
 

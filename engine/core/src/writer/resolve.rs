@@ -20,16 +20,7 @@ impl Writer {
     /// them until the block is published.
     pub(super) fn resolve(&mut self, records: EncodedBatch) -> Result<Written> {
         let EncodedBatch { events, links, quarantined, state } = records;
-        let mut written = Written::default();
-        written.events.reserve_exact(events.len());
-        let fields: Vec<_> = events.iter().map(Encoded::as_event).collect::<Result<_>>()?;
-        let ids: Vec<_> = fields.iter().map(|fields| EventId::from(&fields.id)).collect();
-        // Computed once: most ids are in no earlier segment, and each is asked for several times.
-        let that_know = self.earlier.candidates_of(ids.iter());
-        for (which, (event, id)) in events.iter().zip(ids).enumerate() {
-            let that_know = that_know.of(which);
-            written.events.push(self.resolve_event(event, fields[which], id, that_know)?);
-        }
+        let mut written = Written { events: self.resolve_events(&events)?, ..Written::default() };
         for link in links {
             written.links.push(self.resolve_link(&link)?);
         }
@@ -40,6 +31,25 @@ impl Writer {
             self.push_state(&record)?;
         }
         Ok(written)
+    }
+
+    fn resolve_events(&mut self, events: &[Encoded]) -> Result<Vec<Appended>> {
+        // Which segments may know an id is computed once: most are in no earlier one, and each
+        // is asked for several times.
+        if let [event] = events {
+            let fields = event.as_event()?;
+            let id = EventId::from(&fields.id);
+            let that_know: Vec<usize> = self.earlier.candidates(&id).collect();
+            return Ok(vec![self.resolve_event(event, fields, id, &that_know)?]);
+        }
+        let fields: Vec<_> = events.iter().map(Encoded::as_event).collect::<Result<_>>()?;
+        let ids: Vec<_> = fields.iter().map(|fields| EventId::from(&fields.id)).collect();
+        let that_know = self.earlier.candidates_of(ids.iter());
+        let mut appended = Vec::with_capacity(events.len());
+        for (which, (event, id)) in events.iter().zip(ids).enumerate() {
+            appended.push(self.resolve_event(event, fields[which], id, that_know.of(which))?);
+        }
+        Ok(appended)
     }
 
     /// `that_know` are the earlier segments that may know the event's id.
@@ -125,9 +135,10 @@ impl Writer {
         self.unchecked.note(error, self.shared.view().segments.warnings());
     }
 
-    /// What a revision replaces: the newest record of its id in its session.
+    /// What a revision replaces: the newest record of its id in its session, of those that
+    /// can be read.
     fn superseded(
-        &self,
+        &mut self,
         id: &EventId,
         fields: &ArchivedEventMeta,
     ) -> Result<Option<SupersedesMeta>> {
@@ -148,13 +159,30 @@ impl Writer {
             return Ok(None);
         }
         let mut unread = Unread::default();
+        let mut newest = None;
         for seq in self.earlier.copies(id, 0, usize::MAX, &mut unread)?.into_iter().rev() {
-            let Some((source, row)) = self.earlier.locate(seq)? else { continue };
-            if source.names(row)?.session() == session {
-                return Ok(Some(supersedes(seq, source.flags(row)?)));
+            newest = unread.pass(self.supersedes_earlier(seq, session))?.flatten();
+            if newest.is_some() {
+                break;
             }
         }
-        Ok(None)
+        unread.into_errors().into_iter().for_each(|error| self.note_unchecked(error));
+        Ok(newest)
+    }
+
+    /// What replaces a row of an earlier segment says of it; none where the row is of
+    /// another session.
+    fn supersedes_earlier(
+        &self,
+        seq: u64,
+        session: Option<&str>,
+    ) -> Result<Option<SupersedesMeta>> {
+        let Some((source, row)) = self.earlier.locate(seq)? else { return Ok(None) };
+        let facts = source.facts(row)?;
+        if source.names(facts.texts())?.session() != session {
+            return Ok(None);
+        }
+        Ok(Some(supersedes(seq, facts.flags)))
     }
 
     fn resolve_link(&mut self, link: &Encoded) -> Result<Linked> {
