@@ -182,8 +182,11 @@ impl Segments {
     }
 
     /// Turns a missing file into an error that says whether its segment has expired, or
-    /// what to do if it has not.
+    /// what to do if it has not, and one that is no regular file into damage.
     pub(crate) fn explain(&self, error: Error, sealed: &Sealed) -> Error {
+        if error.io_kind() == Some(ErrorKind::InvalidData) {
+            return Error::damaged(format!("{error:#}"));
+        }
         if error.io_kind() != Some(ErrorKind::NotFound) {
             return error;
         }
