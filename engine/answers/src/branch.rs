@@ -75,6 +75,20 @@ impl Branch {
         Self::up_from(snapshot, story, &words, leaf)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Whether a part is of it, or is the result of a call that is.
+    pub(crate) fn has_or_answers(&self, story: &Story, part: u32) -> bool {
+        let call = match story.parts[part as usize].step {
+            Step::Result(result) => story.results[result as usize].call,
+            _ => None,
+        };
+        self.has(story.id_of(part))
+            || call.is_some_and(|call| self.has(story.id_of(story.calls[call as usize].part)))
+    }
+
     pub(crate) fn has(&self, id: &EventId) -> bool {
         self.events.contains(id)
     }

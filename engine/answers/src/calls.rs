@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use forebear_core::StoredEvent;
 use forebear_readings::{
-    Access, Call, CallFamily, CallResult, Reading, Role, failure, failure_of_call,
+    Access, Call, CallFamily, CallResult, Interruption, Reading, Role, failure, failure_of_call,
 };
 
 use crate::command::{CommandLine, says_fail};
@@ -47,6 +47,9 @@ pub(crate) struct ResultAt {
     /// Of a failure its first line.
     pub(crate) line: String,
     pub(crate) exit_code: Option<i64>,
+    /// What the call took, as far as the result says so.
+    pub(crate) duration_ns: Option<u64>,
+    pub(crate) interruption: Option<Interruption>,
 }
 
 /// How it ended.
@@ -184,6 +187,7 @@ fn said_result(event: &StoredEvent, result: &CallResult<'_>) -> SaidResult {
             exit_code: result.exit_code,
             interruption: result.interruption,
             mishap: result.mishap,
+            duration_ns: result.duration_ns,
             ..CallResult::default()
         },
     }
@@ -198,7 +202,7 @@ pub(crate) fn result_of(
 ) -> ResultAt {
     let SaidResult { result, kind, says_fail, line, .. } = said;
     let exit_code = result.exit_code;
-    let interrupted = result.interruption.is_some();
+    let (interruption, duration_ns) = (result.interruption, result.duration_ns);
     let reading = Reading { results: vec![result], ..Reading::default() };
     let failed = match call_at {
         Some(at) => {
@@ -209,11 +213,11 @@ pub(crate) fn result_of(
         None => failure(&kind, &reading),
     };
     let end = match failed {
-        _ if interrupted => End::Interrupted,
+        _ if interruption.is_some() => End::Interrupted,
         Some(failed) => End::Failed { minor: failed.minor },
         // The pipe's end is good, what it let through is not.
         None if says_fail && call_at.is_some_and(|call| call.masks) => End::Unsure,
         None => End::Good,
     };
-    ResultAt { call, part, end, line, exit_code }
+    ResultAt { call, part, end, line, exit_code, duration_ns, interruption }
 }

@@ -1,6 +1,7 @@
 //! How `serde` writes answers. The keys are part of the interface.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use forebear_core::{EventId, EventJson, Time};
 use serde::ser::SerializeMap;
@@ -11,6 +12,28 @@ use crate::earlier::Earlier;
 use crate::outcome::Outcome;
 use crate::resume::Resume;
 use crate::why::{FailedCall, FailureReport, ListedFailure, Repair};
+
+/// A length of time in nanoseconds.
+pub(crate) fn ns<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+pub(crate) fn ns_if_any<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => ns(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A time as all times of events are written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+pub(crate) fn time<S: Serializer>(ns: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    Time::from_ns(*ns).serialize(serializer)
+}
 
 impl Serialize for Outcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

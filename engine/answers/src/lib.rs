@@ -8,6 +8,9 @@
 //! - [`failure_chain`]: why did it fail?
 //! - [`resume_context`]: what does a model need to go on?
 //! - [`search`]: where was it said?
+//! - [`slow`]: where did the time go?
+//! - [`decisions`]: what was decided, why, and what came of it?
+//! - [`transcript`]: what happened, to be read from top to bottom?
 
 #![warn(missing_docs)]
 
@@ -16,7 +19,9 @@ mod budget;
 mod calls;
 mod cause;
 mod command;
+mod critical;
 mod cut;
+mod decisions;
 mod earlier;
 #[cfg(feature = "serde")]
 mod json;
@@ -28,17 +33,30 @@ mod resume;
 mod search;
 mod sections;
 mod signature;
+mod slow;
 mod steps;
 mod story;
+mod transcript;
+mod transcript_style;
 mod why;
 
 pub use budget::Budget;
 pub use cause::{Quote, WhyEnd};
+pub use decisions::{
+    Decision, DecisionKind, DecisionResult, DecisionText, Decisions, DecisionsQuery, StartedAgent,
+    decisions,
+};
 pub use earlier::Earlier;
 pub use named::{Named, find_named};
 pub use outcome::Outcome;
 pub use resume::{Resume, ResumeQuery, resume_context};
 pub use search::{Match, Search, SearchQuery, search};
+pub use slow::{
+    DayTime, PathStep, SlowCall, SlowQuery, SlowReport, SpentOn, TimeSpent, ToolTime, TurnTime,
+    slow,
+};
+pub use transcript::{Transcript, TranscriptQuery, transcript};
+pub use transcript_style::TranscriptStyle;
 pub use why::{
     FailedCall, FailureChain, FailureReport, ListedFailure, Repair, WhyQuery, failure_chain,
 };

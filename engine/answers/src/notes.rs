@@ -20,6 +20,8 @@ pub(crate) struct Notes {
     pub(crate) model: Option<String>,
     /// The newest summary of a compaction.
     pub(crate) summary: Option<Summary>,
+    /// The compactions, the newest first: the events that sum up what came before, and when.
+    pub(crate) compactions: Vec<(EventId, i64)>,
     /// Plans in words: the newest.
     pub(crate) plan: Option<String>,
     /// The newest list of what is to do, and changes since, the newest first.
@@ -60,6 +62,9 @@ impl Notes {
         }
         if self.model.is_none() {
             self.model = reading.model.as_ref().map(start);
+        }
+        if reading.summary.is_some() && self.compactions.len() < CHANGES_MAX {
+            self.compactions.push((event.id().clone(), event.time_ns()));
         }
         if self.summary.is_none() {
             self.summary = reading.summary.as_ref().map(|text| Summary {

@@ -370,6 +370,12 @@ pub(crate) fn time(ns: i64) -> String {
     forebear_core::Time::from_ns(second).to_string().replacen('T', " ", 1)
 }
 
+/// The time of day in UTC, to the second.
+pub(crate) fn clock(ns: i64) -> String {
+    let time = time(ns);
+    time.get(11..19).unwrap_or(&time).to_owned()
+}
+
 const SECOND_NS: i64 = 1_000_000_000;
 
 #[cfg(test)]

@@ -140,8 +140,7 @@ impl Steps<'_> {
     }
 
     fn at(&self, part: u32) -> String {
-        let time = resume::time(self.story.time_of(part));
-        let clock = time.get(11..19).unwrap_or(&time);
+        let clock = resume::clock(self.story.time_of(part));
         format!("[{clock} {}]", resume::id(self.story.id_of(part)))
     }
 

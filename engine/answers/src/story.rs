@@ -49,6 +49,8 @@ pub(crate) struct Agent {
 pub(crate) struct EventAt {
     pub(crate) id: EventId,
     pub(crate) time_ns: i64,
+    /// Whether the event doesn't tell its time, and has that of one beside it.
+    time_made_up: bool,
     pub(crate) agent: u32,
     /// Whether it has words of the user that wait, and that no later event hands over.
     pub(crate) queued: bool,
@@ -131,6 +133,11 @@ impl Story {
         self.events[self.parts[part as usize].event as usize].time_ns
     }
 
+    /// Whether the time of a part is its own.
+    pub(crate) fn is_time_told(&self, part: u32) -> bool {
+        !self.events[self.parts[part as usize].event as usize].time_made_up
+    }
+
     /// The parts of the same agent, in order.
     pub(crate) fn of_agent(&self, part: &Part) -> &[u32] {
         &self.agents[part.agent as usize].parts
@@ -186,6 +193,9 @@ pub(crate) fn who(event: &StoredEvent) -> &str {
     }
 }
 
+/// Whether an event's time is made up: a label of those who store it.
+const TIME_MADE_UP: &str = "time_made_up";
+
 /// A story in the making: events come newest first.
 struct Builder {
     story: Story,
@@ -238,8 +248,13 @@ impl Builder {
         if said.is_empty() {
             return;
         }
-        let (id, time_ns) = (event.id().clone(), event.time_ns());
-        self.story.events.push(EventAt { id, time_ns, agent, queued });
+        self.story.events.push(EventAt {
+            id: event.id().clone(),
+            time_ns: event.time_ns(),
+            time_made_up: event.label(TIME_MADE_UP).is_some(),
+            agent,
+            queued,
+        });
         self.steps.push(said);
     }
 

@@ -146,9 +146,9 @@ impl Quotes {
 }
 
 /// Programs whose exit code answers a question.
-const PROBES: [&str; 24] = [
+const PROBES: [&str; 25] = [
     "grep", "egrep", "fgrep", "rg", "ag", "ack", "diff", "cmp", "test", "[", "[[", "which",
-    "whereis", "type", "ls", "cat", "find", "fd", "head", "tail", "stat", "file", "pgrep",
+    "whereis", "type", "ls", "tree", "cat", "find", "fd", "head", "tail", "stat", "file", "pgrep",
     "readlink",
 ];
 
@@ -167,6 +167,7 @@ mod tests {
             ("cargo test || ls", true),
             ("cargo test && ls", false),
             ("ls && cargo test", false),
+            ("tree -L 2 src", true),
             ("ls | wc -l", false),
             ("echo 'x; grep y'", false),
             ("echo done", false),

@@ -12,7 +12,8 @@ use forebear::readings::{
 use forebear::{Event, LinkKind, Scope, Snapshot, Store};
 
 /// Reads `WORD REST`: `user`, `queue`, `model`, `think`, `call ID TOOL TARGET`, `good ID TEXT`,
-/// `fail ID TEXT`, `code ID CODE TEXT`, `bad ID TEXT` (of no weight), `refuse ID TEXT`,
+/// `took ID NS TEXT`, `fail ID TEXT`, `code ID CODE TEXT`, `bad ID TEXT` (of no weight),
+/// `refuse ID TEXT`,
 /// `stop`, `service TEXT`, `note`, `summary TEXT`, `todo STATE TEXT`.
 #[derive(Debug)]
 pub(crate) struct Lines;
@@ -43,6 +44,8 @@ impl PayloadReader for Lines {
                     "Edit" | "Write" => CallFamily::Edit,
                     "Read" => CallFamily::Read,
                     "Grep" => CallFamily::Search,
+                    "Task" => CallFamily::Agent,
+                    "Ask" => CallFamily::Question,
                     _ => CallFamily::Other,
                 };
                 if family == CallFamily::Edit {
@@ -60,6 +63,11 @@ impl PayloadReader for Lines {
                 });
             }
             "good" => reading.results.push(result(text)),
+            "took" => {
+                let (ns, text) = text.split_once(' ').unwrap_or((text, ""));
+                let duration_ns = ns.parse().ok();
+                reading.results.push(CallResult { duration_ns, ..result(text) });
+            }
             "fail" => reading.results.push(CallResult { is_error: true, ..result(text) }),
             "bad" => reading.results.push(CallResult {
                 is_error: true,
