@@ -10,7 +10,6 @@ mod output;
 mod parse;
 mod place;
 mod select;
-mod setup;
 mod usual_folders;
 
 use std::env;

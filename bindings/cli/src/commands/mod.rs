@@ -8,6 +8,7 @@ pub(crate) mod append_line;
 pub(crate) mod chain;
 pub(crate) mod common;
 pub(crate) mod counts;
+pub(crate) mod decisions;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod format;
@@ -26,11 +27,12 @@ pub(crate) mod segments;
 mod session_set;
 pub(crate) mod session_tree;
 pub(crate) mod sessions;
-pub(crate) mod setup;
 pub(crate) mod show;
+pub(crate) mod slow;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod tail;
+pub(crate) mod transcript;
 pub(crate) mod tree;
 pub(crate) mod upkeep;
 pub(crate) mod watch;
@@ -64,7 +66,6 @@ macro_rules! commands {
 
 commands! {
     Demo(demo::DemoArgs),
-    Setup(setup::SetupArgs),
     Import(import::ImportArgs),
     Watch(watch::WatchArgs),
     Status(status::StatusArgs),
@@ -76,6 +77,9 @@ commands! {
     Search(search::SearchArgs),
     #[cfg(feature = "mcp")]
     Mcp(mcp::McpArgs),
+    Slow(slow::SlowArgs),
+    Decisions(decisions::DecisionsArgs),
+    Transcript(transcript::TranscriptArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),
     Children(listings::ChildrenArgs),
