@@ -4,14 +4,13 @@ mod calls;
 mod results;
 mod words;
 
-use forebear_core::Tokens;
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{
-    Interruption, Payload, PayloadReader, Reading, Role, Text, Texts, Title, TitleSource, Usage,
+    Interruption, Payload, PayloadReader, Reading, Role, Text, Texts, Title, TitleSource,
 };
 
 use self::results::ToolReport;
-use crate::formats::common::tokens::{TokenNames, counts};
+use crate::formats::common::blocks::{Dialect, Message};
 use crate::formats::common::values::is;
 
 /// Reads lines of transcripts.
@@ -71,17 +70,6 @@ struct Line<'p> {
     message: Message<'p>,
 }
 
-/// What was said: the parts that all programs which write such messages share.
-#[derive(Debug, Default)]
-pub(crate) struct Message<'p> {
-    id: Option<JsonStr<'p>>,
-    role: Option<JsonStr<'p>>,
-    model: Option<JsonStr<'p>>,
-    usage: Option<Tokens>,
-    /// The words, the calls and the results.
-    pub(crate) said: Reading<'p>,
-}
-
 impl<'p> Line<'p> {
     fn member(&mut self, key: &str, value: &mut Cursor<'p>) {
         match key {
@@ -114,7 +102,7 @@ impl<'p> Line<'p> {
             "error" => self.error = error(value),
             "toolUseResult" => self.report = ToolReport::read(value),
             "attachment" => self.queued = queued(value),
-            "message" => self.message = Message::read(value),
+            "message" => self.message = Message::read(value, &CLAUDE),
             _ => {}
         }
     }
@@ -250,77 +238,9 @@ impl<'p> Line<'p> {
     }
 }
 
-impl<'p> Message<'p> {
-    /// Reads the message here.
-    pub(crate) fn read(value: &mut Cursor<'p>) -> Self {
-        let mut message = Self::default();
-        value.object(|key, value| match key {
-            "id" => message.id = value.text(),
-            "role" => message.role = value.text(),
-            "model" => message.model = value.text(),
-            "usage" => message.usage = counts(value, &TokenNames::ANTHROPIC),
-            "content" => {
-                message.said = Reading::default();
-                if let Some(text) = value.string() {
-                    message.said.text.push(text);
-                } else {
-                    value.array(|block| block_of(&mut message.said, block));
-                }
-            }
-            _ => {}
-        });
-        message
-    }
-
-    /// What it took; none where that is nothing.
-    pub(crate) fn usage(&self) -> Option<Usage<'p>> {
-        let tokens = self.usage?;
-        (tokens != Tokens::default()).then(|| Usage { message_id: self.id.map(Into::into), tokens })
-    }
-}
-
 /// Whether the attachment here is a prompt that the user typed while the model was at work.
 pub(super) fn is_queued_prompt(value: &mut Cursor<'_>) -> bool {
     !queued(value).is_empty()
-}
-
-/// Adds what a block of a message's content says.
-fn block_of<'p>(said: &mut Reading<'p>, cursor: &mut Cursor<'p>) {
-    let mut block_type = None;
-    let (mut text, mut thinking) = (None, None);
-    let mut call = calls::Fields::default();
-    let mut result = results::Fields::default();
-    cursor.object(|key, value| match key {
-        "type" => block_type = value.text(),
-        "text" => text = value.string(),
-        "thinking" => thinking = value.string(),
-        "id" => call.id = value.text(),
-        "name" => call.name = value.text(),
-        "input" => call.input = Some(value.raw()),
-        "tool_use_id" => result.call_id = value.text(),
-        "is_error" => result.is_error = value.is_true(),
-        "content" => result.read_content(value),
-        _ => {}
-    });
-    match block_type.map(JsonStr::decode).as_deref() {
-        Some("text") => said.text.extend(text),
-        Some("thinking") => said.thinking.extend(thinking),
-        Some("tool_use" | "server_tool_use" | "mcp_tool_use") => {
-            if said.calls.len() < Reading::MAX_PARTS {
-                call.add_to(said);
-            } else {
-                said.more = true;
-            }
-        }
-        Some("tool_result" | "web_search_tool_result" | "mcp_tool_result") => {
-            if said.results.len() < Reading::MAX_PARTS {
-                said.results.push(result.result());
-            } else {
-                said.more = true;
-            }
-        }
-        _ => {}
-    }
 }
 
 /// The prompt that an attachment tells of, unless the program wrote it.
@@ -381,6 +301,8 @@ fn error<'p>(value: &mut Cursor<'p>) -> Option<JsonStr<'p>> {
     inner.or(message)
 }
 
+/// What Claude Code says of calls and results.
+const CLAUDE: Dialect = Dialect { add_call: calls::add_call, weigh: results::weigh };
 /// The model of messages that the program made itself.
 pub(super) const SYNTHETIC: &str = "<synthetic>";
 

@@ -1,94 +1,141 @@
-//! Messages in the shape of Anthropic's interface, which several programs write.
+//! Messages in the shape of Anthropic's interface, which several programs write: blocks of
+//! text, thoughts, calls and results.
 
+use forebear_core::Tokens;
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{CallResult, Interruption, Reading, Text, Usage};
 
 use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::tools::add_call;
-use crate::formats::common::values::is;
 
-/// Adds a message: what was said, calls, results, tokens and the model. Returns its role.
+/// What programs that write such messages tell each in its own words.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Adds a call by its id, its tool and its input as JSON, with what follows from those.
+    pub(crate) add_call:
+        for<'t> fn(&mut Reading<'t>, Option<JsonStr<'t>>, Option<JsonStr<'t>>, &'t str),
+    /// Finds out what a result that says it failed is.
+    pub(crate) weigh: for<'t> fn(&mut CallResult<'t>),
+}
+
+/// A message.
+#[derive(Debug, Default)]
+pub(crate) struct Message<'t> {
+    id: Option<JsonStr<'t>>,
+    pub(crate) role: Option<JsonStr<'t>>,
+    pub(crate) model: Option<JsonStr<'t>>,
+    usage: Option<Tokens>,
+    /// The words, the thoughts, the calls and the results.
+    pub(crate) said: Reading<'t>,
+}
+
+impl<'t> Message<'t> {
+    /// Reads the message here.
+    pub(crate) fn read(value: &mut Cursor<'t>, dialect: &Dialect) -> Self {
+        let mut message = Self::default();
+        value.object(|key, value| match key {
+            "id" => message.id = value.text(),
+            "role" => message.role = value.text(),
+            "model" => message.model = value.text(),
+            "usage" => message.usage = counts(value, &TokenNames::ANTHROPIC),
+            "content" => {
+                message.said = Reading::default();
+                add_text(&mut message.said, value);
+                value.array(|block| {
+                    add_text(&mut message.said, block);
+                    add_block(&mut message.said, block, dialect);
+                });
+            }
+            _ => {}
+        });
+        message
+    }
+
+    /// What it took; none where that is nothing.
+    pub(crate) fn usage(&self) -> Option<Usage<'t>> {
+        let tokens = self.usage.filter(|tokens| *tokens != Tokens::default())?;
+        Some(Usage { message_id: self.id.map(Text::from), tokens })
+    }
+}
+
+/// Adds a message to what its line says beside it. Returns its role.
 pub(crate) fn add_message<'t>(
     reading: &mut Reading<'t>,
     value: &mut Cursor<'t>,
 ) -> Option<JsonStr<'t>> {
-    let (mut id, mut role) = (None, None);
-    value.object(|key, value| match key {
-        "id" => id = value.text(),
-        "role" => role = value.text(),
-        "model" => reading.model = value.text().map(Text::from),
-        "usage" => {
-            let tokens = counts(value, &TokenNames::ANTHROPIC);
-            reading.usage = tokens.map(|tokens| Usage { message_id: None, tokens });
-        }
-        "content" => add_content(reading, value),
-        _ => {}
-    });
+    let message = Message::read(value, &USUAL);
+    let model = message.model.map(Text::from);
     // Answers that no model gave.
-    if reading.model.as_ref().is_some_and(|model| model.begins("<synthetic>")) {
-        (reading.model, reading.usage) = (None, None);
-    }
-    if let Some(usage) = &mut reading.usage {
-        usage.message_id = id.map(Text::from);
-    }
-    role
+    let is_answer = !model.as_ref().is_some_and(|model| model.begins("<synthetic>"));
+    reading.usage = message.usage().filter(|_| is_answer);
+    reading.model = if is_answer { model.or(reading.model.take()) } else { None };
+    let Reading { text, thinking, calls, results, files, more, plan, .. } = message.said;
+    (reading.text, reading.thinking) = (text, thinking);
+    (reading.calls, reading.results) = (calls, results);
+    (reading.files, reading.more) = (files, more);
+    reading.plan = plan.or(reading.plan.take());
+    message.role
 }
 
-/// Adds what was said: a text, or blocks.
-pub(crate) fn add_content<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) {
-    reading.text.extend(value.text());
-    value.array(|block| {
-        reading.text.extend(block.text());
-        add_block(reading, block);
-    });
+fn add_text<'t>(said: &mut Reading<'t>, value: &mut Cursor<'t>) {
+    said.text.extend(value.string());
 }
 
-fn add_block<'t>(reading: &mut Reading<'t>, block: &mut Cursor<'t>) {
-    let (mut block_type, mut said, mut thought) = (None, None, None);
+fn add_block<'t>(said: &mut Reading<'t>, block: &mut Cursor<'t>, dialect: &Dialect) {
+    let (mut block_type, mut text, mut thinking) = (None, None, None);
     let (mut id, mut name, mut input) = (None, None, "");
     let mut result = CallResult::default();
     block.object(|key, value| match key {
         "type" => block_type = value.text(),
-        "text" => said = value.text(),
-        "thinking" => thought = value.text(),
+        "text" => text = value.string(),
+        "thinking" => thinking = value.string(),
         "id" => id = value.text(),
         "name" => name = value.text(),
         "input" => input = value.raw(),
         "tool_use_id" => result.call_id = value.text().map(Text::from),
         "is_error" => result.is_error = value.is_true(),
         "content" => {
-            result.text.extend(value.text());
+            result.text.extend(value.string());
             value.array(|block| {
                 block.object(|key, value| {
                     if key == "text" {
-                        result.text.extend(value.text());
+                        result.text.extend(value.string());
                     }
                 });
             });
         }
         _ => {}
     });
-    if is(block_type, "tool_use") {
-        add_call(reading, id, name, input);
-    } else if is(block_type, "tool_result") {
-        weigh(&mut result);
-        if reading.results.len() < Reading::MAX_PARTS {
-            reading.results.push(result);
-        } else {
-            reading.more = true;
+    match block_type.map(JsonStr::decode).as_deref() {
+        Some("text") => said.text.extend(text),
+        Some("thinking") => said.thinking.extend(thinking),
+        Some("tool_use" | "server_tool_use" | "mcp_tool_use") => {
+            if said.calls.len() < Reading::MAX_PARTS {
+                (dialect.add_call)(said, id, name, input);
+            } else {
+                said.more = true;
+            }
         }
-    } else {
-        reading.text.extend(said);
-        reading.thinking.extend(thought);
+        Some("tool_result" | "web_search_tool_result" | "mcp_tool_result") => {
+            if said.results.len() < Reading::MAX_PARTS {
+                if result.is_error {
+                    (dialect.weigh)(&mut result);
+                }
+                said.results.push(result);
+            } else {
+                said.more = true;
+            }
+        }
+        _ => {}
     }
 }
+
+/// What most programs say.
+const USUAL: Dialect = Dialect { add_call, weigh };
 
 /// Finds out what a result that says it failed is: a refusal or an interruption is none of
 /// the tool's failures. A command's exit code stands in the first line or the last.
 fn weigh(result: &mut CallResult<'_>) {
-    if !result.is_error {
-        return;
-    }
     let begins = |with: &[&str]| with.iter().any(|begin| result.text.begins(begin));
     if begins(REFUSED) {
         result.interruption = Some(Interruption::Refused);

@@ -3,38 +3,30 @@
 use forebear_readings::json::{Cursor, JsonStr};
 use forebear_readings::{Call, CallFamily, Plan, PlanItem, PlanState, Reading, Text};
 
-/// What was found of a call.
-#[derive(Debug, Default)]
-pub(super) struct Fields<'p> {
-    pub(super) id: Option<JsonStr<'p>>,
-    pub(super) name: Option<JsonStr<'p>>,
-    /// The input, as it stands.
-    pub(super) input: Option<&'p str>,
-}
-
-impl<'p> Fields<'p> {
-    /// Adds the call, and the plan that it hands in.
-    pub(super) fn add_to(self, said: &mut Reading<'p>) {
-        let name = self.name.map(JsonStr::decode).unwrap_or_default();
-        let family = family(&name);
-        if let Some(input) = self.input
-            && matches!(family, CallFamily::Plan | CallFamily::Question)
-        {
-            said.plan = plan(&name, input).or(said.plan.take());
-        }
-        said.calls.push(Call {
-            id: self.id.map(Into::into),
-            tool: self.name.map(Into::into),
-            family,
-            input: self.input.map(Text::from),
-            target: self.input.and_then(target),
-            cwd: None,
-        });
+/// Adds a call, and the plan that it hands in.
+pub(super) fn add_call<'p>(
+    said: &mut Reading<'p>,
+    id: Option<JsonStr<'p>>,
+    tool: Option<JsonStr<'p>>,
+    input: &'p str,
+) {
+    let name = tool.map(JsonStr::decode).unwrap_or_default();
+    let family = family(&name);
+    if matches!(family, CallFamily::Plan | CallFamily::Question) {
+        said.plan = plan(&name, input).or(said.plan.take());
     }
+    said.calls.push(Call {
+        id: id.map(Into::into),
+        tool: tool.map(Into::into),
+        family,
+        input: (!input.is_empty()).then(|| Text::from(input)),
+        target: target(input),
+        cwd: None,
+    });
 }
 
 /// What sort of tool one of this name is.
-pub(super) fn family(name: &str) -> CallFamily {
+fn family(name: &str) -> CallFamily {
     match name {
         "Read" | "NotebookRead" => CallFamily::Read,
         "Grep" | "Glob" | "LS" | "LSP" => CallFamily::Search,

@@ -3,50 +3,16 @@
 use std::time::Duration;
 
 use forebear_readings::json::{Cursor, JsonStr};
-use forebear_readings::{Access, CallResult, FileUse, Interruption, Reading, Texts};
+use forebear_readings::{Access, CallResult, FileUse, Interruption, Reading};
 
 use super::words;
 
-/// What was found of a result.
-#[derive(Debug, Default)]
-pub(super) struct Fields<'p> {
-    pub(super) call_id: Option<JsonStr<'p>>,
-    pub(super) is_error: bool,
-    text: Texts<'p>,
-}
-
-impl<'p> Fields<'p> {
-    /// Reads the words: a string, or blocks.
-    pub(super) fn read_content(&mut self, value: &mut Cursor<'p>) {
-        if let Some(text) = value.string() {
-            self.text.push(text);
-            return;
-        }
-        value.array(|block| {
-            block.object(|key, value| {
-                if key == "text" {
-                    self.text.extend(value.string());
-                }
-            });
-        });
-    }
-
-    /// The exit code stands before what the command printed, and only where it failed.
-    pub(super) fn result(self) -> CallResult<'p> {
-        let Self { call_id, is_error, text } = self;
-        let interruption = if is_error { words::interruption_of(&text) } else { None };
-        let mishap = if is_error { words::mishap_of(&text) } else { None };
-        let exit_code = text.first().filter(|_| is_error).and_then(words::exit_code_of);
-        CallResult {
-            call_id: call_id.map(Into::into),
-            text,
-            is_error,
-            exit_code,
-            duration_ns: None,
-            interruption,
-            mishap,
-        }
-    }
+/// Finds out what a result that says it failed is. The exit code stands before what the
+/// command printed, and only where it failed.
+pub(super) fn weigh(result: &mut CallResult<'_>) {
+    result.interruption = words::interruption_of(&result.text);
+    result.mishap = words::mishap_of(&result.text);
+    result.exit_code = result.text.first().and_then(words::exit_code_of);
 }
 
 /// What the program reports of the one call that a line has the result of.
