@@ -7,6 +7,7 @@ mod support {
 
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use forebear::storage::{Fault, Intercepted, Operation, SimulatedDisk};
 use forebear::{Batch, Durability, Event, Filter, Store};
@@ -37,6 +38,8 @@ fn whoever_waits_alone_writes_itself_and_the_thread_does_the_rest() {
     let store = store.open_on(Arc::new(disk)).expect("opens");
     // The first makes the store one of this format, which is the thread's.
     store.write(batch(Event::new("first"), Durability::Flush)).expect("writes");
+    // Whoever is answered comes before the thread lets go of the lock.
+    thread::sleep(Duration::from_millis(200));
     doers.lock().expect("notes").clear();
     thread::Builder::new()
         .name("caller".to_owned())
@@ -138,4 +141,23 @@ fn a_write_of_a_caller_that_fails_is_poison_for_all() {
     assert!(refused.is_err_and(|error| error.is_poisoned()));
     let refused = store.submit(Event::new("fourth")).expect("takes it").wait();
     assert!(refused.is_err_and(|error| error.is_poisoned()));
+}
+
+/// The index in memory reaches its bound while records wait in the block: they are written to
+/// their log before it is rotated.
+#[test]
+fn what_waits_in_a_block_is_written_before_the_log_is_rotated() {
+    const EVENTS: usize = 8_000;
+    let store = Store::builder().memory_budget(1 << 20).seal_in_background(false);
+    let store = store.open_on(Arc::new(SimulatedDisk::new())).expect("opens");
+    for number in 0..EVENTS {
+        let labels = (0..4).map(|label| (format!("{label}"), format!("{number} {label}")));
+        let event = labels.fold(Event::new("step"), |event, (key, value)| event.label(key, value));
+        // Answered before it is written: the thread sleeps with it in the block.
+        store.write(batch(event, Durability::Buffered)).expect("takes it");
+    }
+    store.flush().expect("flushes");
+    let snapshot = store.snapshot();
+    assert!(snapshot.segments().len() > 2, "it was rotated");
+    assert_eq!(snapshot.events(Filter::new()).iter().count(), EVENTS);
 }

@@ -154,8 +154,11 @@ impl Writer {
     /// Takes a job and those waiting behind it, as many as one block is worth.
     /// Returns whom to answer if the store is to be closed.
     fn serve(&mut self, first: Job, jobs: &Jobs) -> Option<ReceiptSender> {
-        // A caller that filled the log left that to this thread.
-        self.rotate_if_full();
+        // A caller that filled the log left that to this thread. Records that wait in the block
+        // belong to this log: they are written first.
+        if self.block.is_empty() {
+            self.rotate_if_full();
+        }
         let mut next = Some(first);
         // Repeats add nothing to the block: what was offered bounds it too.
         let mut offered = 0;

@@ -94,6 +94,7 @@ impl Writer {
     /// Goes on to the next log and has this one sealed, unless it is empty. Waits
     /// while the log before is being sealed.
     pub(super) fn rotate(&mut self) -> Result<()> {
+        debug_assert!(self.block.is_empty(), "what waits in the block belongs to this log");
         if self.sealing.is_running() {
             self.governor.fall_behind();
         }
