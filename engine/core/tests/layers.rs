@@ -95,6 +95,7 @@ const CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("bindings/wire", &["forebear"]),
+    ("bindings/tracing", &["forebear"]),
     ("bindings/mcp", &["forebear", "forebear-wire"]),
     ("bindings/cli", &["forebear", "forebear-wire", "forebear-mcp"]),
 ];

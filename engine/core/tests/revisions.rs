@@ -204,3 +204,43 @@ fn a_parent_that_comes_with_a_later_revision_is_linked_and_lineage_shows_the_new
 
 const IDS: [&str; 5] = ["a", "b", "c", "d", "00000000-0000-4000-8000-000000000001"];
 const SESSIONS: [&str; 2] = ["s", "fork"];
+
+/// Labels are news beside the payload of before, unless a format is named that they follow from:
+/// in the log, and beside a sealed one.
+#[test]
+fn a_revision_may_differ_in_its_labels_alone() {
+    for sealed in [false, true] {
+        let store = forebear::in_memory().expect("opens");
+        let seal = || {
+            if sealed {
+                store.seal().expect("seals");
+            }
+        };
+        let span =
+            |state: &str| Event::new("span").id("s").payload("p").time_ns(1).label("state", state);
+        store.append(span("open")).expect("appends");
+        seal();
+        for _ in 0..2 {
+            let ended = store.append(span("ended").revision()).expect("appends");
+            assert_eq!(ended.seq, 2, "the second is a repeat");
+            let again = store.append(span("open")).expect("appends");
+            assert_eq!(again.status, forebear::AppendStatus::Repeat, "a retry of the first");
+            seal();
+        }
+        assert_eq!(
+            store.get("s").expect("reads").expect("is stored").label("state"),
+            Some("ended")
+        );
+        let typed = |state: &str| span(state).id("t").payload_type("format");
+        store.append(typed("a")).expect("appends");
+        seal();
+        let repeat = store.append(typed("b").revision()).expect("appends");
+        assert_eq!(repeat.seq, 3);
+        // However many there are, each is compared with a bounded number.
+        for state in 0..200 {
+            store.append(span(&state.to_string()).revision()).expect("appends");
+        }
+        let newest = store.get("s").expect("reads").expect("is stored");
+        assert_eq!(newest.label("state"), Some("199"));
+    }
+}

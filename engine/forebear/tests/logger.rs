@@ -173,7 +173,7 @@ fn what_is_not_durable_is_not_stored_and_breaks_no_chain() {
 fn an_agent_is_an_actor_of_its_own() {
     let (store, logger) = logger();
     let logger = logger.session("s").instance("main");
-    let call = logger.span(Event::new("call").id("call")).expect("logs");
+    let call = logger.span(Event::new("call").id("call").payload("{}")).expect("logs");
     let agent = call.run(|| logger.agent("helper", Event::new("request").id("task")));
     let agent = agent.expect("logs");
     agent.run(|| {
@@ -185,7 +185,9 @@ fn an_agent_is_an_actor_of_its_own() {
     assert_eq!(get("task").link(), Some(LinkKind::Spawned));
     assert_eq!((get("own").instance(), get("own").session()), ("helper", Some("s")));
     assert_eq!((get("other").instance(), get("other").session()), ("main", Some("elsewhere")));
+    call.end().expect("ends");
     assert_eq!(get("call").instance(), "main");
+    assert!(get("call").label("duration_ns").is_some(), "beside the same payload");
 }
 
 #[test]

@@ -374,6 +374,10 @@ impl Event {
     /// the newest record of its id in the same session: a copy in another session stays a
     /// version. Where none of them named a parent, the one that a revision names is linked.
     ///
+    /// One that says nothing new is a repeat. Without a [payload type](Self::payload_type) other
+    /// labels, another kind or usage are news beside the payload of before; with one the payload
+    /// alone decides, as the labels follow from it.
+    ///
     /// ```
     /// use forebear::{Event, Filter, Store};
     ///

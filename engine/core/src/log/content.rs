@@ -3,32 +3,54 @@
 use std::hash::{Hash, Hasher};
 
 use crate::log::fields::ArchivedEventMeta;
-use crate::log::record::RecordView;
 
-/// Whether a record has the same payload, or where neither has one the same fields.
-pub(crate) fn same_content(
-    record: &RecordView,
-    fields: &ArchivedEventMeta,
-    payload: Option<&[u8]>,
-) -> bool {
-    match (record.payload(), payload) {
-        (Some(a), Some(b)) => a == b,
-        (None, None) => same_fields(record.fields(), fields),
+/// A record's fields and payload.
+pub(crate) type Content<'r> = (&'r ArchivedEventMeta, Option<&'r [u8]>);
+
+/// Whether a record that is stored says what this one says: the same payload, or where neither
+/// has one the same fields.
+///
+/// Of a revision the labels count beside its payload: a span that ends has other labels and the
+/// payload with which it began. Not where a format is named: there the labels follow from the
+/// payload and from what the importer knew, so that reading a file again must add nothing.
+pub(crate) fn same_content(stored: Content<'_>, new: Content<'_>) -> bool {
+    let ((stored, stored_payload), (fields, payload)) = (stored, new);
+    match (stored_payload, payload) {
+        (Some(a), Some(b)) => a == b && (!labels_count(fields) || same_labels(stored, fields)),
+        (None, None) => same_fields(stored, fields),
         _ => false,
     }
 }
 
-/// Whether two records without payloads have the same fields.
-pub(crate) fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
+/// Which rows of an id a new record is compared with, in order: oldest first, or for revisions
+/// newest first. Only where revisions repeat a payload are there many; beyond the bound one more
+/// is kept, and nothing lost.
+pub(crate) fn compared(mut rows: Vec<u32>, fields: &ArchivedEventMeta) -> Vec<u32> {
+    if labels_count(fields) {
+        rows.reverse();
+    }
+    rows.truncate(MAX_COMPARED);
+    rows
+}
+
+/// Whether the labels count beside a payload.
+fn labels_count(fields: &ArchivedEventMeta) -> bool {
+    fields.is_revision() && fields.payload_type().is_none()
+}
+
+fn same_labels(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
+    a.kind() == b.kind() && a.usage() == b.usage() && a.labels().eq(b.labels())
+}
+
+/// Whether two records have the same fields.
+fn same_fields(a: &ArchivedEventMeta, b: &ArchivedEventMeta) -> bool {
     // The scope is left out: it says no more of what happened.
     a.link_number() == b.link_number()
-        && a.kind() == b.kind()
+        && same_labels(a, b)
         && a.time_ns == b.time_ns
         && a.instance() == b.instance()
         && a.session() == b.session()
         && a.parent_id() == b.parent_id()
-        && a.usage() == b.usage()
-        && a.labels().eq(b.labels())
 }
 
 pub(crate) fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) {
@@ -41,3 +63,6 @@ pub(crate) fn hash_fields(fields: &ArchivedEventMeta, hasher: &mut impl Hasher) 
     fields.usage().hash(hasher);
     fields.labels().for_each(|label| label.hash(hasher));
 }
+
+/// The most records of one id that a new one is compared with.
+const MAX_COMPARED: usize = 64;

@@ -16,7 +16,7 @@ use crate::base::row::{
 };
 use crate::base::state::{Kept, KindId};
 use crate::base::unread::Unread;
-use crate::log::content::same_content;
+use crate::log::content::{compared, same_content};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Anchor, Dimension, Index, Made, Postings, Row, StoredLink};
 use crate::log::reader::Via;
@@ -185,12 +185,17 @@ impl RowSource for LogView {
         let index = self.index();
         let Some(head) = index.find(id) else { return Ok(None) };
         let rows = index.candidates(head, index.fingerprint(fields, payload));
+        let rows = compared(rows, fields);
         let places: Vec<_> = rows.into_iter().map(|row| (row, index.row(row).offset)).collect();
         // Records are read without holding the index.
         drop(index);
         for (row, place) in places {
             match self.log.reader.event(place, self.visible.log_end, true, Via::Reads) {
-                Ok(record) if same_content(&record, fields, payload) => return Ok(Some(row)),
+                Ok(record)
+                    if same_content((record.fields(), record.payload()), (fields, payload)) =>
+                {
+                    return Ok(Some(row));
+                }
                 Ok(_) => {}
                 // What can't be compared is kept beside it: nothing is lost.
                 Err(error) if error.is_damaged() => {}

@@ -16,7 +16,7 @@ use crate::base::row::{
 };
 use crate::base::state::{Kept, KindId};
 use crate::base::unread::Unread;
-use crate::log::content::same_content;
+use crate::log::content::{compared, same_content};
 use crate::log::fields::ArchivedEventMeta;
 use crate::segment::heap::EventRecord;
 use crate::segment::index::{Dim, KeptLink, LinkEnd, Standing, Values, content_digest};
@@ -205,9 +205,14 @@ impl RowSource for Arc<Segment> {
         let digest = content_digest(fields, payload);
         let first = rows_of(self, id, 1)?;
         let versions = self.index().versions_with(&key, digest, |row| self.file().key(row))?;
-        for row in first.into_iter().chain(versions) {
+        let rows = first.into_iter().chain(versions).collect();
+        for row in compared(rows, fields) {
             match self.file().whole_record(row, self.chunks()) {
-                Ok(record) if same_content(&record, fields, payload) => return Ok(Some(row)),
+                Ok(record)
+                    if same_content((record.fields(), record.payload()), (fields, payload)) =>
+                {
+                    return Ok(Some(row));
+                }
                 Ok(_) => {}
                 // What can't be compared is kept beside it: nothing is lost.
                 Err(error) if error.is_damaged() => {}

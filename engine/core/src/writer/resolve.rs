@@ -7,7 +7,7 @@ use crate::base::row::{Flags, NONE};
 use crate::base::unread::Unread;
 use crate::batch::{AppendStatus, Appended, Written};
 use crate::log::block::HEADER_BYTES;
-use crate::log::content::same_fields;
+use crate::log::content::{compared, same_content};
 use crate::log::encoded::{Encoded, EncodedBatch};
 use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::Entered;
@@ -273,8 +273,9 @@ impl Writer {
         let candidates = index.candidates(first, index.fingerprint(fields, payload));
         let known = index.knows_content(first);
         let first_offset = index.row(first).offset;
+        let compared = compared(candidates, fields);
         let places: Vec<(u32, u64)> =
-            candidates.iter().map(|&row| (row, index.row(row).offset)).collect();
+            compared.into_iter().map(|row| (row, index.row(row).offset)).collect();
         drop(index);
         // Equal fingerprints nearly always mean equal content: one comparison.
         for (row, offset) in places {
@@ -306,18 +307,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether the record at `offset` has this content: the same payload, or
-    /// where there is none the same fields.
+    /// Whether the record at `offset` has this content.
     fn has_content(
         &self,
         offset: u64,
         fields: &ArchivedEventMeta,
         payload: Option<&[u8]>,
     ) -> Result<bool> {
-        self.with_content(offset, |other_fields, other_payload| match (other_payload, payload) {
-            (Some(a), Some(b)) => a == b,
-            (None, None) => same_fields(other_fields, fields),
-            _ => false,
+        self.with_content(offset, |stored, stored_payload| {
+            same_content((stored, stored_payload), (fields, payload))
         })
     }
 
