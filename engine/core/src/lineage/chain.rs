@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
-use crate::base::row::RowRead;
+use crate::base::row::{RowRead, StoredParent};
 use crate::lineage::chain_end::ChainEnd;
 use crate::lineage::load::{content_or_names, or_damage};
 use crate::lineage::parent_link::ParentLink;
@@ -255,10 +255,10 @@ impl Chain {
         self.damage = Some(error);
     }
 
-    fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
+    fn event(&mut self, seq: u64, depth: u64, found: &mut Option<StoredEvent>) -> Result<()> {
         let up = self.loader.arrive(seq)?;
         self.step(&up)?;
-        self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next))
+        self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next), found)
     }
 
     /// Ends the walk where it can't be read on.
@@ -277,13 +277,12 @@ impl Iterator for Chain {
     type Item = Result<StoredEvent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // One variable up to the end: an event is large to be moved from one to another.
-        let mut item = self.next.map(|(seq, depth)| self.event(seq, depth));
-        if let Some(Err(error)) = &item {
-            let error = error.clone();
-            item = self.fail(error);
+        let (seq, depth) = self.next?;
+        let mut found = None;
+        match self.event(seq, depth, &mut found) {
+            Ok(()) => found.map(Ok),
+            Err(error) => self.fail(error),
         }
-        item
     }
 }
 
@@ -331,8 +330,12 @@ impl Iterator for RootFirst {
         let seq = self.seqs.pop()?;
         let depth = self.depth;
         self.depth += 1;
+        let (below, mut found) = (self.seqs.last().copied(), None);
         let up = self.loader.arrive(seq);
-        Some(up.and_then(|up| self.loader.event(seq, depth, &up, self.seqs.last().copied())))
+        match up.and_then(|up| self.loader.event(seq, depth, &up, below, &mut found)) {
+            Ok(()) => found.map(Ok),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -364,25 +367,40 @@ struct Loader {
 
 impl Loader {
     /// Goes to an event and returns where its link leads. Fails where its row can't be read.
+    #[inline]
     fn arrive(&mut self, seq: u64) -> Result<ParentLink> {
+        // The common case: it was read for its id, and its parent lies beside it.
+        if let Some(RowRead { columns, parent: StoredParent::Row(parent), link, .. }) = &self.row
+            && columns.seq == seq
+            && self.at.has(seq)
+            && self.at.has(*parent)
+        {
+            return Ok(ParentLink::Known(*parent, *link));
+        }
+        self.go_to(seq)
+    }
+
+    fn go_to(&mut self, seq: u64) -> Result<ParentLink> {
         if !self.at.has(seq) && self.above.has(seq) {
             std::mem::swap(&mut self.at, &mut self.above);
         }
         match self.at.locate(&self.view, seq)? {
-            (Source::Sealed(segment), row) => arrive(&self.view, segment, row, &mut self.row),
-            (Source::Log(log), row) => arrive(&self.view, log, row, &mut self.row),
+            (Source::Sealed(segment), row) => read_row(&self.view, segment, row, &mut self.row),
+            (Source::Log(log), row) => read_row(&self.view, log, row, &mut self.row),
         }
     }
 
-    /// The event that the walk went to, whose link leads there; `next` is the one that is
-    /// asked for next.
+    /// Finds the event that the walk went to, whose link leads there; `next` is the one that
+    /// is asked for next. An event is large: it is made where it is wanted, and not returned
+    /// from call to call.
     fn event(
         &mut self,
         seq: u64,
         depth: u64,
         up: &ParentLink,
         next: Option<u64>,
-    ) -> Result<StoredEvent> {
+        found: &mut Option<StoredEvent>,
+    ) -> Result<()> {
         let Some(read) = self.row.take() else { return Err(Error::expired(seq)) };
         let mut damage = self.no_root.clone();
         if self.has_revisions {
@@ -390,21 +408,22 @@ impl Loader {
             damage = damage.or(unread);
             if newest != seq {
                 let event = self.view.readable_event_in(newest, self.detail, &mut self.last)?;
-                return Ok(StoredEvent { damage: event.damage.or(damage), ..event });
+                *found = Some(StoredEvent { damage: event.damage.or(damage), ..event });
+                return Ok(());
             }
         }
         let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
         let Self { view, at, above, row: ahead, detail, last, .. } = self;
         let hop = Hop { view, up, next, detail: *detail, above, ahead };
         match at.locate(view, seq)?.0 {
-            Source::Sealed(segment) => hop.load(segment, read, ancestry, damage, last),
-            Source::Log(log) => hop.load(log, read, ancestry, damage, last),
+            Source::Sealed(segment) => hop.load(segment, read, ancestry, damage, last, found),
+            Source::Log(log) => hop.load(log, read, ancestry, damage, last, found),
         }
     }
 }
 
 /// Reads a row, unless `read` is that row, and returns where its link leads.
-fn arrive<S: RowSource>(
+fn read_row<S: RowSource>(
     view: &View,
     source: &S,
     row: u32,
@@ -434,18 +453,18 @@ impl Hop<'_> {
         mut self,
         source: &S,
         read: RowRead,
-        ancestry: Ancestry,
-        damage: Option<Error>,
+        mut ancestry: Ancestry,
+        mut damage: Option<Error>,
         last: &mut LastRead,
-    ) -> Result<StoredEvent> {
+        found: &mut Option<StoredEvent>,
+    ) -> Result<()> {
         if let Some(next) = self.next.filter(|_| self.detail == Detail::Payload) {
             source.prefetch(next, last);
         }
+        ancestry.parent = or_damage(self.parent_id(source), &mut damage)?.flatten();
         let RowRead { columns, texts, .. } = read;
         let content = ContentSource::Nothing;
-        let mut event = StoredEvent { columns, ancestry, content, damage };
-        let parent = self.parent_id(source);
-        event.ancestry.parent = or_damage(parent, &mut event.damage)?.flatten();
+        let event = found.insert(StoredEvent { columns, ancestry, content, damage });
         match self.detail {
             Detail::Ids => {}
             Detail::Columns => {
@@ -458,7 +477,7 @@ impl Hop<'_> {
                 event.content = content_or_names(source, place, texts, detail, last, damage)?;
             }
         }
-        Ok(event)
+        Ok(())
     }
 
     /// The parent's id. A stored one is read whole, since the walk mostly goes on to it.

@@ -113,8 +113,18 @@ impl Index {
     }
 
     /// The stored link of a row, as of a commit. A version has that of its event. O(1).
+    #[inline]
     pub(crate) fn stored_link(&self, row: u32, at: u32) -> StoredLink {
         let row = self.row(row).first;
+        let entry = self.row(row);
+        // The common case, decided by the row alone.
+        let is_plain = entry.flags.has(Flags::NAMED)
+            && !entry.flags.has(Flags::CROSS_REF | Flags::CYCLE)
+            && entry.linked_at <= at;
+        if is_plain { StoredLink::Row(entry.parent) } else { self.other_stored_link(row, at) }
+    }
+
+    fn other_stored_link(&self, row: u32, at: u32) -> StoredLink {
         let entry = self.row(row);
         if !entry.flags.has(Flags::NAMED) {
             return StoredLink::None;
