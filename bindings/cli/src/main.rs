@@ -10,6 +10,7 @@ mod output;
 mod parse;
 mod place;
 mod select;
+mod setup;
 mod usual_folders;
 
 use std::env;

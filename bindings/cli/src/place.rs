@@ -19,8 +19,8 @@ use crate::failure::{Failure, warn};
 use crate::global::Global;
 use crate::output::{gist, text, time};
 
-/// The store's folder in the platform's data folder.
-const DEFAULT_NAME: &str = "forebear/events.forebear";
+/// The store's folder in the program's.
+const DEFAULT_NAME: &str = "events.forebear";
 
 /// Events that are listed where a beginning fits several.
 const MAX_LISTED: usize = 20;
@@ -303,13 +303,18 @@ pub(crate) fn store_path(global: &Global) -> Result<PathBuf, Failure> {
     if let Some(path) = &global.store {
         return Ok(path.clone());
     }
+    Ok(data_folder()?.join(DEFAULT_NAME))
+}
+
+/// The program's folder in the platform's data folder.
+pub(crate) fn data_folder() -> Result<PathBuf, Failure> {
     let strategy = etcetera::base_strategy::choose_native_strategy().map_err(|_| {
         Failure::Failed(
             "there is no home folder to keep a store in; name one with --store PATH or FOREBEAR_STORE"
                 .to_owned(),
         )
     })?;
-    Ok(strategy.data_dir().join(DEFAULT_NAME))
+    Ok(strategy.data_dir().join("forebear"))
 }
 
 /// How the program opens stores: with a decoder for all that it hands in itself.

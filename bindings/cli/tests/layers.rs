@@ -1,5 +1,5 @@
 //! Holds the program's layers: main > args > commands > select > place > command,
-//! failure > output > global, parse. A module imports from its own layer and those below.
+//! failure > output > formats, global, parse. A module imports from its own layer and those below.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, a layer a line, the lowest first.
 const LAYERS: &[&[&str]] = &[
-    &["global", "parse"],
+    &["formats", "global", "parse"],
     &["output"],
     &["failure"],
     &["command", "place"],
-    &["select", "usual_folders"],
+    &["select", "setup", "usual_folders"],
     &["commands"],
     &["args"],
 ];

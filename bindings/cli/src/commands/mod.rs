@@ -27,6 +27,7 @@ pub(crate) mod segments;
 mod session_set;
 pub(crate) mod session_tree;
 pub(crate) mod sessions;
+pub(crate) mod setup;
 pub(crate) mod show;
 pub(crate) mod slow;
 pub(crate) mod stats;
@@ -66,6 +67,7 @@ macro_rules! commands {
 
 commands! {
     Demo(demo::DemoArgs),
+    Setup(setup::SetupArgs),
     Import(import::ImportArgs),
     Watch(watch::WatchArgs),
     Status(status::StatusArgs),

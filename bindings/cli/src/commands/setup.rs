@@ -1,0 +1,375 @@
+//! `forebear setup`: makes forebear known to the tools on this machine.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anstyle::AnsiColor;
+use clap::Args;
+use forebear::ingest::IngestOptions;
+use forebear_wire::redact::Redactor;
+use serde::Serialize;
+
+use crate::command::Run;
+use crate::commands::import;
+use crate::failure::{Failure, Outcome, warn};
+use crate::global::Global;
+use crate::output::{Out, draw, text};
+use crate::place;
+use crate::setup::change::{self, Change, Found};
+use crate::setup::record::{Added, Record};
+use crate::setup::tools::{self, Called};
+use crate::usual_folders::found_folders;
+
+/// Lines of a file that are shown around a change.
+const CONTEXT_LINES: usize = 2;
+
+/// Make forebear known to the tools on this machine, and import what they wrote
+///
+/// Finds Claude Code, Codex, Cursor, Gemini, OpenCode and others by their folders, shows what
+/// would be added to their files (the MCP server, and the hooks of Claude Code), adds it once
+/// that is confirmed, and imports the transcripts that are there. What is there already stays;
+/// a file that can't be read is left alone.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Of each file that it writes it keeps the one before, as FILE.forebear-backup. --undo takes out
+what was added and has not been changed since, and nothing else.
+
+With --json: objects with `tool`, `file`, `what` (mcp or hook) and `status`: added, there (as it
+would be added), other (forebear is named in another way, which stays), removed, changed (since
+it was added, so that it stays), unreadable, or would-add and would-remove with --dry-run.
+
+Examples:
+  forebear setup --dry-run
+  forebear setup --yes
+  forebear setup --undo")]
+#[allow(clippy::struct_excessive_bools)] // each is a flag of its own
+pub(crate) struct SetupArgs {
+    /// Show what would be changed, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Change it without asking
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Take out what was added
+    #[arg(long)]
+    undo: bool,
+
+    /// Do not import
+    #[arg(long, conflicts_with = "undo")]
+    no_import: bool,
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Serialize)]
+struct Planned {
+    tool: String,
+    file: PathBuf,
+    what: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+/// A file as it is and as it is to be.
+struct Edited {
+    before: Option<String>,
+    after: String,
+}
+
+/// What is to be changed.
+#[derive(Default)]
+struct Plan {
+    files: BTreeMap<PathBuf, Edited>,
+    lines: Vec<Planned>,
+    record: Record,
+}
+
+impl Run for SetupArgs {
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, global: &Global) -> Outcome {
+        let kept = place::data_folder()?.join("setup.json");
+        let record = Record::read(&kept)?;
+        let plan = if self.undo { undo(record) } else { add(record, global)? };
+        if plan.lines.is_empty() {
+            return Err(Failure::NothingFound(if self.undo {
+                format!("nothing was added: {} is not there", kept.display())
+            } else {
+                "found none of the tools that can be told of forebear".to_owned()
+            }));
+        }
+        self.show(&plan, global)?;
+        if self.dry_run {
+            return Ok(());
+        }
+        if !plan.files.is_empty() {
+            self.confirm()?;
+        }
+        plan.apply(&kept)?;
+        if self.undo || self.no_import {
+            return Ok(());
+        }
+        match found_folders() {
+            Ok(found) => {
+                let paths = found.into_iter().map(|folder| folder.path);
+                let options = IngestOptions::new(paths.collect::<Vec<_>>());
+                import::import(place::open_or_hand_in(global)?, &options, global)
+            }
+            // The tools wrote nothing as yet.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl SetupArgs {
+    fn show(&self, plan: &Plan, global: &Global) -> Outcome {
+        let mut out = Out::new();
+        for planned in &plan.lines {
+            let status = match planned.status {
+                "added" if self.dry_run => "would-add",
+                "removed" if self.dry_run => "would-remove",
+                status => status,
+            };
+            if global.json {
+                out.json(&Planned { status, ..planned.clone() })?;
+                continue;
+            }
+            let Planned { tool, file, what, why, .. } = planned;
+            let (says, style) = match status {
+                "added" | "would-add" => ("add", AnsiColor::Green.on_default()),
+                "removed" | "would-remove" => ("take out", AnsiColor::Green.on_default()),
+                "there" => ("there already", draw::DIM),
+                "other" => ("named in another way: left alone", draw::DIM),
+                "changed" => ("changed since it was added: left alone", draw::DIM),
+                _ => ("can't be read: left alone", draw::RED),
+            };
+            let tool = text::fit(tool, 14);
+            let rest = format!("  {what:<4}  {}", text::clean(&file.display().to_string()));
+            draw::line(
+                &mut out,
+                &[(draw::BOLD, &tool), (draw::DIM, &rest), (style, &format!("  {says}"))],
+            )?;
+            if let Some(why) = why {
+                draw::remark(&mut out, &format!("    {why}"))?;
+            }
+        }
+        if !global.json {
+            for (file, edited) in &plan.files {
+                show_difference(&mut out, file, edited)?;
+            }
+        }
+        out.finish()?;
+        Ok(())
+    }
+
+    fn confirm(&self) -> Outcome {
+        if self.yes {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            return Err(Failure::Usage(
+                "nothing was changed: give --yes to change it, or --dry-run to look only"
+                    .to_owned(),
+            ));
+        }
+        eprint!("Change these files? [y/N] ");
+        let _ = io::stderr().flush();
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer);
+        if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(());
+        }
+        Err(Failure::Failed("nothing was changed".to_owned()))
+    }
+}
+
+/// What is to be added for the tools that are there.
+fn add(record: Record, global: &Global) -> Result<Plan, Failure> {
+    let home = etcetera::home_dir()
+        .map_err(|_| Failure::Failed("there is no home folder to look for tools in".to_owned()))?;
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from);
+    let mut plan = Plan { record, ..Plan::default() };
+    for change in tools::changes(&home, &variable, &called(global)?) {
+        plan.add(&change);
+    }
+    Ok(plan)
+}
+
+/// What is to be taken out of what was added.
+fn undo(record: Record) -> Plan {
+    let mut plan = Plan::default();
+    // The last first: the first was there before the others.
+    for added in record.added.into_iter().rev() {
+        plan.remove(added);
+    }
+    plan
+}
+
+/// How other tools call this program.
+fn called(global: &Global) -> Result<Called, Failure> {
+    let own = env::current_exe()
+        .and_then(fs::canonicalize)
+        .map_err(|error| Failure::Failed(format!("finding the path of this program: {error}")))?;
+    let path = env::var_os("PATH").unwrap_or_default();
+    let first =
+        env::split_paths(&path).map(|folder| folder.join("forebear")).find(|file| file.is_file());
+    let is_found = first.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == own);
+    let command = if is_found { "forebear".to_owned() } else { own.display().to_string() };
+    let store = match &global.store {
+        Some(store) => {
+            let store = std::path::absolute(store)
+                .map_err(|error| Failure::Failed(format!("{}: {error}", store.display())))?;
+            vec!["--store".to_owned(), store.display().to_string()]
+        }
+        None => Vec::new(),
+    };
+    Ok(Called { command, store })
+}
+
+impl Plan {
+    fn add(&mut self, change: &Change) {
+        let status = self.try_add(change);
+        self.line(change.tool, &change.file, &change.entry, status);
+    }
+
+    fn try_add(&mut self, Change { tool, file, entry }: &Change) -> Result<&'static str, String> {
+        let edited = self.edited(file, entry)?;
+        match entry.find(&edited.after)? {
+            Found::Same => return Ok("there"),
+            Found::Other => return Ok("other"),
+            Found::Nothing => {}
+        }
+        let made_levels = entry.missing_levels(&edited.after);
+        let after = entry.added_to(&edited.after)?;
+        let made_file = edited.before.is_none();
+        self.files.insert(file.clone(), Edited { after, ..edited });
+        let (tool, file, entry) = ((*tool).to_owned(), file.clone(), entry.clone());
+        self.record.added.push(Added { tool, file, entry, made_levels, made_file });
+        Ok("added")
+    }
+
+    fn remove(&mut self, added: Added) {
+        let status = self.try_remove(&added);
+        let is_unreadable = status.is_err();
+        self.line(&added.tool, &added.file, &added.entry, status);
+        if is_unreadable {
+            self.record.added.insert(0, added);
+        }
+    }
+
+    fn try_remove(&mut self, added: &Added) -> Result<&'static str, String> {
+        let Added { file, entry, made_levels, made_file, .. } = added;
+        let edited = self.edited(file, entry)?;
+        if entry.find(&edited.after)? != Found::Same {
+            return Ok("changed");
+        }
+        let after = entry.removed_from(&edited.after, *made_levels)?;
+        // A file that was made and says nothing goes.
+        let left: String = after.split_whitespace().collect();
+        let goes = *made_file && matches!(left.as_str(), "" | "{}");
+        let after = if goes { String::new() } else { after };
+        self.files.insert(file.clone(), Edited { after, ..edited });
+        Ok("removed")
+    }
+
+    /// The file as it is after what was planned so far.
+    fn edited(&self, file: &Path, entry: &change::Entry) -> Result<Edited, String> {
+        if let Some(Edited { before, after }) = self.files.get(file) {
+            let after =
+                if after.is_empty() { entry.empty_file().to_owned() } else { after.clone() };
+            return Ok(Edited { before: before.clone(), after });
+        }
+        match fs::read_to_string(file) {
+            Ok(text) if text.trim().is_empty() => {
+                Ok(Edited { before: Some(text), after: entry.empty_file().to_owned() })
+            }
+            Ok(text) => Ok(Edited { before: Some(text.clone()), after: text }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Edited { before: None, after: entry.empty_file().to_owned() })
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn line(
+        &mut self,
+        tool: &str,
+        file: &Path,
+        entry: &change::Entry,
+        status: Result<&'static str, String>,
+    ) {
+        let is_hook = matches!(entry, change::Entry::Item { .. });
+        let (status, why) = match status {
+            Ok(status) => (status, None),
+            Err(why) => ("unreadable", Some(why)),
+        };
+        let what = if is_hook { "hook" } else { "mcp" };
+        self.lines.push(Planned {
+            tool: tool.to_owned(),
+            file: file.to_owned(),
+            what,
+            status,
+            why,
+        });
+    }
+
+    /// Writes the files, and the record of what was added.
+    fn apply(self, kept: &Path) -> Outcome {
+        // First what can be undone, then what is to be.
+        if !self.record.added.is_empty() {
+            self.record.write(kept)?;
+        }
+        for (file, edited) in &self.files {
+            let goes = edited.after.is_empty();
+            let done =
+                if goes { fs::remove_file(file) } else { change::write(file, &edited.after) };
+            done.map_err(|error| Failure::Failed(format!("writing {}: {error}", file.display())))?;
+            if edited.before.is_some() && !goes {
+                warn(&format!(
+                    "forebear: the file before is {}",
+                    change::backup_of(file).display()
+                ));
+            }
+        }
+        self.record.write(kept)
+    }
+}
+
+/// Shows the lines that come and go, with some around them.
+fn show_difference(out: &mut Out, file: &Path, edited: &Edited) -> Outcome {
+    let before: Vec<&str> = edited.before.as_deref().unwrap_or_default().lines().collect();
+    let after: Vec<&str> = edited.after.lines().collect();
+    let same =
+        |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
+    let head = same(&mut before.iter().zip(&after));
+    let most = before.len().min(after.len()) - head;
+    let tail = same(&mut before.iter().rev().zip(after.iter().rev())).min(most);
+    writeln!(out)?;
+    draw::line(out, &[(draw::BOLD, &text::clean(&file.display().to_string()))])?;
+    let from = head.saturating_sub(CONTEXT_LINES);
+    let to = (after.len() - tail + CONTEXT_LINES).min(after.len());
+    let gone = before[head..before.len() - tail].iter().map(|line| ("- ", draw::RED, line));
+    let come = after[head..after.len() - tail].iter();
+    let come = come.map(|line| ("+ ", AnsiColor::Green.on_default(), line));
+    // Keys of others may stand beside what is added.
+    let mut redactor = Redactor::new();
+    let mut around = |out: &mut Out, lines: &[&str]| -> Outcome {
+        for line in lines {
+            let line = redactor.text(line);
+            draw::line(out, &[(draw::DIM, &text::clean(&format!("  {line}")))])?;
+        }
+        Ok(())
+    };
+    around(out, &after[from..head])?;
+    for (mark, style, line) in gone.chain(come) {
+        draw::line(out, &[(style, &text::clean(&format!("{mark}{line}")))])?;
+    }
+    around(out, &after[after.len() - tail..to])
+}
