@@ -45,8 +45,10 @@ impl Cli {
 const PROGRAM_HELP: &str = "\
 Ids: a UUID can be shortened to any beginning that only one event has.
 
-Times: printed as RFC 3339 in UTC; read as that, as a date, as integer nanoseconds
-since the Unix epoch, or as how long ago (`90m`, `2h`, `3d`).
+Times: printed in local time on a terminal, elsewhere and with --utc in UTC, in JSON as
+RFC 3339 in UTC; read as RFC 3339, as a date, `today` or `yesterday` (their beginning, in the
+zone that is shown), as integer nanoseconds since the Unix epoch, or as how long ago (`90m`,
+`2h`, `3d`).
 
 JSON: an event is an object with the keys
   id, parent, link (caused, continues, spawned), root, depth, seq, time, kind,

@@ -26,6 +26,10 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) no_pager: bool,
 
+    /// Show times in UTC on a terminal too, and read dates so
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
+
     /// When to use colours; `auto` heeds `NO_COLOR` and pipes
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,

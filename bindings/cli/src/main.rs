@@ -14,15 +14,20 @@ mod setup;
 mod usual_folders;
 
 use std::env;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::Cli;
 use crate::commands::hook;
-use crate::output::text;
+use crate::output::{text, time};
 
 fn main() -> ExitCode {
+    // Dates on the command line are read as times are shown.
+    if io::stdout().is_terminal() && env::args_os().all(|arg| arg != "--utc") {
+        time::use_local_zone();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && hook::is_called() => return hook::misused(&error),

@@ -10,8 +10,8 @@ use std::time::Duration;
 use etcetera::BaseStrategy;
 use forebear::answers::{Named, find_named};
 use forebear::{
-    EventId, Reader, RecoveryReport, Repaired, Resolved, Snapshot, Spool, Store, StoreBuilder,
-    Ticket, Warning,
+    EventId, Reader, RecoveryReport, Repaired, Resolved, SessionReads, Snapshot, Spool, Store,
+    StoreBuilder, Ticket, Warning,
 };
 use forebear_wire::folder;
 
@@ -252,6 +252,34 @@ pub(crate) fn find_event_or_session(
         _ => Err(Failure::NothingFound(format!(
             "no event and no session has the id {text:?} or one that begins with it; \
              `forebear sessions` and `forebear events` list ids"
+        ))),
+    }
+}
+
+/// The session that `text` names, be it one of which only its relationships are known; else
+/// the one that it begins, an agent's as `SESSION/AGENT` with the beginning of its session.
+pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, Failure> {
+    let is_known = |name: &str| -> Result<bool, Failure> {
+        Ok(snapshot.session(name)?.is_some()
+            || !snapshot.session_children(name).page()?.items.is_empty())
+    };
+    if is_known(text)? {
+        return Ok(text.to_owned());
+    }
+    if let Some((begin, agent)) = text.split_once('/')
+        && let Named::Session(session) = find_named(snapshot, begin)?
+    {
+        let whole = format!("{session}/{agent}");
+        if is_known(&whole)? {
+            return Ok(whole);
+        }
+    }
+    match find_named(snapshot, text)? {
+        Named::Session(name) => Ok(name),
+        Named::Sessions(_) => find_session(snapshot, text),
+        _ => Err(Failure::NothingFound(format!(
+            "no session has the name {text} or one that begins with it; `forebear sessions` \
+             lists them"
         ))),
     }
 }

@@ -1,6 +1,7 @@
 //! Options that several commands have: which events, and how many.
 
 use clap::Args;
+use forebear::answers::{Named, find_named};
 use forebear::{Cursor, Filter, Snapshot};
 
 use crate::failure::Failure;
@@ -16,7 +17,7 @@ pub(crate) struct FilterArgs {
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
 
-    /// Of this session
+    /// Of this session: its name, or the beginning of it
     #[arg(long, value_name = "NAME")]
     session: Option<String>,
 
@@ -40,7 +41,7 @@ pub(crate) struct FilterArgs {
     #[arg(long)]
     errors: bool,
 
-    /// At this time or later: RFC 3339, a date, integer nanoseconds, or so long ago (`2h`, `3d`)
+    /// At this time or later: RFC 3339, a date, `yesterday`, integer nanoseconds, or so long ago (`2h`, `3d`)
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     since: Option<i64>,
 
@@ -65,7 +66,12 @@ impl FilterArgs {
             filter = filter.instance(instance);
         }
         if let Some(session) = &self.session {
-            filter = filter.session(session);
+            // One that is not there matches nothing, which the command says.
+            filter = match find_named(snapshot, session)? {
+                Named::Session(name) => filter.session(name),
+                Named::Sessions(_) => filter.session(place::session_named(snapshot, session)?),
+                _ => filter.session(session),
+            };
         }
         for kind in &self.kind {
             filter = filter.kind(kind);

@@ -102,3 +102,72 @@ fn the_tree_is_drawn_and_relationships_grow_it() {
     assert_eq!(place.run(&["relate", "alone", "alone"]).code, 2);
     assert_eq!(place.run(&["session-tree", "alone"]).code, 3);
 }
+
+/// Two sessions of projects, one with errors, named by UUIDs.
+fn with_projects() -> Place {
+    let place = Place::new();
+    let mut lines = Vec::new();
+    for (at, (session, project, errors)) in [
+        ("0fae0449-64d3-4788-8622-d3a47d82c14b", "/home/me/shop", 2),
+        ("1b7c5a20-0000-4000-8000-000000000001", "/home/me/blog", 0),
+        ("2c7c5a20-0000-4000-8000-000000000002", "/home/me/shop", 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut event = |kind: &str, id: &str, extra: serde_json::Value| {
+            let mut event = json!({
+                "kind": kind, "id": format!("{at}-{id}"), "session": session, "instance": session,
+                "time": (at as u64 * 100 + lines.len() as u64) * 1_000_000_000,
+            });
+            event["labels"] = extra;
+            lines.push(event.to_string());
+        };
+        event("user_message", "ask", json!({"project": project, "cwd": project}));
+        for number in 0..errors {
+            event("error", &format!("e{number}"), json!({"tool": "Bash", "cwd": project}));
+        }
+    }
+    let said = place.run_with(&["append", "--json"], lines.join("\n"));
+    assert_eq!(said.code, 0, "{said:?}");
+    place
+}
+
+#[test]
+fn sessions_are_found_by_project_errors_and_order() {
+    let place = with_projects();
+    let begins = |args: &[&str]| -> Vec<String> {
+        let sessions = place.json(&[&["sessions"], args].concat());
+        ids(&sessions).iter().map(|id| id[..1].to_owned()).collect()
+    };
+    assert_eq!(begins(&[]), ["2", "1", "0"]);
+    assert_eq!(begins(&["--errors"]), ["2", "0"]);
+    assert_eq!(begins(&["--sort", "errors"]), ["0", "2", "1"]);
+    assert_eq!(begins(&["--sort", "start", "--limit", "1"]), ["2"]);
+    assert_eq!(begins(&["--limit", "2"]), ["2", "1"]);
+    assert_eq!(place.run(&["sessions", "--sort", "beauty"]).code, 2);
+    let said = place.run(&["sessions", "--errors"]);
+    assert!(said.out.contains("0fae0449  ") && said.out.contains("2 errors"), "{said:?}");
+    assert!(said.out.lines().all(|line| line.chars().count() <= 100), "{said:?}");
+}
+
+#[test]
+fn a_short_name_of_a_session_is_taken_everywhere() {
+    let place = with_projects();
+    let id = "0fae0449-64d3-4788-8622-d3a47d82c14b";
+    assert_eq!(place.json(&["session", "0fae"])[0]["id"], id);
+    assert_eq!(place.json(&["session-tree", "0fae0449"])[0]["id"], id);
+    assert_eq!(place.json(&["events", "--session", "0fae0449"]).len(), 3);
+    assert_eq!(place.run(&["events", "--session", "ffff"]).code, 3);
+    assert_eq!(place.run(&["session", "ffff"]).code, 3);
+}
+
+#[test]
+fn errors_say_whose_they_are() {
+    let place = with_projects();
+    let said = place.run(&["events", "--errors"]);
+    assert!(said.out.contains("0fae0449 shop Bash:"), "{said:?}");
+    assert_eq!(place.run(&["events", "--since", "yesterday"]).code, 3);
+    let said = place.run(&["events", "--until", "today", "--utc"]);
+    assert_eq!(said.code, 0, "{said:?}");
+}

@@ -37,7 +37,8 @@ pub(crate) fn event() -> Value {
             "kind": text("Such as user_message, assistant_message, tool_use, tool_result, error"),
             "instance": text("Who did it: an agent; left out where it is the session itself"),
             "session": {"type": ["string", "null"]},
-            "gist": text("What the payload says, in short: get_event has all of it"),
+            "gist": text("What the payload says, in short, or what stands around a match: get_event \
+                has all of it"),
             "is_error": {"type": "boolean"},
             "root": {"type": "string"},
             "depth": count("Steps up to the root"),
@@ -46,7 +47,6 @@ pub(crate) fn event() -> Value {
             "labels_omitted": {"type": "boolean"},
             "payload_bytes": count("Bytes of the payload"),
             "below": count("Steps below the event asked for"),
-            "snippet": text("The match and what stands around it"),
             "title": text("What the event's session is called"),
         },
         "required": ["id", "time", "kind", "gist"],

@@ -68,21 +68,6 @@ pub fn rfc3339(ns: i64) -> String {
     timestamp(ns).to_string()
 }
 
-/// Date and time of day in UTC, to the second.
-pub fn clock(ns: i64) -> String {
-    timestamp(ns).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// The day in UTC.
-pub fn day(ns: i64) -> String {
-    timestamp(ns).strftime("%Y-%m-%d").to_string()
-}
-
-/// The time of day in UTC, to the second.
-pub fn time_of_day(ns: i64) -> String {
-    timestamp(ns).strftime("%H:%M:%S").to_string()
-}
-
 /// The time between two events: `+340ms`, `+3.2s`, `+4m05s`, `+2d03h`.
 pub fn difference(from_ns: i64, to_ns: i64) -> String {
     let sign = if to_ns < from_ns { '-' } else { '+' };
@@ -104,7 +89,8 @@ pub fn took(length: Duration) -> String {
     }
 }
 
-fn timestamp(ns: i64) -> Timestamp {
+/// The same as a `jiff` timestamp.
+pub fn timestamp(ns: i64) -> Timestamp {
     // A timestamp reaches from the year -9999 to 9999, far beyond what 64 bits
     // of nanoseconds can say.
     Timestamp::from_nanosecond(i128::from(ns)).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -7,7 +7,7 @@ use crate::command::Run;
 use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::json::EndLine;
-use crate::output::{Out, draw, time};
+use crate::output::{Out, draw};
 use crate::place;
 
 /// Show what caused an event, back to the root
@@ -202,7 +202,7 @@ fn note_lost(end: Option<&ChainEnd>, unread: &mut Unread) {
 }
 
 fn head(out: &mut Out, event: &StoredEvent) -> Result<(), Failure> {
-    draw::heading(out, &format!("{} UTC", time::clock(event.time_ns())), event.instance())?;
+    draw::heading(out, event.time_ns(), event.instance())?;
     Ok(())
 }
 

@@ -85,8 +85,9 @@ impl DecisionsArgs {
         let tool = decision.tool.as_deref().unwrap_or_default();
         let lead = format!("{} {tool}", decision.kind.as_str());
         let when = format!(
-            "  {} UTC  {}  in {}",
+            "  {} {}  {}  in {}",
             time::clock(decision.time_ns),
+            time::zone_name(decision.time_ns),
             text::typed_id(&decision.event),
             decision.instance,
         );

@@ -167,7 +167,7 @@ impl Above {
             let pieces = [
                 (draw::BOLD, text::clean(title).into_owned()),
                 (draw::DIM, if title == session { String::new() } else { short }),
-                (draw::DIM, format!("  {day} (UTC)")),
+                (draw::DIM, format!("  {day} ({})", time::zone_name(event.time_ns()))),
             ];
             let tail: usize = pieces[1..].iter().map(|(_, piece)| text::width(piece)).sum();
             let title = text::cut(&pieces[0].1, out.columns().saturating_sub(tail)).into_owned();

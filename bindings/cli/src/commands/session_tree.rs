@@ -12,7 +12,6 @@ use forebear::{
 };
 
 use crate::command::Run;
-use crate::commands::sessions::unknown;
 use crate::commands::tail::stop_on_ctrl_c;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
@@ -37,7 +36,7 @@ Examples:
   forebear session-tree 0fae0449-64d3-4788-8622-d3a47d82c14b
   forebear session-tree --watch")]
 pub(crate) struct SessionTreeArgs {
-    /// The session's name
+    /// The session's name, or the beginning of it
     id: Option<String>,
 
     /// Sessions of a tree at most
@@ -135,9 +134,7 @@ fn show(
 /// The sessions whose trees are wanted.
 fn roots(snapshot: &Snapshot, args: &SessionTreeArgs) -> Result<Vec<String>, Failure> {
     if let Some(id) = &args.id {
-        let known = snapshot.session(id)?.is_some()
-            || !snapshot.session_children(id).page()?.items.is_empty();
-        return if known { Ok(vec![id.clone()]) } else { Err(unknown(id)) };
+        return Ok(vec![place::session_named(snapshot, id)?]);
     }
     let mut roots = Vec::new();
     for session in snapshot.sessions(SessionFilter::new()).limit(NEWEST).page()?.items {

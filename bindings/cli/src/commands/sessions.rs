@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use forebear::{
     Batch, Cursor, DelegationType, Relationship, RelationshipType, Session, SessionBatch,
     SessionFilter, SessionPlace, SessionReads, SessionStatus, SessionType, SessionWrites, Snapshot,
-    SpawnReason, StoredRelationship, Wave,
+    SpawnReason, StoredRelationship, Wave, limits,
 };
 use serde::Serialize;
 
@@ -16,8 +16,9 @@ use crate::commands::session_set::SetArgs;
 use crate::failure::{Failure, Outcome};
 use crate::global::Global;
 use crate::output::json::NextLine;
-use crate::output::session::{figures, short_name, status_style};
+use crate::output::session::{draw_listed, figures, short_name, status_style};
 use crate::output::{Out, draw, text, time};
+use crate::parse::at_least_one;
 use crate::place::{self, WriteTarget};
 use crate::select::PageArgs;
 
@@ -30,7 +31,8 @@ With --json: objects with `id`, `type`, `status`, `parent`, `source_app`, `start
 `waits_for` (user or tool); then {\"next\": CURSOR} if there are more than 1000.
 
 Examples:
-  forebear sessions --since 1d
+  forebear sessions --since yesterday
+  forebear sessions --errors --project shop --sort errors
   forebear sessions --status failed --json | jq -r .id")]
 pub(crate) struct SessionsArgs {
     /// With this status: active, completed, failed, timeout or cancelled
@@ -45,6 +47,19 @@ pub(crate) struct SessionsArgs {
     /// Of this wave
     #[arg(long, value_name = "ID")]
     wave: Option<String>,
+    /// Whose project's folder has this in its path
+    #[arg(long, value_name = "TEXT")]
+    project: Option<String>,
+    /// Only those with errors
+    #[arg(long)]
+    errors: bool,
+    /// In the order of: last (when something was stored last), start, errors, events or tokens;
+    /// the largest first
+    #[arg(long, value_name = "ORDER", default_value = "last")]
+    sort: Order,
+    /// Sessions at most
+    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "all")]
+    limit: Option<usize>,
     /// That ended at this time or later: as for `forebear events`
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     since: Option<i64>,
@@ -53,6 +68,16 @@ pub(crate) struct SessionsArgs {
     until: Option<i64>,
     #[command(flatten)]
     page: PageArgs,
+}
+
+/// What sessions are listed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Order {
+    Last,
+    Start,
+    Errors,
+    Events,
+    Tokens,
 }
 
 /// Show a session: what it took, where it comes from and what came of it
@@ -66,7 +91,7 @@ Example:
   forebear session 0fae0449-64d3-4788-8622-d3a47d82c14b")]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SessionArgs {
-    /// The session's name; an agent's is SESSION/AGENT
+    /// The session's name, or the beginning of it; an agent's is SESSION/AGENT
     #[arg(required = true)]
     id: Option<String>,
     #[command(subcommand)]
@@ -148,33 +173,101 @@ impl Run for SessionsArgs {
         if let Some(until) = self.until {
             filter = filter.until_ns(until);
         }
-        let mut sessions = snapshot.sessions(filter).after(self.page.after);
         let mut out = Out::paged(global);
-        let mut found = false;
-        loop {
-            let page = sessions.page()?;
-            for session in &page.items {
-                found = true;
-                if global.json {
-                    out.json(&session)?;
-                } else {
-                    draw_session(&mut out, session)?;
-                }
-            }
-            match page.next {
-                Some(cursor) if self.page.all => sessions = sessions.after(cursor),
-                next => {
-                    finish(&mut out, next, global)?;
-                    break;
-                }
-            }
-        }
+        let found = match self.sort {
+            Order::Last => self.list(&mut out, &snapshot, filter, global)?,
+            _ => self.list_sorted(&mut out, &snapshot, filter, global)?,
+        };
         out.finish()?;
         if !found {
             return Err(Failure::NothingFound("no session matches".to_owned()));
         }
         Ok(())
     }
+}
+
+impl SessionsArgs {
+    /// Lists them as they are stored, page by page.
+    fn list(
+        &self,
+        out: &mut Out,
+        snapshot: &Snapshot,
+        filter: SessionFilter,
+        global: &Global,
+    ) -> Result<bool, Failure> {
+        let mut sessions = snapshot.sessions(filter).after(self.page.after);
+        let (mut left, mut found) = (self.limit.unwrap_or(usize::MAX), false);
+        loop {
+            let page = sessions.clone().limit(left.min(limits::MAX_PAGE)).page()?;
+            for session in page.items.iter().filter(|session| self.takes(session)) {
+                found = true;
+                left -= 1;
+                print(out, session, global)?;
+            }
+            match page.next {
+                // What was left out makes no page shorter.
+                Some(cursor) if left > 0 && (self.page.all || self.limit.is_some()) => {
+                    sessions = sessions.after(cursor);
+                }
+                next => {
+                    finish(out, next, global)?;
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    /// Lists all of them in another order.
+    fn list_sorted(
+        &self,
+        out: &mut Out,
+        snapshot: &Snapshot,
+        filter: SessionFilter,
+        global: &Global,
+    ) -> Result<bool, Failure> {
+        let mut sessions = Vec::new();
+        for session in &snapshot.sessions(filter) {
+            let session = session?;
+            if self.takes(&session) {
+                sessions.push(session);
+            }
+        }
+        let key = |session: &Session| match self.sort {
+            Order::Start => session.start_ns.unwrap_or(i64::MIN),
+            Order::Errors => count(session.errors),
+            Order::Events => count(session.events),
+            Order::Tokens => count(session.tokens.input.saturating_add(session.tokens.output)),
+            Order::Last => 0,
+        };
+        sessions.sort_by_key(|session| std::cmp::Reverse(key(session)));
+        let limit = if self.page.all { usize::MAX } else { self.limit.unwrap_or(limits::MAX_PAGE) };
+        for session in sessions.iter().take(limit) {
+            print(out, session, global)?;
+        }
+        if sessions.len() > limit && !global.json {
+            draw::remark(out, "there are more: give a larger --limit, or --all")?;
+        }
+        Ok(!sessions.is_empty())
+    }
+
+    fn takes(&self, session: &Session) -> bool {
+        let project = session.project.as_deref().unwrap_or_default();
+        (!self.errors || session.errors > 0)
+            && self.project.as_ref().is_none_or(|text| project.contains(text.as_str()))
+    }
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn print(out: &mut Out, session: &Session, global: &Global) -> Outcome {
+    if global.json {
+        out.json(session)?;
+        return Ok(());
+    }
+    draw_listed(out, session)?;
+    Ok(())
 }
 
 impl Run for SessionArgs {
@@ -206,6 +299,7 @@ fn show(id: &str, global: &Global) -> Outcome {
         }
 
         let snapshot = place::snapshot(global)?;
+        let id = &place::session_named(&snapshot, id)?;
         let session = snapshot.session(id)?.ok_or_else(|| unknown(id))?;
         let SessionPlace { depth, path, .. } = snapshot.session_place(id)?;
         let parents = snapshot.session_parents(id).page()?.items;
@@ -375,7 +469,7 @@ fn related(
 }
 
 /// That there is no session with this name.
-pub(crate) fn unknown(id: &str) -> Failure {
+fn unknown(id: &str) -> Failure {
     Failure::NothingFound(format!("no session has the name {id}"))
 }
 

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Outcome, Unread};
 use crate::global::Global;
 use crate::output::draw::DrawnRow;
 use crate::output::json::NextLine;
-use crate::output::{Out, draw, page_size, text, time};
+use crate::output::{Out, draw, page_size, text};
 use crate::parse::at_least_one;
 use crate::place;
 
@@ -94,7 +94,7 @@ pub(crate) fn draw_tree(
 ) -> Outcome {
     let root = get(snapshot, id)?;
     unread.add(root.damage());
-    draw::heading(out, &format!("{} UTC", time::clock(root.time_ns())), root.instance())?;
+    draw::heading(out, root.time_ns(), root.instance())?;
     let mut nodes = vec![TreeNode::new(&root)];
     let more = each_page(below, limit, unread, |descendant| {
         nodes.push(TreeNode::new(&descendant.event));

@@ -161,7 +161,8 @@ impl Picture<'_> {
             Some(End::Interrupted) => what.replace(" failed", " was stopped"),
             _ => what,
         };
-        let when = format!("  {} UTC", time::clock(chain.failure.time_ns()));
+        let at = chain.failure.time_ns();
+        let when = format!("  {} {}", time::clock(at), time::zone_name(at));
         let id = format!("  {}", text::typed_id(chain.failure.id()));
         let what = text::clean(what.trim_end()).into_owned();
         draw::line(
@@ -328,10 +329,11 @@ fn seen(earlier: &Earlier) -> String {
     }
     let at_least = if earlier.complete { "" } else { "at least " };
     format!(
-        "{at_least}{} like it in {}, first at {} UTC ({})",
+        "{at_least}{} like it in {}, first at {} {} ({})",
         text::counted(earlier.count, "failure", "failures"),
         text::counted(earlier.sessions.max(1), "session", "sessions"),
         time::clock(earlier.first_ns),
+        time::zone_name(earlier.first_ns),
         text::typed_id(&earlier.first),
     )
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use forebear::{ChainEnd, EventId, LinkKind, StoredEvent};
+use forebear_wire::id;
 
 use crate::output::{Out, gist, json, json_text, text, time};
 
@@ -24,6 +25,9 @@ const SAVED_COLUMNS: usize = 5;
 
 /// Columns of whose events they are, in a line about something else.
 const INSTANCE_COLUMNS: usize = 40;
+
+/// Columns of a session, a folder and a tool, in a line about a failure.
+const SESSION_COLUMNS: usize = 16;
 
 /// Bytes of a payload that is shown beneath its event.
 const SHOWN_PAYLOAD_BYTES: usize = 64 << 10;
@@ -142,7 +146,11 @@ pub(crate) fn end(
     let steps = text::counted(steps, "step", "steps");
     let words = match end {
         ChainEnd::Root => {
-            format!("root: it began here, {steps} back, at {} UTC", time::clock(top.time_ns()))
+            format!(
+                "root: it began here, {steps} back, at {} {}",
+                time::clock(top.time_ns()),
+                time::zone_name(top.time_ns())
+            )
         }
         ChainEnd::Missing(_) => format!(
             "missing: the parent {parent} {}; import what holds it (`forebear missing` lists all \
@@ -187,10 +195,11 @@ pub(crate) fn absent(has_dropped: bool) -> &'static str {
 }
 
 /// Prints the line above a picture: when it begins, and whose it is.
-pub(crate) fn heading(out: &mut Out, when: &str, instance: &str) -> io::Result<()> {
+pub(crate) fn heading(out: &mut Out, time_ns: i64, instance: &str) -> io::Result<()> {
+    let when = format!("{} {}", time::clock(time_ns), time::zone_name(time_ns));
     let instance = text::clean(instance);
     let instance = text::cut(&instance, INSTANCE_COLUMNS);
-    line(out, &[(BOLD, when), (DIM, "  "), (DIM, &instance)])
+    line(out, &[(BOLD, &when), (DIM, "  "), (DIM, &instance)])
 }
 
 /// Prints words that are about the picture, not of it.
@@ -277,13 +286,16 @@ pub(crate) fn payload(out: &mut Out, rail: &str, payload: &[u8]) -> io::Result<(
 pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> io::Result<()> {
     let this_day = time::day(event.time_ns());
     if *day != this_day {
-        let line = out.paint(DIM, format_args!("{this_day} (UTC)")).to_string();
+        let line = out
+            .paint(DIM, format_args!("{this_day} ({})", time::zone_name(event.time_ns())))
+            .to_string();
         writeln!(out, "{line}")?;
         *day = this_day;
     }
     let kind = text::fit(&text::clean(event.kind()), KIND_COLUMNS - saved_columns(out));
     let mark = if event.is_version() { "version: " } else { "" };
     let style = kind_style(event);
+    let whose = if style == RED { whose(event) } else { String::new() };
     line(
         out,
         &[
@@ -292,9 +304,24 @@ pub(crate) fn list_row(out: &mut Out, event: &StoredEvent, day: &mut String) -> 
             (style, &kind),
             (DIM, "  "),
             (DIM, mark),
+            (DIM, &whose),
             (gist_style(style), &gist::of_event(event)),
         ],
     )
+}
+
+/// Whose a failure is: the tool, the session and the folder that it worked in.
+fn whose(event: &StoredEvent) -> String {
+    let session = event.session().map(|session| {
+        let short = id::short_uuid(&EventId::from(session));
+        short.unwrap_or_else(|| text::cut(session, SESSION_COLUMNS).into_owned())
+    });
+    let folder = event.label("cwd").and_then(|path| path.rsplit(['/', '\\']).next());
+    let folder = folder.map(|folder| text::cut(folder, SESSION_COLUMNS).into_owned());
+    let tool = event.label("tool").map(|tool| text::cut(tool, SESSION_COLUMNS).into_owned());
+    let words: Vec<String> = [session, folder, tool].into_iter().flatten().collect();
+    let words = words.join(" ");
+    if words.is_empty() { words } else { format!("{}: ", text::clean(&words)) }
 }
 
 /// What a failure says stands out, too.

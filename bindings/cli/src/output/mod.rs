@@ -5,6 +5,7 @@ pub(crate) mod page_size;
 pub(crate) mod pager;
 pub(crate) mod session;
 pub(crate) mod text;
+pub(crate) mod time;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::Style;
-pub(crate) use forebear_wire::{gist, json, json_text, time};
+pub(crate) use forebear_wire::{gist, json, json_text};
 use serde::Serialize;
 
 use crate::global::Global;

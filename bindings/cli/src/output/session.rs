@@ -1,10 +1,21 @@
 //! What is shown of a session.
 
-use anstyle::{AnsiColor, Style};
-use forebear::{Session, SessionStatus};
+use std::io;
 
-use crate::output::draw::{DIM, RED};
-use crate::output::{text, time};
+use anstyle::{AnsiColor, Style};
+use forebear::{EventId, Session, SessionStatus};
+
+use crate::output::draw::{self, DIM, RED};
+use crate::output::{Out, text, time};
+
+/// Columns of a session's name in a list.
+const LISTED_NAME_COLUMNS: usize = 17;
+
+/// Columns of a project and of a model in a list.
+const NAMES_COLUMNS: usize = 20;
+
+/// Columns that a title has at least.
+const MIN_TITLE_COLUMNS: usize = 20;
 
 /// Columns of a session's name.
 const NAME_COLUMNS: usize = 48;
@@ -23,6 +34,71 @@ pub(crate) fn status_style(status: SessionStatus) -> Style {
 pub(crate) fn short_name(id: &str, above: Option<&str>) -> String {
     let own = above.and_then(|above| id.strip_prefix(above)?.strip_prefix('/'));
     text::cut(&text::clean(own.unwrap_or(id)), NAME_COLUMNS).into_owned()
+}
+
+/// Prints a session on a line of a list: its short name, when it began, its status, its title,
+/// and of what it came to as much as leaves the title some room.
+pub(crate) fn draw_listed(out: &mut Out, session: &Session) -> io::Result<()> {
+    let when = session.start_ns.map_or("no time".to_owned(), time::short);
+    let name = text::fit(&listed_name(&session.id), LISTED_NAME_COLUMNS);
+    let lead = [
+        (Style::new(), format!("{name}  ")),
+        (DIM, format!("{when:<11}  ")),
+        (status_style(session.status), format!("{:<9}  ", session.status.as_str())),
+    ];
+    let short_of = |name: &str| format!("  {}", text::cut(&text::clean(name), NAMES_COLUMNS));
+    let folder = session.project.as_deref().and_then(|path| path.rsplit(['/', '\\']).next());
+    let folder = folder.map(short_of).unwrap_or_default();
+    let model = session.model.as_deref().map(short_of).unwrap_or_default();
+    let errors = match session.errors {
+        0 => String::new(),
+        count => format!("  {}", text::counted(count, "error", "errors")),
+    };
+    let (input, output) = (session.tokens.input, session.tokens.output);
+    let tokens = match (input, output) {
+        (0, 0) => String::new(),
+        _ => format!("  {} in {} out", short(input), short(output)),
+    };
+    let events = format!("  {}", text::counted(session.events, "event", "events"));
+    // As they stand on the line, each with its rank among them.
+    let mut tail =
+        [(2, DIM, folder), (3, DIM, model), (1, RED, errors), (4, DIM, tokens), (5, DIM, events)];
+    let taken: usize = lead.iter().map(|(_, text)| text::width(text)).sum();
+    let mut room = out.columns().saturating_sub(taken + MIN_TITLE_COLUMNS);
+    for rank in 1..=tail.len() {
+        for (_, _, words) in tail.iter_mut().filter(|(own, ..)| *own == rank) {
+            match room.checked_sub(text::width(words)) {
+                Some(left) => room = left,
+                None => words.clear(),
+            }
+        }
+    }
+    let title = text::clean(session.title.as_deref().unwrap_or_default()).into_owned();
+    let title = text::cut(&title, room + MIN_TITLE_COLUMNS).into_owned();
+    let tail = tail.into_iter().map(|(_, style, words)| (style, words));
+    let pieces: Vec<(Style, String)> =
+        lead.into_iter().chain([(Style::new(), title)]).chain(tail).collect();
+    let pieces: Vec<(Style, &str)> = pieces.iter().map(|(style, text)| (*style, &**text)).collect();
+    draw::line(out, &pieces)
+}
+
+/// A session's name as short as every command takes it: of a UUID the beginning.
+fn listed_name(id: &str) -> String {
+    let (session, agent) = id.split_once('/').map_or((id, None), |(id, agent)| (id, Some(agent)));
+    let short = forebear_wire::id::short_uuid(&EventId::from(session));
+    let session = short.unwrap_or_else(|| session.to_owned());
+    text::clean(&agent.map_or(session.clone(), |agent| format!("{session}/{agent}"))).into_owned()
+}
+
+/// A number in three digits or so: `840`, `12k`, `3.1M`.
+fn short(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..10_000 => format!("{}.{}k", number / 1_000, number / 100 % 10),
+        10_000..1_000_000 => format!("{}k", number / 1_000),
+        1_000_000..1_000_000_000 => format!("{}.{}M", number / 1_000_000, number / 100_000 % 10),
+        _ => format!("{}.{}G", number / 1_000_000_000, number / 100_000_000 % 10),
+    }
 }
 
 /// How long a session took, and what there is to say of it in figures.

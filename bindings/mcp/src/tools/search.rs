@@ -161,8 +161,7 @@ impl SearchArgs {
             let title = one.title.as_deref().map(|title| question.redact(title).into_owned());
             if let Value::Object(members) = &mut value {
                 // The match says more than the beginning of the text.
-                members.insert("gist".to_owned(), snippet.clone().into());
-                members.insert("snippet".to_owned(), snippet.into());
+                members.insert("gist".to_owned(), snippet.into());
                 if let Some(title) = title {
                     members.insert("title".to_owned(), title.into());
                 }
