@@ -59,9 +59,9 @@ impl Parsed {
         self
     }
 
-    /// Adds all that another one has.
+    /// Adds all that another one has, where a record has parts that are read alike.
     #[must_use]
-    pub(crate) fn and(mut self, mut other: Self) -> Self {
+    pub fn and(mut self, mut other: Self) -> Self {
         self.events.append(&mut other.events);
         self.times_made_up.append(&mut other.times_made_up);
         self.links.append(&mut other.links);
