@@ -27,6 +27,8 @@ struct Word {
     /// Letters and digits of ASCII that are escaped, which hardly anything does: a payload
     /// with one of them may spell anything.
     escaped: BytesRegex,
+    /// Escapes of the two others that are the same as one of those but for their case.
+    escaped_alike: Option<BytesRegex>,
 }
 
 impl Needle {
@@ -73,11 +75,16 @@ impl Word {
             .build()
             .ok()?;
         let escaped = BytesRegex::new(ESCAPED).ok()?;
-        Some(Self { text: word.to_lowercase(), spellings, escaped })
+        let text = word.to_lowercase();
+        let alike = any_case && text.contains(['s', 'k']);
+        let escaped_alike = alike.then(|| BytesRegex::new(ESCAPED_ALIKE)).transpose().ok()?;
+        Some(Self { text, spellings, escaped, escaped_alike })
     }
 
     fn may_be_in(&self, payload: &[u8]) -> bool {
-        self.spellings.is_match(payload) || self.escaped.is_match(payload)
+        self.spellings.is_match(payload)
+            || self.escaped.is_match(payload)
+            || self.escaped_alike.as_ref().is_some_and(|alike| alike.is_match(payload))
     }
 }
 
@@ -118,9 +125,11 @@ fn spellings(word: &str) -> String {
     pattern
 }
 
-/// An escape of a letter or digit of ASCII, or of one of the two others that are the same as
-/// one of those but for their case.
-const ESCAPED: &str = r"\\u(?:00(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])|017[Ff]|212[Aa])";
+/// An escape of a letter or digit of ASCII. One literal begins it, which is fast to look for.
+const ESCAPED: &str = r"\\u00(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])";
+
+/// An escape of the long s or of the sign of Kelvin.
+const ESCAPED_ALIKE: &str = r"\\u(?:017[Ff]|212[Aa])";
 
 #[cfg(test)]
 mod tests {

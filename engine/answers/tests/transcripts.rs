@@ -7,7 +7,10 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use forebear::answers::{Outcome, ResumeQuery, WhyQuery, failure_chain, resume_context};
+use forebear::answers::{
+    DecisionsQuery, Outcome, ResumeQuery, SlowQuery, TranscriptQuery, TranscriptStyle, WhyQuery,
+    decisions, failure_chain, resume_context, slow, transcript,
+};
 use forebear::ingest::{IngestOptions, Registry, import};
 use forebear::readings::Readings;
 use forebear::{CountBy, Filter, Snapshot};
@@ -74,6 +77,125 @@ fn what_to_go_on_with_is_within_its_tokens_and_the_same_each_time() {
     });
 }
 
+#[test]
+fn calls_and_decisions_are_those_that_another_reading_finds() {
+    for_each_folder(|folder, snapshot, readings| {
+        let found = Calls::read(folder);
+        for session in sessions(snapshot) {
+            let query = SlowQuery::session(&session);
+            let report = slow(snapshot, readings, &query).unwrap().unwrap();
+            let nothing = BTreeMap::new();
+            let expected = found.paired.get(&session).unwrap_or(&nothing);
+            let told: BTreeMap<String, u64> =
+                report.tools.iter().map(|tool| (tool.tool.clone(), tool.calls)).collect();
+            assert_eq!(&told, expected, "{session}");
+            let slowest = report.slowest.iter().map(|call| call.took).max();
+            assert_eq!(slowest, report.tools.iter().map(|tool| tool.max).max(), "{session}");
+
+            let query = DecisionsQuery::session(&session);
+            let told = decisions(snapshot, readings, &query).unwrap().unwrap().decisions;
+            let nothing = BTreeMap::new();
+            let decided = found.decided.get(&session).unwrap_or(&nothing);
+            let mut left: BTreeSet<&(String, String)> = decided.values().collect();
+            for one in &told {
+                let expected = decided.get(&one.event.to_string());
+                let (kind, _) = expected.unwrap_or_else(|| panic!("{session}: {one:?}"));
+                assert_eq!(kind, one.kind.as_str(), "{session}: {one:?}");
+                left.remove(expected.unwrap());
+            }
+            // Of calls that are told again one tells of all.
+            assert!(left.is_empty(), "{session}: {left:?}");
+        }
+    });
+}
+
+#[test]
+fn a_transcript_has_every_call_and_is_one_sound_page() {
+    for_each_folder(|folder, snapshot, readings| {
+        let found = Calls::read(folder);
+        for session in sessions(snapshot) {
+            let query = TranscriptQuery::session(&session).all(true);
+            let transcript = transcript(snapshot, readings, &query).unwrap().unwrap();
+            let page: String = transcript
+                .pieces(TranscriptStyle::Html, str::to_owned)
+                .map(Result::unwrap)
+                .collect();
+            let calls = page.matches("<details class=\"call").count();
+            assert_eq!(calls, found.made.get(&session).copied().unwrap_or(0), "{session}");
+            for tag in ["details", "section", "pre", "div"] {
+                let opened = page.matches(&format!("<{tag}")).count();
+                assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{session}: {tag}");
+            }
+            assert!(!page.contains("<script") && page.ends_with("</html>\n"), "{session}");
+        }
+    });
+}
+
+/// Calls of tools as another reading finds them, by session.
+#[derive(Default)]
+struct Calls {
+    /// How many each tool has that have a result and did not wait for the user; one that is
+    /// told again is one.
+    paired: BTreeMap<String, BTreeMap<String, u64>>,
+    /// All of them.
+    made: BTreeMap<String, usize>,
+    /// By event, the kind of decision and the call's id.
+    decided: BTreeMap<String, BTreeMap<String, (String, String)>>,
+}
+
+impl Calls {
+    fn read(folder: &Path) -> Self {
+        let (mut calls, mut results) = (Vec::new(), HashMap::new());
+        let mut seen = BTreeSet::new();
+        for file in files(folder) {
+            let text = fs::read(file).unwrap();
+            for line in String::from_utf8_lossy(&text).lines() {
+                let values = serde_json::Deserializer::from_str(line).into_iter::<Value>();
+                for value in values.map_while(Result::ok) {
+                    let Some(uuid) = value["uuid"].as_str() else { continue };
+                    let session = value["sessionId"].as_str().unwrap_or_default().to_owned();
+                    if !seen.insert((session.clone(), uuid.to_owned())) {
+                        continue;
+                    }
+                    for block in value["message"]["content"].as_array().into_iter().flatten() {
+                        if block["type"] == "tool_use" && value["type"] == "assistant" {
+                            calls.push((session.clone(), uuid.to_owned(), block.clone()));
+                        } else if block["type"] == "tool_result" {
+                            let words = block["content"].to_string();
+                            let refused = block["is_error"] == true
+                                && NOT_ALLOWED.iter().any(|refusal| words.contains(refusal));
+                            let id = block["tool_use_id"].as_str().unwrap_or_default();
+                            results.insert((session.clone(), id.to_owned()), refused);
+                        }
+                    }
+                }
+            }
+        }
+        let (mut found, mut counted) = (Self::default(), BTreeSet::new());
+        for (session, uuid, block) in calls {
+            *found.made.entry(session.clone()).or_default() += 1;
+            let name = block["name"].as_str().unwrap_or_default();
+            let id = block["id"].as_str().unwrap_or_default().to_owned();
+            let refused = results.get(&(session.clone(), id.clone())).copied();
+            let asks = matches!(name, "AskUserQuestion" | "ExitPlanMode");
+            let is_new = counted.insert((session.clone(), id.clone()));
+            if refused == Some(false) && !asks && is_new {
+                let tools = found.paired.entry(session.clone()).or_default();
+                *tools.entry(name.to_owned()).or_default() += 1;
+            }
+            let kind = match name {
+                "ExitPlanMode" if block["input"]["plan"].is_string() => "plan",
+                "AskUserQuestion" | "ExitPlanMode" => "question",
+                _ if refused == Some(true) => "denied",
+                "Task" | "Agent" | "SendMessage" | "TaskOutput" | "TaskStop" => "agent",
+                _ => continue,
+            };
+            found.decided.entry(session).or_default().insert(uuid, (kind.to_owned(), id));
+        }
+        found
+    }
+}
+
 impl Found {
     fn read(folder: &Path) -> Self {
         let mut found = Self::default();
@@ -131,6 +253,14 @@ impl Found {
         false
     }
 }
+
+/// What the user stopped was running: it is no call that was not allowed.
+const NOT_ALLOWED: [&str; 4] = [
+    "doesn't want to proceed with this tool use",
+    "doesn't want to take this action",
+    "you haven't granted it",
+    "Permission to use",
+];
 
 const REFUSED: [&str; 4] = [
     "doesn't want to proceed with this tool use",
