@@ -17,6 +17,8 @@ const ROOTS: [&str; 11] = [
     "engine/ingest/tests",
     "engine/forebear/tests",
     "bindings/cli/tests",
+    "bindings/mcp/tests",
+    "bindings/tracing/tests",
 ];
 
 /// Words of the glossary at the most: one that nobody can keep in mind helps nobody.
