@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the paths that documents name begin.
-const ROOTS: [&str; 11] = [
+const ROOTS: [&str; 13] = [
     "",
     "engine/core/src",
     "engine/core/tests",
