@@ -5,12 +5,13 @@ mod support {
     pub(crate) mod random;
 }
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use forebear::storage::{Fault, Intercepted, Operation, SimulatedDisk};
-use forebear::{Batch, Durability, Event, Filter, Store};
+use forebear::{Batch, Durability, Event, Filter, StartFrom, Store};
 use support::random::Random;
 
 /// Which thread did what, in order.
@@ -141,6 +142,34 @@ fn a_write_of_a_caller_that_fails_is_poison_for_all() {
     assert!(refused.is_err_and(|error| error.is_poisoned()));
     let refused = store.submit(Event::new("fourth")).expect("takes it").wait();
     assert!(refused.is_err_and(|error| error.is_poisoned()));
+}
+
+/// A caller that panics while it writes leaves no writer behind, and the store says so at once.
+#[test]
+fn a_caller_that_panics_closes_the_store() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let armed = Arc::clone(&panics);
+    let disk = SimulatedDisk::new();
+    let watched = Intercepted::new(disk.clone(), move |operation, perform| {
+        let is_caller = thread::current().name() == Some("caller");
+        assert!(!(is_caller && operation == Operation::Write && armed.load(Ordering::Relaxed)));
+        perform()
+    });
+    let store = Store::builder().open_on(Arc::new(watched)).expect("opens");
+    store.write(batch(Event::new("first"), Durability::Flush)).expect("writes");
+    let mut subscription = store.subscribe(Filter::new(), StartFrom::Now).expect("subscribes");
+    thread::sleep(Duration::from_millis(200));
+    panics.store(true, Ordering::Relaxed);
+    let caller = store.clone();
+    let work = move || caller.write(batch(Event::new("second"), Durability::Flush));
+    let outcome = thread::Builder::new().name("caller".to_owned()).spawn(work).expect("starts");
+    assert!(outcome.join().is_err(), "it panicked");
+    assert!(subscription.next().is_none(), "it ends though the store is open still");
+    let refused = store.write(batch(Event::new("third"), Durability::Flush));
+    assert!(refused.is_err_and(|error| error.is_closed()));
+    // Nobody holds the lock any more.
+    let again = Store::builder().open_on(Arc::new(disk)).expect("opens");
+    assert_eq!(again.snapshot().events(Filter::new()).iter().count(), 1);
 }
 
 /// The index in memory reaches its bound while records wait in the block: they are written to

@@ -62,13 +62,14 @@ impl WriterLock {
             return Tried::NotNow(records);
         }
         let Some(mut writer) = held.take() else { return Tried::NotNow(records) };
+        // After a panic too, so that the thread finds that there is no writer any more, and lets
+        // go of the store: the last of these to be dropped.
+        let mut waker = WakeWriter { queue, is_due: true };
         let outcome = writer.write_directly(records, durability);
-        let is_full = writer.is_full();
+        waker.is_due = writer.is_full();
         *held = Some(writer);
         drop(held);
-        if is_full {
-            queue.wake_writer();
-        }
+        drop(waker);
         Tried::Written(outcome)
     }
 
@@ -78,6 +79,20 @@ impl WriterLock {
         let done = work(&mut writer);
         *held = Some(writer);
         Some(done)
+    }
+}
+
+/// Wakes the writer thread when it is dropped, where something is due.
+struct WakeWriter<'q> {
+    queue: &'q Queue,
+    is_due: bool,
+}
+
+impl Drop for WakeWriter<'_> {
+    fn drop(&mut self) {
+        if self.is_due {
+            self.queue.wake_writer();
+        }
     }
 }
 
