@@ -136,8 +136,9 @@ struct Inside;
 impl Inside {
     /// None where it already is.
     fn enter() -> Option<Self> {
-        let entered = INSIDE.try_with(|inside| !inside.replace(true));
-        entered.unwrap_or_default().then_some(Self)
+        let entered = INSIDE.try_with(|inside| !inside.replace(true)).unwrap_or_default();
+        // Made only where it was entered: dropping one leaves.
+        entered.then(|| Self)
     }
 }
 
@@ -149,3 +150,18 @@ impl Drop for Inside {
 
 /// So many are sampled each time that the queue was full.
 const SAMPLED_AFTER_FULL: u64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_inside_does_not_leave() {
+        let outer = Inside::enter();
+        assert!(outer.is_some());
+        assert!(Inside::enter().is_none());
+        assert!(Inside::enter().is_none(), "the refused one left");
+        drop(outer);
+        assert!(Inside::enter().is_some());
+    }
+}
