@@ -62,7 +62,7 @@ struct Actor {
 
 /// The parent that events logged here and now get, if there is one.
 pub fn current() -> Option<EventId> {
-    CURRENT.with_borrow(|context| context.parent.clone())
+    Context::current().parent
 }
 
 /// Runs a closure in which logged events follow from this one.
@@ -73,7 +73,8 @@ pub fn with_parent<T>(parent: impl Into<EventId>, work: impl FnOnce() -> T) -> T
 impl Context {
     /// The context of this thread, or of the task that is polled in it.
     pub fn current() -> Self {
-        CURRENT.with_borrow(Self::clone)
+        // While the thread ends there is none any more, and its destructors may log.
+        CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
     }
 
     /// The context of nothing: what is logged in it is a root.
@@ -125,8 +126,8 @@ impl Context {
     }
 
     fn enter(&self) -> Restore {
-        let before = CURRENT.with_borrow_mut(|current| std::mem::replace(current, self.clone()));
-        Restore(before)
+        let before = CURRENT.try_with(|current| current.replace(self.clone()));
+        Restore(before.unwrap_or_default())
     }
 }
 
@@ -135,8 +136,7 @@ struct Restore(Context);
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        // While the thread ends there is no context any more.
-        let _ = CURRENT.try_with(|current| *current.borrow_mut() = std::mem::take(&mut self.0));
+        let _ = CURRENT.try_with(|current| current.replace(std::mem::take(&mut self.0)));
     }
 }
 

@@ -211,6 +211,21 @@ fn a_future_logs_in_the_context_it_was_called_in() {
     assert_eq!(parent_of(&store, "b").as_deref(), Some("a"));
 }
 
+/// A payload with a type says all there is: labels beside it are no news, so that an end
+/// without another payload can't be stored. That is said.
+#[test]
+fn an_end_that_a_typed_payload_hides_is_an_error() {
+    let (_, logger) = logger();
+    let typed = || Event::new("job").payload("{}").payload_type("acme.job");
+    let span = logger.span(typed()).expect("logs");
+    assert!(span.end().is_err_and(|error| error.is_invalid()));
+    let span = logger.span(typed()).expect("logs");
+    assert!(span.record(|| Ok::<_, String>(())).is_ok());
+    assert_eq!(logger.lost(), 1);
+    let span = logger.span(typed()).expect("logs");
+    span.payload(r#"{"done":true}"#).end().expect("ends");
+}
+
 /// Random trees of spans, run by closures and futures in turn: what is stored is the tree.
 #[test]
 fn random_trees_of_spans_are_stored_as_they_are() {

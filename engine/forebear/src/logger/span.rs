@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use forebear_core::{Batch, Event, EventId, Result, limits};
+use forebear_core::{
+    AppendStatus, Appended, Batch, Error, Event, EventId, Result, Written, limits,
+};
 
 use crate::context::{Context, InContext, WithParent};
 use crate::logger::EventLogger;
@@ -15,6 +17,9 @@ use crate::readings::keys;
 /// An event that lasts: what is logged in it follows from it. Its end is a
 /// [revision](Event::revision) of it, with the labels `duration_ns`; `is_error` and `error` where
 /// it failed; `interrupted` where it was cancelled.
+///
+/// Of an event with a [payload type](Event::payload_type) the payload says all there is: give it
+/// another one before it ends, or the end is an error, as no news.
 ///
 /// Dropped, it ends: as failed while a panic goes on. Its end is then handed to the writer
 /// without a wait, and counted by [`EventLogger::lost`] where that can't be.
@@ -141,7 +146,7 @@ impl Span {
             self.state = State::Ending;
             let stored = self.logger.store.write_async(self.logger.batch_of(end)).await;
             self.event = None;
-            self.count_lost(&stored);
+            self.count_lost(&stored.and_then(|written| expect_news(&written)));
         }
         outcome
     }
@@ -168,13 +173,14 @@ impl Span {
         self.write_end(|event| failed(event, &error))
     }
 
-    fn write_end(&mut self, finish: impl FnOnce(Event) -> Event) -> Result<()> {
+    fn write_end(&mut self, change: impl FnOnce(Event) -> Event) -> Result<()> {
         let Some(event) = self.take_event() else { return Ok(()) };
-        self.logger.store.write(self.logger.batch_of(finish(event))).map(drop)
+        let written = self.logger.store.write(self.logger.batch_of(change(event)))?;
+        expect_news(&written)
     }
 
-    fn finish(&mut self, finish: impl FnOnce(Event) -> Event) {
-        let stored = self.write_end(finish);
+    fn finish(&mut self, change: impl FnOnce(Event) -> Event) {
+        let stored = self.write_end(change);
         self.count_lost(&stored);
     }
 
@@ -206,6 +212,20 @@ impl Drop for Span {
         };
         let handed_in = self.logger.store.submit(self.logger.batch_of(event));
         self.count_lost(&handed_in);
+    }
+}
+
+/// Fails where the end was taken for a repeat of the beginning.
+fn expect_news(written: &Written) -> Result<()> {
+    let repeat = |appended: &&Appended| appended.status == AppendStatus::Repeat;
+    match written.events.iter().find(repeat) {
+        None => Ok(()),
+        Some(appended) => Err(Error::invalid(format!(
+            "expected another payload at the end of the span {}, found the one it began with: its \
+             payload has a type, so that labels beside it are no news; set one with \
+             `Span::payload`",
+            appended.id
+        ))),
     }
 }
 
