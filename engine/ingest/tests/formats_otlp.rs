@@ -325,3 +325,25 @@ fn a_line_of_very_many_spans_is_refused_or_read_in_bounds() {
     let report = imported(&store, &folder);
     assert_eq!((report.events, report.bad_lines), (1, 1), "{report:?}");
 }
+
+#[test]
+fn a_line_costs_its_bytes_however_many_records_share_a_long_resource() {
+    let of = |count: u64, resource_bytes: usize| {
+        let spans: Vec<Value> = (1..=count).map(|n| span(n, n - 1, "step", &json!({}))).collect();
+        let mut value: Value = serde_json::from_str(&request(&spans)).unwrap();
+        // Line feeds are escapes, each of which is decoded.
+        value["resourceSpans"][0]["resource"]["attributes"] =
+            attributes(&json!({"service.name": "x\n".repeat(resource_bytes / 3),
+                "session.id": "y\n".repeat(resource_bytes / 3)}));
+        let folder = files(&[("a.jsonl", &(value.to_string() + "\n"))]);
+        let (store, start) = (forebear::in_memory().unwrap(), std::time::Instant::now());
+        assert_eq!(imported(&store, &folder).events, count);
+        (store, start.elapsed())
+    };
+    let apart = of(4_000, 3_000).1 + of(1, 4_000_000).1;
+    let (store, together) = of(4_000, 4_000_000);
+    // Read again for each, the resource takes thousands of times as long.
+    assert!(together < 30 * apart, "{together:?} and {apart:?} apart");
+    let event = store.snapshot().get(id_of(4_000)).unwrap().unwrap();
+    assert_eq!(event.session().map(str::len), Some(1024));
+}

@@ -18,6 +18,7 @@ mod record;
 mod request;
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -93,35 +94,60 @@ struct Requests {
 struct ReadPart<'t> {
     part: RequestPart<'t>,
     record: Record<'t>,
-    resource: Attributes<'t>,
+    resource: Rc<Resource>,
+    /// The session that it or its resource names.
+    session: Option<String>,
+}
+
+/// What the resource of a group of records says of all of them.
+struct Resource {
+    session: Option<String>,
+    service: Option<String>,
 }
 
 impl<'t> ReadPart<'t> {
-    fn read(part: RequestPart<'t>) -> Self {
-        let mut resource = Attributes::default();
-        Cursor::new(part.resource).object(|key, value| {
-            if key == "attributes" {
-                resource.add(value);
-            }
-        });
-        Self { part, record: Record::read(part.record, part.is_log), resource }
+    /// Reads parts, the resource of each group once: it may be as long as all records.
+    fn read_all(parts: &[RequestPart<'t>]) -> Vec<Self> {
+        let mut read = Vec::with_capacity(parts.len());
+        for group in parts.chunk_by(|a, b| a.group == b.group) {
+            let resource = Rc::new(Resource::read(group[0].resource));
+            read.extend(group.iter().map(|part| Self::read(*part, Rc::clone(&resource))));
+        }
+        read
     }
 
-    /// The session that it or its resource names.
-    fn session(&self) -> Option<String> {
-        let own = self.record.attributes.text(Field::Session);
-        let named = own.or_else(|| self.resource.text(Field::Session));
-        named.map(|name| cut(name, limits::MAX_NAME_BYTES))
+    fn read(part: RequestPart<'t>, resource: Rc<Resource>) -> Self {
+        let record = Record::read(part.record, part.is_log);
+        let own = record.attributes.start(Field::Session, limits::MAX_NAME_BYTES);
+        let session = own.or_else(|| resource.session.clone());
+        Self { part, record, resource, session }
+    }
+}
+
+impl Resource {
+    fn read(resource: &str) -> Self {
+        let mut attributes = Attributes::default();
+        Cursor::new(resource).object(|key, value| {
+            if key == "attributes" {
+                attributes.add(value);
+            }
+        });
+        // What SDKs say where nobody named it.
+        let service = attributes.start(Field::Service, limits::MAX_LABEL_VALUE_BYTES);
+        Self {
+            session: attributes.start(Field::Session, limits::MAX_NAME_BYTES),
+            service: service.filter(|name| !name.starts_with("unknown_")),
+        }
     }
 }
 
 impl Requests {
     fn event(&mut self, read: &ReadPart<'_>, payload: &str) -> Parsed {
-        let ReadPart { part, record, resource } = read;
+        let ReadPart { part, record, resource, session } = read;
         let (_, kind) = record.step();
         let mut event = Event::new(cut(kind, limits::MAX_KIND_BYTES)).payload(payload);
         let trace = record.trace;
-        let session = read.session();
+        let session = session.clone();
         let session = session.or_else(|| self.sessions.get(&trace?).cloned());
         let session = session.or_else(|| Some(hex_of(&trace?)));
 
@@ -152,8 +178,7 @@ impl Requests {
         }
         event = with_usage(event, &reading);
         if let Some(session) = session {
-            let agent = record.attributes.text(Field::Agent);
-            let agent = agent.map(|agent| cut(agent, limits::MAX_NAME_BYTES));
+            let agent = record.attributes.start(Field::Agent, limits::MAX_NAME_BYTES);
             event = by_actor(event, agent.unwrap_or_else(|| session.clone()), &session);
         }
         let parsed = Parsed::new(event).time_made_up(time_ns.is_none());
@@ -190,16 +215,16 @@ impl Requests {
     }
 
     fn note_session(&mut self, read: &ReadPart<'_>) {
-        if let (Some(trace), Some(session)) = (read.record.trace, read.session()) {
+        if let (Some(trace), Some(session)) = (read.record.trace, &read.session) {
             if self.sessions.len() == MAX_KNOWN {
                 self.sessions.clear();
             }
-            self.sessions.insert(trace, session);
+            self.sessions.insert(trace, session.clone());
         }
     }
 }
 
-fn labelled(mut event: Event, record: &Record<'_>, resource: &Attributes<'_>) -> Event {
+fn labelled(mut event: Event, record: &Record<'_>, resource: &Resource) -> Event {
     event = event.label(TYPE, if record.is_log { "log" } else { "span" });
     if let Some(trace) = record.trace {
         event = event.label(TRACE, hex_of(&trace));
@@ -210,14 +235,12 @@ fn labelled(mut event: Event, record: &Record<'_>, resource: &Attributes<'_>) ->
     if record.has_failed || record.is_ok {
         event = event.label(STATUS, if record.has_failed { "error" } else { "ok" });
     }
-    let value = |text| cut(text, limits::MAX_LABEL_VALUE_BYTES);
-    if let Some(name) = record.attributes.text(Field::AgentName) {
-        event = event.label(AGENT_TYPE, value(name));
+    let name = record.attributes.start(Field::AgentName, limits::MAX_LABEL_VALUE_BYTES);
+    if let Some(name) = name {
+        event = event.label(AGENT_TYPE, name);
     }
-    // What SDKs say where nobody named it.
-    let service = resource.text(Field::Service).filter(|name| !name.starts_with("unknown_"));
-    match service.map(value) {
-        Some(service) => event.label(SERVICE, service.as_str()).label(PROJECT, service),
+    match resource.service.as_deref() {
+        Some(service) => event.label(SERVICE, service).label(PROJECT, service),
         None => event,
     }
 }
@@ -235,7 +258,7 @@ impl Parser for Requests {
             return Ok(Parsed::new(event).time_made_up(true));
         }
         let is_one = parts.len() == 1;
-        let read: Vec<ReadPart<'_>> = parts.into_iter().map(ReadPart::read).collect();
+        let read = ReadPart::read_all(&parts);
         for part in &read {
             self.note_session(part);
         }

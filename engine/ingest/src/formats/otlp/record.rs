@@ -6,7 +6,7 @@ use forebear_core::EventId;
 use forebear_readings::json::{Cursor, JsonStr, Scalar};
 
 use super::conventions::{Field, Step, field, is_answer, step_of_name, step_of_operation};
-use crate::formats::common::values::is;
+use crate::formats::common::values::{cut, is};
 
 /// A span or a log record, borrowed from its text.
 #[derive(Debug, Default)]
@@ -184,11 +184,8 @@ impl<'t> Attributes<'t> {
                 self.answers.push(text);
             }
             let Some((field, rank)) = field(&name) else { return };
-            let (Some(value), place) =
-                (AttributeValue::read(value), &mut self.found[field as usize])
-            else {
-                return;
-            };
+            let Some(value) = AttributeValue::read(value) else { return };
+            let place = &mut self.found[field as usize];
             if place.is_none_or(|(known, _)| rank <= known) {
                 *place = Some((rank, value));
             }
@@ -212,6 +209,15 @@ impl<'t> Attributes<'t> {
             AttributeValue::Text(text) => text.decode(),
             AttributeValue::Plain(text) => Cow::Borrowed(text),
         })
+    }
+
+    /// The beginning of a text, of at most so many bytes.
+    pub(super) fn start(&self, field: Field, max_bytes: usize) -> Option<String> {
+        let start = match self.found[field as usize]?.1 {
+            AttributeValue::Text(text) => text.decode_start(max_bytes),
+            AttributeValue::Plain(text) => Cow::Borrowed(text),
+        };
+        Some(cut(start, max_bytes))
     }
 
     /// A whole number, which may stand there as a text.

@@ -3,9 +3,11 @@
 use forebear_readings::json::Cursor;
 
 /// A span or a log record of a request, with what it is of, each as it stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RequestPart<'t> {
     pub(super) is_log: bool,
+    /// The number of its resource's group, of which all parts follow each other.
+    pub(super) group: usize,
     pub(super) resource: &'t str,
     pub(super) scope: &'t str,
     pub(super) record: &'t str,
@@ -26,11 +28,15 @@ fn is_logs(key: &str) -> bool {
 
 /// The spans and log records of a request, in their order; at most so many.
 pub(super) fn parts(request: &str, at_most: usize) -> Vec<RequestPart<'_>> {
-    let mut parts = Vec::new();
+    let (mut parts, mut groups) = (Vec::new(), 0);
     Cursor::new(request).object(|key, value| {
         let is_log = is_logs(key);
         if is_log || is_spans(key) {
-            value.array(|group| add_group(&mut parts, group, is_log, at_most));
+            value.array(|group| {
+                let part = RequestPart { is_log, group: groups, ..RequestPart::default() };
+                add_group(&mut parts, group, part, at_most);
+                groups += 1;
+            });
         }
     });
     parts
@@ -39,7 +45,7 @@ pub(super) fn parts(request: &str, at_most: usize) -> Vec<RequestPart<'_>> {
 fn add_group<'t>(
     parts: &mut Vec<RequestPart<'t>>,
     group: &mut Cursor<'t>,
-    is_log: bool,
+    part: RequestPart<'t>,
     at_most: usize,
 ) {
     let (mut resource, mut scopes) = ("", "");
@@ -62,7 +68,7 @@ fn add_group<'t>(
         });
         Cursor::new(records).array(|record| {
             if record.is_object() && parts.len() < at_most {
-                parts.push(RequestPart { is_log, resource, scope, record: record.raw() });
+                parts.push(RequestPart { resource, scope, record: record.raw(), ..part });
             }
         });
     });
