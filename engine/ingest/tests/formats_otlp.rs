@@ -347,3 +347,17 @@ fn a_line_costs_its_bytes_however_many_records_share_a_long_resource() {
     let event = store.snapshot().get(id_of(4_000)).unwrap().unwrap();
     assert_eq!(event.session().map(str::len), Some(1024));
 }
+
+#[test]
+fn a_step_that_says_it_had_no_error_did_not_fail() {
+    let store = store_of(&[request(&[
+        span(1, 0, "fine", &json!({"error": false})),
+        span(2, 1, "well", &json!({"error": "false"})),
+        span(3, 1, "ill", &json!({"error": true})),
+    ])]);
+    for (kind, has_failed) in [("fine", false), ("well", false), ("ill", true)] {
+        let event = of_kind(&store, kind);
+        assert_eq!(event.label("is_error").is_some(), has_failed, "{kind}");
+        assert_eq!(reading(&event, |reading| reading.error.is_some()), has_failed, "{kind}");
+    }
+}

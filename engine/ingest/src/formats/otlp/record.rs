@@ -185,6 +185,10 @@ impl<'t> Attributes<'t> {
             }
             let Some((field, rank)) = field(&name) else { return };
             let Some(value) = AttributeValue::read(value) else { return };
+            // That there was no error, as some say of every step.
+            if field == Field::Error && value.is_false() {
+                return;
+            }
             let place = &mut self.found[field as usize];
             if place.is_none_or(|(known, _)| rank <= known) {
                 *place = Some((rank, value));
@@ -229,6 +233,13 @@ impl<'t> Attributes<'t> {
 }
 
 impl<'t> AttributeValue<'t> {
+    fn is_false(self) -> bool {
+        match self {
+            Self::Text(text) => text.raw() == "false",
+            Self::Plain(text) => text == "false",
+        }
+    }
+
     /// Reads what stands in `{"stringValue": …}` and its like.
     fn read(value: &'t str) -> Option<Self> {
         let mut found = None;
