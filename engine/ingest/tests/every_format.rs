@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use forebear::ingest::{FilePosition, ImportReport, IngestOptions, Registry, import};
 use forebear::readings::{Reading, Text};
-use forebear::{Filter, Store};
+use forebear::{Event, Filter, Store};
 
 const MANIFEST: &str = include_str!("../Cargo.toml");
 const CRATE_DOCS: &str = include_str!("../src/lib.rs");
@@ -105,6 +105,17 @@ fn readings_say_words_of_their_payloads_and_those_that_they_are_known_to_add() {
         }
     }
     assert!(words > 200, "{words} words");
+}
+
+#[test]
+fn every_reader_says_which_words_it_may_add() {
+    // Else a search reads the payload of every event that names no format.
+    let store = forebear::in_memory().expect("opens");
+    store.append(Event::new("note").id("n").payload("words")).expect("appends");
+    let event = store.snapshot().get("n").expect("reads").expect("is stored");
+    let readings = Registry::default().readings();
+    assert!(!readings.may_add(&event, "zebra"));
+    assert!(readings.may_add(&event, "error"));
 }
 
 /// All texts of a reading.

@@ -26,6 +26,10 @@ impl PayloadReader for ExportReader {
         }
     }
 
+    fn adds(&self) -> Option<&'static [&'static str]> {
+        Some(&[NAMELESS_ERROR])
+    }
+
     fn is_of(&self, payload: &Payload<'_>) -> bool {
         let mut found = false;
         Cursor::new(payload.text())
@@ -65,7 +69,7 @@ pub(super) fn read_record<'t>(record: &Record<'t>) -> Reading<'t> {
         }
     }
     if record.is_error() && step != Step::Tool {
-        reading.error = Some(words_of_error(record).unwrap_or_else(|| "error".into()));
+        reading.error = Some(words_of_error(record).unwrap_or_else(|| NAMELESS_ERROR.into()));
         reading.bookkeeping = false;
     }
     reading
@@ -230,5 +234,7 @@ pub(super) fn hex_of(bytes: &[u8]) -> String {
     })
 }
 
+/// What is said of a failure of which nothing is told.
+const NAMELESS_ERROR: &str = "error";
 /// Log records that are no step of what happened.
 const NOTES: &[&str] = &["tool_decision", "claude_code.tool_decision", "codex.tool_decision"];
