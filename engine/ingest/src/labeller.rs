@@ -181,8 +181,7 @@ impl Labeller {
     fn has_failed_before(&mut self, names: &CallNames<'_>) -> bool {
         let mut before = true;
         for result in &names.reading.results {
-            let failed = result.is_error || result.exit_code.is_some_and(|code| code != 0);
-            if !failed || result.interruption.is_some() {
+            if !result.has_failed() {
                 continue;
             }
             let key = result.call_id.as_ref().map(|id| names.key(id));
