@@ -135,6 +135,46 @@ fn what_others_added_or_changed_stays() {
 }
 
 #[test]
+fn a_removed_file_leaves_a_backup_and_the_first_one_of_a_file_stays() {
+    let place = machine();
+    let file = place.path().join(".config/opencode/opencode.json");
+    assert_eq!(run(&place, &["--yes", "--no-import"]).code, 0);
+    let made = fs::read_to_string(&file).unwrap();
+    let said = run(&place, &["--undo", "--yes"]);
+    assert!(said.err.contains(".claude.json.forebear-backup is of an earlier change"), "{said:?}");
+    assert!(!file.exists());
+    let backup = |file: &Path| fs::read_to_string(format!("{}.forebear-backup", file.display()));
+    assert_eq!(backup(&file).unwrap(), made);
+    assert_eq!(backup(&place.path().join(".claude.json")).unwrap(), CLAUDE);
+}
+
+#[test]
+fn keys_of_others_are_not_shown_on_any_line() {
+    let place = machine();
+    let key = format!("sk-{}-api03-{}", "ant", "aB3dE6gH9j".repeat(9));
+    // All of it is one line, so that what is added comes beside the key.
+    let text = json!({"mcpServers": {"other": {"env": {"KEY": key}}}}).to_string();
+    fs::write(place.path().join(".cursor/mcp.json"), text).unwrap();
+    let said = run(&place, &["--dry-run"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("- {\"mcpServers\"") && said.out.contains("[redacted "), "{said:?}");
+    assert!(!said.out.contains("aB3dE6gH9j"), "{}", said.out);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_stays() {
+    let place = machine();
+    let file = place.path().join(".cursor/mcp.json");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/nowhere/mcp.json", &file).unwrap();
+    let said = run(&place, &["--yes", "--no-import"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("a link to /nowhere/mcp.json, which is not there"), "{said:?}");
+    assert_eq!(fs::read_link(&file).unwrap(), Path::new("/nowhere/mcp.json"));
+}
+
+#[test]
 fn without_a_yes_nothing_is_changed() {
     let place = machine();
     let before = files(&place);

@@ -1,6 +1,6 @@
 //! `forebear setup`: makes forebear known to the tools on this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -14,11 +14,11 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::import;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{Failure, Outcome, complain, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
-use crate::setup::change::{self, Change, Found};
+use crate::setup::change::{self, Backup, Change, Found};
 use crate::setup::record::{Added, Record};
 use crate::setup::tools::{self, Called};
 use crate::usual_folders::found_folders;
@@ -34,8 +34,9 @@ const CONTEXT_LINES: usize = 2;
 /// a file that can't be read is left alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Of each file that it writes it keeps the one before, as FILE.forebear-backup. --undo takes out
-what was added and has not been changed since, and nothing else.
+Of each file that it changes it keeps the one before, as FILE.forebear-backup; one that is there
+already stays. A file that changes while it asks is left alone. --undo takes out what was added
+and has not been changed since, and nothing else.
 
 With --json: objects with `tool`, `file`, `what` (mcp or hook) and `status`: added, there (as it
 would be added), other (forebear is named in another way, which stays), removed, changed (since
@@ -79,6 +80,18 @@ struct Planned {
 struct Edited {
     before: Option<String>,
     after: String,
+    /// Whether it is to be removed.
+    goes: bool,
+}
+
+/// What becomes of an entry in the record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    /// It is there once its file is written.
+    Comes,
+    /// It is there until its file is written.
+    Goes,
 }
 
 /// What is to be changed.
@@ -86,7 +99,7 @@ struct Edited {
 struct Plan {
     files: BTreeMap<PathBuf, Edited>,
     lines: Vec<Planned>,
-    record: Record,
+    record: Vec<(Added, Fate)>,
 }
 
 impl Run for SetupArgs {
@@ -195,6 +208,7 @@ fn add(record: Record, global: &Global) -> Result<Plan, Failure> {
     let home = etcetera::home_dir()
         .map_err(|_| Failure::Failed("there is no home folder to look for tools in".to_owned()))?;
     let variable = |name: &str| env::var_os(name).map(PathBuf::from);
+    let record = record.added.into_iter().map(|added| (added, Fate::Stays)).collect();
     let mut plan = Plan { record, ..Plan::default() };
     for change in tools::changes(&home, &variable, &called(global)?) {
         plan.add(&change);
@@ -209,6 +223,7 @@ fn undo(record: Record) -> Plan {
     for added in record.added.into_iter().rev() {
         plan.remove(added);
     }
+    plan.record.reverse();
     plan
 }
 
@@ -251,17 +266,16 @@ impl Plan {
         let made_file = edited.before.is_none();
         self.files.insert(file.clone(), Edited { after, ..edited });
         let (tool, file, entry) = ((*tool).to_owned(), file.clone(), entry.clone());
-        self.record.added.push(Added { tool, file, entry, made_levels, made_file });
+        let added = Added { tool, file, entry, made_levels, made_file };
+        self.record.push((added, Fate::Comes));
         Ok("added")
     }
 
     fn remove(&mut self, added: Added) {
         let status = self.try_remove(&added);
-        let is_unreadable = status.is_err();
+        let fate = if status.is_err() { Fate::Stays } else { Fate::Goes };
         self.line(&added.tool, &added.file, &added.entry, status);
-        if is_unreadable {
-            self.record.added.insert(0, added);
-        }
+        self.record.push((added, fate));
     }
 
     fn try_remove(&mut self, added: &Added) -> Result<&'static str, String> {
@@ -274,28 +288,21 @@ impl Plan {
         // A file that was made and says nothing goes.
         let left: String = after.split_whitespace().collect();
         let goes = *made_file && matches!(left.as_str(), "" | "{}");
-        let after = if goes { String::new() } else { after };
-        self.files.insert(file.clone(), Edited { after, ..edited });
+        self.files.insert(file.clone(), Edited { after, goes, ..edited });
         Ok("removed")
     }
 
     /// The file as it is after what was planned so far.
     fn edited(&self, file: &Path, entry: &change::Entry) -> Result<Edited, String> {
-        if let Some(Edited { before, after }) = self.files.get(file) {
-            let after =
-                if after.is_empty() { entry.empty_file().to_owned() } else { after.clone() };
-            return Ok(Edited { before: before.clone(), after });
+        if let Some(Edited { before, after, .. }) = self.files.get(file) {
+            return Ok(Edited { before: before.clone(), after: after.clone(), goes: false });
         }
-        match fs::read_to_string(file) {
-            Ok(text) if text.trim().is_empty() => {
-                Ok(Edited { before: Some(text), after: entry.empty_file().to_owned() })
-            }
-            Ok(text) => Ok(Edited { before: Some(text.clone()), after: text }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Edited { before: None, after: entry.empty_file().to_owned() })
-            }
-            Err(error) => Err(error.to_string()),
-        }
+        let before = change::read(file).map_err(|error| error.to_string())?;
+        let after = match &before {
+            Some(text) if !text.trim().is_empty() => text.clone(),
+            _ => entry.empty_file().to_owned(),
+        };
+        Ok(Edited { before, after, goes: false })
     }
 
     fn line(
@@ -320,32 +327,55 @@ impl Plan {
         });
     }
 
-    /// Writes the files, and the record of what was added.
+    /// Writes the files, and the record of what was added. A file that can't be written, or
+    /// was changed since it was read, is left as it is; the others are written.
     fn apply(self, kept: &Path) -> Outcome {
-        // First what can be undone, then what is to be.
-        if !self.record.added.is_empty() {
-            self.record.write(kept)?;
+        let recorded = |is_kept: &dyn Fn(&Added, Fate) -> bool| {
+            let kept = self.record.iter().filter(|(added, fate)| is_kept(added, *fate));
+            Record { added: kept.map(|(added, _)| added.clone()).collect() }
+        };
+        // At each moment the record has all that stands in the files, so that it can be undone
+        // after a crash: what comes is recorded first, and what goes is struck out last.
+        if self.record.iter().any(|(_, fate)| *fate == Fate::Comes) {
+            recorded(&|_, _| true).write(kept)?;
         }
+        let mut unwritten = BTreeSet::new();
         for (file, edited) in &self.files {
-            let goes = edited.after.is_empty();
-            let done =
-                if goes { fs::remove_file(file) } else { change::write(file, &edited.after) };
-            done.map_err(|error| Failure::Failed(format!("writing {}: {error}", file.display())))?;
-            if edited.before.is_some() && !goes {
-                warn(&format!(
-                    "forebear: the file before is {}",
-                    change::backup_of(file).display()
-                ));
+            let after = (!edited.goes).then_some(edited.after.as_str());
+            match change::replace(file, edited.before.as_deref(), after) {
+                Ok(Some(Backup::Made(backup))) => {
+                    warn(&format!("forebear: the file before is {}", backup.display()));
+                }
+                Ok(Some(Backup::Earlier(backup))) => warn(&format!(
+                    "forebear: {} is of an earlier change, and stays",
+                    backup.display()
+                )),
+                Ok(None) => {}
+                Err(error) => {
+                    complain(&format!("writing {}: {error}", file.display()));
+                    unwritten.insert(file);
+                }
             }
         }
-        self.record.write(kept)
+        let is_kept = |added: &Added, fate| match fate {
+            Fate::Stays => true,
+            Fate::Comes => !unwritten.contains(&added.file),
+            Fate::Goes => unwritten.contains(&added.file),
+        };
+        recorded(&is_kept).write(kept)?;
+        if unwritten.is_empty() {
+            return Ok(());
+        }
+        let files = text::counted(unwritten.len() as u64, "file", "files");
+        Err(Failure::Failed(format!("{files} could not be written")))
     }
 }
 
 /// Shows the lines that come and go, with some around them.
 fn show_difference(out: &mut Out, file: &Path, edited: &Edited) -> Outcome {
     let before: Vec<&str> = edited.before.as_deref().unwrap_or_default().lines().collect();
-    let after: Vec<&str> = edited.after.lines().collect();
+    let after = if edited.goes { "" } else { &edited.after };
+    let after: Vec<&str> = after.lines().collect();
     let same =
         |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
     let head = same(&mut before.iter().zip(&after));
@@ -355,21 +385,112 @@ fn show_difference(out: &mut Out, file: &Path, edited: &Edited) -> Outcome {
     draw::line(out, &[(draw::BOLD, &text::clean(&file.display().to_string()))])?;
     let from = head.saturating_sub(CONTEXT_LINES);
     let to = (after.len() - tail + CONTEXT_LINES).min(after.len());
-    let gone = before[head..before.len() - tail].iter().map(|line| ("- ", draw::RED, line));
-    let come = after[head..after.len() - tail].iter();
-    let come = come.map(|line| ("+ ", AnsiColor::Green.on_default(), line));
-    // Keys of others may stand beside what is added.
+    let around = |lines| ("  ", draw::DIM, lines);
+    // Keys of others may stand beside what is added, be it on the same line.
     let mut redactor = Redactor::new();
-    let mut around = |out: &mut Out, lines: &[&str]| -> Outcome {
+    for (mark, style, lines) in [
+        around(&after[from..head]),
+        ("- ", draw::RED, &before[head..before.len() - tail]),
+        ("+ ", AnsiColor::Green.on_default(), &after[head..after.len() - tail]),
+        around(&after[after.len() - tail..to]),
+    ] {
         for line in lines {
             let line = redactor.text(line);
-            draw::line(out, &[(draw::DIM, &text::clean(&format!("  {line}")))])?;
+            draw::line(out, &[(style, &text::clean(&format!("{mark}{line}")))])?;
         }
-        Ok(())
-    };
-    around(out, &after[from..head])?;
-    for (mark, style, line) in gone.chain(come) {
-        draw::line(out, &[(style, &text::clean(&format!("{mark}{line}")))])?;
     }
-    around(out, &after[after.len() - tail..to])
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Tools' files that say `{}` or nothing, and the record's.
+    fn machine() -> (tempfile::TempDir, [PathBuf; 3]) {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["one.json", "two.json", "setup.json"].map(|name| folder.path().join(name));
+        fs::write(&files[0], "{}\n").unwrap();
+        (folder, files)
+    }
+
+    fn change(file: &Path) -> Change {
+        let entry = change::Entry::Member { path: vec!["mcp".to_owned()], value: json!({"a": 1}) };
+        Change { tool: "Tool", file: file.to_owned(), entry }
+    }
+
+    fn adding(files: &[&PathBuf]) -> Plan {
+        let mut plan = Plan::default();
+        for file in files {
+            plan.add(&change(file));
+        }
+        plan
+    }
+
+    fn recorded(kept: &Path) -> Vec<PathBuf> {
+        Record::read(kept).unwrap().added.into_iter().map(|added| added.file).collect()
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_asks_stays_and_the_others_are_written() {
+        let (_folder, [one, two, kept]) = machine();
+        let plan = adding(&[&one, &two]);
+        fs::write(&one, "{\"theirs\": 1}").unwrap();
+        let failure = plan.apply(&kept).unwrap_err();
+        assert!(matches!(&failure, Failure::Failed(said) if said == "1 file could not be written"));
+        assert_eq!(fs::read_to_string(&one).unwrap(), "{\"theirs\": 1}");
+        assert!(fs::read_to_string(&two).unwrap().contains("forebear"));
+        assert_eq!(recorded(&kept), std::slice::from_ref(&two));
+
+        // As it takes out what was added: what stays is still known to have been added.
+        adding(&[&one]).apply(&kept).unwrap();
+        let plan = undo(Record::read(&kept).unwrap());
+        let changed = fs::read_to_string(&one).unwrap().replace("theirs", "others");
+        fs::write(&one, &changed).unwrap();
+        plan.apply(&kept).unwrap_err();
+        assert_eq!(fs::read_to_string(&one).unwrap(), changed);
+        assert_eq!(recorded(&kept), std::slice::from_ref(&one));
+        undo(Record::read(&kept).unwrap()).apply(&kept).unwrap();
+        assert_eq!(fs::read_to_string(&one).unwrap(), "{\"others\": 1}");
+        assert!(!kept.exists());
+    }
+
+    #[test]
+    fn what_can_be_undone_is_recorded_before_and_struck_out_after() {
+        let (_folder, [one, _, kept]) = machine();
+        // A record that can't be written: a folder is in its place.
+        fs::create_dir(&kept).unwrap();
+        adding(&[&one]).apply(&kept).unwrap_err();
+        assert_eq!(fs::read_to_string(&one).unwrap(), "{}\n", "added without a record");
+        fs::remove_dir(&kept).unwrap();
+
+        // An entry that can't be taken out stays recorded, and so does one beside it until it
+        // is out.
+        let (good, broken) = (change(&one), one.with_file_name("broken.json"));
+        adding(&[&one, &broken]).apply(&kept).unwrap();
+        fs::write(&broken, "{ broken").unwrap();
+        let record = Record::read(&kept).unwrap();
+        fs::remove_file(&kept).unwrap();
+        fs::create_dir(&kept).unwrap();
+        undo(record).apply(&kept).unwrap_err();
+        let text = fs::read_to_string(&one).unwrap();
+        assert_eq!(good.entry.find(&text), Ok(Found::Nothing), "struck out first: {text}");
+    }
+
+    #[test]
+    fn an_empty_file_of_the_user_is_left_empty_and_not_removed() {
+        let (_folder, [one, _, kept]) = machine();
+        fs::write(&one, "").unwrap();
+        let value = json!({"command": "forebear", "args": []});
+        let entry = change::Entry::Table { path: vec!["mcp_servers".to_owned()], value };
+        let mut plan = Plan::default();
+        plan.add(&Change { tool: "Tool", file: one.clone(), entry });
+        plan.apply(&kept).unwrap();
+        assert!(fs::read_to_string(&one).unwrap().contains("forebear"));
+        undo(Record::read(&kept).unwrap()).apply(&kept).unwrap();
+        assert_eq!(fs::read_to_string(&one).unwrap(), "");
+    }
 }

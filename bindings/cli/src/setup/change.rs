@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tempfile::NamedTempFile;
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::setup::jsonc;
@@ -197,34 +198,157 @@ fn toml_error(error: &toml_edit::TomlError) -> String {
     error.message().to_owned()
 }
 
-/// Writes a tool's file; the one before is kept beside it, its name ending with
-/// `.forebear-backup`.
-pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
-    // Where a link leads elsewhere, what it leads to is written.
-    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    if file.is_file() {
-        fs::copy(&file, backup_of(&file))?;
+/// What a tool's file says; none where there is no such file. A link that leads nowhere is
+/// refused: what it is to lead to is not known here, and a file in its place would end it.
+pub(crate) fn read(file: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(file) {
+            Ok(to) => Err(io::Error::other(format!(
+                "it is a link to {}, which is not there; make that file or remove the link",
+                to.display()
+            ))),
+            Err(_) => Ok(None),
+        },
+        text => text.map(Some),
     }
-    write_whole(&file, text)
+}
+
+/// Where the file before a change is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Backup {
+    /// Kept now.
+    Made(PathBuf),
+    /// One of an earlier change stays, which is nearer to what the user wrote.
+    Earlier(PathBuf),
+}
+
+/// Writes a tool's file, or removes it where nothing comes `after`. The one before is kept
+/// beside it, its name ending with `.forebear-backup`, unless there is one of that name.
+///
+/// Fails where the file says something else than `before`: a tool wrote it meanwhile.
+pub(crate) fn replace(
+    file: &Path,
+    before: Option<&str>,
+    after: Option<&str>,
+) -> io::Result<Option<Backup>> {
+    // Where a link leads elsewhere, what it leads to is written. The link itself goes.
+    let resolved = file.canonicalize().ok().filter(|_| after.is_some());
+    let file = resolved.as_deref().unwrap_or(file);
+    // All that takes time comes first, so that nothing but renames stands between reading
+    // the file again and changing it.
+    let new = after.map(|text| staged(file, text)).transpose()?;
+    let old = before.map(|text| staged(file, text)).transpose()?;
+    if read(file)?.as_deref() != before {
+        return Err(changed());
+    }
+    let backup = match old {
+        Some(old) => {
+            let path = backup_of(file);
+            match old.persist_noclobber(&path) {
+                Ok(_) => Some(Backup::Made(path)),
+                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+                    Some(Backup::Earlier(path))
+                }
+                Err(error) => return Err(error.error),
+            }
+        }
+        None => None,
+    };
+    match new {
+        Some(new) if before.is_some() => drop(new.persist(file)?),
+        // One that came meanwhile stays.
+        Some(new) => drop(new.persist_noclobber(file).map_err(|error| match error.error {
+            error if error.kind() == io::ErrorKind::AlreadyExists => changed(),
+            error => error,
+        })?),
+        None => fs::remove_file(file)?,
+    }
+    Ok(backup)
 }
 
 /// Writes a file so that it is there whole or as before.
 pub(crate) fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+    staged(file, text)?.persist(file)?;
+    Ok(())
+}
+
+/// A file beside this one, as readable as it, to be put in its place.
+fn staged(file: &Path, text: &str) -> io::Result<NamedTempFile> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    let mut new = NamedTempFile::new_in(folder)?;
     new.write_all(text.as_bytes())?;
     if let Ok(metadata) = file.metadata() {
         new.as_file().set_permissions(metadata.permissions())?;
     }
     new.as_file().sync_all()?;
-    new.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    Ok(new)
+}
+
+fn changed() -> io::Error {
+    io::Error::other("it was changed meanwhile and is left as it is; run `forebear setup` again")
 }
 
 /// Where the file before a change is kept.
-pub(crate) fn backup_of(file: &Path) -> PathBuf {
+fn backup_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".forebear-backup");
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_meanwhile_is_neither_replaced_nor_removed_nor_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.json");
+        fs::write(&file, "theirs").unwrap();
+        for (before, after) in
+            [(Some("mine"), Some("new")), (Some("mine"), None), (None, Some("new"))]
+        {
+            let error = replace(&file, before, after).unwrap_err();
+            assert!(error.to_string().contains("changed meanwhile"), "{error}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), "theirs");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{before:?} {after:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_backup_stays_and_a_file_that_goes_leaves_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.json");
+        let backup = backup_of(&file);
+        assert_eq!(replace(&file, None, Some("one")).unwrap(), None);
+        let made = replace(&file, Some("one"), Some("two")).unwrap();
+        assert_eq!(made, Some(Backup::Made(backup.clone())));
+        let stays = replace(&file, Some("two"), Some("three")).unwrap();
+        assert_eq!(stays, Some(Backup::Earlier(backup.clone())));
+        assert_eq!(fs::read_to_string(&backup).unwrap(), "one");
+        fs::remove_file(&backup).unwrap();
+        let made = replace(&file, Some("three"), None).unwrap();
+        assert_eq!(made, Some(Backup::Made(backup.clone())));
+        assert!(!file.exists());
+        assert_eq!(fs::read_to_string(&backup).unwrap(), "three");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_one_that_leads_nowhere_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, file) = (folder.path().join("link"), folder.path().join("file"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for error in [read(&link).unwrap_err(), replace(&link, None, Some("new")).unwrap_err()] {
+            assert!(error.to_string().contains("which is not there"), "{error}");
+        }
+        assert_eq!(fs::read_link(&link).unwrap(), file);
+        assert!(!file.exists());
+        fs::write(&file, "old").unwrap();
+        let backup = replace(&link, Some("old"), Some("new")).unwrap();
+        assert_eq!(backup, Some(Backup::Made(backup_of(&file.canonicalize().unwrap()))));
+        assert_eq!(fs::read_link(&link).unwrap(), file);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    }
 }
