@@ -23,6 +23,7 @@ mod critical;
 mod cut;
 mod decisions;
 mod earlier;
+mod fences;
 #[cfg(feature = "serde")]
 mod json;
 mod named;

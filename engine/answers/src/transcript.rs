@@ -142,19 +142,21 @@ impl Transcript<'_> {
 
     fn piece(&self, block: &Block, clean: &mut impl FnMut(&str) -> String) -> Result<Piece> {
         let story = &self.story;
+        // What stands on a line with something else.
+        let mut line = |text: &str| clean(&cut::one_line(text));
         Ok(match block {
             Block::Head => {
                 let notes = &story.notes;
-                let title = notes.title().map(|title| clean(&cut::one_line(title)));
+                let title = notes.title().map(&mut line);
                 let mut about = Vec::new();
                 if let (Some(first), Some(last)) = (story.events.first(), story.events.last()) {
                     let [first, last] = [first.time_ns, last.time_ns].map(crate::resume::time);
                     about.push(format!("{first} to {last}"));
                 }
                 about.extend(
-                    [&notes.model, &notes.cwd].into_iter().flatten().map(|text| clean(text)),
+                    [&notes.model, &notes.cwd].into_iter().flatten().map(|text| line(text)),
                 );
-                Piece::Head { session: clean(&self.session), title, about }
+                Piece::Head { session: line(&self.session), title, about }
             }
             Block::Turn(number, part) => {
                 let time = crate::resume::time(story.time_of(*part));
@@ -165,7 +167,7 @@ impl Transcript<'_> {
             Block::Call(call) => self.call(*call, clean)?,
             Block::Agent(agent) => {
                 let agent = &story.agents[*agent as usize];
-                Piece::Agent { name: clean(&agent.instance), steps: agent.parts.len() }
+                Piece::Agent { name: line(&agent.instance), steps: agent.parts.len() }
             }
             Block::AgentEnd => Piece::AgentEnd,
             Block::Compaction(id) => {
@@ -182,7 +184,7 @@ impl Transcript<'_> {
     fn part(&self, part: u32, clean: &mut impl FnMut(&str) -> String) -> Result<Piece> {
         let story = &self.story;
         let event = self.snapshot.get(story.id_of(part))?;
-        let (id, time) = self.place(part);
+        let (id, time) = self.place(part, clean);
         let Some(event) = event else { return Ok(Piece::note(id, time, "gone", String::new())) };
         let reading = self.readings.of(&event);
         Ok(match story.parts[part as usize].step {
@@ -211,14 +213,14 @@ impl Transcript<'_> {
             }
             Step::Other | Step::Call(_) => {
                 let text = clean(&reading.text.start(TEXT_BYTES));
-                Piece::note(id, time, event.kind(), text)
+                Piece::note(id, time, &clean(&cut::one_line(event.kind())), text)
             }
         })
     }
 
     fn call(&self, call: u32, clean: &mut impl FnMut(&str) -> String) -> Result<Piece> {
         let call = &self.story.calls[call as usize];
-        let (id, time) = self.place(call.part);
+        let (id, time) = self.place(call.part, clean);
         let event = self.snapshot.get(self.story.id_of(call.part))?;
         let reading = event.as_ref().map(|event| self.readings.of(event)).unwrap_or_default();
         let said = reading.call(&call.id);
@@ -243,7 +245,7 @@ impl Transcript<'_> {
         Ok(Piece::Call {
             id,
             time,
-            tool: clean(&call.tool),
+            tool: clean(&cut::one_line(&call.tool)),
             about: clean(&about),
             input: clean(&input),
             result: came_to,
@@ -251,9 +253,9 @@ impl Transcript<'_> {
         })
     }
 
-    fn place(&self, part: u32) -> (String, String) {
+    fn place(&self, part: u32, clean: &mut impl FnMut(&str) -> String) -> (String, String) {
         let id = crate::resume::id(self.story.id_of(part));
-        (id, crate::resume::clock(self.story.time_of(part)))
+        (clean(&cut::one_line(&id)), crate::resume::clock(self.story.time_of(part)))
     }
 }
 
@@ -274,8 +276,11 @@ impl<'s> Layout<'s> {
         let placed = vec![false; story.agents.len()];
         let mut layout = Self { story, branch, blocks: vec![Block::Head], placed, compactions };
         layout.agent(0, 0);
+        // Those that nothing of the story is known to have started.
         for agent in 1..story.agents.len() as u32 {
-            layout.nested(agent, 0);
+            if !layout.is_off(agent) {
+                layout.nested(agent, 0);
+            }
         }
         layout.blocks.push(Block::Foot);
         layout.blocks
@@ -287,16 +292,11 @@ impl<'s> Layout<'s> {
         let parts = &self.story.agents[agent as usize].parts;
         for (place, &at) in parts.iter().enumerate() {
             let part = &self.story.parts[at as usize];
-            let is_off = |branch: &Branch| !branch.has_or_answers(self.story, at);
-            if depth == 0 && self.branch.is_some_and(is_off) {
+            if depth == 0 && !self.is_on(at) {
                 continue;
             }
             if depth == 0 {
-                while let Some((id, _)) =
-                    self.compactions.pop_front_if(|(_, ns)| *ns <= self.story.time_of(at))
-                {
-                    self.blocks.push(Block::Compaction(id));
-                }
+                self.compactions_up_to(self.story.time_of(at));
                 if turn != Some(part.turn) {
                     if turn.is_some() {
                         self.blocks.push(Block::TurnEnd);
@@ -325,8 +325,17 @@ impl<'s> Layout<'s> {
                 }
             }
         }
+        if depth == 0 {
+            self.compactions_up_to(i64::MAX);
+        }
         if turn.is_some() {
             self.blocks.push(Block::TurnEnd);
+        }
+    }
+
+    fn compactions_up_to(&mut self, time_ns: i64) {
+        while let Some((id, _)) = self.compactions.pop_front_if(|(_, ns)| *ns <= time_ns) {
+            self.blocks.push(Block::Compaction(id));
         }
     }
 
@@ -337,5 +346,27 @@ impl<'s> Layout<'s> {
         self.blocks.push(Block::Agent(agent));
         self.agent(agent, depth + 1);
         self.blocks.push(Block::AgentEnd);
+    }
+
+    /// Whether a part of the session itself is of the branch that is written.
+    fn is_on(&self, part: u32) -> bool {
+        self.branch.is_none_or(|branch| branch.has_or_answers(self.story, part))
+    }
+
+    /// Whether an agent goes back to an event of the session that is of another branch.
+    fn is_off(&self, agent: u32) -> bool {
+        let story = self.story;
+        let mut at = agent;
+        // Agents come one from another; one that comes from itself is cut off.
+        for _ in 0..story.agents.len() {
+            let Some((above, event)) = story.agents[at as usize].spawned else { return false };
+            if above == 0 {
+                let first = story.parts.partition_point(|part| part.event < event);
+                let parts = story.parts[first..].iter().take_while(|part| part.event == event);
+                return (first as u32..).zip(parts).all(|(part, _)| !self.is_on(part));
+            }
+            at = above;
+        }
+        false
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cut;
+use crate::fences::{code, fenced, missing};
 
 /// How a transcript is marked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,10 +161,10 @@ fn markdown(piece: &Piece, depth: usize) -> String {
         Piece::Turn { number, time } => format!("## Turn {number} · {time}\n\n"),
         Piece::TurnEnd | Piece::Foot { complete: true } => String::new(),
         Piece::User { id, time, text } => {
-            format!("**User** · {time} · `{id}`\n\n{}\n", quoted(text))
+            format!("**User** · {time} · {}\n\n{}\n", code(id), quoted(text))
         }
         Piece::Assistant { id, time, text } => {
-            format!("**Assistant** · {time} · `{id}`\n\n{}\n\n", escaped_tags(text.trim()))
+            format!("**Assistant** · {time} · {}\n\n{}\n\n", code(id), closed(text.trim()))
         }
         Piece::Thinking { text, .. } => folded_markdown("Thinking", &[("", text)]),
         Piece::Call { id, time, tool, about, input, result, end } => {
@@ -174,11 +175,11 @@ fn markdown(piece: &Piece, depth: usize) -> String {
             folded_markdown(&summary, &[("", input), ("Result", result)])
         }
         Piece::Failed { id, time, text } => {
-            format!("**Failed** · {time} · `{id}`\n\n{}\n", fenced(text))
+            format!("**Failed** · {time} · {}\n\n{}\n", code(id), fenced(text))
         }
         Piece::Note { id, time, what, text } => {
             let fenced = if text.trim().is_empty() { String::new() } else { fenced(text) };
-            format!("**{}** · {time} · `{id}`\n\n{fenced}\n", plain(what))
+            format!("**{}** · {time} · {}\n\n{fenced}\n", plain(what), code(id))
         }
         Piece::Agent { name, steps } => format!(
             "<details><summary>Agent {} · {steps} steps · level {}</summary>\n\n",
@@ -213,19 +214,22 @@ fn escaped_tags(text: &str) -> String {
     text.replace('<', "&lt;")
 }
 
+/// The same without a fence that is open at its end.
+fn closed(text: &str) -> String {
+    let mut closed = escaped_tags(text);
+    if let Some(fence) = missing(text) {
+        closed.push('\n');
+        closed.push_str(&fence);
+    }
+    closed
+}
+
 fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for line in text.trim().lines() {
         let _ = writeln!(quoted, "> {}", escaped_tags(line));
     }
     quoted
-}
-
-/// A text between fences that it does not have itself.
-fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}\n{}\n{fence}\n", text.trim_end())
 }
 
 fn folded_markdown(summary: &str, texts: &[(&str, &str)]) -> String {
@@ -321,8 +325,10 @@ fn folded(class: &str, summary: &str, texts: &[(&str, &str)]) -> String {
 /// A text in which nothing is markup, without what pages can't hold.
 fn markup(text: &str) -> String {
     let mut marked = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
             '&' => marked.push_str("&amp;"),
             '<' => marked.push_str("&lt;"),
             '>' => marked.push_str("&gt;"),
@@ -393,10 +399,18 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_is_longer_than_those_in_the_text() {
-        let fence = fenced("a\n````\nb");
-        assert!(fence.starts_with("`````\n") && fence.ends_with("`````\n"), "{fence}");
-        assert!(fenced("plain").starts_with("```\n"));
+    fn lines_end_alike_on_all_systems() {
+        assert_eq!(markup("a\r\nb\rc\r\n"), "a\nb\u{fffd}c\n");
+    }
+
+    #[test]
+    fn an_answer_makes_no_code_of_what_comes_below() {
+        let answer =
+            |text: &str| Piece::Assistant { id: "`i".into(), time: "t".into(), text: text.into() };
+        let written = TranscriptStyle::Markdown.write(&answer("So:\n```\n<b>"), 0);
+        assert_eq!(written, "**Assistant** · t · `` `i ``\n\nSo:\n```\n&lt;b>\n```\n\n");
+        let written = TranscriptStyle::Markdown.write(&answer("```\na\n```"), 0);
+        assert!(written.ends_with("\n\n```\na\n```\n\n"), "{written}");
     }
 
     #[test]

@@ -4,12 +4,14 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebear::answers::{
     Decision, DecisionsQuery, SlowQuery, SlowReport, SpentOn, TranscriptQuery, TranscriptStyle,
     decisions, slow, transcript,
 };
+use forebear::readings::{Payload, PayloadReader, Reading, Readings};
 use forebear::{Event, LinkKind, Scope};
 use support::{History, readings};
 
@@ -239,4 +241,73 @@ fn the_active_branch_is_written_unless_all_are_asked_for() {
     assert!(active.contains("What we did."), "{active}");
     let all = written(&history, TranscriptStyle::Text, true);
     assert!(all.contains("New words.") && all.contains("Old words."), "{all}");
+}
+
+#[test]
+fn what_agents_of_another_branch_did_is_not_written() {
+    let mut history = History::of("user begin\nmodel Yes?\nuser old request\ncall t Task look");
+    history.spawn("s/one", "4", "user look\ncall u Task deeper");
+    history.spawn("s/two", "6", "model Found it.");
+    let again = |id: &str, parent: &str, second: i64, payload: &str| {
+        let event = Event::new("step").id(id).parent(parent).session("s").instance("s");
+        event.time_ns(second * 1_000_000_000).payload(payload.to_owned())
+    };
+    history.store.append(again("n1", "2", 10, "user new request")).unwrap();
+    history.store.append(again("n2", "n1", 11, "call v Task look again")).unwrap();
+    history.spawn("s/three", "n2", "model Nothing there.");
+    let active = written(&history, TranscriptStyle::Text, false);
+    assert!(active.contains("agent three") && active.contains("Nothing there."), "{active}");
+    assert!(!active.contains("agent one") && !active.contains("agent two"), "{active}");
+    let all = written(&history, TranscriptStyle::Text, true);
+    assert!(all.contains("agent one") && all.contains("agent two"), "{all}");
+}
+
+#[test]
+fn a_compaction_that_nothing_follows_yet_is_written() {
+    let history = History::of("user begin\nmodel Yes.\nsummary What we did.");
+    for all in [false, true] {
+        let text = written(&history, TranscriptStyle::Text, all);
+        assert!(text.contains("What we did."), "{text}");
+    }
+    let html = written(&history, TranscriptStyle::Html, false);
+    assert!(html.find("What we did.") < html.find("</section>"), "{html}");
+}
+
+#[test]
+fn names_are_cleaned_and_stay_on_their_lines() {
+    let history = History::new();
+    let event = Event::new("odd\nkind hunter2").id("id\nhunter2`").session("s").instance("s");
+    history.store.append(event.payload("service-less")).unwrap();
+    let event = Event::new("step").id("call").session("s").instance("s").parent("id\nhunter2`");
+    history.store.append(event.payload("call a odd\ntool x")).unwrap();
+    let agent = Event::new("step").session("s").instance("odd\nagent").scope(Scope::Own);
+    let agent = agent.parent("call").link(LinkKind::Spawned);
+    history.store.append(agent.payload("model Well.")).unwrap();
+    let read = Readings::default().with("lines", Arc::new(Plain));
+    for style in [TranscriptStyle::Text, TranscriptStyle::Markdown, TranscriptStyle::Html] {
+        let (snapshot, query) = (history.snapshot(), TranscriptQuery::session("s").all(true));
+        let found = transcript(&snapshot, &read, &query).unwrap().unwrap();
+        let clean = |text: &str| text.replace("hunter2", "(gone)");
+        let text: String = found.pieces(style, clean).map(Result::unwrap).collect();
+        assert!(!text.contains("hunter2"), "{text}");
+        for name in ["odd kind (gone)", "id (gone)`", "odd tool", "odd agent"] {
+            assert!(text.contains(name), "{name}: {text}");
+        }
+    }
+}
+
+/// Reads as the lines do, and all others as steps of no sort.
+#[derive(Debug)]
+struct Plain;
+
+impl PayloadReader for Plain {
+    fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
+        let reading = support::Lines.read(payload);
+        let is_known = !reading.bookkeeping;
+        if is_known { reading } else { Reading { bookkeeping: false, ..reading } }
+    }
+
+    fn is_of(&self, _payload: &Payload<'_>) -> bool {
+        true
+    }
 }
