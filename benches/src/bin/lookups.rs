@@ -12,7 +12,7 @@ use forebear_benches::data::Random;
 
 /// How lookups, opening and rotation fare with many small segments
 #[derive(Debug, Parser)]
-struct Options {
+struct LookupOptions {
     /// Numbers of segments to measure at, ascending
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1000, 10_000])]
     segments: Vec<u64>,
@@ -25,7 +25,7 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+    let options = LookupOptions::parse();
     let folder = match &options.folder {
         Some(folder) => tempfile::tempdir_in(folder)?,
         None => tempfile::tempdir()?,
@@ -70,7 +70,7 @@ fn fill(store: &Store, segment: u64, events: u32) -> forebear::Result<()> {
 }
 
 /// A line of the table.
-fn measure(path: &Path, options: &Options, made: &mut u64) -> Result<String, Box<dyn Error>> {
+fn measure(path: &Path, options: &LookupOptions, made: &mut u64) -> Result<String, Box<dyn Error>> {
     let begun = Instant::now();
     let store = open(path, options.events)?;
     let opened = begun.elapsed();

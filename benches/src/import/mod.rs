@@ -20,7 +20,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Imports copies of real transcripts into forebear and into SQLite.
 #[derive(Debug, Parser)]
-struct Options {
+struct ImportBenchOptions {
     /// Bytes of transcripts to import
     #[arg(long, default_value_t = 1_000_000_000)]
     bytes: u64,
@@ -60,7 +60,7 @@ struct Took {
 
 /// Runs everything, or the part that the parent process asked for.
 pub fn run() -> Result<()> {
-    let options = Options::parse();
+    let options = ImportBenchOptions::parse();
     match (options.part, &options.dir) {
         (Some(part), Some(dir)) => {
             let took = measure(part, dir)?;
@@ -72,7 +72,7 @@ pub fn run() -> Result<()> {
     }
 }
 
-fn compare(options: &Options) -> Result<()> {
+fn compare(options: &ImportBenchOptions) -> Result<()> {
     let folder = match &options.dir {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,

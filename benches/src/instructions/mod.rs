@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use callgrind::Valgrind;
-use record::Record;
+use record::CountRecord;
 use sections::CountedSection;
 
 /// Count the instructions of appends, sealing and chains under callgrind
 #[derive(Debug, Parser)]
-struct Options {
+struct CountOptions {
     #[command(subcommand)]
     command: Option<CountCommand>,
     /// Runs of each section, an odd number; their median is reported
@@ -56,14 +56,14 @@ enum CountCommand {
 
 /// Runs the program's command line.
 pub fn run() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+    let options = CountOptions::parse();
     if let Some(CountCommand::Work { section, measured }) = options.command {
         return section.work(measured);
     }
     let program = options.program.map_or_else(std::env::current_exe, Ok)?;
-    let earlier = options.record.map(|path| Record::read(&path)).transpose()?;
+    let earlier = options.record.map(|path| CountRecord::read(&path)).transpose()?;
     let valgrind = Valgrind::new(program)?;
-    let mut record = Record::default();
+    let mut record = CountRecord::default();
     let mut risen = Vec::new();
     println!("{:<18} {:>14} {:>9} {:>14} {:>8}", "section", "instructions", "spread", "each", "");
     for section in CountedSection::ALL {

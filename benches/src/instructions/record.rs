@@ -8,9 +8,9 @@ use std::path::Path;
 
 /// A count for each section.
 #[derive(Default)]
-pub(super) struct Record(BTreeMap<String, u64>);
+pub(super) struct CountRecord(BTreeMap<String, u64>);
 
-impl Record {
+impl CountRecord {
     pub(super) fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
         let text = fs::read_to_string(path)
             .map_err(|error| format!("reading the counts of {}: {error}", path.display()))?;

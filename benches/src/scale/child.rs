@@ -5,16 +5,20 @@ use std::process::{Command, Stdio};
 
 use crate::scale::cgroup::Cgroup;
 use crate::scale::figures::Figures;
-use crate::scale::options::{Options, Size};
+use crate::scale::options::{ScaleOptions, Size};
 use crate::scale::{Result, machine, open, read, segments, sqlite, transcripts, walks, write};
 
 /// Has a child do `task`, and gives back what it measured.
-pub(crate) fn run(options: &Options, task: &str) -> Result<Figures> {
+pub(crate) fn run(options: &ScaleOptions, task: &str) -> Result<Figures> {
     run_in(options, task, None)
 }
 
 /// Has a child do `task` within a group of processes whose memory is limited.
-pub(crate) fn run_in(options: &Options, task: &str, group: Option<&Cgroup>) -> Result<Figures> {
+pub(crate) fn run_in(
+    options: &ScaleOptions,
+    task: &str,
+    group: Option<&Cgroup>,
+) -> Result<Figures> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(options.child_args(task)).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn()?;
@@ -30,7 +34,7 @@ pub(crate) fn run_in(options: &Options, task: &str, group: Option<&Cgroup>) -> R
 }
 
 /// Does what the parent asked for and hands it the figures.
-pub(crate) fn serve(options: &Options, task: &str) -> Result<()> {
+pub(crate) fn serve(options: &ScaleOptions, task: &str) -> Result<()> {
     io::copy(&mut io::stdin(), &mut io::sink())?;
     let (task, size) = task.split_once(':').unwrap_or((task, ""));
     let size = Size::parse(size).ok_or_else(|| format!("expected a size, found {size:?}"));

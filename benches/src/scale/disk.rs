@@ -7,14 +7,14 @@ use std::process::Command;
 
 use crate::scale::Result;
 use crate::scale::figures::Figures;
-use crate::scale::options::{Options, Part, Size};
+use crate::scale::options::{ScaleOptions, ScalePart, Size};
 
 /// Fails where the disk has no room for what is about to be written.
-pub(crate) fn check(options: &Options) -> Result<()> {
+pub(crate) fn check(options: &ScaleOptions) -> Result<()> {
     let writes = |part, events: u64, bytes| if options.has(part) { events * bytes } else { 0 };
     let ours = options.history(Size::Big).events + options.history(Size::Small).events;
-    let needed = writes(Part::Write, ours, OUR_EVENT_BYTES)
-        + writes(Part::Sqlite, options.sqlite_history().events, SQLITE_EVENT_BYTES)
+    let needed = writes(ScalePart::Write, ours, OUR_EVENT_BYTES)
+        + writes(ScalePart::Sqlite, options.sqlite_history().events, SQLITE_EVENT_BYTES)
         + RESERVE_BYTES;
     let dir = options.dir();
     let output = Command::new("df").args(["-Pk", "--"]).arg(&dir).output()?;
@@ -29,7 +29,7 @@ pub(crate) fn check(options: &Options) -> Result<()> {
 }
 
 /// Measures what both sides take.
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     for size in Size::ALL {
         let used = bytes(&options.store(size), "")?;
         figures.set(format!("{}.disk_bytes", size.name()), used as f64);
@@ -71,7 +71,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Removes what was written.
-pub(crate) fn remove_all(options: &Options) -> Result<()> {
+pub(crate) fn remove_all(options: &ScaleOptions) -> Result<()> {
     let stores = Size::ALL.into_iter().map(|size| options.store(size));
     for folder in stores.chain([options.database()]) {
         if folder.exists() {

@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use crate::data::Random;
 use crate::scale::figures::Figures;
-use crate::scale::options::Options;
+use crate::scale::options::ScaleOptions;
 use crate::scale::text::TextSource;
 use crate::scale::{Result, child};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     figures.take("machine", child::run(options, "machine")?);
     Ok(())
 }
 
-pub(crate) fn measure(options: &Options) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions) -> Result<Figures> {
     let mut figures = Figures::default();
     figures.set("processors", std::thread::available_parallelism()?.get() as f64);
     figures.set("load_ns", load_ns());

@@ -40,14 +40,14 @@ use std::fs;
 use clap::Parser;
 
 use figures::Figures;
-use options::{Options, Part};
+use options::{ScaleOptions, ScalePart};
 
 /// All that can go wrong ends the program.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Runs what the command line asks for.
 pub fn run() -> Result<()> {
-    let options = Options::parse();
+    let options = ScaleOptions::parse();
     match options.child() {
         Some(task) => child::serve(&options, task),
         None => measure(&options),
@@ -55,7 +55,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Runs all parts, one after the other, and prints what came of them.
-fn measure(options: &Options) -> Result<()> {
+fn measure(options: &ScaleOptions) -> Result<()> {
     fs::create_dir_all(options.dir())?;
     report::heading(options);
     let measured = disk::check(options).and_then(|()| run_parts(options));
@@ -65,21 +65,21 @@ fn measure(options: &Options) -> Result<()> {
     measured.map(|figures| report::print(options, &figures))
 }
 
-fn run_parts(options: &Options) -> Result<Figures> {
+fn run_parts(options: &ScaleOptions) -> Result<Figures> {
     let mut figures = Figures::default();
-    for part in Part::ALL.into_iter().filter(|&part| options.has(part)) {
+    for part in ScalePart::ALL.into_iter().filter(|&part| options.has(part)) {
         eprintln!("{}: begun", part.name());
         let run = match part {
-            Part::Machine => machine::run,
-            Part::Write => write::run,
-            Part::Sqlite => sqlite::run,
-            Part::Open => open::run,
-            Part::Read => read::run,
-            Part::Walks => walks::run,
-            Part::Disk => disk::run,
-            Part::Transcripts => transcripts::run,
-            Part::Segments => segments::run,
-            Part::Retain => retain::run,
+            ScalePart::Machine => machine::run,
+            ScalePart::Write => write::run,
+            ScalePart::Sqlite => sqlite::run,
+            ScalePart::Open => open::run,
+            ScalePart::Read => read::run,
+            ScalePart::Walks => walks::run,
+            ScalePart::Disk => disk::run,
+            ScalePart::Transcripts => transcripts::run,
+            ScalePart::Segments => segments::run,
+            ScalePart::Retain => retain::run,
         };
         run(options, &mut figures)?;
     }

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::scale::figures::Figures;
-use crate::scale::options::{Options, Size};
+use crate::scale::options::{ScaleOptions, Size};
 use crate::scale::{Result, child, disk, engine};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         // By turns, so that what else the machine does hits both.
@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn measure(options: &Options, size: Size) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions, size: Size) -> Result<Figures> {
     let mut figures = Figures::default();
     let begun = Instant::now();
     let store = engine::open(&options.store(size), options.segment_events())?;

@@ -15,7 +15,7 @@ pub(crate) const BATCH: u64 = 1_000;
 /// some tens of minutes.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "scale")]
-pub(crate) struct Options {
+pub(crate) struct ScaleOptions {
     /// Events; everything is measured at a tenth of them too
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(20_000..))]
     events: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// What to measure; all of it unless given. Without `write` and `sqlite` it
     /// takes what an earlier run has kept
     #[arg(long, value_delimiter = ',')]
-    parts: Vec<Part>,
+    parts: Vec<ScalePart>,
     /// Real transcripts, to measure how small they get
     #[arg(long, default_value = "../shared/data/transcripts")]
     transcripts: PathBuf,
@@ -48,7 +48,7 @@ pub(crate) struct Options {
 
 /// What is measured, each on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
+pub(crate) enum ScalePart {
     /// The machine: memory latency, zstd, fdatasync
     Machine,
     /// Ingest, and the memory of the process that writes
@@ -78,7 +78,7 @@ pub(crate) enum Size {
     Big,
 }
 
-impl Options {
+impl ScaleOptions {
     pub(crate) fn history(&self, size: Size) -> History {
         let events = if size == Size::Big { self.events } else { self.events / 10 };
         History { events }
@@ -104,7 +104,7 @@ impl Options {
         self.keep
     }
 
-    pub(crate) fn has(&self, part: Part) -> bool {
+    pub(crate) fn has(&self, part: ScalePart) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
     }
 
@@ -150,18 +150,18 @@ impl Options {
     }
 }
 
-impl Part {
+impl ScalePart {
     pub(crate) const ALL: [Self; 10] = [
-        Part::Machine,
-        Part::Write,
-        Part::Sqlite,
-        Part::Open,
-        Part::Read,
-        Part::Walks,
-        Part::Disk,
-        Part::Transcripts,
-        Part::Segments,
-        Part::Retain,
+        ScalePart::Machine,
+        ScalePart::Write,
+        ScalePart::Sqlite,
+        ScalePart::Open,
+        ScalePart::Read,
+        ScalePart::Walks,
+        ScalePart::Disk,
+        ScalePart::Transcripts,
+        ScalePart::Segments,
+        ScalePart::Retain,
     ];
 
     pub(crate) fn name(self) -> String {

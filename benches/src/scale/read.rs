@@ -11,20 +11,20 @@ use std::time::Duration;
 use crate::data::Random;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
-use crate::scale::options::{Options, Size};
+use crate::scale::options::{ScaleOptions, Size};
 use crate::scale::ours::OurSide;
-use crate::scale::side::{Question, Side, Topic};
+use crate::scale::side::{Side, SideQuestion, Topic};
 use crate::scale::sqlite::SqliteSide;
 use crate::scale::text::TextSource;
 use crate::scale::{Result, child};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     figures.take("", child::run(options, "read")?);
     Ok(())
 }
 
 /// Asks forebear at both sizes, and SQLite where there is a database.
-pub(crate) fn measure(options: &Options) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions) -> Result<Figures> {
     let mut sides = Vec::new();
     for size in Size::ALL {
         let ours = OurSide::open(&options.store(size))?;
@@ -44,13 +44,13 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
 }
 
 /// Asks forebear alone, at the big size.
-pub(crate) fn measure_ours(options: &Options) -> Result<Figures> {
+pub(crate) fn measure_ours(options: &ScaleOptions) -> Result<Figures> {
     let ours = OurSide::open(&options.store(Size::Big))?;
     ask(&[AskedSide::new("big", Box::new(ours), options.history(Size::Big), options)], 1)
 }
 
 /// Where the events end that are sealed for certain, in order of time.
-pub(crate) fn sealed_end(history: History, options: &Options) -> u64 {
+pub(crate) fn sealed_end(history: History, options: &ScaleOptions) -> u64 {
     // Of the last two segments the late ones of the third may still be missing.
     let unsealed = 3 * u64::from(options.segment_events());
     history.events.saturating_sub(unsealed).max(history.events / 2)
@@ -65,7 +65,12 @@ struct AskedSide {
 }
 
 impl AskedSide {
-    fn new(name: &'static str, side: Box<dyn Side>, history: History, options: &Options) -> Self {
+    fn new(
+        name: &'static str,
+        side: Box<dyn Side>,
+        history: History,
+        options: &ScaleOptions,
+    ) -> Self {
         Self { name, side, history, end: sealed_end(history, options) }
     }
 
@@ -75,7 +80,7 @@ impl AskedSide {
         let mut random = Random::new(3);
         for n in 0..self.end / 16 {
             let topic = if n % 4 == 0 { Topic::Root } else { Topic::Known };
-            let question = Question::draw(topic, self.history, self.end, &texts, &mut random);
+            let question = SideQuestion::draw(topic, self.history, self.end, &texts, &mut random);
             question.ask(self.side.as_ref())?;
         }
         Ok(())
@@ -101,8 +106,10 @@ fn ask(sides: &[AskedSide], seed: u64) -> Result<Figures> {
     for round in 0..ROUNDS {
         for topic in Topic::ALL {
             for asked in sides {
-                let questions: Vec<Question> = (0..asked.questions(topic, round))
-                    .map(|_| Question::draw(topic, asked.history, asked.end, &texts, &mut random))
+                let questions: Vec<SideQuestion> = (0..asked.questions(topic, round))
+                    .map(|_| {
+                        SideQuestion::draw(topic, asked.history, asked.end, &texts, &mut random)
+                    })
                     .collect();
                 let times = times.entry(format!("{}.{}", asked.name, topic.name())).or_default();
                 for question in questions {

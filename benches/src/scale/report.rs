@@ -2,7 +2,7 @@
 
 use crate::process::load_average;
 use crate::scale::figures::Figures;
-use crate::scale::options::{Options, Part, Size};
+use crate::scale::options::{ScaleOptions, ScalePart, Size};
 use crate::scale::side::{CHAIN_EVENTS, NEWEST, Topic};
 use crate::scale::table::{
     self, FigureCheck, FigureRow, at_least, at_most, bytes, divided, duration, megabytes,
@@ -10,7 +10,7 @@ use crate::scale::table::{
 };
 
 /// Says what is about to be measured.
-pub(crate) fn heading(options: &Options) {
+pub(crate) fn heading(options: &ScaleOptions) {
     let [small, big] = Size::ALL.map(|size| options.history(size).events);
     println!(
         "{big} events, and {small}; {} in SQLite; {} events a segment",
@@ -21,7 +21,7 @@ pub(crate) fn heading(options: &Options) {
 }
 
 /// Prints all rows for which there are figures.
-pub(crate) fn print(options: &Options, figures: &Figures) {
+pub(crate) fn print(options: &ScaleOptions, figures: &Figures) {
     let mut table = PrintedTable { figures, rows: Vec::new() };
     table.machine();
     table.ingest(options);
@@ -66,7 +66,7 @@ impl PrintedTable<'_> {
         }
     }
 
-    fn ingest(&mut self, options: &Options) {
+    fn ingest(&mut self, options: &ScaleOptions) {
         let rate = |name: &str| self.figures.number(name);
         let thousands = |rate: Option<f64>| {
             rate.map_or_else(String::new, |rate| format!("{:.1}k/s", rate / 1e3))
@@ -136,11 +136,11 @@ impl PrintedTable<'_> {
             smaller: megabytes(peak(Size::Small, "anonymous_bytes")),
             ..FigureRow::default()
         };
-        if options.has(Part::Write) {
+        if options.has(ScalePart::Write) {
             for row in [sustained, last, segment, threads, in_burst, making, memory, anonymous] {
                 self.add(row);
             }
-        } else if options.has(Part::Sqlite) {
+        } else if options.has(ScalePart::Sqlite) {
             self.add(sustained);
         }
     }
@@ -222,7 +222,7 @@ impl PrintedTable<'_> {
         }
     }
 
-    fn segments(&mut self, options: &Options) {
+    fn segments(&mut self, options: &ScaleOptions) {
         if let Some(why) = self.figures.why_not("segments") {
             println!("finding ids in many segments: not measured: {why}");
             return;
@@ -242,7 +242,7 @@ impl PrintedTable<'_> {
         }
     }
 
-    fn footprint(&mut self, options: &Options) {
+    fn footprint(&mut self, options: &ScaleOptions) {
         let number = |name: &str| self.figures.number(name);
         let median = |name: &str| self.figures.number(&format!("{name}.median"));
         let open = FigureRow {

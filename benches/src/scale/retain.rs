@@ -8,10 +8,10 @@ use forebear::storage::Disk;
 use crate::scale::Result;
 use crate::scale::engine;
 use crate::scale::figures::Figures;
-use crate::scale::options::{Options, Size};
+use crate::scale::options::{ScaleOptions, Size};
 use crate::scale::timed::Syncing;
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     for size in Size::ALL {
         let syncing = Syncing::default();
         let disk = syncing.time(Disk::open(options.store(size))?);

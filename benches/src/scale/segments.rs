@@ -5,19 +5,19 @@ use std::fs;
 use crate::data::Random;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
-use crate::scale::options::Options;
+use crate::scale::options::ScaleOptions;
 use crate::scale::ours::{self, OurSide};
-use crate::scale::side::{Question, Topic};
+use crate::scale::side::{SideQuestion, Topic};
 use crate::scale::text::TextSource;
 use crate::scale::{Result, child, engine};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     figures.take("segments", child::run(options, "segments")?);
     Ok(())
 }
 
 /// One store that grows from one number of segments to the next.
-pub(crate) fn measure(options: &Options) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions) -> Result<Figures> {
     let mut figures = Figures::default();
     let folder = options.dir().join("segments.forebear");
     if folder.exists() {
@@ -41,7 +41,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
         for topic in [Topic::Known, Topic::Unknown] {
             let mut times = Vec::new();
             for sample in 0..SAMPLES + WARM_UP {
-                let question = Question::draw(topic, history, events, &texts, &mut random);
+                let question = SideQuestion::draw(topic, history, events, &texts, &mut random);
                 let took = question.ask(&ours)?;
                 if sample >= WARM_UP {
                     times.push(took);

@@ -54,16 +54,16 @@ pub(crate) enum Topic {
 
 /// A question with its answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
+pub(crate) struct SideQuestion {
     topic: Topic,
     id: Id,
     other: Id,
     instance: String,
-    answer: Answer,
+    answer: SideAnswer,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
+enum SideAnswer {
     Contained(bool),
     Columns(Option<SideColumns>),
     Ids(Vec<Id>),
@@ -105,7 +105,7 @@ impl Topic {
     }
 }
 
-impl Question {
+impl SideQuestion {
     /// A random question about a history. What is asked about lies before `end`,
     /// newest events and long chains aside.
     pub(crate) fn draw(
@@ -137,25 +137,29 @@ impl Question {
         let ids = || History::ancestry(number).take(CHAIN_EVENTS as usize);
         let sum = |number| byte_sum(&texts.payload(number));
         let answer = match topic {
-            Topic::Known => Answer::Contained(true),
-            Topic::Unknown => Answer::Contained(false),
-            Topic::Columns => Answer::Columns(Some(SideColumns {
+            Topic::Known => SideAnswer::Contained(true),
+            Topic::Unknown => SideAnswer::Contained(false),
+            Topic::Columns => SideAnswer::Columns(Some(SideColumns {
                 time_ns: History::time_ns(number),
                 depth: History::depth(number),
                 parent: History::parent(number).map(History::id),
                 kind: texts.fields(number).kind.to_owned(),
             })),
-            Topic::Chain => Answer::Ids(ids().map(History::id).collect()),
-            Topic::ChainPayloads => Answer::Sum(ids().map(sum).sum()),
-            Topic::Root | Topic::RootLong => Answer::Id(Some(History::id(History::root(number)))),
-            Topic::Depth | Topic::DepthLong => Answer::Depth(Some(History::depth(number))),
-            Topic::CommonCause => Answer::Id(History::common_cause(number, other).map(History::id)),
+            Topic::Chain => SideAnswer::Ids(ids().map(History::id).collect()),
+            Topic::ChainPayloads => SideAnswer::Sum(ids().map(sum).sum()),
+            Topic::Root | Topic::RootLong => {
+                SideAnswer::Id(Some(History::id(History::root(number))))
+            }
+            Topic::Depth | Topic::DepthLong => SideAnswer::Depth(Some(History::depth(number))),
+            Topic::CommonCause => {
+                SideAnswer::Id(History::common_cause(number, other).map(History::id))
+            }
             Topic::Newest => {
                 let which = random.draw() % INSTANCES;
                 texts.instance(which).clone_into(&mut instance);
                 let newest = history.newest(which, NEWEST as usize);
                 let times = newest.iter().map(|&number| History::time_ns(number)).collect();
-                Answer::Newest(times, newest.into_iter().map(sum).sum())
+                SideAnswer::Newest(times, newest.into_iter().map(sum).sum())
             }
         };
         let id =
@@ -167,16 +171,16 @@ impl Question {
     pub(crate) fn ask(&self, side: &dyn Side) -> Result<std::time::Duration> {
         let begun = std::time::Instant::now();
         let answer = match self.topic {
-            Topic::Known | Topic::Unknown => Answer::Contained(side.contains(self.id)?),
-            Topic::Columns => Answer::Columns(side.columns(self.id)?),
-            Topic::Chain => Answer::Ids(side.chain(self.id)?),
-            Topic::ChainPayloads => Answer::Sum(side.chain_payloads(self.id)?),
-            Topic::Root | Topic::RootLong => Answer::Id(side.root(self.id)?),
-            Topic::Depth | Topic::DepthLong => Answer::Depth(side.depth(self.id)?),
-            Topic::CommonCause => Answer::Id(side.common_cause(self.id, self.other)?),
+            Topic::Known | Topic::Unknown => SideAnswer::Contained(side.contains(self.id)?),
+            Topic::Columns => SideAnswer::Columns(side.columns(self.id)?),
+            Topic::Chain => SideAnswer::Ids(side.chain(self.id)?),
+            Topic::ChainPayloads => SideAnswer::Sum(side.chain_payloads(self.id)?),
+            Topic::Root | Topic::RootLong => SideAnswer::Id(side.root(self.id)?),
+            Topic::Depth | Topic::DepthLong => SideAnswer::Depth(side.depth(self.id)?),
+            Topic::CommonCause => SideAnswer::Id(side.common_cause(self.id, self.other)?),
             Topic::Newest => {
                 let (times, sum) = side.newest(&self.instance)?;
-                Answer::Newest(times, sum)
+                SideAnswer::Newest(times, sum)
             }
         };
         let took = begun.elapsed();

@@ -11,20 +11,20 @@ use crate::data::byte_sum;
 use crate::scale::arrivals::Arrivals;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
-use crate::scale::options::{BATCH, Options};
+use crate::scale::options::{BATCH, ScaleOptions};
 use crate::scale::side::{CHAIN_EVENTS, Id, NEWEST, Side, SideColumns};
 use crate::scale::text::TextSource;
 use crate::scale::write::set_rates;
 use crate::scale::{Result, child};
 use crate::sqlite::connect;
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     figures.take("sqlite", child::run(options, "sqlite")?);
     Ok(())
 }
 
 /// Writes the database.
-pub(crate) fn measure(options: &Options) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions) -> Result<Figures> {
     let folder = options.database();
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -60,7 +60,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
 pub(crate) struct SqliteSide(Connection);
 
 impl SqliteSide {
-    pub(crate) fn open(options: &Options) -> Result<Self> {
+    pub(crate) fn open(options: &ScaleOptions) -> Result<Self> {
         Ok(Self(connect(&options.database())?))
     }
 }

@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 use forebear::ingest::{IngestOptions, import};
 
 use crate::scale::figures::Figures;
-use crate::scale::options::Options;
+use crate::scale::options::ScaleOptions;
 use crate::scale::{Result, child, disk, engine};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     if options.transcripts().is_dir() {
         figures.take("transcripts", child::run(options, "transcripts")?);
     } else {
@@ -21,7 +21,7 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn measure(options: &Options) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions) -> Result<Figures> {
     let mut figures = Figures::default();
     let folder = options.dir().join("transcripts.forebear");
     if folder.exists() {
@@ -40,7 +40,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
 }
 
 /// The bytes of all lines, each counted once in however many files it stands.
-fn distinct_bytes(options: &Options) -> Result<u64> {
+fn distinct_bytes(options: &ScaleOptions) -> Result<u64> {
     let mut seen = HashSet::new();
     let mut bytes = 0;
     for file in disk::files(options.transcripts())? {

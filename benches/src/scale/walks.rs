@@ -8,13 +8,13 @@ use crate::process::{anonymous_bytes, anonymous_bytes_exact};
 use crate::scale::cgroup::Cgroup;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
-use crate::scale::options::{Options, Size};
+use crate::scale::options::{ScaleOptions, Size};
 use crate::scale::ours::OurSide;
 use crate::scale::side::{CHAIN_EVENTS, Side};
 use crate::scale::text::TextSource;
 use crate::scale::{Result, child, disk};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     figures.take("walks", child::run(options, "walks")?);
     match Cgroup::new(GROUP_BYTES) {
         Ok(group) => {
@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn measure(options: &Options) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions) -> Result<Figures> {
     let history = options.history(Size::Big);
     let texts = TextSource::new();
     let mut random = Random::new(2);
@@ -56,7 +56,7 @@ pub(crate) fn measure(options: &Options) -> Result<Figures> {
 }
 
 /// Has the system drop what it has cached of the big store's files.
-fn forget(options: &Options) -> Result<()> {
+fn forget(options: &ScaleOptions) -> Result<()> {
     for file in disk::files(&options.store(Size::Big))? {
         // With `nocache` and nothing to copy, dd drops the whole file's pages.
         let status = Command::new("dd")

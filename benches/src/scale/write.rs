@@ -10,11 +10,11 @@ use crate::process::{anonymous_bytes, peak_bytes, thread_time};
 use crate::scale::arrivals::Arrivals;
 use crate::scale::figures::Figures;
 use crate::scale::history::History;
-use crate::scale::options::{BATCH, Options, Size};
+use crate::scale::options::{BATCH, ScaleOptions, Size};
 use crate::scale::text::TextSource;
 use crate::scale::{Result, child, engine, ours};
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+pub(crate) fn run(options: &ScaleOptions, figures: &mut Figures) -> Result<()> {
     for size in Size::ALL {
         figures.take(size.name(), child::run(options, &format!("write:{}", size.name()))?);
     }
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
 }
 
 /// Writes a store, then fills its active log up.
-pub(crate) fn measure(options: &Options, size: Size) -> Result<Figures> {
+pub(crate) fn measure(options: &ScaleOptions, size: Size) -> Result<Figures> {
     let folder = options.store(size);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -59,7 +59,7 @@ pub(crate) fn measure(options: &Options, size: Size) -> Result<Figures> {
 }
 
 /// Writes a segment's worth of events to a new store, which leaves nothing to seal.
-pub(crate) fn measure_burst(options: &Options) -> Result<Figures> {
+pub(crate) fn measure_burst(options: &ScaleOptions) -> Result<Figures> {
     let texts = TextSource::new();
     let batches = u64::from(options.segment_events()) / BATCH - 1;
     let history = History { events: batches * BATCH };

@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::Command;
 use crate::commands::generate::Generate;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::global::Global;
 
 /// Why did this happen? Keeps events that name their cause, and shows the chain
@@ -21,11 +21,11 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
-    command: Asked,
+    command: AnyCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Asked {
+enum AnyCommand {
     #[command(flatten)]
     Store(Box<Command>),
     #[command(flatten)]
@@ -34,10 +34,10 @@ enum Asked {
 
 impl Cli {
     /// Does what was asked.
-    pub(crate) fn run(&self) -> Outcome {
+    pub(crate) fn run(&self) -> CommandResult {
         match &self.command {
-            Asked::Store(command) => command.run(&self.global),
-            Asked::Program(generate) => generate.run(&mut Self::command()),
+            AnyCommand::Store(command) => command.run(&self.global),
+            AnyCommand::Program(generate) => generate.run(&mut Self::command()),
         }
     }
 }

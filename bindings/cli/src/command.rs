@@ -1,6 +1,6 @@
 //! What a command is to the program.
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::global::Global;
 
 /// What is asked for on the command line.
@@ -10,5 +10,5 @@ pub(crate) trait Run {
     fn writes(&self) -> bool;
 
     /// Does it.
-    fn run(&self, global: &Global) -> Outcome;
+    fn run(&self, global: &Global) -> CommandResult;
 }

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use crate::output::text;
 
 /// What every command returns.
-pub(crate) type Outcome = Result<(), Failure>;
+pub(crate) type CommandResult = Result<(), CommandFailure>;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CommandFailure {
     /// It failed: exit code 1.
     Failed(String),
     /// What was asked for makes no sense: exit code 2.
@@ -24,47 +24,47 @@ pub(crate) enum Failure {
     Output(io::Error),
 }
 
-impl Failure {
+impl CommandFailure {
     /// Says on stderr what is wrong and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let (code, message) = match self {
-            Failure::Failed(message) | Failure::Expired(message) => (1, message),
-            Failure::Usage(message) => (2, message),
-            Failure::NothingFound(message) => (3, message),
-            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            CommandFailure::Failed(message) | CommandFailure::Expired(message) => (1, message),
+            CommandFailure::Usage(message) => (2, message),
+            CommandFailure::NothingFound(message) => (3, message),
+            CommandFailure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
             }
-            Failure::Output(error) => (1, format!("writing the output: {error}")),
+            CommandFailure::Output(error) => (1, format!("writing the output: {error}")),
         };
         complain(&message);
         ExitCode::from(code)
     }
 }
 
-impl From<forebear::Error> for Failure {
+impl From<forebear::Error> for CommandFailure {
     fn from(error: forebear::Error) -> Self {
         if error.is_invalid() {
-            Failure::Usage(format!("{error:#}"))
+            CommandFailure::Usage(format!("{error:#}"))
         } else if error.is_expired() {
-            Failure::Expired(format!("{error:#}"))
+            CommandFailure::Expired(format!("{error:#}"))
         } else {
-            Failure::Failed(format!("{error:#}"))
+            CommandFailure::Failed(format!("{error:#}"))
         }
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandFailure {
     fn from(error: io::Error) -> Self {
-        Failure::Output(error)
+        CommandFailure::Output(error)
     }
 }
 
 /// What a command could not read for damage: it gives the rest, says so at its end, and
 /// fails.
 #[derive(Debug, Default)]
-pub(crate) struct Unread(Vec<String>);
+pub(crate) struct UnreadParts(Vec<String>);
 
-impl Unread {
+impl UnreadParts {
     /// Adds why something could not be read, unless it was said before.
     pub(crate) fn add<'e>(&mut self, damage: impl IntoIterator<Item = &'e forebear::Error>) {
         damage.into_iter().for_each(|damage| self.add_text(format!("{damage:#}")));
@@ -94,7 +94,7 @@ impl Unread {
     }
 
     /// Says what could not be read, and fails if there is any.
-    pub(crate) fn finish(self) -> Outcome {
+    pub(crate) fn finish(self) -> CommandResult {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -102,7 +102,7 @@ impl Unread {
             warn(&format!("forebear: left out what is damaged: {damage}"));
         }
         let places = text::counted(self.0.len() as u64, "damaged place", "damaged places");
-        Err(Failure::Failed(format!(
+        Err(CommandFailure::Failed(format!(
             "this is what can be read; {places} could not be, which `forebear verify` tells more of"
         )))
     }

@@ -15,7 +15,7 @@ use forebear::{
 };
 use forebear_wire::folder;
 
-use crate::failure::{Failure, warn};
+use crate::failure::{CommandFailure, warn};
 use crate::global::Global;
 use crate::output::{gist, text, time};
 
@@ -43,7 +43,7 @@ pub(crate) enum WriteTarget {
 
 impl WriteTarget {
     /// The store as it is now.
-    pub(crate) fn snapshot(&self, global: &Global) -> Result<Snapshot, Failure> {
+    pub(crate) fn snapshot(&self, global: &Global) -> Result<Snapshot, CommandFailure> {
         match self {
             WriteTarget::Store(store) => Ok(store.snapshot()),
             WriteTarget::Spool(_) => snapshot(global),
@@ -53,10 +53,10 @@ impl WriteTarget {
 
 /// Opens the store to write to it as [`open_or_make`] does, and where another process
 /// has it open, its spool; that is said.
-pub(crate) fn open_or_hand_in(global: &Global) -> Result<WriteTarget, Failure> {
+pub(crate) fn open_or_hand_in(global: &Global) -> Result<WriteTarget, CommandFailure> {
     match open_or_make_unless_held(global)? {
-        Opened::Store(store) => Ok(WriteTarget::Store(store)),
-        Opened::Held(held) => {
+        OpenedOrHeld::Store(store) => Ok(WriteTarget::Store(store)),
+        OpenedOrHeld::Held(held) => {
             warn(&format!("forebear: {held}; handing in through its spool"));
             Ok(WriteTarget::Spool(Spool::open_with(store_path(global)?, builder())?))
         }
@@ -64,13 +64,13 @@ pub(crate) fn open_or_hand_in(global: &Global) -> Result<WriteTarget, Failure> {
 }
 
 /// As [`open_or_hand_in`], for a store that is there. It is never made.
-pub(crate) fn open_existing_or_hand_in(global: &Global) -> Result<WriteTarget, Failure> {
+pub(crate) fn open_existing_or_hand_in(global: &Global) -> Result<WriteTarget, CommandFailure> {
     existing(global)?;
     open_or_hand_in(global)
 }
 
 /// Closes a store that was written to, and says what went wrong behind the scenes.
-pub(crate) fn close(store: Store) -> Result<(), Failure> {
+pub(crate) fn close(store: Store) -> Result<(), CommandFailure> {
     let warnings = store.clone();
     let outcome = store.close();
     for warning in warnings.warnings() {
@@ -85,7 +85,7 @@ pub(crate) fn finish_handing_in(
     spool: &Spool,
     last: Option<&Ticket>,
     wait: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match last {
         Some(ticket) if wait => while !ticket.wait(Duration::from_mins(1))? {},
         // The other process may have ended meanwhile.
@@ -95,17 +95,17 @@ pub(crate) fn finish_handing_in(
 }
 
 /// Opens a store that is there to write to it. It is never made.
-pub(crate) fn open_existing(global: &Global) -> Result<Store, Failure> {
+pub(crate) fn open_existing(global: &Global) -> Result<Store, CommandFailure> {
     open(&existing(global)?)
 }
 
 /// Makes the manifest of a store that is there again, where it can't be used.
-pub(crate) fn repair(global: &Global) -> Result<Repaired, Failure> {
+pub(crate) fn repair(global: &Global) -> Result<Repaired, CommandFailure> {
     Ok(builder().repair(existing(global)?)?)
 }
 
 /// The spool of the store, both made if they are missing.
-pub(crate) fn spool(global: &Global) -> Result<Spool, Failure> {
+pub(crate) fn spool(global: &Global) -> Result<Spool, CommandFailure> {
     let path = store_path(global)?;
     if global.store.is_none() {
         make_folder_above(&path)?;
@@ -115,7 +115,7 @@ pub(crate) fn spool(global: &Global) -> Result<Spool, Failure> {
 
 /// Opens a store that is there for reading, which takes no lock: another process may
 /// be writing to it. What waits in its spool while nobody does is taken in first.
-pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
+pub(crate) fn reader(global: &Global) -> Result<Reader, CommandFailure> {
     let path = store_path(global)?;
     let waits = |mut entries: fs::ReadDir| entries.any(|entry| entry.is_ok());
     if path.join("spool").read_dir().is_ok_and(waits)
@@ -130,7 +130,7 @@ pub(crate) fn reader(global: &Global) -> Result<Reader, Failure> {
 }
 
 /// A store that is there, for what is listed page by page.
-pub(crate) fn pages(global: &Global) -> Result<Paging, Failure> {
+pub(crate) fn pages(global: &Global) -> Result<Paging, CommandFailure> {
     let reader = reader(global)?;
     let snapshot = RefCell::new(reader.snapshot()?);
     Ok(Paging { reader, snapshot })
@@ -166,7 +166,7 @@ impl Paging {
 }
 
 /// A store that is there, as it is now.
-pub(crate) fn snapshot(global: &Global) -> Result<Snapshot, Failure> {
+pub(crate) fn snapshot(global: &Global) -> Result<Snapshot, CommandFailure> {
     Ok(reader(global)?.snapshot()?)
 }
 
@@ -186,42 +186,42 @@ pub(crate) fn last_warning(reader: &Reader) -> u64 {
 
 /// Opens the store to write to it, making it if there is none, and says so: a
 /// path that is mistyped should not go unnoticed.
-pub(crate) fn open_or_make(global: &Global) -> Result<Store, Failure> {
+pub(crate) fn open_or_make(global: &Global) -> Result<Store, CommandFailure> {
     match open_or_make_unless_held(global)? {
-        Opened::Store(store) => Ok(store),
-        Opened::Held(held) => Err(held.into()),
+        OpenedOrHeld::Store(store) => Ok(store),
+        OpenedOrHeld::Held(held) => Err(held.into()),
     }
 }
 
-enum Opened {
+enum OpenedOrHeld {
     Store(Store),
     /// Another process has it open.
     Held(forebear::Error),
 }
 
-fn open_or_make_unless_held(global: &Global) -> Result<Opened, Failure> {
+fn open_or_make_unless_held(global: &Global) -> Result<OpenedOrHeld, CommandFailure> {
     let path = store_path(global)?;
     if global.store.is_none() {
         make_folder_above(&path)?;
     }
     let is_new = !folder::holds_store(&path);
     let store = match builder().open(&path) {
-        Err(error) if error.is_locked() => return Ok(Opened::Held(error)),
+        Err(error) if error.is_locked() => return Ok(OpenedOrHeld::Held(error)),
         store => store?,
     };
     report_recovery(store.recovery());
     if is_new {
         warn(&format!("forebear: made a new store at {}", path.display()));
     }
-    Ok(Opened::Store(store))
+    Ok(OpenedOrHeld::Store(store))
 }
 
 /// The one event that `text` names or begins.
-pub(crate) fn find(snapshot: &Snapshot, text: &str) -> Result<EventId, Failure> {
+pub(crate) fn find(snapshot: &Snapshot, text: &str) -> Result<EventId, CommandFailure> {
     match snapshot.resolve(text)? {
         Resolved::One(id) => Ok(id),
         Resolved::Many(ids) => Err(ambiguous(snapshot, text, &ids)?),
-        Resolved::None => Err(Failure::NothingFound(format!(
+        Resolved::None => Err(CommandFailure::NothingFound(format!(
             "no event has the id {text:?} or a UUID that begins with it; \
              `forebear recent` and `forebear events` list ids"
         ))),
@@ -240,16 +240,16 @@ pub(crate) enum EventOrSession {
 pub(crate) fn find_event_or_session(
     snapshot: &Snapshot,
     text: &str,
-) -> Result<EventOrSession, Failure> {
+) -> Result<EventOrSession, CommandFailure> {
     match find_named(snapshot, text)? {
         Named::Event(id) => Ok(EventOrSession::Event(id)),
         Named::Session(name) => Ok(EventOrSession::Session(name)),
         Named::Events(ids) => Err(ambiguous(snapshot, text, &ids)?),
-        Named::Sessions(many) => Err(Failure::Usage(format!(
+        Named::Sessions(many) => Err(CommandFailure::Usage(format!(
             "several sessions begin with {text:?}; give more of the one you mean:\n  {}",
             many[..many.len().min(MAX_LISTED)].join("\n  ")
         ))),
-        _ => Err(Failure::NothingFound(format!(
+        _ => Err(CommandFailure::NothingFound(format!(
             "no event and no session has the id {text:?} or one that begins with it; \
              `forebear sessions` and `forebear events` list ids"
         ))),
@@ -258,8 +258,8 @@ pub(crate) fn find_event_or_session(
 
 /// The session that `text` names, be it one of which only its relationships are known; else
 /// the one that it begins, an agent's as `SESSION/AGENT` with the beginning of its session.
-pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, Failure> {
-    let is_known = |name: &str| -> Result<bool, Failure> {
+pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, CommandFailure> {
+    let is_known = |name: &str| -> Result<bool, CommandFailure> {
         Ok(snapshot.session(name)?.is_some()
             || !snapshot.session_children(name).page()?.items.is_empty())
     };
@@ -277,7 +277,7 @@ pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, F
     match find_named(snapshot, text)? {
         Named::Session(name) => Ok(name),
         Named::Sessions(_) => find_session(snapshot, text),
-        _ => Err(Failure::NothingFound(format!(
+        _ => Err(CommandFailure::NothingFound(format!(
             "no session has the name {text} or one that begins with it; `forebear sessions` \
              lists them"
         ))),
@@ -285,22 +285,22 @@ pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, F
 }
 
 /// The session that `text` names or begins, or that of the event which it does.
-pub(crate) fn find_session(snapshot: &Snapshot, text: &str) -> Result<String, Failure> {
+pub(crate) fn find_session(snapshot: &Snapshot, text: &str) -> Result<String, CommandFailure> {
     match find_event_or_session(snapshot, text)? {
         EventOrSession::Session(name) => Ok(name),
         EventOrSession::Event(id) => {
             let event = snapshot.get(&id)?;
             let session = event.as_ref().and_then(|event| event.session());
-            session
-                .map(str::to_owned)
-                .ok_or_else(|| Failure::NothingFound(format!("the event {id} is of no session")))
+            session.map(str::to_owned).ok_or_else(|| {
+                CommandFailure::NothingFound(format!("the event {id} is of no session"))
+            })
         }
     }
 }
 
 /// The event that `text` names or, if it is long enough for that, begins; where
 /// there is none yet, the id as it stands.
-pub(crate) fn find_or_name(snapshot: &Snapshot, text: &str) -> Result<EventId, Failure> {
+pub(crate) fn find_or_name(snapshot: &Snapshot, text: &str) -> Result<EventId, CommandFailure> {
     let looks_like_prefix =
         text.len() >= MIN_PREFIX && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     if !looks_like_prefix || snapshot.contains(text)? {
@@ -314,10 +314,10 @@ pub(crate) fn find_or_name(snapshot: &Snapshot, text: &str) -> Result<EventId, F
 }
 
 /// The path of a store that is there.
-fn existing(global: &Global) -> Result<PathBuf, Failure> {
+fn existing(global: &Global) -> Result<PathBuf, CommandFailure> {
     let path = store_path(global)?;
     if !folder::holds_store(&path) {
-        return Err(Failure::Failed(format!(
+        return Err(CommandFailure::Failed(format!(
             "there is no store at {}; make one with `forebear import` or `forebear append`, \
              or name another with --store PATH or FOREBEAR_STORE",
             path.display()
@@ -327,7 +327,7 @@ fn existing(global: &Global) -> Result<PathBuf, Failure> {
 }
 
 /// The store's folder, be there one or not.
-pub(crate) fn store_path(global: &Global) -> Result<PathBuf, Failure> {
+pub(crate) fn store_path(global: &Global) -> Result<PathBuf, CommandFailure> {
     if let Some(path) = &global.store {
         return Ok(path.clone());
     }
@@ -335,9 +335,9 @@ pub(crate) fn store_path(global: &Global) -> Result<PathBuf, Failure> {
 }
 
 /// The program's folder in the platform's data folder.
-pub(crate) fn data_folder() -> Result<PathBuf, Failure> {
+pub(crate) fn data_folder() -> Result<PathBuf, CommandFailure> {
     let strategy = etcetera::base_strategy::choose_native_strategy().map_err(|_| {
-        Failure::Failed(
+        CommandFailure::Failed(
             "there is no home folder to keep a store in; name one with --store PATH or FOREBEAR_STORE"
                 .to_owned(),
         )
@@ -350,7 +350,7 @@ fn builder() -> StoreBuilder {
     forebear::builder()
 }
 
-fn open(path: &Path) -> Result<Store, Failure> {
+fn open(path: &Path) -> Result<Store, CommandFailure> {
     let store = builder().open(path)?;
     report_recovery(store.recovery());
     Ok(store)
@@ -374,17 +374,17 @@ fn report_recovery(report: &RecoveryReport) {
 }
 
 /// Makes the folder that the store is to be made in, where it is the usual one.
-pub(crate) fn make_folder_of_store(global: &Global) -> Result<(), Failure> {
+pub(crate) fn make_folder_of_store(global: &Global) -> Result<(), CommandFailure> {
     if global.store.is_none() {
         make_folder_above(&store_path(global)?)?;
     }
     Ok(())
 }
 
-fn make_folder_above(path: &Path) -> Result<(), Failure> {
+fn make_folder_above(path: &Path) -> Result<(), CommandFailure> {
     let Some(parent) = path.parent() else { return Ok(()) };
     make_folder(parent).map_err(|error| {
-        Failure::Failed(format!("making the folder {}: {error}", parent.display()))
+        CommandFailure::Failed(format!("making the folder {}: {error}", parent.display()))
     })
 }
 
@@ -397,7 +397,11 @@ fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure, Failure> {
+fn ambiguous(
+    snapshot: &Snapshot,
+    text: &str,
+    ids: &[EventId],
+) -> Result<CommandFailure, CommandFailure> {
     let mut message = format!("several ids begin with {text:?}; give more of the one you mean:");
     for id in ids.iter().take(MAX_LISTED) {
         let Some(event) = snapshot.get(id)? else {
@@ -416,5 +420,5 @@ fn ambiguous(snapshot: &Snapshot, text: &str, ids: &[EventId]) -> Result<Failure
     if ids.len() > MAX_LISTED {
         message.push_str("\n  and more");
     }
-    Ok(Failure::Usage(message))
+    Ok(CommandFailure::Usage(message))
 }

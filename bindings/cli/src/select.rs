@@ -4,7 +4,7 @@ use clap::Args;
 use forebear::answers::{Named, find_named};
 use forebear::{Cursor, Filter, Snapshot};
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 use crate::output::time;
 use crate::parse::key_value;
 use crate::place;
@@ -60,7 +60,7 @@ pub(crate) struct FilterArgs {
 
 impl FilterArgs {
     /// The filter, its root looked up.
-    pub(crate) fn filter(&self, snapshot: &Snapshot) -> Result<Filter, Failure> {
+    pub(crate) fn filter(&self, snapshot: &Snapshot) -> Result<Filter, CommandFailure> {
         let mut filter = Filter::new();
         if let Some(instance) = &self.instance {
             filter = filter.instance(instance);

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 
 /// A folder in which a tool usually keeps its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,9 +14,9 @@ pub(crate) struct UsualFolder {
 }
 
 /// The folders of all tools, be they there or not, each once.
-pub(crate) fn usual_folders() -> Result<Vec<UsualFolder>, Failure> {
+pub(crate) fn usual_folders() -> Result<Vec<UsualFolder>, CommandFailure> {
     let home = etcetera::home_dir().map_err(|_| {
-        Failure::Failed(
+        CommandFailure::Failed(
             "there is no home folder to look for transcripts in; name a path".to_owned(),
         )
     })?;
@@ -24,12 +24,12 @@ pub(crate) fn usual_folders() -> Result<Vec<UsualFolder>, Failure> {
 }
 
 /// Those of the usual folders that are there.
-pub(crate) fn found_folders() -> Result<Vec<UsualFolder>, Failure> {
+pub(crate) fn found_folders() -> Result<Vec<UsualFolder>, CommandFailure> {
     let usual = usual_folders()?;
     let found: Vec<_> = usual.iter().filter(|folder| folder.path.exists()).cloned().collect();
     if found.is_empty() {
         let usual: Vec<_> = usual.iter().map(|folder| folder.path.display().to_string()).collect();
-        return Err(Failure::Failed(format!(
+        return Err(CommandFailure::Failed(format!(
             "there are no transcripts in {}; name a path, or see `forebear demo`",
             usual.join(", ")
         )));

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::failure::{Failure, Outcome, refused};
+use crate::failure::{Answered, ToolFailure, refused};
 
 /// Least and most that `max_bytes` may be.
 pub(crate) const MIN_BYTES: usize = 2_000;
@@ -24,7 +24,7 @@ pub(crate) struct MaxBytes(usize);
 
 impl MaxBytes {
     /// It, checked.
-    pub(crate) fn checked(self) -> Outcome<usize> {
+    pub(crate) fn checked(self) -> Answered<usize> {
         within("max_bytes", self.0, MIN_BYTES, MAX_BYTES)
     }
 }
@@ -55,7 +55,7 @@ impl JsonSchema for MaxBytes {
 }
 
 /// The number, where it is within these bounds.
-pub(crate) fn within(name: &str, number: usize, least: usize, most: usize) -> Outcome<usize> {
+pub(crate) fn within(name: &str, number: usize, least: usize, most: usize) -> Answered<usize> {
     if (least..=most).contains(&number) {
         return Ok(number);
     }
@@ -68,7 +68,7 @@ pub(crate) fn given(text: Option<&String>) -> Option<&str> {
 }
 
 /// A cursor that an earlier reply gave.
-pub(crate) fn cursor(text: Option<&String>) -> Outcome<Option<Cursor>> {
+pub(crate) fn cursor(text: Option<&String>) -> Answered<Option<Cursor>> {
     let Some(text) = given(text) else { return Ok(None) };
     text.parse().map(Some).or_else(|_| {
         refused(format!(
@@ -79,9 +79,9 @@ pub(crate) fn cursor(text: Option<&String>) -> Outcome<Option<Cursor>> {
 }
 
 /// A time: RFC 3339, a date, or how long ago.
-pub(crate) fn time_ns(name: &str, text: Option<&String>) -> Outcome<Option<i64>> {
+pub(crate) fn time_ns(name: &str, text: Option<&String>) -> Answered<Option<i64>> {
     let Some(text) = given(text) else { return Ok(None) };
-    time::parse(text).map(Some).map_err(|error| Failure::Refused(format!("{name}: {error}")))
+    time::parse(text).map(Some).map_err(|error| ToolFailure::Refused(format!("{name}: {error}")))
 }
 
 /// The filter with these bounds of time.
@@ -89,7 +89,7 @@ pub(crate) fn between(
     mut filter: Filter,
     since: Option<&String>,
     until: Option<&String>,
-) -> Outcome<Filter> {
+) -> Answered<Filter> {
     if let Some(since) = time_ns("since", since)? {
         filter = filter.since_ns(since);
     }
@@ -100,7 +100,7 @@ pub(crate) fn between(
 }
 
 /// Reads the arguments of a call.
-pub(crate) fn read<T: DeserializeOwned>(arguments: Map<String, Value>) -> Outcome<T> {
+pub(crate) fn read<T: DeserializeOwned>(arguments: Map<String, Value>) -> Answered<T> {
     serde_json::from_value(Value::Object(arguments)).or_else(|error| {
         refused(format!("the arguments do not fit the tool's inputSchema: {error}"))
     })

@@ -2,7 +2,7 @@
 
 /// Why a question has no answer.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum ToolFailure {
     /// The store could not be read.
     Store(forebear::Error),
     /// What was asked makes no sense, or there is nothing of the kind: in words for the
@@ -11,18 +11,18 @@ pub(crate) enum Failure {
 }
 
 /// What a tool returns.
-pub(crate) type Outcome<T> = Result<T, Failure>;
+pub(crate) type Answered<T> = Result<T, ToolFailure>;
 
 /// That a question is refused, with what to do instead.
-pub(crate) fn refused<T>(words: impl Into<String>) -> Outcome<T> {
-    Err(Failure::Refused(words.into()))
+pub(crate) fn refused<T>(words: impl Into<String>) -> Answered<T> {
+    Err(ToolFailure::Refused(words.into()))
 }
 
-impl From<forebear::Error> for Failure {
+impl From<forebear::Error> for ToolFailure {
     fn from(error: forebear::Error) -> Self {
         if error.is_invalid() {
-            return Failure::Refused(format!("{error:#}"));
+            return ToolFailure::Refused(format!("{error:#}"));
         }
-        Failure::Store(error)
+        ToolFailure::Store(error)
     }
 }

@@ -12,14 +12,14 @@ use forebear::ingest::{Follower, IngestOptions, StopHandle};
 
 /// A thread that follows files as soon as no other process writes to the store.
 pub(crate) struct Following {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FollowState>>,
     /// Dropped, it ends the waiting for the store.
     ended: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct State {
+struct FollowState {
     has_ended: bool,
     stop: Option<StopHandle>,
 }
@@ -27,7 +27,7 @@ struct State {
 impl Following {
     /// Starts it.
     pub(crate) fn start(store: PathBuf, paths: Vec<PathBuf>) -> io::Result<Self> {
-        let state = Arc::<Mutex<State>>::default();
+        let state = Arc::<Mutex<FollowState>>::default();
         let (ended, end) = mpsc::channel();
         let shared = Arc::clone(&state);
         let thread =
@@ -75,7 +75,7 @@ impl Drop for Following {
     }
 }
 
-fn follow(store: &Path, paths: &[PathBuf], shared: &Mutex<State>) -> forebear::Result<()> {
+fn follow(store: &Path, paths: &[PathBuf], shared: &Mutex<FollowState>) -> forebear::Result<()> {
     let store = forebear::open(store)?;
     let mut follower = Follower::new(&store, IngestOptions::new(paths))?;
     {

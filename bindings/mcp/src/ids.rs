@@ -7,7 +7,7 @@ use forebear::{EventId, Resolved, Snapshot};
 use forebear_wire::id;
 use serde_json::Value;
 
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::question::Question;
 
 /// Shortens ids of events, each as long as no other event's id begins so.
@@ -63,7 +63,7 @@ impl<'a> Ids<'a> {
     }
 
     /// The one event that the text names or begins.
-    pub(crate) fn find(&self, question: &Question<'_>, text: &str) -> Outcome<EventId> {
+    pub(crate) fn find(&self, question: &Question<'_>, text: &str) -> Answered<EventId> {
         match self.snapshot.resolve(text.trim())? {
             Resolved::One(id) => Ok(id),
             Resolved::None => refused(format!(

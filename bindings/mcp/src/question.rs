@@ -11,7 +11,7 @@ use forebear_wire::redact::Redactor;
 use forebear_wire::{cap, gist};
 use serde_json::{Map, Value};
 
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::ids::Ids;
 use crate::line;
 
@@ -73,7 +73,7 @@ impl<'a> Question<'a> {
 
     /// An event as a value and as a line. In full it has all keys of the engine's JSON, else
     /// those that say what happened and why; its gist stands for the payload.
-    pub(crate) fn event(&self, event: &StoredEvent, full: bool) -> Outcome<(Value, String)> {
+    pub(crate) fn event(&self, event: &StoredEvent, full: bool) -> Answered<(Value, String)> {
         let json = event.json().payload(false);
         // No event is refused: its keys are texts.
         let mut value = serde_json::to_value(json).unwrap_or_default();
@@ -105,7 +105,7 @@ impl<'a> Question<'a> {
         event: &StoredEvent,
         full: bool,
         alone: bool,
-    ) -> Outcome<(Value, String)> {
+    ) -> Answered<(Value, String)> {
         let (mut value, mut line) = self.event(event, full)?;
         if alone && cost(&value, &line) > self.left() {
             if let Value::Object(members) = &mut value {
@@ -124,7 +124,7 @@ impl<'a> Question<'a> {
 
     /// The one session that the text names or begins, of an agent `SESSION/AGENT`; or that of
     /// the event which it does.
-    pub(crate) fn session(&self, text: &str) -> Outcome<String> {
+    pub(crate) fn session(&self, text: &str) -> Answered<String> {
         let text = text.trim();
         match find_named(self.snapshot, text)? {
             Named::Session(name) => return Ok(name),

@@ -21,10 +21,10 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::ServeOptions;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Answered, ToolFailure};
 use crate::follow::Following;
 use crate::question::Question;
-use crate::source::Source;
+use crate::source::StoreSource;
 use crate::tools;
 
 /// Answers what comes on standard input, until it is closed.
@@ -55,7 +55,7 @@ pub(crate) fn serve(options: &ServeOptions) -> io::Result<()> {
 
 /// What answers requests.
 struct Server {
-    source: Arc<Source>,
+    source: Arc<StoreSource>,
     readings: Arc<Readings>,
     tools: Vec<Tool>,
     redact: bool,
@@ -66,7 +66,7 @@ struct Server {
 impl Server {
     fn new(options: &ServeOptions, follows: bool) -> Self {
         Self {
-            source: Arc::new(Source::new(options.store.clone(), follows)),
+            source: Arc::new(StoreSource::new(options.store.clone(), follows)),
             readings: Arc::new(Registry::default().readings()),
             tools: tools::list(),
             redact: options.redact,
@@ -143,10 +143,10 @@ impl ServerHandler for Server {
 }
 
 /// The result with both forms, which take at most so many bytes.
-fn within(value: Value, text: String, max_bytes: usize) -> Outcome<CallToolResult> {
+fn within(value: Value, text: String, max_bytes: usize) -> Answered<CallToolResult> {
     let needed = cap::value_bytes(&value) + cap::json_bytes(&text) + FRAME_BYTES;
     if needed > max_bytes {
-        return Err(Failure::Refused(format!(
+        return Err(ToolFailure::Refused(format!(
             "even cut short this reply takes {needed} bytes: give max_bytes={} or more",
             needed.next_multiple_of(1000)
         )));
@@ -157,13 +157,13 @@ fn within(value: Value, text: String, max_bytes: usize) -> Outcome<CallToolResul
 }
 
 /// The result that says why there is no answer and what to do.
-fn failed(failure: &Failure) -> CallToolResult {
+fn failed(failure: &ToolFailure) -> CallToolResult {
     let words = match failure {
-        Failure::Refused(words) => words.clone(),
-        Failure::Store(error) if error.is_damaged() => {
+        ToolFailure::Refused(words) => words.clone(),
+        ToolFailure::Store(error) if error.is_damaged() => {
             format!("part of the store can't be read: {error:#}; `forebear verify` says what")
         }
-        Failure::Store(error) => format!("the store can't be read: {error:#}"),
+        ToolFailure::Store(error) => format!("the store can't be read: {error:#}"),
     };
     CallToolResult::error(vec![ContentBlock::text(cap::middle(&words, ERROR_BYTES, ""))])
 }

@@ -7,17 +7,17 @@ use std::sync::{Mutex, PoisonError};
 use forebear::{Reader, Snapshot};
 use forebear_wire::folder;
 
-use crate::failure::{Failure, Outcome, refused};
+use crate::failure::{Answered, ToolFailure, refused};
 
 /// A store that need not be there yet.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct StoreSource {
     path: PathBuf,
     follows: bool,
     reader: Mutex<Option<Reader>>,
 }
 
-impl Source {
+impl StoreSource {
     /// The store in this folder; `follows` where this process makes and fills it.
     pub(crate) fn new(path: PathBuf, follows: bool) -> Self {
         Self { path, follows, reader: Mutex::new(None) }
@@ -25,16 +25,16 @@ impl Source {
 
     /// Asks the store as it is now. A question that needs what expires meanwhile is asked
     /// again.
-    pub(crate) fn ask<T>(&self, question: impl Fn(&Snapshot) -> Outcome<T>) -> Outcome<T> {
+    pub(crate) fn ask<T>(&self, question: impl Fn(&Snapshot) -> Answered<T>) -> Answered<T> {
         self.take_in_what_waits();
         let answer = self.reader()?.ask(|snapshot| match question(snapshot) {
-            Err(Failure::Store(error)) => Err(error),
+            Err(ToolFailure::Store(error)) => Err(error),
             answer => Ok(answer),
         });
         answer.unwrap_or_else(|error| Err(error.into()))
     }
 
-    fn reader(&self) -> Outcome<Reader> {
+    fn reader(&self) -> Answered<Reader> {
         let mut open = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reader) = &*open {
             return Ok(reader.clone());
@@ -46,7 +46,7 @@ impl Source {
         Ok(open.insert(reader).clone())
     }
 
-    fn missing<T>(&self) -> Outcome<T> {
+    fn missing<T>(&self) -> Answered<T> {
         let path = self.path.display();
         if self.follows {
             return refused(format!(

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::args::{self, MaxBytes};
-use crate::failure::Outcome;
+use crate::failure::Answered;
 use crate::question::Question;
 use crate::reply::Reply;
 
@@ -31,28 +31,28 @@ trait Ask: DeserializeOwned + JsonSchema {
 
     fn max_bytes(&self) -> MaxBytes;
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply>;
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply>;
 }
 
 /// What answers.
-type Answer = dyn Fn(&Question<'_>) -> Outcome<Reply> + Send;
+type AnswerFn = dyn Fn(&Question<'_>) -> Answered<Reply> + Send;
 
 /// A question to a tool, its arguments read.
 pub(crate) struct Asked {
     /// Bytes that the reply may have.
     pub(crate) max_bytes: usize,
-    answer: Box<Answer>,
+    answer: Box<AnswerFn>,
 }
 
 impl Asked {
     /// Answers it.
-    pub(crate) fn answer(&self, question: &Question<'_>) -> Outcome<Reply> {
+    pub(crate) fn answer(&self, question: &Question<'_>) -> Answered<Reply> {
         (self.answer)(question)
     }
 }
 
 /// Reads the arguments of a call; none where there is no such tool.
-pub(crate) fn read(name: &str, arguments: Map<String, Value>) -> Option<Outcome<Asked>> {
+pub(crate) fn read(name: &str, arguments: Map<String, Value>) -> Option<Answered<Asked>> {
     let entry = ENTRIES.iter().find(|entry| entry.name == name)?;
     Some((entry.read)(arguments))
 }
@@ -62,25 +62,25 @@ pub(crate) fn list() -> Vec<Tool> {
     ENTRIES.iter().map(|entry| (entry.tool)()).collect()
 }
 
-struct Entry {
+struct ToolEntry {
     name: &'static str,
     tool: fn() -> Tool,
-    read: fn(Map<String, Value>) -> Outcome<Asked>,
+    read: fn(Map<String, Value>) -> Answered<Asked>,
 }
 
-const ENTRIES: &[Entry] = &[
-    entry::<failure_chain::FailureChainArgs>(),
-    entry::<chain::ChainArgs>(),
-    entry::<children::ChildrenArgs>(),
-    entry::<resume::ResumeArgs>(),
-    entry::<search::SearchArgs>(),
-    entry::<sessions::SessionsArgs>(),
-    entry::<session_tree::SessionTreeArgs>(),
-    entry::<get_event::EventArgs>(),
+const ENTRIES: &[ToolEntry] = &[
+    entry::<failure_chain::FailureChainToolArgs>(),
+    entry::<chain::ChainToolArgs>(),
+    entry::<children::ChildrenToolArgs>(),
+    entry::<resume::ResumeToolArgs>(),
+    entry::<search::SearchToolArgs>(),
+    entry::<sessions::SessionsToolArgs>(),
+    entry::<session_tree::SessionTreeToolArgs>(),
+    entry::<get_event::EventToolArgs>(),
 ];
 
-const fn entry<T: Ask + Send + 'static>() -> Entry {
-    Entry { name: T::NAME, tool: tool::<T>, read: read_args::<T> }
+const fn entry<T: Ask + Send + 'static>() -> ToolEntry {
+    ToolEntry { name: T::NAME, tool: tool::<T>, read: read_args::<T> }
 }
 
 fn tool<T: Ask>() -> Tool {
@@ -95,7 +95,7 @@ fn tool<T: Ask>() -> Tool {
         .with_annotations(annotations)
 }
 
-fn read_args<T: Ask + Send + 'static>(arguments: Map<String, Value>) -> Outcome<Asked> {
+fn read_args<T: Ask + Send + 'static>(arguments: Map<String, Value>) -> Answered<Asked> {
     let args: T = args::read(arguments)?;
     let max_bytes = args.max_bytes().checked()?;
     Ok(Asked { max_bytes, answer: Box::new(move |question| args.ask(question)) })

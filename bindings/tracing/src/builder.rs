@@ -13,7 +13,7 @@ pub fn layer(store: Store) -> Builder {
         store,
         session: None,
         instance: String::new(),
-        when_full: WhenFull::default(),
+        on_overflow: OverflowPolicy::default(),
         times: SpanTimes::default(),
     }
 }
@@ -24,13 +24,13 @@ pub struct Builder {
     store: Store,
     session: Option<String>,
     instance: String,
-    when_full: WhenFull,
+    on_overflow: OverflowPolicy,
     times: SpanTimes,
 }
 
 /// What becomes of a span or event while the store's queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenFull {
+pub enum OverflowPolicy {
     /// It is lost, and counted.
     #[default]
     Drop,
@@ -70,8 +70,8 @@ impl Builder {
 
     /// What becomes of a span or event while the store's queue is full.
     #[must_use]
-    pub fn when_full(mut self, when_full: WhenFull) -> Self {
-        self.when_full = when_full;
+    pub fn on_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.on_overflow = policy;
         self
     }
 
@@ -84,7 +84,7 @@ impl Builder {
 
     /// The layer, and the guard that flushes what it took.
     pub fn build(self) -> (ForebearLayer, Guard) {
-        let outlet = Arc::new(Outlet::new(self.store, self.when_full));
+        let outlet = Arc::new(Outlet::new(self.store, self.on_overflow));
         let guard = Guard::new(Arc::clone(&outlet));
         (ForebearLayer::new(outlet, self.session, self.instance, self.times), guard)
     }

@@ -13,7 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::builder::SpanTimes;
 use crate::outlet::Outlet;
-use crate::visit::Fields;
+use crate::visit::FieldValues;
 
 /// Keeps spans and events in a store. Made by [`layer`](crate::layer).
 ///
@@ -102,7 +102,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ForebearLayer {
             return;
         }
         let Some(span) = registry.span(id) else { return };
-        let mut fields = Fields::default();
+        let mut fields = FieldValues::default();
         attributes.record(&mut fields);
         // The parent's extensions are let go of before the span's are taken.
         let above = span.parent().and_then(|parent| above(&parent));
@@ -133,7 +133,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ForebearLayer {
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, registry: Context<'_, S>) {
-        let mut fields = Fields::default();
+        let mut fields = FieldValues::default();
         values.record(&mut fields);
         let Some(span) = registry.span(id) else { return };
         if let Some(open) = span.extensions_mut().get_mut::<Open>() {
@@ -199,7 +199,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ForebearLayer {
         if is_own(event.metadata()) {
             return;
         }
-        let mut fields = Fields::default();
+        let mut fields = FieldValues::default();
         event.record(&mut fields);
         let above = registry.event_span(event).and_then(|span| above(&span));
         let (parent, session) = match above {

@@ -6,6 +6,6 @@ mod layer;
 mod outlet;
 mod visit;
 
-pub use builder::{Builder, SpanTimes, WhenFull, layer};
+pub use builder::{Builder, OverflowPolicy, SpanTimes, layer};
 pub use layer::ForebearLayer;
 pub use outlet::Guard;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use forebear::{Batch, Durability, Event, Result, Store};
 
-use crate::builder::WhenFull;
+use crate::builder::OverflowPolicy;
 
 thread_local! {
     /// Whether this thread is in the store already: what it says there is not recorded.
@@ -17,7 +17,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Outlet {
     store: Store,
-    when_full: WhenFull,
+    on_overflow: OverflowPolicy,
     lost: AtomicU64,
     /// Those of them that no event has told yet.
     untold: AtomicU64,
@@ -26,10 +26,10 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
-    pub(crate) fn new(store: Store, when_full: WhenFull) -> Self {
+    pub(crate) fn new(store: Store, on_overflow: OverflowPolicy) -> Self {
         Self {
             store,
-            when_full,
+            on_overflow,
             lost: AtomicU64::new(0),
             untold: AtomicU64::new(0),
             sampled: AtomicU64::new(0),
@@ -70,16 +70,16 @@ impl Outlet {
     }
 
     fn submit(&self, batch: Batch) -> Result<()> {
-        let when_full = match self.when_full {
-            WhenFull::Block => forebear::WhenFull::Block,
-            WhenFull::Drop | WhenFull::Sample(_) => forebear::WhenFull::Return,
+        let when_full = match self.on_overflow {
+            OverflowPolicy::Block => forebear::WhenFull::Block,
+            OverflowPolicy::Drop | OverflowPolicy::Sample(_) => forebear::WhenFull::Return,
         };
         let batch = batch.durability(Durability::Buffered).when_full(when_full);
         self.store.submit(batch).map(drop)
     }
 
     fn is_sampled_out(&self) -> bool {
-        let WhenFull::Sample(of) = self.when_full else { return false };
+        let OverflowPolicy::Sample(of) = self.on_overflow else { return false };
         let left = self.sampled.load(Ordering::Relaxed);
         if left == 0 {
             return false;

@@ -9,11 +9,11 @@ use tracing_core::field::Visit;
 
 /// Fields as JSON.
 #[derive(Debug, Default)]
-pub(crate) struct Fields {
+pub(crate) struct FieldValues {
     pub(crate) values: Map<String, Value>,
 }
 
-impl Fields {
+impl FieldValues {
     /// A field that is a text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name)?.as_str()
@@ -27,7 +27,7 @@ impl Fields {
     }
 }
 
-impl Visit for Fields {
+impl Visit for FieldValues {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field, value);
     }

@@ -7,7 +7,7 @@ use std::{env, thread, time::Duration};
 
 use forebear::storage::{Intercepted, Operation, SimulatedDisk};
 use forebear::{Event, EventLogger, Filter, Store, StoredEvent, context};
-use forebear_tracing::{Builder, SpanTimes, WhenFull};
+use forebear_tracing::{Builder, OverflowPolicy, SpanTimes};
 use tracing::subscriber::with_default;
 use tracing::{Instrument, Level, error, info, info_span, span, warn};
 use tracing_subscriber::prelude::*;
@@ -215,7 +215,7 @@ fn grow(
 #[test]
 fn stored_and_lost_are_all_that_was_sent() {
     let spans: u64 = env::var(SPANS).ok().and_then(|n| n.parse().ok()).unwrap_or(SPANS_DEFAULT);
-    for when_full in [WhenFull::Drop, WhenFull::Sample(10), WhenFull::Block] {
+    for policy in [OverflowPolicy::Drop, OverflowPolicy::Sample(10), OverflowPolicy::Block] {
         let is_slow = Arc::new(AtomicBool::new(true));
         let slow = Arc::clone(&is_slow);
         let disk = Intercepted::new(SimulatedDisk::new(), move |operation, perform| {
@@ -226,7 +226,7 @@ fn stored_and_lost_are_all_that_was_sent() {
         });
         let store = forebear::builder().queue_bytes(256 << 10).open_on(Arc::new(disk));
         let store = store.expect("opens");
-        let (layer, guard) = layer(&store).when_full(when_full).build();
+        let (layer, guard) = layer(&store).on_overflow(policy).build();
         with_default(tracing_subscriber::registry().with(layer), || {
             for number in 0..spans {
                 let span = info_span!("span", number);
@@ -248,9 +248,9 @@ fn stored_and_lost_are_all_that_was_sent() {
                 stored += 1;
             }
         }
-        assert_eq!(stored + guard.lost(), 3 * spans + 1, "{when_full:?}");
-        assert_eq!(told, guard.lost(), "{when_full:?}");
-        assert_eq!(guard.lost() == 0, when_full == WhenFull::Block, "{when_full:?}");
+        assert_eq!(stored + guard.lost(), 3 * spans + 1, "{policy:?}");
+        assert_eq!(told, guard.lost(), "{policy:?}");
+        assert_eq!(guard.lost() == 0, policy == OverflowPolicy::Block, "{policy:?}");
     }
 }
 

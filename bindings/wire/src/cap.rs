@@ -11,9 +11,9 @@ pub fn json_bytes(text: &str) -> usize {
 
 /// Bytes of the value as `serde_json` writes it on one line. O(its length).
 pub fn value_bytes(value: &Value) -> usize {
-    struct Counted(usize);
+    struct ByteCounter(usize);
 
-    impl Write for Counted {
+    impl Write for ByteCounter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0 += bytes.len();
             Ok(bytes.len())
@@ -24,7 +24,7 @@ pub fn value_bytes(value: &Value) -> usize {
         }
     }
 
-    let mut counted = Counted(0);
+    let mut counted = ByteCounter(0);
     // Neither a value nor counting fails.
     let _ = serde_json::to_writer(&mut counted, value);
     counted.0

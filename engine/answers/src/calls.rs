@@ -43,7 +43,7 @@ pub(crate) struct ResultAt {
     /// The call, by its place in the story.
     pub(crate) call: Option<u32>,
     pub(crate) part: u32,
-    pub(crate) end: End,
+    pub(crate) end: CallEnd,
     /// Of a failure its first line.
     pub(crate) line: String,
     pub(crate) exit_code: Option<i64>,
@@ -54,7 +54,7 @@ pub(crate) struct ResultAt {
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum CallEnd {
     #[default]
     Good,
     Failed {
@@ -102,7 +102,7 @@ pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<Said> {
             let text = reading.error_words(LOOKED_AT_BYTES);
             let minor = failed.is_some_and(|failed| failed.minor);
             said.push(Said::Failed(ResultAt {
-                end: End::Failed { minor },
+                end: CallEnd::Failed { minor },
                 line: signature::first_line(&text).to_owned(),
                 ..ResultAt::default()
             }));
@@ -124,7 +124,11 @@ pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<Said> {
     if reading.interruption.is_some() && reading.results.is_empty() {
         let text = reading.text.start(LOOKED_AT_BYTES);
         let line = signature::first_line(&text).to_owned();
-        said.push(Said::Stopped(ResultAt { end: End::Interrupted, line, ..ResultAt::default() }));
+        said.push(Said::Stopped(ResultAt {
+            end: CallEnd::Interrupted,
+            line,
+            ..ResultAt::default()
+        }));
     } else if reading.role == Some(Role::User) && !reading.text.is_blank() {
         said.push(Said::Request);
     }
@@ -213,11 +217,11 @@ pub(crate) fn result_of(
         None => failure(&kind, &reading),
     };
     let end = match failed {
-        _ if interruption.is_some() => End::Interrupted,
-        Some(failed) => End::Failed { minor: failed.minor },
+        _ if interruption.is_some() => CallEnd::Interrupted,
+        Some(failed) => CallEnd::Failed { minor: failed.minor },
         // The pipe's end is good, what it let through is not.
-        None if says_fail && call_at.is_some_and(|call| call.masks) => End::Unsure,
-        None => End::Good,
+        None if says_fail && call_at.is_some_and(|call| call.masks) => CallEnd::Unsure,
+        None => CallEnd::Good,
     };
     ResultAt { call, part, end, line, exit_code, duration_ns, interruption }
 }

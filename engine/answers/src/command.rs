@@ -19,14 +19,14 @@ impl CommandLine {
         let mut read = Self::default();
         let mut filters = BTreeSet::new();
         for command in commands(line) {
-            read.masks |= command.joined != Joined::Stops;
+            read.masks |= command.joined != JoinedBy::Stops;
             let Some(does) = does(&command.words) else { continue };
             let program = does.split(' ').next().unwrap_or_default();
             if SETS_UP.contains(&program) {
                 continue;
             }
             read.bypasses |= bypasses(&command.words);
-            if command.joined == Joined::Pipe && FILTERS.contains(&program) {
+            if command.joined == JoinedBy::Pipe && FILTERS.contains(&program) {
                 filters.insert(does);
             } else {
                 read.does.insert(does);
@@ -56,14 +56,14 @@ pub(crate) fn says_fail(text: &str) -> bool {
 
 /// A command of a line.
 #[derive(Debug)]
-struct Command {
+struct ShellCommand {
     words: Vec<String>,
-    joined: Joined,
+    joined: JoinedBy,
 }
 
 /// What joins a command to the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Joined {
+enum JoinedBy {
     /// Nothing, or `&&`: a failure of the one before is one of the line.
     #[default]
     Stops,
@@ -74,8 +74,8 @@ enum Joined {
 }
 
 /// The commands of a line. Quotes are taken off; what stands in them is one word.
-fn commands(line: &str) -> Vec<Command> {
-    let mut reader = Reader::default();
+fn commands(line: &str) -> Vec<ShellCommand> {
+    let mut reader = CommandLineReader::default();
     let mut rest = line.char_indices().peekable();
     let mut document: Option<String> = None;
     while let Some((at, c)) = rest.next() {
@@ -92,7 +92,7 @@ fn commands(line: &str) -> Vec<Command> {
             }
             while rest.next_if(|(at, _)| *at < found).is_some() {}
             document = None;
-            reader.end_command(Joined::Goes);
+            reader.end_command(JoinedBy::Goes);
             continue;
         }
         let next = rest.peek().map(|(_, c)| *c);
@@ -123,7 +123,7 @@ fn commands(line: &str) -> Vec<Command> {
             }
             (None, '&') if next == Some('&') => {
                 rest.next();
-                reader.end_command(Joined::Stops);
+                reader.end_command(JoinedBy::Stops);
             }
             (None, '&') if next == Some('>') || reader.word.ends_with('>') => reader.word.push(c),
             (None, '|' | ';' | '\n' | '&' | '(' | ')') => {
@@ -132,7 +132,7 @@ fn commands(line: &str) -> Vec<Command> {
                     rest.next();
                 }
                 let pipe = c == '|' && (!twice || next == Some('&'));
-                reader.end_command(if pipe { Joined::Pipe } else { Joined::Goes });
+                reader.end_command(if pipe { JoinedBy::Pipe } else { JoinedBy::Goes });
             }
             (None, '#') if !reader.in_word => while rest.next_if(|(_, c)| *c != '\n').is_some() {},
             (None, c) if c.is_whitespace() => reader.end_word(),
@@ -142,33 +142,33 @@ fn commands(line: &str) -> Vec<Command> {
             }
         }
     }
-    reader.end_command(Joined::Goes);
+    reader.end_command(JoinedBy::Goes);
     reader.commands
 }
 
 /// A line that is being read.
 #[derive(Debug, Default)]
-struct Reader {
-    commands: Vec<Command>,
+struct CommandLineReader {
+    commands: Vec<ShellCommand>,
     words: Vec<String>,
     word: String,
     in_word: bool,
     quote: Option<char>,
-    joined: Joined,
+    joined: JoinedBy,
 }
 
-impl Reader {
+impl CommandLineReader {
     fn end_word(&mut self) {
         if std::mem::take(&mut self.in_word) {
             self.words.push(std::mem::take(&mut self.word));
         }
     }
 
-    fn end_command(&mut self, joined: Joined) {
+    fn end_command(&mut self, joined: JoinedBy) {
         self.end_word();
         if !self.words.is_empty() {
             let words = std::mem::take(&mut self.words);
-            self.commands.push(Command { words, joined: self.joined });
+            self.commands.push(ShellCommand { words, joined: self.joined });
         }
         self.joined = joined;
     }

@@ -7,7 +7,7 @@ use forebear_readings::{CallFamily, Interruption, Readings};
 use forebear_sessions::SessionReads as _;
 
 use crate::budget::Budget;
-use crate::calls::{End, ResultAt};
+use crate::calls::{CallEnd, ResultAt};
 use crate::cause;
 use crate::cut;
 use crate::named::Whose;
@@ -274,7 +274,7 @@ impl Audit<'_> {
         let end = match (came.end, came.interruption) {
             (_, Some(Interruption::Refused)) => "refused",
             (_, Some(_)) => "stopped",
-            (End::Failed { .. }, _) => "failed",
+            (CallEnd::Failed { .. }, _) => "failed",
             _ => "good",
         };
         let ns = story.time_of(came.part).saturating_sub(story.time_of(call));

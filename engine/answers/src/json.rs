@@ -51,7 +51,7 @@ impl Serialize for FailureReport {
         map.serialize_entry("session", &self.session)?;
         map.serialize_entry(
             "failure",
-            &chain.map(|chain| Told {
+            &chain.map(|chain| ToldText {
                 event: chain.failure.json().payload(false),
                 tool: chain.call.as_ref().map(|call| call.tool.as_str()),
                 target: None,
@@ -90,7 +90,7 @@ impl Serialize for FailureReport {
 impl Serialize for Resume {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct ResumeFields<'a> {
             session: &'a str,
             text: &'a str,
             left_out: BTreeMap<&'static str, usize>,
@@ -98,13 +98,13 @@ impl Serialize for Resume {
         }
         let Self { session, text, left_out, complete } = self;
         let left_out = left_out.iter().copied().collect();
-        Fields { session, text, left_out, complete: *complete }.serialize(serializer)
+        ResumeFields { session, text, left_out, complete: *complete }.serialize(serializer)
     }
 }
 
 /// An event by its own keys, and what is told of it.
 #[derive(Serialize)]
-struct Told<'a> {
+struct ToldText<'a> {
     #[serde(flatten)]
     event: EventJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ struct Told<'a> {
 
 impl Serialize for FailedCall {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Told {
+        ToldText {
             event: self.event.json().payload(false),
             tool: Some(&self.tool),
             target: self.target.as_deref(),
@@ -141,7 +141,7 @@ impl Serialize for FailedCall {
 
 impl Serialize for Quote {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Told {
+        ToldText {
             event: self.event.json().payload(false),
             tool: None,
             target: None,
@@ -158,20 +158,20 @@ impl Serialize for Quote {
 impl Serialize for Repair {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct RepairFields<'a> {
             event: &'a EventId,
             call: Option<&'a EventId>,
             bypass: bool,
         }
         let Self { event, call, bypass } = self;
-        Fields { event, call: call.as_ref(), bypass: *bypass }.serialize(serializer)
+        RepairFields { event, call: call.as_ref(), bypass: *bypass }.serialize(serializer)
     }
 }
 
 impl Serialize for WhyEnd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct WhyEndFields<'a> {
             kind: &'static str,
             parent: Option<&'a EventId>,
             id: &'a EventId,
@@ -179,7 +179,7 @@ impl Serialize for WhyEnd {
             by_time: bool,
         }
         let Self { kind, parent, top, steps, by_time } = self;
-        Fields { kind, parent: parent.as_ref(), id: top, steps: *steps, by_time: *by_time }
+        WhyEndFields { kind, parent: parent.as_ref(), id: top, steps: *steps, by_time: *by_time }
             .serialize(serializer)
     }
 }
@@ -187,7 +187,7 @@ impl Serialize for WhyEnd {
 impl Serialize for Earlier {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct EarlierFields<'a> {
             signature: &'a str,
             first: First<'a>,
             count: u64,
@@ -207,7 +207,7 @@ impl Serialize for Earlier {
             session: self.first_session.as_deref(),
         };
         let Self { signature, count, in_session, sessions, complete, .. } = self;
-        Fields {
+        EarlierFields {
             signature,
             first,
             count: *count,
@@ -222,7 +222,7 @@ impl Serialize for Earlier {
 impl Serialize for ListedFailure {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct ListedFailureFields<'a> {
             id: &'a EventId,
             time: Time,
             instance: &'a str,
@@ -233,7 +233,7 @@ impl Serialize for ListedFailure {
             decided_by: &'a EventId,
             in_last_turn: bool,
         }
-        Fields {
+        ListedFailureFields {
             id: &self.event,
             time: Time::from_ns(self.time_ns),
             instance: &self.instance,

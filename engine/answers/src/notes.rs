@@ -25,7 +25,7 @@ pub(crate) struct Notes {
     /// Plans in words: the newest.
     pub(crate) plan: Option<String>,
     /// The newest list of what is to do, and changes since, the newest first.
-    lists: Vec<Vec<Item>>,
+    lists: Vec<Vec<TodoItem>>,
     has_whole_list: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Summary {
 
 /// What is to do.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
+pub(crate) struct TodoItem {
     id: Option<String>,
     pub(crate) text: String,
     pub(crate) state: PlanState,
@@ -85,12 +85,12 @@ impl Notes {
         if plan.items.is_empty() || self.has_whole_list || self.lists.len() >= CHANGES_MAX {
             return;
         }
-        let items = plan.items.iter().map(|item| Item {
+        let items = plan.items.iter().map(|item| TodoItem {
             id: item.id.as_ref().map(|id| id.start(ITEM_BYTES).into_owned()),
             text: item.text.start(ITEM_BYTES).into_owned(),
             state: item.state,
         });
-        let items: Vec<Item> = items.collect();
+        let items: Vec<TodoItem> = items.collect();
         // A list whose items can be named by changes may be one of them.
         self.has_whole_list = items.iter().all(|item| item.id.is_none());
         self.lists.push(items);
@@ -101,8 +101,8 @@ impl Notes {
     }
 
     /// The list of what is to do as the changes left it, in the order in which it was told.
-    pub(crate) fn to_do(&self) -> Vec<Item> {
-        let mut list: Vec<Item> = Vec::new();
+    pub(crate) fn to_do(&self) -> Vec<TodoItem> {
+        let mut list: Vec<TodoItem> = Vec::new();
         for change in self.lists.iter().rev().flatten() {
             let known = list.iter_mut().find(|item| item.id.is_some() && item.id == change.id);
             match known {

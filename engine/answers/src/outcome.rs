@@ -6,7 +6,7 @@ use std::fmt;
 use foldhash::fast::RandomState;
 use forebear_readings::CallFamily;
 
-use crate::calls::{CallAt, End, ResultAt};
+use crate::calls::{CallAt, CallEnd, ResultAt};
 use crate::story::{Part, Step, Story};
 
 /// What became of a failure, a refusal or an interruption: the first that fits.
@@ -50,7 +50,7 @@ impl fmt::Display for Outcome {
 
 /// A failure, a refusal or an interruption, and what became of it.
 #[derive(Debug)]
-pub(crate) struct Mishap {
+pub(crate) struct Incident {
     /// The result, the failure or the stop, by its place in the story.
     pub(crate) result: u32,
     pub(crate) part: u32,
@@ -67,9 +67,9 @@ pub(crate) struct Mishap {
 }
 
 /// What became of each failure of the story, in order.
-pub(crate) fn outcomes(story: &Story) -> Vec<Mishap> {
+pub(crate) fn outcomes(story: &Story) -> Vec<Incident> {
     let judge = Judge::new(story);
-    let mut found: Vec<Mishap> = Vec::new();
+    let mut found: Vec<Incident> = Vec::new();
     let last_turn = story.last_turn(0);
     for (at, part) in story.parts.iter().enumerate() {
         let (Step::Result(result) | Step::Failed(result) | Step::Stopped(result)) = part.step
@@ -77,7 +77,7 @@ pub(crate) fn outcomes(story: &Story) -> Vec<Mishap> {
             continue;
         };
         let end = story.results[result as usize].end;
-        if matches!(end, End::Good | End::Unsure) {
+        if matches!(end, CallEnd::Good | CallEnd::Unsure) {
             continue;
         }
         let mut mishap = judge.judge(at as u32, part, result);
@@ -96,7 +96,7 @@ pub(crate) fn outcomes(story: &Story) -> Vec<Mishap> {
 
 /// The failure that mattered: the newest of the last turn, or one that is open, which is
 /// neither repaired nor minor.
-pub(crate) fn the_failure(found: &[Mishap]) -> Option<usize> {
+pub(crate) fn the_failure(found: &[Incident]) -> Option<usize> {
     found.iter().rposition(|mishap| {
         !mishap.minor
             && mishap.outcome != Outcome::Repaired
@@ -140,10 +140,10 @@ impl<'s> Judge<'s> {
         Self { story, alike, last_good, rest: rest_of_turns(story) }
     }
 
-    fn judge(&self, at: u32, part: &Part, result: u32) -> Mishap {
+    fn judge(&self, at: u32, part: &Part, result: u32) -> Incident {
         let story = self.story;
         let said = &story.results[result as usize];
-        let mut mishap = Mishap {
+        let mut mishap = Incident {
             result,
             part: at,
             minor: self.is_minor(part, said),
@@ -167,7 +167,7 @@ impl<'s> Judge<'s> {
     }
 
     /// The result of the call that repaired what this call failed at.
-    fn repair(&self, failed: u32, mishap: &mut Mishap) -> Option<u32> {
+    fn repair(&self, failed: u32, mishap: &mut Incident) -> Option<u32> {
         let story = self.story;
         let call = &story.calls[failed as usize];
         let sorts = call.targets.iter().filter_map(|target| self.alike.get(&sort_of(call, target)));
@@ -184,7 +184,7 @@ impl<'s> Judge<'s> {
             let again = &story.calls[at as usize];
             let result = again.result.map(|result| &story.results[result as usize]);
             match result {
-                Some(result) if result.end == End::Good => {
+                Some(result) if result.end == CallEnd::Good => {
                     mishap.repair = Some(at);
                     return Some(result.part);
                 }
@@ -219,7 +219,7 @@ impl<'s> Judge<'s> {
 
     fn unrepaired(&self, at: u32, part: &Part, said: &ResultAt) -> (Outcome, u32) {
         let story = self.story;
-        if said.end == End::Interrupted {
+        if said.end == CallEnd::Interrupted {
             return (Outcome::Interrupted, at);
         }
         let rest = &story.of_agent(part)[part.place as usize + 1..];
@@ -249,9 +249,9 @@ impl<'s> Judge<'s> {
     /// stopped along with something before it.
     fn is_minor(&self, part: &Part, said: &ResultAt) -> bool {
         match said.end {
-            End::Failed { minor } => minor,
-            End::Interrupted => self.is_along(part, said),
-            End::Good | End::Unsure => false,
+            CallEnd::Failed { minor } => minor,
+            CallEnd::Interrupted => self.is_along(part, said),
+            CallEnd::Good | CallEnd::Unsure => false,
         }
     }
 
@@ -268,7 +268,7 @@ impl<'s> Judge<'s> {
                 Step::Call(call) if Some(story.calls[call as usize].batch) == batch => continue,
                 _ => return false,
             };
-            if result.end == End::Interrupted {
+            if result.end == CallEnd::Interrupted {
                 let of = result.call.map(|call| story.calls[call as usize].batch);
                 // A stop right behind a refusal tells of it again.
                 return batch.is_none() || of == batch;
@@ -280,7 +280,7 @@ impl<'s> Judge<'s> {
         false
     }
 
-    fn is_burst(&self, before: &Mishap, part: &Part) -> bool {
+    fn is_burst(&self, before: &Incident, part: &Part) -> bool {
         let story = self.story;
         let first = &story.parts[before.part as usize];
         let of_service = |step: Step| matches!(step, Step::Failed(_));
@@ -318,7 +318,7 @@ fn rest_of_turns(story: &Story) -> Vec<RestOfTurn> {
 fn is_stopped(story: &Story, step: Step) -> bool {
     match step {
         Step::Stopped(_) => true,
-        Step::Result(result) => story.results[result as usize].end == End::Interrupted,
+        Step::Result(result) => story.results[result as usize].end == CallEnd::Interrupted,
         _ => false,
     }
 }
@@ -336,7 +336,7 @@ fn sort_of<'c>(call: &'c CallAt, target: &'c str) -> (CallFamily, &'c str, &'c s
 
 /// Whether a part is a failure, or a call that led to one.
 fn is_failing(story: &Story, step: Step) -> bool {
-    let failed = |result: u32| matches!(story.results[result as usize].end, End::Failed { .. });
+    let failed = |result: u32| matches!(story.results[result as usize].end, CallEnd::Failed { .. });
     match step {
         Step::Failed(_) => true,
         Step::Result(result) => failed(result),

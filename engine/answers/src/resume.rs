@@ -8,12 +8,12 @@ use forebear_readings::{PlanState, Readings};
 
 use crate::branch::Branch;
 use crate::budget::Budget;
-use crate::calls::End;
+use crate::calls::CallEnd;
 use crate::cut;
 use crate::named::Whose;
 use crate::outcome::{self, Outcome};
-use crate::sections::{Line, Sections, Share, Told};
-use crate::steps::{Item, Steps};
+use crate::sections::{ListLine, Sections, Share, Told};
+use crate::steps::{Steps, ToldStep};
 use crate::story::{Step, Story};
 
 /// What to go on with.
@@ -120,18 +120,18 @@ impl Writing<'_> {
 
         let items = self.items();
         let since = story.notes.summary.as_ref().map_or(i64::MIN, |summary| summary.time_ns);
-        let recent: Vec<Item> =
+        let recent: Vec<ToldStep> =
             items.iter().copied().filter(|item| item.time_ns(story) > since).collect();
         let requests: Vec<u32> = self.own(|step| step == Step::Request);
         let open = items.iter().rev().find_map(|item| item.request());
         let open = open.or(requests.last().copied());
         if let Some(open) = open {
-            sections.text("What is asked", &steps.line(Item::Request(open))?, Share::EIGHTH);
+            sections.text("What is asked", &steps.line(ToldStep::Request(open))?, Share::EIGHTH);
         }
         if let Some(&first) = requests.first().filter(|first| Some(**first) != open) {
             sections.text(
                 "What was asked first",
-                &steps.line(Item::Request(first))?,
+                &steps.line(ToldStep::Request(first))?,
                 Share::SIXTEENTH,
             );
         }
@@ -173,19 +173,19 @@ impl Writing<'_> {
     }
 
     /// What stands on the branch, a call and its result being one.
-    fn items(&self) -> Vec<Item> {
+    fn items(&self) -> Vec<ToldStep> {
         let story = self.story;
         let parts = story.agents[0].parts.iter().copied();
         let on_branch = parts.filter(|part| self.branch.has(story.id_of(*part)));
-        let items: Vec<Item> = on_branch
+        let items: Vec<ToldStep> = on_branch
             .filter_map(|at| match story.parts[at as usize].step {
-                Step::Request => Some(Item::Request(at)),
-                Step::Text => Some(Item::Text(at)),
-                Step::Call(call) => Some(Item::Call(call)),
-                Step::Failed(_) | Step::Stopped(_) | Step::Other => Some(Item::Note(at)),
+                Step::Request => Some(ToldStep::Request(at)),
+                Step::Text => Some(ToldStep::Text(at)),
+                Step::Call(call) => Some(ToldStep::Call(call)),
+                Step::Failed(_) | Step::Stopped(_) | Step::Other => Some(ToldStep::Note(at)),
                 Step::Result(result) => {
                     // Of a call that isn't there.
-                    story.results[result as usize].call.is_none().then_some(Item::Note(at))
+                    story.results[result as usize].call.is_none().then_some(ToldStep::Note(at))
                 }
                 Step::Thinking => None,
             })
@@ -194,12 +194,12 @@ impl Writing<'_> {
             return items;
         }
         // Events of a service: no words, no calls.
-        (0..story.parts.len() as u32).map(Item::Note).collect()
+        (0..story.parts.len() as u32).map(ToldStep::Note).collect()
     }
 
     fn plan(&self, sections: &mut Sections) {
         let notes = &self.story.notes;
-        let to_do: Vec<Line> = notes
+        let to_do: Vec<ListLine> = notes
             .to_do()
             .into_iter()
             .filter(|item| item.state != PlanState::Dropped)
@@ -211,7 +211,7 @@ impl Writing<'_> {
                 };
                 // What is done can be left out first.
                 let weight = u8::from(item.state != PlanState::Done);
-                Line::new(format!("{mark} {}", cut::one_line(&item.text)), weight)
+                ListLine::new(format!("{mark} {}", cut::one_line(&item.text)), weight)
             })
             .collect();
         sections.list("items of the to-do list", "To do", &to_do, Share::TENTH);
@@ -238,7 +238,7 @@ impl Writing<'_> {
         open.sort_unstable();
         let mut lines = Vec::new();
         for call in open {
-            lines.push(Line::new(steps.call_in_full(call)?, 0));
+            lines.push(ListLine::new(steps.call_in_full(call)?, 0));
         }
         sections.list("open calls", "Calls without a result", &lines, Share::TENTH);
         Ok(())
@@ -248,7 +248,7 @@ impl Writing<'_> {
         let story = self.story;
         let found = outcome::outcomes(story);
         let found = found.iter().rev().filter(|one| one.outcome != Outcome::Repaired && !one.minor);
-        let lines: Vec<Line> = found
+        let lines: Vec<ListLine> = found
             .map(|one| {
                 let result = &story.results[one.result as usize];
                 let call = result.call.map(|call| &story.calls[call as usize]);
@@ -262,7 +262,7 @@ impl Writing<'_> {
                     one.outcome,
                     result.line
                 );
-                Line::new(cut::one_line(&line), u8::from(one.in_last_turn))
+                ListLine::new(cut::one_line(&line), u8::from(one.in_last_turn))
             })
             .collect();
         sections.list(
@@ -274,18 +274,19 @@ impl Writing<'_> {
     }
 
     /// Files that were written by calls with a good result, the last written first.
-    fn files(&self) -> Vec<Line> {
+    fn files(&self) -> Vec<ListLine> {
         let story = self.story;
         let mut seen: HashSet<&str, RandomState> = HashSet::default();
         let mut files = Vec::new();
         for call in story.calls.iter().rev() {
-            let good =
-                call.result.is_some_and(|result| story.results[result as usize].end == End::Good);
+            let good = call
+                .result
+                .is_some_and(|result| story.results[result as usize].end == CallEnd::Good);
             if good && call.family == forebear_readings::CallFamily::Edit {
                 files.extend(call.targets.iter().filter(|file| seen.insert(file)));
             }
         }
-        files.into_iter().map(|file| Line::new(file.clone(), 0)).collect()
+        files.into_iter().map(|file| ListLine::new(file.clone(), 0)).collect()
     }
 
     /// The last word of each agent.
@@ -301,7 +302,7 @@ impl Writing<'_> {
                 .find(|part| story.parts[*part as usize].step == Step::Text);
             let Some(last) = last else { continue };
             let words = cut::one_line(&steps.words(last)?);
-            lines.push(Line::new(
+            lines.push(ListLine::new(
                 format!("[{}] {}: {words}", id(story.id_of(last)), agent.instance),
                 0,
             ));
@@ -311,7 +312,7 @@ impl Writing<'_> {
     }
 
     /// The last steps one by one, and a line each of what matters above them.
-    fn steps(&self, steps: &Steps<'_>, items: &[Item], sections: &mut Sections) -> Result<()> {
+    fn steps(&self, steps: &Steps<'_>, items: &[ToldStep], sections: &mut Sections) -> Result<()> {
         // More than there is room for are not even read.
         let most = self.query.last.min(sections.room() / LEAST_STEP_BYTES);
         let last = items.len() - most.min(items.len());
@@ -321,12 +322,12 @@ impl Writing<'_> {
         }
         let left = sections.steps("The last steps", &told);
         let above = &items[..last + left];
-        let mut lines: Vec<Line> = Vec::new();
+        let mut lines: Vec<ListLine> = Vec::new();
         // The newest are told first, as long as there is room.
         let mut room = sections.room();
         for &item in above.iter().rev() {
             if room == 0 {
-                lines.push(Line::new(String::new(), 0));
+                lines.push(ListLine::new(String::new(), 0));
                 continue;
             }
             if !item.is_of_skeleton(self.story) {
@@ -337,7 +338,7 @@ impl Writing<'_> {
                 continue;
             }
             room = room.saturating_sub(line.len() + 1);
-            lines.push(Line::new(line, 0));
+            lines.push(ListLine::new(line, 0));
         }
         lines.reverse();
         sections.skeleton("Before them, in short", &lines);

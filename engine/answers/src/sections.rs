@@ -15,13 +15,13 @@ impl Share {
 
 /// A line of a list.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub(crate) struct ListLine {
     text: String,
     /// Where there is no room for all, the heavier stay.
     weight: u8,
 }
 
-impl Line {
+impl ListLine {
     pub(crate) fn new(text: String, weight: u8) -> Self {
         Self { text, weight }
     }
@@ -93,7 +93,13 @@ impl Sections {
     }
 
     /// A list under its title.
-    pub(crate) fn list(&mut self, what: &'static str, title: &str, lines: &[Line], share: Share) {
+    pub(crate) fn list(
+        &mut self,
+        what: &'static str,
+        title: &str,
+        lines: &[ListLine],
+        share: Share,
+    ) {
         if lines.is_empty() {
             return;
         }
@@ -161,7 +167,7 @@ impl Sections {
     }
 
     /// What stands before the last steps, a line each, the newest as long as there is room.
-    pub(crate) fn skeleton(&mut self, title: &str, lines: &[Line]) {
+    pub(crate) fn skeleton(&mut self, title: &str, lines: &[ListLine]) {
         if lines.is_empty() {
             return;
         }

@@ -8,7 +8,7 @@ use forebear_core::{CountBy, EventId, Filter, Result, Snapshot, StoredEvent};
 use forebear_readings::{CallFamily, Interruption, Readings};
 
 use crate::budget::Budget;
-use crate::calls::{CallAt, End, ResultAt};
+use crate::calls::{CallAt, CallEnd, ResultAt};
 use crate::critical;
 use crate::cut;
 use crate::named::Whose;
@@ -340,7 +340,7 @@ impl Sum {
         for (at, call) in (0..).zip(&story.calls) {
             let Some((result, took)) = call_time(story, at) else { continue };
             let part = &story.parts[call.part as usize];
-            let is_error = matches!(result.end, End::Failed { .. });
+            let is_error = matches!(result.end, CallEnd::Failed { .. });
             let day = self.day(story.time_of(call.part));
             day.calls += 1;
             day.errors += u64::from(is_error);

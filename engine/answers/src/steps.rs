@@ -3,7 +3,7 @@
 use forebear_core::{EventId, Result, Snapshot, StoredEvent};
 use forebear_readings::{CallFamily, Readings};
 
-use crate::calls::End;
+use crate::calls::CallEnd;
 use crate::cause;
 use crate::resume;
 use crate::story::{Step, Story};
@@ -13,7 +13,7 @@ const TEXT_BYTES: usize = 64 << 10;
 
 /// A step as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Item {
+pub(crate) enum ToldStep {
     /// A request, by its part.
     Request(u32),
     /// Words of the model.
@@ -24,7 +24,7 @@ pub(crate) enum Item {
     Note(u32),
 }
 
-impl Item {
+impl ToldStep {
     pub(crate) fn request(self) -> Option<u32> {
         match self {
             Self::Request(part) => Some(part),
@@ -63,18 +63,18 @@ pub(crate) struct Steps<'a> {
 
 impl Steps<'_> {
     /// A step: when, which event, who, what.
-    pub(crate) fn line(&self, item: Item) -> Result<String> {
+    pub(crate) fn line(&self, item: ToldStep) -> Result<String> {
         let part = item.part(self.story);
         let at = self.at(part);
         Ok(match item {
-            Item::Request(part) => format!("{at} user: {}", self.words(part)?),
-            Item::Text(part) => format!("{at} assistant: {}", self.words(part)?),
-            Item::Note(part) => {
+            ToldStep::Request(part) => format!("{at} user: {}", self.words(part)?),
+            ToldStep::Text(part) => format!("{at} assistant: {}", self.words(part)?),
+            ToldStep::Note(part) => {
                 let event = self.event(self.story.id_of(part))?;
                 let kind = event.as_ref().map_or("", StoredEvent::kind);
                 format!("{at} {kind}: {}", self.words(part)?)
             }
-            Item::Call(call) => {
+            ToldStep::Call(call) => {
                 let call = &self.story.calls[call as usize];
                 format!("{at} {}: {}", call.tool, self.call_words(part, &call.id, true)?)
             }
@@ -82,15 +82,15 @@ impl Steps<'_> {
     }
 
     /// What a step came to: of a call its result, of all others nothing.
-    pub(crate) fn came_to(&self, item: Item) -> Result<String> {
-        let Item::Call(call) = item else { return Ok(String::new()) };
+    pub(crate) fn came_to(&self, item: ToldStep) -> Result<String> {
+        let ToldStep::Call(call) = item else { return Ok(String::new()) };
         let call = &self.story.calls[call as usize];
         let Some(result) = call.result else { return Ok("\n  no result".to_owned()) };
         let result = &self.story.results[result as usize];
         let end = match (result.end, result.exit_code) {
-            (End::Failed { .. }, Some(code)) => format!("failed, exit code {code}"),
-            (End::Failed { .. }, None) => "failed".to_owned(),
-            (End::Interrupted, _) => "stopped by the user".to_owned(),
+            (CallEnd::Failed { .. }, Some(code)) => format!("failed, exit code {code}"),
+            (CallEnd::Failed { .. }, None) => "failed".to_owned(),
+            (CallEnd::Interrupted, _) => "stopped by the user".to_owned(),
             _ => "gave".to_owned(),
         };
         let id = resume::id(self.story.id_of(result.part));

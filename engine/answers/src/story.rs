@@ -96,7 +96,7 @@ impl Story {
         whose: Whose<'_>,
         meter: &mut Meter,
     ) -> Result<Self> {
-        let mut story = Builder::new(whose.root());
+        let mut story = StoryBuilder::new(whose.root());
         let mut seen: HashSet<EventId, RandomState> = HashSet::default();
         for event in &snapshot.events(whose.filter()).limit(PAGE).detail(Detail::Payload) {
             let event = match event {
@@ -197,7 +197,7 @@ pub(crate) fn who(event: &StoredEvent) -> &str {
 const TIME_MADE_UP: &str = "time_made_up";
 
 /// A story in the making: events come newest first.
-struct Builder {
+struct StoryBuilder {
     story: Story,
     numbers: HashMap<String, u32, RandomState>,
     /// The steps of each event.
@@ -206,7 +206,7 @@ struct Builder {
     asked: HashMap<u64, u32, RandomState>,
 }
 
-impl Builder {
+impl StoryBuilder {
     fn new(root: &str) -> Self {
         let mut builder = Self {
             story: Story::default(),

@@ -7,7 +7,7 @@ use forebear_readings::Readings;
 
 use crate::branch::Branch;
 use crate::budget::Budget;
-use crate::calls::End;
+use crate::calls::CallEnd;
 use crate::cause;
 use crate::cut;
 use crate::named::Whose;
@@ -58,12 +58,12 @@ pub struct Transcript<'a> {
     readings: &'a Readings,
     session: String,
     story: Story,
-    blocks: Vec<Block>,
+    blocks: Vec<TranscriptBlock>,
 }
 
 /// What stands one below the other.
 #[derive(Clone, Debug)]
-enum Block {
+enum TranscriptBlock {
     Head,
     /// A turn, with the part that begins it.
     Turn(u32, u32),
@@ -130,22 +130,26 @@ impl Transcript<'_> {
     ) -> impl Iterator<Item = Result<String>> {
         let mut depth = 0;
         self.blocks.iter().map(move |block| {
-            if matches!(block, Block::AgentEnd) {
+            if matches!(block, TranscriptBlock::AgentEnd) {
                 depth -= 1;
             }
             let piece = self.piece(block, &mut clean)?;
             let written = style.write(&piece, depth);
-            depth += usize::from(matches!(block, Block::Agent(_)));
+            depth += usize::from(matches!(block, TranscriptBlock::Agent(_)));
             Ok(written)
         })
     }
 
-    fn piece(&self, block: &Block, clean: &mut impl FnMut(&str) -> String) -> Result<Piece> {
+    fn piece(
+        &self,
+        block: &TranscriptBlock,
+        clean: &mut impl FnMut(&str) -> String,
+    ) -> Result<Piece> {
         let story = &self.story;
         // What stands on a line with something else.
         let mut line = |text: &str| clean(&cut::one_line(text));
         Ok(match block {
-            Block::Head => {
+            TranscriptBlock::Head => {
                 let notes = &story.notes;
                 let title = notes.title().map(&mut line);
                 let mut about = Vec::new();
@@ -158,26 +162,26 @@ impl Transcript<'_> {
                 );
                 Piece::Head { session: line(&self.session), title, about }
             }
-            Block::Turn(number, part) => {
+            TranscriptBlock::Turn(number, part) => {
                 let time = crate::resume::time(story.time_of(*part));
                 Piece::Turn { number: *number, time }
             }
-            Block::TurnEnd => Piece::TurnEnd,
-            Block::Part(part) => self.part(*part, clean)?,
-            Block::Call(call) => self.call(*call, clean)?,
-            Block::Agent(agent) => {
+            TranscriptBlock::TurnEnd => Piece::TurnEnd,
+            TranscriptBlock::Part(part) => self.part(*part, clean)?,
+            TranscriptBlock::Call(call) => self.call(*call, clean)?,
+            TranscriptBlock::Agent(agent) => {
                 let agent = &story.agents[*agent as usize];
                 Piece::Agent { name: line(&agent.instance), steps: agent.parts.len() }
             }
-            Block::AgentEnd => Piece::AgentEnd,
-            Block::Compaction(id) => {
+            TranscriptBlock::AgentEnd => Piece::AgentEnd,
+            TranscriptBlock::Compaction(id) => {
                 let event = self.snapshot.get(id)?;
                 let summary = event.as_ref().and_then(|event| {
                     self.readings.of(event).summary.map(|text| clean(&text.start(TEXT_BYTES)))
                 });
                 Piece::Compaction { summary: summary.unwrap_or_default() }
             }
-            Block::Foot => Piece::Foot { complete: !story.cut },
+            TranscriptBlock::Foot => Piece::Foot { complete: !story.cut },
         })
     }
 
@@ -237,9 +241,9 @@ impl Transcript<'_> {
             let words = reading.result(&call.id).map(|one| clean(&one.text.start(TEXT_BYTES)));
             came_to = Some(words.unwrap_or_default());
             end = match result.end {
-                End::Failed { .. } => "failed",
-                End::Interrupted => "stopped by the user",
-                End::Good | End::Unsure => "",
+                CallEnd::Failed { .. } => "failed",
+                CallEnd::Interrupted => "stopped by the user",
+                CallEnd::Good | CallEnd::Unsure => "",
             };
         }
         Ok(Piece::Call {
@@ -263,7 +267,7 @@ impl Transcript<'_> {
 struct Layout<'s> {
     story: &'s Story,
     branch: Option<&'s Branch>,
-    blocks: Vec<Block>,
+    blocks: Vec<TranscriptBlock>,
     /// Agents that have their place.
     placed: Vec<bool>,
     /// Compactions that are still to come, the oldest first.
@@ -271,10 +275,11 @@ struct Layout<'s> {
 }
 
 impl<'s> Layout<'s> {
-    fn of(story: &'s Story, branch: Option<&'s Branch>) -> Vec<Block> {
+    fn of(story: &'s Story, branch: Option<&'s Branch>) -> Vec<TranscriptBlock> {
         let compactions = story.notes.compactions.iter().rev().cloned().collect();
         let placed = vec![false; story.agents.len()];
-        let mut layout = Self { story, branch, blocks: vec![Block::Head], placed, compactions };
+        let mut layout =
+            Self { story, branch, blocks: vec![TranscriptBlock::Head], placed, compactions };
         layout.agent(0, 0);
         // Those that nothing of the story is known to have started.
         for agent in 1..story.agents.len() as u32 {
@@ -282,7 +287,7 @@ impl<'s> Layout<'s> {
                 layout.nested(agent, 0);
             }
         }
-        layout.blocks.push(Block::Foot);
+        layout.blocks.push(TranscriptBlock::Foot);
         layout.blocks
     }
 
@@ -299,21 +304,21 @@ impl<'s> Layout<'s> {
                 self.compactions_up_to(self.story.time_of(at));
                 if turn != Some(part.turn) {
                     if turn.is_some() {
-                        self.blocks.push(Block::TurnEnd);
+                        self.blocks.push(TranscriptBlock::TurnEnd);
                     }
                     turn = Some(part.turn);
                     number += 1;
-                    self.blocks.push(Block::Turn(number, at));
+                    self.blocks.push(TranscriptBlock::Turn(number, at));
                 }
             }
             match part.step {
                 Step::Result(result) => {
                     if self.story.results[result as usize].call.is_none() {
-                        self.blocks.push(Block::Part(at));
+                        self.blocks.push(TranscriptBlock::Part(at));
                     }
                 }
-                Step::Call(call) => self.blocks.push(Block::Call(call)),
-                _ => self.blocks.push(Block::Part(at)),
+                Step::Call(call) => self.blocks.push(TranscriptBlock::Call(call)),
+                _ => self.blocks.push(TranscriptBlock::Part(at)),
             }
             // Behind the last call of an event come the agents that it started.
             let next = parts.get(place + 1).map(|next| self.story.parts[*next as usize].event);
@@ -329,13 +334,13 @@ impl<'s> Layout<'s> {
             self.compactions_up_to(i64::MAX);
         }
         if turn.is_some() {
-            self.blocks.push(Block::TurnEnd);
+            self.blocks.push(TranscriptBlock::TurnEnd);
         }
     }
 
     fn compactions_up_to(&mut self, time_ns: i64) {
         while let Some((id, _)) = self.compactions.pop_front_if(|(_, ns)| *ns <= time_ns) {
-            self.blocks.push(Block::Compaction(id));
+            self.blocks.push(TranscriptBlock::Compaction(id));
         }
     }
 
@@ -343,9 +348,9 @@ impl<'s> Layout<'s> {
         if self.placed[agent as usize] || depth >= DEPTH_MAX {
             return;
         }
-        self.blocks.push(Block::Agent(agent));
+        self.blocks.push(TranscriptBlock::Agent(agent));
         self.agent(agent, depth + 1);
-        self.blocks.push(Block::AgentEnd);
+        self.blocks.push(TranscriptBlock::AgentEnd);
     }
 
     /// Whether a part of the session itself is of the branch that is written.

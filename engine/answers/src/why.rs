@@ -7,11 +7,11 @@ use forebear_core::{Detail, EventId, Filter, Result, Snapshot, StoredEvent};
 use forebear_readings::{Interruption, Readings, keys};
 
 use crate::budget::{Budget, Meter};
-use crate::calls::End;
+use crate::calls::CallEnd;
 use crate::cause::{self, Cause, Quote, TEXT_BYTES, WhyEnd};
 use crate::earlier::{self, Earlier};
 use crate::named::Whose;
-use crate::outcome::{self, Mishap, Outcome};
+use crate::outcome::{self, Incident, Outcome};
 use crate::story::Story;
 
 /// Bytes of a call's input that are given back at most.
@@ -25,12 +25,12 @@ const SESSIONS_MAX: usize = 50;
 /// An example is at [`failure_chain`].
 #[derive(Clone, Debug)]
 pub struct WhyQuery {
-    of: Of,
+    of: WhyOf,
     budget: Budget,
 }
 
 #[derive(Clone, Debug)]
-enum Of {
+enum WhyOf {
     Event(EventId),
     Session(String),
     Newest { cwd: Option<String> },
@@ -40,22 +40,22 @@ impl WhyQuery {
     /// This event: a failure, a call that failed, or any other event, of which then only
     /// what led to it is told.
     pub fn event(id: impl Into<EventId>) -> Self {
-        Self { of: Of::Event(id.into()), budget: Budget::default() }
+        Self { of: WhyOf::Event(id.into()), budget: Budget::default() }
     }
 
     /// The failure that mattered in this session; of an agent, `SESSION/AGENT`.
     pub fn session(name: impl Into<String>) -> Self {
-        Self { of: Of::Session(name.into()), budget: Budget::default() }
+        Self { of: WhyOf::Session(name.into()), budget: Budget::default() }
     }
 
     /// The newest session in which one mattered.
     pub fn newest() -> Self {
-        Self { of: Of::Newest { cwd: None }, budget: Budget::default() }
+        Self { of: WhyOf::Newest { cwd: None }, budget: Budget::default() }
     }
 
     /// The newest session in which one mattered of those that worked in this folder.
     pub fn newest_in(cwd: impl Into<String>) -> Self {
-        Self { of: Of::Newest { cwd: Some(cwd.into()) }, budget: Budget::default() }
+        Self { of: WhyOf::Newest { cwd: Some(cwd.into()) }, budget: Budget::default() }
     }
 
     /// Sets what is read at most.
@@ -197,21 +197,21 @@ pub fn failure_chain(
     readings: &Readings,
     query: &WhyQuery,
 ) -> Result<FailureReport> {
-    let answer = Answer { snapshot, readings, budget: query.budget };
+    let answer = CauseFinder { snapshot, readings, budget: query.budget };
     match &query.of {
-        Of::Event(id) => answer.of_event(id),
-        Of::Session(name) => answer.of_session(name),
-        Of::Newest { cwd } => answer.newest(cwd.as_deref()),
+        WhyOf::Event(id) => answer.of_event(id),
+        WhyOf::Session(name) => answer.of_session(name),
+        WhyOf::Newest { cwd } => answer.newest(cwd.as_deref()),
     }
 }
 
-struct Answer<'a> {
+struct CauseFinder<'a> {
     snapshot: &'a Snapshot,
     readings: &'a Readings,
     budget: Budget,
 }
 
-impl Answer<'_> {
+impl CauseFinder<'_> {
     fn of_event(&self, id: &EventId) -> Result<FailureReport> {
         let Some(event) = self.snapshot.get(id)? else { return Ok(FailureReport::nothing()) };
         let mut meter = self.budget.start();
@@ -328,7 +328,7 @@ impl Answer<'_> {
 
     /// The walk up has a budget of its own: what a long session took is no reason not to
     /// find what it goes back to.
-    fn explain(&self, story: &Story, mishap: &Mishap) -> Result<Option<Box<FailureChain>>> {
+    fn explain(&self, story: &Story, mishap: &Incident) -> Result<Option<Box<FailureChain>>> {
         let result = &story.results[mishap.result as usize];
         let Some(event) = self.event_of(story, mishap.part)? else { return Ok(None) };
         let call = result.call.map(|call| &story.calls[call as usize]);
@@ -367,7 +367,7 @@ impl Answer<'_> {
             call: failed_call,
             decision,
             request,
-            earlier: (result.end != End::Interrupted).then_some(earlier),
+            earlier: (result.end != CallEnd::Interrupted).then_some(earlier),
             outcome: Some(mishap.outcome),
             decided_by: Some(story.id_of(mishap.decided).clone()),
             repaired_by,
@@ -438,10 +438,10 @@ impl FailureReport {
     fn of(
         session: Option<&str>,
         story: &Story,
-        found: &[Mishap],
+        found: &[Incident],
         failure: Option<Box<FailureChain>>,
     ) -> Self {
-        let listed = |mishap: &Mishap| {
+        let listed = |mishap: &Incident| {
             let part = &story.parts[mishap.part as usize];
             let result = &story.results[mishap.result as usize];
             let tool = result.call.map(|call| story.calls[call as usize].tool.clone());

@@ -15,7 +15,7 @@ use crate::base::kinds::Kinds;
 use crate::base::options::Caches;
 use crate::base::sync::{Mutex, sleep};
 use crate::base::warnings::{Warning, WarningKind};
-use crate::log::checkpoint::Checkpoint;
+use crate::log::checkpoint::LogCheckpoint;
 use crate::log::follow::{Followed, LogFollower};
 use crate::manifest::{self, LogStart, Manifest, ManifestMark, Read, log_name};
 use crate::query::filter::Filter;
@@ -467,7 +467,7 @@ impl ReaderInner {
     fn open_log(&self, store: StoreId, start: LogStart) -> Result<Option<LogFollower>> {
         let name = log_name(start.segment);
         // Before the log, which is no shorter than an earlier checkpoint says.
-        let checkpoint = Checkpoint::read(&*self.storage, store, start.segment);
+        let checkpoint = LogCheckpoint::read(&*self.storage, store, start.segment);
         match self.storage.open(&name) {
             Ok(file) => {
                 let warnings = Arc::clone(self.segments.warnings());

@@ -39,7 +39,7 @@ use crate::upkeep::rebuild::{self, Rebuilt};
 use crate::view::stored::StoredEvent;
 use crate::writer::Writer;
 use crate::writer::lock::{Tried, WriterLock};
-use crate::writer::queue::{Command, Job, Queue, queue};
+use crate::writer::queue::{Job, Queue, WriterCommand, queue};
 use crate::writer::receipt::Receipt;
 
 use builder::Settings;
@@ -388,7 +388,7 @@ impl Store {
     /// # Ok::<(), forebear::Error>(())
     /// ```
     pub fn seal(&self) -> Result<()> {
-        self.command(Command::Seal)
+        self.command(WriterCommand::Seal)
     }
 
     /// Drops what a policy does not keep, now. O(segments dropped). Nothing of it is
@@ -408,7 +408,7 @@ impl Store {
     /// ```
     pub fn retain(&self, retention: &Retention) -> Result<Retained> {
         let (answer, retained) = bounded(1);
-        self.command(Command::Retain(retention.clone(), answer))?;
+        self.command(WriterCommand::Retain(retention.clone(), answer))?;
         retained.try_recv().map_err(|_| Error::closed())
     }
 
@@ -426,7 +426,7 @@ impl Store {
     /// ```
     pub fn set_retention(&self, retention: Option<Retention>) -> Result<()> {
         let retention = retention.map(|retention| retention.to_keep()).transpose()?;
-        self.command(Command::SetRetention(retention))
+        self.command(WriterCommand::SetRetention(retention))
     }
 
     /// Goes through all sealed segments and makes indexes that are missing or damaged
@@ -543,7 +543,7 @@ impl Store {
         if let Some(drain) = self.0.drain.lock().as_mut() {
             drain.stop(true);
         }
-        let outcome = self.command(Command::Close);
+        let outcome = self.command(WriterCommand::Close);
         // The lock is free once the writer is gone.
         if let Some(thread) = self.0.thread.lock().take() {
             let _ = thread.join();
@@ -664,7 +664,7 @@ impl Store {
     }
 
     /// Has the writer do what is no write, after all that was asked before.
-    fn command(&self, command: Command) -> Result<()> {
+    fn command(&self, command: WriterCommand) -> Result<()> {
         let (receipt, answer) = Receipt::pair();
         let job = Job::of(EncodedBatch::default(), Durability::Sync, answer);
         self.send(Job { command: Some(command), ..job }, WhenFull::Block)?;

@@ -107,7 +107,7 @@ pub struct Subscription {
     /// Whether events before `next` were wanted, so that their expiry is reported.
     begun: bool,
     since_ns: Option<i64>,
-    plan: Option<Planned>,
+    plan: Option<PlannedSource>,
     last: LastRead,
 }
 
@@ -171,7 +171,7 @@ impl SubscriptionHandle {
 
 /// The filter's plan for the source that is being read.
 #[derive(Debug)]
-struct Planned {
+struct PlannedSource {
     segment: u64,
     end: u64,
     plan: Option<FilterPlan>,
@@ -364,7 +364,7 @@ impl Subscription {
             let known = self.plan.take_if(|known| known.segment == segment && known.end == end);
             let planned = match known {
                 Some(planned) => planned,
-                None => Planned::new(&view, &source, &self.filter, segment, end)?,
+                None => PlannedSource::new(&view, &source, &self.filter, segment, end)?,
             };
             while self.next < end {
                 let seq = self.next;
@@ -394,7 +394,7 @@ impl Subscription {
         &mut self,
         view: &View,
         source: &Source,
-        planned: &Planned,
+        planned: &PlannedSource,
         seq: u64,
         row: u32,
     ) -> Result<bool> {
@@ -436,7 +436,7 @@ impl Iterator for Subscription {
     }
 }
 
-impl Planned {
+impl PlannedSource {
     fn new(view: &View, source: &Source, filter: &Filter, segment: u64, end: u64) -> Result<Self> {
         let root = match &filter.root {
             Some(root) => find_root(view, root)?,

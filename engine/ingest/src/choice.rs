@@ -8,7 +8,7 @@ use std::sync::Arc;
 use forebear_core::Result;
 
 use crate::adapter::{Adapter, Database};
-use crate::options::{IngestOptions, Named};
+use crate::options::{ChosenAdapter, IngestOptions};
 use crate::registry::{Recognised, Registry};
 
 /// The formats to choose from, and the one that all files are read as.
@@ -26,8 +26,8 @@ impl Choice {
         let registry = options.registry.clone();
         let named = match &options.named {
             None => None,
-            Some(Named::Format(name)) => Some(registry.find(name)?),
-            Some(Named::Adapter(adapter)) => Some(Arc::clone(adapter)),
+            Some(ChosenAdapter::Format(name)) => Some(registry.find(name)?),
+            Some(ChosenAdapter::Adapter(adapter)) => Some(Arc::clone(adapter)),
         };
         Ok(Self { registry, named })
     }

@@ -11,11 +11,11 @@ use crate::adapter::takes_lines;
 use crate::choice::Choice;
 use crate::importer::Importer;
 use crate::options::IngestOptions;
-use crate::read::find::{FileToRead, Files};
+use crate::read::find::{FileToRead, FilesFound};
 use crate::read::moved::Moved;
 use crate::read::position::{ReadPosition, source_name};
 use crate::read::reader::{FileReader, LastLine, ReadFailure, ReadResult, Turn, open};
-use crate::read::rows::{Rows, RowsPosition};
+use crate::read::rows::{DatabaseRows, RowsPosition};
 use crate::read::source::FileSource;
 use crate::report::{ImportProgress, ImportReport};
 use crate::target::Target;
@@ -50,7 +50,7 @@ pub fn import(
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
     let choice = Choice::new(options)?;
-    let files = Files::find(&options.paths, &choice)?;
+    let files = FilesFound::find(&options.paths, &choice)?;
     run(Target::Store(store.clone()), options, choice, &files, progress)
 }
 
@@ -86,7 +86,7 @@ pub fn import_through(
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
     let choice = Choice::new(options)?;
-    let files = Files::find(&options.paths, &choice)?;
+    let files = FilesFound::find(&options.paths, &choice)?;
     run(Target::through(spool, options.patience)?, options, choice, &files, progress)
 }
 
@@ -94,7 +94,7 @@ fn run(
     target: Target,
     options: &IngestOptions,
     choice: Choice,
-    files: &Files,
+    files: &FilesFound,
     progress: impl FnMut(&ImportProgress) -> ControlFlow<()>,
 ) -> Result<ImportReport> {
     let mut import = Import {
@@ -225,7 +225,7 @@ impl<P: FnMut(&ImportProgress) -> ControlFlow<()>> Import<P> {
     /// Reads what is new in a database; none where it is of no known format.
     fn database(&mut self, file: &FileToRead) -> Result<Option<ControlFlow<()>>> {
         let path = &file.path;
-        let rows = match Rows::of(&self.importer, path) {
+        let rows = match DatabaseRows::of(&self.importer, path) {
             Ok(Some(rows)) => rows,
             Ok(None) => return Ok(None),
             Err(error) => {

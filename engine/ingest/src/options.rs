@@ -24,7 +24,7 @@ use crate::registry::Registry;
 pub struct IngestOptions {
     pub(crate) paths: Vec<PathBuf>,
     pub(crate) registry: Registry,
-    pub(crate) named: Option<Named>,
+    pub(crate) named: Option<ChosenAdapter>,
     pub(crate) durability: Durability,
     pub(crate) again: bool,
     pub(crate) patience: Duration,
@@ -34,7 +34,7 @@ pub struct IngestOptions {
 
 /// What all files are read as.
 #[derive(Clone, Debug)]
-pub(crate) enum Named {
+pub(crate) enum ChosenAdapter {
     Format(String),
     Adapter(Arc<dyn Adapter>),
 }
@@ -102,7 +102,7 @@ impl IngestOptions {
     /// ```
     #[must_use]
     pub fn format(mut self, name: impl Into<String>) -> Self {
-        self.named = Some(Named::Format(name.into()));
+        self.named = Some(ChosenAdapter::Format(name.into()));
         self
     }
 
@@ -116,7 +116,7 @@ impl IngestOptions {
     /// ```
     #[must_use]
     pub fn read_as(mut self, adapter: impl Adapter + 'static) -> Self {
-        self.named = Some(Named::Adapter(Arc::new(adapter)));
+        self.named = Some(ChosenAdapter::Adapter(Arc::new(adapter)));
         self
     }
 

@@ -1,6 +1,6 @@
 //! Payloads of no known format: their text.
 
-use crate::json::{Cursor, Scalar};
+use crate::json::{JsonCursor, Scalar};
 use crate::payload::Payload;
 use crate::reading::Reading;
 use crate::text::Text;
@@ -13,7 +13,7 @@ pub(crate) fn read<'p>(payload: &Payload<'p>) -> Reading<'p> {
     let begin = text.trim_start();
     let found = match begin.as_bytes().first() {
         Some(b'{') => field(begin),
-        Some(b'"') => Cursor::new(begin).string().map(Text::from),
+        Some(b'"') => JsonCursor::new(begin).string().map(Text::from),
         Some(_) if text.len() == payload.bytes().len() => Some(Text::from(begin)),
         _ => None,
     };
@@ -29,7 +29,7 @@ fn field<'t>(object: &'t str) -> Option<Text<'t>> {
             best = Some((rank, text));
         }
     };
-    Cursor::new(object).object(|key, value| {
+    JsonCursor::new(object).object(|key, value| {
         let rank = rank(key);
         if value.is_object() {
             value.object(|key, value| {

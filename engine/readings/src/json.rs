@@ -10,10 +10,10 @@ use std::borrow::Cow;
 /// A place in a text, at the beginning of a value.
 ///
 /// ```
-/// use forebear::readings::json::Cursor;
+/// use forebear::readings::json::JsonCursor;
 ///
 /// let (mut name, mut size) = (None, None);
-/// Cursor::new(r#"{"size":3,"more":[1,{}],"name":"a\u0062"}"#).object(|key, value| match key {
+/// JsonCursor::new(r#"{"size":3,"more":[1,{}],"name":"a\u0062"}"#).object(|key, value| match key {
 ///     "name" => name = value.string(),
 ///     "size" => size = value.number(),
 ///     _ => {}
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 /// assert_eq!(size, Some(3));
 /// ```
 #[derive(Debug)]
-pub struct Cursor<'t> {
+pub struct JsonCursor<'t> {
     text: &'t str,
     at: usize,
 }
@@ -42,7 +42,7 @@ pub enum Scalar<'t> {
     Bool(bool),
 }
 
-impl<'t> Cursor<'t> {
+impl<'t> JsonCursor<'t> {
     /// At the value that a text begins with.
     pub fn new(text: &'t str) -> Self {
         let mut cursor = Self { text, at: 0 };
@@ -369,7 +369,7 @@ mod tests {
 
     fn strings(text: &str) -> Vec<(String, Option<String>)> {
         let mut found = Vec::new();
-        Cursor::new(text).object(|key, value| {
+        JsonCursor::new(text).object(|key, value| {
             let string = value.string().map(|s| s.decode().into_owned());
             found.push((key.to_owned(), string));
         });
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn items_are_found_and_nested_values_read_in_place() {
         let mut found = Vec::new();
-        Cursor::new(r#"[1,"s",{"id":"a","x":[1]},[ ],{"id":"b"}]"#).array(|item| {
+        JsonCursor::new(r#"[1,"s",{"id":"a","x":[1]},[ ],{"id":"b"}]"#).array(|item| {
             item.object(|key, value| {
                 if key == "id" {
                     found.extend(value.string().map(|s| s.decode().into_owned()));
@@ -406,7 +406,7 @@ mod tests {
             [r#""plain""#, r#""\"\\\/\b\f\n\r\tz""#, r#""\u00e9é\u20AC""#, r#""a\ud83d\ude00b""#]
         {
             let expected: String = serde_json::from_str(text).unwrap();
-            assert_eq!(Cursor::new(text).string().unwrap().decode(), expected, "{text}");
+            assert_eq!(JsonCursor::new(text).string().unwrap().decode(), expected, "{text}");
         }
     }
 
@@ -418,7 +418,7 @@ mod tests {
             (r#""\ud800\ud83d\ude00""#, "\u{fffd}😀"),
             (r#""\ud800A""#, "\u{fffd}A"),
         ] {
-            assert_eq!(Cursor::new(text).string().unwrap().decode(), expected, "{text}");
+            assert_eq!(JsonCursor::new(text).string().unwrap().decode(), expected, "{text}");
         }
     }
 
@@ -429,7 +429,11 @@ mod tests {
             (r#""a\uD801b""#, "a\\ud801b"),
             (r#""\ud800\ud83d\ude00\ufffd""#, "\\ud800😀\u{fffd}"),
         ] {
-            assert_eq!(Cursor::new(text).string().unwrap().decode_exactly(), expected, "{text}");
+            assert_eq!(
+                JsonCursor::new(text).string().unwrap().decode_exactly(),
+                expected,
+                "{text}"
+            );
         }
     }
 
@@ -439,8 +443,8 @@ mod tests {
         for (at, _) in whole.char_indices() {
             for text in [&whole[..at], &whole[at..]] {
                 strings(text);
-                Cursor::new(text).array(|item| item.object(|_, _| {}));
-                Cursor::new(text).skip_value();
+                JsonCursor::new(text).array(|item| item.object(|_, _| {}));
+                JsonCursor::new(text).skip_value();
                 JsonStr(text).decode();
             }
         }

@@ -8,7 +8,7 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use forebear::readings::json::Cursor;
+//! use forebear::readings::json::JsonCursor;
 //! use forebear::readings::{Call, CallResult, Payload, PayloadReader, Reading, Readings, Role};
 //!
 //! /// Steps of a build: `{"step","command"}`, and when it ended `{"step","code","output"}`.
@@ -19,7 +19,7 @@
 //!     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
 //!         let mut reading = Reading::default();
 //!         let (mut call, mut result) = (Call::default(), CallResult::default());
-//!         Cursor::new(payload.text()).object(|key, value| match key {
+//!         JsonCursor::new(payload.text()).object(|key, value| match key {
 //!             "step" => {
 //!                 call.id = value.text().map(Into::into);
 //!                 result.call_id = call.id.clone();
@@ -64,8 +64,8 @@ pub use failure::{Failure, FailureKind, failure, failure_of_call};
 pub use labels::{MAX_CALLS, MAX_TITLE_BYTES, MAX_TOOLS, keys, labels, numbered};
 pub use payload::{Payload, PayloadReader};
 pub use reading::{
-    Access, Call, CallFamily, CallResult, FileUse, Interruption, Mishap, Plan, PlanItem, PlanState,
-    Reading, Role, Title, TitleSource, Usage,
+    Access, Call, CallFamily, CallResult, FileUse, Interruption, MessageUsage, Mishap, Plan,
+    PlanItem, PlanState, Reading, Role, Title, TitleSource,
 };
 pub use registry::Readings;
 pub use text::{Text, Texts};

@@ -43,12 +43,12 @@ pub trait PayloadReader: Debug + Send + Sync {
 pub struct Payload<'p> {
     bytes: &'p [u8],
     kind: &'p str,
-    of: Of<'p>,
+    of: LabelSource<'p>,
 }
 
 /// Where the labels are.
 #[derive(Clone, Copy, Debug)]
-enum Of<'p> {
+enum LabelSource<'p> {
     Nothing,
     New(&'p Event),
     Stored(&'p StoredEvent),
@@ -57,19 +57,19 @@ enum Of<'p> {
 impl<'p> Payload<'p> {
     /// A payload of an event of this kind without labels.
     pub fn new(kind: &'p str, bytes: &'p [u8]) -> Self {
-        Self { bytes, kind, of: Of::Nothing }
+        Self { bytes, kind, of: LabelSource::Nothing }
     }
 
     /// The payload of an event that is to be stored.
     pub fn of_new(event: &'p Event) -> Self {
         let bytes = event.as_payload().unwrap_or_default();
-        Self { bytes, kind: event.as_kind(), of: Of::New(event) }
+        Self { bytes, kind: event.as_kind(), of: LabelSource::New(event) }
     }
 
     /// The payload of an event that is stored; empty where it wasn't loaded.
     pub fn of_stored(event: &'p StoredEvent) -> Self {
         let bytes = event.payload().unwrap_or_default();
-        Self { bytes, kind: event.kind(), of: Of::Stored(event) }
+        Self { bytes, kind: event.kind(), of: LabelSource::Stored(event) }
     }
 
     /// Its bytes.
@@ -96,9 +96,9 @@ impl<'p> Payload<'p> {
     /// A label of the event.
     pub fn label(&self, key: &str) -> Option<&'p str> {
         match self.of {
-            Of::Nothing => None,
-            Of::New(event) => event.as_label(key),
-            Of::Stored(event) => event.label(key),
+            LabelSource::Nothing => None,
+            LabelSource::New(event) => event.as_label(key),
+            LabelSource::Stored(event) => event.label(key),
         }
     }
 }

@@ -40,7 +40,7 @@ pub struct Reading<'p> {
     /// service, the reason why a turn failed.
     pub error: Option<Text<'p>>,
     /// What the message took. Sums that repeat what messages took are none.
-    pub usage: Option<Usage<'p>>,
+    pub usage: Option<MessageUsage<'p>>,
     /// The request to the model that it is the answer to.
     pub request_id: Option<Text<'p>>,
     /// The model that answered; none for answers that no model gave.
@@ -248,7 +248,7 @@ impl Interruption {
 
 /// What a message took.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage<'p> {
+pub struct MessageUsage<'p> {
     /// The message that took it: said again in another event, it counts once. Without
     /// one, the event counts by itself.
     pub message_id: Option<Text<'p>>,

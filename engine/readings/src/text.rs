@@ -11,9 +11,9 @@ use crate::json::JsonStr;
 /// page of events with payloads of megabytes decodes a line of each.
 ///
 /// ```
-/// use forebear::readings::{Text, json::Cursor};
+/// use forebear::readings::{Text, json::JsonCursor};
 ///
-/// let mut cursor = Cursor::new(r#""one\ntwo""#);
+/// let mut cursor = JsonCursor::new(r#""one\ntwo""#);
 /// let text = Text::from(cursor.string().expect("a string"));
 /// assert_eq!(text.start(4), "one\n");
 /// assert_eq!(text.decode(), "one\ntwo");
@@ -239,12 +239,12 @@ impl fmt::Display for Texts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Cursor;
+    use crate::json::JsonCursor;
 
     #[test]
     fn a_start_is_the_beginning_of_the_whole() {
         let quoted = r#""a\u00e9é\ud83d\ude00\n\\z\ud800x""#;
-        let text = Text::from(Cursor::new(quoted).string().unwrap());
+        let text = Text::from(JsonCursor::new(quoted).string().unwrap());
         let whole = text.decode().into_owned();
         for length in 0..=whole.len() + 2 {
             let start = text.start(length);

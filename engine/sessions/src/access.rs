@@ -2,7 +2,7 @@
 
 use forebear_core::{Batch, Filter, Query, Result, Snapshot, Store};
 
-use crate::access::sealed::Sealed;
+use crate::access::sealed::Closed;
 use crate::filter::SessionFilter;
 use crate::listings::{
     MetricsOfSessions, SessionChildren, SessionCorrelations, SessionParents, SessionProblems,
@@ -21,7 +21,7 @@ use crate::value;
 ///
 /// Each call fails with [`is_unsupported`](forebear_core::Error::is_unsupported) where the
 /// store was opened without the [kinds of state](crate::kinds) of sessions.
-pub trait SessionReads: Sealed {
+pub trait SessionReads: Closed {
     /// The session with this name, as of now. O(parts that know it).
     ///
     /// An example is at [`Session`].
@@ -107,7 +107,7 @@ pub trait SessionReads: Sealed {
 /// What can be said of sessions to a store.
 ///
 /// An example is at each call.
-pub trait SessionWrites: Sealed {
+pub trait SessionWrites: Closed {
     /// Says something of a session; what is not said stays as it is.
     ///
     /// An example is at [`SessionPatch`].
@@ -120,7 +120,7 @@ pub trait SessionWrites: Sealed {
 }
 
 /// What can be said of sessions in a batch.
-pub trait SessionBatch: Sealed + Sized {
+pub trait SessionBatch: Closed + Sized {
     /// Adds what is said of a session.
     ///
     /// ```
@@ -239,9 +239,9 @@ impl SessionBatch for Batch {
 
 /// Keeps the traits to what they are made for, so that they can grow.
 mod sealed {
-    pub trait Sealed {}
+    pub trait Closed {}
 
-    impl Sealed for forebear_core::Snapshot {}
-    impl Sealed for forebear_core::Store {}
-    impl Sealed for forebear_core::Batch {}
+    impl Closed for forebear_core::Snapshot {}
+    impl Closed for forebear_core::Store {}
+    impl Closed for forebear_core::Batch {}
 }

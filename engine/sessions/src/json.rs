@@ -28,7 +28,7 @@ as_word!(DelegationType, RelationshipType, SessionStatus, SessionType, SpawnReas
 impl Serialize for Session {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct SessionFields<'a> {
             id: &'a str,
             #[serde(rename = "type")]
             session_type: SessionType,
@@ -51,7 +51,7 @@ impl Serialize for Session {
             decided_by: Option<String>,
             waits_for: Option<&'a str>,
         }
-        Fields {
+        SessionFields {
             title: self.title.as_deref(),
             decided_by: self.decided_by.as_ref().map(ToString::to_string),
             waits_for: self.waits_for.map(WaitsFor::as_str),
@@ -80,7 +80,7 @@ impl Serialize for Session {
 impl Serialize for StoredRelationship {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct StoredRelationshipFields<'a> {
             parent: &'a str,
             child: &'a str,
             #[serde(rename = "type")]
@@ -91,7 +91,7 @@ impl Serialize for StoredRelationship {
             completed: Option<Time>,
             metadata: Option<&'a RawValue>,
         }
-        Fields {
+        StoredRelationshipFields {
             parent: &self.parent,
             child: &self.child,
             relationship_type: self.relationship_type,
@@ -109,7 +109,7 @@ impl Serialize for StoredRelationship {
 impl Serialize for SessionNode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct SessionNodeFields<'a> {
             #[serde(flatten)]
             session: &'a Session,
             below: u64,
@@ -117,14 +117,14 @@ impl Serialize for SessionNode {
             total: SessionTotal,
         }
         let Self { session, below, path, total, .. } = self;
-        Fields { session, below: *below, path, total: *total }.serialize(serializer)
+        SessionNodeFields { session, below: *below, path, total: *total }.serialize(serializer)
     }
 }
 
 impl Serialize for SessionTotal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields {
+        struct SessionTotalFields {
             sessions: u64,
             events: u64,
             errors: u64,
@@ -132,28 +132,29 @@ impl Serialize for SessionTotal {
             may_count_twice: bool,
         }
         let Self { sessions, events, errors, tokens, may_count_twice } = *self;
-        Fields { sessions, events, errors, tokens, may_count_twice }.serialize(serializer)
+        SessionTotalFields { sessions, events, errors, tokens, may_count_twice }
+            .serialize(serializer)
     }
 }
 
 impl Serialize for SessionPlace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct SessionPlaceFields<'a> {
             depth: u64,
             root: &'a str,
             path: &'a str,
             cycle: bool,
         }
         let Self { depth, root, path, cycle } = self;
-        Fields { depth: *depth, root, path, cycle: *cycle }.serialize(serializer)
+        SessionPlaceFields { depth: *depth, root, path, cycle: *cycle }.serialize(serializer)
     }
 }
 
 impl Serialize for SessionMetrics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct SessionMetricsFields<'a> {
             id: &'a str,
             duration_ms: Option<u64>,
             agents: u64,
@@ -164,7 +165,7 @@ impl Serialize for SessionMetrics {
             path: &'a str,
         }
         let Self { id, duration, agents, tokens, events, errors, depth, path } = self;
-        Fields {
+        SessionMetricsFields {
             id,
             duration_ms: duration.map(millis),
             agents: *agents,
@@ -181,7 +182,7 @@ impl Serialize for SessionMetrics {
 impl Serialize for Wave {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct WaveFields<'a> {
             id: &'a str,
             sessions: u64,
             events: u64,
@@ -190,7 +191,7 @@ impl Serialize for Wave {
         }
         let Self { id, sessions, events, start_ns, end_ns } = self;
         let (start, end) = (start_ns.map(Time::from_ns), end_ns.map(Time::from_ns));
-        Fields { id, sessions: *sessions, events: *events, start, end }.serialize(serializer)
+        WaveFields { id, sessions: *sessions, events: *events, start, end }.serialize(serializer)
     }
 }
 
@@ -198,14 +199,14 @@ impl Serialize for Wave {
 impl Serialize for TimelineEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct TimelineEntryFields<'a> {
             event: &'a StoredEvent,
             session: &'a str,
             relationship: Option<&'a StoredRelationship>,
         }
         let Self { event, session, relationship } = self;
         let relationship = relationship.as_deref();
-        Fields { event, session: &session.id, relationship }.serialize(serializer)
+        TimelineEntryFields { event, session: &session.id, relationship }.serialize(serializer)
     }
 }
 

@@ -10,8 +10,8 @@ use forebear_core::state::{EventRow, EventRows, RowBatch, RowOrigin, RowOriginKi
 use forebear_core::{LinkKind, Tokens};
 
 use crate::tally::{
-    AGENT, ANSWERED, CALL, CALLED, COPIED, EdgeEvent, MET, OpenCall, Origin, OriginKind, Step,
-    StepOutcome, Tally, TallyHead, Title, add_origin, digest,
+    AGENT, ANSWERED, CALL, CALLED, COPIED, EdgeEvent, MET, OpenCall, Origin, OriginKind,
+    SessionStep, SessionTitle, StepOutcome, Tally, TallyHead, add_origin, digest,
 };
 
 /// The sessions of a log by their names.
@@ -111,7 +111,7 @@ impl Group {
             _ => StepOutcome::Fine,
         };
         if head.step.is_none_or(|step| step.at <= at) {
-            head.step = Some(Step { at, outcome, time_made_up });
+            head.step = Some(SessionStep { at, outcome, time_made_up });
         }
         // A message may make several calls, whose results the model then has all.
         let goes_on = match call {
@@ -283,7 +283,7 @@ impl Fold<'_> {
                 let seq = rows.first_seq() + u64::from(row);
                 let rank = ranks.get(&row).copied().unwrap_or(0);
                 let at = EdgeEvent { time_ns: found.time_ns, seq };
-                Title { rank, at, text }.offer_to(&mut own.head.title);
+                SessionTitle { rank, at, text }.offer_to(&mut own.head.title);
             }
         });
     }

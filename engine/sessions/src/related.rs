@@ -51,13 +51,13 @@ pub(crate) struct Families<'r> {
     reads: &'r Reads<'r>,
     /// Sessions whose agents are known.
     known: HashSet<String, RandomState>,
-    agents: HashMap<String, Agent, RandomState>,
+    agents: HashMap<String, SpawnedSession, RandomState>,
     /// The agents right below a session or an agent.
     below: HashMap<String, Vec<String>, RandomState>,
 }
 
 /// An agent, or a session that is of none.
-struct Agent {
+struct SpawnedSession {
     head: TallyHead,
     parent: Option<String>,
     spawned: (SpawnReason, Option<i64>),
@@ -99,11 +99,11 @@ impl<'r> Families<'r> {
             Some(agent)
         } else {
             let head = self.reads.head(child)?;
-            read = head.map(|head| Agent::read(self.reads, child, head)).transpose()?;
+            read = head.map(|head| SpawnedSession::read(self.reads, child, head)).transpose()?;
             read.as_ref()
         };
         let mut found = None;
-        if let Some(Agent { head, parent: above, spawned }) = agent {
+        if let Some(SpawnedSession { head, parent: above, spawned }) = agent {
             let is_agent = above.as_deref() == Some(parent);
             let origin = |kind| {
                 let mut origins = head.origins.iter();
@@ -143,7 +143,7 @@ impl<'r> Families<'r> {
         }
         for name in agents(self.reads, session)? {
             let Some(head) = self.reads.head(&name)? else { continue };
-            let agent = Agent::read(self.reads, &name, head)?;
+            let agent = SpawnedSession::read(self.reads, &name, head)?;
             if let Some(parent) = &agent.parent {
                 self.below.entry(parent.clone()).or_default().push(name.clone());
             }
@@ -153,7 +153,7 @@ impl<'r> Families<'r> {
     }
 }
 
-impl Agent {
+impl SpawnedSession {
     fn read(reads: &Reads<'_>, name: &str, head: TallyHead) -> Result<Self> {
         let call = call_of(reads, &head)?;
         let parent = parent_by(name, &head, call.as_ref());

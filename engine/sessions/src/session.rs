@@ -10,7 +10,7 @@ use crate::patch::{
 use crate::reads::Reads;
 use crate::reduce::session_of;
 use crate::related;
-use crate::tally::{OriginKind, Step, StepOutcome, TallyHead};
+use crate::tally::{OriginKind, SessionStep, StepOutcome, TallyHead};
 use crate::value::{self, JsonFields};
 use forebear_core::{EventId, Result, Scope, Time, Tokens};
 
@@ -317,7 +317,7 @@ fn decided(
     let step = head.step.or_else(|| {
         // Of a part that an older version tallied.
         let outcome = if head.last_is_error { StepOutcome::Failed } else { StepOutcome::Fine };
-        head.last.map(|at| Step { at, outcome, time_made_up: false })
+        head.last.map(|at| SessionStep { at, outcome, time_made_up: false })
     });
     if let Some(status) = named(fields, STATUS) {
         let end_ns: Option<i64> = number(fields, END);
@@ -334,7 +334,7 @@ fn decided(
     if step.outcome == StepOutcome::Interrupted {
         return Ok(Decided { status: SessionStatus::Cancelled, by, waits_for: None });
     }
-    let is_active = |step: Step| !step.time_made_up && liveness.is_active(step.at.time_ns);
+    let is_active = |step: SessionStep| !step.time_made_up && liveness.is_active(step.at.time_ns);
     let mut waiting = head.waiting;
     let mut active = is_active(step);
     if !active && head.agents > 0 && head.parent_len == 0 {

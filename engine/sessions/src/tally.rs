@@ -43,7 +43,7 @@ pub(crate) struct TallyHead {
     pub(crate) last: Option<EdgeEvent>,
     pub(crate) last_is_error: bool,
     /// The last step of what happened, the program's own notes left out.
-    pub(crate) step: Option<Step>,
+    pub(crate) step: Option<SessionStep>,
     /// Where the model last went on to something else than further calls.
     pub(crate) went_on: Option<EdgeEvent>,
     /// The first step, where it is a call, and whether the last one stored is: whether the
@@ -52,7 +52,7 @@ pub(crate) struct TallyHead {
     pub(crate) ends_with_call: bool,
     /// The newest call that something waits for.
     pub(crate) waiting: Option<OpenCall>,
-    pub(crate) title: Option<Title>,
+    pub(crate) title: Option<SessionTitle>,
     /// What the last event stored says that says anything.
     pub(crate) model: Option<String>,
     pub(crate) project: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) struct OpenCall {
 
 /// A step of what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step {
+pub(crate) struct SessionStep {
     pub(crate) at: EdgeEvent,
     pub(crate) outcome: StepOutcome,
     /// Whether its time is made up: it is in order, and says nothing of how long ago.
@@ -106,7 +106,7 @@ pub(crate) enum StepOutcome {
 
 /// What a session is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Title {
+pub(crate) struct SessionTitle {
     /// Who gave it, the greater wins: first words of the user, then a title made up, a
     /// summary, the user.
     pub(crate) rank: u8,
@@ -115,7 +115,7 @@ pub(crate) struct Title {
     pub(crate) text: String,
 }
 
-impl Title {
+impl SessionTitle {
     fn beats(&self, other: &Self) -> bool {
         match self.rank.cmp(&other.rank) {
             Ordering::Equal if self.rank == FIRST_WORDS => self.at < other.at,

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use crate::tally::{
-    CALLED, COPIED, EdgeEvent, MAX_ORIGINS, MET, OpenCall, Origin, OriginKind, Step, StepOutcome,
-    Tally, TallyHead, Title,
+    CALLED, COPIED, EdgeEvent, MAX_ORIGINS, MET, OpenCall, Origin, OriginKind, SessionStep,
+    SessionTitle, StepOutcome, Tally, TallyHead,
 };
 use forebear_core::codec::{Input, put_number, put_signed, put_text};
 use forebear_core::{Error, Result, Tokens, limits};
@@ -225,7 +225,7 @@ fn read_steps(input: &mut Input<'_>, head: &mut TallyHead) -> Result<()> {
                 )));
             }
         };
-        head.step = Some(Step { at: read_edge(input)?, outcome, time_made_up: on(3) });
+        head.step = Some(SessionStep { at: read_edge(input)?, outcome, time_made_up: on(3) });
     }
     if on(4) {
         head.went_on = Some(read_edge(input)?);
@@ -239,7 +239,7 @@ fn read_steps(input: &mut Input<'_>, head: &mut TallyHead) -> Result<()> {
     if on(6) {
         let (rank, at) = (input.byte()?, read_edge(input)?);
         let text = input.text()?.unwrap_or_default().to_owned();
-        head.title = Some(Title { rank, at, text });
+        head.title = Some(SessionTitle { rank, at, text });
     }
     Ok(())
 }
@@ -400,13 +400,17 @@ mod tests {
             last_is_error: true,
             model: Some("m".into()),
             wave: Some(String::new()),
-            step: Some(Step {
+            step: Some(SessionStep {
                 at: EdgeEvent { time_ns: 7, seq: 4 },
                 outcome: StepOutcome::Interrupted,
                 time_made_up: true,
             }),
             went_on: Some(EdgeEvent { time_ns: 6, seq: 3 }),
-            title: Some(Title { rank: 2, at: EdgeEvent { time_ns: 6, seq: 3 }, text: "t".into() }),
+            title: Some(SessionTitle {
+                rank: 2,
+                at: EdgeEvent { time_ns: 6, seq: 3 },
+                text: "t".into(),
+            }),
             origins: vec![Origin { kind: OriginKind::Spawned, session: "other".into() }],
             ..TallyHead::default()
         };

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::append_line;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{CommandFailure, CommandResult, warn};
 use crate::global::Global;
 use crate::output::{Out, text, time};
 use crate::parse::key_value;
@@ -145,12 +145,12 @@ impl Run for AppendArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         if global.json { append_lines(self, global) } else { append_one(self, global) }
     }
 }
 
-fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
+fn append_one(args: &AppendArgs, global: &Global) -> CommandResult {
     // A payload that cannot be read must not leave an empty store behind.
     let payload = args.payload.as_deref().map(read_payload).transpose()?;
     let target = place::open_or_hand_in(global)?;
@@ -214,7 +214,7 @@ fn append_one(args: &AppendArgs, global: &Global) -> Outcome {
     Ok(())
 }
 
-fn read_payload(argument: &str) -> Result<Vec<u8>, Failure> {
+fn read_payload(argument: &str) -> Result<Vec<u8>, CommandFailure> {
     let read = match (argument, argument.strip_prefix('@')) {
         ("-", _) => {
             let mut bytes = Vec::new();
@@ -223,7 +223,9 @@ fn read_payload(argument: &str) -> Result<Vec<u8>, Failure> {
         (_, Some(file)) => fs::read(file),
         (text, None) => Ok(text.as_bytes().to_vec()),
     };
-    read.map_err(|error| Failure::Failed(format!("reading the payload from {argument}: {error}")))
+    read.map_err(|error| {
+        CommandFailure::Failed(format!("reading the payload from {argument}: {error}"))
+    })
 }
 
 /// What becomes of a line: it was handed to the writer, or is no event.
@@ -235,11 +237,11 @@ enum LineAnswer {
     HandedIn(EventId),
 }
 
-fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
+fn append_lines(args: &AppendArgs, global: &Global) -> CommandResult {
     let source = args.what.as_deref().filter(|file| *file != "-");
     let input: Box<dyn Read> = match source {
         Some(file) => Box::new(File::open(file).map_err(|error| {
-            Failure::Failed(format!(
+            CommandFailure::Failed(format!(
                 "opening {file}, as with --json events are read from a file: {error}"
             ))
         })?),
@@ -270,23 +272,27 @@ fn append_lines(args: &AppendArgs, global: &Global) -> Outcome {
         WriteTarget::Spool(_) => Ok(()),
     };
     let (lines, last) = read.map_err(|error| {
-        Failure::Failed(format!("reading {}: {error}", source.unwrap_or("standard input")))
+        CommandFailure::Failed(format!("reading {}: {error}", source.unwrap_or("standard input")))
     })?;
     closed?;
     if let WriteTarget::Spool(spool) = &target {
         place::finish_handing_in(spool, last.as_ref(), args.wait)?;
     }
     let refused = answered
-        .unwrap_or_else(|_| Err(Failure::Failed("the thread that answers has died".to_owned())))
+        .unwrap_or_else(|_| {
+            Err(CommandFailure::Failed("the thread that answers has died".to_owned()))
+        })
         .map_err(|failure| match failure {
             // Unlike a reader's, the work is not done only because nobody looks on.
-            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                Failure::Failed(format!("nobody reads the answers; stopped after line {lines}"))
+            CommandFailure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                CommandFailure::Failed(format!(
+                    "nobody reads the answers; stopped after line {lines}"
+                ))
             }
             other => other,
         })?;
     if refused > 0 {
-        return Err(Failure::Failed(format!(
+        return Err(CommandFailure::Failed(format!(
             "{} of {} refused",
             text::thousands(refused),
             text::counted(lines, "line was", "lines were")
@@ -431,7 +437,7 @@ impl<'s> HandingIn<'s> {
 }
 
 /// Answers each line once its event is stored, and counts those that were refused.
-fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, Failure> {
+fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, CommandFailure> {
     #[derive(Serialize)]
     struct Stored<'a> {
         id: String,
@@ -439,7 +445,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
         status: &'a str,
     }
     #[derive(Serialize)]
-    struct Refused<'a> {
+    struct RefusedLine<'a> {
         error: &'a str,
         line: u64,
     }
@@ -483,7 +489,7 @@ fn answer_all(lines: &Receiver<(u64, Submitted)>, mut out: Out) -> Result<u64, F
             }
             Err(error) => {
                 refused += 1;
-                out.json(&Refused { error: &error, line })?;
+                out.json(&RefusedLine { error: &error, line })?;
             }
         }
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use forebear::{Chain, ChainEnd, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::EndLine;
 use crate::output::{Out, draw};
@@ -54,7 +54,7 @@ impl Run for ChainArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let id = place::find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
@@ -62,7 +62,7 @@ impl Run for ChainArgs {
         if let Some(kind) = self.stop_at {
             chain = chain.stop_at(kind);
         }
-        let (mut out, mut unread) = (Out::paged(global), Unread::default());
+        let (mut out, mut unread) = (Out::paged(global), UnreadParts::default());
         if global.json {
             print_json(&mut out, chain, self, &mut unread)?;
         } else {
@@ -87,16 +87,16 @@ pub(crate) struct ChainPicture<'o> {
     pub(crate) payload: bool,
     /// Whether the store's beginning was dropped.
     pub(crate) has_dropped: bool,
-    pub(crate) unread: &'o mut Unread,
+    pub(crate) unread: &'o mut UnreadParts,
 }
 
 impl ChainPicture<'_> {
     /// Draws a chain. It returns the number of events drawn.
-    pub(crate) fn draw(&mut self, chain: Chain, root_first: bool) -> Result<u64, Failure> {
+    pub(crate) fn draw(&mut self, chain: Chain, root_first: bool) -> Result<u64, CommandFailure> {
         if root_first { self.downwards(chain) } else { self.upwards(chain) }
     }
 
-    fn upwards(&mut self, mut chain: Chain) -> Result<u64, Failure> {
+    fn upwards(&mut self, mut chain: Chain) -> Result<u64, CommandFailure> {
         let mut drawn = 0;
         let mut below: Option<StoredEvent> = None;
         while let Some(event) = chain.next().transpose()? {
@@ -126,7 +126,7 @@ impl ChainPicture<'_> {
         Ok(drawn)
     }
 
-    fn downwards(&mut self, chain: Chain) -> Result<u64, Failure> {
+    fn downwards(&mut self, chain: Chain) -> Result<u64, CommandFailure> {
         let events = chain.root_first()?;
         let steps = events.len().saturating_sub(1) as u64;
         let end = events.end().clone();
@@ -158,11 +158,18 @@ pub(crate) fn has_dropped(snapshot: &Snapshot) -> bool {
 }
 
 /// The walk up from an event that is stored.
-pub(crate) fn walk(snapshot: &Snapshot, id: &EventId) -> Result<Chain, Failure> {
-    snapshot.chain(id)?.ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+pub(crate) fn walk(snapshot: &Snapshot, id: &EventId) -> Result<Chain, CommandFailure> {
+    snapshot
+        .chain(id)?
+        .ok_or_else(|| CommandFailure::NothingFound(format!("no event has the id {id}")))
 }
 
-fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs, unread: &mut Unread) -> Outcome {
+fn print_json(
+    out: &mut Out,
+    mut chain: Chain,
+    args: &ChainArgs,
+    unread: &mut UnreadParts,
+) -> CommandResult {
     let mut top = None;
     let end = if args.root_first {
         let events = chain.root_first()?;
@@ -193,7 +200,7 @@ fn print_json(out: &mut Out, mut chain: Chain, args: &ChainArgs, unread: &mut Un
 }
 
 /// A walk that ended damaged without meeting what is.
-fn note_lost(end: Option<&ChainEnd>, unread: &mut Unread) {
+fn note_lost(end: Option<&ChainEnd>, unread: &mut UnreadParts) {
     if let Some(ChainEnd::Damaged(Some(parent))) = end
         && unread.is_empty()
     {
@@ -201,7 +208,7 @@ fn note_lost(end: Option<&ChainEnd>, unread: &mut Unread) {
     }
 }
 
-fn head(out: &mut Out, event: &StoredEvent) -> Result<(), Failure> {
+fn head(out: &mut Out, event: &StoredEvent) -> Result<(), CommandFailure> {
     draw::heading(out, event.time_ns(), event.instance())?;
     Ok(())
 }
@@ -220,7 +227,7 @@ fn draw_event(
     event: &StoredEvent,
     since_ns: Option<i64>,
     payload: bool,
-) -> Outcome {
+) -> CommandResult {
     let (rail, beneath) = match rail {
         Rail::Top => ("┌ ", "│   "),
         Rail::Between => ("├ ", "│   "),

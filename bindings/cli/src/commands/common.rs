@@ -5,7 +5,7 @@ use forebear::{ChainEnd, CommonCause};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -48,7 +48,7 @@ impl Run for CommonArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let a = place::find(&snapshot, &self.a)?;
         let b = place::find(&snapshot, &self.b)?;
@@ -100,7 +100,7 @@ impl Run for CommonArgs {
             out.json(&CommonEndLine { end: ends })?;
         }
         out.finish()?;
-        Err(Failure::NothingFound(why))
+        Err(CommandFailure::NothingFound(why))
     }
 }
 

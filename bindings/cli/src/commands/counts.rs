@@ -9,7 +9,7 @@ use clap::Args;
 use forebear::{CountBy, Cursor};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, text, time};
@@ -76,11 +76,11 @@ impl Run for CountArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let filter = self.filter.filter(&snapshot)?;
         let page = snapshot.counts(self.by.0.clone(), filter).page()?;
-        let (counts, mut unread) = (page.items, Unread::default());
+        let (counts, mut unread) = (page.items, UnreadParts::default());
         unread.add(&page.damaged);
         let mut out = Out::paged(global);
         let most = counts.iter().map(|count| count.count).max().unwrap_or(1);
@@ -103,7 +103,7 @@ impl Run for CountArgs {
         }
         out.finish()?;
         if counts.is_empty() && unread.is_empty() {
-            return Err(Failure::NothingFound("no event matches".to_owned()));
+            return Err(CommandFailure::NothingFound("no event matches".to_owned()));
         }
         unread.finish()
     }
@@ -114,12 +114,12 @@ impl Run for TimelineArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let filter = self.filter.filter(&pages.now())?;
         let mut after = self.page.after;
         let mut out = Out::paged(global);
-        let (mut last, mut unread) = (None, Unread::default());
+        let (mut last, mut unread) = (None, UnreadParts::default());
         loop {
             let page = pages
                 .ask(|snapshot| snapshot.timeline(self.bucket, &filter).after(after).page())?;
@@ -151,14 +151,14 @@ impl Run for TimelineArgs {
         }
         out.finish()?;
         if last.is_none() && unread.is_empty() {
-            return Err(Failure::NothingFound("no event matches".to_owned()));
+            return Err(CommandFailure::NothingFound("no event matches".to_owned()));
         }
         unread.finish()
     }
 }
 
 /// Says that there were no events for a while.
-fn draw_gap(out: &mut Out, last_ns: Option<i64>, start_ns: i64, bucket: Duration) -> Outcome {
+fn draw_gap(out: &mut Out, last_ns: Option<i64>, start_ns: i64, bucket: Duration) -> CommandResult {
     let Some(last_ns) = last_ns else {
         return Ok(());
     };
@@ -169,7 +169,7 @@ fn draw_gap(out: &mut Out, last_ns: Option<i64>, start_ns: i64, bucket: Duration
     Ok(())
 }
 
-fn finish_timeline(out: &mut Out, next: Option<Cursor>, global: &Global) -> Outcome {
+fn finish_timeline(out: &mut Out, next: Option<Cursor>, global: &Global) -> CommandResult {
     let Some(cursor) = next else {
         return Ok(());
     };

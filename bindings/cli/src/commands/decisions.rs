@@ -7,7 +7,7 @@ use clap::Args;
 use forebear::answers::{Decision, DecisionsQuery, decisions};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
@@ -48,12 +48,12 @@ impl Run for DecisionsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let session = place::find_session(&snapshot, &self.session)?;
         let found = decisions(&snapshot, formats::readings(), &DecisionsQuery::session(&session))?;
         let found = found.ok_or_else(|| {
-            Failure::NothingFound(format!("nothing is stored of the session {session:?}"))
+            CommandFailure::NothingFound(format!("nothing is stored of the session {session:?}"))
         })?;
         let mut out = Out::paged(global);
         if global.json {
@@ -74,14 +74,14 @@ impl Run for DecisionsArgs {
         out.finish()?;
         if found.decisions.is_empty() {
             let words = format!("nothing was decided in the session {session:?}");
-            return Err(Failure::NothingFound(words));
+            return Err(CommandFailure::NothingFound(words));
         }
         Ok(())
     }
 }
 
 impl DecisionsArgs {
-    fn draw(&self, out: &mut Out, decision: &Decision) -> Outcome {
+    fn draw(&self, out: &mut Out, decision: &Decision) -> CommandResult {
         let tool = decision.tool.as_deref().unwrap_or_default();
         let lead = format!("{} {tool}", decision.kind.as_str());
         let when = format!(
@@ -120,7 +120,7 @@ impl DecisionsArgs {
         Ok(())
     }
 
-    fn lines(&self, out: &mut Out, name: &str, words: &str) -> Outcome {
+    fn lines(&self, out: &mut Out, name: &str, words: &str) -> CommandResult {
         let most = if self.full { usize::MAX } else { LINES };
         let room = out.columns().saturating_sub(NAME_COLUMNS + 3);
         let words = text::clean_lines(words.trim());

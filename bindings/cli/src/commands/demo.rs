@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::{chain, import, tree};
-use crate::failure::{Failure, Outcome, Unread};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::EndLine;
 use crate::output::{Out, draw, text, time};
@@ -54,13 +54,14 @@ impl Run for DemoArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
-        let folder = tempfile::Builder::new()
-            .prefix("forebear-demo-")
-            .tempdir()
-            .map_err(|error| Failure::Failed(format!("making a temporary folder: {error}")))?;
-        write_transcript(folder.path())
-            .map_err(|error| Failure::Failed(format!("writing the demo's transcript: {error}")))?;
+    fn run(&self, global: &Global) -> CommandResult {
+        let folder =
+            tempfile::Builder::new().prefix("forebear-demo-").tempdir().map_err(|error| {
+                CommandFailure::Failed(format!("making a temporary folder: {error}"))
+            })?;
+        write_transcript(folder.path()).map_err(|error| {
+            CommandFailure::Failed(format!("writing the demo's transcript: {error}"))
+        })?;
         let store = forebear::open(folder.path().join("events.forebear"))?;
         let begun = Instant::now();
         let report =
@@ -69,7 +70,7 @@ impl Run for DemoArgs {
             })?;
         let imported = (report, begun.elapsed());
         let snapshot = store.snapshot();
-        let found = Story::find(&snapshot)?;
+        let found = DemoStory::find(&snapshot)?;
         let mut out = Out::new();
         if global.json {
             print_json(&mut out, &found, &imported)?;
@@ -83,7 +84,7 @@ impl Run for DemoArgs {
 }
 
 /// What there is to show.
-struct Story<'s> {
+struct DemoStory<'s> {
     snapshot: &'s Snapshot,
     failure: EventId,
     request: EventId,
@@ -100,9 +101,9 @@ struct TimedAnswer {
     again_ns: u64,
 }
 
-impl<'s> Story<'s> {
-    fn find(snapshot: &'s Snapshot) -> Result<Self, Failure> {
-        let lost = || Failure::Failed("the demo's transcript holds no failure".to_owned());
+impl<'s> DemoStory<'s> {
+    fn find(snapshot: &'s Snapshot) -> Result<Self, CommandFailure> {
+        let lost = || CommandFailure::Failed("the demo's transcript holds no failure".to_owned());
         let errors = snapshot.events(Filter::new().errors()).limit(1);
         let mut answers = Vec::new();
         let (page, mut answer) = measured("errors", || errors.page())?;
@@ -132,7 +133,11 @@ impl<'s> Story<'s> {
     }
 }
 
-fn print(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Duration)) -> Outcome {
+fn print(
+    out: &mut Out,
+    story: &DemoStory<'_>,
+    (report, took): &(ImportReport, Duration),
+) -> CommandResult {
     let failure = text::short_id(&story.failure);
     let request = text::short_id(&story.request);
     title(out, "A coding agent's transcript", "forebear import")?;
@@ -158,7 +163,7 @@ fn print(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durat
         "Each line: what it is, its id, how long after its cause, and what it says.",
     )?;
     let chain = chain::walk(story.snapshot, &story.failure)?;
-    let mut unread = Unread::default();
+    let mut unread = UnreadParts::default();
     let mut picture =
         chain::ChainPicture { out, payload: false, has_dropped: false, unread: &mut unread };
     picture.draw(chain, false)?;
@@ -197,7 +202,7 @@ fn print(out: &mut Out, story: &Story<'_>, (report, took): &(ImportReport, Durat
     Ok(())
 }
 
-fn title(out: &mut Out, words: &str, command: &str) -> Outcome {
+fn title(out: &mut Out, words: &str, command: &str) -> CommandResult {
     let command = if command.is_empty() { String::new() } else { format!("  $ {command}") };
     let fits = text::width(words) + text::width(&command) <= out.columns();
     let between = if fits { "" } else { "\n" };
@@ -209,9 +214,9 @@ fn title(out: &mut Out, words: &str, command: &str) -> Outcome {
 
 fn print_json(
     out: &mut Out,
-    story: &Story<'_>,
+    story: &DemoStory<'_>,
     (report, took): &(ImportReport, Duration),
-) -> Outcome {
+) -> CommandResult {
     #[derive(Serialize)]
     struct Imported {
         imported: import::ImportFigures,

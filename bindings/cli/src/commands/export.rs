@@ -8,7 +8,7 @@ use clap::Args;
 use forebear::Filter;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread, warn};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::global::Global;
 use crate::output::{Out, page_size, text};
 use crate::place::{self, Paging};
@@ -40,7 +40,7 @@ impl Run for ExportArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         // Each line of a file that says an event again as it goes on comes out again.
         let filter = self.filter.filter(&pages.now())?.with_superseded();
@@ -49,7 +49,7 @@ impl Run for ExportArgs {
         } else {
             let mut out = Out::paged(global);
             let counts =
-                export(&pages, &filter, |payload| out.raw(payload).map_err(Failure::from))?;
+                export(&pages, &filter, |payload| out.raw(payload).map_err(CommandFailure::from))?;
             out.finish()?;
             counts
         };
@@ -66,14 +66,15 @@ impl Run for ExportArgs {
             warn(&format!("forebear: {skipped}"));
         }
         if counts.exported + counts.without_payload == 0 && counts.unread.is_empty() {
-            return Err(Failure::NothingFound("no event matches".to_owned()));
+            return Err(CommandFailure::NothingFound("no event matches".to_owned()));
         }
         counts.unread.finish()
     }
 }
 
-fn export_to(path: &Path, pages: &Paging, filter: &Filter) -> Result<ExportCounts, Failure> {
-    let failed = |error: io::Error| Failure::Failed(format!("writing {}: {error}", path.display()));
+fn export_to(path: &Path, pages: &Paging, filter: &Filter) -> Result<ExportCounts, CommandFailure> {
+    let failed =
+        |error: io::Error| CommandFailure::Failed(format!("writing {}: {error}", path.display()));
     let mut file = BufWriter::new(create(path).map_err(failed)?);
     let counts = export(pages, filter, |payload| file.write_all(payload).map_err(failed))?;
     file.into_inner()
@@ -89,14 +90,14 @@ struct ExportCounts {
     without_payload: u64,
     /// Events that are there and whose payload can't be read.
     damaged: u64,
-    unread: Unread,
+    unread: UnreadParts,
 }
 
 fn export(
     pages: &Paging,
     filter: &Filter,
-    mut write: impl FnMut(&[u8]) -> Outcome,
-) -> Result<ExportCounts, Failure> {
+    mut write: impl FnMut(&[u8]) -> CommandResult,
+) -> Result<ExportCounts, CommandFailure> {
     let (mut size, mut after) = (page_size::FIRST, None);
     let mut counts = ExportCounts::default();
     loop {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use forebear::ingest::Mapping;
 
-use crate::failure::Failure;
+use crate::failure::CommandFailure;
 use crate::formats;
 
 /// What all files are read as.
@@ -31,9 +31,9 @@ pub(crate) enum NamedFormat {
 
 impl FormatArgs {
     /// The format or the mapping that the command line names.
-    pub(crate) fn read(&self) -> Result<NamedFormat, Failure> {
+    pub(crate) fn read(&self) -> Result<NamedFormat, CommandFailure> {
         match (&self.format, &self.mapping) {
-            (Some(format), Some(_)) if format != "ndjson" => Err(Failure::Usage(format!(
+            (Some(format), Some(_)) if format != "ndjson" => Err(CommandFailure::Usage(format!(
                 "a mapping is for lines of JSON in no format of their own: leave out --mapping, \
                  or --format {format}"
             ))),
@@ -44,9 +44,9 @@ impl FormatArgs {
     }
 }
 
-fn mapping(file: &Path) -> Result<Mapping, Failure> {
+fn mapping(file: &Path) -> Result<Mapping, CommandFailure> {
     let failed = |error: &dyn Display| {
-        Failure::Failed(format!("reading the mapping {}: {error}", file.display()))
+        CommandFailure::Failed(format!("reading the mapping {}: {error}", file.display()))
     };
     let length = fs::metadata(file).map_err(|error| failed(&error))?.len();
     if length > MAX_MAPPING_BYTES {

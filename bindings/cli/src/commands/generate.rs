@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Command, Subcommand};
 use clap_complete::Shell;
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::output::Out;
 
 /// Print a shell's completions
@@ -41,7 +41,7 @@ pub(crate) enum Generate {
 
 impl Generate {
     /// Does it for the program's command line.
-    pub(crate) fn run(&self, program: &mut Command) -> Outcome {
+    pub(crate) fn run(&self, program: &mut Command) -> CommandResult {
         match self {
             Self::Completions(args) => completions(args, program),
             Self::Man(args) => man(args, program),
@@ -49,14 +49,14 @@ impl Generate {
     }
 }
 
-fn completions(args: &CompletionsArgs, program: &mut Command) -> Outcome {
+fn completions(args: &CompletionsArgs, program: &mut Command) -> CommandResult {
     // Into memory first, as the generator doesn't bear a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, program, "forebear", &mut script);
     print(&script)
 }
 
-fn man(args: &ManArgs, program: &Command) -> Outcome {
+fn man(args: &ManArgs, program: &Command) -> CommandResult {
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
         clap_mangen::Man::new(program.clone()).render(&mut page)?;
@@ -65,11 +65,11 @@ fn man(args: &ManArgs, program: &Command) -> Outcome {
     let written: io::Result<()> =
         fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(program.clone(), dir));
     written.map_err(|error| {
-        Failure::Failed(format!("writing manual pages to {}: {error}", dir.display()))
+        CommandFailure::Failed(format!("writing manual pages to {}: {error}", dir.display()))
     })
 }
 
-fn print(bytes: &[u8]) -> Outcome {
+fn print(bytes: &[u8]) -> CommandResult {
     let mut out = Out::new();
     out.write_all(bytes)?;
     out.finish()?;

@@ -10,7 +10,7 @@ use forebear::ingest::submit_hook;
 use forebear::limits;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, complain};
+use crate::failure::{CommandFailure, CommandResult, complain};
 use crate::global::Global;
 use crate::place;
 
@@ -49,7 +49,7 @@ impl Run for HookArgs {
     }
 
     /// Reports what went wrong and succeeds; it is never the caller's concern.
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         // A panic was reported by the runtime.
         if let Ok(Err(failure)) = catch_unwind(AssertUnwindSafe(|| hand_in(global))) {
             let _ = failure.report();
@@ -64,13 +64,13 @@ pub(crate) fn misused(error: &clap::Error) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn hand_in(global: &Global) -> Outcome {
+fn hand_in(global: &Global) -> CommandResult {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let time_ns = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
     let mut payload = Vec::new();
     let most = limits::MAX_BATCH_BYTES as u64;
     io::stdin().lock().take(most).read_to_end(&mut payload).map_err(|error| {
-        Failure::Failed(format!("reading the payload from standard input: {error}"))
+        CommandFailure::Failed(format!("reading the payload from standard input: {error}"))
     })?;
     submit_hook(&place::spool(global)?, payload, time_ns)?;
     Ok(())

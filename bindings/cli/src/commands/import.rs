@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::format::{FormatArgs, NamedFormat};
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{CommandFailure, CommandResult, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, WriteTarget};
@@ -87,11 +87,11 @@ impl Run for ImportArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let paths = if self.paths.is_empty() { found()? } else { self.paths.clone() };
         for path in &paths {
             path.metadata().map_err(|error| {
-                Failure::Failed(format!("importing {}: {error}", path.display()))
+                CommandFailure::Failed(format!("importing {}: {error}", path.display()))
             })?;
         }
         let mut options = IngestOptions::new(paths).again(self.again);
@@ -108,7 +108,11 @@ impl Run for ImportArgs {
 }
 
 /// Imports, shows how far it is and says what came of it.
-pub(crate) fn import(target: WriteTarget, options: &IngestOptions, global: &Global) -> Outcome {
+pub(crate) fn import(
+    target: WriteTarget,
+    options: &IngestOptions,
+    global: &Global,
+) -> CommandResult {
     let stop = stop_on_ctrl_c();
     let bar = progress_bar();
     let begun = Instant::now();
@@ -148,7 +152,7 @@ pub(crate) fn import(target: WriteTarget, options: &IngestOptions, global: &Glob
         warn(&format!("forebear: {}: {why}", path.display()));
     }
     if report.interrupted {
-        return Err(Failure::Failed(
+        return Err(CommandFailure::Failed(
             "stopped; what was read until then is stored, and the same import goes on from there"
                 .to_owned(),
         ));
@@ -158,20 +162,20 @@ pub(crate) fn import(target: WriteTarget, options: &IngestOptions, global: &Glob
     }
     if !report.failed_files.is_empty() {
         let files = report.failed_files.len() as u64;
-        return Err(Failure::Failed(format!(
+        return Err(CommandFailure::Failed(format!(
             "{} not be read",
             text::counted(files, "file could", "files could")
         )));
     }
     if report.files + report.unchanged_files == 0 {
-        return Err(Failure::NothingFound(
+        return Err(CommandFailure::NothingFound(
             "there was nothing to read: name files, or folders with files of a known format"
                 .to_owned(),
         ));
     }
     if report.lines > 0 && report.lines == report.bad_lines && is_empty(&report) {
         let lines = text::counted(report.lines, "line", "lines");
-        return Err(Failure::Failed(format!(
+        return Err(CommandFailure::Failed(format!(
             "nothing of {lines} could be read: `forebear quarantine` says why"
         )));
     }
@@ -234,7 +238,7 @@ fn taken_for(report: &ImportReport) -> Option<String> {
 }
 
 /// Prints what an import found and did.
-pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> Outcome {
+pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> CommandResult {
     let new = report.stored + report.versions + report.links + report.quarantined;
     let is_known = report.known + report.unchanged_files > 0 && report.handed_in.is_none();
     let head = if new == 0 && is_known && !report.interrupted {
@@ -407,7 +411,7 @@ impl ImportFigures {
 }
 
 /// The usual folders that are there, which are said to whoever asks.
-fn found() -> Result<Vec<PathBuf>, Failure> {
+fn found() -> Result<Vec<PathBuf>, CommandFailure> {
     let folders = found_folders()?;
     let said: Vec<_> = folders
         .iter()

@@ -7,7 +7,7 @@ use forebear::{Batch, Link, LinkKind, Linked, Snapshot, StoredEvent};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::{Out, text};
 use crate::place::{self, WriteTarget};
@@ -41,9 +41,9 @@ impl Run for LinkArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         #[derive(Serialize)]
-        struct Line<'a> {
+        struct LinkLine<'a> {
             status: &'a str,
             child: String,
             parent: String,
@@ -72,7 +72,7 @@ impl Run for LinkArgs {
         };
         let mut out = Out::new();
         if global.json {
-            out.json(&Line {
+            out.json(&LinkLine {
                 status: linked.as_str(),
                 child: child.to_string(),
                 parent: parent.to_string(),
@@ -96,7 +96,7 @@ impl Run for LinkArgs {
 }
 
 /// Whether the child follows from the parent in just this way.
-fn stands(snapshot: &Snapshot, link: &Link) -> Result<bool, Failure> {
+fn stands(snapshot: &Snapshot, link: &Link) -> Result<bool, CommandFailure> {
     let stored = snapshot.get(link.child().clone())?;
     let named = |event: &StoredEvent| {
         event.parent() == Some(link.parent()) && event.link() == Some(link.kind())
@@ -106,7 +106,7 @@ fn stands(snapshot: &Snapshot, link: &Link) -> Result<bool, Failure> {
 
 /// What became of a link that another process took in. O(links that don't stand) where
 /// this one doesn't.
-fn became(snapshot: &Snapshot, link: &Link) -> Result<Linked, Failure> {
+fn became(snapshot: &Snapshot, link: &Link) -> Result<Linked, CommandFailure> {
     for edge in snapshot.cycle_edges() {
         let edge = edge?;
         if (&edge.child, &edge.parent) == (link.child(), link.parent()) {

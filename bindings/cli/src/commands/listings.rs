@@ -9,7 +9,7 @@ use forebear::{
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread, warn};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text};
@@ -148,7 +148,7 @@ impl Run for ChildrenArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let nothing = "it caused nothing that is stored";
         relatives(&self.of, global, nothing, |snapshot, id| snapshot.children(id))
     }
@@ -159,7 +159,7 @@ impl Run for SiblingsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let nothing = "nothing else with the same cause is stored";
         relatives(&self.of, global, nothing, |snapshot, id| snapshot.siblings(id))
     }
@@ -170,7 +170,7 @@ fn relatives<L: Listing<Item = StoredEvent>>(
     global: &Global,
     nothing: &str,
     list: impl Fn(&Snapshot, &EventId) -> Query<L>,
-) -> Outcome {
+) -> CommandResult {
     let pages = place::pages(global)?;
     let id = place::find(&pages.now(), &args.id)?;
     let mut listing = Printer::new(global, args.payload);
@@ -184,7 +184,7 @@ impl Run for RootsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, self.payload);
         let listed = listing.pages(self.page, |after| {
@@ -201,7 +201,7 @@ impl Run for RecentArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let mut filter = Filter::new();
         if let Some(instance) = &self.instance {
             filter = filter.instance(instance);
@@ -219,7 +219,7 @@ impl Run for EventsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let filter = self.filter.filter(&pages.now())?;
         let limit = if self.page.all { usize::MAX } else { self.limit };
@@ -239,7 +239,7 @@ impl Run for MissingArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, false);
         let fetch = |snapshot: &Snapshot, after: Option<Cursor>| {
@@ -285,7 +285,7 @@ impl Run for LinksArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, false);
         let mut listed = 0;
@@ -336,7 +336,7 @@ pub(super) struct Printer {
     /// The day of the event listed last.
     day: String,
     /// What was left out for damage.
-    pub(super) unread: Unread,
+    pub(super) unread: UnreadParts,
 }
 
 impl Printer {
@@ -346,7 +346,7 @@ impl Printer {
 
     /// One that is not paged, since it comes bit by bit.
     pub(super) fn flowing(global: &Global, payload: bool) -> Self {
-        let (out, day, unread) = (Out::new(), String::new(), Unread::default());
+        let (out, day, unread) = (Out::new(), String::new(), UnreadParts::default());
         Self { out, json: global.json, payload, day, unread }
     }
 
@@ -357,7 +357,7 @@ impl Printer {
         query: impl Fn(&Snapshot) -> Query<Events>,
         mut after: Option<Cursor>,
         limit: usize,
-    ) -> Result<(u64, Option<Cursor>), Failure> {
+    ) -> Result<(u64, Option<Cursor>), CommandFailure> {
         let with_payload = self.payload || !self.json;
         let (detail, mut size) = if with_payload {
             (Detail::Payload, page_size::FIRST)
@@ -391,7 +391,7 @@ impl Printer {
         &mut self,
         page: PageArgs,
         fetch: impl Fn(Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64, CommandFailure> {
         self.any_pages(page, fetch, |listing, event| listing.event(&event))
     }
 
@@ -399,8 +399,8 @@ impl Printer {
         &mut self,
         page: PageArgs,
         fetch: impl Fn(Option<Cursor>) -> forebear::Result<Page<T>>,
-        print: impl Fn(&mut Self, T) -> Outcome,
-    ) -> Result<u64, Failure> {
+        print: impl Fn(&mut Self, T) -> CommandResult,
+    ) -> Result<u64, CommandFailure> {
         let mut after = page.after;
         let mut listed = 0;
         loop {
@@ -418,7 +418,7 @@ impl Printer {
         }
     }
 
-    pub(super) fn event(&mut self, event: &StoredEvent) -> Outcome {
+    pub(super) fn event(&mut self, event: &StoredEvent) -> CommandResult {
         if self.json {
             let line = event.json().payload(self.payload);
             self.out.json(&line)?;
@@ -439,16 +439,16 @@ impl Printer {
         object: &impl Serialize,
         (child, parent, kind): (&EventId, &EventId, LinkKind),
         instead: Option<&EventId>,
-    ) -> Outcome {
+    ) -> CommandResult {
         #[derive(Serialize)]
-        struct Line<'a, L> {
+        struct LinkStatusLine<'a, L> {
             status: &'static str,
             #[serde(flatten)]
             object: &'a L,
         }
 
         if self.json {
-            self.out.json(&Line { status, object })?;
+            self.out.json(&LinkStatusLine { status, object })?;
             return Ok(());
         }
         let instead =
@@ -461,14 +461,14 @@ impl Printer {
         self.line(&line)
     }
 
-    fn line(&mut self, line: &str) -> Outcome {
+    fn line(&mut self, line: &str) -> CommandResult {
         let columns = self.out.columns();
         draw::plain(&mut self.out, &text::cut(line, columns), 0)?;
         Ok(())
     }
 
     /// Says where the listing goes on.
-    fn next(&mut self, next: Option<Cursor>) -> Outcome {
+    fn next(&mut self, next: Option<Cursor>) -> CommandResult {
         let Some(cursor) = next else {
             return Ok(());
         };
@@ -481,7 +481,7 @@ impl Printer {
     }
 
     /// The end of a listing that may as well be empty.
-    fn finish(self, listed: u64, empty: &str) -> Outcome {
+    fn finish(self, listed: u64, empty: &str) -> CommandResult {
         let quiet = self.json || !self.unread.is_empty();
         self.out.finish()?;
         if listed == 0 && !quiet {
@@ -491,10 +491,10 @@ impl Printer {
     }
 
     /// The end of a search.
-    pub(super) fn found(self, listed: u64, empty: &str) -> Outcome {
+    pub(super) fn found(self, listed: u64, empty: &str) -> CommandResult {
         self.out.finish()?;
         if listed == 0 && self.unread.is_empty() {
-            return Err(Failure::NothingFound(empty.to_owned()));
+            return Err(CommandFailure::NothingFound(empty.to_owned()));
         }
         self.unread.finish()
     }

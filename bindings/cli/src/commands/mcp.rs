@@ -6,7 +6,7 @@ use clap::Args;
 use forebear_mcp::ServeOptions;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::place;
 use crate::usual_folders::usual_folders;
@@ -38,7 +38,7 @@ impl Run for McpArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let mut options = ServeOptions::new(place::store_path(global)?).redact(!self.no_redact);
         if let Some(paths) = &self.follow {
             place::make_folder_of_store(global)?;
@@ -48,7 +48,8 @@ impl Run for McpArgs {
                 paths.clone()
             });
         }
-        forebear_mcp::serve(&options)
-            .map_err(|error| Failure::Failed(format!("answering on standard input: {error}")))
+        forebear_mcp::serve(&options).map_err(|error| {
+            CommandFailure::Failed(format!("answering on standard input: {error}"))
+        })
     }
 }

@@ -42,7 +42,7 @@ pub(crate) mod why;
 use clap::Subcommand;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output;
 
@@ -116,11 +116,11 @@ commands! {
 impl Command {
     /// Does what was asked. What only reads begins anew where a segment expired under
     /// it, unless something of the answer was seen already.
-    pub(crate) fn run(&self, global: &Global) -> Outcome {
+    pub(crate) fn run(&self, global: &Global) -> CommandResult {
         let asked = self.asked();
         for _ in 1..TRIES_MAX {
             match asked.run(global) {
-                Err(Failure::Expired(_)) if !asked.writes() && output::take_back() => {}
+                Err(CommandFailure::Expired(_)) if !asked.writes() && output::take_back() => {}
                 outcome => return outcome,
             }
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::import;
-use crate::failure::{Failure, Outcome, Unread, warn};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -58,7 +58,7 @@ impl Run for QuarantineArgs {
         matches!(self.command, Some(QuarantineCommand::Retry { .. }))
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         match self.command {
             Some(QuarantineCommand::Show { n }) => show(&place::snapshot(global)?, n, global),
             Some(QuarantineCommand::Retry { n }) => retry(n, global),
@@ -67,7 +67,7 @@ impl Run for QuarantineArgs {
     }
 }
 
-fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
+fn retry(wanted: Option<u64>, global: &Global) -> CommandResult {
     let target = place::open_existing_or_hand_in(global)?;
     let (mut files, mut gone) = (BTreeSet::new(), BTreeSet::new());
     each(&target.snapshot(global)?, |n, input| {
@@ -85,7 +85,7 @@ fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
         warn(&format!("forebear: {} is not there any more", path.display()));
     }
     if files.is_empty() {
-        return Err(Failure::NothingFound(
+        return Err(CommandFailure::NothingFound(
             "there is no file to read again; `forebear quarantine` lists where input came from"
                 .to_owned(),
         ));
@@ -93,9 +93,9 @@ fn retry(wanted: Option<u64>, global: &Global) -> Outcome {
     import::import(target, &IngestOptions::new(files).again(true), global)
 }
 
-fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
+fn list(snapshot: &Snapshot, global: &Global) -> CommandResult {
     #[derive(Serialize)]
-    struct Piece<'a> {
+    struct QuarantineLine<'a> {
         n: u64,
         #[serde(flatten)]
         input: &'a Quarantined,
@@ -107,7 +107,7 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
         listed = n;
         let kept = input.bytes.len() as u64 == input.length;
         if global.json {
-            out.json(&Piece { n, input: &input })?;
+            out.json(&QuarantineLine { n, input: &input })?;
         } else {
             let line = format!(
                 "{n:>5}  {}:{} (byte {}, {})",
@@ -129,7 +129,7 @@ fn list(snapshot: &Snapshot, global: &Global) -> Outcome {
     Ok(())
 }
 
-fn show(snapshot: &Snapshot, wanted: u64, global: &Global) -> Outcome {
+fn show(snapshot: &Snapshot, wanted: u64, global: &Global) -> CommandResult {
     let mut found = None;
     each(snapshot, |n, input| {
         if n == wanted {
@@ -138,12 +138,12 @@ fn show(snapshot: &Snapshot, wanted: u64, global: &Global) -> Outcome {
         Ok(n < wanted)
     })?;
     let Some(input) = found else {
-        return Err(Failure::NothingFound(format!(
+        return Err(CommandFailure::NothingFound(format!(
             "nothing quarantined has the number {wanted}; `forebear quarantine` lists the numbers"
         )));
     };
     if input.bytes.is_empty() && input.length > 0 {
-        return Err(Failure::NothingFound(format!(
+        return Err(CommandFailure::NothingFound(format!(
             "its {} were too many to be kept: they stand in {} from byte {} on",
             text::bytes(input.length),
             input.source,
@@ -162,9 +162,9 @@ fn show(snapshot: &Snapshot, wanted: u64, global: &Global) -> Outcome {
 /// Goes through the list, with numbers from 1, until told to stop.
 fn each(
     snapshot: &Snapshot,
-    mut visit: impl FnMut(u64, Quarantined) -> Result<bool, Failure>,
-) -> Outcome {
-    let (mut n, mut unread) = (0, Unread::default());
+    mut visit: impl FnMut(u64, Quarantined) -> Result<bool, CommandFailure>,
+) -> CommandResult {
+    let (mut n, mut unread) = (0, UnreadParts::default());
     for input in snapshot.quarantined() {
         let Some(input) = unread.pass(input)? else { continue };
         n += 1;

@@ -4,7 +4,7 @@ use clap::Args;
 use forebear::answers::{ResumeQuery, resume_context};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::formats;
 use crate::global::Global;
 use crate::output::Out;
@@ -42,12 +42,12 @@ impl Run for ResumeArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let session = place::find_session(&snapshot, &self.session)?;
         let query = ResumeQuery::new(&session).tokens(self.tokens).last(self.last);
         let resume = resume_context(&snapshot, formats::readings(), &query)?.ok_or_else(|| {
-            Failure::NothingFound(format!("nothing is stored of the session {session:?}"))
+            CommandFailure::NothingFound(format!("nothing is stored of the session {session:?}"))
         })?;
         let mut out = Out::paged(global);
         if global.json {

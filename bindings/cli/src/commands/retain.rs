@@ -9,7 +9,7 @@ use forebear::{Retained, Retention, SegmentState};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::{Out, text, time};
 use crate::place;
@@ -66,9 +66,9 @@ impl Run for SealArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         #[derive(Serialize)]
-        struct Line {
+        struct SealedTotals {
             segments: u64,
             events: u64,
             bytes: u64,
@@ -76,7 +76,7 @@ impl Run for SealArgs {
 
         let store = place::open_existing(global)?;
         store.seal()?;
-        let mut line = Line { segments: 0, events: 0, bytes: 0 };
+        let mut line = SealedTotals { segments: 0, events: 0, bytes: 0 };
         let segments = store.snapshot().segments();
         for segment in segments.iter().filter(|segment| segment.state == SegmentState::Sealed) {
             line.segments += 1;
@@ -100,9 +100,9 @@ impl Run for RetainArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         #[derive(Serialize)]
-        struct Line {
+        struct RetentionLine {
             #[serde(flatten)]
             retained: Retained,
             dry_run: bool,
@@ -111,7 +111,7 @@ impl Run for RetainArgs {
         let limited =
             self.max_age.is_some() || self.max_bytes.is_some() || self.max_events.is_some();
         if !limited && !self.forget_policy {
-            return Err(Failure::Usage(
+            return Err(CommandFailure::Usage(
                 "say what is to be kept: --max-age, --max-bytes or --max-events".to_owned(),
             ));
         }
@@ -133,7 +133,7 @@ impl Run for RetainArgs {
         }
         place::close(store)?;
         if global.json {
-            out.json(&Line { retained, dry_run: self.dry_run })?;
+            out.json(&RetentionLine { retained, dry_run: self.dry_run })?;
         } else {
             let done = match (self.dry_run, &self.archive) {
                 (true, _) => "would go",
@@ -148,7 +148,7 @@ impl Run for RetainArgs {
 }
 
 /// Says what was done with how much.
-fn totals(out: &mut Out, done: &str, segments: u64, events: u64, bytes: u64) -> Outcome {
+fn totals(out: &mut Out, done: &str, segments: u64, events: u64, bytes: u64) -> CommandResult {
     writeln!(
         out,
         "{done}: {}, {}, {}",

@@ -9,7 +9,7 @@ use forebear::answers::{Budget, Match, Search, SearchQuery, search};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread, warn};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::formats;
 use crate::global::Global;
 use crate::output::json::NextLine;
@@ -67,7 +67,7 @@ struct MatchLine<'a> {
 
 /// Where to go on, and what was looked through so far.
 #[derive(Serialize)]
-struct EndLine {
+struct SearchEndLine {
     #[serde(flatten)]
     next: NextLine,
     searched: Searched,
@@ -84,7 +84,7 @@ impl Run for SearchArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let budget = Budget::default().events(u64::MAX).bytes(u64::MAX).time(self.within);
         let query = SearchQuery::new(&self.text)
@@ -96,7 +96,7 @@ impl Run for SearchArgs {
         let mut out = Out::paged(global);
         let limit = if self.page.all { usize::MAX } else { self.limit };
         let mut found = 0;
-        let mut above = Above::default();
+        let mut above = MatchHeading::default();
         for one in matches.by_ref().take(limit) {
             let one = one?;
             found += 1;
@@ -111,13 +111,13 @@ impl Run for SearchArgs {
         }
         let complete = finish(&mut out, &matches, global)?;
         out.finish()?;
-        let mut unread = Unread::default();
+        let mut unread = UnreadParts::default();
         unread.add(matches.damaged());
         if found > 0 || !unread.is_empty() {
             return unread.finish();
         }
         let (text, within) = (&self.text, time::took(self.within));
-        Err(Failure::NothingFound(if complete {
+        Err(CommandFailure::NothingFound(if complete {
             format!("nothing says {text:?}")
         } else {
             format!("nothing says {text:?} as far as {within} went: go on, or give more --within")
@@ -126,11 +126,11 @@ impl Run for SearchArgs {
 }
 
 /// Says where to go on, where not all was looked through; whether all was.
-fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Result<bool, Failure> {
+fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Result<bool, CommandFailure> {
     let Some(next) = matches.cursor()? else { return Ok(true) };
     let (events, bytes) = matches.searched();
     if global.json {
-        out.json(&EndLine { next: next.into(), searched: Searched { events, bytes } })?;
+        out.json(&SearchEndLine { next: next.into(), searched: Searched { events, bytes } })?;
         return Ok(false);
     }
     let words = format!(
@@ -148,13 +148,13 @@ fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Result<bool, 
 
 /// What stands above a match already: its session and its day.
 #[derive(Default)]
-struct Above {
+struct MatchHeading {
     session: Option<String>,
     day: String,
 }
 
-impl Above {
-    fn draw(&mut self, out: &mut Out, found: &Match) -> Outcome {
+impl MatchHeading {
+    fn draw(&mut self, out: &mut Out, found: &Match) -> CommandResult {
         let event = &found.event;
         let session = event.session().unwrap_or("(no session)");
         let day = time::day(event.time_ns());

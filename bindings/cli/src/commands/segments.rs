@@ -6,7 +6,7 @@ use clap::Args;
 use forebear::SegmentInfo;
 
 use crate::command::Run;
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -28,7 +28,7 @@ impl Run for SegmentsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let segments = place::snapshot(global)?.segments();
         let mut out = Out::paged(global);
         if !global.json {

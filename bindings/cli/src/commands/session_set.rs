@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 use forebear::{Batch, SessionBatch, SessionPatch, SessionReads, SessionStatus, SessionWrites};
 
-use crate::failure::Outcome;
+use crate::failure::CommandResult;
 use crate::global::Global;
 use crate::output::{Out, text};
 use crate::place::{self, WriteTarget};
@@ -39,7 +39,7 @@ pub(crate) struct SetArgs {
 }
 
 impl SetArgs {
-    pub(super) fn run(&self, global: &Global) -> Outcome {
+    pub(super) fn run(&self, global: &Global) -> CommandResult {
         let mut patch = SessionPatch::new(&self.id);
         if let Some(status) = self.status {
             patch = patch.status(status);

@@ -13,7 +13,7 @@ use forebear::{
 
 use crate::command::Run;
 use crate::commands::tail::stop_on_ctrl_c;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::draw::DIM;
 use crate::output::json::NextLine;
@@ -57,7 +57,7 @@ impl Run for SessionTreeArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         if self.watch {
             return watch(self, global);
         }
@@ -65,12 +65,16 @@ impl Run for SessionTreeArgs {
         let mut out = Out::paged(global);
         let found = show(&mut out, &snapshot, self, global)?;
         out.finish()?;
-        if found { Ok(()) } else { Err(Failure::NothingFound("there are no sessions".to_owned())) }
+        if found {
+            Ok(())
+        } else {
+            Err(CommandFailure::NothingFound("there are no sessions".to_owned()))
+        }
     }
 }
 
 /// Draws the trees again and again.
-fn watch(args: &SessionTreeArgs, global: &Global) -> Outcome {
+fn watch(args: &SessionTreeArgs, global: &Global) -> CommandResult {
     let stop = stop_on_ctrl_c();
     let reader = place::reader(global)?;
     let mut seen = place::last_warning(&reader);
@@ -110,7 +114,7 @@ fn show(
     snapshot: &Snapshot,
     args: &SessionTreeArgs,
     global: &Global,
-) -> Result<bool, Failure> {
+) -> Result<bool, CommandFailure> {
     let roots = roots(snapshot, args)?;
     for id in &roots {
         let (nodes, next) = tree(snapshot, id, args)?;
@@ -132,7 +136,7 @@ fn show(
 }
 
 /// The sessions whose trees are wanted.
-fn roots(snapshot: &Snapshot, args: &SessionTreeArgs) -> Result<Vec<String>, Failure> {
+fn roots(snapshot: &Snapshot, args: &SessionTreeArgs) -> Result<Vec<String>, CommandFailure> {
     if let Some(id) = &args.id {
         return Ok(vec![place::session_named(snapshot, id)?]);
     }
@@ -156,7 +160,7 @@ fn tree(
     snapshot: &Snapshot,
     id: &str,
     args: &SessionTreeArgs,
-) -> Result<(Vec<SessionNode>, Option<Cursor>), Failure> {
+) -> Result<(Vec<SessionNode>, Option<Cursor>), CommandFailure> {
     let mut nodes = Vec::new();
     let mut after = args.after;
     loop {
@@ -170,7 +174,7 @@ fn tree(
     }
 }
 
-fn draw_tree(out: &mut Out, nodes: &[SessionNode]) -> Outcome {
+fn draw_tree(out: &mut Out, nodes: &[SessionNode]) -> CommandResult {
     // Whether another one follows at each level, from the last to the first.
     let mut follows: Vec<bool> = Vec::new();
     let mut lasts = Vec::with_capacity(nodes.len());

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::session_set::SetArgs;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::session::{draw_listed, figures, short_name, status_style};
@@ -56,7 +56,7 @@ pub(crate) struct SessionsArgs {
     /// In the order of: last (when something was stored last), start, errors, events or tokens;
     /// the largest first
     #[arg(long, value_name = "ORDER", default_value = "last")]
-    sort: Order,
+    sort: SessionOrder,
     /// Sessions at most
     #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "all")]
     limit: Option<usize>,
@@ -72,7 +72,7 @@ pub(crate) struct SessionsArgs {
 
 /// What sessions are listed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Order {
+enum SessionOrder {
     Last,
     Start,
     Errors,
@@ -95,12 +95,12 @@ pub(crate) struct SessionArgs {
     #[arg(required = true)]
     id: Option<String>,
     #[command(subcommand)]
-    change: Option<Change>,
+    change: Option<SessionChange>,
 }
 
 /// What is changed of a session.
 #[derive(Debug, Subcommand)]
-enum Change {
+enum SessionChange {
     Set(SetArgs),
 }
 
@@ -152,7 +152,7 @@ impl Run for SessionsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let mut filter = SessionFilter::new();
         if let Some(status) = self.status {
@@ -175,12 +175,12 @@ impl Run for SessionsArgs {
         }
         let mut out = Out::paged(global);
         let found = match self.sort {
-            Order::Last => self.list(&mut out, &snapshot, filter, global)?,
+            SessionOrder::Last => self.list(&mut out, &snapshot, filter, global)?,
             _ => self.list_sorted(&mut out, &snapshot, filter, global)?,
         };
         out.finish()?;
         if !found {
-            return Err(Failure::NothingFound("no session matches".to_owned()));
+            return Err(CommandFailure::NothingFound("no session matches".to_owned()));
         }
         Ok(())
     }
@@ -194,7 +194,7 @@ impl SessionsArgs {
         snapshot: &Snapshot,
         filter: SessionFilter,
         global: &Global,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, CommandFailure> {
         let mut sessions = snapshot.sessions(filter).after(self.page.after);
         let (mut left, mut found) = (self.limit.unwrap_or(usize::MAX), false);
         loop {
@@ -224,7 +224,7 @@ impl SessionsArgs {
         snapshot: &Snapshot,
         filter: SessionFilter,
         global: &Global,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, CommandFailure> {
         let mut sessions = Vec::new();
         for session in &snapshot.sessions(filter) {
             let session = session?;
@@ -233,11 +233,13 @@ impl SessionsArgs {
             }
         }
         let key = |session: &Session| match self.sort {
-            Order::Start => session.start_ns.unwrap_or(i64::MIN),
-            Order::Errors => count(session.errors),
-            Order::Events => count(session.events),
-            Order::Tokens => count(session.tokens.input.saturating_add(session.tokens.output)),
-            Order::Last => 0,
+            SessionOrder::Start => session.start_ns.unwrap_or(i64::MIN),
+            SessionOrder::Errors => count(session.errors),
+            SessionOrder::Events => count(session.events),
+            SessionOrder::Tokens => {
+                count(session.tokens.input.saturating_add(session.tokens.output))
+            }
+            SessionOrder::Last => 0,
         };
         sessions.sort_by_key(|session| std::cmp::Reverse(key(session)));
         let limit = if self.page.all { usize::MAX } else { self.limit.unwrap_or(limits::MAX_PAGE) };
@@ -261,7 +263,7 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn print(out: &mut Out, session: &Session, global: &Global) -> Outcome {
+fn print(out: &mut Out, session: &Session, global: &Global) -> CommandResult {
     if global.json {
         out.json(session)?;
         return Ok(());
@@ -275,9 +277,9 @@ impl Run for SessionArgs {
         self.change.is_some()
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         match (&self.change, &self.id) {
-            (Some(Change::Set(set)), _) => set.run(global),
+            (Some(SessionChange::Set(set)), _) => set.run(global),
             (None, Some(id)) => show(id, global),
             // Refused before: one of the two is required.
             (None, None) => Ok(()),
@@ -286,10 +288,10 @@ impl Run for SessionArgs {
 }
 
 /// Prints all that is known of a session.
-fn show(id: &str, global: &Global) -> Outcome {
+fn show(id: &str, global: &Global) -> CommandResult {
     {
         #[derive(Serialize)]
-        struct Line<'a> {
+        struct SessionLine<'a> {
             #[serde(flatten)]
             session: &'a Session,
             depth: u64,
@@ -306,7 +308,7 @@ fn show(id: &str, global: &Global) -> Outcome {
         let children = snapshot.session_children(id).page()?;
         let mut out = Out::paged(global);
         if global.json {
-            out.json(&Line {
+            out.json(&SessionLine {
                 session: &session,
                 depth,
                 path: &path,
@@ -364,7 +366,7 @@ impl Run for WavesArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let mut out = Out::paged(global);
         let mut waves = snapshot.waves().after(self.page.after);
@@ -403,7 +405,7 @@ impl Run for RelateArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         if self.parent == self.child {
             return Err(forebear::Error::invalid(format!(
                 "expected two sessions, found {:?} twice: none comes from itself",
@@ -458,7 +460,7 @@ fn related(
     snapshot: &Snapshot,
     parent: &str,
     child: &str,
-) -> Result<Option<StoredRelationship>, Failure> {
+) -> Result<Option<StoredRelationship>, CommandFailure> {
     for stored in snapshot.session_parents(child) {
         let stored = stored?;
         if stored.parent == parent {
@@ -469,11 +471,11 @@ fn related(
 }
 
 /// That there is no session with this name.
-fn unknown(id: &str) -> Failure {
-    Failure::NothingFound(format!("no session has the name {id}"))
+fn unknown(id: &str) -> CommandFailure {
+    CommandFailure::NothingFound(format!("no session has the name {id}"))
 }
 
-fn draw_session(out: &mut Out, session: &Session) -> Outcome {
+fn draw_session(out: &mut Out, session: &Session) -> CommandResult {
     let when = session.start_ns.map_or("no time".to_owned(), time::clock);
     draw::line(
         out,
@@ -488,7 +490,7 @@ fn draw_session(out: &mut Out, session: &Session) -> Outcome {
 }
 
 /// Says where a listing goes on.
-fn finish(out: &mut Out, next: Option<Cursor>, global: &Global) -> Outcome {
+fn finish(out: &mut Out, next: Option<Cursor>, global: &Global) -> CommandResult {
     let Some(cursor) = next else { return Ok(()) };
     if global.json {
         out.json(&NextLine::from(cursor))?;

@@ -14,12 +14,12 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::import;
-use crate::failure::{Failure, Outcome, complain, warn};
+use crate::failure::{CommandFailure, CommandResult, complain, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
-use crate::setup::change::{self, Backup, Change, Found};
-use crate::setup::record::{Added, Record};
+use crate::setup::change::{self, FileBackup, FoundEntry, SetupChange};
+use crate::setup::record::{Added, SetupRecord};
 use crate::setup::tools::{self, Called};
 use crate::usual_folders::found_folders;
 
@@ -67,7 +67,7 @@ pub(crate) struct SetupArgs {
 
 /// What becomes of an entry.
 #[derive(Clone, Serialize)]
-struct Planned {
+struct PlannedEntry {
     tool: String,
     file: PathBuf,
     what: &'static str,
@@ -86,7 +86,7 @@ struct Edited {
 
 /// What becomes of an entry in the record.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum EntryFate {
     Stays,
     /// It is there once its file is written.
     Comes,
@@ -96,10 +96,10 @@ enum Fate {
 
 /// What is to be changed.
 #[derive(Default)]
-struct Plan {
+struct SetupPlan {
     files: BTreeMap<PathBuf, Edited>,
-    lines: Vec<Planned>,
-    record: Vec<(Added, Fate)>,
+    lines: Vec<PlannedEntry>,
+    record: Vec<(Added, EntryFate)>,
 }
 
 impl Run for SetupArgs {
@@ -107,12 +107,12 @@ impl Run for SetupArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let kept = place::data_folder()?.join("setup.json");
-        let record = Record::read(&kept)?;
+        let record = SetupRecord::read(&kept)?;
         let plan = if self.undo { undo(record) } else { add(record, global)? };
         if plan.lines.is_empty() {
-            return Err(Failure::NothingFound(if self.undo {
+            return Err(CommandFailure::NothingFound(if self.undo {
                 format!("nothing was added: {} is not there", kept.display())
             } else {
                 "found none of the tools that can be told of forebear".to_owned()
@@ -142,7 +142,7 @@ impl Run for SetupArgs {
 }
 
 impl SetupArgs {
-    fn show(&self, plan: &Plan, global: &Global) -> Outcome {
+    fn show(&self, plan: &SetupPlan, global: &Global) -> CommandResult {
         let mut out = Out::new();
         for planned in &plan.lines {
             let status = match planned.status {
@@ -151,10 +151,10 @@ impl SetupArgs {
                 status => status,
             };
             if global.json {
-                out.json(&Planned { status, ..planned.clone() })?;
+                out.json(&PlannedEntry { status, ..planned.clone() })?;
                 continue;
             }
-            let Planned { tool, file, what, why, .. } = planned;
+            let PlannedEntry { tool, file, what, why, .. } = planned;
             let (says, style) = match status {
                 "added" | "would-add" => ("add", AnsiColor::Green.on_default()),
                 "removed" | "would-remove" => ("take out", AnsiColor::Green.on_default()),
@@ -182,12 +182,12 @@ impl SetupArgs {
         Ok(())
     }
 
-    fn confirm(&self) -> Outcome {
+    fn confirm(&self) -> CommandResult {
         if self.yes {
             return Ok(());
         }
         if !io::stdin().is_terminal() {
-            return Err(Failure::Usage(
+            return Err(CommandFailure::Usage(
                 "nothing was changed: give --yes to change it, or --dry-run to look only"
                     .to_owned(),
             ));
@@ -199,17 +199,18 @@ impl SetupArgs {
         if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
             return Ok(());
         }
-        Err(Failure::Failed("nothing was changed".to_owned()))
+        Err(CommandFailure::Failed("nothing was changed".to_owned()))
     }
 }
 
 /// What is to be added for the tools that are there.
-fn add(record: Record, global: &Global) -> Result<Plan, Failure> {
-    let home = etcetera::home_dir()
-        .map_err(|_| Failure::Failed("there is no home folder to look for tools in".to_owned()))?;
+fn add(record: SetupRecord, global: &Global) -> Result<SetupPlan, CommandFailure> {
+    let home = etcetera::home_dir().map_err(|_| {
+        CommandFailure::Failed("there is no home folder to look for tools in".to_owned())
+    })?;
     let variable = |name: &str| env::var_os(name).map(PathBuf::from);
-    let record = record.added.into_iter().map(|added| (added, Fate::Stays)).collect();
-    let mut plan = Plan { record, ..Plan::default() };
+    let record = record.added.into_iter().map(|added| (added, EntryFate::Stays)).collect();
+    let mut plan = SetupPlan { record, ..SetupPlan::default() };
     for change in tools::changes(&home, &variable, &called(global)?) {
         plan.add(&change);
     }
@@ -217,8 +218,8 @@ fn add(record: Record, global: &Global) -> Result<Plan, Failure> {
 }
 
 /// What is to be taken out of what was added.
-fn undo(record: Record) -> Plan {
-    let mut plan = Plan::default();
+fn undo(record: SetupRecord) -> SetupPlan {
+    let mut plan = SetupPlan::default();
     // The last first: the first was there before the others.
     for added in record.added.into_iter().rev() {
         plan.remove(added);
@@ -228,10 +229,10 @@ fn undo(record: Record) -> Plan {
 }
 
 /// How other tools call this program.
-fn called(global: &Global) -> Result<Called, Failure> {
-    let own = env::current_exe()
-        .and_then(fs::canonicalize)
-        .map_err(|error| Failure::Failed(format!("finding the path of this program: {error}")))?;
+fn called(global: &Global) -> Result<Called, CommandFailure> {
+    let own = env::current_exe().and_then(fs::canonicalize).map_err(|error| {
+        CommandFailure::Failed(format!("finding the path of this program: {error}"))
+    })?;
     let path = env::var_os("PATH").unwrap_or_default();
     let first =
         env::split_paths(&path).map(|folder| folder.join("forebear")).find(|file| file.is_file());
@@ -240,7 +241,7 @@ fn called(global: &Global) -> Result<Called, Failure> {
     let store = match &global.store {
         Some(store) => {
             let store = std::path::absolute(store)
-                .map_err(|error| Failure::Failed(format!("{}: {error}", store.display())))?;
+                .map_err(|error| CommandFailure::Failed(format!("{}: {error}", store.display())))?;
             vec!["--store".to_owned(), store.display().to_string()]
         }
         None => Vec::new(),
@@ -248,18 +249,21 @@ fn called(global: &Global) -> Result<Called, Failure> {
     Ok(Called { command, store })
 }
 
-impl Plan {
-    fn add(&mut self, change: &Change) {
+impl SetupPlan {
+    fn add(&mut self, change: &SetupChange) {
         let status = self.try_add(change);
         self.line(change.tool, &change.file, &change.entry, status);
     }
 
-    fn try_add(&mut self, Change { tool, file, entry }: &Change) -> Result<&'static str, String> {
+    fn try_add(
+        &mut self,
+        SetupChange { tool, file, entry }: &SetupChange,
+    ) -> Result<&'static str, String> {
         let edited = self.edited(file, entry)?;
         match entry.find(&edited.after)? {
-            Found::Same => return Ok("there"),
-            Found::Other => return Ok("other"),
-            Found::Nothing => {}
+            FoundEntry::Same => return Ok("there"),
+            FoundEntry::Other => return Ok("other"),
+            FoundEntry::Nothing => {}
         }
         let made_levels = entry.missing_levels(&edited.after);
         let after = entry.added_to(&edited.after)?;
@@ -267,13 +271,13 @@ impl Plan {
         self.files.insert(file.clone(), Edited { after, ..edited });
         let (tool, file, entry) = ((*tool).to_owned(), file.clone(), entry.clone());
         let added = Added { tool, file, entry, made_levels, made_file };
-        self.record.push((added, Fate::Comes));
+        self.record.push((added, EntryFate::Comes));
         Ok("added")
     }
 
     fn remove(&mut self, added: Added) {
         let status = self.try_remove(&added);
-        let fate = if status.is_err() { Fate::Stays } else { Fate::Goes };
+        let fate = if status.is_err() { EntryFate::Stays } else { EntryFate::Goes };
         self.line(&added.tool, &added.file, &added.entry, status);
         self.record.push((added, fate));
     }
@@ -281,7 +285,7 @@ impl Plan {
     fn try_remove(&mut self, added: &Added) -> Result<&'static str, String> {
         let Added { file, entry, made_levels, made_file, .. } = added;
         let edited = self.edited(file, entry)?;
-        if entry.find(&edited.after)? != Found::Same {
+        if entry.find(&edited.after)? != FoundEntry::Same {
             return Ok("changed");
         }
         let after = entry.removed_from(&edited.after, *made_levels)?;
@@ -293,7 +297,7 @@ impl Plan {
     }
 
     /// The file as it is after what was planned so far.
-    fn edited(&self, file: &Path, entry: &change::Entry) -> Result<Edited, String> {
+    fn edited(&self, file: &Path, entry: &change::SetupEntry) -> Result<Edited, String> {
         if let Some(Edited { before, after, .. }) = self.files.get(file) {
             return Ok(Edited { before: before.clone(), after: after.clone(), goes: false });
         }
@@ -309,16 +313,16 @@ impl Plan {
         &mut self,
         tool: &str,
         file: &Path,
-        entry: &change::Entry,
+        entry: &change::SetupEntry,
         status: Result<&'static str, String>,
     ) {
-        let is_hook = matches!(entry, change::Entry::Item { .. });
+        let is_hook = matches!(entry, change::SetupEntry::Item { .. });
         let (status, why) = match status {
             Ok(status) => (status, None),
             Err(why) => ("unreadable", Some(why)),
         };
         let what = if is_hook { "hook" } else { "mcp" };
-        self.lines.push(Planned {
+        self.lines.push(PlannedEntry {
             tool: tool.to_owned(),
             file: file.to_owned(),
             what,
@@ -329,24 +333,24 @@ impl Plan {
 
     /// Writes the files, and the record of what was added. A file that can't be written, or
     /// was changed since it was read, is left as it is; the others are written.
-    fn apply(self, kept: &Path) -> Outcome {
-        let recorded = |is_kept: &dyn Fn(&Added, Fate) -> bool| {
+    fn apply(self, kept: &Path) -> CommandResult {
+        let recorded = |is_kept: &dyn Fn(&Added, EntryFate) -> bool| {
             let kept = self.record.iter().filter(|(added, fate)| is_kept(added, *fate));
-            Record { added: kept.map(|(added, _)| added.clone()).collect() }
+            SetupRecord { added: kept.map(|(added, _)| added.clone()).collect() }
         };
         // At each moment the record has all that stands in the files, so that it can be undone
         // after a crash: what comes is recorded first, and what goes is struck out last.
-        if self.record.iter().any(|(_, fate)| *fate == Fate::Comes) {
+        if self.record.iter().any(|(_, fate)| *fate == EntryFate::Comes) {
             recorded(&|_, _| true).write(kept)?;
         }
         let mut unwritten = BTreeSet::new();
         for (file, edited) in &self.files {
             let after = (!edited.goes).then_some(edited.after.as_str());
             match change::replace(file, edited.before.as_deref(), after) {
-                Ok(Some(Backup::Made(backup))) => {
+                Ok(Some(FileBackup::Made(backup))) => {
                     warn(&format!("forebear: the file before is {}", backup.display()));
                 }
-                Ok(Some(Backup::Earlier(backup))) => warn(&format!(
+                Ok(Some(FileBackup::Earlier(backup))) => warn(&format!(
                     "forebear: {} is of an earlier change, and stays",
                     backup.display()
                 )),
@@ -358,21 +362,21 @@ impl Plan {
             }
         }
         let is_kept = |added: &Added, fate| match fate {
-            Fate::Stays => true,
-            Fate::Comes => !unwritten.contains(&added.file),
-            Fate::Goes => unwritten.contains(&added.file),
+            EntryFate::Stays => true,
+            EntryFate::Comes => !unwritten.contains(&added.file),
+            EntryFate::Goes => unwritten.contains(&added.file),
         };
         recorded(&is_kept).write(kept)?;
         if unwritten.is_empty() {
             return Ok(());
         }
         let files = text::counted(unwritten.len() as u64, "file", "files");
-        Err(Failure::Failed(format!("{files} could not be written")))
+        Err(CommandFailure::Failed(format!("{files} could not be written")))
     }
 }
 
 /// Shows the lines that come and go, with some around them.
-fn show_difference(out: &mut Out, file: &Path, edited: &Edited) -> Outcome {
+fn show_difference(out: &mut Out, file: &Path, edited: &Edited) -> CommandResult {
     let before: Vec<&str> = edited.before.as_deref().unwrap_or_default().lines().collect();
     let after = if edited.goes { "" } else { &edited.after };
     let after: Vec<&str> = after.lines().collect();
@@ -417,13 +421,14 @@ mod tests {
         (folder, files)
     }
 
-    fn change(file: &Path) -> Change {
-        let entry = change::Entry::Member { path: vec!["mcp".to_owned()], value: json!({"a": 1}) };
-        Change { tool: "Tool", file: file.to_owned(), entry }
+    fn change(file: &Path) -> SetupChange {
+        let entry =
+            change::SetupEntry::Member { path: vec!["mcp".to_owned()], value: json!({"a": 1}) };
+        SetupChange { tool: "Tool", file: file.to_owned(), entry }
     }
 
-    fn adding(files: &[&PathBuf]) -> Plan {
-        let mut plan = Plan::default();
+    fn adding(files: &[&PathBuf]) -> SetupPlan {
+        let mut plan = SetupPlan::default();
         for file in files {
             plan.add(&change(file));
         }
@@ -431,7 +436,7 @@ mod tests {
     }
 
     fn recorded(kept: &Path) -> Vec<PathBuf> {
-        Record::read(kept).unwrap().added.into_iter().map(|added| added.file).collect()
+        SetupRecord::read(kept).unwrap().added.into_iter().map(|added| added.file).collect()
     }
 
     #[test]
@@ -440,20 +445,22 @@ mod tests {
         let plan = adding(&[&one, &two]);
         fs::write(&one, "{\"theirs\": 1}").unwrap();
         let failure = plan.apply(&kept).unwrap_err();
-        assert!(matches!(&failure, Failure::Failed(said) if said == "1 file could not be written"));
+        assert!(
+            matches!(&failure, CommandFailure::Failed(said) if said == "1 file could not be written")
+        );
         assert_eq!(fs::read_to_string(&one).unwrap(), "{\"theirs\": 1}");
         assert!(fs::read_to_string(&two).unwrap().contains("forebear"));
         assert_eq!(recorded(&kept), std::slice::from_ref(&two));
 
         // As it takes out what was added: what stays is still known to have been added.
         adding(&[&one]).apply(&kept).unwrap();
-        let plan = undo(Record::read(&kept).unwrap());
+        let plan = undo(SetupRecord::read(&kept).unwrap());
         let changed = fs::read_to_string(&one).unwrap().replace("theirs", "others");
         fs::write(&one, &changed).unwrap();
         plan.apply(&kept).unwrap_err();
         assert_eq!(fs::read_to_string(&one).unwrap(), changed);
         assert_eq!(recorded(&kept), std::slice::from_ref(&one));
-        undo(Record::read(&kept).unwrap()).apply(&kept).unwrap();
+        undo(SetupRecord::read(&kept).unwrap()).apply(&kept).unwrap();
         assert_eq!(fs::read_to_string(&one).unwrap(), "{\"others\": 1}");
         assert!(!kept.exists());
     }
@@ -472,12 +479,12 @@ mod tests {
         let (good, broken) = (change(&one), one.with_file_name("broken.json"));
         adding(&[&one, &broken]).apply(&kept).unwrap();
         fs::write(&broken, "{ broken").unwrap();
-        let record = Record::read(&kept).unwrap();
+        let record = SetupRecord::read(&kept).unwrap();
         fs::remove_file(&kept).unwrap();
         fs::create_dir(&kept).unwrap();
         undo(record).apply(&kept).unwrap_err();
         let text = fs::read_to_string(&one).unwrap();
-        assert_eq!(good.entry.find(&text), Ok(Found::Nothing), "struck out first: {text}");
+        assert_eq!(good.entry.find(&text), Ok(FoundEntry::Nothing), "struck out first: {text}");
     }
 
     #[test]
@@ -485,12 +492,12 @@ mod tests {
         let (_folder, [one, _, kept]) = machine();
         fs::write(&one, "").unwrap();
         let value = json!({"command": "forebear", "args": []});
-        let entry = change::Entry::Table { path: vec!["mcp_servers".to_owned()], value };
-        let mut plan = Plan::default();
-        plan.add(&Change { tool: "Tool", file: one.clone(), entry });
+        let entry = change::SetupEntry::Table { path: vec!["mcp_servers".to_owned()], value };
+        let mut plan = SetupPlan::default();
+        plan.add(&SetupChange { tool: "Tool", file: one.clone(), entry });
         plan.apply(&kept).unwrap();
         assert!(fs::read_to_string(&one).unwrap().contains("forebear"));
-        undo(Record::read(&kept).unwrap()).apply(&kept).unwrap();
+        undo(SetupRecord::read(&kept).unwrap()).apply(&kept).unwrap();
         assert_eq!(fs::read_to_string(&one).unwrap(), "");
     }
 }

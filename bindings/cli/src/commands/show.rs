@@ -7,7 +7,7 @@ use clap::Args;
 use forebear::{Detail, EventId, Scope, Snapshot, StoredEvent};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -39,20 +39,20 @@ impl Run for ShowArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let id = place::find(&snapshot, &self.id)?;
         let event = snapshot
             .get_lossy(&id)?
-            .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))?;
-        let (mut out, mut unread) = (Out::paged(global), Unread::default());
+            .ok_or_else(|| CommandFailure::NothingFound(format!("no event has the id {id}")))?;
+        let (mut out, mut unread) = (Out::paged(global), UnreadParts::default());
         unread.add(event.damage());
         if self.raw {
             match event.payload() {
                 Some(payload) => out.raw(payload)?,
                 None if unread.is_empty() => {
                     let message = format!("the event {id} has no payload");
-                    return Err(Failure::NothingFound(message));
+                    return Err(CommandFailure::NothingFound(message));
                 }
                 None => {}
             }
@@ -81,9 +81,9 @@ fn each_version(
     snapshot: &Snapshot,
     id: &EventId,
     shown: u64,
-    unread: &mut Unread,
-    mut visit: impl FnMut(&StoredEvent, &mut Unread) -> Outcome,
-) -> Outcome {
+    unread: &mut UnreadParts,
+    mut visit: impl FnMut(&StoredEvent, &mut UnreadParts) -> CommandResult,
+) -> CommandResult {
     for event in snapshot.versions(id) {
         if let Some(event) = unread.pass(event)?
             && event.seq() != shown
@@ -98,8 +98,8 @@ fn draw_event(
     out: &mut Out,
     snapshot: &Snapshot,
     event: &StoredEvent,
-    unread: &mut Unread,
-) -> Outcome {
+    unread: &mut UnreadParts,
+) -> CommandResult {
     let version = match (event.is_version(), event.is_revision()) {
         (true, _) => "  (a later version)",
         (false, true) => "  (a newer revision)",
@@ -157,7 +157,7 @@ fn link_words(link: forebear::LinkKind) -> &'static str {
     }
 }
 
-fn field(out: &mut Out, name: &str, value: &str) -> Outcome {
+fn field(out: &mut Out, name: &str, value: &str) -> CommandResult {
     if value.is_empty() {
         return Ok(());
     }

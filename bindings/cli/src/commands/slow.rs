@@ -8,7 +8,7 @@ use clap::Args;
 use forebear::answers::{Budget, SlowQuery, SlowReport, TimeSpent, slow};
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, draw, text, time as times};
@@ -50,7 +50,7 @@ impl Run for SlowArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let query = match &self.session {
             Some(text) => SlowQuery::session(place::find_session(&snapshot, text)?),
@@ -59,7 +59,8 @@ impl Run for SlowArgs {
         let budget = Budget::default().events(u64::MAX).bytes(u64::MAX).time(self.within);
         let report = slow(&snapshot, formats::readings(), &query.budget(budget))?;
         let report = report.filter(|report| report.sessions > 0);
-        let report = report.ok_or_else(|| Failure::NothingFound("there is no session".into()))?;
+        let report =
+            report.ok_or_else(|| CommandFailure::NothingFound("there is no session".into()))?;
         let mut out = Out::paged(global);
         if global.json {
             out.json(&report)?;
@@ -71,7 +72,7 @@ impl Run for SlowArgs {
     }
 }
 
-fn draw_report(out: &mut Out, report: &SlowReport) -> Outcome {
+fn draw_report(out: &mut Out, report: &SlowReport) -> CommandResult {
     let of = match &report.session {
         Some(session) => format!("session {session}"),
         None => text::counted(report.sessions, "session", "sessions"),
@@ -153,13 +154,13 @@ fn draw_report(out: &mut Out, report: &SlowReport) -> Outcome {
     Ok(())
 }
 
-fn heading(out: &mut Out, words: &str) -> Outcome {
+fn heading(out: &mut Out, words: &str) -> CommandResult {
     writeln!(out)?;
     draw::line(out, &[(draw::BOLD, words)])?;
     Ok(())
 }
 
-fn more(out: &mut Out, all: usize) -> Outcome {
+fn more(out: &mut Out, all: usize) -> CommandResult {
     if all > SHOWN {
         draw::remark(out, &format!("  and {} more: --json", all - SHOWN))?;
     }

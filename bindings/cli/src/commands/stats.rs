@@ -9,7 +9,7 @@ use forebear::{CountBy, EventId, Filter};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::failure::{Outcome, Unread};
+use crate::failure::{CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -58,12 +58,12 @@ impl Run for StatsArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let stats = snapshot.stats()?;
         let first = Filter::new().without_versions().without_derived_ids();
         let types = snapshot.counts(CountBy::Label("type".to_owned()), first).page()?;
-        let mut unread = Unread::default();
+        let mut unread = UnreadParts::default();
         stats.damaged.iter().cloned().for_each(|damage| unread.add_text(damage));
         unread.add(&types.damaged);
         let types = types.items;
@@ -105,7 +105,7 @@ impl Run for StatsArgs {
     }
 }
 
-fn draw_figures(out: &mut Out, figures: &StatsFigures) -> Outcome {
+fn draw_figures(out: &mut Out, figures: &StatsFigures) -> CommandResult {
     let deepest = figures.deepest.as_ref().map_or_else(String::new, |id| {
         format!("`forebear chain {}`", text::typed_id(&EventId::from(id)))
     });
@@ -133,7 +133,7 @@ fn draw_figures(out: &mut Out, figures: &StatsFigures) -> Outcome {
     Ok(())
 }
 
-fn figure_row(out: &mut Out, name: &str, figure: &str, remark: &str) -> Outcome {
+fn figure_row(out: &mut Out, name: &str, figure: &str, remark: &str) -> CommandResult {
     let (name_columns, figure_columns) = if out.columns() < 80 { (18, 11) } else { (24, 14) };
     let name = text::fit(&text::clean(name), name_columns);
     let lead = format!("{name}{figure:>figure_columns$}  ");
@@ -142,7 +142,11 @@ fn figure_row(out: &mut Out, name: &str, figure: &str, remark: &str) -> Outcome 
     Ok(())
 }
 
-fn table<'a>(out: &mut Out, heading: &str, rows: impl Iterator<Item = (&'a str, u64)>) -> Outcome {
+fn table<'a>(
+    out: &mut Out,
+    heading: &str,
+    rows: impl Iterator<Item = (&'a str, u64)>,
+) -> CommandResult {
     for (at, (name, count)) in rows.enumerate() {
         if at == 0 {
             let line = out.paint(draw::BOLD, heading).to_string();

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::watch;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -74,7 +74,7 @@ impl Run for StatusArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let last = FollowStatus::last(&snapshot)?;
         let mut health = last.as_ref().map(of_follower).unwrap_or_default();
@@ -83,7 +83,7 @@ impl Run for StatusArgs {
             Ok(())
         })?;
         if last.is_none() && health.files + health.files_gone == 0 {
-            return Err(Failure::NothingFound(
+            return Err(CommandFailure::NothingFound(
                 "nothing was imported or followed yet; `forebear watch` follows transcripts"
                     .to_owned(),
             ));
@@ -143,7 +143,7 @@ impl FollowerHealth {
         self.seconds_behind = self.seconds_behind.max(file.seconds_behind);
     }
 
-    fn print(&self, out: &mut Out, last: Option<&FollowStatus>) -> Outcome {
+    fn print(&self, out: &mut Out, last: Option<&FollowStatus>) -> CommandResult {
         let state = match (last, self.running) {
             (None, _) => "Never followed, imported only.".to_owned(),
             (Some(last), true) => {
@@ -173,7 +173,10 @@ impl FollowerHealth {
     }
 }
 
-fn each_file(snapshot: &Snapshot, mut visit: impl FnMut(&File) -> Result<(), Failure>) -> Outcome {
+fn each_file(
+    snapshot: &Snapshot,
+    mut visit: impl FnMut(&File) -> Result<(), CommandFailure>,
+) -> CommandResult {
     for position in FilePosition::list(snapshot) {
         visit(&File::new(position?))?;
     }

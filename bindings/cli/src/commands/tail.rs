@@ -10,7 +10,7 @@ use forebear::{Detail, StartFrom};
 
 use crate::command::Run;
 use crate::commands::listings::Printer;
-use crate::failure::{Outcome, warn};
+use crate::failure::{CommandResult, warn};
 use crate::global::Global;
 use crate::output::time;
 use crate::place;
@@ -52,7 +52,7 @@ impl Run for TailArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let stop = stop_on_ctrl_c();
         let reader = place::reader(global)?;
         let mut seen = place::last_warning(&reader);

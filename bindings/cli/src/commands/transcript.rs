@@ -5,7 +5,7 @@ use forebear::answers::{TranscriptQuery, TranscriptStyle, transcript};
 use forebear_wire::redact::Redactor;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{CommandFailure, CommandResult, warn};
 use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, text};
@@ -51,9 +51,9 @@ impl Run for TranscriptArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         if global.json {
-            return Err(Failure::Usage(
+            return Err(CommandFailure::Usage(
                 "a transcript is text, --md or --html; its events as JSON are \
                  `forebear events --session SESSION --json --payload`"
                     .to_owned(),
@@ -63,7 +63,7 @@ impl Run for TranscriptArgs {
         let session = place::find_session(&snapshot, &self.session)?;
         let query = TranscriptQuery::session(&session).all(self.all);
         let found = transcript(&snapshot, formats::readings(), &query)?.ok_or_else(|| {
-            Failure::NothingFound(format!("nothing is stored of the session {session:?}"))
+            CommandFailure::NothingFound(format!("nothing is stored of the session {session:?}"))
         })?;
         let style = match (self.md, self.html) {
             (true, _) => TranscriptStyle::Markdown,

@@ -9,7 +9,7 @@ use forebear::{
 };
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, Unread};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::draw::DrawnRow;
 use crate::output::json::NextLine;
@@ -64,7 +64,7 @@ impl Run for TreeArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let id = place::find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
@@ -72,7 +72,7 @@ impl Run for TreeArgs {
             if self.breadth_first { TreeOrder::BreadthFirst } else { TreeOrder::DepthFirst };
         let below = snapshot.descendants(&id).max_depth(self.max_depth).detail(detail);
         let below = below.order(order).after(self.after);
-        let (mut out, mut unread) = (Out::paged(global), Unread::default());
+        let (mut out, mut unread) = (Out::paged(global), UnreadParts::default());
         if global.json {
             print_json(&mut out, &snapshot, &id, below, self, &mut unread)?;
         } else {
@@ -90,8 +90,8 @@ pub(crate) fn draw_tree(
     id: &EventId,
     below: Query<Descendants>,
     limit: usize,
-    unread: &mut Unread,
-) -> Outcome {
+    unread: &mut UnreadParts,
+) -> CommandResult {
     let root = get(snapshot, id)?;
     unread.add(root.damage());
     draw::heading(out, root.time_ns(), root.instance())?;
@@ -119,8 +119,8 @@ fn print_json(
     id: &EventId,
     below: Query<Descendants>,
     args: &TreeArgs,
-    unread: &mut Unread,
-) -> Outcome {
+    unread: &mut UnreadParts,
+) -> CommandResult {
     if args.after.is_none() {
         let root = get(snapshot, id)?;
         unread.add(root.damage());
@@ -136,19 +136,19 @@ fn print_json(
     Ok(())
 }
 
-fn get(snapshot: &Snapshot, id: &EventId) -> Result<StoredEvent, Failure> {
+fn get(snapshot: &Snapshot, id: &EventId) -> Result<StoredEvent, CommandFailure> {
     snapshot
         .get_lossy(id)?
-        .ok_or_else(|| Failure::NothingFound(format!("no event has the id {id}")))
+        .ok_or_else(|| CommandFailure::NothingFound(format!("no event has the id {id}")))
 }
 
 /// Goes through up to `limit` descendants and says where the next ones begin.
 fn each_page(
     mut query: Query<Descendants>,
     limit: usize,
-    unread: &mut Unread,
-    mut each: impl FnMut(Descendant) -> Outcome,
-) -> Result<Option<Cursor>, Failure> {
+    unread: &mut UnreadParts,
+    mut each: impl FnMut(Descendant) -> CommandResult,
+) -> Result<Option<Cursor>, CommandFailure> {
     let mut left = limit;
     let mut size = page_size::FIRST;
     loop {
@@ -213,7 +213,7 @@ impl DrawnTree {
         Self { nodes, parents, children, sizes }
     }
 
-    fn draw(&self, out: &mut Out) -> Outcome {
+    fn draw(&self, out: &mut Out) -> CommandResult {
         let widest = out.columns() / 4;
         let mut waiting = vec![(0, String::new(), String::new())];
         while let Some((place, rail, rest)) = waiting.pop() {

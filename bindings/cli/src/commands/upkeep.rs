@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::command::Run;
-use crate::failure::{Failure, Outcome, warn};
+use crate::failure::{CommandFailure, CommandResult, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text};
 use crate::place;
@@ -69,7 +69,7 @@ impl Run for VerifyArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let mut out = Out::paged(global);
         let mut written: io::Result<()> = Ok(());
@@ -98,7 +98,7 @@ impl Run for VerifyArgs {
         out.finish()?;
         match verified.findings {
             0 => Ok(()),
-            findings => Err(Failure::Failed(format!(
+            findings => Err(CommandFailure::Failed(format!(
                 "found {} not as written",
                 text::counted(findings, "thing", "things")
             ))),
@@ -111,7 +111,7 @@ impl Run for RebuildArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let store = place::open_existing(global)?;
         let rebuilt = store.rebuild()?;
         place::close(store)?;
@@ -133,7 +133,7 @@ impl Run for RebuildArgs {
         out.finish()?;
         match failed {
             0 => Ok(()),
-            failed => Err(Failure::Failed(format!(
+            failed => Err(CommandFailure::Failed(format!(
                 "{} damaged; `forebear verify` says where",
                 text::counted(failed, "segment is", "segments are")
             ))),
@@ -146,7 +146,7 @@ impl Run for RepairArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let repaired = place::repair(global)?;
         let mut out = Out::new();
         if global.json {
@@ -178,7 +178,7 @@ impl Run for BackupArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let backup = place::snapshot(global)?.backup(&self.folder)?;
         let mut out = Out::new();
         if global.json {
@@ -201,7 +201,7 @@ impl Run for BackupArgs {
             warn(&format!("forebear: damaged, and so is the copy: {finding}"));
         }
         let files = text::counted(backup.damaged.len() as u64, "damaged file", "damaged files");
-        Err(Failure::Failed(format!(
+        Err(CommandFailure::Failed(format!(
             "the copy has {files}; `forebear verify` says where, and an earlier backup may have \
              them whole"
         )))

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Run;
 use crate::commands::format::{FormatArgs, NamedFormat};
-use crate::failure::{Outcome, warn};
+use crate::failure::{CommandResult, warn};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place;
@@ -53,7 +53,7 @@ impl Run for WatchArgs {
         true
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let paths = if self.paths.is_empty() {
             usual_folders()?.into_iter().map(|folder| folder.path).collect()
         } else {

@@ -14,7 +14,7 @@ use forebear::{Detail, EventId, Filter, Snapshot};
 
 use crate::command::Run;
 use crate::commands::chain;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CommandFailure, CommandResult};
 use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
@@ -68,7 +68,7 @@ impl Run for WhyArgs {
         false
     }
 
-    fn run(&self, global: &Global) -> Outcome {
+    fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let report = self.ask(&snapshot, formats::readings())?;
         let mut out = Out::paged(global);
@@ -85,14 +85,18 @@ impl Run for WhyArgs {
         out.finish()?;
         match report.failure {
             Some(_) => Ok(()),
-            None => Err(Failure::NothingFound(nothing(&report))),
+            None => Err(CommandFailure::NothingFound(nothing(&report))),
         }
     }
 }
 
 impl WhyArgs {
-    fn ask(&self, snapshot: &Snapshot, readings: &Readings) -> Result<FailureReport, Failure> {
-        let ask = |query| failure_chain(snapshot, readings, &query).map_err(Failure::from);
+    fn ask(
+        &self,
+        snapshot: &Snapshot,
+        readings: &Readings,
+    ) -> Result<FailureReport, CommandFailure> {
+        let ask = |query| failure_chain(snapshot, readings, &query).map_err(CommandFailure::from);
         let Some(name) = &self.name else {
             let here = env::current_dir().ok().and_then(|here| here.to_str().map(str::to_owned));
             if let Some(here) = here {
@@ -144,14 +148,14 @@ struct Picture<'o> {
 }
 
 impl Picture<'_> {
-    fn draw(&mut self, report: &FailureReport) -> Outcome {
+    fn draw(&mut self, report: &FailureReport) -> CommandResult {
         if let Some(chain) = &report.failure {
             self.draw_chain(report.session.as_deref(), chain)?;
         }
         self.draw_others(report)
     }
 
-    fn draw_chain(&mut self, session: Option<&str>, chain: &FailureChain) -> Outcome {
+    fn draw_chain(&mut self, session: Option<&str>, chain: &FailureChain) -> CommandResult {
         let what = match (&chain.call, chain.outcome) {
             (Some(call), Some(_)) if !call.tool.is_empty() => format!("{} failed", call.tool),
             (_, Some(_)) => format!("{} ", chain.failure.kind()),
@@ -201,7 +205,7 @@ impl Picture<'_> {
         Ok(())
     }
 
-    fn draw_others(&mut self, report: &FailureReport) -> Outcome {
+    fn draw_others(&mut self, report: &FailureReport) -> CommandResult {
         let named = report.failure.as_ref().map(|chain| chain.failure.id());
         let others: Vec<&ListedFailure> =
             report.all.iter().filter(|listed| Some(&listed.event) != named).collect();
@@ -236,7 +240,7 @@ impl Picture<'_> {
         self.incomplete(report)
     }
 
-    fn draw_listed(&mut self, listed: &ListedFailure) -> Outcome {
+    fn draw_listed(&mut self, listed: &ListedFailure) -> CommandResult {
         let outcome = if listed.minor { "minor" } else { listed.outcome.as_str() };
         let style = match listed.outcome {
             End::Repaired => draw::DIM,
@@ -257,7 +261,7 @@ impl Picture<'_> {
         Ok(())
     }
 
-    fn incomplete(&mut self, report: &FailureReport) -> Outcome {
+    fn incomplete(&mut self, report: &FailureReport) -> CommandResult {
         if !report.complete {
             let words = "not all of the session was read: it is longer than an answer may read, \
                          or part of it is damaged";
@@ -266,7 +270,7 @@ impl Picture<'_> {
         Ok(())
     }
 
-    fn quote(&mut self, name: &str, quote: &Quote, style: Style) -> Outcome {
+    fn quote(&mut self, name: &str, quote: &Quote, style: Style) -> CommandResult {
         let lead = format!(
             "{}  {}",
             time::time_of_day(quote.event.time_ns()),
@@ -277,7 +281,7 @@ impl Picture<'_> {
     }
 
     /// Lines of a text that say what it is about, each broken between words, at most so many.
-    fn lines(&mut self, name: &str, style: Style, words: &str, most: usize) -> Outcome {
+    fn lines(&mut self, name: &str, style: Style, words: &str, most: usize) -> CommandResult {
         let most = if self.full { usize::MAX } else { most };
         let room = self.out.columns().saturating_sub(NAME_COLUMNS + 2);
         let words = text::clean_lines(words.trim_matches('\n'));

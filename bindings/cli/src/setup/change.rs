@@ -16,16 +16,16 @@ const NAME: &str = "forebear";
 
 /// What a file takes to know forebear.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Change {
+pub(crate) struct SetupChange {
     pub(crate) tool: &'static str,
     pub(crate) file: PathBuf,
-    pub(crate) entry: Entry,
+    pub(crate) entry: SetupEntry,
 }
 
 /// An entry, and the path that leads to what it stands in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Entry {
+pub(crate) enum SetupEntry {
     /// A member `forebear` of a JSON object.
     Member { path: Vec<String>, value: Value },
     /// An item of a JSON list: a hook.
@@ -36,7 +36,7 @@ pub(crate) enum Entry {
 
 /// What a file says of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundEntry {
     Nothing,
     /// This very entry.
     Same,
@@ -44,46 +44,47 @@ pub(crate) enum Found {
     Other,
 }
 
-impl Entry {
+impl SetupEntry {
     fn path(&self) -> &[String] {
-        let (Entry::Member { path, .. } | Entry::Item { path, .. } | Entry::Table { path, .. }) =
-            self;
+        let (SetupEntry::Member { path, .. }
+        | SetupEntry::Item { path, .. }
+        | SetupEntry::Table { path, .. }) = self;
         path
     }
 
     /// Whether the text has it.
-    pub(crate) fn find(&self, text: &str) -> Result<Found, String> {
+    pub(crate) fn find(&self, text: &str) -> Result<FoundEntry, String> {
         let (inside, value) = match self {
-            Entry::Table { path, value } => {
+            SetupEntry::Table { path, value } => {
                 let document: DocumentMut = text.parse().map_err(|error| toml_error(&error))?;
                 let table = path.iter().try_fold(document.as_item(), |item, step| item.get(step));
                 return Ok(match table.and_then(|table| table.get(NAME)) {
-                    None => Found::Nothing,
-                    Some(found) if is_server(found, value) => Found::Same,
-                    Some(_) => Found::Other,
+                    None => FoundEntry::Nothing,
+                    Some(found) if is_server(found, value) => FoundEntry::Same,
+                    Some(_) => FoundEntry::Other,
                 });
             }
-            Entry::Member { path, value } | Entry::Item { path, value } => {
+            SetupEntry::Member { path, value } | SetupEntry::Item { path, value } => {
                 let whole = jsonc::parse(text)?;
                 (path.iter().try_fold(&whole, |inside, step| inside.get(step)).cloned(), value)
             }
         };
-        let Some(inside) = inside else { return Ok(Found::Nothing) };
+        let Some(inside) = inside else { return Ok(FoundEntry::Nothing) };
         Ok(match self {
-            Entry::Item { .. } => {
+            SetupEntry::Item { .. } => {
                 let items = inside.as_array().ok_or("expected a list of hooks")?;
                 if items.contains(value) {
-                    Found::Same
+                    FoundEntry::Same
                 } else if items.iter().any(calls_hook) {
-                    Found::Other
+                    FoundEntry::Other
                 } else {
-                    Found::Nothing
+                    FoundEntry::Nothing
                 }
             }
             _ => match inside.get(NAME) {
-                None => Found::Nothing,
-                Some(found) if found == value => Found::Same,
-                Some(_) => Found::Other,
+                None => FoundEntry::Nothing,
+                Some(found) if found == value => FoundEntry::Same,
+                Some(_) => FoundEntry::Other,
             },
         })
     }
@@ -92,9 +93,9 @@ impl Entry {
     pub(crate) fn added_to(&self, text: &str) -> Result<String, String> {
         let path: Vec<&str> = self.path().iter().map(String::as_str).collect();
         match self {
-            Entry::Member { value, .. } => jsonc::with_member(text, &path, NAME, value),
-            Entry::Item { value, .. } => jsonc::with_item(text, &path, value),
-            Entry::Table { value, .. } => {
+            SetupEntry::Member { value, .. } => jsonc::with_member(text, &path, NAME, value),
+            SetupEntry::Item { value, .. } => jsonc::with_item(text, &path, value),
+            SetupEntry::Table { value, .. } => {
                 let mut document: DocumentMut = text.parse().map_err(|error| toml_error(&error))?;
                 let mut table = document.as_table_mut();
                 for step in &path {
@@ -116,7 +117,7 @@ impl Entry {
     /// levels of it, and is empty now.
     pub(crate) fn removed_from(&self, text: &str, made: usize) -> Result<String, String> {
         let path: Vec<&str> = self.path().iter().map(String::as_str).collect();
-        if let Entry::Table { .. } = self {
+        if let SetupEntry::Table { .. } = self {
             let mut document: DocumentMut = text.parse().map_err(|error| toml_error(&error))?;
             let table =
                 path.iter().try_fold(document.as_item_mut(), |item, step| item.get_mut(step));
@@ -126,7 +127,7 @@ impl Entry {
             return Ok(document.to_string());
         }
         let mut text = match self {
-            Entry::Item { value, .. } => jsonc::without_item(text, &path, value)?,
+            SetupEntry::Item { value, .. } => jsonc::without_item(text, &path, value)?,
             _ => jsonc::without_member(text, &path, NAME)?,
         };
         for level in (path.len().saturating_sub(made)..path.len()).rev() {
@@ -159,7 +160,7 @@ impl Entry {
 
     /// What an empty file of the kind says.
     pub(crate) fn empty_file(&self) -> &'static str {
-        if matches!(self, Entry::Table { .. }) { "" } else { "{}\n" }
+        if matches!(self, SetupEntry::Table { .. }) { "" } else { "{}\n" }
     }
 }
 
@@ -215,7 +216,7 @@ pub(crate) fn read(file: &Path) -> io::Result<Option<String>> {
 
 /// Where the file before a change is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Backup {
+pub(crate) enum FileBackup {
     /// Kept now.
     Made(PathBuf),
     /// One of an earlier change stays, which is nearer to what the user wrote.
@@ -230,7 +231,7 @@ pub(crate) fn replace(
     file: &Path,
     before: Option<&str>,
     after: Option<&str>,
-) -> io::Result<Option<Backup>> {
+) -> io::Result<Option<FileBackup>> {
     // Where a link leads elsewhere, what it leads to is written. The link itself goes.
     let resolved = file.canonicalize().ok().filter(|_| after.is_some());
     let file = resolved.as_deref().unwrap_or(file);
@@ -245,9 +246,9 @@ pub(crate) fn replace(
         Some(old) => {
             let path = backup_of(file);
             match old.persist_noclobber(&path) {
-                Ok(_) => Some(Backup::Made(path)),
+                Ok(_) => Some(FileBackup::Made(path)),
                 Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                    Some(Backup::Earlier(path))
+                    Some(FileBackup::Earlier(path))
                 }
                 Err(error) => return Err(error.error),
             }
@@ -323,13 +324,13 @@ mod tests {
         let backup = backup_of(&file);
         assert_eq!(replace(&file, None, Some("one")).unwrap(), None);
         let made = replace(&file, Some("one"), Some("two")).unwrap();
-        assert_eq!(made, Some(Backup::Made(backup.clone())));
+        assert_eq!(made, Some(FileBackup::Made(backup.clone())));
         let stays = replace(&file, Some("two"), Some("three")).unwrap();
-        assert_eq!(stays, Some(Backup::Earlier(backup.clone())));
+        assert_eq!(stays, Some(FileBackup::Earlier(backup.clone())));
         assert_eq!(fs::read_to_string(&backup).unwrap(), "one");
         fs::remove_file(&backup).unwrap();
         let made = replace(&file, Some("three"), None).unwrap();
-        assert_eq!(made, Some(Backup::Made(backup.clone())));
+        assert_eq!(made, Some(FileBackup::Made(backup.clone())));
         assert!(!file.exists());
         assert_eq!(fs::read_to_string(&backup).unwrap(), "three");
     }
@@ -347,7 +348,7 @@ mod tests {
         assert!(!file.exists());
         fs::write(&file, "old").unwrap();
         let backup = replace(&link, Some("old"), Some("new")).unwrap();
-        assert_eq!(backup, Some(Backup::Made(backup_of(&file.canonicalize().unwrap()))));
+        assert_eq!(backup, Some(FileBackup::Made(backup_of(&file.canonicalize().unwrap()))));
         assert_eq!(fs::read_link(&link).unwrap(), file);
         assert_eq!(fs::read_to_string(&file).unwrap(), "new");
     }

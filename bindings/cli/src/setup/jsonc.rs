@@ -65,7 +65,7 @@ fn object(name: &str, value: Value) -> Value {
 fn without(
     text: &str,
     path: &[&str],
-    is_meant: impl Fn(&Item, &Value) -> bool,
+    is_meant: impl Fn(&JsoncItem, &Value) -> bool,
 ) -> Result<String, String> {
     parse(text)?;
     let plain = without_comments(text);
@@ -98,10 +98,10 @@ struct Container<'t> {
     text: &'t str,
     open: usize,
     close: usize,
-    items: Vec<Item>,
+    items: Vec<JsoncItem>,
 }
 
-struct Item {
+struct JsoncItem {
     /// A member's name.
     name: Option<String>,
     start: usize,
@@ -142,7 +142,7 @@ impl<'t> Container<'t> {
             at = skip_space(bytes, value.end);
             let comma = (bytes.get(at) == Some(&b',')).then_some(at);
             at += usize::from(comma.is_some());
-            items.push(Item { name, start, value, comma });
+            items.push(JsoncItem { name, start, value, comma });
         }
         Ok(Self { text, open, close: at, items })
     }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
-use crate::setup::change::{self, Entry};
+use crate::failure::CommandFailure;
+use crate::setup::change::{self, SetupEntry};
 
 /// What was added, kept in a file beside the usual store.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Record {
+pub(crate) struct SetupRecord {
     pub(crate) added: Vec<Added>,
 }
 
@@ -19,16 +19,16 @@ pub(crate) struct Record {
 pub(crate) struct Added {
     pub(crate) tool: String,
     pub(crate) file: PathBuf,
-    pub(crate) entry: Entry,
+    pub(crate) entry: SetupEntry,
     /// How many levels of its path were made for it.
     pub(crate) made_levels: usize,
     /// Whether the file was made for it.
     pub(crate) made_file: bool,
 }
 
-impl Record {
+impl SetupRecord {
     /// The record in this file; an empty one where there is none.
-    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(file: &Path) -> Result<Self, CommandFailure> {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -40,7 +40,7 @@ impl Record {
     }
 
     /// Writes it, or removes its file where it is empty.
-    pub(crate) fn write(&self, file: &Path) -> Result<(), Failure> {
+    pub(crate) fn write(&self, file: &Path) -> Result<(), CommandFailure> {
         if self.added.is_empty() {
             return match fs::remove_file(file) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -55,6 +55,6 @@ impl Record {
     }
 }
 
-fn failed(doing: &str, file: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Failed(format!("{doing} {}: {error}", file.display()))
+fn failed(doing: &str, file: &Path, error: &dyn std::fmt::Display) -> CommandFailure {
+    CommandFailure::Failed(format!("{doing} {}: {error}", file.display()))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::setup::change::{Change, Entry};
+use crate::setup::change::{SetupChange, SetupEntry};
 
 /// How the program is called by other tools.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(crate) fn changes(
     home: &Path,
     variable: &dyn Fn(&str) -> Option<PathBuf>,
     called: &Called,
-) -> Vec<Change> {
+) -> Vec<SetupChange> {
     let set = |name: &str| variable(name).filter(|path| !path.as_os_str().is_empty());
     let or = |name: &str, path: &str| set(name).unwrap_or_else(|| home.join(path));
     let config = or("XDG_CONFIG_HOME", ".config");
@@ -43,9 +43,9 @@ pub(crate) fn changes(
     let (command, args) = (&called.command, called.mcp_args());
     let server = json!({"command": command, "args": args});
     let mut changes = Vec::new();
-    let mut add = |tool, is_there: bool, file: PathBuf, entry: Entry| {
+    let mut add = |tool, is_there: bool, file: PathBuf, entry: SetupEntry| {
         if is_there {
-            changes.push(Change { tool, file, entry });
+            changes.push(SetupChange { tool, file, entry });
         }
     };
 
@@ -62,11 +62,11 @@ pub(crate) fn changes(
     for event in HOOKS {
         let hook = json!({"hooks": [{"type": "command", "command": called.hook()}]});
         let entry =
-            Entry::Item { path: vec!["hooks".to_owned(), (*event).to_owned()], value: hook };
+            SetupEntry::Item { path: vec!["hooks".to_owned(), (*event).to_owned()], value: hook };
         add("Claude Code", is_there, claude.join("settings.json"), entry);
     }
     let codex = or("CODEX_HOME", ".codex");
-    let entry = Entry::Table { path: vec!["mcp_servers".to_owned()], value: server.clone() };
+    let entry = SetupEntry::Table { path: vec!["mcp_servers".to_owned()], value: server.clone() };
     add("Codex", codex.is_dir(), codex.join("config.toml"), entry);
     let cursor = home.join(".cursor");
     add(
@@ -113,8 +113,8 @@ pub(crate) fn changes(
     changes
 }
 
-fn member(path: &[&str], value: Value) -> Entry {
-    Entry::Member { path: path.iter().map(|&step| step.to_owned()).collect(), value }
+fn member(path: &[&str], value: Value) -> SetupEntry {
+    SetupEntry::Member { path: path.iter().map(|&step| step.to_owned()).collect(), value }
 }
 
 /// A word as a shell takes it.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MaxBytes, within};
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::question::{Question, cost};
 use crate::reply::Reply;
 use crate::schema;
@@ -16,7 +16,7 @@ use crate::tools::Ask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChainArgs {
+pub(super) struct ChainToolArgs {
     /// The event to begin with: its id or the beginning of it
     id: String,
     /// Steps up at most
@@ -33,7 +33,7 @@ pub(super) struct ChainArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for ChainArgs {
+impl Ask for ChainToolArgs {
     const NAME: &'static str = "get_parent_chain";
     const TITLE: &'static str = "Causes of an event";
     const DESCRIPTION: &'static str = "Walk from an event up through what caused it, step by \
@@ -76,7 +76,7 @@ impl Ask for ChainArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let max_depth = within("max_depth", self.max_depth, 0, MAX_DEPTH)? as u64;
         let Some(id) = args::given(Some(&self.id)) else {
             return refused("expected the id of an event, found an empty one");
@@ -89,7 +89,7 @@ impl Ask for ChainArgs {
         if self.within_agent {
             chain = chain.stop_at(LinkKind::Spawned);
         }
-        let mut folded = Folded::new(question.left());
+        let mut folded = FoldedChain::new(question.left());
         let mut top = id;
         let mut steps = 0_u64;
         for event in chain.by_ref() {
@@ -137,7 +137,7 @@ fn ended(end: &ChainEnd, parent: Option<&str>) -> String {
 }
 
 /// The two ends of a chain and how much lies between them, in bounded memory.
-struct Folded {
+struct FoldedChain {
     room: usize,
     head: Vec<Sized>,
     tail: VecDeque<Sized>,
@@ -156,7 +156,7 @@ struct Sized {
     bytes: usize,
 }
 
-impl Folded {
+impl FoldedChain {
     fn new(room: usize) -> Self {
         Self {
             room,

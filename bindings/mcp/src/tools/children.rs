@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MAX_LIMIT, MaxBytes, within};
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
@@ -14,7 +14,7 @@ use crate::tools::Ask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChildrenArgs {
+pub(super) struct ChildrenToolArgs {
     /// The event: its id or the beginning of it
     id: String,
     /// Whether to give all that came of it, and not only what it caused itself
@@ -38,7 +38,7 @@ pub(super) struct ChildrenArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for ChildrenArgs {
+impl Ask for ChildrenToolArgs {
     const NAME: &'static str = "get_child_events";
     const TITLE: &'static str = "What an event caused";
     const DESCRIPTION: &'static str = "List the events that an event caused: the result of a \
@@ -59,7 +59,7 @@ impl Ask for ChildrenArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let limit = within("limit", self.limit, 1, MAX_LIMIT)?;
         let max_depth = within("max_depth", self.max_depth, 1, MAX_DEPTH)? as u64;
         let Some(id) = args::given(Some(&self.id)) else {
@@ -67,7 +67,7 @@ impl Ask for ChildrenArgs {
         };
         let id = question.ids.find(question, id)?;
         let after = args::cursor(self.cursor.as_ref())?;
-        let Listed { events, next, damaged } = if self.recursive {
+        let ListedEvents { events, next, damaged } = if self.recursive {
             self.below(question, &id, after, limit, max_depth)?
         } else {
             self.children(question, &id, after, limit)?
@@ -92,20 +92,20 @@ impl Ask for ChildrenArgs {
 }
 
 /// Events as values and lines, where the next ones begin, and how many are damaged.
-struct Listed {
+struct ListedEvents {
     events: Vec<(Value, String)>,
     next: Option<Cursor>,
     damaged: usize,
 }
 
-impl ChildrenArgs {
+impl ChildrenToolArgs {
     fn children(
         &self,
         question: &Question<'_>,
         id: &EventId,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Outcome<Listed> {
+    ) -> Answered<ListedEvents> {
         let query = question.snapshot.children(id).after(after);
         let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
         let events =
@@ -114,7 +114,7 @@ impl ChildrenArgs {
             whole if whole == page.items.len() => page.next,
             some => query.limit(some).detail(Detail::Ids).page()?.next,
         };
-        Ok(Listed { events, next, damaged: page.damaged.len() })
+        Ok(ListedEvents { events, next, damaged: page.damaged.len() })
     }
 
     fn below(
@@ -124,7 +124,7 @@ impl ChildrenArgs {
         after: Option<Cursor>,
         limit: usize,
         max_depth: u64,
-    ) -> Outcome<Listed> {
+    ) -> Answered<ListedEvents> {
         let query = question.snapshot.descendants(id).max_depth(max_depth).after(after);
         let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
         let draw = |Descendant { event, below, .. }: &Descendant, alone| {
@@ -137,7 +137,7 @@ impl ChildrenArgs {
             whole if whole == page.items.len() => page.next,
             some => query.limit(some).detail(Detail::Ids).page()?.next,
         };
-        Ok(Listed { events, next, damaged: page.damaged.len() })
+        Ok(ListedEvents { events, next, damaged: page.damaged.len() })
     }
 }
 
@@ -146,8 +146,8 @@ impl ChildrenArgs {
 pub(super) fn fitting<T>(
     question: &Question<'_>,
     items: &[T],
-    draw: impl Fn(&T, bool) -> Outcome<(Value, String)>,
-) -> Outcome<Vec<(Value, String)>> {
+    draw: impl Fn(&T, bool) -> Answered<(Value, String)>,
+) -> Answered<Vec<(Value, String)>> {
     let mut listed = Vec::new();
     for item in items {
         let (value, line) = draw(item, listed.is_empty())?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MaxBytes};
-use crate::failure::Outcome;
+use crate::failure::Answered;
 use crate::line::{self, member};
 use crate::question::{Question, cost, make_brief};
 use crate::reply::Reply;
@@ -16,7 +16,7 @@ use crate::tools::Ask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FailureChainArgs {
+pub(super) struct FailureChainToolArgs {
     /// A failure, or any event of it: its id or the beginning of it
     #[serde(default)]
     id: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct FailureChainArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for FailureChainArgs {
+impl Ask for FailureChainToolArgs {
     const NAME: &'static str = "get_failure_chain";
     const TITLE: &'static str = "Why it failed";
     const DESCRIPTION: &'static str = "Name the failure that mattered, with the call that gave it, \
@@ -79,7 +79,7 @@ impl Ask for FailureChainArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let query = self.query(question)?;
         let report = failure_chain(question.snapshot, question.readings, &query)?;
         // No report is refused: its keys are texts.
@@ -115,8 +115,8 @@ impl Ask for FailureChainArgs {
     }
 }
 
-impl FailureChainArgs {
-    fn query(&self, question: &Question<'_>) -> Outcome<WhyQuery> {
+impl FailureChainToolArgs {
+    fn query(&self, question: &Question<'_>) -> Answered<WhyQuery> {
         if let Some(id) = args::given(self.id.as_ref()) {
             return Ok(WhyQuery::event(question.ids.find(question, id)?));
         }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MaxBytes};
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
@@ -17,7 +17,7 @@ use crate::tools::Ask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventArgs {
+pub(super) struct EventToolArgs {
     /// The event: its id or the beginning of it
     id: String,
     /// Where in the text of the payload to begin: the `next_offset` of an earlier reply
@@ -27,7 +27,7 @@ pub(super) struct EventArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for EventArgs {
+impl Ask for EventToolArgs {
     const NAME: &'static str = "get_event";
     const TITLE: &'static str = "One event in full";
     const DESCRIPTION: &'static str = "Give one event with all its keys and its payload: the whole \
@@ -52,7 +52,7 @@ impl Ask for EventArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let Some(id) = args::given(Some(&self.id)) else {
             return refused("expected the id of an event, found an empty one");
         };
@@ -88,9 +88,9 @@ impl Ask for EventArgs {
     }
 }
 
-impl EventArgs {
+impl EventToolArgs {
     /// A piece of the payload's text.
-    fn piece(&self, question: &Question<'_>, payload: &[u8], reply: &mut Reply) -> Outcome<()> {
+    fn piece(&self, question: &Question<'_>, payload: &[u8], reply: &mut Reply) -> Answered<()> {
         let Ok(whole) = std::str::from_utf8(payload) else {
             reply.line(format!(
                 "the payload is no text: `forebear show --raw {}` gives its {}",

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MaxBytes, within};
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
@@ -16,7 +16,7 @@ use crate::tools::Ask;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ResumeArgs {
+pub(super) struct ResumeToolArgs {
     /// The session to go on with: its name or the beginning of it; the newest unless given
     #[serde(default)]
     session: Option<String>,
@@ -28,7 +28,7 @@ pub(super) struct ResumeArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for ResumeArgs {
+impl Ask for ResumeToolArgs {
     const NAME: &'static str = "smart_resume_context";
     const TITLE: &'static str = "What to go on with";
     const DESCRIPTION: &'static str = "Text to go on with a session that ended or was compacted: \
@@ -54,7 +54,7 @@ impl Ask for ResumeArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let last = within("last", self.last, 1, 1000)?;
         let session = if let Some(session) = args::given(self.session.as_ref()) {
             question.session(session)?

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MAX_LIMIT, MaxBytes, within};
-use crate::failure::Outcome;
+use crate::failure::Answered;
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
@@ -19,7 +19,7 @@ use crate::tools::children::fitting;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SearchArgs {
+pub(super) struct SearchToolArgs {
     /// What was said; without it events are listed by the other arguments alone. Case matters
     /// only where it has a capital letter
     #[serde(default)]
@@ -59,7 +59,7 @@ pub(super) struct SearchArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for SearchArgs {
+impl Ask for SearchToolArgs {
     const NAME: &'static str = "search_events";
     const TITLE: &'static str = "Search what was said and done";
     const DESCRIPTION: &'static str = "Find events, the newest first: by what was said, thought, \
@@ -83,7 +83,7 @@ impl Ask for SearchArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let limit = within("limit", self.limit, 1, MAX_LIMIT)?;
         let filter = self.filter(question)?;
         let after = args::cursor(self.cursor.as_ref())?;
@@ -94,8 +94,8 @@ impl Ask for SearchArgs {
     }
 }
 
-impl SearchArgs {
-    fn filter(&self, question: &Question<'_>) -> Outcome<Filter> {
+impl SearchToolArgs {
+    fn filter(&self, question: &Question<'_>) -> Answered<Filter> {
         let mut filter = Filter::new();
         if let Some(session) = args::given(self.session.as_ref()) {
             filter = filter.session(question.session(session)?);
@@ -118,7 +118,7 @@ impl SearchArgs {
         filter: &Filter,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Outcome<Reply> {
+    ) -> Answered<Reply> {
         let query = question.snapshot.events(filter).after(after);
         let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
         let events =
@@ -141,7 +141,7 @@ impl SearchArgs {
         filter: Filter,
         after: Option<Cursor>,
         limit: usize,
-    ) -> Outcome<Reply> {
+    ) -> Answered<Reply> {
         let budget = Budget::default().events(u64::MAX).bytes(u64::MAX).time(SEARCH_TIME);
         let query = SearchQuery::new(words).regex(self.regex).filter(filter);
         let query = query.after(after).budget(budget);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MAX_LIMIT, MaxBytes, within};
-use crate::failure::{Outcome, refused};
+use crate::failure::{Answered, refused};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
@@ -15,7 +15,7 @@ use crate::tools::{Ask, sessions};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SessionTreeArgs {
+pub(super) struct SessionTreeToolArgs {
     /// The session at the top: its name or the beginning of it
     session: String,
     /// Sessions at most
@@ -29,7 +29,7 @@ pub(super) struct SessionTreeArgs {
     max_bytes: MaxBytes,
 }
 
-impl Ask for SessionTreeArgs {
+impl Ask for SessionTreeToolArgs {
     const NAME: &'static str = "session_tree";
     const TITLE: &'static str = "Sessions and the agents that they started";
     const DESCRIPTION: &'static str = "Show a session and below it the agents and sessions that \
@@ -51,7 +51,7 @@ impl Ask for SessionTreeArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let limit = within("limit", self.limit, 1, MAX_LIMIT)?;
         let Some(session) = args::given(Some(&self.session)) else {
             return refused("expected the name of a session, found an empty one");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::args::{self, MAX_LIMIT, MaxBytes, within};
-use crate::failure::Outcome;
+use crate::failure::Answered;
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::tools::Ask;
@@ -16,7 +16,7 @@ use crate::{line, schema};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SessionsArgs {
+pub(super) struct SessionsToolArgs {
     /// Only with this status
     #[serde(default)]
     status: Option<Status>,
@@ -66,7 +66,7 @@ impl From<Status> for SessionStatus {
     }
 }
 
-impl Ask for SessionsArgs {
+impl Ask for SessionsToolArgs {
     const NAME: &'static str = "list_sessions";
     const TITLE: &'static str = "Sessions";
     const DESCRIPTION: &'static str = "List sessions of agents, those that something was stored \
@@ -87,7 +87,7 @@ impl Ask for SessionsArgs {
         self.max_bytes
     }
 
-    fn ask(&self, question: &Question<'_>) -> Outcome<Reply> {
+    fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let limit = within("limit", self.limit, 1, MAX_LIMIT)?;
         let mut filter = SessionFilter::new();
         if let Some(status) = self.status {

@@ -47,7 +47,7 @@ impl Serialize for Error {
 impl Serialize for Warning {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct WarningFields<'a> {
             number: u64,
             time: Time,
             kind: WarningKind,
@@ -56,20 +56,20 @@ impl Serialize for Warning {
         }
         let (number, time, kind) = (self.number(), self.time().into(), self.kind());
         let (message, error) = (self.message(), self.error());
-        Fields { number, time, kind, message, error }.serialize(serializer)
+        WarningFields { number, time, kind, message, error }.serialize(serializer)
     }
 }
 
 impl Serialize for Link {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct LinkFields<'a> {
             child: &'a EventId,
             parent: &'a EventId,
             kind: LinkKind,
         }
         let (child, parent, kind) = (self.child(), self.parent(), self.kind());
-        Fields { child, parent, kind }.serialize(serializer)
+        LinkFields { child, parent, kind }.serialize(serializer)
     }
 }
 
@@ -78,7 +78,7 @@ impl Serialize for Link {
 impl Serialize for Quarantined {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Fields<'a> {
+        struct QuarantinedFields<'a> {
             source: &'a str,
             line: u64,
             offset: u64,
@@ -88,7 +88,7 @@ impl Serialize for Quarantined {
         }
         let Self { source, line, offset, length, reason, bytes } = self;
         let kept = bytes.len() as u64 == *length;
-        Fields { source, line: *line, offset: *offset, length: *length, reason, kept }
+        QuarantinedFields { source, line: *line, offset: *offset, length: *length, reason, kept }
             .serialize(serializer)
     }
 }

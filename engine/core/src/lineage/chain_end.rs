@@ -80,10 +80,10 @@ impl ChainEnd {
 impl serde::Serialize for ChainEnd {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
-        struct Fields<'a> {
+        struct ChainEndFields<'a> {
             kind: &'static str,
             parent: Option<&'a EventId>,
         }
-        Fields { kind: self.as_str(), parent: self.parent() }.serialize(serializer)
+        ChainEndFields { kind: self.as_str(), parent: self.parent() }.serialize(serializer)
     }
 }

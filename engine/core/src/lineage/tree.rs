@@ -165,7 +165,7 @@ struct Tree<'v> {
 }
 
 /// A row of a tree, and how many edges below the top it is.
-struct Step {
+struct TreeStep {
     seq: u64,
     below: u64,
     last_child: bool,
@@ -180,7 +180,7 @@ impl Tree<'_> {
         after: Option<Position>,
         limit: usize,
         unread: &mut Unread,
-    ) -> Result<Page<Step, Position>> {
+    ) -> Result<Page<TreeStep, Position>> {
         let view = self.view;
         let mut page = Page::new(Vec::new(), None);
         let (mut at, mut below) = match after {
@@ -222,12 +222,17 @@ impl Tree<'_> {
             }
             let (Some(child), Some(rest)) = (next, siblings.last_mut()) else { return Ok(page) };
             if page.items.len() == limit {
-                page.next = page.items.last().map(|last: &Step| last.after);
+                page.next = page.items.last().map(|last: &TreeStep| last.after);
                 return Ok(page);
             }
             at = child;
             let after = Position { time_ns: below.cast_signed(), at };
-            page.items.push(Step { seq: at, below, last_child: !rest.has_next(unread)?, after });
+            page.items.push(TreeStep {
+                seq: at,
+                below,
+                last_child: !rest.has_next(unread)?,
+                after,
+            });
         }
     }
 
@@ -247,7 +252,7 @@ impl Tree<'_> {
         after: Option<Position>,
         limit: usize,
         unread: &mut Unread,
-    ) -> Result<Page<Step, Position>> {
+    ) -> Result<Page<TreeStep, Position>> {
         let skip = after.map_or(0, |last| last.at);
         let wanted = skip.saturating_add(limit as u64).saturating_add(1);
         let mut frontier = VecDeque::from([(self.top, 0, false)]);
@@ -256,7 +261,12 @@ impl Tree<'_> {
         while let Some((seq, below, last_child)) = frontier.pop_front() {
             if below > 0 {
                 if seen >= skip && page.items.len() < limit {
-                    page.items.push(Step { seq, below, last_child, after: Position::at(seen + 1) });
+                    page.items.push(TreeStep {
+                        seq,
+                        below,
+                        last_child,
+                        after: Position::at(seen + 1),
+                    });
                 } else if seen >= skip {
                     page.next = Some(Position::at(seen));
                     break;

@@ -11,7 +11,7 @@ use crate::log::replay::{ParsedBlock, parse};
 use crate::log::scan::{ScanItem, Scanner, Window};
 
 /// Consecutive sound blocks and the window that holds their bodies.
-struct Stretch {
+struct BlockRun {
     window: Window,
     blocks: Vec<Block>,
 }
@@ -48,7 +48,7 @@ pub(crate) fn apply_ahead(
             // The channel has room for all windows.
             let _ = returned.send(Window::default());
         }
-        for Stretch { window, blocks } in stretches {
+        for BlockRun { window, blocks } in stretches {
             for Block { header, body, parsed } in blocks {
                 apply(&header, &window.bytes()[body], parsed)?;
             }
@@ -67,7 +67,7 @@ pub(crate) fn apply_ahead(
 struct Ahead<'f> {
     scanner: Scanner<'f>,
     dictionary: Dictionary,
-    found: Sender<Stretch>,
+    found: Sender<BlockRun>,
     free: Receiver<Window>,
     /// Windows that the other thread has returned.
     spare: Vec<Window>,
@@ -109,7 +109,7 @@ impl<'f> Ahead<'f> {
             return false;
         }
         let window = self.scanner.swap_window(self.spare.pop().unwrap_or_default());
-        self.found.send(Stretch { window, blocks: std::mem::take(blocks) }).is_ok()
+        self.found.send(BlockRun { window, blocks: std::mem::take(blocks) }).is_ok()
     }
 
     /// Waits until this many windows are returned. With all of them, no other block is in

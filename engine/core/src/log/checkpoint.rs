@@ -16,7 +16,7 @@ use crate::storage::{Storage, StorageFile};
 
 /// What is known of a log from beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Checkpoint {
+pub(crate) struct LogCheckpoint {
     /// Counts the checkpoints of a log; its parity is the slot.
     number: u64,
     store: StoreId,
@@ -29,7 +29,7 @@ pub(crate) struct Checkpoint {
     pub(crate) last: Digest,
 }
 
-impl Checkpoint {
+impl LogCheckpoint {
     /// The newest checkpoint of a log. None where there is none that can be used, which is
     /// no damage of the store's.
     pub(crate) fn read(storage: &dyn Storage, store: StoreId, segment: u64) -> Option<Self> {
@@ -80,7 +80,7 @@ impl Checkpoint {
 #[derive(Debug, Default)]
 pub(crate) struct CheckpointWriter {
     file: Option<Box<dyn StorageFile>>,
-    last: Option<Checkpoint>,
+    last: Option<LogCheckpoint>,
 }
 
 impl CheckpointWriter {
@@ -98,7 +98,7 @@ impl CheckpointWriter {
         if self.last.is_some_and(|last| last.segment != log.segment) {
             *self = Self::default();
         }
-        let is_due = |last: &Checkpoint| {
+        let is_due = |last: &LogCheckpoint| {
             next_seq > last.seq_limit || log.durable >= last.offset + EVERY_BYTES
         };
         if !closing && self.last.as_ref().is_some_and(|last| !is_due(last)) {
@@ -117,9 +117,9 @@ impl CheckpointWriter {
     ) -> Result<()> {
         let before = match self.last {
             Some(last) => Some(last),
-            None => Checkpoint::read(storage, log.store, log.segment),
+            None => LogCheckpoint::read(storage, log.store, log.segment),
         };
-        let checkpoint = Checkpoint {
+        let checkpoint = LogCheckpoint {
             number: before.map_or(0, |before| before.number + 1),
             store: log.store,
             segment: log.segment,
@@ -127,8 +127,9 @@ impl CheckpointWriter {
             seq_limit: if closing { next_seq } else { next_seq + NUMBERS_AHEAD },
             last: if log.durable == log.end { log.previous } else { [0; 32] },
         };
-        let same =
-            |before: &Checkpoint| Checkpoint { number: before.number, ..checkpoint } == *before;
+        let same = |before: &LogCheckpoint| {
+            LogCheckpoint { number: before.number, ..checkpoint } == *before
+        };
         // Nothing was written to a log that ends with the mark of a close.
         let is_closed = closing && log.closed && before.is_some();
         if log.end == 0 || is_closed || before.as_ref().is_some_and(same) {

@@ -11,7 +11,7 @@ use crate::base::sync::{Instant, Mutex, RwLock};
 use crate::base::warnings::{WarningKind, Warnings};
 use crate::log::ahead::apply_ahead;
 use crate::log::block::{HEADER_BYTES, Header};
-use crate::log::checkpoint::Checkpoint;
+use crate::log::checkpoint::LogCheckpoint;
 use crate::log::index::Index;
 use crate::log::reader::LogReader;
 use crate::log::recovery::rest_of;
@@ -82,7 +82,7 @@ impl LogFollower {
         file: Arc<dyn StorageFile>,
         store: StoreId,
         start: LogStart,
-        checkpoint: Option<Checkpoint>,
+        checkpoint: Option<LogCheckpoint>,
         cache_bytes: usize,
         warnings: Arc<Warnings>,
     ) -> Self {

@@ -7,7 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::format::StoreId;
 use crate::base::sync::{Mutex, RwLock};
 use crate::log::append::LogWriter;
-use crate::log::checkpoint::Checkpoint;
+use crate::log::checkpoint::LogCheckpoint;
 use crate::log::reader::LogReader;
 use crate::log::recovery::{KnownDurable, Recovered, recover};
 use crate::log::report::RecoveryReport;
@@ -46,7 +46,7 @@ pub(crate) fn open_log(
     // Of a full log the manifest says how long it is.
     let checkpoint = match end {
         Some(_) => None,
-        None => Checkpoint::read(storage, store, start.segment),
+        None => LogCheckpoint::read(storage, store, start.segment),
     };
     let known = KnownDurable { offset: durable, checkpoint };
     let Recovered { log, mut index, commit } =

@@ -13,7 +13,7 @@ use crate::base::format::StoreId;
 use crate::log::ahead::apply_ahead;
 use crate::log::append::{LogWriter, Torn};
 use crate::log::block::{BlockBuilder, Header};
-use crate::log::checkpoint::Checkpoint;
+use crate::log::checkpoint::LogCheckpoint;
 use crate::log::index::Index;
 use crate::log::record::ALIGN;
 use crate::log::replay::{MIN_EVENT_BYTES, ParsedBlock, Replay, parse};
@@ -36,7 +36,7 @@ pub(crate) struct Recovered {
 pub(crate) struct KnownDurable {
     /// Up to where it was, as the manifest says.
     pub(crate) offset: u64,
-    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) checkpoint: Option<LogCheckpoint>,
 }
 
 /// Recovers the log `name` for appending. It is `known` to have been on disk up to somewhere.
@@ -200,12 +200,12 @@ impl Recovery<'_> {
     fn mark_lost(
         &mut self,
         log: &mut LogWriter,
-        checkpoint: &Checkpoint,
+        checkpoint: &LogCheckpoint,
         sound: u64,
         length: u64,
         name: &str,
     ) -> Result<()> {
-        let Checkpoint { offset, seq_limit, .. } = *checkpoint;
+        let LogCheckpoint { offset, seq_limit, .. } = *checkpoint;
         let least = seq_limit.saturating_sub(self.replay.next_seq()) * MIN_EVENT_BYTES;
         let end = log.end.max(offset).max(sound + least).next_multiple_of(ALIGN as u64);
         if length < offset {

@@ -150,7 +150,7 @@ fn count_label(
     unread: &mut Unread,
 ) -> Result<HashMap<String, u64>> {
     let mut counts = HashMap::new();
-    let of = Counted { view, filter, hides: hides_superseded(view, filter) };
+    let of = CountedRows { view, filter, hides: hides_superseded(view, filter) };
     for number in 0..view.len() {
         let counted = of.count_label_in(number, key, &mut counts, unread);
         unread.pass(counted)?;
@@ -159,14 +159,14 @@ fn count_label(
 }
 
 /// What is counted: the rows of a view that a filter takes.
-struct Counted<'v> {
+struct CountedRows<'v> {
     view: &'v View,
     filter: &'v Filter,
     /// Whether rows are looked up that may be replaced by newer ones.
     hides: bool,
 }
 
-impl Counted<'_> {
+impl CountedRows<'_> {
     /// Counts the rows of one source by the value that a label has.
     fn count_label_in(
         &self,

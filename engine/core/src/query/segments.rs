@@ -88,7 +88,7 @@ impl SegmentState {
 impl serde::Serialize for SegmentInfo {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
-        struct Fields {
+        struct SegmentInfoFields {
             number: u64,
             first_seq: u64,
             events: u64,
@@ -100,7 +100,7 @@ impl serde::Serialize for SegmentInfo {
             ratio: Option<f64>,
             state: &'static str,
         }
-        Fields {
+        SegmentInfoFields {
             number: self.number,
             first_seq: self.first_seq,
             events: self.events,

@@ -15,7 +15,7 @@ use crate::log::record::{FRAME_BYTES, Frame, RecordKind};
 use crate::log::scan::{ScanItem, Scanner};
 use crate::seal::dictionary;
 use crate::seal::gather::{GatheredEvents, Gatherer};
-use crate::seal::spine::{Earlier, Spine, absent_parent};
+use crate::seal::spine::{EarlierSegments, Spine, absent_parent};
 use crate::seal::window::RecordWindow;
 use crate::segment::blocks::BlockList;
 use crate::segment::chunks::ChunkWriter;
@@ -27,7 +27,7 @@ use crate::segment::index::IndexSource;
 use crate::segment::late::{self, LateParent};
 use crate::segment::order::{Order, slot_bytes};
 use crate::segment::output::Output;
-use crate::segment::packed::{Packer, TextNumbers};
+use crate::segment::packed::{Packer, TypeNumbers};
 use crate::segment::pages::PageDigest;
 use crate::segment::spine::{Entry, Slotted};
 use crate::segment::{id_table, strings};
@@ -80,7 +80,7 @@ pub(crate) trait Companions {
 /// Writes and syncs the file `to`; its name is not durable yet. Returns the footer.
 pub(crate) fn seal(
     log: &Frozen<'_>,
-    earlier: &dyn Earlier,
+    earlier: &dyn EarlierSegments,
     packing: Packing,
     companions: &mut dyn Companions,
     storage: &dyn Storage,
@@ -272,7 +272,7 @@ fn count(footer: &mut Footer, entries: &[Entry]) {
 fn write_heap(
     log: &Frozen<'_>,
     packing: Packing,
-    earlier: &dyn Earlier,
+    earlier: &dyn EarlierSegments,
     scanned: &Scanned,
     spine: &mut Spine,
     footer: &mut Footer,
@@ -315,7 +315,7 @@ fn write_heap(
 }
 
 /// The segment's numbers of the types that payloads have.
-fn payload_types(index: &Index, texts: &[u32]) -> TextNumbers {
+fn payload_types(index: &Index, texts: &[u32]) -> TypeNumbers {
     let number = |text: u32| texts.binary_search(&text).ok();
     let types = index.payload_types();
     types.filter_map(|text| Some(((&**index.text(text)).into(), number(text)? as u32))).collect()

@@ -12,7 +12,7 @@ use crate::manifest::Sealed;
 use crate::manifest::{LogStart, idx_name, seg_name};
 use crate::seal::file::{Companions, Frozen, IndexFile, Packing, seal};
 use crate::seal::filter_keys;
-use crate::seal::spine::Earlier;
+use crate::seal::spine::EarlierSegments;
 use crate::segment::filter;
 use crate::segment::index::{IndexSource, StateOf, content_digest};
 use crate::segment::late::{LATE_SEGMENTS, LateParent};
@@ -71,7 +71,7 @@ struct SealedBefore<'a> {
     log_bytes: u64,
 }
 
-impl Earlier for SealedBefore<'_> {
+impl EarlierSegments for SealedBefore<'_> {
     fn entry(&self, seq: u64) -> Result<Option<Entry>> {
         let located = self.view.locate(seq).and_then(|located| match located {
             Some((Source::Sealed(segment), row)) => segment.entry(row).map(Some),

@@ -8,7 +8,7 @@ use crate::log::index::{Anchor, FirmPosition, Index, NOW, StoredLink};
 use crate::segment::spine::Entry;
 
 /// What the sealed segments before the new one contribute.
-pub(crate) trait Earlier {
+pub(crate) trait EarlierSegments {
     /// The spine entry with this sequence number; none where it has expired.
     fn entry(&self, seq: u64) -> Result<Option<Entry>>;
 
@@ -27,7 +27,11 @@ pub(crate) struct Spine {
 
 impl Spine {
     /// Builds the spine of a frozen log. O(rows log rows), for the union-find.
-    pub(crate) fn new(index: &Index, first_seq: u64, earlier: &dyn Earlier) -> Result<Self> {
+    pub(crate) fn new(
+        index: &Index,
+        first_seq: u64,
+        earlier: &dyn EarlierSegments,
+    ) -> Result<Self> {
         let mut spine = Self::laid_out(index, first_seq);
         SkipPointers { first_seq, entries: &mut spine.entries, earlier }.fill()?;
         Ok(spine)
@@ -122,7 +126,7 @@ fn used_texts(index: &Index) -> (Vec<u32>, Vec<u32>) {
 struct SkipPointers<'a> {
     first_seq: u64,
     entries: &'a mut [Entry],
-    earlier: &'a dyn Earlier,
+    earlier: &'a dyn EarlierSegments,
 }
 
 impl SkipPointers<'_> {

@@ -12,7 +12,7 @@ use crate::log::report::RecoveryReport;
 use crate::log::scan::{ScanItem, Scanner};
 use crate::manifest::{LogStart, Manifest, Read, log_name};
 use crate::seal::file::{Companions, Frozen, IndexFile, Packing, seal};
-use crate::seal::spine::Earlier;
+use crate::seal::spine::EarlierSegments;
 use crate::segment::file::SegFile;
 use crate::segment::footer::{Footer, HEAP};
 use crate::segment::heap::{ChunkCache, LastChunk};
@@ -38,7 +38,7 @@ const SMALL: Packing = Packing { level: 1, chunk_bytes: 4096, dictionary_bytes: 
 /// No segment is before this one.
 pub(super) struct Nothing;
 
-impl Earlier for Nothing {
+impl EarlierSegments for Nothing {
     fn entry(&self, _: u64) -> Result<Option<Entry>> {
         Ok(None)
     }

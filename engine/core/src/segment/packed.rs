@@ -32,7 +32,7 @@ pub(crate) struct KnownColumns<'a> {
 }
 
 /// The numbers of texts in the segment's string table.
-pub(crate) type TextNumbers = std::collections::HashMap<Box<str>, u32, foldhash::fast::RandomState>;
+pub(crate) type TypeNumbers = std::collections::HashMap<Box<str>, u32, foldhash::fast::RandomState>;
 
 /// The layout of a record in the heap.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct Shape {
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
     /// The numbers of the types that payloads have.
-    types: TextNumbers,
+    types: TypeNumbers,
     meta: EventMeta,
     front: AlignedVec<ALIGN>,
 }
@@ -109,7 +109,7 @@ impl Shape {
 
 impl Packer {
     /// A packer of records whose payloads have these types.
-    pub(crate) fn new(types: TextNumbers) -> Self {
+    pub(crate) fn new(types: TypeNumbers) -> Self {
         Self { types, ..Self::default() }
     }
 
@@ -413,7 +413,7 @@ mod tests {
     }
 
     /// The only type that the segment knows.
-    fn types() -> TextNumbers {
+    fn types() -> TypeNumbers {
         std::iter::once(("acme.order.v2".into(), 300)).collect()
     }
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::base::sync::Mutex;
 use crate::storage::LockGuard;
 
-type Guard = Box<dyn LockGuard + Send + Sync>;
+type HeldLock = Box<dyn LockGuard + Send + Sync>;
 
 /// The lock that the writer holds as long as it runs. A forked child has a copy of it.
 #[derive(Clone, Debug)]
-pub(super) struct StoreLock(Arc<Mutex<Option<Guard>>>);
+pub(super) struct StoreLock(Arc<Mutex<Option<HeldLock>>>);
 
 impl StoreLock {
-    pub(super) fn new(guard: Guard) -> Self {
+    pub(super) fn new(guard: HeldLock) -> Self {
         Self(Arc::new(Mutex::new(Some(guard))))
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn repair(storage: &dyn Storage, kinds: &[Arc<dyn StateKind>]) -> Res
     let mut repaired = Repaired { manifest: Some(reason), ..Repaired::default() };
     let names = list(storage)?;
     let evidence = Salvaged::read(storage);
-    let found = Files::read(storage, &names, &evidence)?;
+    let found = StoreFiles::read(storage, &names, &evidence)?;
     let manifest = found.manifest(&evidence, kinds, &mut repaired)?;
     Manifest::keep_damaged(storage)?;
     move_leftovers(storage, &names, &manifest, &mut repaired)?;
@@ -85,7 +85,7 @@ struct LogFound {
 }
 
 /// The files that are of the store.
-struct Files {
+struct StoreFiles {
     store: StoreId,
     segments: BTreeMap<u64, Sealed>,
     /// The digest of the block before each.
@@ -98,7 +98,7 @@ struct Files {
     is_of_format_1: bool,
 }
 
-impl Files {
+impl StoreFiles {
     fn read(storage: &dyn Storage, names: &[String], evidence: &Salvaged) -> Result<Self> {
         let numbers =
             |ending: &'static str| names.iter().filter_map(move |name| segment_of(name, ending));

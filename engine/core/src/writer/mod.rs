@@ -42,7 +42,7 @@ use crate::shared::Shared;
 use crate::view::View;
 use crate::writer::ancestor_cache::AncestorCache;
 use crate::writer::governor::CompressionGovernor;
-use crate::writer::queue::{Command, Job, Jobs};
+use crate::writer::queue::{Job, Jobs, WriterCommand};
 use crate::writer::receipt::ReceiptSender;
 use crate::writer::remove::Removals;
 use crate::writer::rotate::{Rotation, Sealing};
@@ -165,7 +165,7 @@ impl Writer {
         while let Some(job) = next {
             match job.command {
                 None => {}
-                Some(Command::Close) => {
+                Some(WriterCommand::Close) => {
                     jobs.done(job.bytes);
                     return Some(job.answer);
                 }
@@ -265,26 +265,28 @@ impl Writer {
     }
 
     /// Does what is no write, after all that was asked before it.
-    fn obey(&mut self, command: Command, answer: ReceiptSender) {
+    fn obey(&mut self, command: WriterCommand, answer: ReceiptSender) {
         self.sync_wanted = true;
         self.commit();
         // What makes room must not need any.
         let ready = match &command {
-            Command::Retain(..) => self.recover(),
-            Command::Close | Command::Seal | Command::SetRetention(_) => self.ensure_writable(0),
+            WriterCommand::Retain(..) => self.recover(),
+            WriterCommand::Close | WriterCommand::Seal | WriterCommand::SetRetention(_) => {
+                self.ensure_writable(0)
+            }
         };
         if let Err(error) = ready {
             answer.send(Err(error));
             return;
         }
         let outcome = match command {
-            Command::Close => Ok(()),
-            Command::Seal => self.seal(),
-            Command::Retain(retention, answer) => self.retain(&retention).map(|retained| {
+            WriterCommand::Close => Ok(()),
+            WriterCommand::Seal => self.seal(),
+            WriterCommand::Retain(retention, answer) => self.retain(&retention).map(|retained| {
                 // Whoever asked may be gone.
                 let _ = answer.send(retained);
             }),
-            Command::SetRetention(retention) => self.set_retention(retention),
+            WriterCommand::SetRetention(retention) => self.set_retention(retention),
         };
         answer.send(outcome.map(|()| Written::default()));
     }

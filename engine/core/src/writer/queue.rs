@@ -22,7 +22,7 @@ pub(crate) struct Job {
     /// Encoded bytes of all records.
     pub(crate) bytes: usize,
     /// What is to be done instead of writing.
-    pub(crate) command: Option<Command>,
+    pub(crate) command: Option<WriterCommand>,
 }
 
 impl Job {
@@ -35,7 +35,7 @@ impl Job {
 
 /// What the writer is asked for besides writing.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum WriterCommand {
     /// To close the store.
     Close,
     /// To go on to the next log, and to wait until this one is sealed.

@@ -47,7 +47,7 @@ pub struct Span {
     context: Context,
     began: Instant,
     /// What being dropped means.
-    state: State,
+    state: SpanState,
 }
 
 /// A span that has not begun: its event as it is to be stored, and the context around it.
@@ -71,12 +71,12 @@ impl Draft {
         } else {
             (context, None)
         };
-        Span { logger, event, id, context, began: Instant::now(), state: State::Open }
+        Span { logger, event, id, context, began: Instant::now(), state: SpanState::Open }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SpanState {
     /// It ends.
     Open,
     /// It was cancelled.
@@ -137,13 +137,13 @@ impl Span {
         mut self,
         future: impl Future<Output = std::result::Result<T, E>>,
     ) -> std::result::Result<T, E> {
-        self.state = State::Awaited;
+        self.state = SpanState::Awaited;
         let outcome = self.attach(future).await;
         let end = self.take_event().map(|event| with_outcome(event, &outcome));
         if let Some(end) = end {
             // Dropped while it waits for room, it is handed in again: a repeat if it was stored.
             self.event = Some(end.clone());
-            self.state = State::Ending;
+            self.state = SpanState::Ending;
             let stored = self.logger.store.write_async(self.logger.batch_of(end)).await;
             self.event = None;
             self.count_lost(&stored.and_then(|written| expect_news(&written)));
@@ -199,16 +199,16 @@ impl Span {
 impl Drop for Span {
     fn drop(&mut self) {
         let Some(event) = (match self.state {
-            State::Ending => self.event.take(),
-            State::Open | State::Awaited => self.take_event(),
+            SpanState::Ending => self.event.take(),
+            SpanState::Open | SpanState::Awaited => self.take_event(),
         }) else {
             return;
         };
         let event = match self.state {
-            State::Ending => event,
+            SpanState::Ending => event,
             _ if thread::panicking() => failed(event, &"panicked"),
-            State::Awaited => event.label(keys::INTERRUPTED, "stopped"),
-            State::Open => event,
+            SpanState::Awaited => event.label(keys::INTERRUPTED, "stopped"),
+            SpanState::Open => event,
         };
         let handed_in = self.logger.store.submit(self.logger.batch_of(event));
         self.count_lost(&handed_in);

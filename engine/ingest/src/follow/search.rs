@@ -9,7 +9,7 @@ use forebear_core::{Result, Snapshot, Time};
 
 use crate::follow::follower::{Follower, MAX_FAILING};
 use crate::follow::tracked::Tracked;
-use crate::read::find::{FileToRead, Files, is_database_by_name_alone};
+use crate::read::find::{FileToRead, FilesFound, is_database_by_name_alone};
 use crate::read::moved::Moved;
 use crate::read::position::{ReadPosition, source_name};
 use crate::read::rows::RowsPosition;
@@ -18,7 +18,7 @@ use crate::read::seen::{FileId, FileStamp, LOG_SUFFIX};
 impl Follower {
     /// Searches for all files, and queues those that may have something new.
     pub(super) fn search(&mut self) -> Result<()> {
-        let found = Files::find_present(&self.options.paths, self.importer.choice());
+        let found = FilesFound::find_present(&self.options.paths, self.importer.choice());
         self.failed =
             found.failed.iter().map(|(path, error)| (path.clone(), format!("{error:#}"))).collect();
         self.failed.truncate(MAX_FAILING);

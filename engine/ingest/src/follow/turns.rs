@@ -11,7 +11,7 @@ use crate::follow::tracked::Tracked;
 use crate::read::moved::Moved;
 use crate::read::position::{ReadPosition, source_name};
 use crate::read::reader::{FileReader, LastLine, ReadFailure, ReadResult, Turn, open};
-use crate::read::rows::{Rows, RowsPosition};
+use crate::read::rows::{DatabaseRows, RowsPosition};
 use crate::read::seen::FileStamp;
 use crate::read::source::FileSource;
 
@@ -75,7 +75,7 @@ impl Follower {
     fn read_tracked(&mut self, path: &Path, tracked: &mut Tracked) -> ReadResult<()> {
         let (mut file, seen, now_ns) = open(path)?;
         if file.is_database()
-            && let Some(rows) = Rows::of(&self.importer, path)?
+            && let Some(rows) = DatabaseRows::of(&self.importer, path)?
         {
             let known = RowsPosition::of(&self.store.snapshot(), path)?;
             let (seen, settled) = rows.read(&mut self.importer, path, known, true)?;

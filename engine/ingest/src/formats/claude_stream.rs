@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, LinkKind, limits};
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Payload, PayloadReader, Reading, Role, Text};
 use forebear_sessions::{SessionPatch, SessionStatus};
 
@@ -41,7 +41,7 @@ impl Adapter for ClaudeStream {
     }
 
     fn recognise(&self, line: &str) -> Confidence {
-        let head = Head::read(line);
+        let head = StreamLine::read(line);
         if head.is_hook || head.is_audit || head.has_own_session || head.session.is_none() {
             return Confidence::No;
         }
@@ -77,7 +77,7 @@ impl Adapter for Cowork {
     }
 
     fn recognise(&self, line: &str) -> Confidence {
-        if Head::read(line).is_audit { Confidence::Certain } else { Confidence::No }
+        if StreamLine::read(line).is_audit { Confidence::Certain } else { Confidence::No }
     }
 
     fn is_companion(&self, path: &std::path::Path) -> bool {
@@ -115,7 +115,7 @@ struct Stream {
 /// What a line says of itself.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a sign of its own")]
-struct Head<'t> {
+struct StreamLine<'t> {
     line_type: Option<JsonStr<'t>>,
     subtype: Option<JsonStr<'t>>,
     uuid: Option<JsonStr<'t>>,
@@ -149,7 +149,7 @@ impl Stream {
         }
     }
 
-    fn note(&mut self, head: &Head<'_>) {
+    fn note(&mut self, head: &StreamLine<'_>) {
         if let Some(session) = head.session {
             let session = text(session, limits::MAX_NAME_BYTES);
             if self.session.as_ref() != Some(&session) {
@@ -167,7 +167,7 @@ impl Stream {
     }
 
     /// How the run ended, as its last line says.
-    fn ended(&self, head: &Head<'_>, time_ns: Option<i64>) -> Option<SessionPatch> {
+    fn ended(&self, head: &StreamLine<'_>, time_ns: Option<i64>) -> Option<SessionPatch> {
         if !is(head.line_type, RESULT) {
             return None;
         }
@@ -184,7 +184,7 @@ impl Stream {
 
 impl Parser for Stream {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let head = Head::read(object);
+        let head = StreamLine::read(object);
         self.note(&head);
         let reading = StreamReader.read(&Payload::new("", object.as_bytes()));
         let mut event = Event::new(kind(&head, &reading)).payload(object);
@@ -244,10 +244,10 @@ impl Parser for Stream {
     }
 }
 
-impl<'t> Head<'t> {
+impl<'t> StreamLine<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "type" => head.line_type = value.text(),
             "subtype" => {
                 head.subtype = value.text();
@@ -279,7 +279,7 @@ impl<'t> Head<'t> {
 }
 
 /// What kind of event a line is.
-fn kind(head: &Head<'_>, reading: &Reading<'_>) -> String {
+fn kind(head: &StreamLine<'_>, reading: &Reading<'_>) -> String {
     let line_type = head.line_type.map(JsonStr::decode).unwrap_or_default();
     let kind = match &*line_type {
         "user" if !reading.results.is_empty() => "tool_result",
@@ -302,7 +302,7 @@ impl PayloadReader for StreamReader {
         let mut reading = Reading::default();
         let (mut line_type, mut subtype, mut is_error, mut words) = (None, None, false, None);
         let mut is_put_in = false;
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "type" => line_type = value.text(),
             "subtype" => subtype = value.text(),
             "is_error" => is_error = value.is_true(),

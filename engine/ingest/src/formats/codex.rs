@@ -25,7 +25,7 @@ use self::copies::Copies;
 use self::item::{CodexItem, texts};
 use self::mirrors::{MirrorShape, Mirrors};
 use self::running::Running;
-use self::tokens::{Counts, TOKENS};
+use self::tokens::{TOKENS, TokenCounts};
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::labels::{
@@ -38,7 +38,7 @@ use crate::formats::common::usual;
 use crate::formats::common::values::{cut, is, label_value, last_name, parse_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::PayloadReader;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 use forebear_readings::{MAX_TOOLS, numbered};
 
@@ -57,7 +57,7 @@ impl Adapter for Codex {
 
     fn recognise(&self, line: &str) -> Confidence {
         let mut signs = Signs::default();
-        Cursor::new(line).object(|key, value| signs.observe(key, value));
+        JsonCursor::new(line).object(|key, value| signs.observe(key, value));
         if signs.is_old_head() {
             Confidence::Certain
         } else if signs.is_typed && !signs.uuid {
@@ -94,7 +94,7 @@ struct Signs {
 }
 
 impl Signs {
-    fn observe(&mut self, key: &str, value: &mut Cursor<'_>) {
+    fn observe(&mut self, key: &str, value: &mut JsonCursor<'_>) {
         self.kind |= usual::KINDS.contains(&key);
         self.time |= usual::TIMES.contains(&key);
         match key {
@@ -129,7 +129,7 @@ struct Rollout {
     copies: Copies,
     mirrors: Mirrors,
     running: Running,
-    counts: Counts,
+    counts: TokenCounts,
     equal: EqualOnes,
     /// The time of the line before; of the file, before the first.
     last_time_ns: i64,
@@ -203,7 +203,7 @@ impl Rollout {
             copies: Copies::default(),
             mirrors: Mirrors::default(),
             running: Running::default(),
-            counts: Counts::default(),
+            counts: TokenCounts::default(),
             equal: EqualOnes::default(),
             last_time_ns: file.modified_ns,
         }
@@ -343,7 +343,7 @@ fn started_agents(fields: &CodexFields<'_>, answers_start: bool) -> Vec<String> 
     }
     let mut agents = Vec::new();
     for output in payload.output.iter().chain(&payload.texts) {
-        Cursor::new(&output.decode()).object(|key, value| {
+        JsonCursor::new(&output.decode()).object(|key, value| {
             if matches!(key, "agent_id" | "task_name") && agents.len() < MAX_TOOLS {
                 agents.extend(value.text().map(label_value));
             }
@@ -435,7 +435,7 @@ impl<'t> CodexFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
         let mut bare = CodexPayload::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "timestamp" => fields.timestamp = value.text(),
             "ordinal" => fields.ordinal = value.number(),
             "record_type" => fields.record_type = value.text(),
@@ -467,7 +467,7 @@ impl<'t> CodexPayload<'t> {
         self.call_id.or(of_item.and_then(|item| item.id))
     }
 
-    fn member(&mut self, key: &str, value: &mut Cursor<'t>) {
+    fn member(&mut self, key: &str, value: &mut JsonCursor<'t>) {
         match key {
             "id" => self.id = value.text(),
             "type" => self.item_type = value.text(),
@@ -522,7 +522,7 @@ impl<'t> CodexPayload<'t> {
         }
     }
 
-    fn subagent(&mut self, key: &str, value: &mut Cursor<'t>) {
+    fn subagent(&mut self, key: &str, value: &mut JsonCursor<'t>) {
         if key == "thread_spawn" {
             value.object(|key, value| {
                 if key == "parent_thread_id" {

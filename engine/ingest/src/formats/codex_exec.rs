@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, Tokens, Usage, limits};
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
     Access, Call, CallFamily, CallResult, FileUse, Interruption, Payload, PayloadReader, Plan,
     PlanItem, PlanState, Reading, Role, Text,
@@ -40,7 +40,7 @@ impl Adapter for CodexExec {
 
     fn recognise(&self, line: &str) -> Confidence {
         let (mut line_type, mut has_thread, mut has_item, mut is_other) = Default::default();
-        Cursor::new(line).object(|key, value| match key {
+        JsonCursor::new(line).object(|key, value| match key {
             "type" => line_type = value.text(),
             "thread_id" => has_thread = true,
             "item" => has_item = value.is_object(),
@@ -237,7 +237,7 @@ impl Parser for Runs {
 impl<'t> ExecFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "type" => fields.line_type = value.text(),
             "thread_id" => fields.thread = value.text(),
             "message" => fields.message = value.text(),
@@ -255,7 +255,7 @@ impl<'t> ExecFields<'t> {
 }
 
 impl<'t> ExecItem<'t> {
-    fn read(value: &mut Cursor<'t>) -> Option<Self> {
+    fn read(value: &mut JsonCursor<'t>) -> Option<Self> {
         if !value.is_object() {
             return None;
         }

@@ -18,7 +18,7 @@ use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, is, label_value, last_name, scalar_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::PayloadReader;
-use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
 use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 
 /// Event logs of the Copilot CLI, `copilot`.
@@ -36,7 +36,7 @@ impl Adapter for Copilot {
 
     fn recognise(&self, line: &str) -> Confidence {
         let (mut has_dotted_type, mut has_data, mut has_id) = (false, false, false);
-        Cursor::new(line).object(|key, value| match key {
+        JsonCursor::new(line).object(|key, value| match key {
             "type" => has_dotted_type = value.text().is_some_and(|t| t.decode().contains('.')),
             "data" => has_data = value.is_object(),
             "id" | "parentId" => has_id = true,
@@ -188,7 +188,7 @@ impl Parser for EventLog {
 impl<'t> CopilotFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "type" => fields.line_type = value.text(),
             "id" => fields.id = value.text(),
             "parentId" => fields.parent = value.text(),
@@ -200,7 +200,7 @@ impl<'t> CopilotFields<'t> {
         fields
     }
 
-    fn data(&mut self, key: &str, value: &mut Cursor<'t>) {
+    fn data(&mut self, key: &str, value: &mut JsonCursor<'t>) {
         match key {
             "sessionId" => self.session = value.text(),
             "copilotVersion" => self.version = value.text(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, limits};
-use forebear_readings::json::{Cursor as JsonCursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Interruption, Payload, PayloadReader, Reading, Role, Text};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
@@ -21,9 +21,9 @@ use crate::parsed::Parsed;
 
 /// Transcripts of Cursor's agent, `cursor`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cursor;
+pub struct CursorAgent;
 
-impl Adapter for Cursor {
+impl Adapter for CursorAgent {
     fn name(&self) -> &'static str {
         "cursor"
     }

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, limits};
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
-    Interruption, Payload, PayloadReader, Plan, Reading, Role, Text, Title, TitleSource, Usage,
+    Interruption, MessageUsage, Payload, PayloadReader, Plan, Reading, Role, Text, Title,
+    TitleSource,
 };
 
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile, takes_lines};
@@ -41,7 +42,7 @@ impl Adapter for Droid {
     }
 
     fn recognise(&self, line: &str) -> Confidence {
-        let head = Head::read(line);
+        let head = DroidLine::read(line);
         let is_start = is(head.line_type, START) && head.id.is_some();
         if is_start && (head.cwd.is_some() || head.has_title) {
             Confidence::Certain
@@ -52,7 +53,7 @@ impl Adapter for Droid {
 
     fn recognise_document(&self, head: &str) -> Confidence {
         let mut has_tokens = false;
-        Cursor::new(head).object(|key, value| {
+        JsonCursor::new(head).object(|key, value| {
             has_tokens |= key == "tokenUsage" && value.is_object();
         });
         if has_tokens { Confidence::Likely } else { Confidence::No }
@@ -69,7 +70,7 @@ impl Adapter for Droid {
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
         let settings = session_of_settings(file.path);
-        Box::new(Lines {
+        Box::new(DroidLines {
             session: settings.clone().unwrap_or_default(),
             is_settings: settings.is_some(),
             project: None,
@@ -90,7 +91,7 @@ impl Adapter for Droid {
 
 /// Reads one session, or its settings.
 #[derive(Debug)]
-struct Lines {
+struct DroidLines {
     /// Empty before it was named.
     session: String,
     is_settings: bool,
@@ -102,7 +103,7 @@ struct Lines {
 
 /// What a line says of itself.
 #[derive(Debug, Default)]
-struct Head<'t> {
+struct DroidLine<'t> {
     line_type: Option<JsonStr<'t>>,
     id: Option<JsonStr<'t>>,
     parent: Option<JsonStr<'t>>,
@@ -113,7 +114,7 @@ struct Head<'t> {
     calling_call: Option<JsonStr<'t>>,
 }
 
-impl Lines {
+impl DroidLines {
     /// What a session took so far: its settings are written anew, and the newest stand.
     fn settings(&self, object: &str) -> Parsed {
         let reading = LineReader.read(&Payload::new("", object.as_bytes()));
@@ -148,12 +149,12 @@ impl Lines {
     }
 }
 
-impl Parser for Lines {
+impl Parser for DroidLines {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         if self.is_settings {
             return Ok(self.settings(object));
         }
-        let head = Head::read(object);
+        let head = DroidLine::read(object);
         let is_start = is(head.line_type, START);
         if is_start {
             self.session = head.id.map_or_else(String::new, |id| text(id, limits::MAX_NAME_BYTES));
@@ -193,10 +194,10 @@ impl Parser for Lines {
     }
 }
 
-impl<'t> Head<'t> {
+impl<'t> DroidLine<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "type" => head.line_type = value.text(),
             "id" => head.id = value.text(),
             "parentId" => head.parent = value.text(),
@@ -212,7 +213,7 @@ impl<'t> Head<'t> {
 }
 
 /// What kind of event a line is.
-fn kind(head: &Head<'_>, reading: &Reading<'_>) -> String {
+fn kind(head: &DroidLine<'_>, reading: &Reading<'_>) -> String {
     let line_type = head.line_type.map(JsonStr::decode).unwrap_or_default();
     let kind = match (&*line_type, reading.role) {
         ("message", Some(Role::Tool)) => "tool_result",
@@ -238,7 +239,7 @@ impl PayloadReader for LineReader {
         let mut reading = Reading::default();
         let (mut line_type, mut role, mut title, mut reason) = (None, None, None, None);
         let (mut is_for_model, mut summary) = (false, None);
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "type" => line_type = value.text(),
             "title" => title = title.or(value.text()),
             "sessionTitle" => title = value.text().or(title),
@@ -250,7 +251,7 @@ impl PayloadReader for LineReader {
             "reason" => reason = value.text(),
             "todos" => {
                 let items = value.raw();
-                let text = Cursor::new(items).text();
+                let text = JsonCursor::new(items).text();
                 reading.plan = crate::formats::common::tools::plan(items)
                     .or(text.map(|text| Plan { text: Some(text.into()), items: Vec::new() }));
             }
@@ -307,9 +308,9 @@ fn model(name: JsonStr<'_>) -> Text<'_> {
 }
 
 /// Tokens, of which each count is apart from the others; thinking is output.
-fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
+fn usage<'t>(value: &mut JsonCursor<'t>) -> Option<MessageUsage<'t>> {
     let tokens = counts(value, &TOKENS)?;
-    Some(Usage { message_id: None, tokens })
+    Some(MessageUsage { message_id: None, tokens })
 }
 
 /// The session whose settings a file has, by its name.

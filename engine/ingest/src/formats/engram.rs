@@ -26,7 +26,7 @@ use crate::formats::common::labels::{EDGE, PRIORITY, REMOVED, SOURCE_TASK, STATU
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, label_value, scalar_text, scalar_time, text};
 use crate::parsed::Parsed;
-use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
 
 /// The files of an Engram folder, `engram`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +52,7 @@ impl Adapter for Engram {
 
     fn recognise(&self, line: &str) -> Confidence {
         let (mut has_task, mut has_time) = (false, false);
-        Cursor::new(line).object(|key, _| match key {
+        JsonCursor::new(line).object(|key, _| match key {
             "source_task" | "target_task" => has_task = true,
             _ => has_time |= usual::TIMES.contains(&key),
         });
@@ -278,7 +278,7 @@ impl Parser for TaskLog {
 impl<'t> EngramFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "id" => fields.id = value.text(),
             "kind" => fields.kind = value.text(),
             "title" => fields.title = value.text(),

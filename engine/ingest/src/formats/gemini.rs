@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, LinkKind, limits};
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Payload, PayloadReader};
 
-use self::reader::ChatReader;
+use self::reader::GeminiReader;
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
 use crate::formats::common::document::add_line;
 use crate::formats::common::equal::{EqualOnes, content};
@@ -68,7 +68,7 @@ impl Adapter for Gemini {
 
     fn unfold(&self, _path: &Path, document: &str) -> Result<Vec<u8>, String> {
         let (mut members, mut messages) = (Vec::new(), Vec::new());
-        Cursor::new(document).object(|key, value| {
+        JsonCursor::new(document).object(|key, value| {
             if key == "messages" {
                 value.array(|message| messages.push(message.raw()));
             } else {
@@ -84,11 +84,11 @@ impl Adapter for Gemini {
     }
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
-        Box::new(Chat::new(file))
+        Box::new(GeminiChat::new(file))
     }
 
     fn payloads(&self) -> Option<Arc<dyn PayloadReader>> {
-        Some(Arc::new(ChatReader))
+        Some(Arc::new(GeminiReader))
     }
 
     fn linker(&self) -> Option<Box<dyn Linker>> {
@@ -98,7 +98,7 @@ impl Adapter for Gemini {
 
 /// Reads one chat.
 #[derive(Debug)]
-struct Chat {
+struct GeminiChat {
     session: Option<String>,
     /// The session that the folder of an agent's chat is named for.
     parent: Option<String>,
@@ -137,7 +137,7 @@ struct GeminiHead<'t> {
     agents: Vec<(JsonStr<'t>, Option<JsonStr<'t>>)>,
 }
 
-impl Chat {
+impl GeminiChat {
     fn new(file: &SourceFile<'_>) -> Self {
         let folder = |path: &Path| {
             let name = path.file_name()?.to_str()?;
@@ -216,7 +216,7 @@ impl Chat {
     fn message(&mut self, head: &GeminiHead<'_>, object: &str) -> (Event, bool) {
         let session = self.session.clone().unwrap_or_default();
         let payload = Payload::new("", object.as_bytes());
-        let reading = ChatReader.read(&payload);
+        let reading = GeminiReader.read(&payload);
         let mut event = Event::new(reader::kind(head.line_type, &reading)).payload(object);
         let before = self.order.last().or(self.header.as_ref()).cloned();
         let parent = if let Some(id) = head.id.filter(|_| self.session.is_some()) {
@@ -276,7 +276,7 @@ impl Chat {
     }
 }
 
-impl Parser for Chat {
+impl Parser for GeminiChat {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let head = GeminiHead::read(object);
         if head.session.is_some() && !head.is_update && head.id.is_none() {
@@ -315,7 +315,7 @@ impl Parser for Chat {
 impl<'t> GeminiHead<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "sessionId" => head.session = value.text(),
             "projectHash" => head.has_hash = true,
             "startTime" => {

@@ -70,7 +70,7 @@ pub use codex_exec::CodexExec;
 #[cfg(feature = "copilot")]
 pub use copilot::Copilot;
 #[cfg(feature = "cursor")]
-pub use cursor::Cursor;
+pub use cursor::CursorAgent;
 #[cfg(feature = "droid")]
 pub use droid::Droid;
 #[cfg(feature = "engram")]
@@ -115,7 +115,7 @@ pub(crate) fn all() -> Vec<Arc<dyn Adapter>> {
         #[cfg(feature = "pi")]
         shared(Pi),
         #[cfg(feature = "cursor")]
-        shared(Cursor),
+        shared(CursorAgent),
         #[cfg(feature = "opencode")]
         shared(OpenCode),
         #[cfg(feature = "claude-stream")]

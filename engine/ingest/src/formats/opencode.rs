@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use forebear_core::{Event, EventId, limits};
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Payload, PayloadReader};
 
 use self::database::OpenCodeDatabase;
@@ -56,7 +56,7 @@ impl Adapter for OpenCode {
 
     fn recognise_document(&self, head: &str) -> Confidence {
         let (mut id, mut has_session, mut has_role, mut has_directory) = Default::default();
-        Cursor::new(head).object(|key, value| match key {
+        JsonCursor::new(head).object(|key, value| match key {
             "id" => id = value.text(),
             "sessionID" => has_session = true,
             "role" => has_role = true,
@@ -110,7 +110,7 @@ struct Envelope<'t> {
 
 /// What a row says of itself.
 #[derive(Debug, Default)]
-struct Head<'t> {
+struct OpencodeRow<'t> {
     id: Option<JsonStr<'t>>,
     session: Option<JsonStr<'t>>,
     parent: Option<JsonStr<'t>>,
@@ -122,7 +122,7 @@ struct Head<'t> {
 
 impl Envelopes {
     fn session(&self, object: &str) -> Result<Parsed, String> {
-        let head = Head::read(object);
+        let head = OpencodeRow::read(object);
         let id = head.id.ok_or("expected a session with an id")?;
         let name = text(id, limits::MAX_NAME_BYTES);
         let mut event = Event::new("session")
@@ -146,7 +146,7 @@ impl Envelopes {
     }
 
     fn message(&self, envelope: &Envelope<'_>, object: &str) -> Result<Parsed, String> {
-        let head = Head::read(object);
+        let head = OpencodeRow::read(object);
         let id = head.id.ok_or("expected a message with an id")?;
         let reading = MessageReader.read(&Payload::new("", object.as_bytes()));
         let mut event = Event::new(reader::kind(&reading))
@@ -185,7 +185,7 @@ impl Envelopes {
 impl Parser for Envelopes {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let mut envelope = Envelope::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "session" if value.is_object() => envelope.session = Some(value.raw()),
             "message" if value.is_object() => envelope.message = Some(value.raw()),
             "after" => envelope.after = value.text(),
@@ -200,10 +200,10 @@ impl Parser for Envelopes {
     }
 }
 
-impl<'t> Head<'t> {
+impl<'t> OpencodeRow<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "id" => head.id = value.text(),
             "sessionID" => head.session = value.text(),
             // Of messages it is the user's that they answer.

@@ -24,11 +24,11 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use forebear_core::{Event, EventId, Link, LinkKind, limits};
 use forebear_readings::PayloadReader;
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 
 use self::conventions::Field;
 use self::reader::{ExportReader, hex_of, read_record};
-use self::record::{Attributes, Record};
+use self::record::{Attributes, OtlpRecord};
 use self::request::{RequestPart, is_export, parts};
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::document::add_line;
@@ -49,7 +49,7 @@ impl Adapter for Otlp {
 
     fn recognise(&self, line: &str) -> Confidence {
         let mut found = false;
-        Cursor::new(line).object(|key, value| found |= is_export(key) && value.is_array());
+        JsonCursor::new(line).object(|key, value| found |= is_export(key) && value.is_array());
         if found { Confidence::Certain } else { Confidence::No }
     }
 
@@ -93,7 +93,7 @@ struct Requests {
 /// A part of a request, read.
 struct ReadPart<'t> {
     part: RequestPart<'t>,
-    record: Record<'t>,
+    record: OtlpRecord<'t>,
     resource: Rc<Resource>,
     /// The session that it or its resource names.
     session: Option<String>,
@@ -117,7 +117,7 @@ impl<'t> ReadPart<'t> {
     }
 
     fn read(part: RequestPart<'t>, resource: Rc<Resource>) -> Self {
-        let record = Record::read(part.record, part.is_log);
+        let record = OtlpRecord::read(part.record, part.is_log);
         let own = record.attributes.start(Field::Session, limits::MAX_NAME_BYTES);
         let session = own.or_else(|| resource.session.clone());
         Self { part, record, resource, session }
@@ -127,7 +127,7 @@ impl<'t> ReadPart<'t> {
 impl Resource {
     fn read(resource: &str) -> Self {
         let mut attributes = Attributes::default();
-        Cursor::new(resource).object(|key, value| {
+        JsonCursor::new(resource).object(|key, value| {
             if key == "attributes" {
                 attributes.add(value);
             }
@@ -155,18 +155,18 @@ impl Requests {
         let mut links = Vec::new();
         match span.filter(|_| !record.is_log) {
             Some(span) => {
-                event = event.id(Record::span_event(span));
+                event = event.id(OtlpRecord::span_event(span));
                 event = self.state(event, record);
             }
             None => event = event.derived_id(RECORD_DOMAIN, part.record.as_bytes()),
         }
         let above = if record.is_log { record.span } else { record.parent };
         if let Some(above) = trace.zip(above) {
-            event = event.parent(Record::span_event(above));
+            event = event.parent(OtlpRecord::span_event(above));
         } else if record.is_log {
             event = self.after_last(event, session.as_deref());
         } else if let [only] = &*record.links {
-            let linked = Record::span_event(*only);
+            let linked = OtlpRecord::span_event(*only);
             links.push(Link::new(event.as_id(), &linked, LinkKind::Spawned).strength(NAMED));
         }
         let time_ns = record.start_ns.or(record.end_ns);
@@ -186,7 +186,7 @@ impl Requests {
     }
 
     /// The event as a state of its span, unless a later one was read before.
-    fn state(&mut self, event: Event, record: &Record<'_>) -> Event {
+    fn state(&mut self, event: Event, record: &OtlpRecord<'_>) -> Event {
         if record.end_ns.is_none() && self.ended.contains(event.as_id()) {
             return event.label(MIRROR, "true");
         }
@@ -224,7 +224,7 @@ impl Requests {
     }
 }
 
-fn labelled(mut event: Event, record: &Record<'_>, resource: &Resource) -> Event {
+fn labelled(mut event: Event, record: &OtlpRecord<'_>, resource: &Resource) -> Event {
     event = event.label(TYPE, if record.is_log { "log" } else { "span" });
     if let Some(trace) = record.trace {
         event = event.label(TRACE, hex_of(&trace));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use forebear_core::{Event, EventId, LinkKind, limits};
 use forebear_readings::PayloadReader;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_sessions::{Relationship, RelationshipType, SessionPatch, SessionType, SpawnReason};
 
 use self::reader::EntryReader;
@@ -171,7 +171,7 @@ impl Parser for Entries {
 impl<'t> PiHead<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "type" => head.line_type = value.text(),
             "id" => head.id = value.text(),
             "parentId" => {

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use forebear_core::{Event, limits};
-use forebear_readings::json::{Cursor, JsonStr};
-use forebear_readings::{Interruption, Payload, PayloadReader, Reading, Role, Text, Usage};
+use forebear_readings::json::{JsonCursor, JsonStr};
+use forebear_readings::{Interruption, MessageUsage, Payload, PayloadReader, Reading, Role, Text};
 
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::EqualOnes;
@@ -32,30 +32,30 @@ impl Adapter for Qwen {
     }
 
     fn recognise(&self, line: &str) -> Confidence {
-        let head = Head::read(line);
+        let head = QwenLine::read(line);
         let is_ours = head.uuid.is_some() && head.session.is_some() && head.is_own;
         if is_ours { Confidence::Certain } else { Confidence::No }
     }
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
-        Box::new(Chat { equal: EqualOnes::default(), time_ns: file.modified_ns })
+        Box::new(QwenChat { equal: EqualOnes::default(), time_ns: file.modified_ns })
     }
 
     fn payloads(&self) -> Option<Arc<dyn PayloadReader>> {
-        Some(Arc::new(ChatReader))
+        Some(Arc::new(QwenReader))
     }
 }
 
 /// Reads one chat.
 #[derive(Debug)]
-struct Chat {
+struct QwenChat {
     equal: EqualOnes,
     time_ns: i64,
 }
 
 /// What a line says of itself.
 #[derive(Debug, Default)]
-struct Head<'t> {
+struct QwenLine<'t> {
     uuid: Option<JsonStr<'t>>,
     parent: Option<JsonStr<'t>>,
     session: Option<JsonStr<'t>>,
@@ -69,10 +69,10 @@ struct Head<'t> {
     is_own: bool,
 }
 
-impl Parser for Chat {
+impl Parser for QwenChat {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
-        let head = Head::read(object);
-        let reading = ChatReader.read(&Payload::new("", object.as_bytes()));
+        let head = QwenLine::read(object);
+        let reading = QwenReader.read(&Payload::new("", object.as_bytes()));
         let session = head.session.map(|name| text(name, limits::MAX_NAME_BYTES));
         let mut event = Event::new(kind(&head, &reading)).payload(object);
         event = if let Some(uuid) = head.uuid {
@@ -110,10 +110,10 @@ impl Parser for Chat {
     }
 }
 
-impl<'t> Head<'t> {
+impl<'t> QwenLine<'t> {
     fn read(object: &'t str) -> Self {
         let mut head = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "uuid" => head.uuid = value.text(),
             "parentUuid" => head.parent = value.text(),
             "sessionId" => head.session = value.text(),
@@ -132,7 +132,7 @@ impl<'t> Head<'t> {
 }
 
 /// What kind of event a line is.
-fn kind(head: &Head<'_>, reading: &Reading<'_>) -> String {
+fn kind(head: &QwenLine<'_>, reading: &Reading<'_>) -> String {
     let line_type = head.line_type.map(JsonStr::decode).unwrap_or_default();
     let kind = match &*line_type {
         "user" => "user_message",
@@ -148,14 +148,14 @@ fn kind(head: &Head<'_>, reading: &Reading<'_>) -> String {
 
 /// Reads payloads.
 #[derive(Debug)]
-struct ChatReader;
+struct QwenReader;
 
-impl PayloadReader for ChatReader {
+impl PayloadReader for QwenReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
         let mut reading = Reading::default();
         let (mut uuid, mut line_type, mut status, mut error) = (None, None, None, None);
         let mut subtype = None;
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "uuid" => uuid = value.text(),
             "type" => line_type = value.text(),
             "subtype" => subtype = value.text(),
@@ -218,9 +218,9 @@ impl PayloadReader for ChatReader {
 
 /// Tokens as they are told: what was read from the cache is input too, thinking is beside
 /// what was said.
-fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
+fn usage<'t>(value: &mut JsonCursor<'t>) -> Option<MessageUsage<'t>> {
     let tokens = without_cached(counts(value, &TOKENS)?);
-    Some(Usage { message_id: None, tokens })
+    Some(MessageUsage { message_id: None, tokens })
 }
 
 const TOKENS: TokenNames = TokenNames {

@@ -15,7 +15,7 @@ use crate::read::source::unpacked_path;
 
 /// The files to import, each once, in byte order of their paths.
 #[derive(Debug, Default)]
-pub(crate) struct Files {
+pub(crate) struct FilesFound {
     pub(crate) found: Vec<FileToRead>,
     /// Folders and files that could not be examined, and why.
     pub(crate) failed: Vec<(PathBuf, io::Error)>,
@@ -34,11 +34,12 @@ pub(crate) struct FileToRead {
     pub(crate) seen: FileStamp,
 }
 
-impl Files {
+impl FilesFound {
     /// Finds the files named, and those under the folders named that a format takes.
     /// An error if one of the paths is not there.
     pub(crate) fn find(paths: &[PathBuf], choice: &Choice) -> Result<Self> {
-        let mut search = Search { left_out: Some(LeftOut::default()), ..Search::new(choice) };
+        let mut search =
+            FileSearch { left_out: Some(LeftOut::default()), ..FileSearch::new(choice) };
         for path in paths {
             let real = fs::canonicalize(path).map_err(|error| Error::io("find", path, error))?;
             let metadata =
@@ -61,7 +62,7 @@ impl Files {
     /// As [`find`](Self::find), for polling: what is not there is passed over, and what
     /// can't be examined is among the failed.
     pub(crate) fn find_present(paths: &[PathBuf], choice: &Choice) -> Self {
-        let mut search = Search::new(choice);
+        let mut search = FileSearch::new(choice);
         for path in paths {
             let looked = fs::canonicalize(path).and_then(|real| Ok((fs::metadata(&real)?, real)));
             match looked {
@@ -77,7 +78,7 @@ impl Files {
 }
 
 #[derive(Debug)]
-struct Search<'c> {
+struct FileSearch<'c> {
     choice: &'c Choice,
     files: BTreeSet<PathBuf>,
     /// Those of them that were named.
@@ -89,7 +90,7 @@ struct Search<'c> {
     left_out: Option<LeftOut>,
 }
 
-impl<'c> Search<'c> {
+impl<'c> FileSearch<'c> {
     fn new(choice: &'c Choice) -> Self {
         Self {
             choice,
@@ -161,7 +162,7 @@ impl<'c> Search<'c> {
         None
     }
 
-    fn finish(mut self) -> Files {
+    fn finish(mut self) -> FilesFound {
         self.leave_out_packed();
         // A set of paths is in order of their components, not of their bytes.
         let mut paths: Vec<_> = self.files.into_iter().collect();
@@ -176,11 +177,11 @@ impl<'c> Search<'c> {
         });
         let mut left_out = self.left_out.unwrap_or_default();
         left_out.named.sort_unstable();
-        Files { found: found.collect(), failed: self.failed, left_out }
+        FilesFound { found: found.collect(), failed: self.failed, left_out }
     }
 }
 
-impl Search<'_> {
+impl FileSearch<'_> {
     /// Leaves out packed files beside which the same lies as it was.
     fn leave_out_packed(&mut self) {
         let packed = self.files.iter().filter(|path| {
@@ -237,7 +238,7 @@ mod tests {
 
     fn found(root: &Path, paths: &[PathBuf]) -> Vec<String> {
         let root = fs::canonicalize(root).unwrap();
-        let files = Files::find(paths, &choice()).unwrap();
+        let files = FilesFound::find(paths, &choice()).unwrap();
         assert!(files.failed.is_empty(), "{:?}", files.failed);
         let relative = files.found.iter().map(|file| {
             let path = file.path.strip_prefix(&root).unwrap();
@@ -264,7 +265,7 @@ mod tests {
             found(root.path(), &all),
             ["a.jsonl", "a/sub/x.jsonl", "a/y.jsonl", "b/named.log"]
         );
-        assert_eq!(Files::find(&all, &choice()).unwrap().found[0].seen.size, 5);
+        assert_eq!(FilesFound::find(&all, &choice()).unwrap().found[0].seen.size, 5);
     }
 
     #[cfg(unix)]
@@ -284,7 +285,7 @@ mod tests {
     #[test]
     fn a_path_that_is_not_there_is_an_error() {
         let root = tempfile::tempdir().unwrap();
-        let error = Files::find(&[root.path().join("missing")], &choice()).unwrap_err();
+        let error = FilesFound::find(&[root.path().join("missing")], &choice()).unwrap_err();
         assert_eq!(error.io_kind(), Some(io::ErrorKind::NotFound));
     }
 }

@@ -222,7 +222,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use forebear_readings::json::{Cursor, JsonStr};
+    use forebear_readings::json::{JsonCursor, JsonStr};
 
     /// Each part's place and bytes, and whether it is an object.
     fn parts(line: &[u8]) -> Vec<(usize, &[u8], bool)> {
@@ -385,7 +385,7 @@ mod tests {
                     PartContent::Rubbish { bytes, .. } => bytes,
                     PartContent::Record(object) => {
                         let mut uuid = None;
-                        Cursor::new(object).object(|key, value| {
+                        JsonCursor::new(object).object(|key, value| {
                             if key == "uuid" {
                                 uuid = value.text();
                             }

@@ -15,7 +15,7 @@ use crate::read::seen::{FileId, FileStamp};
 
 /// A database of a known format.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct DatabaseRows {
     pub(crate) adapter: Arc<dyn Adapter>,
     database: Arc<dyn Database>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct RowsPosition {
     since: Vec<u8>,
 }
 
-impl Rows {
+impl DatabaseRows {
     /// None where a database is of no known format.
     pub(crate) fn of(importer: &Importer, path: &Path) -> io::Result<Option<Self>> {
         let found = importer.choice().database_of(path)?;
@@ -53,7 +53,7 @@ impl Rows {
         let known = known
             .filter(|known| known.seen.file == seen.file && known.format == self.adapter.name());
         let since = known.as_ref().map_or(&[][..], |known| &known.since);
-        let mut reading = Reading {
+        let mut reading = DatabaseReading {
             parsing: Parsing::new(
                 Arc::clone(&self.adapter),
                 &SourceFile::new(path, seen.modified_ns),
@@ -83,14 +83,14 @@ impl Rows {
 }
 
 /// The state of reading one database.
-struct Reading {
+struct DatabaseReading {
     parsing: Parsing,
     rows: u64,
     /// Why the store took no more.
     stopped: Option<Error>,
 }
 
-impl Reading {
+impl DatabaseReading {
     fn row(
         &mut self,
         importer: &mut Importer,

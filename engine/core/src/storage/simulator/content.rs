@@ -17,7 +17,7 @@ pub(super) struct FileContent {
 
 #[derive(Clone)]
 struct UndoEntry {
-    change: Change,
+    change: UnsyncedChange,
     /// The bytes that the change overwrote or cut off.
     replaced: Vec<u8>,
     length_before: usize,
@@ -25,7 +25,7 @@ struct UndoEntry {
 }
 
 #[derive(Clone, Copy)]
-enum Change {
+enum UnsyncedChange {
     Write { offset: usize, length: usize },
     SetLength(usize),
 }
@@ -70,7 +70,7 @@ impl FileContent {
         let end = offset.checked_add(bytes.len()).ok_or_else(no_memory)?;
         self.grow(end)?;
         self.journal.push(UndoEntry {
-            change: Change::Write { offset, length: bytes.len() },
+            change: UnsyncedChange::Write { offset, length: bytes.len() },
             replaced: self.bytes[offset.min(length_before)..end.min(length_before)].to_vec(),
             length_before,
             state: ByteState::Dirty,
@@ -83,7 +83,7 @@ impl FileContent {
         let length_before = self.bytes.len();
         self.grow(length)?;
         self.journal.push(UndoEntry {
-            change: Change::SetLength(length),
+            change: UnsyncedChange::SetLength(length),
             replaced: self.bytes[length.min(length_before)..length_before].to_vec(),
             length_before,
             state: ByteState::Dirty,
@@ -139,13 +139,13 @@ impl UndoEntry {
     /// Takes the change back and returns the bytes that it had written.
     fn undo(&self, bytes: &mut Vec<u8>) -> Vec<u8> {
         match self.change {
-            Change::Write { offset, length } => {
+            UnsyncedChange::Write { offset, length } => {
                 let written = bytes[offset..offset + length].to_vec();
                 bytes[offset..offset + self.replaced.len()].copy_from_slice(&self.replaced);
                 bytes.truncate(self.length_before);
                 written
             }
-            Change::SetLength(length) => {
+            UnsyncedChange::SetLength(length) => {
                 bytes.truncate(length.min(self.length_before));
                 bytes.extend_from_slice(&self.replaced);
                 Vec::new()
@@ -155,19 +155,22 @@ impl UndoEntry {
 
     /// Makes the change again: all of it if it was durable, else what chance leaves.
     fn replay(&self, written: &[u8], bytes: &mut Vec<u8>, random: &mut Random) {
-        let fate =
-            if self.state == ByteState::Durable { Fate::Survived } else { Fate::draw(random) };
+        let fate = if self.state == ByteState::Durable {
+            ChangeFate::Survived
+        } else {
+            ChangeFate::draw(random)
+        };
         match self.change {
-            Change::Write { offset, .. } => match fate {
-                Fate::Survived => put(bytes, written, offset),
-                Fate::Torn => sectors(written, offset)
+            UnsyncedChange::Write { offset, .. } => match fate {
+                ChangeFate::Survived => put(bytes, written, offset),
+                ChangeFate::Torn => sectors(written, offset)
                     .filter(|_| random.coin())
                     .for_each(|(sector, at)| put(bytes, sector, at)),
-                Fate::Lost => {}
-                Fate::LengthOnly => put(bytes, &[], offset + written.len()),
+                ChangeFate::Lost => {}
+                ChangeFate::LengthOnly => put(bytes, &[], offset + written.len()),
             },
-            Change::SetLength(length) => {
-                if matches!(fate, Fate::Survived | Fate::LengthOnly) {
+            UnsyncedChange::SetLength(length) => {
+                if matches!(fate, ChangeFate::Survived | ChangeFate::LengthOnly) {
                     bytes.resize(length, 0);
                 }
             }
@@ -185,7 +188,7 @@ impl fmt::Debug for FileContent {
 }
 
 /// What becomes of a change that was not synced.
-enum Fate {
+enum ChangeFate {
     Survived,
     /// Some of its sectors are there.
     Torn,
@@ -194,7 +197,7 @@ enum Fate {
     LengthOnly,
 }
 
-impl Fate {
+impl ChangeFate {
     fn draw(random: &mut Random) -> Self {
         match random.below(4) {
             0 => Self::Survived,

@@ -7,7 +7,7 @@ use super::Verifier;
 use crate::base::error::{Error, Result};
 use crate::base::sync::sleep;
 use crate::log::block::HEADER_BYTES;
-use crate::log::checkpoint::Checkpoint;
+use crate::log::checkpoint::LogCheckpoint;
 use crate::log::scan::{ScanItem, Scanner};
 use crate::log::view::LogView;
 use crate::manifest::ckp_name;
@@ -21,7 +21,7 @@ impl Verifier<'_> {
         // Read before the log, which only grows.
         let storage = self.view.segments.storage();
         let segment = log.log.segment;
-        let checkpoint = self.store.and_then(|store| Checkpoint::read(storage, store, segment));
+        let checkpoint = self.store.and_then(|store| LogCheckpoint::read(storage, store, segment));
         let end = checkpoint.map_or(visible, |checkpoint| checkpoint.offset.max(visible));
         self.done.events += u64::from(log.visible.rows);
         let follows = self.chain.map(|chain| (chain, log.first_seq()));

@@ -4,7 +4,7 @@
 //! absent; of a key that stands there twice the last value counts.
 
 use forebear_core::Tokens;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 
 use crate::formats::common::tokens::{TokenNames, counts};
 
@@ -108,7 +108,7 @@ impl<'t> ClaudeFields<'t> {
     /// Reads the fields of an object in one pass over its text.
     pub(crate) fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "uuid" => fields.uuid = value.text(),
             "parentUuid" => fields.parent = value.text(),
             "logicalParentUuid" => fields.logical_parent = value.text(),
@@ -168,7 +168,7 @@ impl ClaudeFields<'_> {
 }
 
 impl<'t> SpawnFields<'t> {
-    fn read(cursor: &mut Cursor<'t>) -> Self {
+    fn read(cursor: &mut JsonCursor<'t>) -> Self {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
             "agentId" => fields.agent = value.text(),
@@ -193,7 +193,7 @@ impl<'t> SpawnFields<'t> {
 }
 
 impl<'t> SnapshotFields<'t> {
-    fn read(cursor: &mut Cursor<'t>) -> Self {
+    fn read(cursor: &mut JsonCursor<'t>) -> Self {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
             "messageId" => fields.message_id = value.text(),
@@ -205,7 +205,7 @@ impl<'t> SnapshotFields<'t> {
 }
 
 impl<'t> MessageFields<'t> {
-    fn read(cursor: &mut Cursor<'t>) -> Self {
+    fn read(cursor: &mut JsonCursor<'t>) -> Self {
         let mut fields = Self::default();
         cursor.object(|key, value| match key {
             "id" => fields.id = value.text(),
@@ -221,7 +221,7 @@ impl<'t> MessageFields<'t> {
         fields
     }
 
-    fn read_content(&mut self, cursor: &mut Cursor<'t>) {
+    fn read_content(&mut self, cursor: &mut JsonCursor<'t>) {
         if let Some(text) = cursor.string() {
             self.text = Some(text);
             self.has_text = true;
@@ -230,7 +230,7 @@ impl<'t> MessageFields<'t> {
         cursor.array(|item| self.read_block(item));
     }
 
-    fn read_block(&mut self, cursor: &mut Cursor<'t>) {
+    fn read_block(&mut self, cursor: &mut JsonCursor<'t>) {
         let mut block_type = None;
         let (mut block_text, mut name, mut prompt) = (None, None, None);
         let (mut id, mut tool_use_id) = (None, None);
@@ -257,7 +257,7 @@ impl<'t> MessageFields<'t> {
 }
 
 /// The `agentId` of the object here.
-fn agent_id<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
+fn agent_id<'t>(cursor: &mut JsonCursor<'t>) -> Option<JsonStr<'t>> {
     let mut agent = None;
     cursor.object(|key, value| {
         if key == "agentId" {
@@ -268,7 +268,7 @@ fn agent_id<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
 }
 
 /// The `prompt` of a tool's input here.
-fn read_prompt<'t>(cursor: &mut Cursor<'t>) -> Option<JsonStr<'t>> {
+fn read_prompt<'t>(cursor: &mut JsonCursor<'t>) -> Option<JsonStr<'t>> {
     let mut prompt = None;
     cursor.object(|key, value| {
         if key == "prompt" {

@@ -16,7 +16,7 @@ use forebear_sessions::{
 };
 
 use self::fields::ClaudeFields;
-use self::place::Place;
+use self::place::FilePlace;
 use self::sidechain::Sidechains;
 use self::spawn::Clues;
 use crate::adapter::{Adapter, Confidence, Linker, Parser, SourceFile};
@@ -30,7 +30,7 @@ use crate::formats::common::usual;
 use crate::formats::common::values::{cut, id, is, label_value, parse_time, text};
 use crate::parsed::Parsed;
 use forebear_readings::PayloadReader;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 use forebear_readings::{MAX_CALLS, MAX_TOOLS, numbered};
 
@@ -77,7 +77,7 @@ impl Adapter for ClaudeCode {
     fn recognise(&self, line: &str) -> Confidence {
         let (mut has_own_key, mut has_own_type) = (false, false);
         let (mut uuid, mut other_id, mut other_parent) = (false, false, false);
-        Cursor::new(line).object(|key, value| match key {
+        JsonCursor::new(line).object(|key, value| match key {
             "uuid" => uuid = true,
             "type" => has_own_type = value.text().is_some_and(|t| TYPES.contains(&&*t.decode())),
             _ if KEYS.contains(&key) => has_own_key = true,
@@ -97,7 +97,7 @@ impl Adapter for ClaudeCode {
     /// What agents report holds lines of theirs, which name no session.
     fn is_record(&self, object: &str) -> bool {
         let mut is_record = false;
-        Cursor::new(object).object(|key, _| {
+        JsonCursor::new(object).object(|key, _| {
             is_record |= matches!(key, "sessionId" | "leafUuid" | "parentUuid" | "snapshot");
         });
         is_record
@@ -105,7 +105,7 @@ impl Adapter for ClaudeCode {
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
         Box::new(TranscriptParser {
-            transcript: Transcript::new(file),
+            transcript: ClaudeFile::new(file),
             sidechains: Sidechains::default(),
         })
     }
@@ -122,15 +122,15 @@ impl Adapter for ClaudeCode {
 /// The lines of one file, and what they say of agents without ids.
 #[derive(Debug)]
 struct TranscriptParser {
-    transcript: Transcript,
+    transcript: ClaudeFile,
     sidechains: Sidechains,
 }
 
 /// What the objects of one file have in common, and the time of the last.
 #[derive(Debug)]
-struct Transcript {
+struct ClaudeFile {
     /// Where the file lies, and what that says of its lines.
-    place: Place,
+    place: FilePlace,
     /// What the lines' project is called, once one says where it was said.
     project: Option<String>,
     /// The session that the line before named, for lines that name none.
@@ -169,10 +169,10 @@ impl Parser for TranscriptParser {
     }
 }
 
-impl Transcript {
+impl ClaudeFile {
     fn new(file: &SourceFile<'_>) -> Self {
         Self {
-            place: Place::of(file),
+            place: FilePlace::of(file),
             project: None,
             session: None,
             origins: BTreeSet::new(),
@@ -479,8 +479,8 @@ mod tests {
 
     const FILE: &str = "/home/me/.claude/projects/-home-me-work/5e55.jsonl";
 
-    fn transcript(modified_ns: i64) -> Transcript {
-        Transcript::new(&SourceFile::new(Path::new(FILE), modified_ns))
+    fn transcript(modified_ns: i64) -> ClaudeFile {
+        ClaudeFile::new(&SourceFile::new(Path::new(FILE), modified_ns))
     }
 
     fn read(object: &str) -> Event {

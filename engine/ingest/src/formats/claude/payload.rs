@@ -4,7 +4,7 @@ mod calls;
 mod results;
 mod words;
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
     Interruption, Payload, PayloadReader, Reading, Role, Text, Texts, Title, TitleSource,
 };
@@ -19,14 +19,14 @@ pub(super) struct TranscriptReader;
 
 impl PayloadReader for TranscriptReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
-        let mut line = Line::default();
-        Cursor::new(payload.text()).object(|key, value| line.member(key, value));
+        let mut line = ClaudeLine::default();
+        JsonCursor::new(payload.text()).object(|key, value| line.member(key, value));
         line.reading()
     }
 
     fn is_of(&self, payload: &Payload<'_>) -> bool {
         let (mut message, mut typed) = (false, payload.label("type").is_some());
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "message" => message = value.is_object(),
             "uuid" | "parentUuid" | "sessionId" | "leafUuid" | "userType" => typed = true,
             _ => {}
@@ -42,7 +42,7 @@ impl PayloadReader for TranscriptReader {
 /// What was found in a line.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of its own")]
-struct Line<'p> {
+struct ClaudeLine<'p> {
     kind: Option<JsonStr<'p>>,
     subtype: Option<JsonStr<'p>>,
     /// `content` beside the type: of notes of the program, and of what was queued.
@@ -70,8 +70,8 @@ struct Line<'p> {
     message: Message<'p>,
 }
 
-impl<'p> Line<'p> {
-    fn member(&mut self, key: &str, value: &mut Cursor<'p>) {
+impl<'p> ClaudeLine<'p> {
+    fn member(&mut self, key: &str, value: &mut JsonCursor<'p>) {
         match key {
             "type" => self.kind = value.text(),
             "subtype" => self.subtype = value.text(),
@@ -239,12 +239,12 @@ impl<'p> Line<'p> {
 }
 
 /// Whether the attachment here is a prompt that the user typed while the model was at work.
-pub(super) fn is_queued_prompt(value: &mut Cursor<'_>) -> bool {
+pub(super) fn is_queued_prompt(value: &mut JsonCursor<'_>) -> bool {
     !queued(value).is_empty()
 }
 
 /// The prompt that an attachment tells of, unless the program wrote it.
-fn queued<'p>(value: &mut Cursor<'p>) -> Texts<'p> {
+fn queued<'p>(value: &mut JsonCursor<'p>) -> Texts<'p> {
     let (mut is_command, mut typed) = (false, true);
     let mut prompt = Texts::default();
     value.object(|key, value| match key {
@@ -273,12 +273,12 @@ fn queued<'p>(value: &mut Cursor<'p>) -> Texts<'p> {
     if is_command && typed && !words::is_injected(&prompt) { prompt } else { Texts::default() }
 }
 
-fn titled<'p>(value: &mut Cursor<'p>, source: TitleSource) -> Option<Title<'p>> {
+fn titled<'p>(value: &mut JsonCursor<'p>, source: TitleSource) -> Option<Title<'p>> {
     value.text().map(|text| Title { text: text.into(), source })
 }
 
 /// The words of an error: a string, or the innermost message of an object.
-fn error<'p>(value: &mut Cursor<'p>) -> Option<JsonStr<'p>> {
+fn error<'p>(value: &mut JsonCursor<'p>) -> Option<JsonStr<'p>> {
     if value.is_string() {
         return value.text();
     }

@@ -6,14 +6,14 @@ use std::io::Read;
 use std::path::Path;
 
 use forebear_core::{EventId, limits};
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 
 use crate::adapter::SourceFile;
 use crate::formats::common::values::{cut, label_value};
 
 /// What the place of a file says of its lines.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct FilePlace {
     /// The session of lines that name none.
     pub(super) session: Option<String>,
     /// The project's folder.
@@ -26,7 +26,7 @@ pub(super) struct Place {
     pub(super) is_journal: bool,
 }
 
-impl Place {
+impl FilePlace {
     pub(super) fn of(file: &SourceFile<'_>) -> Self {
         let path = file.path;
         let stem = file.stem();
@@ -93,7 +93,7 @@ fn call(note: &Path) -> Option<String> {
     let mut text = String::new();
     File::open(note).ok()?.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
     let mut call = None;
-    Cursor::new(&text).object(|key, value| {
+    JsonCursor::new(&text).object(|key, value| {
         if key == "toolUseId" {
             call = value.text().map(label_value);
         }
@@ -133,11 +133,13 @@ mod tests {
             ("/p/-work/s/subagents/workflows/wf_9/journal.jsonl", Some("s")),
             ("/p/projects/-work/agent-1.jsonl", None),
         ] {
-            let place = Place::of(&SourceFile::new(Path::new(path), 0));
+            let place = FilePlace::of(&SourceFile::new(Path::new(path), 0));
             assert_eq!(place.session.as_deref(), session, "{path}");
         }
-        let place =
-            Place::of(&SourceFile::new(Path::new("/s/subagents/workflows/wf_9/journal.jsonl"), 0));
+        let place = FilePlace::of(&SourceFile::new(
+            Path::new("/s/subagents/workflows/wf_9/journal.jsonl"),
+            0,
+        ));
         assert!(place.is_journal && place.run.as_deref() == Some("wf_9"));
     }
 }

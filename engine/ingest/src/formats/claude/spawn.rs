@@ -24,7 +24,7 @@ use forebear_readings::{MAX_CALLS, numbered};
 /// An agent: its id is unique within a session, or, of one that results name by a name of
 /// its own, in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Agent {
+struct AgentKey {
     session: Option<String>,
     id: String,
 }
@@ -36,11 +36,11 @@ type CallId = (String, String);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clues {
     /// First events of agents.
-    roots: BTreeSet<(Agent, EventId)>,
+    roots: BTreeSet<(AgentKey, EventId)>,
     /// Events that results name as having started an agent, with the result's time.
-    named: BTreeMap<(Agent, EventId), i64>,
+    named: BTreeMap<(AgentKey, EventId), i64>,
     /// Calls that may have started an agent, and how strong a link that asserts.
-    started: BTreeSet<(Agent, CallId, u8)>,
+    started: BTreeSet<(AgentKey, CallId, u8)>,
     /// Calls of tools, by session and tool-use id.
     calls: BTreeSet<CallId>,
 }
@@ -65,7 +65,7 @@ impl Clues {
         let here = label(AGENT_ROOT).map(|id| (Some(session.to_owned()), id));
         let by_name = label(SPAWNED_AS).map(|id| (None, id));
         for (session, id) in here.into_iter().chain(by_name) {
-            let agent = Agent { session, id: id.to_owned() };
+            let agent = AgentKey { session, id: id.to_owned() };
             self.roots.insert((agent, event.as_id().clone()));
         }
         self.note_evidence(session, event.as_time_ns(), || event.as_labels());
@@ -86,8 +86,8 @@ impl Clues {
         labels: impl Fn() -> L,
     ) {
         let label = |wanted: &str| labels().find(|(key, _)| *key == wanted).map(|(_, v)| v);
-        let here = |id: &str| Agent { session: Some(session.to_owned()), id: id.to_owned() };
-        let by_name = |id: &str| Agent { session: None, id: id.to_owned() };
+        let here = |id: &str| AgentKey { session: Some(session.to_owned()), id: id.to_owned() };
+        let by_name = |id: &str| AgentKey { session: None, id: id.to_owned() };
         let said = [
             label(AGENT_RESULT).map(|id| (here(id), ANSWERED_BY_RESULT)),
             label(SPAWNS).map(|id| (by_name(id), ANSWERED_BY_RESULT)),
@@ -141,8 +141,8 @@ impl Clues {
         }
         // All that was said of the agents whose first events came.
         let mut said = Self::default();
-        let agents: BTreeSet<&Agent> = self.roots.iter().map(|(agent, _)| agent).collect();
-        for Agent { session, id } in agents {
+        let agents: BTreeSet<&AgentKey> = self.roots.iter().map(|(agent, _)| agent).collect();
+        for AgentKey { session, id } in agents {
             let keys: &[&str] = match session {
                 Some(_) => &[AGENT_RESULT, AGENT_PROGRESS, AGENT_ROOT],
                 None => &[SPAWNS],
@@ -164,8 +164,8 @@ impl Clues {
     }
 
     /// The best links to assert for each agent.
-    fn best(&self, snapshot: &Snapshot) -> Result<BTreeMap<Agent, Best>> {
-        let mut found = BTreeMap::<Agent, Best>::new();
+    fn best(&self, snapshot: &Snapshot) -> Result<BTreeMap<AgentKey, Best>> {
+        let mut found = BTreeMap::<AgentKey, Best>::new();
         for ((agent, call), time_ns) in &self.named {
             found.entry(agent.clone()).or_default().add(LinkEvidence {
                 call: call.clone(),

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Access, Call, CallFamily, FileUse, Plan, PlanItem, PlanState, Text};
 
 /// What a call's input says.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(super) struct CallInput {
     pub(super) target: Option<String>,
     pub(super) cwd: Option<String>,
     /// The session of a command that is written to, and whether an interrupt is.
@@ -35,7 +35,7 @@ pub(super) fn family(name: &str) -> CallFamily {
     }
 }
 
-impl Input {
+impl CallInput {
     /// Reads the input of a tool: JSON, or the words of a patch.
     pub(super) fn read(tool: &str, input: &str) -> Self {
         let mut found = Self::default();
@@ -44,7 +44,7 @@ impl Input {
             return found;
         }
         let mut best: Option<(usize, String)> = None;
-        Cursor::new(input).object(|key, value| match key {
+        JsonCursor::new(input).object(|key, value| match key {
             "command" | "cmd" => {
                 if let Some(command) = command(value) {
                     if tool == "apply_patch" || command.starts_with("apply_patch") {
@@ -120,7 +120,7 @@ impl Input {
 }
 
 /// A command: a line, or words of which a shell's line is the last.
-pub(super) fn command(value: &mut Cursor<'_>) -> Option<String> {
+pub(super) fn command(value: &mut JsonCursor<'_>) -> Option<String> {
     if let Some(line) = value.text() {
         return Some(decoded(line));
     }
@@ -135,7 +135,7 @@ pub(super) fn command(value: &mut Cursor<'_>) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn plan(value: &mut Cursor<'_>) -> Plan<'static> {
+fn plan(value: &mut JsonCursor<'_>) -> Plan<'static> {
     let mut plan = Plan::default();
     value.array(|item| {
         let (mut step, mut status) = (None, None);
@@ -194,11 +194,11 @@ mod tests {
             ("apply_patch", "*** Begin Patch\n*** Update File: a.rs\n*** Add File: b.rs\n", "a.rs"),
             ("other", r#"{"x":"y","query":"q"}"#, "q"),
         ] {
-            assert_eq!(Input::read(tool, input).target.as_deref(), Some(expected), "{input}");
+            assert_eq!(CallInput::read(tool, input).target.as_deref(), Some(expected), "{input}");
         }
-        let input = Input::read("write_stdin", r#"{"session_id":5,"chars":"\u0003"}"#);
+        let input = CallInput::read("write_stdin", r#"{"session_id":5,"chars":"\u0003"}"#);
         assert!(input.interrupts && input.session.as_deref() == Some("5"));
-        let input = Input::read(
+        let input = CallInput::read(
             "update_plan",
             r#"{"plan":[{"step":"a","status":"completed"},{"step":"b","status":"pending"}]}"#,
         );

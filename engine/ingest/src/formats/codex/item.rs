@@ -1,7 +1,7 @@
 //! What newer rollouts keep of a turn: an item each, with what came of it.
 
 use crate::formats::common::values::is;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 
 /// What an `item_completed` or `item_started` is about.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct CodexItem<'t> {
 }
 
 impl<'t> CodexItem<'t> {
-    pub(super) fn read(value: &mut Cursor<'t>) -> Option<Self> {
+    pub(super) fn read(value: &mut JsonCursor<'t>) -> Option<Self> {
         if !value.is_object() {
             return None;
         }
@@ -62,7 +62,7 @@ impl<'t> CodexItem<'t> {
 }
 
 /// The texts of a message's blocks.
-pub(super) fn texts<'t>(value: &mut Cursor<'t>) -> Vec<JsonStr<'t>> {
+pub(super) fn texts<'t>(value: &mut JsonCursor<'t>) -> Vec<JsonStr<'t>> {
     let mut texts: Vec<JsonStr<'t>> = value.text().into_iter().collect();
     value.array(|block| {
         block.object(|key, value| {

@@ -5,12 +5,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
 use forebear_readings::{CallResult, Interruption, Mishap, Text, Texts};
 
 /// What an output says came of a call.
 #[derive(Debug, Default)]
-pub(super) struct Output<'p> {
+pub(super) struct CallOutput<'p> {
     pub(super) text: Texts<'p>,
     pub(super) is_error: bool,
     pub(super) exit_code: Option<i64>,
@@ -21,10 +21,10 @@ pub(super) struct Output<'p> {
     pub(super) runs_on: Option<String>,
 }
 
-impl<'p> Output<'p> {
+impl<'p> CallOutput<'p> {
     /// Reads the output here: a string, content items, or an object with `content` and
     /// `success`.
-    pub(super) fn read(value: &mut Cursor<'p>) -> Self {
+    pub(super) fn read(value: &mut JsonCursor<'p>) -> Self {
         let mut text = Texts::default();
         let mut failed = false;
         if let Some(string) = value.string() {
@@ -78,7 +78,7 @@ impl<'p> Output<'p> {
         let whole = self.text.to_string();
         let (mut text, mut metadata) = (None, false);
         let (mut exit_code, mut seconds) = (None, None);
-        Cursor::new(whole.trim()).object(|key, value| match key {
+        JsonCursor::new(whole.trim()).object(|key, value| match key {
             "output" => text = value.string().map(|text| text.decode().into_owned()),
             "metadata" => value.object(|key, value| match key {
                 "exit_code" => {
@@ -166,7 +166,7 @@ impl<'p> Output<'p> {
 }
 
 /// Adds the texts of content items.
-fn items<'p>(value: &mut Cursor<'p>, text: &mut Texts<'p>) {
+fn items<'p>(value: &mut JsonCursor<'p>, text: &mut Texts<'p>) {
     value.array(|item| {
         item.object(|key, value| {
             if key == "text" {
@@ -177,7 +177,7 @@ fn items<'p>(value: &mut Cursor<'p>, text: &mut Texts<'p>) {
 }
 
 /// The number here, with a fraction.
-pub(super) fn number(value: &mut Cursor<'_>) -> Option<f64> {
+pub(super) fn number(value: &mut JsonCursor<'_>) -> Option<f64> {
     match value.scalar()? {
         Scalar::Number(text) => text.parse().ok(),
         _ => None,
@@ -185,7 +185,7 @@ pub(super) fn number(value: &mut Cursor<'_>) -> Option<f64> {
 }
 
 /// `{"secs":1,"nanos":5}`, or a text as `1.5s`.
-pub(super) fn duration(value: &mut Cursor<'_>) -> Option<u64> {
+pub(super) fn duration(value: &mut JsonCursor<'_>) -> Option<u64> {
     if let Some(text) = value.text() {
         let text: Cow<'_, str> = JsonStr::decode(text);
         return text.strip_suffix('s')?.parse().ok().and_then(nanoseconds);
@@ -243,11 +243,11 @@ const FAILED: [(&str, Option<Mishap>); 14] = [
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> Output<'_> {
-        Output::of(Texts::from(text))
+    fn of(text: &str) -> CallOutput<'_> {
+        CallOutput::of(Texts::from(text))
     }
 
-    fn failed(output: &Output<'_>) -> bool {
+    fn failed(output: &CallOutput<'_>) -> bool {
         output.interruption.is_none()
             && (output.is_error || output.exit_code.is_some_and(|code| code != 0))
     }
@@ -304,8 +304,8 @@ mod tests {
             Some(Interruption::Stopped)
         );
         let json = r#"{"content":"x","success":false}"#;
-        assert!(Output::read(&mut Cursor::new(json)).is_error);
+        assert!(CallOutput::read(&mut JsonCursor::new(json)).is_error);
         let items = r#"[{"type":"input_text","text":"Exit code: 3\nOutput:\n"}]"#;
-        assert_eq!(Output::read(&mut Cursor::new(items)).exit_code, Some(3));
+        assert_eq!(CallOutput::read(&mut JsonCursor::new(items)).exit_code, Some(3));
     }
 }

@@ -2,13 +2,13 @@
 
 mod items;
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
     Interruption, Payload, PayloadReader, Reading, Role, Text, Texts, Title, TitleSource,
 };
 
-use super::calls::{Input, decoded};
-use super::output::{Output, duration};
+use super::calls::{CallInput, decoded};
+use super::output::{CallOutput, duration};
 use crate::formats::common::values::is;
 
 /// Reads lines of rollouts.
@@ -19,12 +19,12 @@ impl PayloadReader for RolloutReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
         let text = payload.text();
         let (mut line_type, mut inner) = (None, None);
-        Cursor::new(text).object(|key, value| match key {
+        JsonCursor::new(text).object(|key, value| match key {
             "type" => line_type = value.text(),
             "payload" if value.is_object() => inner = Some(value.raw()),
             _ => {}
         });
-        let item = Item::read(inner.unwrap_or(text));
+        let item = ItemFields::read(inner.unwrap_or(text));
         // In older files a line is an item alone.
         match line_type.map(JsonStr::decode).as_deref().filter(|_| inner.is_some()) {
             None | Some("response_item") => item.response_item(),
@@ -37,7 +37,7 @@ impl PayloadReader for RolloutReader {
 
     fn is_of(&self, payload: &Payload<'_>) -> bool {
         let (mut is_typed, mut has_payload) = (false, false);
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "type" => is_typed = value.text().is_some_and(|t| super::TYPES.contains(&&*t.decode())),
             "payload" => has_payload = value.is_object(),
             _ => {}
@@ -75,7 +75,7 @@ impl PayloadReader for RolloutReader {
 
 /// What was found in an item, whatever it is.
 #[derive(Debug, Default)]
-struct Item<'p> {
+struct ItemFields<'p> {
     kind: Option<JsonStr<'p>>,
     id: Option<JsonStr<'p>>,
     role: Option<JsonStr<'p>>,
@@ -94,7 +94,7 @@ struct Item<'p> {
     arguments: Option<JsonStr<'p>>,
     input: Option<JsonStr<'p>>,
     action: Option<&'p str>,
-    output: Option<Output<'p>>,
+    output: Option<CallOutput<'p>>,
     /// As they stand: of items and of what ends a call.
     told: Option<&'p str>,
     command: Option<String>,
@@ -114,14 +114,14 @@ struct Item<'p> {
     typed: Option<bool>,
 }
 
-impl<'p> Item<'p> {
+impl<'p> ItemFields<'p> {
     fn read(object: &'p str) -> Self {
         let mut item = Self::default();
-        Cursor::new(object).object(|key, value| item.member(key, value));
+        JsonCursor::new(object).object(|key, value| item.member(key, value));
         item
     }
 
-    fn member(&mut self, key: &str, value: &mut Cursor<'p>) {
+    fn member(&mut self, key: &str, value: &mut JsonCursor<'p>) {
         match key {
             "type" => self.kind = value.text(),
             "id" => self.id = value.text(),
@@ -142,7 +142,7 @@ impl<'p> Item<'p> {
             "arguments" => self.raw_arguments = Some(value.raw()),
             "input" => self.input = value.text(),
             "action" => self.action = Some(value.raw()),
-            "output" => self.output = Some(Output::read(value)),
+            "output" => self.output = Some(CallOutput::read(value)),
             "item" => self.told = Some(value.raw()),
             "command" => self.command = super::calls::command(value),
             "exit_code" | "exitCode" => self.exit_code = value.integer(),
@@ -244,7 +244,7 @@ impl<'p> Item<'p> {
         let words = self.arguments.or(self.input);
         let decoded = words.map(decoded);
         let raw = decoded.as_deref().or(self.action).or(self.raw_arguments).unwrap_or_default();
-        let input = Input::read(&tool.decode(), raw);
+        let input = CallInput::read(&tool.decode(), raw);
         let shown = words.map(Text::from).or(self.action.or(self.raw_arguments).map(Text::from));
         let id = self.call_id.or(self.id).map(Text::from);
         reading.files.extend(input.files());
@@ -260,7 +260,7 @@ impl<'p> Item<'p> {
         match &*item_type {
             "item_completed" | "item_started" | "item_updated" => {
                 let ended = &*item_type == "item_completed";
-                return self.told.map(Item::read).unwrap_or_default().turn_item(ended);
+                return self.told.map(ItemFields::read).unwrap_or_default().turn_item(ended);
             }
             "exec_command_end"
             | "patch_apply_end"
@@ -332,7 +332,7 @@ impl<'p> Item<'p> {
 }
 
 /// Adds the words here: a string, or blocks with a text each.
-fn words<'p>(value: &mut Cursor<'p>, text: &mut Texts<'p>) {
+fn words<'p>(value: &mut JsonCursor<'p>, text: &mut Texts<'p>) {
     if let Some(string) = value.string() {
         text.push(string);
         return;

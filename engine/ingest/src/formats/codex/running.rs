@@ -7,18 +7,18 @@ use forebear_core::Event;
 use forebear_readings::json::JsonStr;
 use forebear_readings::{Text, Texts};
 
-use super::calls::Input;
-use super::output::Output;
+use super::calls::CallInput;
+use super::output::CallOutput;
 use super::{CodexPayload, TOOL_USE};
 use crate::formats::common::values::label_value;
 use forebear_readings::keys::{IS_ERROR, TOOL};
 
 /// The calls of a file that run commands or write to them, the newest.
 #[derive(Debug, Default)]
-pub(super) struct Running(VecDeque<Command>);
+pub(super) struct Running(VecDeque<RunningCommand>);
 
 #[derive(Debug)]
-struct Command {
+struct RunningCommand {
     call: String,
     tool: String,
     /// The session that it runs on in, or is written to.
@@ -41,7 +41,7 @@ impl Running {
             return event;
         }
         let Some(at) = self.0.iter().rposition(|known| known.call == call) else { return event };
-        let output = Output::of(text);
+        let output = CallOutput::of(text);
         if self.0[at].tool != WRITE {
             self.0[at].session = output.runs_on;
             return event;
@@ -62,7 +62,7 @@ impl Running {
         if tool == WRITE
             && let Some(arguments) = payload.arguments
         {
-            let input = Input::read(&tool, &arguments.decode());
+            let input = CallInput::read(&tool, &arguments.decode());
             session = input.session;
             if input.interrupts && session.is_some() {
                 let running = self.0.iter_mut().filter(|known| known.session == session);
@@ -72,7 +72,7 @@ impl Running {
         if self.0.len() == MAX_KNOWN {
             self.0.pop_front();
         }
-        self.0.push_back(Command { call, tool, session, interrupted: false });
+        self.0.push_back(RunningCommand { call, tool, session, interrupted: false });
     }
 }
 

@@ -8,7 +8,7 @@ use crate::formats::common::values::is;
 
 /// The counts of a file so far.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct TokenCounts {
     total: Option<Tokens>,
     /// The last one of a turn where no total is told, and how many there were.
     last: Option<Tokens>,
@@ -19,7 +19,7 @@ pub(super) struct Counts {
     by_response: bool,
 }
 
-impl Counts {
+impl TokenCounts {
     /// What a message took, where a line says so: a line of the session `of`, be it in
     /// another's file. A line that says the same again, as one does whenever limits are
     /// reported, names the same message.
@@ -96,7 +96,7 @@ mod tests {
 
     /// What each count comes to.
     fn counted(infos: &[&str]) -> Vec<Option<(u64, u64)>> {
-        let mut counts = Counts::default();
+        let mut counts = TokenCounts::default();
         let lines = infos.iter().map(|info| {
             format!(r#"{{"type":"event_msg","payload":{{"type":"token_count","info":{info}}}}}"#)
         });
@@ -120,14 +120,15 @@ mod tests {
     fn equal_counts_of_two_sessions_are_two_messages() {
         let line = r#"{"type":"event_msg","payload":{"type":"token_count","info":{"last_token_usage":{"input_tokens":1},"total_token_usage":{"input_tokens":1}}}}"#;
         let fields = CodexFields::read(line);
-        let name = |of| Counts::default().usage(&fields.payload, of).map(|usage| usage.message);
+        let name =
+            |of| TokenCounts::default().usage(&fields.payload, of).map(|usage| usage.message);
         assert_ne!(name("a"), name("b"));
         assert_eq!(name("a"), name("a"));
     }
 
     #[test]
     fn counts_of_responses_stand_for_those_of_turns() {
-        let mut counts = Counts::default();
+        let mut counts = TokenCounts::default();
         let record = r#"{"type":"token_usage_record","payload":{"response_id":"r","usage":{"input_tokens":9,"cached_input_tokens":4,"cache_write_input_tokens":2,"output_tokens":1}}}"#;
         let usage = counts.usage(&CodexFields::read(record).payload, "s").unwrap();
         assert_eq!((usage.input, usage.cache_read, usage.cache_written), (3, 4, 2));

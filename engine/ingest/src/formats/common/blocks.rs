@@ -2,8 +2,8 @@
 //! text, thoughts, calls and results.
 
 use forebear_core::Tokens;
-use forebear_readings::json::{Cursor, JsonStr};
-use forebear_readings::{CallResult, Interruption, Reading, Text, Usage};
+use forebear_readings::json::{JsonCursor, JsonStr};
+use forebear_readings::{CallResult, Interruption, MessageUsage, Reading, Text};
 
 use crate::formats::common::tokens::{TokenNames, counts};
 use crate::formats::common::tools::add_call;
@@ -31,7 +31,7 @@ pub(crate) struct Message<'t> {
 
 impl<'t> Message<'t> {
     /// Reads the message here.
-    pub(crate) fn read(value: &mut Cursor<'t>, dialect: &Dialect) -> Self {
+    pub(crate) fn read(value: &mut JsonCursor<'t>, dialect: &Dialect) -> Self {
         let mut message = Self::default();
         value.object(|key, value| match key {
             "id" => message.id = value.text(),
@@ -52,16 +52,16 @@ impl<'t> Message<'t> {
     }
 
     /// What it took; none where that is nothing.
-    pub(crate) fn usage(&self) -> Option<Usage<'t>> {
+    pub(crate) fn usage(&self) -> Option<MessageUsage<'t>> {
         let tokens = self.usage.filter(|tokens| *tokens != Tokens::default())?;
-        Some(Usage { message_id: self.id.map(Text::from), tokens })
+        Some(MessageUsage { message_id: self.id.map(Text::from), tokens })
     }
 }
 
 /// Adds a message to what its line says beside it. Returns its role.
 pub(crate) fn add_message<'t>(
     reading: &mut Reading<'t>,
-    value: &mut Cursor<'t>,
+    value: &mut JsonCursor<'t>,
 ) -> Option<JsonStr<'t>> {
     let message = Message::read(value, &USUAL);
     let model = message.model.map(Text::from);
@@ -77,11 +77,11 @@ pub(crate) fn add_message<'t>(
     message.role
 }
 
-fn add_text<'t>(said: &mut Reading<'t>, value: &mut Cursor<'t>) {
+fn add_text<'t>(said: &mut Reading<'t>, value: &mut JsonCursor<'t>) {
     said.text.extend(value.string());
 }
 
-fn add_block<'t>(said: &mut Reading<'t>, block: &mut Cursor<'t>, dialect: &Dialect) {
+fn add_block<'t>(said: &mut Reading<'t>, block: &mut JsonCursor<'t>, dialect: &Dialect) {
     let (mut block_type, mut text, mut thinking) = (None, None, None);
     let (mut id, mut name, mut input) = (None, None, "");
     let mut result = CallResult::default();

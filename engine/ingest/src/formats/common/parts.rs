@@ -1,12 +1,12 @@
 //! What is said in the parts of Google's interface, which several programs write.
 
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 use forebear_readings::{CallFamily, CallResult, Reading, Text};
 
 use crate::formats::common::tools::{add_call, family};
 
 /// Adds what was said: a text, or parts. Returns whether a part is the result of a call.
-pub(crate) fn add_content<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) -> bool {
+pub(crate) fn add_content<'t>(reading: &mut Reading<'t>, value: &mut JsonCursor<'t>) -> bool {
     let mut has_results = false;
     reading.text.extend(value.text());
     if value.is_object() {
@@ -20,7 +20,7 @@ pub(crate) fn add_content<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>)
 }
 
 /// Adds a part of what was said; returns whether it is the result of a call.
-fn add_part<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) -> bool {
+fn add_part<'t>(reading: &mut Reading<'t>, value: &mut JsonCursor<'t>) -> bool {
     let (mut said, mut is_thought, mut is_result) = (None, false, false);
     value.object(|key, value| match key {
         "text" => said = value.text(),
@@ -51,7 +51,7 @@ fn add_part<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) -> bool {
 }
 
 /// The result of a call that a `functionResponse` is.
-pub(crate) fn function_response<'t>(value: &mut Cursor<'t>) -> CallResult<'t> {
+pub(crate) fn function_response<'t>(value: &mut JsonCursor<'t>) -> CallResult<'t> {
     let mut result = CallResult::default();
     let mut name = None;
     value.object(|key, value| match key {

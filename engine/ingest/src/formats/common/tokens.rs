@@ -1,7 +1,7 @@
 //! What messages took, in the ways that programs tell it.
 
 use forebear_core::{Tokens, Usage};
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 
 /// The names that a format has for its counts. What several names of a kind count adds up.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +23,7 @@ impl TokenNames {
 }
 
 /// The counts of an object as they are told; none where it has none of them.
-pub(crate) fn counts(value: &mut Cursor<'_>, names: &TokenNames) -> Option<Tokens> {
+pub(crate) fn counts(value: &mut JsonCursor<'_>, names: &TokenNames) -> Option<Tokens> {
     let (mut tokens, mut found) = (Tokens::default(), false);
     value.object(|key, value| {
         let places = [
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn counts_are_what_is_told_and_what_was_cached_is_no_input() {
         let names = TokenNames { output: &["out", "thought"], ..TokenNames::ANTHROPIC };
-        let of = |object: &str| counts(&mut Cursor::new(object), &names);
+        let of = |object: &str| counts(&mut JsonCursor::new(object), &names);
         let told =
             of(r#"{"input_tokens":9,"cache_read_input_tokens":4,"out":1,"thought":2,"x":7}"#);
         let expected = Tokens { input: 9, output: 3, cache_read: 4, cache_written: 0 };

@@ -1,6 +1,6 @@
 //! Calls of tools, by the names that tools have in most programs.
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
     Access, Call, CallFamily, FileUse, Plan, PlanItem, PlanState, Reading, Text,
 };
@@ -97,7 +97,7 @@ fn fields(family: CallFamily) -> &'static [&'static str] {
 /// The best of these fields of an object that is there.
 pub(crate) fn target<'t>(input: &'t str, fields: &[&str]) -> Option<JsonStr<'t>> {
     let mut best: Option<(usize, JsonStr<'t>)> = None;
-    Cursor::new(input).object(|key, value| {
+    JsonCursor::new(input).object(|key, value| {
         if let Some(rank) = fields.iter().position(|field| *field == key)
             && best.is_none_or(|(known, _)| rank < known)
             && let Some(text) = value.text()
@@ -111,7 +111,7 @@ pub(crate) fn target<'t>(input: &'t str, fields: &[&str]) -> Option<JsonStr<'t>>
 /// The list of what is to do that a call was given.
 pub(crate) fn plan(input: &str) -> Option<Plan<'_>> {
     let mut plan = Plan::default();
-    Cursor::new(input).object(|key, value| {
+    JsonCursor::new(input).object(|key, value| {
         if matches!(key, "todos" | "plan" | "items") {
             if value.is_object() {
                 value.object(|key, value| {
@@ -127,7 +127,7 @@ pub(crate) fn plan(input: &str) -> Option<Plan<'_>> {
     (plan.text.is_some() || !plan.items.is_empty()).then_some(plan)
 }
 
-fn add_items<'t>(plan: &mut Plan<'t>, value: &mut Cursor<'t>) {
+fn add_items<'t>(plan: &mut Plan<'t>, value: &mut JsonCursor<'t>) {
     if let Some(text) = value.text() {
         plan.text = Some(Text::from(text));
     }

@@ -1,6 +1,6 @@
 //! What a line of an event log reads as, from its bytes alone.
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
     Access, Call, CallFamily, CallResult, FileUse, Interruption, Payload, PayloadReader, Reading,
     Role, Text, Texts, Title, TitleSource,
@@ -15,7 +15,7 @@ pub(super) struct EventLogReader;
 impl PayloadReader for EventLogReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
         let (mut kind, mut data) = (None, Data::default());
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "type" => kind = value.text(),
             "agentId" => data.is_agent = value.is_string(),
             "data" => value.object(|key, value| data.member(key, value)),
@@ -26,7 +26,7 @@ impl PayloadReader for EventLogReader {
 
     fn is_of(&self, payload: &Payload<'_>) -> bool {
         let (mut is_dotted, mut has_data) = (false, false);
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "type" => is_dotted = value.text().is_some_and(|kind| kind.decode().contains('.')),
             "data" => has_data = value.is_object(),
             _ => {}
@@ -67,7 +67,7 @@ struct Data<'p> {
 }
 
 impl<'p> Data<'p> {
-    fn member(&mut self, key: &str, value: &mut Cursor<'p>) {
+    fn member(&mut self, key: &str, value: &mut JsonCursor<'p>) {
         match key {
             "content" => self.content = value.text(),
             "reasoningText" => self.thinking = value.text(),
@@ -252,7 +252,7 @@ fn last_line_code(text: &Texts<'_>) -> Option<i64> {
 }
 
 /// A call that a message asks for.
-fn requested<'p>(request: &mut Cursor<'p>) -> Option<Call<'p>> {
+fn requested<'p>(request: &mut JsonCursor<'p>) -> Option<Call<'p>> {
     let (mut id, mut name, mut arguments) = (None, None, None);
     request.object(|key, value| match key {
         "toolCallId" => id = value.text(),
@@ -270,7 +270,7 @@ fn call<'p>(
 ) -> Call<'p> {
     let mut best: Option<(usize, String)> = None;
     let mut take = |input: &str| {
-        Cursor::new(input).object(|key, value| {
+        JsonCursor::new(input).object(|key, value| {
             let rank = TARGETS.iter().position(|name| *name == key).unwrap_or(TARGETS.len());
             if let Some(text) = value.text()
                 && best.as_ref().is_none_or(|(known, _)| rank < *known)
@@ -280,7 +280,7 @@ fn call<'p>(
         });
     };
     // Arguments may be JSON in a string.
-    let text = arguments.and_then(|arguments| Cursor::new(arguments).string());
+    let text = arguments.and_then(|arguments| JsonCursor::new(arguments).string());
     match text {
         Some(text) => take(&text.decode()),
         None => take(arguments.unwrap_or_default()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use forebear_core::{Tokens, Usage};
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 
 use crate::formats::common::tokens::{TokenNames, counts, without_cached};
 
@@ -88,7 +88,7 @@ impl Legs {
 }
 
 /// Reads `modelMetrics`: what was read from a cache or written to one is input there.
-pub(super) fn models(value: &mut Cursor<'_>) -> BTreeMap<String, Tokens> {
+pub(super) fn models(value: &mut JsonCursor<'_>) -> BTreeMap<String, Tokens> {
     let mut models = BTreeMap::new();
     value.object(|model, value| {
         let mut told = None;
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn of(metrics: &str) -> BTreeMap<String, Tokens> {
-        models(&mut Cursor::new(metrics))
+        models(&mut JsonCursor::new(metrics))
     }
 
     fn metrics(input: u64, output: u64, read: u64) -> BTreeMap<String, Tokens> {

@@ -1,10 +1,10 @@
 //! What a line of a Gemini chat says.
 
 use forebear_core::limits;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
-    CallResult, Interruption, Payload, PayloadReader, Reading, Role, Text, Title, TitleSource,
-    Usage,
+    CallResult, Interruption, MessageUsage, Payload, PayloadReader, Reading, Role, Text, Title,
+    TitleSource,
 };
 
 use crate::formats::common::parts::{add_content, add_result, function_response};
@@ -14,14 +14,14 @@ use crate::formats::common::values::{is, text};
 
 /// Reads payloads.
 #[derive(Debug)]
-pub(super) struct ChatReader;
+pub(super) struct GeminiReader;
 
-impl PayloadReader for ChatReader {
+impl PayloadReader for GeminiReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
         let mut reading = Reading::default();
         let (mut line_type, mut id, mut has_results) = (None, None, false);
         let mut is_header = false;
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "type" => line_type = value.text(),
             "id" => id = value.text(),
             "sessionId" | "projectHash" | "$rewindTo" => is_header = true,
@@ -107,7 +107,7 @@ pub(super) fn kind(line_type: Option<JsonStr<'_>>, reading: &Reading<'_>) -> Str
 }
 
 /// A call with what came of it.
-fn add_tool_call<'t>(reading: &mut Reading<'t>, value: &mut Cursor<'t>) {
+fn add_tool_call<'t>(reading: &mut Reading<'t>, value: &mut JsonCursor<'t>) {
     let (mut id, mut name, mut input, mut status) = (None, None, "", None);
     let mut result = CallResult::default();
     value.object(|key, value| match key {
@@ -139,9 +139,9 @@ fn title(text: Option<JsonStr<'_>>) -> Option<Title<'_>> {
 }
 
 /// Tokens as they are told: what was read from the cache is input too.
-fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
+fn usage<'t>(value: &mut JsonCursor<'t>) -> Option<MessageUsage<'t>> {
     let tokens = without_cached(counts(value, &TOKENS)?);
-    Some(Usage { message_id: None, tokens })
+    Some(MessageUsage { message_id: None, tokens })
 }
 
 const TOKENS: TokenNames = TokenNames {

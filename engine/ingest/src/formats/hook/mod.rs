@@ -27,7 +27,7 @@ use crate::formats::common::usual;
 use crate::formats::common::values::{is, label_value, scalar_time, text};
 use crate::formats::hook::past::Past;
 use crate::parsed::Parsed;
-use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
 use forebear_readings::keys::{IS_ERROR, TOOL, TOOL_USE_ID};
 
 pub use self::live::{HookDecoder, append_hook, submit_hook};
@@ -47,7 +47,7 @@ impl Adapter for Hook {
 
     fn recognise(&self, line: &str) -> Confidence {
         let (mut has_name, mut has_session) = (false, false);
-        Cursor::new(line).object(|key, _| match key {
+        JsonCursor::new(line).object(|key, _| match key {
             "hook_event_name" => has_name = true,
             "session_id" => has_session = true,
             _ => {}
@@ -125,7 +125,7 @@ impl Parser for Payloads {
 impl<'t> HookFields<'t> {
     fn read(object: &'t str) -> Self {
         let mut fields = Self::default();
-        Cursor::new(object).object(|key, value| match key {
+        JsonCursor::new(object).object(|key, value| match key {
             "session_id" => fields.session = value.text(),
             "hook_event_name" => fields.hook = value.text(),
             "tool_name" => fields.tool = value.text(),

@@ -9,7 +9,7 @@ use crate::formats::common::equal::EqualOnes;
 use crate::formats::common::usual;
 use crate::formats::common::values::{cut, scalar_id, scalar_text, scalar_time};
 use crate::parsed::Parsed;
-use forebear_readings::json::{Cursor, Scalar};
+use forebear_readings::json::{JsonCursor, Scalar};
 
 pub use self::mapping::Mapping;
 
@@ -42,7 +42,7 @@ impl Adapter for Ndjson {
 
     fn recognise(&self, line: &str) -> Confidence {
         let (mut uuid, mut id, mut parent, mut kind, mut time) = Default::default();
-        Cursor::new(line).object(|key, _| {
+        JsonCursor::new(line).object(|key, _| {
             uuid |= key == "uuid";
             id |= key != "uuid" && usual::IDS.contains(&key);
             parent |= usual::PARENTS.contains(&key);
@@ -98,7 +98,7 @@ impl Parser for MappedLines {
     fn parse(&mut self, object: &str) -> Result<Parsed, String> {
         let mut found = vec![None; self.names.len()];
         let wanted: Vec<_> = self.names.iter().map(String::as_str).enumerate().collect();
-        find(&mut Cursor::new(object), &wanted, &mut found);
+        find(&mut JsonCursor::new(object), &wanted, &mut found);
         let first = |names: &[String]| self.first(&found, names);
 
         let text = |names: &[String], max_bytes| {
@@ -141,7 +141,11 @@ impl Parser for MappedLines {
 
 /// Finds the values of fields, the rest of whose names `wanted` has with their
 /// numbers. Goes as deep as the names have dots.
-fn find<'t>(cursor: &mut Cursor<'t>, wanted: &[(usize, &str)], found: &mut [Option<Scalar<'t>>]) {
+fn find<'t>(
+    cursor: &mut JsonCursor<'t>,
+    wanted: &[(usize, &str)],
+    found: &mut [Option<Scalar<'t>>],
+) {
     cursor.object(|key, value| {
         let mut inside = Vec::new();
         let mut here = Vec::new();

@@ -1,6 +1,6 @@
 //! One form for what the database and the documents say alike.
 
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 
 use crate::formats::common::document::compact;
 
@@ -9,7 +9,7 @@ use crate::formats::common::document::compact;
 pub(super) fn object(first: &[(&str, &str)], object: &str, last: Option<(&str, &str)>) -> String {
     let mut members: Vec<String> =
         first.iter().map(|(key, value)| format!("{}:{}", quoted(key), quoted(value))).collect();
-    Cursor::new(object).object(|key, value| {
+    JsonCursor::new(object).object(|key, value| {
         let is_said = first.iter().any(|(said, _)| *said == key);
         if !is_said && last.is_none_or(|(said, _)| said != key) {
             members.push(format!("{}:{}", quoted(key), value.raw()));

@@ -22,7 +22,7 @@ pub(super) struct OpenCodeDatabase;
 impl Database for OpenCodeDatabase {
     fn is_of(&self, path: &Path) -> io::Result<bool> {
         let database = open(path)?;
-        let columns = Columns::of(&database, "message").map_err(failed)?;
+        let columns = TableColumns::of(&database, "message").map_err(failed)?;
         Ok(columns.has("id") && columns.has("session_id") && columns.has("data"))
     }
 
@@ -97,9 +97,9 @@ impl Since {
 
 /// The columns that a table has: older and newer versions have others.
 #[derive(Debug, Default)]
-struct Columns(Vec<String>);
+struct TableColumns(Vec<String>);
 
-impl Columns {
+impl TableColumns {
     /// None of a table that isn't there.
     fn of(database: &Connection, table: &str) -> rusqlite::Result<Self> {
         let mut columns = database.prepare(
@@ -123,18 +123,18 @@ impl Columns {
 /// What there is to read.
 struct Tables<'d> {
     database: &'d Connection,
-    message: Columns,
-    part: Columns,
-    session: Columns,
+    message: TableColumns,
+    part: TableColumns,
+    session: TableColumns,
 }
 
 impl<'d> Tables<'d> {
     fn of(database: &'d Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             database,
-            message: Columns::of(database, "message")?,
-            part: Columns::of(database, "part")?,
-            session: Columns::of(database, "session")?,
+            message: TableColumns::of(database, "message")?,
+            part: TableColumns::of(database, "part")?,
+            session: TableColumns::of(database, "session")?,
         })
     }
 
@@ -218,7 +218,7 @@ impl<'d> Tables<'d> {
             messages.query(params![since.message, since.part, open, max]).map_err(failed)?;
         let mut next = Since { open: BTreeMap::new(), ..self.newest(since).map_err(failed)? };
         while let Some(found) = rows.next().map_err(failed)? {
-            let message = match readable(Message::of(found))? {
+            let message = match readable(MessageRow::of(found))? {
                 Ok(message) => message,
                 Err(reason) => {
                     row(Err(format!("expected a row of the messages: {reason}")))?;
@@ -259,7 +259,7 @@ impl<'d> Tables<'d> {
 
     /// The parts of a message, in their order, which are of at most so many bytes together;
     /// else why they are not taken.
-    fn parts(&self, message: &Message, max: i64) -> io::Result<Result<Vec<Part>, String>> {
+    fn parts(&self, message: &MessageRow, max: i64) -> io::Result<Result<Vec<PartRow>, String>> {
         if !self.has_parts() {
             return Ok(Ok(Vec::new()));
         }
@@ -273,7 +273,7 @@ impl<'d> Tables<'d> {
         let mut found = found.query(params![message.id, max]).map_err(failed)?;
         let (mut parts, mut budget) = (Vec::new(), max);
         while let Some(row) = found.next().map_err(failed)? {
-            let part = match readable(Part::of(row, message))? {
+            let part = match readable(PartRow::of(row, message))? {
                 Ok((length, part)) => {
                     budget = budget.saturating_sub(if part.data.is_some() { length } else { 0 });
                     part
@@ -289,7 +289,7 @@ impl<'d> Tables<'d> {
     }
 
     /// What a message follows.
-    fn place(&self, message: &Message) -> rusqlite::Result<String> {
+    fn place(&self, message: &MessageRow) -> rusqlite::Result<String> {
         let created = self.message.or_zero("time_created");
         let sql = format!(
             "SELECT CAST(id AS TEXT) FROM message
@@ -316,7 +316,7 @@ impl<'d> Tables<'d> {
     /// is seen only once it is committed; none in the future: a clock that was wrong once
     /// would hide all that comes.
     fn newest(&self, since: &Since) -> rusqlite::Result<Since> {
-        let newest = |table: &str, columns: &Columns| -> rusqlite::Result<i64> {
+        let newest = |table: &str, columns: &TableColumns| -> rusqlite::Result<i64> {
             if !columns.has("time_updated") {
                 return Ok(0);
             }
@@ -345,7 +345,7 @@ impl<'d> Tables<'d> {
 }
 
 /// A row of the messages.
-struct Message {
+struct MessageRow {
     id: String,
     session: String,
     created: i64,
@@ -355,14 +355,14 @@ struct Message {
 }
 
 /// A row of the parts, in the form that documents have too.
-struct Part {
+struct PartRow {
     updated: i64,
     data: Option<String>,
 }
 
-impl Part {
+impl PartRow {
     /// A part, and its length in bytes.
-    fn of(row: &Row<'_>, message: &Message) -> rusqlite::Result<(i64, Self)> {
+    fn of(row: &Row<'_>, message: &MessageRow) -> rusqlite::Result<(i64, Self)> {
         let id: String = row.get(0)?;
         let length: Option<i64> = row.get(2)?;
         let data: Option<String> = row.get(3)?;
@@ -373,7 +373,7 @@ impl Part {
     }
 }
 
-impl Message {
+impl MessageRow {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         let data: Option<String> = row.get(4)?;
         Ok(Self {
@@ -386,7 +386,7 @@ impl Message {
     }
 
     /// The message with its parts.
-    fn payload(&self, parts: &[Part]) -> Option<String> {
+    fn payload(&self, parts: &[PartRow]) -> Option<String> {
         let parts: Vec<&str> = parts.iter().filter_map(|part| part.data.as_deref()).collect();
         let parts = format!("[{}]", parts.join(","));
         let first = [("id", &*self.id), ("sessionID", &*self.session)];
@@ -395,7 +395,7 @@ impl Message {
 
     /// Whether more of it is to come: an answer that has no end, or a message whose parts
     /// are written after it.
-    fn is_open(&self, parts: &[Part]) -> bool {
+    fn is_open(&self, parts: &[PartRow]) -> bool {
         let data: Value = self
             .data
             .as_deref()

@@ -1,9 +1,9 @@
 //! What a message of OpenCode says, with its parts.
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
-    Access, CallResult, FileUse, Interruption, Payload, PayloadReader, Reading, Role, Text, Title,
-    TitleSource, Usage,
+    Access, CallResult, FileUse, Interruption, MessageUsage, Payload, PayloadReader, Reading, Role,
+    Text, Title, TitleSource,
 };
 
 use crate::formats::common::tokens::{TokenNames, counts};
@@ -19,7 +19,7 @@ impl PayloadReader for MessageReader {
         let mut reading = Reading::default();
         let (mut id, mut role, mut title, mut is_summary) = (None, None, None, false);
         let (mut error, mut reason) = (None, None);
-        Cursor::new(payload.text()).object(|key, value| match key {
+        JsonCursor::new(payload.text()).object(|key, value| match key {
             "id" => id = value.text(),
             "role" => role = value.text(),
             "title" => title = value.text(),
@@ -105,9 +105,9 @@ pub(super) fn kind(reading: &Reading<'_>) -> &'static str {
     }
 }
 
-fn add_part<'t>(reading: &mut Reading<'t>, part: &mut Cursor<'t>) {
+fn add_part<'t>(reading: &mut Reading<'t>, part: &mut JsonCursor<'t>) {
     let (mut part_type, mut said, mut is_put_in) = (None, None, false);
-    let (mut call, mut tool, mut state) = (None, None, State::default());
+    let (mut call, mut tool, mut state) = (None, None, CallState::default());
     let mut files = Vec::new();
     part.object(|key, value| match key {
         "type" => part_type = value.text(),
@@ -115,7 +115,7 @@ fn add_part<'t>(reading: &mut Reading<'t>, part: &mut Cursor<'t>) {
         "synthetic" | "ignored" => is_put_in |= value.is_true(),
         "callID" => call = value.text(),
         "tool" => tool = value.text(),
-        "state" => state = State::read(value),
+        "state" => state = CallState::read(value),
         "files" => value.array(|file| files.extend(file.text())),
         _ => {}
     });
@@ -141,7 +141,7 @@ fn add_part<'t>(reading: &mut Reading<'t>, part: &mut Cursor<'t>) {
 
 /// How far a call is.
 #[derive(Debug, Default)]
-struct State<'t> {
+struct CallState<'t> {
     status: Option<JsonStr<'t>>,
     input: &'t str,
     output: Option<JsonStr<'t>>,
@@ -151,8 +151,8 @@ struct State<'t> {
     end: Option<u64>,
 }
 
-impl<'t> State<'t> {
-    fn read(value: &mut Cursor<'t>) -> Self {
+impl<'t> CallState<'t> {
+    fn read(value: &mut JsonCursor<'t>) -> Self {
         let mut state = Self::default();
         value.object(|key, value| match key {
             "status" => state.status = value.text(),
@@ -205,10 +205,10 @@ impl<'t> State<'t> {
 
 /// Tokens, of which each count is apart from the others; thinking that the total has beside
 /// them is output.
-fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
+fn usage<'t>(value: &mut JsonCursor<'t>) -> Option<MessageUsage<'t>> {
     let told = value.raw();
-    let (mut tokens, mut total) = (counts(&mut Cursor::new(told), &TOKENS)?, 0_u64);
-    Cursor::new(told).object(|key, value| match key {
+    let (mut tokens, mut total) = (counts(&mut JsonCursor::new(told), &TOKENS)?, 0_u64);
+    JsonCursor::new(told).object(|key, value| match key {
         "total" => total = value.number().unwrap_or(0),
         "cache" => tokens = tokens.plus(counts(value, &CACHE).unwrap_or_default()),
         _ => {}
@@ -216,7 +216,7 @@ fn usage<'t>(value: &mut Cursor<'t>) -> Option<Usage<'t>> {
     let counted = [tokens.input, tokens.output, tokens.cache_read, tokens.cache_written];
     let counted = counted.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
     tokens.output = tokens.output.saturating_add(total.saturating_sub(counted));
-    Some(Usage { message_id: None, tokens })
+    Some(MessageUsage { message_id: None, tokens })
 }
 
 const TOKENS: TokenNames =

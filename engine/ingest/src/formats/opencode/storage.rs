@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 
 use crate::formats::common::document::add_line;
 use crate::formats::opencode::canonical::{object, quoted};
@@ -41,7 +41,7 @@ fn folder(path: &Path, above: usize) -> Option<&str> {
 /// The line that a session or a message stands for; a message's has its parts.
 pub(super) fn envelope(path: &Path, document: &str) -> Result<Vec<u8>, String> {
     let (mut id, mut session) = (None, None);
-    Cursor::new(document).object(|key, value| match key {
+    JsonCursor::new(document).object(|key, value| match key {
         "id" => id = value.text(),
         "sessionID" => session = value.text(),
         _ => {}

@@ -138,7 +138,7 @@ pub(super) fn is_answer(name: &str) -> bool {
 
 /// What sort of step a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum StepSort {
     /// An answer of a model, which takes tokens.
     Model,
     Tool,
@@ -150,41 +150,41 @@ pub(super) enum Step {
 
 /// The sort of step that an operation is, by the words that conventions have, and the kind of
 /// its event; none where it is no known one.
-pub(super) fn step_of_operation(word: &str) -> Option<(Step, &'static str)> {
+pub(super) fn step_of_operation(word: &str) -> Option<(StepSort, &'static str)> {
     Some(match word {
         "chat" | "text_completion" | "generate_content" | "completion" | "LLM" | "llm" => {
-            (Step::Model, "llm_request")
+            (StepSort::Model, "llm_request")
         }
-        "embeddings" | "EMBEDDING" | "embedding" => (Step::Model, "embeddings"),
-        "execute_tool" | "TOOL" | "tool" => (Step::Tool, "tool_use"),
+        "embeddings" | "EMBEDDING" | "embedding" => (StepSort::Model, "embeddings"),
+        "execute_tool" | "TOOL" | "tool" => (StepSort::Tool, "tool_use"),
         "invoke_agent" | "create_agent" | "invoke_workflow" | "AGENT" | "agent" | "workflow" => {
-            (Step::Agent, "agent")
+            (StepSort::Agent, "agent")
         }
-        "retrieval" | "RETRIEVER" => (Step::Other, "retrieval"),
-        "CHAIN" => (Step::Other, "chain"),
-        "RERANKER" => (Step::Other, "reranker"),
-        "GUARDRAIL" => (Step::Other, "guardrail"),
-        "EVALUATOR" => (Step::Other, "evaluator"),
-        "PROMPT" => (Step::Other, "prompt"),
-        "DECISION" => (Step::Other, "decision"),
-        "task" => (Step::Other, "task"),
+        "retrieval" | "RETRIEVER" => (StepSort::Other, "retrieval"),
+        "CHAIN" => (StepSort::Other, "chain"),
+        "RERANKER" => (StepSort::Other, "reranker"),
+        "GUARDRAIL" => (StepSort::Other, "guardrail"),
+        "EVALUATOR" => (StepSort::Other, "evaluator"),
+        "PROMPT" => (StepSort::Other, "prompt"),
+        "DECISION" => (StepSort::Other, "decision"),
+        "task" => (StepSort::Other, "task"),
         _ => return None,
     })
 }
 
 /// The sort of step that a span or a log record of this name is, of programs whose names say it.
-pub(super) fn step_of_name(name: &str, is_log: bool) -> Option<(Step, &'static str)> {
+pub(super) fn step_of_name(name: &str, is_log: bool) -> Option<(StepSort, &'static str)> {
     let own = ["claude_code.", "codex."].iter().find_map(|program| name.strip_prefix(program));
     // The name of a log record's event may stand without its program.
     let own = own.or(is_log.then_some(name))?;
     Some(match own {
-        "llm_request" | "api_request" => (Step::Model, "llm_request"),
-        "sse_event" | "response.completed" => (Step::Model, "llm_response"),
-        "tool" => (Step::Tool, "tool_use"),
-        "tool_result" => (Step::Tool, "tool_result"),
-        "user_prompt" => (Step::Request, "user_message"),
-        "interaction" => (Step::Agent, "interaction"),
-        "api_error" => (Step::Other, "error"),
+        "llm_request" | "api_request" => (StepSort::Model, "llm_request"),
+        "sse_event" | "response.completed" => (StepSort::Model, "llm_response"),
+        "tool" => (StepSort::Tool, "tool_use"),
+        "tool_result" => (StepSort::Tool, "tool_result"),
+        "user_prompt" => (StepSort::Request, "user_message"),
+        "interaction" => (StepSort::Agent, "interaction"),
+        "api_error" => (StepSort::Other, "error"),
         _ => return None,
     })
 }

@@ -1,13 +1,13 @@
 //! What a span or a log record reads as.
 
 use forebear_core::Tokens;
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
-    Call, CallResult, Payload, PayloadReader, Reading, Role, Text, Texts, Usage,
+    Call, CallResult, MessageUsage, Payload, PayloadReader, Reading, Role, Text, Texts,
 };
 
-use super::conventions::{Field, Step, tool_of_name};
-use super::record::Record;
+use super::conventions::{Field, StepSort, tool_of_name};
+use super::record::OtlpRecord;
 use super::request::{is_export, parts};
 use crate::formats::common::tokens::without_cached;
 use crate::formats::common::tools::{add_call, family, target};
@@ -20,7 +20,7 @@ pub(super) struct ExportReader;
 impl PayloadReader for ExportReader {
     fn read<'p>(&self, payload: &Payload<'p>) -> Reading<'p> {
         match parts(payload.text(), 1).first() {
-            Some(part) => read_record(&Record::read(part.record, part.is_log)),
+            Some(part) => read_record(&OtlpRecord::read(part.record, part.is_log)),
             // Metrics, which are no step.
             None => Reading { bookkeeping: true, ..Reading::default() },
         }
@@ -32,30 +32,30 @@ impl PayloadReader for ExportReader {
 
     fn is_of(&self, payload: &Payload<'_>) -> bool {
         let mut found = false;
-        Cursor::new(payload.text())
+        JsonCursor::new(payload.text())
             .object(|key, value| found |= is_export(key) && value.is_array());
         found
     }
 }
 
-pub(super) fn read_record<'t>(record: &Record<'t>) -> Reading<'t> {
+pub(super) fn read_record<'t>(record: &OtlpRecord<'t>) -> Reading<'t> {
     let mut reading = Reading::default();
     let (step, kind) = record.step();
     let attributes = &record.attributes;
     match step {
-        Step::Model => {
+        StepSort::Model => {
             reading.role = Some(Role::Assistant);
             reading.text = answer(record);
             reading.model = attributes.text(Field::Model).map(Text::from);
             reading.usage = usage(record);
             reading.bookkeeping = reading.usage.is_none() && reading.text.is_empty();
         }
-        Step::Tool => add_tool(&mut reading, record),
-        Step::Request => {
+        StepSort::Tool => add_tool(&mut reading, record),
+        StepSort::Request => {
             reading.role = Some(Role::User);
             reading.text.extend(attributes.json(Field::Input).or(record.body));
         }
-        Step::Agent | Step::Other => {
+        StepSort::Agent | StepSort::Other => {
             // What the whole of it was asked.
             let is_asked = !record.is_log && record.parent.is_none();
             reading.text = if is_asked { question(record) } else { Texts::default() };
@@ -68,7 +68,7 @@ pub(super) fn read_record<'t>(record: &Record<'t>) -> Reading<'t> {
             }
         }
     }
-    if record.is_error() && step != Step::Tool {
+    if record.is_error() && step != StepSort::Tool {
         reading.error = Some(words_of_error(record).unwrap_or_else(|| NAMELESS_ERROR.into()));
         reading.bookkeeping = false;
     }
@@ -76,7 +76,7 @@ pub(super) fn read_record<'t>(record: &Record<'t>) -> Reading<'t> {
 }
 
 /// A call with what came of it, once it has ended: a span is both.
-fn add_tool<'t>(reading: &mut Reading<'t>, record: &Record<'t>) {
+fn add_tool<'t>(reading: &mut Reading<'t>, record: &OtlpRecord<'t>) {
     let attributes = &record.attributes;
     let tool = match attributes.text(Field::Tool) {
         Some(tool) => tool.into_owned(),
@@ -127,7 +127,7 @@ fn add_tool<'t>(reading: &mut Reading<'t>, record: &Record<'t>) {
     }
 }
 
-fn words_of_error<'t>(record: &Record<'t>) -> Option<Text<'t>> {
+fn words_of_error<'t>(record: &OtlpRecord<'t>) -> Option<Text<'t>> {
     let told = record.message.or(record.exception).map(Text::from);
     let told = told.or_else(|| {
         let named = record.attributes.text(Field::Error).filter(|word| word != "true");
@@ -138,7 +138,7 @@ fn words_of_error<'t>(record: &Record<'t>) -> Option<Text<'t>> {
 
 /// What a model took. Conventions count what was read from a cache as input; those of which the
 /// parts are more than the whole don't.
-fn usage<'t>(record: &Record<'t>) -> Option<Usage<'t>> {
+fn usage<'t>(record: &OtlpRecord<'t>) -> Option<MessageUsage<'t>> {
     let number = |field| record.attributes.number(field).unwrap_or(0);
     let tokens = Tokens {
         input: number(Field::InputTokens),
@@ -159,11 +159,11 @@ fn usage<'t>(record: &Record<'t>) -> Option<Usage<'t>> {
         (None, Some(span)) if !record.is_log => Some(Text::from(format!("span {}", hex_of(&span)))),
         (None, _) => None,
     };
-    Some(Usage { message_id: id, tokens })
+    Some(MessageUsage { message_id: id, tokens })
 }
 
 /// What a model answered.
-fn answer<'t>(record: &Record<'t>) -> Texts<'t> {
+fn answer<'t>(record: &OtlpRecord<'t>) -> Texts<'t> {
     let attributes = &record.attributes;
     if let Some(messages) = attributes.json(Field::OutputMessages) {
         return words_of(&messages.decode(), "assistant");
@@ -177,7 +177,7 @@ fn answer<'t>(record: &Record<'t>) -> Texts<'t> {
 }
 
 /// What was asked of an agent.
-fn question<'t>(record: &Record<'t>) -> Texts<'t> {
+fn question<'t>(record: &OtlpRecord<'t>) -> Texts<'t> {
     if let Some(messages) = record.attributes.json(Field::InputMessages) {
         let said = words_of(&messages.decode(), "user");
         let last = said.iter().last().cloned();
@@ -191,7 +191,7 @@ fn question<'t>(record: &Record<'t>) -> Texts<'t> {
 /// What one of the roles says in a list of messages; a text that is no list as it is.
 fn words_of(messages: &str, of: &str) -> Texts<'static> {
     let mut texts = Texts::default();
-    let mut cursor = Cursor::new(messages);
+    let mut cursor = JsonCursor::new(messages);
     if !cursor.is_array() {
         texts.push(messages.to_owned());
         return texts;

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use forebear_core::EventId;
-use forebear_readings::json::{Cursor, JsonStr, Scalar};
+use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
 
-use super::conventions::{Field, Step, field, is_answer, step_of_name, step_of_operation};
+use super::conventions::{Field, StepSort, field, is_answer, step_of_name, step_of_operation};
 use crate::formats::common::values::{cut, is};
 
 /// A span or a log record, borrowed from its text.
 #[derive(Debug, Default)]
-pub(super) struct Record<'t> {
+pub(super) struct OtlpRecord<'t> {
     pub(super) is_log: bool,
     pub(super) trace: Option<[u8; 16]>,
     pub(super) span: Option<[u8; 8]>,
@@ -47,14 +47,14 @@ enum AttributeValue<'t> {
     Plain(&'t str),
 }
 
-impl<'t> Record<'t> {
+impl<'t> OtlpRecord<'t> {
     pub(super) fn read(record: &'t str, is_log: bool) -> Self {
         let mut found = Self { is_log, ..Self::default() };
-        Cursor::new(record).object(|key, value| found.member(key, value));
+        JsonCursor::new(record).object(|key, value| found.member(key, value));
         found
     }
 
-    fn member(&mut self, key: &str, value: &mut Cursor<'t>) {
+    fn member(&mut self, key: &str, value: &mut JsonCursor<'t>) {
         match key {
             "traceId" | "trace_id" => self.trace = value.text().and_then(id_bytes),
             "spanId" | "span_id" => self.span = value.text().and_then(id_bytes),
@@ -114,7 +114,7 @@ impl<'t> Record<'t> {
     }
 
     /// What happened within a span.
-    fn event(&mut self, event: &mut Cursor<'t>) {
+    fn event(&mut self, event: &mut JsonCursor<'t>) {
         let (mut name, mut attributes) = (None, Attributes::default());
         event.object(|key, value| match key {
             "name" => name = value.text(),
@@ -136,7 +136,7 @@ impl<'t> Record<'t> {
     }
 
     /// What sort of step it is, and the kind of its event.
-    pub(super) fn step(&self) -> (Step, Cow<'t, str>) {
+    pub(super) fn step(&self) -> (StepSort, Cow<'t, str>) {
         let attributes = &self.attributes;
         let operation = attributes.text(Field::Operation).unwrap_or_default();
         let event_name = attributes.json(Field::EventName).filter(|_| self.is_log);
@@ -146,8 +146,10 @@ impl<'t> Record<'t> {
         let known = step_of_operation(&operation).or_else(|| step_of_name(&name, self.is_log));
         match known {
             Some((step, kind)) => (step, Cow::Borrowed(kind)),
-            None if !operation.is_empty() => (Step::Other, Cow::Owned(operation.to_lowercase())),
-            None => (Step::Other, name),
+            None if !operation.is_empty() => {
+                (StepSort::Other, Cow::Owned(operation.to_lowercase()))
+            }
+            None => (StepSort::Other, name),
         }
     }
 
@@ -169,7 +171,7 @@ impl<'t> Record<'t> {
 
 impl<'t> Attributes<'t> {
     /// Adds a list of attributes.
-    pub(super) fn add(&mut self, list: &mut Cursor<'t>) {
+    pub(super) fn add(&mut self, list: &mut JsonCursor<'t>) {
         list.array(|attribute| {
             let (mut name, mut value) = (None, "");
             attribute.object(|key, cursor| match key {
@@ -243,7 +245,7 @@ impl<'t> AttributeValue<'t> {
     /// Reads what stands in `{"stringValue": …}` and its like.
     fn read(value: &'t str) -> Option<Self> {
         let mut found = None;
-        Cursor::new(value).object(|key, value| {
+        JsonCursor::new(value).object(|key, value| {
             let is_plain = matches!(
                 key,
                 "stringValue"
@@ -275,7 +277,7 @@ fn is_name(body: &str) -> bool {
 }
 
 /// A time as nanoseconds since the Unix epoch, a number or a text; none where it is 0.
-fn time_ns(value: &mut Cursor<'_>) -> Option<i64> {
+fn time_ns(value: &mut JsonCursor<'_>) -> Option<i64> {
     let time = match value.scalar()? {
         Scalar::Text(text) => text.decode().parse().ok(),
         Scalar::Number(text) => text.parse().ok(),

@@ -1,6 +1,6 @@
 //! Requests of an exporter: spans or log records, by the resource and the scope they are of.
 
-use forebear_readings::json::Cursor;
+use forebear_readings::json::JsonCursor;
 
 /// A span or a log record of a request, with what it is of, each as it stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +29,7 @@ fn is_logs(key: &str) -> bool {
 /// The spans and log records of a request, in their order; at most so many.
 pub(super) fn parts(request: &str, at_most: usize) -> Vec<RequestPart<'_>> {
     let (mut parts, mut groups) = (Vec::new(), 0);
-    Cursor::new(request).object(|key, value| {
+    JsonCursor::new(request).object(|key, value| {
         let is_log = is_logs(key);
         if is_log || is_spans(key) {
             value.array(|group| {
@@ -44,7 +44,7 @@ pub(super) fn parts(request: &str, at_most: usize) -> Vec<RequestPart<'_>> {
 
 fn add_group<'t>(
     parts: &mut Vec<RequestPart<'t>>,
-    group: &mut Cursor<'t>,
+    group: &mut JsonCursor<'t>,
     part: RequestPart<'t>,
     at_most: usize,
 ) {
@@ -59,14 +59,14 @@ fn add_group<'t>(
         | "instrumentationLibraryLogs" => scopes = value.raw(),
         _ => {}
     });
-    Cursor::new(scopes).array(|group| {
+    JsonCursor::new(scopes).array(|group| {
         let (mut scope, mut records) = ("", "");
         group.object(|key, value| match key {
             "scope" | "instrumentationLibrary" => scope = value.raw(),
             "spans" | "logRecords" | "log_records" => records = value.raw(),
             _ => {}
         });
-        Cursor::new(records).array(|record| {
+        JsonCursor::new(records).array(|record| {
             if record.is_object() && parts.len() < at_most {
                 parts.push(RequestPart { resource, scope, record: record.raw(), ..part });
             }

@@ -1,10 +1,10 @@
 //! What an entry of a pi session says.
 
 use forebear_core::{Tokens, limits};
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
-    CallResult, Interruption, Payload, PayloadReader, Reading, Role, Text, Texts, Title,
-    TitleSource, Usage,
+    CallResult, Interruption, MessageUsage, Payload, PayloadReader, Reading, Role, Text, Texts,
+    Title, TitleSource,
 };
 
 use crate::formats::common::tokens::{TokenNames, counts};
@@ -24,11 +24,11 @@ struct PiFields<'t> {
     name: Option<JsonStr<'t>>,
     content: Option<JsonStr<'t>>,
     usage: Option<Tokens>,
-    message: Message<'t>,
+    message: PiMessage<'t>,
 }
 
 #[derive(Debug, Default)]
-struct Message<'t> {
+struct PiMessage<'t> {
     role: Option<JsonStr<'t>>,
     call_id: Option<JsonStr<'t>>,
     tool: Option<JsonStr<'t>>,
@@ -84,7 +84,7 @@ fn read(entry: &str) -> (PiFields<'_>, Reading<'_>) {
         _ => reading.bookkeeping = true,
     }
     if let Some(tokens) = message.usage.or(fields.usage) {
-        reading.usage = Some(Usage { message_id: fields.usage_id(), tokens });
+        reading.usage = Some(MessageUsage { message_id: fields.usage_id(), tokens });
     }
     reading.model = reading.model.take().or(message.model.map(Text::from));
     (fields, reading)
@@ -143,7 +143,7 @@ fn read_message<'t>(reading: &mut Reading<'t>, fields: &PiFields<'t>) {
 impl<'t> PiFields<'t> {
     fn read(entry: &'t str, reading: &mut Reading<'t>) -> Self {
         let mut fields = Self::default();
-        Cursor::new(entry).object(|key, value| match key {
+        JsonCursor::new(entry).object(|key, value| match key {
             "type" => fields.line_type = value.text(),
             "id" => fields.id = value.text(),
             "cwd" => reading.cwd = value.text().map(Text::from),
@@ -158,7 +158,7 @@ impl<'t> PiFields<'t> {
         fields
     }
 
-    fn message_member(&mut self, key: &str, value: &mut Cursor<'t>, reading: &mut Reading<'t>) {
+    fn message_member(&mut self, key: &str, value: &mut JsonCursor<'t>, reading: &mut Reading<'t>) {
         let message = &mut self.message;
         match key {
             "role" => message.role = value.text(),
@@ -199,7 +199,7 @@ impl<'t> PiFields<'t> {
     }
 }
 
-fn add_block<'t>(reading: &mut Reading<'t>, block: &mut Cursor<'t>) {
+fn add_block<'t>(reading: &mut Reading<'t>, block: &mut JsonCursor<'t>) {
     let (mut said, mut thought, mut id, mut name, mut input) = (None, None, None, None, "");
     let mut block_type = None;
     block.object(|key, value| match key {

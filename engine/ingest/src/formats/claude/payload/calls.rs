@@ -1,6 +1,6 @@
 //! Calls of tools, by what each tool is called with.
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Call, CallFamily, Plan, PlanItem, PlanState, Reading, Text};
 
 /// Adds a call, and the plan that it hands in.
@@ -45,7 +45,7 @@ fn family(name: &str) -> CallFamily {
 /// The field of an input that says best what the call is about; none where it has no text.
 fn target(input: &str) -> Option<Text<'_>> {
     let mut best: Option<(usize, JsonStr<'_>)> = None;
-    Cursor::new(input).object(|key, value| {
+    JsonCursor::new(input).object(|key, value| {
         let rank = TARGETS.iter().position(|name| *name == key).unwrap_or(TARGETS.len());
         if let Some(text) = value.text()
             && best.is_none_or(|(known, _)| rank < known)
@@ -59,7 +59,7 @@ fn target(input: &str) -> Option<Text<'_>> {
 fn plan<'p>(name: &str, input: &'p str) -> Option<Plan<'p>> {
     let mut plan = Plan::default();
     let (mut subject, mut id, mut status) = (None, None, None);
-    Cursor::new(input).object(|key, value| match key {
+    JsonCursor::new(input).object(|key, value| match key {
         "plan" => plan.text = value.text().map(Into::into),
         "todos" => value.array(|item| plan.items.extend(todo(item))),
         "subject" => subject = value.text(),
@@ -75,7 +75,7 @@ fn plan<'p>(name: &str, input: &'p str) -> Option<Plan<'p>> {
     (plan != Plan::default()).then_some(plan)
 }
 
-fn todo<'p>(item: &mut Cursor<'p>) -> Option<PlanItem<'p>> {
+fn todo<'p>(item: &mut JsonCursor<'p>) -> Option<PlanItem<'p>> {
     let (mut text, mut id, mut status) = (None, None, None);
     item.object(|key, value| match key {
         "content" => text = value.text(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{Access, CallResult, FileUse, Interruption, Reading};
 
 use super::words;
@@ -28,7 +28,7 @@ pub(super) struct ToolReport<'p> {
 }
 
 impl<'p> ToolReport<'p> {
-    pub(super) fn read(value: &mut Cursor<'p>) -> Self {
+    pub(super) fn read(value: &mut JsonCursor<'p>) -> Self {
         let mut report = Self::default();
         value.object(|key, value| match key {
             "filePath" | "notebook_path" => report.file = value.text(),

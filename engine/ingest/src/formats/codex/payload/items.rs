@@ -1,17 +1,17 @@
 //! Items of a turn, whole: newer files tell of calls and what came of them in one, older
 //! ones of their ends beside what the model was given.
 
-use forebear_readings::json::{Cursor, JsonStr};
+use forebear_readings::json::{JsonCursor, JsonStr};
 use forebear_readings::{
     Access, Call, CallResult, FileUse, Interruption, Plan, Reading, Role, Text, Texts,
 };
 
-use super::super::calls::{Input, family};
-use super::super::output::Output;
-use super::Item;
+use super::super::calls::{CallInput, family};
+use super::super::output::CallOutput;
+use super::ItemFields;
 use crate::formats::common::values::is;
 
-impl<'p> Item<'p> {
+impl<'p> ItemFields<'p> {
     /// An item of a turn, that has begun or ended.
     pub(super) fn turn_item(self, ended: bool) -> Reading<'p> {
         let item_type = self.kind.map(JsonStr::decode).unwrap_or_default();
@@ -83,7 +83,7 @@ impl<'p> Item<'p> {
     fn step(self, tool: Text<'p>, ended: bool, reading: &mut Reading<'p>) {
         let name = tool.decode().into_owned();
         let id = self.id.or(self.call_id).map(Text::from);
-        let input = self.raw_arguments.map(|raw| Input::read(&name, raw)).unwrap_or_default();
+        let input = self.raw_arguments.map(|raw| CallInput::read(&name, raw)).unwrap_or_default();
         let target = self.command.clone().map(Text::from);
         let target = target.or(self.query.or(self.path).map(Text::from));
         let target = target.or(self.changes.first().cloned().map(Text::from));
@@ -142,7 +142,7 @@ impl<'p> Item<'p> {
         if let Some(error) = self.error.filter(|error| *error != "null") {
             is_error = true;
             let mut words = Texts::default();
-            let mut cursor = Cursor::new(error);
+            let mut cursor = JsonCursor::new(error);
             if cursor.is_string() {
                 words.extend(cursor.text());
             } else {
@@ -156,7 +156,7 @@ impl<'p> Item<'p> {
                 text = words;
             }
         }
-        let stopped = Output::of(text.clone()).interruption;
+        let stopped = CallOutput::of(text.clone()).interruption;
         CallResult {
             call_id,
             text,
@@ -173,7 +173,7 @@ impl<'p> Item<'p> {
 /// `{"Err":"…"}`, or the former's inner object.
 fn outcome(result: &str) -> (bool, Texts<'_>) {
     let (mut failed, mut text, mut inner) = (false, Texts::default(), result);
-    Cursor::new(result).object(|key, value| match key {
+    JsonCursor::new(result).object(|key, value| match key {
         "Err" => {
             failed = true;
             text.extend(value.text());
@@ -182,7 +182,7 @@ fn outcome(result: &str) -> (bool, Texts<'_>) {
         "Ok" => inner = value.raw(),
         _ => {}
     });
-    Cursor::new(inner).object(|key, value| match key {
+    JsonCursor::new(inner).object(|key, value| match key {
         "isError" | "is_error" => failed |= value.is_true(),
         "content" => super::words(value, &mut text),
         _ => {}
