@@ -12,6 +12,8 @@
 //! - [`folder`]: folders of stores.
 //! - [`cap`]: texts within a number of bytes of JSON.
 //! - [`redact`]: texts without the secrets in them.
+//! - [`rows`]: the events of a session as columns.
+//! - [`texts`]: what events say.
 
 #![warn(missing_docs)]
 
@@ -23,5 +25,7 @@ pub mod json;
 mod json_scan;
 pub mod json_text;
 pub mod redact;
+pub mod rows;
 pub mod text;
+pub mod texts;
 pub mod time;
