@@ -189,13 +189,12 @@ impl Writing {
         if texts.is_blank() {
             return None;
         }
-        // One byte more tells whether there is more.
-        let start = texts.start(self.max_bytes + 1);
+        let start = texts.start(self.max_bytes + CHAR_BYTES);
         Some(self.cut(&start))
     }
 
     fn said(&mut self, text: &Text<'_>) -> Said {
-        let start = text.start(self.max_bytes + 1);
+        let start = text.start(self.max_bytes + CHAR_BYTES);
         self.cut(&start)
     }
 
@@ -210,6 +209,10 @@ impl Writing {
         Said { text: text::clean_lines(&self.secrets.text(start)), more }
     }
 }
+
+/// Bytes of a character at most: a text that is read so far beyond what is wanted of it tells
+/// whether there is more.
+const CHAR_BYTES: usize = 4;
 
 /// Bytes of what stands on one line.
 const LINE_BYTES: usize = 1_000;
