@@ -4,13 +4,14 @@ mod support {
     pub(crate) mod random;
 }
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use forebear::storage::{Fault, SimulatedDisk, Storage};
-use forebear::{Batch, Durability, Event, Filter, Reader, Retention, StartFrom, Store};
+use forebear::{Batch, Durability, Event, Filter, Reader, Retention, Snapshot, StartFrom, Store};
 use support::random::Random;
 
 fn event(n: u64) -> Event {
@@ -320,8 +321,8 @@ fn an_index_that_is_lost_is_made_in_memory_where_the_store_is_only_read() {
     }
 }
 
-/// A map of what is cut off would kill the process: logs are read, and sealed files
-/// mapped once they are known to be as long as they should be.
+/// A map of what is cut off would kill the process: of logs only what is durable is mapped, and
+/// sealed files once they are known to be as long as they should be.
 #[test]
 fn files_that_are_cut_under_a_reader_are_errors_and_kill_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -350,6 +351,39 @@ fn files_that_are_cut_under_a_reader_are_errors_and_kill_nobody() {
     cut("0000000001.seg", 5000);
     let error = reader.ask(|snapshot| snapshot.contains("event 7")).expect_err("it is cut");
     assert!(error.is_damaged() && error.to_string().contains("0000000001.seg"), "{error}");
+}
+
+/// What a killed writer left half written is cut off by the next one, while readers have the log
+/// mapped up to where it was durable.
+#[test]
+fn a_reader_of_a_mapped_log_outlives_the_recovery_that_cuts_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store");
+    let store = Store::open(&path).expect("opens");
+    for n in 0..200 {
+        let batch = Batch::from(event(n).payload(vec![b'x'; 3000]));
+        let durability = if n % 50 == 49 { Durability::Sync } else { Durability::Flush };
+        store.write(batch.durability(durability)).expect("appends");
+    }
+    let reader = Reader::open(&path).expect("opens");
+    let walked = |reader: &Reader| {
+        let walk = |snapshot: &Snapshot| Ok(snapshot.chain("event 199")?.expect("stored").count());
+        reader.ask(walk).expect("walks")
+    };
+    assert_eq!(walked(&reader), 200);
+    #[cfg(target_os = "linux")]
+    assert!(mapped_bytes(|file| file.ends_with("0000000001.log")) >= 400_000);
+    store.close().expect("closes");
+    let log = path.join("0000000001.log");
+    let whole = std::fs::read(&log).expect("reads");
+    let mut file = std::fs::File::options().append(true).open(&log).expect("opens");
+    file.write_all(&whole[..1000]).expect("writes half a block");
+    assert_eq!(walked(&reader), 200);
+    let again = Store::open(&path).expect("recovers");
+    assert_eq!(std::fs::read(&log).expect("reads"), whole, "it was cut");
+    assert_eq!(walked(&reader), 200);
+    again.append(event(200)).expect("appends");
+    assert!(reader.ask(|snapshot| snapshot.contains("event 200")).expect("reads"));
 }
 
 #[test]

@@ -88,7 +88,8 @@ impl LogFollower {
     ) -> Self {
         let durable = checkpoint.map_or(0, |checkpoint| checkpoint.offset);
         let name = log_name(start.segment);
-        let reader = LogReader::new(Arc::clone(&file), name.clone(), cache_bytes).without_maps();
+        let reader = LogReader::new(Arc::clone(&file), name.clone(), cache_bytes).of_another();
+        reader.map_up_to(durable);
         let log = Log {
             segment: start.segment,
             first_seq: start.first_seq,
@@ -199,6 +200,7 @@ impl LogFollower {
             index.add_lost(lost)?;
             self.visible.rows = index.rows().len() as u32;
             self.visible.log_end = full.length;
+            self.log.reader.map_up_to(self.end);
             self.complete = true;
         }
         Ok(followed)
@@ -281,6 +283,7 @@ impl LogFollower {
         self.follows = Some((header.digest, header.first_seq));
         self.last = Some((header.offset, header.digest));
         self.left = None;
+        self.log.reader.map_up_to(header.durable);
         self.durability.add(header, rows);
     }
 

@@ -10,6 +10,7 @@ use rkyv::util::AlignedVec;
 
 use crate::base::error::{Error, Result};
 use crate::base::event::Quarantined;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 use crate::log::record::{ALIGN, Frame, RecordKind, RecordView, quarantined, state_value};
 use crate::log::windows::{LastWindow, Windows};
 use crate::storage::{Map, StorageFile};
@@ -20,6 +21,9 @@ pub(crate) struct LogReader {
     file: Arc<dyn StorageFile>,
     name: String,
     windows: Windows,
+    /// Up to where it may be mapped. No process ever cuts the file below it: access to what was
+    /// cut off kills the process.
+    uncut: AtomicU64,
     chunks: Cache<u64, Arc<AlignedVec<ALIGN>>, LogChunkWeight>,
 }
 
@@ -61,13 +65,20 @@ impl LogReader {
     pub(crate) fn new(file: Arc<dyn StorageFile>, name: String, cache_bytes: usize) -> Self {
         let chunks =
             Cache::with_weighter(cache_bytes / CHUNK_BYTES + 1, cache_bytes as u64, LogChunkWeight);
-        Self { file, name, windows: Windows::default(), chunks }
+        Self { file, name, windows: Windows::default(), uncut: AtomicU64::new(u64::MAX), chunks }
     }
 
-    /// Never maps the file: another process may cut it, and access to what was cut off
-    /// kills this one.
-    pub(crate) fn without_maps(self) -> Self {
-        Self { windows: Windows::without(), ..self }
+    /// Of a log that another process writes: maps nothing of it before
+    /// [`LogReader::map_up_to`].
+    pub(crate) fn of_another(self) -> Self {
+        Self { uncut: AtomicU64::new(0), ..self }
+    }
+
+    /// Maps the log up to `durable` from now on. That must be an offset that a sound block, the
+    /// checkpoint or the manifest calls durable: recovery cuts nothing below it, nor does a
+    /// failed write. A sync by this process is no such word.
+    pub(crate) fn map_up_to(&self, durable: u64) {
+        self.uncut.fetch_max(durable, Ordering::Relaxed);
     }
 
     pub(crate) fn file(&self) -> &dyn StorageFile {
@@ -114,7 +125,8 @@ impl LogReader {
     /// The record at `offset`, all of it or what comes before its payload.
     fn record(&self, offset: u64, end: u64, payload: bool, via: Via<'_>) -> Result<FoundRecord> {
         if let Via::Maps(last) = via
-            && let Some((map, start)) = self.windows.at(&*self.file, offset, end, last)
+            && let uncut = end.min(self.uncut.load(Ordering::Relaxed))
+            && let Some((map, start)) = self.windows.at(&*self.file, offset, uncut, last)
         {
             let frame = self.frame(&map[start..], offset, end)?;
             if wanted(&frame, payload) <= map.len() - start {

@@ -50,14 +50,6 @@ struct ReaderState {
 }
 
 impl Windows {
-    /// No windows: everything is read.
-    pub(crate) fn without() -> Self {
-        Self {
-            state: RwLock::new(ReaderState { without: true, ..ReaderState::default() }),
-            ..Self::default()
-        }
-    }
-
     /// The map of the window with `offset`, and the place in it. None where `offset` is
     /// beyond what is mapped. `end` is the end of the written part: a map never goes
     /// further, since access beyond the end of a file kills the process.
