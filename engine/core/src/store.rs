@@ -217,13 +217,9 @@ impl Store {
         let Prepared { records, durability, when_full } = self.prepare(batch.into())?;
         self.0.check_owner()?;
         let queue = self.0.queue.as_ref().ok_or_else(Error::closed)?;
-        let records = if durability == Durability::Buffered {
-            records
-        } else {
-            match self.0.writer.try_write(queue, records, durability) {
-                Tried::Written(outcome) => return outcome,
-                Tried::NotNow(records) => records,
-            }
+        let records = match self.0.writer.try_write(queue, records, durability) {
+            Tried::Written(outcome) => return outcome,
+            Tried::NotNow(records) => records,
         };
         let (receipt, answer) = Receipt::pair();
         queue.send(Job::of(records, durability, answer), when_full)?;

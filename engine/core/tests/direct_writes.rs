@@ -8,7 +8,7 @@ mod support {
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebear::storage::{Fault, Intercepted, Operation, SimulatedDisk};
 use forebear::{Batch, Durability, Event, Filter, StartFrom, Store};
@@ -190,3 +190,29 @@ fn what_waits_in_a_block_is_written_before_the_log_is_rotated() {
     assert!(snapshot.segments().len() > 2, "it was rotated");
     assert_eq!(snapshot.events(Filter::new()).iter().count(), EVENTS);
 }
+
+/// Nobody else writes: the thread is told that something is due, though it may be asleep until a
+/// sealing is looked at, a minute later.
+#[test]
+fn a_lone_buffered_write_is_soon_seen() {
+    let store = Store::builder().segment_events(4).open_on(Arc::new(SimulatedDisk::new()));
+    let store = store.expect("opens");
+    let mut best = Duration::MAX;
+    for number in 0..12 {
+        let event = Event::new("step").id(format!("{number}"));
+        store.write(batch(event, Durability::Buffered)).expect("takes it");
+        let begun = Instant::now();
+        while !store.snapshot().contains(format!("{number}")).expect("answers") {
+            assert!(begun.elapsed() < SEEN_AFTER_MAX, "event {number} is not seen");
+            thread::sleep(Duration::from_millis(1));
+        }
+        best = best.min(begun.elapsed());
+        // So that it sleeps, whatever it had to do.
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(best < Duration::from_millis(50), "it waits for 10 ms: {best:?}");
+    assert!(store.snapshot().segments().len() > 1, "logs were sealed in between");
+}
+
+/// Far less than a minute, and more than a busy machine takes.
+const SEEN_AFTER_MAX: Duration = Duration::from_secs(2);

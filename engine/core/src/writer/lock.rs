@@ -46,8 +46,8 @@ impl WriterLock {
     }
 
     /// Writes a batch in the caller's thread, unless another holds the lock, anything waits in
-    /// the queue or more is due than a block. It is shown, and as durable as is asked, when this
-    /// returns.
+    /// the queue or more is due than a block. It is as durable as is asked when this returns;
+    /// what is only buffered, the thread writes once it is time.
     pub(crate) fn try_write(
         &self,
         queue: &Queue,
@@ -65,8 +65,11 @@ impl WriterLock {
         // After a panic too, so that the thread finds that there is no writer any more, and lets
         // go of the store: the last of these to be dropped.
         let mut waker = WakeWriter { queue, is_due: true };
+        let due = writer.due();
         let outcome = writer.write_directly(records, durability);
-        waker.is_due = writer.is_full();
+        // It sleeps until what was due before: in a minute, where a log is being sealed.
+        let is_sooner = |new: Instant| due.is_none_or(|before| new < before);
+        waker.is_due = writer.is_full() || writer.due().is_some_and(is_sooner);
         *held = Some(writer);
         drop(held);
         drop(waker);
@@ -132,6 +135,10 @@ impl Writer {
     fn write_directly(&mut self, records: EncodedBatch, durability: Durability) -> Result<Written> {
         let bytes = records.bytes();
         let written = self.take(records, bytes)?;
+        if durability == Durability::Buffered && !self.is_block_due() {
+            self.write_later();
+            return Ok(written);
+        }
         self.sync_wanted |= durability == Durability::Sync;
         self.commit_block().map(|()| written)
     }

@@ -180,16 +180,26 @@ impl Writer {
             let full = offered.max(self.block.body_len()) >= BLOCK_TARGET_BYTES;
             next = if full { None } else { jobs.waiting() };
         }
-        let buffered_only = self.waiting.is_empty() && !self.sync_wanted;
-        let due = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
-        if buffered_only && !due && self.block.body_len() < BLOCK_TARGET_BYTES {
-            if !self.block.is_empty() && self.deadline.is_none() {
-                self.deadline = Some(Instant::now() + limits::BUFFER_TIME);
-            }
+        if self.waiting.is_empty() && !self.sync_wanted && !self.is_block_due() {
+            self.write_later();
         } else {
             self.commit();
         }
         None
+    }
+
+    /// Whether the block is to be written though nobody waits for it: it is large enough, or
+    /// its time has come.
+    fn is_block_due(&self) -> bool {
+        let is_time = |deadline: Instant| deadline <= Instant::now();
+        self.block.body_len() >= BLOCK_TARGET_BYTES || self.deadline.is_some_and(is_time)
+    }
+
+    /// Says when what waits in the block is to be written at the latest.
+    fn write_later(&mut self) {
+        if !self.block.is_empty() && self.deadline.is_none() {
+            self.deadline = Some(Instant::now() + limits::BUFFER_TIME);
+        }
     }
 
     /// Puts a job's records into the block.

@@ -79,10 +79,12 @@ impl Queue {
         self.room.is_idle()
     }
 
-    /// Has the writer thread look at what is due. A queue without room has it awake already.
+    /// Has the writer thread look at what is due, and when. A queue without room has it awake
+    /// already.
     pub(crate) fn wake_writer(&self) {
         let (_, answer) = Receipt::pair();
-        let nothing = Job::of(EncodedBatch::default(), Durability::Flush, answer);
+        // Nothing waits for it, so that what is buffered goes on waiting.
+        let nothing = Job::of(EncodedBatch::default(), Durability::Buffered, answer);
         let _ = self.send(nothing, WhenFull::Return);
     }
 
