@@ -132,6 +132,13 @@ fn policy(disk: &SimulatedDisk) -> Option<String> {
     text.lines().find(|line| line.starts_with("retention")).map(str::to_owned)
 }
 
+/// Damages the last block of a log that has a policy.
+fn lose_policy(disk: &SimulatedDisk, log: &str) {
+    let (bytes, words) = (disk.read(log).expect("is there"), b"max_events=1000");
+    let at = bytes.windows(words.len()).rposition(|found| found == words);
+    disk.flip_bit(log, at.expect("is in the log"), 1).expect("flips");
+}
+
 #[test]
 fn the_policy_is_that_of_the_newest_blocks() {
     let sound = written();
@@ -158,9 +165,15 @@ fn the_policy_is_that_of_the_newest_blocks() {
     disk.remove(MANIFEST).expect("removes");
     assert_eq!(is_given_back(&disk), [""; 0]);
 
-    // Lost blocks may have had another.
+    // What was lost before it can't be newer.
     let disk = sound.kill();
     disk.flip_bit("0000000004.log", 200, 1).expect("flips");
+    disk.remove(MANIFEST).expect("removes");
+    assert_eq!(is_given_back(&disk), [""; 0]);
+
+    // Lost blocks may have had another.
+    let disk = sound.kill();
+    lose_policy(&disk, "0000000004.log");
     let mut bytes = disk.read(MANIFEST).expect("is there");
     let last = bytes.len() - 3;
     bytes[last] ^= 1;
@@ -168,6 +181,34 @@ fn the_policy_is_that_of_the_newest_blocks() {
     let repaired = Store::builder().repair_on(&disk).expect("repairs");
     assert!(repaired.notes[0].contains("may have been: max_events=1000"), "{repaired:?}");
     assert_eq!(policy(&disk), None);
+}
+
+#[test]
+fn a_log_that_was_sealed_says_nothing_any_more() {
+    let disk = SimulatedDisk::new();
+    let store = open(&disk).expect("opens");
+    store.set_retention(Some(Retention::new().max_events(5))).expect("is kept");
+    append(&store, 0..10);
+    store.flush().expect("flushes");
+    let first = disk.read("0000000001.log").expect("is there");
+    store.set_retention(Some(Retention::new().max_events(1_000))).expect("is kept");
+    store.seal().expect("seals");
+    store.close().expect("closes");
+    // A crash before it was removed leaves it.
+    disk.write("0000000001.log", first.clone());
+    disk.remove(MANIFEST).expect("removes");
+    Store::builder().repair_on(&disk).expect("repairs");
+    assert_eq!(policy(&disk).as_deref(), Some("retention max_events=1000"));
+
+    let disk = written();
+    let store = open(&disk).expect("opens");
+    store.retain(&Retention::new().max_events(15).archive("/archive")).expect("archives");
+    let archive = disk.in_folder("/archive");
+    archive.write("0000000001.log", first);
+    let manifest = String::from_utf8(archive.read(MANIFEST).expect("is there")).expect("is text");
+    archive.write(MANIFEST, manifest.replace("digest ", "digest 0").into_bytes());
+    Store::builder().repair_on(&archive).expect("repairs");
+    assert!(open(&archive).is_err(), "it stays an archive");
 }
 
 #[test]
@@ -192,7 +233,7 @@ fn opening_a_store_of_one_log_gives_its_policy_back() {
     }
     let disk = sound.kill();
     disk.remove(MANIFEST).expect("removes");
-    disk.flip_bit("0000000001.log", 300, 1).expect("flips");
+    lose_policy(&disk, "0000000001.log");
     let store = open(&disk).expect("opens");
     let mended = store.recovery().manifest.as_ref().expect("was lost").to_string();
     assert!(mended.contains("retention policy"), "{mended}");

@@ -25,12 +25,15 @@ pub(crate) fn same_content(stored: Content<'_>, new: Content<'_>) -> bool {
 /// Which rows of an id a new record is compared with, in order: oldest first, or for revisions
 /// newest first. Only where revisions repeat a payload are there many; beyond the bound one more
 /// is kept, and nothing lost.
-pub(crate) fn compared(mut rows: Vec<u32>, fields: &ArchivedEventMeta) -> Vec<u32> {
+pub(crate) fn compared(
+    rows: impl DoubleEndedIterator<Item = u32>,
+    fields: &ArchivedEventMeta,
+) -> Vec<u32> {
     if labels_count(fields) {
-        rows.reverse();
+        rows.rev().take(MAX_COMPARED).collect()
+    } else {
+        rows.take(MAX_COMPARED).collect()
     }
-    rows.truncate(MAX_COMPARED);
-    rows
 }
 
 /// Whether the labels count beside a payload.

@@ -5,6 +5,7 @@ use crate::base::format::StoreId;
 use crate::log::block::Records;
 use crate::log::record::{ArchivedSettingsMeta, FRAME_BYTES, RecordKind, SettingsMeta, access};
 use crate::log::scan::{ScanItem, Scanner};
+use crate::manifest::Retention;
 use crate::storage::StorageFile;
 
 /// What the blocks of one log say of the settings.
@@ -12,7 +13,19 @@ use crate::storage::StorageFile;
 pub(crate) struct LoggedSettings {
     /// The last that were read; those of a store without any where blocks have none.
     last: Option<SettingsMeta>,
+    /// Whether newer ones than the last may have been lost.
     is_unknown: bool,
+}
+
+/// The retention policy that the blocks of a log say is kept with the store.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LoggedPolicy {
+    /// None, or this one.
+    Known(Option<Retention>),
+    /// Nobody can say.
+    Unknown,
+    /// Words that this version does not read.
+    Unreadable(String),
 }
 
 impl LoggedSettings {
@@ -26,6 +39,8 @@ impl LoggedSettings {
             if frame.kind == RecordKind::Settings {
                 let meta = &bytes[FRAME_BYTES..FRAME_BYTES + frame.meta_len];
                 *last = access::<ArchivedSettingsMeta>(meta)?.to_settings();
+                // Newer than whatever was lost before it.
+                self.is_unknown = false;
             }
         }
         Ok(())
@@ -42,9 +57,16 @@ impl LoggedSettings {
         self.last.is_none() && !self.is_unknown
     }
 
-    /// The settings; none where nobody can say.
-    pub(crate) fn known(&self) -> Option<&SettingsMeta> {
-        self.last.as_ref().filter(|_| !self.is_unknown)
+    /// The policy in the last settings.
+    pub(crate) fn policy(&self) -> LoggedPolicy {
+        let Some(last) = self.last.as_ref().filter(|_| !self.is_unknown) else {
+            return LoggedPolicy::Unknown;
+        };
+        let Some(words) = &last.retention else { return LoggedPolicy::Known(None) };
+        match Retention::parse(words) {
+            Some(policy) => LoggedPolicy::Known(Some(policy)),
+            None => LoggedPolicy::Unreadable(words.clone()),
+        }
     }
 }
 
@@ -64,4 +86,41 @@ pub(crate) fn settings_of(
         }
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::format::FORMAT_VERSION;
+    use crate::log::block::{BlockBuilder, HEADER_BYTES};
+    use crate::log::encoded::Encoded;
+
+    /// The body of a block with one record of settings.
+    fn body(retention: &str) -> Vec<u8> {
+        let meta = SettingsMeta { retention: Some(retention.to_owned()), archive: false };
+        let mut block = BlockBuilder::new();
+        block.push(&Encoded::settings(&meta), false);
+        block.bytes()[HEADER_BYTES..].to_vec()
+    }
+
+    #[test]
+    fn settings_behind_damage_are_known_and_those_before_it_are_not() {
+        let mut settings = LoggedSettings::default();
+        settings.read(FORMAT_VERSION, &body("max_events=1")).expect("reads");
+        let policy = |events| LoggedPolicy::Known(Some(Retention::new().max_events(events)));
+        assert_eq!(settings.policy(), policy(1));
+        settings.note_damage();
+        assert_eq!(settings.policy(), LoggedPolicy::Unknown);
+        settings.read(FORMAT_VERSION, &[]).expect("reads");
+        assert_eq!(settings.policy(), LoggedPolicy::Unknown, "a block without any says nothing");
+        settings.read(FORMAT_VERSION, &body("max_events=2")).expect("reads");
+        assert_eq!(settings.policy(), policy(2));
+    }
+
+    #[test]
+    fn a_policy_that_can_not_be_read_is_not_taken_for_none() {
+        let mut settings = LoggedSettings::default();
+        settings.read(FORMAT_VERSION, &body("max_events=many")).expect("reads");
+        assert_eq!(settings.policy(), LoggedPolicy::Unreadable("max_events=many".to_owned()));
+    }
 }

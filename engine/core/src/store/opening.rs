@@ -10,10 +10,8 @@ use crate::log::append::LogWriter;
 use crate::log::opened::{ListedLog, open_file, open_log};
 use crate::log::recovery::store_of;
 use crate::log::report::{ManifestRepair, RecoveryReport};
-use crate::log::settings::settings_of;
-use crate::manifest::{
-    self, Catalog, FullLog, Manifest, Read, Retention, list, log_name, segment_of,
-};
+use crate::log::settings::{LoggedPolicy, settings_of};
+use crate::manifest::{self, Catalog, FullLog, Manifest, Read, list, log_name, segment_of};
 use crate::segment::leftover::is_leftover;
 use crate::segment::segments::Segments;
 use crate::shared::Shared;
@@ -205,15 +203,20 @@ fn mend_manifest(
     // Which kinds it named is lost: those of its log's format and of this process count.
     let named = if format == 1 { NamedKind::of_format_1() } else { Vec::new() };
     let settings = settings_of(&*file, &name, 1, store)?;
-    let is_unknown = !settings.is_empty() && settings.known().is_none();
-    let policy = settings.known().and_then(|settings| settings.retention.as_deref());
-    let manifest = Manifest {
-        retention: policy.and_then(Retention::parse),
-        ..Manifest::new(store, Kinds::new(&named, kinds)?.named())
+    let (retention, lost) = match settings.policy() {
+        LoggedPolicy::Known(retention) => (retention, String::new()),
+        LoggedPolicy::Unknown if settings.is_empty() => (None, String::new()),
+        LoggedPolicy::Unknown => {
+            (None, "; if a retention policy was kept with it, set it again".to_owned())
+        }
+        LoggedPolicy::Unreadable(words) => (
+            None,
+            format!("; set the retention policy again, which this version can't read: {words}"),
+        ),
     };
+    let manifest =
+        Manifest { retention, ..Manifest::new(store, Kinds::new(&named, kinds)?.named()) };
     manifest.write(storage)?;
-    let lost =
-        if is_unknown { "; if a retention policy was kept with it, set it again" } else { "" };
     recovery.manifest = Some(ManifestRepair { made_from: name, reason: format!("{reason}{lost}") });
     Ok(manifest)
 }

@@ -16,7 +16,7 @@ use crate::base::kinds::{Kinds, NamedKind};
 use crate::log::block::Records;
 use crate::log::record::RecordKind;
 use crate::log::scan::{ScanItem, Scanner};
-use crate::log::settings::LoggedSettings;
+use crate::log::settings::{LoggedPolicy, LoggedSettings};
 use crate::manifest::{
     self, FullLog, LogStart, Manifest, Read, Retention, Salvaged, Sealed, list, log_name, seg_name,
     segment_of,
@@ -90,6 +90,7 @@ struct StoreFiles {
     segments: BTreeMap<u64, Sealed>,
     /// The digest of the block before each.
     before: HashMap<u64, Digest>,
+    /// Those that are newer than the newest segment.
     logs: BTreeMap<u64, LogFound>,
     /// The settings in the blocks of the newest segment, where the logs are empty.
     sealed_settings: Option<(u64, LoggedSettings)>,
@@ -136,12 +137,16 @@ impl StoreFiles {
             before.insert(number, footer.before);
             segments.insert(number, footer.to_sealed(length));
         }
+        let newest = segments.keys().next_back().copied();
         let mut logs = BTreeMap::new();
         for number in numbers(".log") {
-            logs.insert(number, scan(storage, number, store)?);
+            // What was sealed is only left over.
+            if newest.is_none_or(|newest| number > newest) {
+                logs.insert(number, scan(storage, number, store)?);
+            }
         }
-        let sealed_settings = match segments.keys().next_back() {
-            Some(&newest) if logs.values().all(|log| log.settings.is_empty()) => {
+        let sealed_settings = match newest {
+            Some(newest) if logs.values().all(|log| log.settings.is_empty()) => {
                 Some((newest, settings_of_segment(storage, newest)?))
             }
             _ => None,
@@ -238,25 +243,35 @@ impl StoreFiles {
                 .filter(|(number, _)| *number == last.segment)
                 .map(|of| &of.1)
         });
-        let known = newest.and_then(LoggedSettings::known);
         let told = evidence.retention.as_ref().map(Retention::to_text);
-        let words = known.and_then(|settings| settings.retention.clone());
-        match (known, told) {
-            (None, None) => {
-                let note = "if a retention policy was kept with the store, set it again";
-                repaired.notes.push(note.into());
+        let (retention, note) = match (newest.map(LoggedSettings::policy), told) {
+            (Some(LoggedPolicy::Known(known)), told) => {
+                let words = known.as_ref().map(Retention::to_text);
+                let note = told.filter(|told| words.as_ref() != Some(told)).map(|told| {
+                    format!(
+                        "the retention policy is that of the log, {}; the manifest had another, \
+                         which may be newer or damaged: {told}",
+                        words.as_deref().unwrap_or("none")
+                    )
+                });
+                (known, note)
             }
-            (None, Some(told)) => repaired
-                .notes
-                .push(format!("set the retention policy again; it may have been: {told}")),
-            (Some(_), Some(told)) if words.as_ref() != Some(&told) => repaired.notes.push(format!(
-                "the retention policy is that of the log, {}; the manifest had another, which may \
-                 be newer or damaged: {told}",
-                words.as_deref().unwrap_or("none")
-            )),
-            (Some(_), _) => {}
-        }
-        words.as_deref().and_then(Retention::parse)
+            (Some(LoggedPolicy::Unreadable(words)), _) => {
+                let note = format!(
+                    "set the retention policy again, which this version can't read: {words}"
+                );
+                (None, Some(note))
+            }
+            (Some(LoggedPolicy::Unknown) | None, Some(told)) => {
+                (None, Some(format!("set the retention policy again; it may have been: {told}")))
+            }
+            (Some(LoggedPolicy::Unknown) | None, None) => {
+                let note = "if a retention policy was kept with the store, set it again";
+                (None, Some(note.to_owned()))
+            }
+        };
+        repaired.notes.extend(note);
+        retention
     }
 
     /// Whether there is nothing to write to: an archive has segments alone.

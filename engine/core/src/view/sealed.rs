@@ -205,8 +205,7 @@ impl RowSource for Arc<Segment> {
         let digest = content_digest(fields, payload);
         let first = rows_of(self, id, 1)?;
         let versions = self.index().versions_with(&key, digest, |row| self.file().key(row))?;
-        let rows = first.into_iter().chain(versions).collect();
-        for row in compared(rows, fields) {
+        for row in compared(first.into_iter().chain(versions), fields) {
             match self.file().whole_record(row, self.chunks()) {
                 Ok(record)
                     if same_content((record.fields(), record.payload()), (fields, payload)) =>

@@ -85,12 +85,15 @@ impl Writer {
         if !self.has_full_log() {
             return false;
         }
+        // Each write asks, and the kinds of a process stay the same.
+        if self.grows {
+            return true;
+        }
         let view = self.shared.view();
         let Err(error) = view.kinds().expect_all("to seal its logs") else { return false };
-        if !std::mem::replace(&mut self.grows, true) {
-            let message = format!("{} goes on though it is full", log_name(self.log.segment));
-            view.segments.warnings().report_error(WarningKind::KindMissing, message, error);
-        }
+        self.grows = true;
+        let message = format!("{} goes on though it is full", log_name(self.log.segment));
+        view.segments.warnings().report_error(WarningKind::KindMissing, message, error);
         true
     }
 

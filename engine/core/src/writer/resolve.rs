@@ -271,11 +271,12 @@ impl Writer {
             return Ok(Presence::Not);
         };
         let candidates = index.candidates(first, index.fingerprint(fields, payload));
+        let places: Vec<(u32, u64)> = compared(candidates, fields)
+            .into_iter()
+            .map(|row| (row, index.row(row).offset))
+            .collect();
         let known = index.knows_content(first);
         let first_offset = index.row(first).offset;
-        let compared = compared(candidates, fields);
-        let places: Vec<(u32, u64)> =
-            compared.into_iter().map(|row| (row, index.row(row).offset)).collect();
         drop(index);
         // Equal fingerprints nearly always mean equal content: one comparison.
         for (row, offset) in places {

@@ -14,11 +14,15 @@ impl Index {
 
     /// The rows of copies of an event whose content may be this: those with the
     /// fingerprint, and the event itself while its own is not known.
-    pub(crate) fn candidates(&self, first: u32, fingerprint: u64) -> Vec<u32> {
+    pub(crate) fn candidates(
+        &self,
+        first: u32,
+        fingerprint: u64,
+    ) -> impl DoubleEndedIterator<Item = u32> {
         let known = self.event_contents.get(&first);
         let first_copy = known.is_none_or(|&known| known == fingerprint).then_some(first);
         let versions = self.version_contents.get(&(first, fingerprint));
-        first_copy.into_iter().chain(versions.into_iter().flatten().copied()).collect()
+        first_copy.into_iter().chain(versions.into_iter().flatten().copied())
     }
 
     /// Whether the fingerprint of an event is known.
