@@ -164,6 +164,8 @@ impl Fold<'_> {
                     _ => 0,
                 });
                 let marks = self.marks.get(number as usize).copied().unwrap_or(0);
+                let has_result = call == CALLED as u8 && marks & RESULT != 0;
+                let call = if has_result { MET as u8 } else { call };
                 if let Some(group) = group {
                     self.groups[group as usize].take_step(row, seq, call, marks);
                 }
@@ -428,7 +430,7 @@ const TITLES_BY: [&str; 4] = ["request", "generated", "summary", "user"];
 const ASIDE: &str = "aside";
 
 /// Labels that mark rows, with the value that does unless any does.
-const MARKS: [(&str, Option<&str>, u8); 7] = [
+const MARKS: [(&str, Option<&str>, u8); 8] = [
     ("bookkeeping", Some("true"), NOTE),
     ("time_made_up", Some("true"), MADE_UP),
     ("minor", Some("true"), MINOR),
@@ -436,6 +438,7 @@ const MARKS: [(&str, Option<&str>, u8); 7] = [
     ("copy_of", None, COPY),
     ("copy_of", None, NOTE),
     ("waits_for", Some("user"), FOR_USER),
+    ("role", Some("tool"), RESULT),
 ];
 /// The program's own note, and no step of what happened.
 const NOTE: u8 = 1;
@@ -447,6 +450,8 @@ const INTERRUPTED: u8 = 8;
 const COPY: u8 = 16;
 /// A call that waits for the user.
 const FOR_USER: u8 = 32;
+/// What a tool says: of a call, that its result is in it.
+const RESULT: u8 = 64;
 
 /// The kinds of calls and of results.
 const TOOL_USE: &str = "tool_use";
