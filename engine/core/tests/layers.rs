@@ -96,8 +96,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("bindings/wire", &["forebear"]),
     ("bindings/tracing", &["forebear"]),
+    ("bindings/export", &["forebear", "forebear-wire"]),
     ("bindings/mcp", &["forebear", "forebear-wire"]),
-    ("bindings/cli", &["forebear", "forebear-wire", "forebear-mcp"]),
+    ("bindings/cli", &["forebear", "forebear-wire", "forebear-export", "forebear-mcp"]),
 ];
 
 #[test]

@@ -41,7 +41,9 @@ With --json a line is an object with the keys
   kind (required), id (else a new UUIDv7), parent, link (caused, continues, spawned),
   time (RFC 3339 or integer ns; else now), instance, session, scope (session, own),
   labels (an object), payload (any JSON, kept byte for byte), payload_text or payload_base64,
-  payload_type (what the payload is in), revision (true: it replaces what its id says)
+  payload_type (what the payload is in), revision (true: it replaces what its id says),
+  usage (message, input, output, cache_read, cache_written: the tokens of a message),
+  derived_id (true: it came without an id, and this one was made)
 and its answer {\"id\", \"seq\", \"status\"}, status being new, repeat or version, or
 {\"error\", \"line\"}, lines counted from 1. After an error it goes on, and exits 1 in the end.
 Where nobody reads the answers any more it stops, and exits 1 as well.
@@ -54,15 +56,14 @@ A line without an id gets a new one each time: sent again, it is stored as anoth
 One with an id but without a time gets the time at which it is read: sent again, it is
 stored as another version. Lines that may be sent again need both.
 
-A copy of events into another store is made as in the last example. In it, an event that
-came without an id of its own (`derived_id`) counts as having one; `forebear export -o FILE`
-and `forebear import FILE` keep the difference for what came from transcripts.
+A copy of events into another store is made as in the last example; what was said of
+sessions and asserted of parents is no event, the parents that they have are in it.
 
 Examples:
   forebear append user_message --id ask --payload 'Why is it slow?'
   forebear append tool_use --parent ask --label tool=Bash --payload @call.json
   echo '{\"kind\":\"error\",\"parent\":\"ask\"}' | forebear append --json
-  forebear events --all --oldest-first --json --payload | forebear append --json --store other")]
+  forebear export --format jsonl | forebear append --json --store other")]
 pub(crate) struct AppendArgs {
     /// The event's kind; with --json the file to read, or `-` for standard input
     #[arg(value_name = "KIND|FILE", required_unless_present = "json")]

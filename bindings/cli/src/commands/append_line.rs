@@ -4,15 +4,16 @@ use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use forebear::{Event, LinkKind, Scope};
+use forebear::{Event, LinkKind, Scope, Usage};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::output::{text, time};
 
 /// Keys that say what the event is.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "id",
+    "derived_id",
     "parent",
     "link",
     "time",
@@ -22,6 +23,7 @@ const KEYS: [&str; 14] = [
     "scope",
     "revision",
     "labels",
+    "usage",
     "payload_type",
     "payload",
     "payload_text",
@@ -30,7 +32,7 @@ const KEYS: [&str; 14] = [
 
 /// Keys that the store works out itself. They are taken, so that what other
 /// commands print can be read again, and passed over.
-const WORKED_OUT: [&str; 6] = ["root", "depth", "seq", "version", "derived_id", "below"];
+const WORKED_OUT: [&str; 5] = ["root", "depth", "seq", "version", "below"];
 
 /// Keys in one object at most, each time one is repeated included.
 const MAX_KEYS: usize = 1024;
@@ -52,6 +54,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
     }
     let [
         id,
+        derived_id,
         parent,
         link,
         time,
@@ -61,6 +64,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
         scope,
         revision,
         labels,
+        usage,
         payload_type,
         payload @ ..,
     ] = fields;
@@ -69,6 +73,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
     let mut event = Event::new(kind);
     if let Some(id) = string("id", id)? {
         event = event.id(id);
+        if flag("derived_id", derived_id)? {
+            event = event.mark_id_derived();
+        }
     }
     if let Some(parent) = string("parent", parent)? {
         event = event.parent(parent);
@@ -90,10 +97,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
         let scope: Scope = scope.parse().map_err(|error: forebear::Error| error.to_string())?;
         event = event.scope(scope);
     }
-    match given(revision).map(RawValue::get) {
-        None | Some("false") => {}
-        Some("true") => event = event.revision(),
-        Some(_) => return Err("expected true or false in `revision`".to_owned()),
+    if flag("revision", revision)? {
+        event = event.revision();
     }
     if let Some(labels) = given(labels) {
         let Pairs(labels) = serde_json::from_str(labels.get())
@@ -102,6 +107,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
             let value = label(&key, value)?;
             event = event.label(key, value);
         }
+    }
+    if let Some(usage) = given(usage) {
+        let GivenUsage { message, input, output, cache_read, cache_written } =
+            serde_json::from_str(usage.get()).map_err(|error| format!("`usage`: {error}"))?;
+        event = event.usage(Usage { message, input, output, cache_read, cache_written });
     }
     if let Some(name) = string("payload_type", payload_type)? {
         event = event.payload_type(name);
@@ -123,6 +133,14 @@ fn payload_bytes([json, text, base64]: [Option<&RawValue>; 3]) -> Result<Option<
             .transpose()
             .map_err(|error| format!("expected base64 in `payload_base64`: {error}")),
         _ => Err("expected one of payload, payload_text and payload_base64, found several".into()),
+    }
+}
+
+fn flag(name: &str, value: Option<&RawValue>) -> Result<bool, String> {
+    match given(value).map(RawValue::get) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(format!("expected true or false in `{name}`")),
     }
 }
 
@@ -169,6 +187,17 @@ fn unexpected(name: &str, expected: &str, found: &RawValue) -> String {
     format!("expected {expected} in `{name}`, found {}", text::cut(found.get(), 40))
 }
 
+/// What an event's message took.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct GivenUsage {
+    message: String,
+    input: u64,
+    output: u64,
+    cache_read: u64,
+    cache_written: u64,
+}
+
 /// An object's keys and values in their order, the values as they are written.
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
@@ -207,12 +236,14 @@ mod tests {
     fn all_fields_are_taken() {
         let event = parse(
             br#"{"id":"a","parent":"b","link":"spawned","time":17,"kind":"x","instance":"i",
-                "session":"s","scope":"own","labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,"payload_type":"acme.order.v2",
+                "session":"s","scope":"own","derived_id":true,"usage":{"message":"m","output":7},"labels":{"n":1.50,"t":true,"s":"v"},"payload": {"k" : [1] } ,"payload_type":"acme.order.v2",
                 "seq":3,"root":"b","depth":1}"#,
         )
         .unwrap();
         let expected = Event::new("x")
             .id("a")
+            .mark_id_derived()
+            .usage(Usage { message: "m".into(), output: 7, ..Usage::default() })
             .parent("b")
             .link(LinkKind::Spawned)
             .time_ns(17)
@@ -280,6 +311,8 @@ mod tests {
             (br#"{"kind":"a","time":"3000-01-01T00:00:00Z"}"#, "2262"),
             (br#"{"kind":"a","link":"because"}"#, "because"),
             (br#"{"kind":"a","scope":"mine"}"#, "mine"),
+            (br#"{"kind":"a","id":"x","derived_id":1}"#, "derived_id"),
+            (br#"{"kind":"a","usage":{"inputs":1}}"#, "usage"),
             (br#"{"kind":"a","labels":{"k":[1]}}"#, "labels.k"),
             (br#"{"kind":"a","labels":[]}"#, "labels"),
             (br#"{"kind":"a","payload":1,"payload_text":"b"}"#, "several"),

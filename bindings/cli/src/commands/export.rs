@@ -1,35 +1,66 @@
-//! `forebear export`: the payloads as they came in.
+//! `forebear export`: events in the formats of other programs.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forebear::Filter;
+use forebear::{Detail, EventId, Filter, StoredEvent, limits};
+use forebear_export::{EventWriter, Format, Options};
 
 use crate::command::Run;
+use crate::commands::chain::walk;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
+use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, page_size, text};
 use crate::place::{self, Paging};
 use crate::select::FilterArgs;
 
-/// Write the payloads of events out again, byte for byte, a line each
+/// Write events in the formats of other programs
 ///
-/// All events, or those that the filters take, the oldest first, versions
-/// included. What was imported from a transcript comes out as the very objects
-/// that went in. Goes on behind what is damaged, says what was left out, and exits 1.
+/// All events, or those that the filters take, the oldest first, versions included; or a chain
+/// or a tree. As payloads, what was imported from a transcript comes out as the very objects that
+/// went in, byte for byte, a line each. As jsonl, `forebear append --json` makes the same events
+/// of it. Goes on behind what is damaged, says what was left out, and exits 1.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Formats:
+  payloads  the payloads as they came in, a line each
+  jsonl     records without loss, as `forebear append --json` takes them
+  csv       rows by RFC 4180, with a line of names
+  dot       a graph for Graphviz
+  mermaid   a flowchart for Mermaid
+  otlp      spans for OpenTelemetry, lines of its protocol in JSON: a session is a trace, in
+            which a call with its result is a span, agents within the calls that started them
+  perfetto  a trace for ui.perfetto.dev: a session is a process, an agent a thread
+
+Secrets of known shapes are taken out of dot, mermaid, otlp and perfetto.
+
 Examples:
   forebear export -o everything.jsonl
-  forebear export --session 5f0c8a4e-… --without-versions | jq .type")]
+  forebear export --session 5f0c8a4e-… --without-versions | jq .type
+  forebear export --format jsonl | forebear --store copy append --json
+  forebear export --format otlp --session 5f0c -o session.jsonl
+  forebear export --format dot --chain 5f0c | dot -Tsvg > why.svg")]
 pub(crate) struct ExportArgs {
+    /// The format, one of those below
+    #[arg(long, value_name = "FORMAT", default_value_t = Format::Payloads)]
+    format: Format,
     #[command(flatten)]
     filter: FilterArgs,
     /// All events: what is meant where there is no filter
     #[arg(long)]
     all: bool,
+    /// What caused an event, from it up to its root: its id, or the beginning of it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["FilterArgs", "tree", "all"])]
+    chain: Option<String>,
+    /// An event and all that came of it: its id, or the beginning of it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["FilterArgs", "all"])]
+    tree: Option<String>,
+    /// Leave secrets as they are in formats that they are taken out of
+    #[arg(long)]
+    no_redact: bool,
     /// The file to write to, instead of standard output; it must not exist
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -42,86 +73,197 @@ impl Run for ExportArgs {
 
     fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
-        // Each line of a file that says an event again as it goes on comes out again.
-        let filter = self.filter.filter(&pages.now())?.with_superseded();
+        let source = self.source(&pages)?;
         let counts = if let Some(path) = &self.output {
-            export_to(path, &pages, &filter)?
+            let failed = |error: io::Error| {
+                CommandFailure::Failed(format!("writing {}: {error}", path.display()))
+            };
+            let mut file = BufWriter::new(create(path).map_err(failed)?);
+            let counts =
+                self.export(&pages, &source, &mut file).map_err(|failure| match failure {
+                    CommandFailure::Output(error) => failed(error),
+                    failure => failure,
+                })?;
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error);
+            file.and_then(|file| file.sync_all()).map_err(failed)?;
+            counts
         } else {
             let mut out = Out::paged(global);
-            let counts =
-                export(&pages, &filter, |payload| out.raw(payload).map_err(CommandFailure::from))?;
+            if self.format.is_binary() && out.is_terminal() {
+                return Err(CommandFailure::Usage(format!(
+                    "{} is no text for a terminal; name a file with -o FILE",
+                    self.format
+                )));
+            }
+            let counts = self.export(&pages, &source, &mut Raw(&mut out))?;
             out.finish()?;
             counts
         };
-        if counts.without_payload > 0 {
-            let skipped = text::counted(counts.without_payload, "event has", "events have");
-            warn(&format!("forebear: {skipped} no payload and were left out"));
+        counts.finish()
+    }
+}
+
+/// Which events are written.
+enum ExportSource {
+    Filter(Filter),
+    Chain(EventId),
+    Tree(EventId),
+}
+
+impl ExportArgs {
+    fn source(&self, pages: &Paging) -> Result<ExportSource, CommandFailure> {
+        if let Some(id) = &self.chain {
+            return Ok(ExportSource::Chain(place::find(&pages.now(), id)?));
         }
-        if counts.damaged > 0 {
+        if let Some(id) = &self.tree {
+            return Ok(ExportSource::Tree(place::find(&pages.now(), id)?));
+        }
+        let filter = self.filter.filter(&pages.now())?;
+        let all = self.format.takes_superseded();
+        Ok(ExportSource::Filter(if all { filter.with_superseded() } else { filter }))
+    }
+
+    fn export(
+        &self,
+        pages: &Paging,
+        source: &ExportSource,
+        out: &mut dyn Write,
+    ) -> Result<ExportCounts, CommandFailure> {
+        let find = |id: &EventId| pages.now().get_lossy(id).ok().flatten();
+        let options = Options::default().readings(formats::readings().clone()).find(find);
+        let options = if self.no_redact { options.without_redaction() } else { options };
+        let counts = ExportCounts {
+            exported: 0,
+            left_out: 0,
+            lacks: match self.format {
+                Format::Payloads => "no payload",
+                _ => "no step to show",
+            },
+            damaged: 0,
+            unread: UnreadParts::default(),
+        };
+        let mut export = Export { writer: self.format.writer(out, options), counts };
+        match source {
+            ExportSource::Filter(filter) => export.listed(pages, filter)?,
+            ExportSource::Chain(id) => export.chain(pages, id)?,
+            ExportSource::Tree(id) => export.tree(pages, id)?,
+        }
+        // Of nothing not even what every file begins with.
+        if export.counts.exported > 0 {
+            export.writer.finish()?;
+        }
+        Ok(export.counts)
+    }
+}
+
+/// Hands events to a writer.
+struct Export<'w> {
+    writer: Box<dyn EventWriter + 'w>,
+    counts: ExportCounts,
+}
+
+impl Export<'_> {
+    fn listed(&mut self, pages: &Paging, filter: &Filter) -> CommandResult {
+        let (mut size, mut after) = (page_size::FIRST, None);
+        loop {
+            let page = pages.ask(|snapshot| {
+                snapshot.events(filter).oldest_first().limit(size).after(after).page()
+            })?;
+            size = page_size::next(page.items.iter());
+            self.counts.unread.add(&page.damaged);
+            page.items.iter().try_for_each(|event| self.take(event))?;
+            match page.next {
+                Some(cursor) => after = Some(cursor),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn chain(&mut self, pages: &Paging, id: &EventId) -> CommandResult {
+        let mut chain = walk(&pages.now(), id)?.max_depth(u64::MAX).detail(Detail::Payload);
+        for event in chain.by_ref() {
+            self.take(&event?)?;
+        }
+        self.counts.unread.add(chain.damage());
+        Ok(())
+    }
+
+    fn tree(&mut self, pages: &Paging, id: &EventId) -> CommandResult {
+        let top = pages.now().get(id)?;
+        let top =
+            top.ok_or_else(|| CommandFailure::NothingFound(format!("no event has the id {id}")))?;
+        self.take(&top)?;
+        let mut after = None;
+        loop {
+            let page = pages.ask(|snapshot| {
+                let below = snapshot.descendants(id).max_depth(u64::MAX).detail(Detail::Payload);
+                below.limit(limits::MAX_PAGE).after(after).page()
+            })?;
+            self.counts.unread.add(&page.damaged);
+            page.items.iter().try_for_each(|below| self.take(&below.event))?;
+            match page.next {
+                Some(cursor) => after = Some(cursor),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn take(&mut self, event: &StoredEvent) -> CommandResult {
+        // Of a damaged event part is there; a record of that part would be another event.
+        if event.damage().is_some() {
+            self.counts.damaged += 1;
+        } else if self.writer.event(event)? {
+            self.counts.exported += 1;
+        } else {
+            self.counts.left_out += 1;
+        }
+        Ok(())
+    }
+}
+
+struct ExportCounts {
+    exported: u64,
+    /// Events that the format has nothing of, and what they lack for it.
+    left_out: u64,
+    lacks: &'static str,
+    /// Events that are there and can't be read whole.
+    damaged: u64,
+    unread: UnreadParts,
+}
+
+impl ExportCounts {
+    fn finish(self) -> CommandResult {
+        if self.left_out > 0 {
+            let skipped = text::counted(self.left_out, "event has", "events have");
+            warn(&format!("forebear: {skipped} {} and were left out", self.lacks));
+        }
+        if self.damaged > 0 {
             let skipped = text::counted(
-                counts.damaged,
+                self.damaged,
                 "event is damaged and was left out",
                 "events are damaged and were left out",
             );
             warn(&format!("forebear: {skipped}"));
         }
-        if counts.exported + counts.without_payload == 0 && counts.unread.is_empty() {
+        if self.exported + self.left_out == 0 && self.unread.is_empty() {
             return Err(CommandFailure::NothingFound("no event matches".to_owned()));
         }
-        counts.unread.finish()
+        self.unread.finish()
     }
 }
 
-fn export_to(path: &Path, pages: &Paging, filter: &Filter) -> Result<ExportCounts, CommandFailure> {
-    let failed =
-        |error: io::Error| CommandFailure::Failed(format!("writing {}: {error}", path.display()));
-    let mut file = BufWriter::new(create(path).map_err(failed)?);
-    let counts = export(pages, filter, |payload| file.write_all(payload).map_err(failed))?;
-    file.into_inner()
-        .map_err(io::IntoInnerError::into_error)
-        .and_then(|file| file.sync_all())
-        .map_err(failed)?;
-    Ok(counts)
-}
+/// Standard output, bytes as they are; made harmless on a terminal.
+struct Raw<'o>(&'o mut Out);
 
-#[derive(Default)]
-struct ExportCounts {
-    exported: u64,
-    without_payload: u64,
-    /// Events that are there and whose payload can't be read.
-    damaged: u64,
-    unread: UnreadParts,
-}
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.raw(bytes)?;
+        Ok(bytes.len())
+    }
 
-fn export(
-    pages: &Paging,
-    filter: &Filter,
-    mut write: impl FnMut(&[u8]) -> CommandResult,
-) -> Result<ExportCounts, CommandFailure> {
-    let (mut size, mut after) = (page_size::FIRST, None);
-    let mut counts = ExportCounts::default();
-    loop {
-        let page = pages.ask(|snapshot| {
-            snapshot.events(filter).oldest_first().limit(size).after(after).page()
-        })?;
-        size = page_size::next(page.items.iter());
-        counts.unread.add(&page.damaged);
-        for event in page.items {
-            let Some(payload) = event.payload() else {
-                match event.damage() {
-                    Some(_) => counts.damaged += 1,
-                    None => counts.without_payload += 1,
-                }
-                continue;
-            };
-            write(payload)?;
-            write(b"\n")?;
-            counts.exported += 1;
-        }
-        match page.next {
-            Some(cursor) => after = Some(cursor),
-            None => return Ok(counts),
-        }
+    fn flush(&mut self) -> io::Result<()> {
+        // What nobody has seen yet can be taken back, and is passed on in the end.
+        Ok(())
     }
 }
 

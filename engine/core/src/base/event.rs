@@ -129,6 +129,23 @@ impl Event {
         self
     }
 
+    /// Says that the id was derived because the event had none, as it is
+    /// [of a stored event](crate::StoredEvent::has_derived_id) that is to be stored elsewhere.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("summary").id("s").mark_id_derived())?;
+    /// assert!(store.snapshot().get("s")?.is_some_and(|event| event.has_derived_id()));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn mark_id_derived(mut self) -> Self {
+        self.derived_id = true;
+        self
+    }
+
     /// Sets the id to the `UUIDv8` of `content` (see [`EventId::derived`]) and
     /// marks the event as one that came without an id of its own.
     ///
