@@ -10,6 +10,7 @@ use crate::base::limits;
 use crate::base::link::{Link, Linked};
 use crate::base::options::{Durability, WhenFull};
 use crate::base::state::KindId;
+use crate::base::validate::check_id;
 use crate::log::encoded::{Encoded, EncodedBatch, Encoder};
 use crate::state::checkpoint::Checkpoint;
 
@@ -38,6 +39,8 @@ use crate::state::checkpoint::Checkpoint;
 pub struct Batch {
     pub(crate) events: Vec<Event>,
     pub(crate) links: Vec<Link>,
+    /// Events and what each stands for; those that stand for themselves are told elsewhere.
+    pub(crate) retellings: Vec<(EventId, EventId)>,
     pub(crate) quarantined: Vec<Quarantined>,
     pub(crate) state: Vec<StateUpdate>,
     /// What was wrong with a patch or a relationship.
@@ -101,6 +104,52 @@ impl Batch {
     #[must_use]
     pub fn link(mut self, link: Link) -> Self {
         self.links.push(link);
+        self
+    }
+
+    /// Says that an event of this batch tells what another one does, and stands for it: that
+    /// one is no longer listed nor counted, but for what is asked with
+    /// [`Filter::with_superseded`](crate::Filter::with_superseded), and is found by its id as
+    /// before. Nothing changes where the event was stored before, or where the other is not
+    /// stored, is of another instance or session, or has one that stands for it already.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("call_seen").id("hook"))?;
+    /// let batch = Batch::new().event(Event::new("call").id("line")).stands_for("line", "hook");
+    /// store.write(batch)?;
+    /// let listed = store.snapshot().events(Filter::new()).page()?.items;
+    /// assert_eq!(listed.iter().map(|event| event.kind()).collect::<Vec<_>>(), ["call"]);
+    /// assert!(store.snapshot().contains("hook")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stands_for(mut self, event: impl Into<EventId>, other: impl Into<EventId>) -> Self {
+        self.retellings.push((event.into(), other.into()));
+        self
+    }
+
+    /// Says that what an event of this batch tells is told by another one that is stored: it is
+    /// neither listed nor counted, as if that one [stood for](Self::stands_for) it. Nothing
+    /// changes where the event was stored before.
+    ///
+    /// ```
+    /// use forebear::{Batch, Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("call").id("line"))?;
+    /// let batch = Batch::new().event(Event::new("call_seen").id("hook")).told_elsewhere("hook");
+    /// store.write(batch)?;
+    /// assert_eq!(store.snapshot().events(Filter::new()).page()?.items.len(), 1);
+    /// assert!(store.snapshot().contains("hook")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn told_elsewhere(mut self, event: impl Into<EventId>) -> Self {
+        let event = event.into();
+        self.retellings.push((event.clone(), event));
         self
     }
 
@@ -208,7 +257,8 @@ impl Batch {
     /// assert_eq!(Batch::new().event(Event::new("tick")).len(), 1);
     /// ```
     pub fn len(&self) -> usize {
-        self.events.len() + self.links.len() + self.quarantined.len() + self.state.len()
+        let Self { events, links, retellings, quarantined, state, .. } = self;
+        events.len() + links.len() + retellings.len() + quarantined.len() + state.len()
     }
 
     /// Whether the batch holds nothing.
@@ -229,6 +279,9 @@ impl Batch {
         Ok(EncodedBatch {
             events: encoder.finish(),
             links: self.links.iter().map(Encoded::link).collect(),
+            retellings: (self.retellings.iter())
+                .map(|(event, other)| Encoded::retelling(event, other))
+                .collect(),
             quarantined: self.quarantined.into_iter().map(Encoded::quarantined).collect(),
             state: self.state.into_iter().map(state).collect::<Result<_>>()?,
         })
@@ -244,6 +297,10 @@ impl Batch {
         }
         self.events.iter().try_for_each(|event| event.validate(max_payload))?;
         self.links.iter().try_for_each(Link::validate)?;
+        for (event, other) in &self.retellings {
+            check_id("id", event)?;
+            check_id("id", other)?;
+        }
         self.quarantined.iter().try_for_each(|input| input.validate(max_payload))?;
         self.state.iter().try_for_each(|update| update.validate(max_payload, kinds))
     }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use forebear::{CountBy, Detail, Event, Filter, Link, LinkKind, Retention, SessionReads, Snapshot};
+use forebear::{
+    Batch, CountBy, Detail, Event, Filter, Link, LinkKind, Retention, SessionReads, Snapshot, Store,
+};
 
 #[path = "support/random.rs"]
 mod random;
@@ -196,7 +198,7 @@ fn a_parent_that_comes_with_a_later_revision_is_linked_and_lineage_shows_the_new
         let stats = snapshot.stats().expect("reads");
         assert_eq!((stats.events, stats.versions), (3, 0));
         let other = Link::new("span", "elsewhere", LinkKind::Caused).strength(40);
-        store.write(forebear::Batch::new().link(other)).expect("asserts");
+        store.write(Batch::new().link(other)).expect("asserts");
         let span = store.get("span").expect("reads").expect("is there");
         assert_eq!(span.parent().expect("has one").to_string(), "ask", "as if it had named it");
     }
@@ -242,5 +244,92 @@ fn a_revision_may_differ_in_its_labels_alone() {
         }
         let newest = store.get("s").expect("reads").expect("is stored");
         assert_eq!(newest.label("state"), Some("199"));
+    }
+}
+
+/// A step that two sources tell counts once, whichever comes first, with a seal between them or
+/// without, behind a spool, and after opening again.
+#[test]
+fn what_two_events_tell_counts_once() {
+    for way in 0..8 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [hook_first, sealed, spooled] = [1, 2, 4].map(|bit| way & bit != 0);
+        let open = || forebear::open(folder.path()).expect("opens");
+        let of = |id: &str, kind: &str, second: i64| {
+            Event::new(kind).id(id).session("s").instance("s").time_ns(second)
+        };
+        let hook = |id: &str| of(id, "error", 1).label("told_by", "hook").payload("hook");
+        let line = |id: &str| of(id, "error", 2).label("told_by", "line").payload("line");
+        let hooks = || Batch::new().event(hook("h1")).event(hook("h2"));
+        let (first, second) = if hook_first {
+            let twice = Batch::new().event(line("l")).stands_for("l", "h1").stands_for("l", "h2");
+            (hooks(), twice.stands_for("l", "h1").stands_for("l", "none"))
+        } else {
+            (Batch::from(line("l")), hooks().told_elsewhere("h1").told_elsewhere("h2"))
+        };
+        let store = open();
+        let write = |store: &Store, batch: Batch| {
+            if spooled {
+                forebear::spool(folder.path()).expect("opens").submit(batch).expect("hands in");
+                store.drain_spool().expect("drains");
+            } else {
+                store.write(batch).expect("writes");
+            }
+        };
+        let before = |store: &Store| {
+            if sealed {
+                store.seal().expect("seals");
+            }
+        };
+        write(&store, first);
+        before(&store);
+        let old = store.snapshot();
+        write(&store, second.clone());
+        // Again it says nothing new, nor does another line that tells of the same.
+        write(&store, second);
+        check_told_once(&store.snapshot());
+        let other = Batch::from(of("x", "other", 3)).stands_for("x", "h1").stands_for("x", "l");
+        if hook_first {
+            assert_eq!(old.events(Filter::new()).page().expect("reads").items.len(), 2);
+        }
+        before(&store);
+        check_told_once(&store.snapshot());
+        drop(store);
+        let store = open();
+        check_told_once(&store.snapshot());
+        let verified = store.snapshot().verify(&mut |finding| panic!("{finding}"));
+        assert!(verified.expect("verifies").is_sound());
+        write(&store, other);
+        let snapshot = store.snapshot();
+        let session = snapshot.session("s").expect("reads").expect("is one");
+        assert_eq!((session.events, session.errors), (1, 0), "it stands for the line");
+        before(&store);
+        if sealed {
+            store.retain(&Retention::new().max_events(0)).expect("retains");
+            let session = store.snapshot().session("s").expect("reads").expect("is one");
+            assert_eq!((session.events, session.errors), (1, 0), "carried over");
+        }
+    }
+}
+
+fn check_told_once(snapshot: &Snapshot) {
+    let listed = snapshot.events(Filter::new()).page().expect("reads").items;
+    assert_eq!(listed.iter().map(payload).collect::<Vec<_>>(), ["line"]);
+    let all = snapshot.events(Filter::new().with_superseded()).page().expect("reads").items;
+    assert_eq!(all.len(), 3);
+    let errors = snapshot.counts(CountBy::Label("told_by".into()), Filter::new().errors());
+    let errors = errors.page().expect("reads").items;
+    assert_eq!(errors.iter().map(|of| (&*of.value, of.count)).collect::<Vec<_>>(), [("line", 1)]);
+    let kinds = snapshot.counts(CountBy::Kind, Filter::new()).page().expect("reads").items;
+    assert_eq!(kinds.iter().map(|of| of.count).sum::<u64>(), 1);
+    let stats = snapshot.stats().expect("reads");
+    assert_eq!((stats.events, stats.versions), (1, 0));
+    let session = snapshot.session("s").expect("reads").expect("is one");
+    assert_eq!((session.events, session.errors), (1, 1));
+    for (id, text) in [("h1", "hook"), ("h2", "hook"), ("l", "line")] {
+        let event = snapshot.get(id).expect("reads").expect("is stored");
+        assert_eq!((event.id().to_string(), payload(&event)), (id.to_owned(), text.to_owned()));
+        let chain = snapshot.chain(id).expect("reads").expect("is stored").read_all();
+        assert_eq!(chain.expect("reads").events[0].id().to_string(), id);
     }
 }

@@ -102,7 +102,8 @@ impl Group {
                 (head.last, head.last_is_error) = (Some(at), row.is_error);
             }
         }
-        if marks & NOTE != 0 {
+        // What another row stands for is a step of that one.
+        if marks & NOTE != 0 || row.is_superseded {
             return;
         }
         let outcome = match marks {
@@ -159,8 +160,8 @@ impl Fold<'_> {
                 let group = self.take_row(batch, row, seq);
                 self.group_of.push(group.unwrap_or(NONE));
                 let call = *kinds.entry(row.kind).or_insert_with(|| match batch.text(row.kind) {
-                    TOOL_USE => CALLED as u8,
-                    TOOL_RESULT => ANSWERED as u8,
+                    kind if CALLS.contains(&kind) => CALLED as u8,
+                    kind if RESULTS.contains(&kind) => ANSWERED as u8,
                     _ => 0,
                 });
                 let marks = self.marks.get(number as usize).copied().unwrap_or(0);
@@ -206,10 +207,8 @@ impl Fold<'_> {
         let counted = u64::from(!row.is_superseded);
         head.rows = head.rows.wrapping_add(counted);
         head.errors = head.errors.wrapping_add(counted & u64::from(row.is_error));
-        if let Some(was_error) = row.replaces_error {
-            head.rows = head.rows.wrapping_sub(1);
-            head.errors = head.errors.wrapping_sub(u64::from(was_error));
-        }
+        head.rows = head.rows.wrapping_sub(u64::from(row.replaces));
+        head.errors = head.errors.wrapping_sub(u64::from(row.replaces_errors));
         if let Some(origin) = row.origin {
             self.take_origin(group, origin);
         }
@@ -453,6 +452,6 @@ const FOR_USER: u8 = 32;
 /// What a tool says: of a call, that its result is in it.
 const RESULT: u8 = 64;
 
-/// The kinds of calls and of results.
-const TOOL_USE: &str = "tool_use";
-const TOOL_RESULT: &str = "tool_result";
+/// The kinds of calls and of results, in transcripts and as hooks tell them.
+const CALLS: [&str; 2] = ["tool_use", "PreToolUse"];
+const RESULTS: [&str; 4] = ["tool_result", "PostToolUse", "PostToolUseFailure", "PermissionDenied"];

@@ -30,5 +30,5 @@ pub(crate) mod time;
 pub(crate) mod tokens;
 pub(crate) mod trace;
 pub(crate) mod unread;
-mod validate;
+pub(crate) mod validate;
 pub(crate) mod warnings;

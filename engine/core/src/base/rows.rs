@@ -68,11 +68,13 @@ pub struct EventRow<'a> {
     /// Whether the instance has a scope of its own within the session; by the rule of
     /// format 1 every other instance has.
     pub own_scope: bool,
-    /// Whether a later row of this log replaces it.
+    /// Whether another row stands in place of it, which is a later one of this log unless what it
+    /// tells was told before.
     pub is_superseded: bool,
-    /// Where the row replaces one of an earlier log, whether that is an error: it was counted
-    /// there.
-    pub replaces_error: Option<bool>,
+    /// How many rows of earlier logs it replaces: they were counted there.
+    pub replaces: u32,
+    /// How many of those are errors.
+    pub replaces_errors: u32,
     /// The other session that the row comes from, if it does.
     pub origin: Option<RowOrigin<'a>>,
 }

@@ -4,7 +4,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 
-pub(super) fn check_id(field: &str, id: &EventId) -> Result<()> {
+pub(crate) fn check_id(field: &str, id: &EventId) -> Result<()> {
     if id.text_len() == 0 {
         return Err(Error::invalid(format!(
             "expected an {field} of 1 to 255 bytes, found an empty one"

@@ -45,6 +45,8 @@ struct RecordRange {
 pub(crate) struct EncodedBatch {
     pub(crate) events: Vec<Encoded>,
     pub(crate) links: Vec<Encoded>,
+    /// Which of the events tell what others do.
+    pub(crate) retellings: Vec<Encoded>,
     pub(crate) quarantined: Vec<Encoded>,
     pub(crate) state: Vec<Encoded>,
 }
@@ -97,7 +99,8 @@ impl Encoder {
 impl EncodedBatch {
     /// All records in the order in which they are applied.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Encoded> {
-        [&self.events, &self.links, &self.quarantined, &self.state].into_iter().flatten()
+        let Self { events, links, retellings, quarantined, state } = self;
+        [retellings, events, links, quarantined, state].into_iter().flatten()
     }
 
     /// Bytes of the records in the body of a block.
@@ -136,6 +139,12 @@ impl Encoded {
 
     pub(crate) fn link(link: &Link) -> Self {
         Self::of_link(RecordKind::Link, link)
+    }
+
+    /// Says that an event tells what another one does, or what one that need not be known does
+    /// where the two are the same.
+    pub(crate) fn retelling(event: &EventId, other: &EventId) -> Self {
+        Self::of_link(RecordKind::Retelling, &Link::new(event, other, LinkKind::Caused))
     }
 
     /// The cross-segment reference of the event or version that follows.
@@ -179,7 +188,7 @@ impl Encoded {
         Self::alone(RecordKind::NamedState, &NamedStateMeta { kind, key }, Some(value))
     }
 
-    /// What the revision that follows replaces.
+    /// What the event or version that follows replaces.
     pub(crate) fn supersedes(supersedes: &SupersedesMeta) -> Self {
         Self::alone(RecordKind::Supersedes, supersedes, None)
     }

@@ -55,8 +55,11 @@ pub(crate) enum RecordKind {
     /// What the manifest says of the store that its files don't: the policy of retention, and
     /// whether it is an archive. At the head of each log, and again where it changes.
     Settings = 15,
-    /// The row that the event or version which follows replaces.
+    /// The row that the event or version which follows replaces: itself, where another one tells
+    /// what it does. There may be several before one event.
     Supersedes = 16,
+    /// An event of a batch that tells what another one does: in batches alone.
+    Retelling = 17,
 }
 
 /// An id on disk.
@@ -133,8 +136,8 @@ pub(crate) struct NamedStateMeta {
     pub(crate) key: String,
 }
 
-/// What a revision replaces, which may be in an earlier segment: a log can be read without
-/// those before it.
+/// What a revision, or an event that tells what another one does, replaces, which may be in an
+/// earlier segment: a log can be read without those before it.
 #[derive(Archive, Serialize, Clone, Copy, Debug)]
 pub(crate) struct SupersedesMeta {
     /// The sequence number of what it replaces.
@@ -219,9 +222,10 @@ impl Frame {
             14 => RecordKind::NamedState,
             15 => RecordKind::Settings,
             16 => RecordKind::Supersedes,
+            17 => RecordKind::Retelling,
             other => {
                 return Err(Error::damaged(format!(
-                    "expected a record of kind 1 to 16, found {other}"
+                    "expected a record of kind 1 to 17, found {other}"
                 )));
             }
         };

@@ -22,7 +22,7 @@ pub(crate) struct Replay {
     /// The cross-segment reference of the next event or version.
     cross_ref: Option<CrossRef>,
     /// What the next event or version replaces.
-    supersedes: Option<SupersedesMeta>,
+    supersedes: Vec<SupersedesMeta>,
     /// Bytes skipped since the last sound block.
     skipped_bytes: u64,
 }
@@ -35,7 +35,7 @@ impl Replay {
             commit: 0,
             first_seq,
             cross_ref: None,
-            supersedes: None,
+            supersedes: Vec::new(),
             skipped_bytes: 0,
         }
     }
@@ -139,7 +139,7 @@ impl Replay {
             let cross_ref = self.cross_ref.take();
             let content = || Ok((ArchivedEventMeta::read(meta)?, payload));
             let row = self.index.add_seen(seen, lists, found, entered, cross_ref, content)?;
-            if let Some(supersedes) = self.supersedes.take() {
+            for supersedes in self.supersedes.drain(..) {
                 self.index.supersede(row, supersedes);
             }
             return Ok(());
@@ -167,13 +167,13 @@ impl Replay {
                 self.index.add_quarantined(key, entered);
             }
             RecordKind::Supersedes => {
-                self.supersedes = Some(access::<ArchivedSupersedesMeta>(meta)?.to_supersedes());
+                self.supersedes.push(access::<ArchivedSupersedesMeta>(meta)?.to_supersedes());
             }
             RecordKind::Settings => {
                 let settings = access::<ArchivedSettingsMeta>(meta)?.to_settings();
                 self.index.set_settings(settings);
             }
-            RecordKind::NamedState => {
+            RecordKind::NamedState | RecordKind::Retelling => {
                 return Err(Error::damaged(
                     "expected a record of a log, found one of a file of the spool",
                 ));

@@ -110,11 +110,16 @@ impl LogRows<'_> {
     fn event_row<'i>(&self, index: &'i Index, row: u32) -> EventRow<'i> {
         let seq = self.first_seq + u64::from(row);
         let superseded_by = index.superseded_by(seq).filter(|&by| by < self.rows);
-        let supersedes = index.supersedes(row);
-        let earlier = supersedes.filter(|supersedes| supersedes.seq < self.first_seq);
+        let earlier = index.supersedes(row).filter(|replaced| replaced.seq < self.first_seq);
+        let (mut replaces, mut replaces_errors) = (0, 0);
+        for replaced in earlier {
+            replaces += 1;
+            replaces_errors += u32::from(replaced.is_error);
+        }
         EventRow {
             is_superseded: superseded_by.is_some(),
-            replaces_error: earlier.map(|supersedes| supersedes.is_error),
+            replaces,
+            replaces_errors,
             ..event_row(index, row, self.at)
         }
     }
@@ -130,7 +135,8 @@ fn event_row(index: &Index, row: u32, at: u32) -> EventRow<'_> {
         is_error: entry.flags.has(Flags::ERROR),
         is_version: entry.flags.is_later_version(),
         is_superseded: false,
-        replaces_error: None,
+        replaces: 0,
+        replaces_errors: 0,
         own_scope: entry.flags.has(Flags::OWN_SCOPE),
         origin: if entry.session == NONE { None } else { origin(index, row, at) },
     }

@@ -123,6 +123,9 @@ fn count_row(
     if flags.has(Flags::LOST) {
         return Ok(false);
     }
+    if !flags.has(Flags::VERSION) && view.is_retold(source.first_seq() + u64::from(row))? {
+        return Ok(false);
+    }
     if flags.has(Flags::DERIVED) {
         stats.derived_ids += u64::from(!flags.has(Flags::VERSION));
         return Ok(false);

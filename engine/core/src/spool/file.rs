@@ -135,6 +135,7 @@ pub(super) fn decode(bytes: &[u8], max_payload: usize, kinds: &Kinds) -> Result<
             RecordKind::Event if version == 1 => batch.events.extend(with_own_scope(&record)?),
             RecordKind::Event => batch.events.push(record),
             RecordKind::Link => batch.links.push(record),
+            RecordKind::Retelling => batch.retellings.push(record),
             RecordKind::Quarantined => batch.quarantined.push(record),
             kind => {
                 return Err(Error::damaged(format!(
@@ -167,7 +168,7 @@ fn check(record: &Encoded, max_payload: usize) -> Result<RecordKind> {
     let payload = record.payload().map_or(0, <[u8]>::len);
     match kind {
         RecordKind::Event => event(record)?.validate(max_payload)?,
-        RecordKind::Link => {
+        RecordKind::Link | RecordKind::Retelling => {
             let link = record.as_link()?.to_link()?;
             check_id(&link.child)?;
             check_id(&link.parent)?;

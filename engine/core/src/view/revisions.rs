@@ -1,6 +1,7 @@
 //! Which rows a view sees are replaced by newer ones.
 
 use crate::base::error::{Error, Result};
+use crate::base::row::Flags;
 use crate::view::View;
 
 impl View {
@@ -10,8 +11,8 @@ impl View {
             || self.logs().any(|log| !log.index().revisions().is_empty())
     }
 
-    /// Whether a later row that the view sees replaces this one. O(log n) for each source
-    /// behind it that replaces any.
+    /// Whether a row that the view sees replaces this one, or another one tells what it does.
+    /// O(log n) for each source behind it that replaces any.
     pub(crate) fn is_superseded(&self, seq: u64) -> Result<bool> {
         match self.superseded_by(seq)? {
             (None, Some(damage)) => Err(damage),
@@ -19,8 +20,7 @@ impl View {
         }
     }
 
-    /// The newest row that stands in place of this one: itself where none replaces it. Fails
-    /// where a source that may have a newer one can't be read.
+    /// The newest revision of this row: itself where it has none. Fails where a source that may have a newer one can't be read.
     pub(crate) fn newest(&self, seq: u64) -> Result<u64> {
         match self.newest_readable(seq)? {
             (_, Some(damage)) => Err(damage),
@@ -37,11 +37,32 @@ impl View {
         let mut newest = seq;
         loop {
             let (by, damage) = self.superseded_by(newest)?;
-            // It ends: what replaces a row has a greater number.
+            // It ends: what replaces a row has a greater number, unless it is told elsewhere.
             match by.filter(|&by| by > newest) {
-                Some(by) => newest = by,
+                Some(by) if self.is_version(by)? => newest = by,
+                // Of another id, which tells the same.
+                Some(_) => return Ok((newest, None)),
                 None => return Ok((newest, damage)),
             }
+        }
+    }
+
+    /// Whether an event is left out of what is counted since another one tells the same.
+    pub(crate) fn is_retold(&self, seq: u64) -> Result<bool> {
+        if !self.has_revisions() {
+            return Ok(false);
+        }
+        match self.superseded_by(seq)? {
+            (Some(by), _) => Ok(by == seq || !self.is_version(by)?),
+            (None, Some(damage)) => Err(damage),
+            (None, None) => Ok(false),
+        }
+    }
+
+    fn is_version(&self, seq: u64) -> Result<bool> {
+        match self.locate(seq)? {
+            Some((source, row)) => Ok(source.flags(row)?.has(Flags::VERSION)),
+            None => Ok(false),
         }
     }
 

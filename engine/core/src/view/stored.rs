@@ -101,7 +101,7 @@ impl Names {
         }
     }
 
-    fn instance(&self) -> &str {
+    pub(crate) fn instance(&self) -> &str {
         match self {
             Names::Log { instance, .. } => instance,
             Names::Sealed { segment, instance, .. } => segment.text(*instance),

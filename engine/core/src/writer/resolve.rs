@@ -1,5 +1,7 @@
 //! Deduplicates a batch: each record is new, a duplicate or another version.
 
+use std::collections::HashMap;
+
 use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::link::{Link, Linked};
@@ -19,8 +21,10 @@ impl Writer {
     /// Adds the records that are new to the block and the index, where no snapshot sees
     /// them until the block is published.
     pub(super) fn resolve(&mut self, records: EncodedBatch) -> Result<Written> {
-        let EncodedBatch { events, links, quarantined, state } = records;
-        let mut written = Written { events: self.resolve_events(&events)?, ..Written::default() };
+        let EncodedBatch { events, links, retellings, quarantined, state } = records;
+        let retellings = Retellings::read(&retellings)?;
+        let events = self.resolve_events(&events, &retellings)?;
+        let mut written = Written { events, ..Written::default() };
         for link in links {
             written.links.push(self.resolve_link(&link)?);
         }
@@ -33,21 +37,26 @@ impl Writer {
         Ok(written)
     }
 
-    fn resolve_events(&mut self, events: &[Encoded]) -> Result<Vec<Appended>> {
+    fn resolve_events(
+        &mut self,
+        events: &[Encoded],
+        retellings: &Retellings,
+    ) -> Result<Vec<Appended>> {
         // Which segments may know an id is computed once: most are in no earlier one, and each
         // is asked for several times.
         if let [event] = events {
             let fields = event.as_event()?;
             let id = EventId::from(&fields.id);
             let that_know: Vec<usize> = self.earlier.candidates(&id).collect();
-            return Ok(vec![self.resolve_event(event, fields, id, &that_know)?]);
+            return Ok(vec![self.resolve_event(event, fields, id, &that_know, retellings)?]);
         }
         let fields: Vec<_> = events.iter().map(Encoded::as_event).collect::<Result<_>>()?;
         let ids: Vec<_> = fields.iter().map(|fields| EventId::from(&fields.id)).collect();
         let that_know = self.earlier.candidates_of(ids.iter());
         let mut appended = Vec::with_capacity(events.len());
         for (which, (event, id)) in events.iter().zip(ids).enumerate() {
-            appended.push(self.resolve_event(event, fields[which], id, that_know.of(which))?);
+            let that_know = that_know.of(which);
+            appended.push(self.resolve_event(event, fields[which], id, that_know, retellings)?);
         }
         Ok(appended)
     }
@@ -59,6 +68,7 @@ impl Writer {
         fields: &ArchivedEventMeta,
         id: EventId,
         that_know: &[usize],
+        retellings: &Retellings,
     ) -> Result<Appended> {
         self.unchecked.record = false;
         let status = match self.find_equal(that_know, &id, fields, event.payload())? {
@@ -93,22 +103,25 @@ impl Writer {
             }
         }
         let supersedes = match status {
-            AppendStatus::Version if fields.is_revision() => self.superseded(&id, fields)?,
-            _ => None,
+            AppendStatus::Version if fields.is_revision() => {
+                Vec::from_iter(self.superseded(&id, fields)?)
+            }
+            AppendStatus::New => self.retold(&id, fields, retellings)?,
+            _ => Vec::new(),
         };
-        if let Some(supersedes) = &supersedes {
+        for supersedes in &supersedes {
             self.push(&Encoded::supersedes(supersedes));
         }
         let entered = self.push_as(event, status == AppendStatus::Version);
         let mut index = self.active.index.write();
         let row = index.add_event(fields, event.payload(), entered, cross_ref)?;
-        if let Some(supersedes) = supersedes {
-            index.supersede(row, supersedes);
+        for supersedes in &supersedes {
+            index.supersede(row, *supersedes);
         }
         let first = index.row(row).first;
         let names_none = !index.row(first).flags.has(Flags::NAMED);
         drop(index);
-        if supersedes.is_some_and(|supersedes| supersedes.of_event)
+        if supersedes.iter().any(|supersedes| supersedes.of_event)
             && names_none
             && let Some(parent) = fields.parent_id()
         {
@@ -133,6 +146,47 @@ impl Writer {
 
     fn note_unchecked(&mut self, error: Error) {
         self.unchecked.note(error, self.shared.view().segments.warnings());
+    }
+
+    /// What a new event replaces since it tells the same: events that are listed, or itself.
+    fn retold(
+        &mut self,
+        id: &EventId,
+        fields: &ArchivedEventMeta,
+        retellings: &Retellings,
+    ) -> Result<Vec<SupersedesMeta>> {
+        let mut found: Vec<SupersedesMeta> = Vec::new();
+        for other in retellings.of(id) {
+            let meta = if other == id {
+                let seq = self.seq(self.active.index.read().rows().len() as u32);
+                Some(SupersedesMeta { seq, of_event: false, is_error: false })
+            } else {
+                let replaced = self.retold_by(other, fields);
+                self.unless_damaged(replaced)?
+            };
+            found.extend(meta.filter(|meta| found.iter().all(|known| known.seq != meta.seq)));
+        }
+        Ok(found)
+    }
+
+    /// What is said of an event that another one tells again; none where it is not listed, or of
+    /// another instance or session, whose sums it would be missing from.
+    fn retold_by(
+        &self,
+        other: &EventId,
+        fields: &ArchivedEventMeta,
+    ) -> Result<Option<SupersedesMeta>> {
+        let Some(seq) = self.whole.find(other)? else { return Ok(None) };
+        let Some((source, row)) = self.whole.locate(seq)? else { return Ok(None) };
+        let facts = source.facts(row)?;
+        let names = source.names(facts.texts())?;
+        let is_alike = names.session() == fields.session()
+            && names.instance() == fields.instance()
+            && facts.flags.has(Flags::OWN_SCOPE) == fields.has_own_scope();
+        if !is_alike || self.whole.is_superseded(seq)? {
+            return Ok(None);
+        }
+        Ok(Some(SupersedesMeta { of_event: false, ..supersedes(seq, facts.flags) }))
     }
 
     /// What a revision replaces: the newest record of its id in its session, of those that
@@ -346,6 +400,25 @@ impl Writer {
 fn supersedes(seq: u64, flags: Flags) -> SupersedesMeta {
     let (of_event, is_error) = (!flags.is_later_version(), flags.has(Flags::ERROR));
     SupersedesMeta { seq, of_event, is_error }
+}
+
+/// Which events of a batch tell what others do.
+#[derive(Debug, Default)]
+struct Retellings(HashMap<EventId, Vec<EventId>>);
+
+impl Retellings {
+    fn read(records: &[Encoded]) -> Result<Self> {
+        let mut found = Self::default();
+        for record in records {
+            let Link { child, parent, .. } = record.as_link()?.to_link()?;
+            found.0.entry(child).or_default().push(parent);
+        }
+        Ok(found)
+    }
+
+    fn of(&self, id: &EventId) -> &[EventId] {
+        self.0.get(id).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Whether a content is stored under an id.

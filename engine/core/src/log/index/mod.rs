@@ -128,9 +128,12 @@ impl Index {
         self.is_of_format_1 = format == 1;
     }
 
-    /// Notes what a row replaces. Older snapshots don't see that row.
+    /// Notes what a row replaces, itself where another tells the same. Older snapshots don't see
+    /// that row.
     pub(crate) fn supersede(&mut self, row: u32, supersedes: SupersedesMeta) {
-        self.rows[row as usize].flags.set(Flags::REVISION, supersedes.of_event);
+        if supersedes.of_event {
+            self.rows[row as usize].flags.set(Flags::REVISION, true);
+        }
         self.superseded.insert(supersedes.seq, row);
         self.revisions.push((row, supersedes));
     }
@@ -146,9 +149,10 @@ impl Index {
     }
 
     /// What a row replaces.
-    pub(crate) fn supersedes(&self, row: u32) -> Option<SupersedesMeta> {
-        let at = self.revisions.binary_search_by_key(&row, |&(row, _)| row).ok()?;
-        Some(self.revisions[at].1)
+    pub(crate) fn supersedes(&self, row: u32) -> impl Iterator<Item = SupersedesMeta> {
+        let first = self.revisions.partition_point(|&(of, _)| of < row);
+        let of_row = self.revisions[first..].iter().take_while(move |&&(of, _)| of == row);
+        of_row.map(|&(_, supersedes)| supersedes)
     }
 
     /// The settings as the log's records have them: those of a store without any, where none
