@@ -2,13 +2,17 @@
 //! the links that follow.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use forebear_core::{
-    AppendStatus, Batch, Durability, Link, Linked, Quarantined, Result, Snapshot, WhenFull, Written,
+    AppendStatus, Batch, Durability, EventId, Link, Linked, Quarantined, Result, Snapshot,
+    WhenFull, Written,
 };
 
 use crate::adapter::{Adapter, Linker, Parser};
 use crate::choice::Choice;
+use crate::formats::common::labels::PROMPT_DIGEST;
+use crate::formats::common::twins;
 use crate::parsed::Parsed;
 use crate::read::position::ReadPosition;
 use crate::report::{HandedIn, ImportReport};
@@ -33,6 +37,20 @@ pub(crate) struct Importer {
     in_flight: VecDeque<InFlight>,
     /// The newest positions of sources whose links are not all stored.
     unlinked: BTreeMap<String, ReadPosition>,
+    hooks: HookWatch,
+}
+
+/// What is known of hooks that may tell what transcripts do.
+#[derive(Debug, Default)]
+struct HookWatch {
+    /// Whether any is stored, or on its way.
+    any: bool,
+    /// When the store was asked for one last.
+    asked: Option<Instant>,
+    /// Whether events that were added since all was settled tell steps of a transcript, and
+    /// prompts.
+    has_steps: bool,
+    has_prompts: bool,
 }
 
 /// A batch that is being filled.
@@ -59,6 +77,15 @@ struct FormatLinker {
     observed: bool,
 }
 
+/// An event that tells what another one does.
+#[derive(Debug)]
+enum Twin {
+    /// The event, and the one that it stands for.
+    Of(EventId, EventId),
+    /// One that another, which is stored, stands for.
+    Told(EventId),
+}
+
 /// A batch that was submitted.
 #[derive(Debug)]
 struct InFlight {
@@ -81,6 +108,7 @@ impl Importer {
             filling: Filling::default(),
             in_flight: VecDeque::new(),
             unlinked: BTreeMap::new(),
+            hooks: HookWatch::default(),
         }
     }
 
@@ -120,13 +148,59 @@ impl Importer {
         if records == 0 {
             return Ok(false);
         }
-        self.make_room(bytes + (records - 1) * RECORD_BYTES)?;
+        let twins = self.twins(&parsed, adapter)?;
+        self.make_room(bytes + (records + twins.len() - 1) * RECORD_BYTES)?;
         let filling = &mut self.filling;
         let may_link = filling.linkers.observe(&parsed, adapter);
         filling.links += parsed.links();
         filling.has_own_id.extend(parsed.events().iter().map(|event| !event.has_derived_id()));
-        filling.batch = parsed.add_to(std::mem::take(&mut filling.batch));
+        let batch = parsed.add_to(std::mem::take(&mut filling.batch));
+        filling.batch = twins.into_iter().fold(batch, |batch, twin| match twin {
+            Twin::Of(event, other) => batch.stands_for(event, other),
+            Twin::Told(event) => batch.told_elsewhere(event),
+        });
         Ok(may_link)
+    }
+
+    /// Which events tell steps that events of hooks do, or are such.
+    fn twins(&mut self, parsed: &Parsed, adapter: &dyn Adapter) -> Result<Vec<Twin>> {
+        let mut found = Vec::new();
+        if adapter.source_app() != Some(twins::SOURCE_APP) {
+            return Ok(found);
+        }
+        let is_hook = adapter.name() == twins::FORMAT;
+        self.hooks.any |= is_hook || self.finds_hooks()?;
+        for event in parsed.events() {
+            let is_prompt = event.as_label(PROMPT_DIGEST).is_some();
+            let waits = is_hook && self.hooks.has_steps || is_prompt && self.hooks.has_prompts;
+            if self.hooks.any && waits {
+                // The snapshot is to show what was added before.
+                self.settle_all()?;
+                (self.hooks.has_steps, self.hooks.has_prompts) = (false, false);
+            }
+            if is_hook {
+                if self.ask(|snapshot| twins::is_told(snapshot, event))? {
+                    found.push(Twin::Told(event.as_id().clone()));
+                }
+            } else if self.hooks.any {
+                let prompt = self.ask(|snapshot| twins::of_prompt(snapshot, event))?;
+                let others = twins::of_calls(event).into_iter().chain(prompt);
+                found.extend(others.map(|other| Twin::Of(event.as_id().clone(), other)));
+            }
+            self.hooks.has_steps |= !is_hook;
+            self.hooks.has_prompts |= is_prompt;
+        }
+        Ok(found)
+    }
+
+    /// Whether a hook of the store told anything, as far as it was asked just now.
+    fn finds_hooks(&mut self) -> Result<bool> {
+        let is_due = self.hooks.asked.is_none_or(|asked| asked.elapsed() > HOOKS_ASKED_AGAIN);
+        if self.hooks.any || !is_due {
+            return Ok(self.hooks.any);
+        }
+        self.hooks.asked = Some(Instant::now());
+        self.ask(twins::has_hooks)
     }
 
     /// Notes events that are stored already and whose links may be missing.
@@ -348,5 +422,7 @@ const RECORD_BYTES: usize = 400;
 const TIMES_LARGER_HELD: usize = 8;
 /// Batches that are written while the next one is read.
 const MAX_IN_FLIGHT: usize = 2;
+/// How long a store that had no hooks is taken to have none.
+const HOOKS_ASKED_AGAIN: Duration = Duration::from_millis(200);
 /// Sources whose links may be outstanding.
 const MAX_UNLINKED: usize = 256;

@@ -11,7 +11,8 @@ use forebear_readings::{
 };
 
 use crate::adapter::Adapter;
-use crate::formats::common::labels::{COPIED_FROM, COPY_OF, MIRROR};
+use crate::formats::common::labels::{COPIED_FROM, COPY_OF, MIRROR, PROMPT_DIGEST};
+use crate::formats::common::twins::{MAX_PROMPT_BYTES, SOURCE_APP, prompt_digest};
 use crate::parsed::Parsed;
 
 /// Adds to the events of one file the labels that follow from what they read as, and
@@ -21,6 +22,8 @@ use crate::parsed::Parsed;
 #[derive(Debug)]
 pub(crate) struct Labeller {
     format: String,
+    /// Whether hooks may tell of the same sessions.
+    has_hooks: bool,
     readings: Readings,
     calls: HashMap<CallKey, KnownCall, RandomState>,
     /// The calls that are known, the oldest first.
@@ -51,6 +54,7 @@ impl Labeller {
         }
         Self {
             format: adapter.name().to_owned(),
+            has_hooks: adapter.source_app() == Some(SOURCE_APP),
             readings,
             calls: HashMap::default(),
             order: VecDeque::new(),
@@ -97,6 +101,12 @@ impl Labeller {
             failure = None;
         }
         let mut found: Vec<_> = labels(reading, failure).collect();
+        if self.has_hooks
+            && is_request(event, reading)
+            && let Some(digest) = prompt_digest(&reading.text.start(2 * MAX_PROMPT_BYTES))
+        {
+            found.push((Cow::Borrowed(PROMPT_DIGEST), digest));
+        }
         if let Some(words) = self.first_words(event, reading) {
             found.push((Cow::Borrowed(keys::TITLE), words));
             found.push((Cow::Borrowed(keys::TITLE_BY), "request".to_owned()));
@@ -118,12 +128,7 @@ impl Labeller {
     /// gave it a title.
     fn first_words(&mut self, event: &Event, reading: &Reading<'_>) -> Option<String> {
         let session = event.as_session()?;
-        let is_request = reading.role == Some(Role::User)
-            && !reading.bookkeeping
-            && !reading.text.is_blank()
-            && event.as_instance() == session
-            && !self.asked.contains(session);
-        if !is_request {
+        if !is_request(event, reading) || self.asked.contains(session) {
             return None;
         }
         if self.asked.len() == MAX_SESSIONS {
@@ -190,6 +195,14 @@ impl Labeller {
         }
         before
     }
+}
+
+/// Whether an event has words that the user typed to the session itself.
+fn is_request(event: &Event, reading: &Reading<'_>) -> bool {
+    reading.role == Some(Role::User)
+        && !reading.bookkeeping
+        && !reading.text.is_blank()
+        && event.as_session() == Some(event.as_instance())
 }
 
 /// How an event names the calls that it makes or answers.

@@ -247,41 +247,42 @@ fn hook(name: &str, more: &str) -> String {
 #[test]
 fn hooks_say_how_a_session_and_its_agents_are_doing() {
     let store = forebear::in_memory().unwrap();
+    let began_ns = forebear::Time::now().ns() - 1000;
     let agent = r#","agent_id":"a","agent_type":"explore""#;
     let session = |name: &str| store.snapshot().session(name).unwrap().unwrap();
     let says = |time_ns: i64, name: &str, more: &str| {
         append_hook(&store, &hook(name, more), time_ns).unwrap();
     };
 
-    says(DAY_NS, "SessionStart", r#","source":"startup""#);
+    says(began_ns, "SessionStart", r#","source":"startup""#);
     let started = session("s");
-    assert_eq!((started.status, started.start_ns), (SessionStatus::Active, Some(DAY_NS)));
+    assert_eq!((started.status, started.start_ns), (SessionStatus::Active, Some(began_ns)));
     assert_eq!(started.source_app.as_deref(), Some("claude-code"));
-    says(DAY_NS + 1, "SubagentStart", agent);
-    says(DAY_NS + 2, "SubagentStop", agent);
+    says(began_ns + 1, "SubagentStart", agent);
+    says(began_ns + 2, "SubagentStop", agent);
     let stopped = session("s/a");
-    assert_eq!((stopped.status, stopped.end_ns), (SessionStatus::Completed, Some(DAY_NS + 2)));
+    assert_eq!((stopped.status, stopped.end_ns), (SessionStatus::Completed, Some(began_ns + 2)));
     assert_eq!(stopped.source_app.as_deref(), Some("claude-code"));
-    says(DAY_NS + 3, "Stop", "");
+    says(began_ns + 3, "Stop", "");
     assert_eq!(session("s").status, SessionStatus::Active, "a turn's end is not the session's");
 
     store.upsert_session(forebear::SessionPatch::new("s").metadata(r#"{"mine":1}"#)).unwrap();
     let end = r#","reason":"prompt_input_exit""#;
-    says(DAY_NS + 4, "SessionEnd", end);
+    says(began_ns + 4, "SessionEnd", end);
     let ended = session("s");
-    assert_eq!((ended.status, ended.end_ns), (SessionStatus::Completed, Some(DAY_NS + 4)));
+    assert_eq!((ended.status, ended.end_ns), (SessionStatus::Completed, Some(began_ns + 4)));
     let metadata: Value = serde_json::from_str(&ended.metadata.unwrap()).unwrap();
     assert_eq!(metadata, json!({"mine": 1, "end_reason": "prompt_input_exit"}));
 
     // Going on, it has neither an end nor a reason for one, and keeps its start.
-    says(DAY_NS + 5, "SessionStart", r#","source":"resume""#);
-    says(DAY_NS + 6, "UserPromptSubmit", "");
+    says(began_ns + 5, "SessionStart", r#","source":"resume""#);
+    says(began_ns + 6, "UserPromptSubmit", "");
     let resumed = session("s");
-    assert_eq!((resumed.status, resumed.start_ns), (SessionStatus::Active, Some(DAY_NS)));
-    assert_eq!(resumed.end_ns, Some(DAY_NS + 6));
+    assert_eq!((resumed.status, resumed.start_ns), (SessionStatus::Active, Some(began_ns)));
+    assert_eq!(resumed.end_ns, Some(began_ns + 6));
     assert_eq!(resumed.metadata.as_deref(), Some(r#"{"mine":1}"#));
     // What is said twice is not said anew.
-    says(DAY_NS + 4, "SessionEnd", end);
+    says(began_ns + 4, "SessionEnd", end);
     assert_eq!(session("s").status, SessionStatus::Active);
 }
 

@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use forebear::ingest::append_hook;
 use forebear::{
-    Filter, Liveness, Session, SessionReads, SessionStatus, SessionType, Store, Tokens, WaitsFor,
+    CountBy, Filter, Liveness, Session, SessionReads, SessionStatus, SessionType, Store, Tokens,
+    WaitsFor,
 };
 
 mod support {
@@ -463,4 +465,140 @@ fn copilot_s_shutdowns_stand_for_what_messages_reported() {
     let two_legs =
         of(&[message(1, 5), shutdown(2, 11, 5), message(3, 4), shutdown(4, 9, 4), message(5, 2)]);
     assert_eq!((two_legs.input, two_legs.output, two_legs.cache_read), (18, 11, 2));
+}
+
+/// What hooks say of the session that [`steps`] has, each in a line.
+fn hooks() -> Vec<String> {
+    let hook = |name: &str, more: &str| {
+        format!(r#"{{"session_id":"{A}","cwd":"/w/demo","hook_event_name":"{name}"{more}}}"#)
+    };
+    let of_call = |name: &str, call: &str| {
+        hook(name, &format!(r#","tool_name":"Bash","tool_use_id":"t{call}","tool_input":{{}}"#))
+    };
+    vec![
+        hook("SessionStart", r#","source":"startup""#),
+        hook("UserPromptSubmit", r#","prompt":" go on\n""#),
+        of_call("PreToolUse", "c1"),
+        of_call("PostToolUseFailure", "c1"),
+        hook("UserPromptSubmit", r#","prompt":"go on""#),
+        of_call("PreToolUse", "c2"),
+        of_call("PreToolUse", "c3"),
+        of_call("PostToolUse", "c2"),
+        of_call("PostToolUse", "c3"),
+        hook("Stop", ""),
+    ]
+}
+
+/// The same session as its transcript has it: each step of the hooks, and what the model says.
+fn steps() -> String {
+    let both = r#","message":{"content":[{"type":"tool_use","id":"tc2","name":"Bash","input":{}},{"type":"tool_use","id":"tc3","name":"Bash","input":{}}]}"#;
+    [
+        user(A, "u1", "", 1, "go on"),
+        call(A, "c1", "u1", 2, "Bash", r#"{"command":"make"}"#),
+        result(A, "r1", "c1", 3, true, "Exit code 2"),
+        user(A, "u2", "r1", 4, "go on"),
+        line("assistant", A, "c23", "u2", 5, both),
+        result(A, "r2", "c2", 6, false, "ok"),
+        result(A, "r3", "c3", 7, false, "ok"),
+        answer(A, "a1", "r3", 8, "m1", 5),
+    ]
+    .concat()
+    .replace("\"sessionId\"", "\"cwd\":\"/w/demo\",\"sessionId\"")
+}
+
+fn hook_by_hook(store: &Store) {
+    for (hook, second) in hooks().iter().zip(0..) {
+        let start_ns = 1_767_261_600_000_000_000;
+        append_hook(store, hook, start_ns + second * 1_000_000_000 + 500_000_000).unwrap();
+    }
+}
+
+#[test]
+fn hooks_and_the_transcript_of_a_session_are_one_story() {
+    type Filled = fn(&Store);
+    let transcript: Filled = |store| {
+        imported(store, &files(&[("w/p/a.jsonl", &steps())]));
+    };
+    let hook_file: Filled = |store| {
+        imported(store, &files(&[("hooks.jsonl", &(hooks().join("\n") + "\n"))]));
+    };
+    let both_in_one: Filled = |store| {
+        let hooks = hooks().join("\n") + "\n";
+        imported(store, &files(&[("a.jsonl", &steps()), ("hooks.jsonl", &hooks)]));
+    };
+    let both_reversed: Filled = |store| {
+        let hooks = hooks().join("\n") + "\n";
+        imported(store, &files(&[("a-hooks.jsonl", &hooks), ("z.jsonl", &steps())]));
+    };
+    let nothing: Filled = |_| {};
+    let ways: [(&str, Filled, Filled); 6] = [
+        ("hooks, then the transcript", hook_by_hook, transcript),
+        ("the transcript, then hooks", transcript, hook_by_hook),
+        ("a file of hooks first", hook_file, transcript),
+        ("a file of hooks last", transcript, hook_file),
+        ("in one import", both_in_one, nothing),
+        ("in one import, hooks first", both_reversed, nothing),
+    ];
+    for (way, first, second) in ways {
+        for sealed in [false, true] {
+            let store = forebear::in_memory().unwrap();
+            first(&store);
+            if sealed {
+                store.seal().unwrap();
+            }
+            second(&store);
+            if sealed {
+                store.seal().unwrap();
+            }
+            // Its start and the end of its turn are told by hooks alone.
+            let found = session(&store, A);
+            assert_eq!((found.events, found.errors), (8 + 2, 1), "{way}, sealed: {sealed}");
+            assert_eq!((found.open_calls, found.tokens.output), (0, 5), "{way}");
+            assert_eq!(found.status, SessionStatus::Completed, "{way}");
+            assert_eq!(found.project.as_deref(), Some("demo"), "{way}");
+            let snapshot = store.snapshot();
+            let listed = snapshot.events(Filter::new().session(A)).page().unwrap().items;
+            assert_eq!(listed.len(), 10, "{way}");
+            let errors = Filter::new().session(A).errors();
+            let by_tool = snapshot.counts(CountBy::Label("tool".into()), errors);
+            let by_tool = by_tool.page().unwrap().items;
+            assert_eq!(
+                by_tool.iter().map(|of| (&*of.value, of.count)).collect::<Vec<_>>(),
+                [("Bash", 1)]
+            );
+            let stats = snapshot.stats().unwrap();
+            assert_eq!(stats.events + stats.derived_ids, 10, "{way}");
+            let all = snapshot.events(Filter::new().with_superseded()).page().unwrap().items;
+            assert_eq!(all.len(), 18, "{way}: nothing is lost");
+        }
+    }
+}
+
+#[test]
+fn hooks_alone_tell_what_a_session_waits_for() {
+    let told = |names: &[(&str, &str)]| {
+        let store = forebear::in_memory().unwrap();
+        for ((name, call), second) in names.iter().zip(1_i64..) {
+            let hook = format!(
+                r#"{{"session_id":"s","hook_event_name":"{name}","tool_use_id":"{call}","prompt":"{call}"}}"#
+            );
+            append_hook(&store, &hook, second * 1_000_000_000).unwrap();
+        }
+        let found = session(&store, "s");
+        (found.status, found.waits_for, found.events)
+    };
+    let (asked, before, after) = ("UserPromptSubmit", "PreToolUse", "PostToolUse");
+    assert_eq!(
+        told(&[(asked, "go"), (before, "t"), ("Notification", "")]),
+        (SessionStatus::Timeout, Some(WaitsFor::Tool), 3)
+    );
+    let failed = [(asked, "go"), (before, "t"), ("PostToolUseFailure", "t"), ("Notification", "")];
+    assert_eq!(told(&failed), (SessionStatus::Failed, None, 4));
+    let done = [(asked, "go"), (before, "t"), (after, "t"), ("Stop", ""), ("Notification", "")];
+    assert_eq!(told(&done), (SessionStatus::Completed, None, 5));
+    assert_eq!(
+        told(&[(before, "t"), (asked, "something else"), ("Stop", "")]),
+        (SessionStatus::Completed, None, 3),
+        "given up"
+    );
 }

@@ -25,6 +25,9 @@ pub(crate) const COPIED_FROM: &str = "copied_from";
 pub(crate) const ASIDE: &str = "aside";
 /// `true` on events that say a step again which another of the session says.
 pub(crate) const MIRROR: &str = "mirror";
+/// What a prompt of the user is known by, in hooks and in transcripts: 128 bits of blake3 in
+/// hexadecimal.
+pub(crate) const PROMPT_DIGEST: &str = "prompt_digest";
 /// The hook that was called.
 pub(crate) const HOOK: &str = "hook";
 /// What kind of agent a call starts, or an event is of.

@@ -11,5 +11,6 @@ pub(crate) mod reading;
 pub(crate) mod spawned;
 pub(crate) mod tokens;
 pub(crate) mod tools;
+pub(crate) mod twins;
 pub(crate) mod usual;
 pub(crate) mod values;

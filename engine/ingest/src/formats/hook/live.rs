@@ -7,14 +7,16 @@ use forebear_sessions::{Session, SessionPatch};
 use serde::de::IgnoredAny;
 
 use crate::adapter::Adapter;
+use crate::formats::common::twins::{self, SOURCE_APP};
 use crate::formats::hook::past::Past;
-use crate::formats::hook::{Hook, HookFields, SOURCE_APP};
+use crate::formats::hook::{Hook, HookFields};
 use crate::parsed::Parsed;
 
 /// Appends the payload of a hook of Claude Code, which came at this time (in
 /// nanoseconds since the Unix epoch). It hangs on what the store knows of the
 /// session: the result of a call on the call, an agent's start on the call that
-/// started it, anything else on the last event.
+/// started it, anything else on the last event. What its transcript tells already is
+/// neither listed nor counted.
 ///
 /// The same payload with the same time is a repeat. An error if it is not an
 /// object with `session_id` and `hook_event_name`. O(1): it reads the newest
@@ -37,8 +39,7 @@ use crate::parsed::Parsed;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> Result<Appended> {
-    let parsed = hook_event(&store.snapshot(), payload, time_ns)?;
-    let mut written = store.write(parsed.add_to(Batch::new()))?;
+    let mut written = store.write(hook_batch(&store.snapshot(), payload, time_ns)?)?;
     written.events.pop().ok_or_else(|| Error::invalid("expected the event of a hook, found none"))
 }
 
@@ -80,13 +81,13 @@ impl Decoder for HookDecoder {
     fn decode(&self, foreign: &Foreign<'_>, snapshot: &Snapshot) -> Result<Batch> {
         let payload = std::str::from_utf8(foreign.bytes)
             .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
-        Ok(hook_event(snapshot, payload, foreign.time_ns)?.add_to(Batch::new()))
+        hook_batch(snapshot, payload, foreign.time_ns)
     }
 }
 
 /// The event that a payload which came at this time stands for, by what the store
 /// knows of its session, and what it says of that one.
-fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed> {
+fn hook_batch(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Batch> {
     // Some systems' shells put a mark before it.
     let payload = payload.trim_start_matches('\u{feff}');
     // The reader of fields takes what is well formed for granted.
@@ -100,6 +101,7 @@ fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed
     let event = fields.event(payload, &session, time_ns, number, &past);
     let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
     let scope = event.as_scope();
+    let is_told = twins::is_told(snapshot, &event)?;
     let name = if instance == session { &session } else { &instance };
     let is_new = past.last_of(name).is_none();
     let links = past.note_event(&event, &session);
@@ -110,5 +112,7 @@ fn hook_event(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Parsed
     }
     // What is said again was said before what came since.
     let known = parsed.has_statements() && snapshot.get(&id)?.is_some();
-    Ok(if known { parsed.without_statements() } else { parsed })
+    let parsed = if known { parsed.without_statements() } else { parsed };
+    let batch = parsed.add_to(Batch::new());
+    Ok(if is_told { batch.told_elsewhere(id) } else { batch })
 }

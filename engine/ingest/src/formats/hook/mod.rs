@@ -7,6 +7,8 @@
 //! | parent | of a call's result its `PreToolUse`; of `SubagentStart` (`spawned`) the call whose result names the agent, until then the oldest that waits; else the last event of the agent or of the session |
 //! | kind | `hook_event_name` |
 //! | session, instance | `session_id`; `agent_id`, else the session |
+//!
+//! What the transcript of the session tells as well counts once: see `twins`.
 
 mod live;
 mod past;
@@ -20,15 +22,19 @@ use serde_json::Value;
 use crate::adapter::{Adapter, Confidence, Parser, SourceFile};
 use crate::formats::common::equal::{EqualOnes, content};
 use crate::formats::common::labels::{
-    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_TYPE, HOOK, MODEL, PROJECT, TYPE,
+    AGENT, AGENT_CALL, AGENT_RESULT, AGENT_TYPE, HOOK, MODEL, PROJECT, PROMPT_DIGEST, TYPE,
 };
 use crate::formats::common::project::{project, transcripts_folder};
+use crate::formats::common::twins::{
+    CALL_DOMAIN, FORMAT, POST_TOOL_USE, POST_TOOL_USE_FAILURE, PRE_TOOL_USE, SOURCE_APP,
+    USER_PROMPT_SUBMIT, of_call, prompt_digest,
+};
 use crate::formats::common::usual;
 use crate::formats::common::values::{is, label_value, scalar_time, text};
 use crate::formats::hook::past::Past;
 use crate::parsed::Parsed;
 use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
-use forebear_readings::keys::{IS_ERROR, TOOL, TOOL_USE_ID};
+use forebear_readings::keys::{BOOKKEEPING, IS_ERROR, TOOL, TOOL_USE_ID};
 
 pub use self::live::{HookDecoder, append_hook, submit_hook};
 
@@ -38,7 +44,7 @@ pub struct Hook;
 
 impl Adapter for Hook {
     fn name(&self) -> &'static str {
-        "hook"
+        FORMAT
     }
 
     fn source_app(&self) -> Option<&'static str> {
@@ -88,6 +94,7 @@ struct HookFields<'t> {
     cwd: Option<JsonStr<'t>>,
     transcript: Option<JsonStr<'t>>,
     model: Option<JsonStr<'t>>,
+    prompt: Option<JsonStr<'t>>,
     timestamp: Option<Scalar<'t>>,
 }
 
@@ -137,6 +144,7 @@ impl<'t> HookFields<'t> {
             "cwd" => fields.cwd = value.text(),
             "transcript_path" => fields.transcript = value.text(),
             "model" => fields.model = value.text(),
+            "prompt" => fields.prompt = value.text(),
             "timestamp" => fields.timestamp = value.scalar(),
             "tool_response" => value.object(|key, value| {
                 if matches!(key, "agentId" | "agent_id") {
@@ -197,7 +205,8 @@ impl<'t> HookFields<'t> {
         };
         Some(match event.as_kind() {
             "SessionStart" => {
-                let patch = SessionPatch::new(session).status(SessionStatus::Active);
+                // What comes says how long it is active.
+                let patch = SessionPatch::new(session).without_status();
                 let patch = patch.without_end().metadata_member(END_REASON, None);
                 // One that is resumed or compacted began before.
                 let goes_on = is(self.source, "resume") || is(self.source, "compact");
@@ -276,6 +285,14 @@ impl<'t> HookFields<'t> {
         if let Some(project) = self.project() {
             event = event.label(PROJECT, project);
         }
+        if hook == USER_PROMPT_SUBMIT
+            && let Some(digest) = self.prompt.and_then(|prompt| prompt_digest(&prompt.decode()))
+        {
+            event = event.label(PROMPT_DIGEST, digest);
+        }
+        if !STEPS.contains(&hook.as_str()) {
+            event = event.label(BOOKKEEPING, "true");
+        }
         let event = event.label(TYPE, HOOK).time_ns(self.time_ns().unwrap_or(time_ns));
         usual::by_actor(event, instance, session)
     }
@@ -286,17 +303,19 @@ fn is_of_a_call(hook: &str) -> bool {
     matches!(hook, PRE_TOOL_USE | POST_TOOL_USE | POST_TOOL_USE_FAILURE)
 }
 
-fn of_call(session: &str, tool_use_id: &str, hook: &str) -> Vec<u8> {
-    content(&[session.as_bytes(), tool_use_id.as_bytes(), hook.as_bytes()])
-}
-
-/// The program that calls the hooks.
-const SOURCE_APP: &str = "claude-code";
-
-const PRE_TOOL_USE: &str = "PreToolUse";
-const POST_TOOL_USE: &str = "PostToolUse";
-const POST_TOOL_USE_FAILURE: &str = "PostToolUseFailure";
 const SUBAGENT_START: &str = "SubagentStart";
+
+/// Hooks that tell a step of what happened. All others are notes beside it.
+const STEPS: [&str; 8] = [
+    USER_PROMPT_SUBMIT,
+    PRE_TOOL_USE,
+    POST_TOOL_USE,
+    POST_TOOL_USE_FAILURE,
+    "PermissionDenied",
+    SUBAGENT_START,
+    "Stop",
+    "StopFailure",
+];
 
 /// Why a session ended, in its metadata.
 const END_REASON: &str = "end_reason";
@@ -304,7 +323,5 @@ const END_REASON: &str = "end_reason";
 /// Sessions of a file that are remembered.
 const MAX_SESSIONS: usize = 256;
 
-/// Keeps the ids of calls' events apart from other derived ids.
-const CALL_DOMAIN: &str = "forebear hook call v1";
 /// Keeps the ids of all other hooks apart from other derived ids.
 const ID_DOMAIN: &str = "forebear hook payload v1";

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use forebear_core::{Detail, Event, EventId, Filter, Link, LinkKind, Result, Snapshot};
 
 use crate::formats::common::labels::{AGENT, AGENT_RESULT, AGENT_TYPE, HOOK};
-use crate::formats::hook::{POST_TOOL_USE, POST_TOOL_USE_FAILURE, PRE_TOOL_USE, SUBAGENT_START};
+use crate::formats::common::twins::{
+    POST_TOOL_USE, POST_TOOL_USE_FAILURE, PRE_TOOL_USE, USER_PROMPT_SUBMIT,
+};
+use crate::formats::hook::SUBAGENT_START;
 use forebear_readings::keys::{TOOL, TOOL_USE_ID};
 
 /// What happened in a session before: enough to say what caused the next event.
@@ -100,7 +103,7 @@ impl Past {
             }
             Some(SUBAGENT_START) => return self.start(seen, tool_use_id, before),
             // The turn is over: no call waits any more.
-            Some("UserPromptSubmit" | "Stop" | "SessionStart" | "SessionEnd")
+            Some(USER_PROMPT_SUBMIT | "Stop" | "SessionStart" | "SessionEnd")
                 if seen.instance == seen.session =>
             {
                 self.calls.clear();
