@@ -72,7 +72,7 @@ impl View {
         if named && let Some(join) = self.late_join(anchor)? {
             return Ok(Above::New { join, stays: join.skip.is_within(first, end) });
         }
-        let up = self.parent_link_of(&source, row)?;
+        let up = self.parent_link_of(&*source, row)?;
         let Some((parent, _)) = up.known()? else { return Ok(Above::Nothing) };
         let Some((above, parent_row)) = self.locate(parent)? else { return Ok(Above::Nothing) };
         let below = above.below(parent_row)?;

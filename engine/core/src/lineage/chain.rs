@@ -7,15 +7,13 @@ use crate::base::error::{Error, Result};
 use crate::base::id::EventId;
 use crate::base::limits;
 use crate::base::link::LinkKind;
-use crate::base::row::{RowRead, StoredParent};
 use crate::lineage::chain_end::ChainEnd;
-use crate::lineage::load::{content_or_names, or_damage};
+use crate::lineage::hop::{Loader, content_at};
 use crate::lineage::parent_link::ParentLink;
 use crate::lineage::position::TreePosition;
-use crate::view::near::Near;
-use crate::view::source::LastRead;
+use crate::lineage::root_first::RootFirst;
+use crate::view::View;
 use crate::view::stored::{Ancestry, ContentSource, StoredEvent};
-use crate::view::{RowSource, Source, View};
 
 /// A walk from an event to its root, an event at a time: an iterator that owns what it
 /// reads from. [`end`](Chain::end) says how it ended once it has.
@@ -79,17 +77,7 @@ impl Chain {
     pub(crate) fn new(view: Arc<View>, id: &EventId) -> Result<Option<Self>> {
         let Some(seq) = view.find(id)? else { return Ok(None) };
         let TreePosition { root_id, depth, damage, .. } = view.position(seq)?;
-        let loader = Loader {
-            has_revisions: view.has_revisions(),
-            view,
-            at: Near::default(),
-            above: Near::default(),
-            row: None,
-            detail: Detail::default(),
-            root: root_id,
-            no_root: damage,
-            last: LastRead::default(),
-        };
+        let loader = Loader::new(view, root_id, damage);
         let (stop_at, next, edges_left) = (None, Some((seq, depth)), limits::DEFAULT_MAX_DEPTH);
         Ok(Some(Self { loader, stop_at, next, edges_left, end: None, damage: None }))
     }
@@ -203,6 +191,7 @@ impl Chain {
                 Ok(up) => {
                     seqs.push(seq);
                     self.step(&up)?;
+                    self.loader.ahead.pass();
                 }
                 Err(error) if error.is_damaged() => self.end_damaged(None, error),
                 Err(error) => return Err(error),
@@ -210,7 +199,7 @@ impl Chain {
         }
         let depth = (depth + 1).saturating_sub(seqs.len() as u64);
         let (end, damage) = (self.end.unwrap_or(ChainEnd::Root), self.damage);
-        Ok(RootFirst { loader: self.loader, seqs, depth, end, damage })
+        Ok(RootFirst { loader: self.loader, seqs, depth, above: None, end, damage })
     }
 
     /// Goes on to the parent, or says why not.
@@ -255,10 +244,40 @@ impl Chain {
         self.damage = Some(error);
     }
 
-    fn event(&mut self, seq: u64, depth: u64, found: &mut Option<StoredEvent>) -> Result<()> {
+    /// The event that the walk is at, where its parent was not read with it or more has to be
+    /// found out than where its link leads.
+    #[inline(never)]
+    fn event(&mut self, seq: u64, depth: u64) -> Result<StoredEvent> {
         let up = self.loader.arrive(seq)?;
         self.step(&up)?;
-        self.loader.event(seq, depth, &up, self.next.map(|(next, _)| next), found)
+        let event = self.loader.event(seq, depth, &up)?;
+        self.loader.ahead.pass();
+        Ok(event)
+    }
+
+    /// The same where it was: a hop within one source, which takes no lock and no look-up.
+    #[inline]
+    fn event_within(&mut self, seq: u64, depth: u64) -> Option<Result<StoredEvent>> {
+        let Loader { ahead, last, detail, view, at, root, is_plain, .. } = &mut self.loader;
+        let (row, parent) = ahead.hop(seq)?;
+        if !*is_plain || self.edges_left == 0 || self.stop_at == Some(row.link) {
+            return None;
+        }
+        let mut damage = None;
+        let content = match detail {
+            Detail::Ids => ContentSource::Nothing,
+            detail => match content_at(view, at, row, Some(parent), *detail, last, &mut damage) {
+                Ok(content) => content,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        self.edges_left -= 1;
+        self.next = Some((parent.columns.seq, depth.saturating_sub(1)));
+        let (id, link) = (Some(parent.columns.id.clone()), Some(row.link));
+        let ancestry = Ancestry { parent: id, link, depth, root: root.clone() };
+        let event = StoredEvent { columns: row.columns.clone(), ancestry, content, damage };
+        ahead.pass();
+        Some(Ok(event))
     }
 
     /// Ends the walk where it can't be read on.
@@ -278,217 +297,13 @@ impl Iterator for Chain {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (seq, depth) = self.next?;
-        let mut found = None;
-        match self.event(seq, depth, &mut found) {
-            Ok(()) => found.map(Ok),
+        let outcome = match self.event_within(seq, depth) {
+            Some(outcome) => outcome,
+            None => self.event(seq, depth),
+        };
+        match outcome {
+            Ok(event) => Some(Ok(event)),
             Err(error) => self.fail(error),
         }
-    }
-}
-
-/// A chain from its topmost event down. Made by [`Chain::root_first`].
-///
-/// ```
-/// use forebear::{Event, Store};
-///
-/// let store = Store::in_memory()?;
-/// store.append(Event::new("request").id("ask"))?;
-/// store.append(Event::new("error").id("failure").parent("ask"))?;
-/// let mut root_first = store.chain("failure")?.expect("it is stored").root_first()?;
-/// assert_eq!(root_first.end().as_str(), "root");
-/// assert_eq!(root_first.next().transpose()?.map(|event| event.depth()), Some(0));
-/// # Ok::<(), forebear::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct RootFirst {
-    loader: Loader,
-    /// The rows that are still to come, the next one last, and its depth.
-    seqs: Vec<u64>,
-    depth: u64,
-    end: ChainEnd,
-    damage: Option<Error>,
-}
-
-impl RootFirst {
-    /// How the walk upwards ended: what lies above the first event.
-    ///
-    /// It is known from the beginning; an example is at [`RootFirst`].
-    pub fn end(&self) -> &ChainEnd {
-        &self.end
-    }
-
-    /// What could not be read there, where damage ended the walk.
-    pub fn damage(&self) -> Option<&Error> {
-        self.damage.as_ref()
-    }
-}
-
-impl Iterator for RootFirst {
-    type Item = Result<StoredEvent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let seq = self.seqs.pop()?;
-        let depth = self.depth;
-        self.depth += 1;
-        let (below, mut found) = (self.seqs.last().copied(), None);
-        let up = self.loader.arrive(seq);
-        match up.and_then(|up| self.loader.event(seq, depth, &up, below, &mut found)) {
-            Ok(()) => found.map(Ok),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.seqs.len(), Some(self.seqs.len()))
-    }
-}
-
-impl ExactSizeIterator for RootFirst {}
-
-/// Loads the events of one chain, as much of each as was asked for.
-#[derive(Debug)]
-struct Loader {
-    view: Arc<View>,
-    /// Whether events may have newer revisions.
-    has_revisions: bool,
-    /// The source of the event that the walk is at, and that of a parent which is in
-    /// another one.
-    at: Near,
-    above: Near,
-    /// The row of the event that the walk is at; behind it that of its parent, which was read
-    /// for its id and is mostly the next.
-    row: Option<RowRead>,
-    detail: Detail,
-    root: EventId,
-    /// Why the root is only the topmost that can be read, where it is.
-    no_root: Option<Error>,
-    last: LastRead,
-}
-
-impl Loader {
-    /// Goes to an event and returns where its link leads. Fails where its row can't be read.
-    #[inline]
-    fn arrive(&mut self, seq: u64) -> Result<ParentLink> {
-        // The common case: it was read for its id, and its parent lies beside it.
-        if let Some(RowRead { columns, parent: StoredParent::Row(parent), link, .. }) = &self.row
-            && columns.seq == seq
-            && self.at.has(seq)
-            && self.at.has(*parent)
-        {
-            return Ok(ParentLink::Known(*parent, *link));
-        }
-        self.go_to(seq)
-    }
-
-    fn go_to(&mut self, seq: u64) -> Result<ParentLink> {
-        if !self.at.has(seq) && self.above.has(seq) {
-            std::mem::swap(&mut self.at, &mut self.above);
-        }
-        match self.at.locate(&self.view, seq)? {
-            (Source::Sealed(segment), row) => read_row(&self.view, segment, row, &mut self.row),
-            (Source::Log(log), row) => read_row(&self.view, log, row, &mut self.row),
-        }
-    }
-
-    /// Finds the event that the walk went to, whose link leads there; `next` is the one that
-    /// is asked for next. An event is large: it is made where it is wanted, and not returned
-    /// from call to call.
-    fn event(
-        &mut self,
-        seq: u64,
-        depth: u64,
-        up: &ParentLink,
-        next: Option<u64>,
-        found: &mut Option<StoredEvent>,
-    ) -> Result<()> {
-        let Some(read) = self.row.take() else { return Err(Error::expired(seq)) };
-        let mut damage = self.no_root.clone();
-        if self.has_revisions {
-            let (newest, unread) = self.view.newest_readable(seq)?;
-            damage = damage.or(unread);
-            if newest != seq {
-                let event = self.view.readable_event_in(newest, self.detail, &mut self.last)?;
-                *found = Some(StoredEvent { damage: event.damage.or(damage), ..event });
-                return Ok(());
-            }
-        }
-        let ancestry = Ancestry { parent: None, link: up.kind(), depth, root: self.root.clone() };
-        let Self { view, at, above, row: ahead, detail, last, .. } = self;
-        let hop = Hop { view, up, next, detail: *detail, above, ahead };
-        match at.locate(view, seq)?.0 {
-            Source::Sealed(segment) => hop.load(segment, read, ancestry, damage, last, found),
-            Source::Log(log) => hop.load(log, read, ancestry, damage, last, found),
-        }
-    }
-}
-
-/// Reads a row, unless `read` is that row, and returns where its link leads.
-fn read_row<S: RowSource>(
-    view: &View,
-    source: &S,
-    row: u32,
-    read: &mut Option<RowRead>,
-) -> Result<ParentLink> {
-    let seq = source.first_seq() + u64::from(row);
-    let read = match read {
-        Some(read) if read.columns.seq == seq => read,
-        read => read.insert(source.read(row)?),
-    };
-    view.parent_link_read(source, row, read.parent, read.link)
-}
-
-/// What there is to know of an event that a walk has come to.
-struct Hop<'w> {
-    view: &'w View,
-    up: &'w ParentLink,
-    next: Option<u64>,
-    detail: Detail,
-    above: &'w mut Near,
-    /// Where the row of the parent is kept.
-    ahead: &'w mut Option<RowRead>,
-}
-
-impl Hop<'_> {
-    fn load<S: RowSource>(
-        mut self,
-        source: &S,
-        read: RowRead,
-        mut ancestry: Ancestry,
-        mut damage: Option<Error>,
-        last: &mut LastRead,
-        found: &mut Option<StoredEvent>,
-    ) -> Result<()> {
-        if let Some(next) = self.next.filter(|_| self.detail == Detail::Payload) {
-            source.prefetch(next, last);
-        }
-        ancestry.parent = or_damage(self.parent_id(source), &mut damage)?.flatten();
-        let RowRead { columns, texts, .. } = read;
-        let content = ContentSource::Nothing;
-        let event = found.insert(StoredEvent { columns, ancestry, content, damage });
-        match self.detail {
-            Detail::Ids => {}
-            Detail::Columns => {
-                if let Some(names) = or_damage(source.names(texts), &mut event.damage)? {
-                    event.content = ContentSource::Names(names);
-                }
-            }
-            detail => {
-                let (place, damage) = (event.columns.place, &mut event.damage);
-                event.content = content_or_names(source, place, texts, detail, last, damage)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The parent's id. A stored one is read whole, since the walk mostly goes on to it.
-    fn parent_id<S: RowSource>(&mut self, source: &S) -> Result<Option<EventId>> {
-        let ParentLink::Known(parent, _) = *self.up else { return self.up.parent_id(self.view) };
-        let read = if let Some(row) = source.row_of(parent) {
-            source.read(row)?
-        } else {
-            let (source, row) = self.above.locate(self.view, parent)?;
-            source.read(row)?
-        };
-        Ok(Some(self.ahead.insert(read).columns.id.clone()))
     }
 }

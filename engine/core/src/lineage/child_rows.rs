@@ -112,7 +112,7 @@ impl<'p> ChildRows<'p> {
         if matches!(stored, StoredParent::Row(seq) if seq == self.parent) {
             return Ok(true);
         }
-        let up = self.view.parent_link_of(source, row)?;
+        let up = self.view.parent_link_of(&**source, row)?;
         unread.note_opt(up.damage());
         Ok(matches!(up, ParentLink::Known(up, _) if up == self.parent))
     }
@@ -122,7 +122,7 @@ impl<'p> ChildRows<'p> {
 /// has no stored parent. Fails where damage keeps the parent from being known.
 pub(crate) fn key_of(view: &View, child: u64) -> Result<Option<(u64, Key)>> {
     let Some((source, row)) = view.locate(child)? else { return Ok(None) };
-    let up = view.parent_link_of(&source, row)?;
+    let up = view.parent_link_of(&*source, row)?;
     let Some((parent, _)) = up.known()? else { return Ok(None) };
     if source.stored_parent(row)?.0 != StoredParent::None {
         return Ok(Some((parent, named_key(parent, child))));

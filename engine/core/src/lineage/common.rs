@@ -205,7 +205,7 @@ fn climb_within<S: RowSource>(
             (at, left) = (ancestor, left - length);
             continue;
         }
-        match view.parent_link_within(source, row)? {
+        match view.parent_link_of(source, row)? {
             ParentLink::Known(parent, _) => (at, left) = (parent, left - 1),
             other => return Ok(ControlFlow::Break(view.end_at(other)?)),
         }
@@ -320,7 +320,7 @@ fn meet(view: &View, a: u64, b: u64) -> Result<Met> {
             (a, b) = (over_a.0, over_b.0);
             continue;
         }
-        match (view.parent_link_of(source_a, row_a)?, view.parent_link_of(source_b, row_b)?) {
+        match (view.parent_link_of(&**source_a, row_a)?, view.parent_link_of(&**source_b, row_b)?) {
             (ParentLink::Known(above_a, _), ParentLink::Known(above_b, _)) => {
                 (a, b) = (above_a, above_b);
             }

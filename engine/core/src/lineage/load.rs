@@ -67,7 +67,7 @@ impl View {
             return Err(Error::expired(seq));
         };
         let RowRead { columns, texts, parent, link } = source.read(row)?;
-        let up = self.parent_link_read(&*source, row, parent, link)?;
+        let up = self.parent_link_within(&*source, row, parent, link)?;
         let position = self.position_by(seq, cache)?;
         let (ancestry, mut damage) = self.ancestry(&up, position)?;
         let content = match detail {

@@ -6,7 +6,7 @@ use crate::base::link::LinkKind;
 use crate::base::row::{AssertedLink, StoredParent};
 use crate::lineage::chain_end::ChainEnd;
 use crate::log::index::{Verdict, weigh};
-use crate::view::{RowSource, Source, View};
+use crate::view::{RowSource, View};
 
 /// Where the link of an event leads.
 #[derive(Clone, Debug)]
@@ -84,60 +84,41 @@ impl ParentLink {
 }
 
 impl View {
-    /// Resolves the parent link of a row's event. One hop along a stored link; a link that
-    /// was learnt later takes a look-up by id.
+    /// Resolves the parent link of a row's event: one hop along a stored link, a look-up by id
+    /// where it was learnt later. Fails where the row itself can't be read; damage elsewhere is a
+    /// way to end.
     pub(crate) fn parent_link(&self, seq: u64) -> Result<ParentLink> {
         match self.locate(seq)? {
-            Some((source, row)) => self.parent_link_of(&source, row),
+            Some((source, row)) => self.parent_link_of(&*source, row),
             None => Ok(ParentLink::Root),
         }
     }
 
-    /// The same for a row of a source that was located before. No virtual call.
-    pub(crate) fn parent_link_of(&self, source: &Source, row: u32) -> Result<ParentLink> {
-        match source {
-            Source::Sealed(segment) => self.parent_link_within(segment, row),
-            Source::Log(log) => self.parent_link_within(log, row),
-        }
-    }
-
-    /// The same, for walks that are generic over their source. Fails where the row itself
-    /// can't be read; damage elsewhere is a way to end.
-    pub(crate) fn parent_link_within<S: RowSource>(
+    /// The same for a row of a source that was located before.
+    pub(crate) fn parent_link_of<S: RowSource + ?Sized>(
         &self,
         source: &S,
         row: u32,
     ) -> Result<ParentLink> {
         let (parent, kind) = source.stored_parent(row)?;
-        self.parent_link_read(source, row, parent, kind)
+        self.parent_link_within(source, row, parent, kind)
     }
 
     /// The same for a row of which it was read what its event says of its parent: mostly a
     /// row of the same source, of which the view holds all.
-    #[inline]
-    pub(crate) fn parent_link_read<S: RowSource + ?Sized>(
+    pub(crate) fn parent_link_within<S: RowSource + ?Sized>(
         &self,
         source: &S,
         row: u32,
         parent: StoredParent,
         kind: LinkKind,
     ) -> Result<ParentLink> {
-        match parent {
-            StoredParent::Row(parent) if source.row_of(parent).is_some() => {
-                Ok(ParentLink::Known(parent, kind))
-            }
-            parent => self.resolve_parent(source, row, parent, kind),
+        if source.row_of_parent(parent).is_some()
+            && let StoredParent::Row(parent) = parent
+        {
+            return Ok(ParentLink::Known(parent, kind));
         }
-    }
-
-    fn resolve_parent<S: RowSource + ?Sized>(
-        &self,
-        source: &S,
-        row: u32,
-        parent: StoredParent,
-        kind: LinkKind,
-    ) -> Result<ParentLink> {
-        match self.parent_link_by(source, row, parent, kind) {
+        match self.resolve_parent(source, row, parent, kind) {
             Err(error) if error.is_damaged() => {
                 let (parent, kind) = match parent {
                     StoredParent::None => (None, None),
@@ -152,7 +133,8 @@ impl View {
         }
     }
 
-    fn parent_link_by<S: RowSource + ?Sized>(
+    /// Resolves what is no row of the same source.
+    fn resolve_parent<S: RowSource + ?Sized>(
         &self,
         source: &S,
         row: u32,

@@ -89,6 +89,11 @@ impl LogReader {
         &self.name
     }
 
+    /// Unique within the process.
+    pub(crate) fn number(&self) -> u64 {
+        self.windows.number()
+    }
+
     /// The event or version at `offset`, with or without its payload. `end` is where the
     /// log ends for the caller's snapshot: what is beyond may be half written.
     pub(crate) fn event(

@@ -50,6 +50,10 @@ struct ReaderState {
 }
 
 impl Windows {
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The map of the window with `offset`, and the place in it. None where `offset` is
     /// beyond what is mapped. `end` is the end of the written part: a map never goes
     /// further, since access beyond the end of a file kills the process.

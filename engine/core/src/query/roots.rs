@@ -36,7 +36,7 @@ impl Listing for Roots {
             let rows = source.unnamed_rows(from, &mut unread)?;
             for row in rows {
                 let seq = source.first_seq() + u64::from(row);
-                let Some(up) = unread.pass(view.parent_link_of(&source, row))? else { continue };
+                let Some(up) = unread.pass(view.parent_link_of(&*source, row))? else { continue };
                 unread.note_opt(up.damage());
                 if !up.is_root() {
                     continue;

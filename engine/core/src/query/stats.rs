@@ -138,7 +138,7 @@ fn count_row(
     stats.events += 1;
     let children = count_children(view, source.first_seq() + u64::from(row), unread);
     stats.max_children = stats.max_children.max(unread.pass(children)?.unwrap_or(0));
-    let up = view.parent_link_of(source, row)?;
+    let up = view.parent_link_of(&**source, row)?;
     unread.note_opt(up.damage());
     stats.roots += u64::from(up.is_root());
     stats.cycles += u64::from(matches!(up, ParentLink::Cycle(..)));

@@ -93,6 +93,11 @@ impl SegFile {
         Ok(Self { name: name.to_owned(), number, footer, pages, sections, heap, sound_texts })
     }
 
+    /// Unique within the process.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The spine entry of a row. O(1): one cache line once its page is checked, and one more
     /// where this thread has not read the row or its child lately.
     #[inline]

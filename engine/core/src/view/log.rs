@@ -21,8 +21,8 @@ use crate::log::fields::ArchivedEventMeta;
 use crate::log::index::{Anchor, Dimension, Index, Made, Postings, Row, StoredLink};
 use crate::log::reader::Via;
 use crate::log::view::LogView;
-use crate::view::source::{LastRead, RowSource};
-use crate::view::stored::{ContentSource, Names};
+use crate::view::source::{LastRead, RowSource, SourceIdentity};
+use crate::view::stored::{ContentSource, LogNames, Names};
 
 impl RowSource for LogView {
     fn first_seq(&self) -> u64 {
@@ -31,6 +31,10 @@ impl RowSource for LogView {
 
     fn rows(&self) -> u32 {
         self.visible.rows
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        SourceIdentity::Log(self.log.reader.number())
     }
 
     fn head(&self, id: &EventId) -> Result<Option<(u32, bool)>> {
@@ -61,28 +65,26 @@ impl RowSource for LogView {
     }
 
     fn read(&self, row: u32) -> Result<RowRead> {
+        Ok(read_row(self, &self.index(), row))
+    }
+
+    /// Under one lock of the index.
+    fn read_on(&self, rows: &mut Vec<RowRead>, at_most: usize) {
         let index = self.index();
-        let entry = index.row(row);
-        let columns = Columns {
-            seq: self.first_seq() + u64::from(row),
-            version: entry.flags.is_later_version(),
-            revision: entry.flags.has(Flags::REVISION),
-            derived_id: entry.flags.has(Flags::DERIVED),
-            own_scope: entry.flags.has(Flags::OWN_SCOPE),
-            id: index.id(row),
-            time_ns: entry.time_ns,
-            place: entry.offset,
-        };
-        let &Row { kind, instance, session, .. } = entry;
-        let (parent, link) = parent_of(self, &index, row);
-        Ok(RowRead { columns, texts: TextNumbers { kind, instance, session }, parent, link })
+        for _ in 0..at_most {
+            let Some(row) = rows.last().and_then(|row| self.row_of_parent(row.parent)) else {
+                return;
+            };
+            rows.push(read_row(self, &index, row));
+        }
     }
 
     fn names(&self, texts: TextNumbers) -> Result<Names> {
         let index = self.index();
         let text = |number| Arc::clone(index.text(number));
         let session = (texts.session != NONE).then(|| text(texts.session));
-        Ok(Names::Log { kind: text(texts.kind), instance: text(texts.instance), session })
+        let (kind, instance) = (text(texts.kind), text(texts.instance));
+        Ok(Names::Log(Arc::new(LogNames { kind, instance, session })))
     }
 
     fn content(
@@ -97,10 +99,8 @@ impl RowSource for LogView {
         self.log.reader.event(place, end, payload, via).map(ContentSource::Record)
     }
 
-    fn prefetch(&self, seq: u64, last: &LastRead) {
-        if let Some(row) = self.row_of(seq) {
-            last.window.prefetch(self.index().row(row).offset);
-        }
+    fn prefetch(&self, place: u64, last: &LastRead) {
+        last.window.prefetch(place);
     }
 
     fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
@@ -352,6 +352,23 @@ impl RowSource for LogView {
     ) -> Result<()> {
         self.walk_keys(kinds, kind, after, at_once, show)
     }
+}
+
+fn read_row(log: &LogView, index: &Index, row: u32) -> RowRead {
+    let entry = index.row(row);
+    let columns = Columns {
+        seq: log.first_seq() + u64::from(row),
+        version: entry.flags.is_later_version(),
+        revision: entry.flags.has(Flags::REVISION),
+        derived_id: entry.flags.has(Flags::DERIVED),
+        own_scope: entry.flags.has(Flags::OWN_SCOPE),
+        id: index.id(row),
+        time_ns: entry.time_ns,
+        place: entry.offset,
+    };
+    let &Row { kind, instance, session, .. } = entry;
+    let (parent, link) = parent_of(log, index, row);
+    RowRead { columns, texts: TextNumbers { kind, instance, session }, parent, link }
 }
 
 /// What a row's event says of its parent, and how it follows from it.

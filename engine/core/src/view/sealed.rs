@@ -22,7 +22,7 @@ use crate::segment::heap::EventRecord;
 use crate::segment::index::{Dim, KeptLink, LinkEnd, Standing, Values, content_digest};
 use crate::segment::sealed::Segment;
 use crate::segment::spine::Entry;
-use crate::view::source::{LastRead, RowSource};
+use crate::view::source::{LastRead, RowSource, SourceIdentity};
 use crate::view::stored::{ContentSource, Names};
 
 impl RowSource for Arc<Segment> {
@@ -32,6 +32,10 @@ impl RowSource for Arc<Segment> {
 
     fn rows(&self) -> u32 {
         Segment::rows(self)
+    }
+
+    fn identity(&self) -> SourceIdentity {
+        SourceIdentity::Sealed(self.file().number())
     }
 
     fn head(&self, id: &EventId) -> Result<Option<(u32, bool)>> {
@@ -108,12 +112,12 @@ impl RowSource for Arc<Segment> {
                 if let Some(number) = record.payload_type() {
                     self.file().check_text(number)?;
                 }
-                ContentSource::Packed(self.names(texts)?, record)
+                ContentSource::Packed(last.names.of(self, texts)?, record)
             }
         })
     }
 
-    fn prefetch(&self, _seq: u64, _last: &LastRead) {}
+    fn prefetch(&self, _place: u64, _last: &LastRead) {}
 
     fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)> {
         self.entry(row).map(|entry| parent_of(&entry))

@@ -39,6 +39,17 @@ pub(crate) trait RowSource {
         row.filter(|&row| row < self.rows())
     }
 
+    /// The row that a stored link leads to, where it is one of those seen.
+    fn row_of_parent(&self, parent: StoredParent) -> Option<u32> {
+        match parent {
+            StoredParent::Row(seq) => self.row_of(seq),
+            StoredParent::None | StoredParent::Awaited | StoredParent::Cycle(_) => None,
+        }
+    }
+
+    /// What tells it from every other source of this process.
+    fn identity(&self) -> SourceIdentity;
+
     /// The row that stands for an id: the event's, or where that is in another source
     /// its first version here, and then `true`. Expected O(1).
     fn head(&self, id: &EventId) -> Result<Option<(u32, bool)>>;
@@ -58,6 +69,19 @@ pub(crate) trait RowSource {
     /// All that is known of a row without its texts and its record.
     fn read(&self, row: u32) -> Result<RowRead>;
 
+    /// Reads on from the last of these rows, which is of this source, as far as stored links
+    /// lead to rows of this source: at most so many of them, and none behind one that can't be
+    /// read. Whoever goes there meets the error.
+    fn read_on(&self, rows: &mut Vec<RowRead>, at_most: usize) {
+        for _ in 0..at_most {
+            let Some(row) = rows.last().and_then(|row| self.row_of_parent(row.parent)) else {
+                return;
+            };
+            let Ok(read) = self.read(row) else { return };
+            rows.push(read);
+        }
+    }
+
     /// The texts of a row that has these.
     fn names(&self, texts: TextNumbers) -> Result<Names>;
 
@@ -71,8 +95,8 @@ pub(crate) trait RowSource {
         last: &mut LastRead,
     ) -> Result<ContentSource>;
 
-    /// Has the processor fetch the record of the row that is read next.
-    fn prefetch(&self, seq: u64, last: &LastRead);
+    /// Has the processor fetch the record at this place, which is read next.
+    fn prefetch(&self, place: u64, last: &LastRead);
 
     /// What a row's event says of its parent, and how it follows from it. O(1).
     fn stored_parent(&self, row: u32) -> Result<(StoredParent, LinkKind)>;
@@ -208,6 +232,55 @@ pub(crate) trait RowSource {
 pub(crate) struct LastRead {
     pub(super) window: LastWindow,
     pub(super) chunk: LastChunk,
+    pub(crate) names: LastNames,
+}
+
+/// The texts of the last few rows that had others than those before: the events of a chain mostly
+/// have those of one instance, and a few kinds.
+#[derive(Debug, Default)]
+pub(crate) struct LastNames {
+    /// Each source numbers texts by itself, and a segment otherwise than the log that it was.
+    seen: [Option<(SourceIdentity, TextNumbers, Names)>; LAST_NAMES],
+    /// Which of them gives way next.
+    oldest: usize,
+}
+
+impl LastNames {
+    /// The texts of a row of this source that has these.
+    #[inline]
+    pub(crate) fn of<S: RowSource + ?Sized>(
+        &mut self,
+        source: &S,
+        texts: TextNumbers,
+    ) -> Result<Names> {
+        match self.seen(source.identity(), texts) {
+            Some(names) => Ok(names),
+            None => self.read(source, texts),
+        }
+    }
+
+    /// The same, where they were read before.
+    #[inline]
+    pub(crate) fn seen(&self, source: SourceIdentity, texts: TextNumbers) -> Option<Names> {
+        let mut seen = self.seen.iter().flatten();
+        let (.., names) = seen.find(|(of, numbers, _)| *numbers == texts && *of == source)?;
+        Some(names.clone())
+    }
+
+    fn read<S: RowSource + ?Sized>(&mut self, source: &S, texts: TextNumbers) -> Result<Names> {
+        let names = source.names(texts)?;
+        self.seen[self.oldest] = Some((source.identity(), texts, names.clone()));
+        self.oldest = (self.oldest + 1) % LAST_NAMES;
+        Ok(names)
+    }
+}
+
+/// Tells a source from every other of this process: the number of its log's reader, or of its
+/// segment's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SourceIdentity {
+    Sealed(u64),
+    Log(u64),
 }
 
 /// A source, whichever of the two it is. Cheap to clone.
@@ -227,3 +300,6 @@ impl Deref for Source {
         }
     }
 }
+
+/// So many different texts of rows are kept while a chain or a listing is read.
+const LAST_NAMES: usize = 4;

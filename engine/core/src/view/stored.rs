@@ -87,23 +87,31 @@ pub(crate) enum ContentSource {
 /// The texts of an event that the index holds.
 #[derive(Clone, Debug)]
 pub(crate) enum Names {
-    /// Of a log, shared with its index.
-    Log { kind: Arc<str>, instance: Arc<str>, session: Option<Arc<str>> },
+    /// Of a log.
+    Log(Arc<LogNames>),
     /// In the string table of a sealed segment.
     Sealed { segment: Arc<Segment>, kind: u32, instance: u32, session: u32 },
+}
+
+/// The texts of events of a log that have the same. The index shares each of them.
+#[derive(Debug)]
+pub(crate) struct LogNames {
+    pub(crate) kind: Arc<str>,
+    pub(crate) instance: Arc<str>,
+    pub(crate) session: Option<Arc<str>>,
 }
 
 impl Names {
     fn kind(&self) -> &str {
         match self {
-            Names::Log { kind, .. } => kind,
+            Names::Log(names) => &names.kind,
             Names::Sealed { segment, kind, .. } => segment.text(*kind),
         }
     }
 
     pub(crate) fn instance(&self) -> &str {
         match self {
-            Names::Log { instance, .. } => instance,
+            Names::Log(names) => &names.instance,
             Names::Sealed { segment, instance, .. } => segment.text(*instance),
         }
     }
@@ -111,14 +119,14 @@ impl Names {
     /// Of a sealed segment, the text with this number.
     fn text(&self, number: u32) -> Option<&str> {
         match self {
-            Names::Log { .. } => None,
+            Names::Log(_) => None,
             Names::Sealed { segment, .. } => Some(segment.text(number)),
         }
     }
 
     pub(crate) fn session(&self) -> Option<&str> {
         match self {
-            Names::Log { session, .. } => session.as_deref(),
+            Names::Log(names) => names.session.as_deref(),
             Names::Sealed { session: NONE, .. } => None,
             Names::Sealed { segment, session, .. } => Some(segment.text(*session)),
         }

@@ -220,7 +220,7 @@ impl<'p> Going<'p> {
             let to_id = Some(source.anchor_id(row)?);
             return Ok(Some(WayUp { to: below.anchor, to_id, edges: u64::from(below.depth) }));
         }
-        let up = self.view.parent_link_of(&source, row)?.known()?;
+        let up = self.view.parent_link_of(&*source, row)?.known()?;
         Ok(up.map(|(to, _)| WayUp { to, to_id: None, edges: 1 }))
     }
 }
