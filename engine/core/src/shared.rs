@@ -129,6 +129,8 @@ impl Shared {
     }
 
     fn replace(&self, change: impl FnOnce(&mut View)) {
+        // Taken before either view and held over both: of two changes at once the later one would
+        // be made of the view that the earlier one has not replaced yet, and undo it.
         let _changing = self.changing.lock();
         let mut next = View::clone(&self.view());
         change(&mut next);

@@ -711,6 +711,8 @@ impl Drop for StoreInner {
         if let Some(mut drain) = self.drain.get_mut().take() {
             drain.stop(thread.is_some());
         }
+        // The drain, which has a sender too, is stopped by now. The writer goes on for as long as
+        // there is one: joined before this one goes, it would never end.
         self.queue = None;
         if let Some(thread) = thread {
             let _ = thread.join();

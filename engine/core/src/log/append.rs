@@ -76,6 +76,8 @@ impl LogWriter {
             body_len: 0,
             first_seq,
             written_ns: now_ns(),
+            // What a sync has returned for, and not a byte more: below it recovery takes damage
+            // for rot and keeps what follows, above it for a torn end and cuts it off.
             durable: self.durable,
             previous: self.previous,
             digest: [0; 32],
@@ -136,6 +138,8 @@ impl LogWriter {
     /// Syncs the log unless all of it is known to be on disk.
     pub(crate) fn sync(&mut self) -> Result<()> {
         let synced = self.early.finish();
+        // A sync that failed is not tried again: pages that were not written may look clean by
+        // now, and a second call would succeed without them.
         self.note_early(synced)?;
         if self.durable < self.end {
             self.file.sync().map_err(|error| Error::io("sync", &self.name, error))?;

@@ -65,6 +65,8 @@ impl Catalog {
         change(&mut next);
         next.format = FORMAT_VERSION;
         next.kinds.clone_from(&self.kinds);
+        // Up to the rename the old one is on disk for sure, after the folder's sync the new one.
+        // Between the two nobody can say, and no file that either of them names may go.
         next.write_next(&*self.storage)?;
         self.certain.store(false, Ordering::Release);
         Manifest::take_next(&*self.storage)?;

@@ -249,6 +249,8 @@ impl Drainer {
                 Ok(())
             });
         }
+        // Files go once the checkpoint that names them is on disk. One that went before would be
+        // lost with a power loss, and one that stays is known by the checkpoint.
         if !group.is_empty() {
             self.write(EncodedBatch::default(), Durability::Sync)?;
         }

@@ -62,6 +62,8 @@ impl SpoolFolder {
         };
         let file = self.storage.create(&next).map_err(failed("make"))?;
         file.write_at(bytes, 0).map_err(failed("write"))?;
+        // Synced before it has its name: whoever finds the name finds all of the bytes, after a
+        // power loss too.
         file.sync().map_err(failed("sync"))?;
         self.storage.rename(&next, name).map_err(failed("rename"))?;
         self.storage.sync_dir().map_err(failed("sync the folder of"))

@@ -35,7 +35,7 @@ pub(crate) fn open(
     segments: Arc<Segments>,
     kinds: &[Arc<dyn StateKind>],
 ) -> Result<Opened> {
-    // Before the lock is taken, which writes to the folder.
+    // Before the lock is taken, which writes to the folder: opening the wrong one changes nothing.
     refuse_foreign(&**storage)?;
     refuse_archive(&**storage)?;
     let lock = lock(&**storage)?;
@@ -79,6 +79,7 @@ pub(crate) fn open(
     };
     let view =
         View { sealed: manifest.sealed.clone().into(), logs, segments, joins: Arc::default() };
+    // After the logs were read: an opening that fails leaves everything as it was found.
     remove_leftovers(&**storage, &manifest)?;
     let catalog = Catalog::new(Arc::clone(storage), manifest, named, warnings);
     Ok(Opened { shared: Shared::new(view), catalog, log, lock, recovery })

@@ -73,6 +73,8 @@ pub(crate) fn archive(
             }
         }
     }
+    // The archive has them before its manifest says so, and that is on disk before the store's
+    // own lets them go.
     to.sync_dir().map_err(failed("sync the folder of", ""))?;
     manifest.active =
         LogStart { segment: last.segment + 1, first_seq: last.end_seq(), previous: last.last };

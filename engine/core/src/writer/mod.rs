@@ -253,6 +253,8 @@ impl Writer {
             (None, Some(Stall::Log(error))) => Err(Error::taken_back(error)),
             (None, _) => self.write_block().inspect_err(|error| self.note_failure(error)),
         };
+        // After a failure too: what was resolved against it is in the index, which is made anew
+        // from the log before the next block, so that nothing of this one may be written then.
         self.block.clear();
         self.sync_wanted = false;
         for (answer, written) in self.waiting.drain(..) {
@@ -308,6 +310,9 @@ impl Writer {
     }
 
     fn write_block(&mut self) -> Result<()> {
+        // Written, synced, shown, and only then called durable and acknowledged: a snapshot never
+        // has what another process can't find in the log, and whoever is told that an event is
+        // on disk finds it in the next snapshot.
         if !self.block.is_empty() {
             self.cut_torn()?;
             let next_seq = self.next_seq();
@@ -342,6 +347,7 @@ impl Writer {
         self.removals.wait();
         let next_seq = self.next_seq();
         // The mark of the close is no part of what the checkpoint speaks of: it may be torn.
+        // Nor before the sync: it names an offset below which bytes that are gone are damage.
         let synced = self.log.sync();
         if synced.is_ok() && self.log.torn.is_none() {
             self.checkpoint(true);

@@ -99,6 +99,7 @@ impl Writer {
             if let Some(cross_ref) = &mut cross_ref {
                 let own = fields.session().unwrap_or_default();
                 cross_ref.session.take_if(|session| *session == own);
+                // In front of its event: replay gives it to the next event that it reads.
                 self.push(&Encoded::cross_ref(cross_ref));
             }
         }
@@ -245,6 +246,8 @@ impl Writer {
         if let Some(verdict) = self.unless_damaged(judged)? {
             return Ok(verdict);
         }
+        // One that loses goes into the log too: by its record recovery and sealing know that it was
+        // refused, and it stays refused whatever becomes of the winner.
         let verdict = self.active.index.read().judge(&asserted);
         if verdict == Linked::Repeat {
             return Ok(verdict);
@@ -307,6 +310,8 @@ impl Writer {
         if matches!(here, Presence::Equal(_)) {
             return Ok(here);
         }
+        // Earlier segments are asked also where the log has the id: it may have a version alone,
+        // and the repeat may be of the event itself.
         match self.find_equal_earlier(that_know, id, fields, payload)? {
             Presence::Not => Ok(here),
             known => Ok(known),

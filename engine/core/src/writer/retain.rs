@@ -98,6 +98,9 @@ impl Writer {
     /// their files.
     fn drop_oldest(&mut self, view: &View, going: &[Sealed]) -> Result<()> {
         let count = going.len();
+        // What was carried over is on disk by now. Readers ignore it while the manifest names the
+        // segments, and count it from this change on: in this order nothing counts twice or not
+        // at all.
         self.catalog.change(|manifest| drop(manifest.sealed.drain(..count)))?;
         self.shared.change(|view| view.sealed = view.sealed[count..].into());
         self.look_anew();

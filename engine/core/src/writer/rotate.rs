@@ -98,7 +98,8 @@ impl Writer {
         if self.sealing.is_running() {
             self.governor.fall_behind();
         }
-        // While the log before is being sealed still, if it is.
+        // Before the manifest says how long this log is: below that length recovery takes what is
+        // missing for damage. And while the log before is being sealed still, if it is.
         self.log.sync().inspect_err(|error| self.note_failure(error))?;
         self.shared.set_durable(self.next_seq());
         if self.can_seal() || self.has_full_log() {
@@ -149,6 +150,8 @@ impl Writer {
     fn make_log(&self, storage: &dyn Storage, start: LogStart) -> Result<Arc<dyn StorageFile>> {
         let name = log_name(start.segment);
         let file = storage.create(&name).map_err(|error| Error::io("make", &name, error))?;
+        // The name is on disk before the manifest has it: an opening that finds the manifest
+        // without the log calls the store damaged.
         storage.sync_dir().map_err(|error| Error::io("sync the folder of", &name, error))?;
         let length = self.log.end;
         self.catalog.change(|manifest| {
@@ -270,6 +273,8 @@ fn try_seal_and_swap(full: &LogView, level: i32, shared: &Shared, catalog: &Cata
                 remove_unsealed(storage, start.segment);
             }
         })?;
+    // The files of the segment are synced, then the manifest names them, then snapshots see them,
+    // and the log goes last: at each step a crash leaves one of the two that is whole and named.
     let entry = sealed.clone();
     catalog.change(|manifest| {
         manifest.full = None;

@@ -80,6 +80,8 @@ impl Index {
             (None, Some(asserted)) => self.take_asserted(row, asserted.link, asserted.made, commit),
             (None, None) => {}
         }
+        // After its own link: which of two links closes a cycle depends on the order, and it was
+        // acknowledged.
         for child in self.missing.arrived(id, commit) {
             self.connect(child, row, commit);
         }
@@ -248,6 +250,8 @@ impl Index {
             return;
         }
         let named = row.flags.has(Flags::NAMED);
+        // Anchors and depths in cross-segment references and in the spine are by stored links
+        // alone: from the first asserted link on they need a forest of their own.
         if !named && self.firm.is_none() {
             self.firm = Some(Box::new(self.forest.clone()));
         }
