@@ -169,20 +169,29 @@ pub trait WithParent: Future + Sized {
 
     /// The future in a context, such as [`Context::current`] for a task that is spawned.
     fn in_context(self, context: Context) -> InContext<Self> {
-        InContext { future: self, context }
+        InContext { future: Some(self), context }
     }
 }
 
 impl<F: Future> WithParent for F {}
 
 pin_project_lite::pin_project! {
-    /// A future in a context, which is set whenever it is polled and restored after.
+    /// A future in a context, which is set whenever it is polled or dropped, and restored after.
     #[derive(Clone, Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct InContext<F> {
+        // None once it is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         context: Context,
+    }
+
+    impl<F> PinnedDrop for InContext<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // What the future holds is dropped with it, and may log: a span that was cancelled.
+            this.context.run(|| this.future.set(None));
+        }
     }
 }
 
@@ -191,6 +200,10 @@ impl<F: Future> Future for InContext<F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.context.run(|| this.future.poll(task))
+        match this.future.as_pin_mut() {
+            Some(future) => this.context.run(|| future.poll(task)),
+            // It is dropped, and is not polled again.
+            None => Poll::Pending,
+        }
     }
 }

@@ -172,7 +172,7 @@ impl EventLogger {
         Span::start_async(self.agent_draft(instance, event))
     }
 
-    /// How many ends of spans could not be stored where no call could say so.
+    /// How many ends and labels of spans could not be stored where no call could say so.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }

@@ -142,6 +142,44 @@ fn what_select_drops_was_cancelled_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_a_future_drops_is_dropped_in_its_context() {
+    struct LogsWhenDropped(EventLogger);
+    impl Drop for LogsWhenDropped {
+        fn drop(&mut self) {
+            log(&self.0, "dropped");
+        }
+    }
+
+    let (store, logger) = logger();
+    let guard = LogsWhenDropped(logger);
+    let future = async move {
+        let _guard = guard;
+        std::future::pending::<()>().await;
+    };
+    let mut future = Box::pin(future.with_parent("ask"));
+    assert!(future.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_pending());
+    drop(future);
+    assert_eq!(parent_of(&store, "dropped").as_deref(), Some("ask"));
+    assert_eq!(context::current(), None);
+}
+
+#[test]
+fn a_span_has_room_for_the_labels_of_its_end() {
+    let (store, logger) = logger();
+    let with_labels = |count: usize| {
+        let event = Event::new("deploy").id(format!("deploy-{count}"));
+        (0..count).fold(event, |event, number| event.label(format!("label-{number}"), "x"))
+    };
+    let error = logger.span(with_labels(62)).expect_err("its end would have no room");
+    assert!(error.is_invalid(), "{error}");
+    let span = logger.span(with_labels(60)).expect("begins").label("more", "x");
+    span.label("too many", "x").label("more", "y").fail("broke").expect("ends");
+    let stored = store.get("deploy-60").expect("reads").expect("is stored");
+    assert_eq!((stored.labels().count(), stored.label("more")), (64, Some("y")));
+    assert_eq!((stored.label("error"), logger.lost()), (Some("broke"), 1));
+}
+
+#[test]
 fn rayon_and_blocking_threads_take_the_context_along() {
     let (store, logger) = logger();
     let span = logger.span(Event::new("batch").id("batch")).expect("logs");

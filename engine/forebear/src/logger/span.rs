@@ -21,6 +21,8 @@ use crate::readings::keys;
 /// Of an event with a [payload type](Event::payload_type) the payload says all there is: give it
 /// another one before it ends, or the end is an error, as no news.
 ///
+/// Its event has up to 61 labels, of the 64 that an event can have.
+///
 /// Dropped, it ends: as failed while a panic goes on. Its end is then handed to the writer
 /// without a wait, and counted by [`EventLogger::lost`] where that can't be.
 ///
@@ -59,8 +61,19 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    fn batch(&self) -> Option<Batch> {
-        self.is_stored.then(|| self.logger.batch_of(self.event.clone()))
+    /// What is to be stored. Fails where its end could not be, for want of room for labels.
+    fn batch(&self) -> Result<Option<Batch>> {
+        if !self.is_stored {
+            return Ok(None);
+        }
+        let labels = self.event.as_labels().len();
+        if labels > MAX_SPAN_LABELS {
+            return Err(Error::invalid(format!(
+                "expected at most {MAX_SPAN_LABELS} labels on the event of a span, which leaves \
+                 room for those of its end, found {labels}; put the rest into its payload"
+            )));
+        }
+        Ok(Some(self.logger.batch_of(self.event.clone())))
     }
 
     fn begin(self) -> Span {
@@ -87,14 +100,14 @@ enum SpanState {
 
 impl Span {
     pub(super) fn start(draft: Draft) -> Result<Self> {
-        if let Some(batch) = draft.batch() {
+        if let Some(batch) = draft.batch()? {
             draft.logger.store.write(batch)?;
         }
         Ok(draft.begin())
     }
 
     pub(super) async fn start_async(draft: Draft) -> Result<Self> {
-        if let Some(batch) = draft.batch() {
+        if let Some(batch) = draft.batch()? {
             draft.logger.store.write_async(batch).await?;
         }
         Ok(draft.begin())
@@ -151,9 +164,19 @@ impl Span {
         outcome
     }
 
-    /// Adds a label to its event, stored when it ends.
+    /// Adds a label to its event, stored when it ends. One above the 61st is left out, and counted
+    /// by [`EventLogger::lost`]: the end needs room for its own.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.event = self.event.take().map(|event| event.label(key, value));
+        let key = key.into();
+        if let Some(event) = self.event.take() {
+            let has_room = event.as_labels().len() < MAX_SPAN_LABELS;
+            if has_room || event.as_label(&key).is_some() {
+                self.event = Some(event.label(key, value));
+            } else {
+                self.event = Some(event);
+                self.logger.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         self
     }
 
@@ -242,6 +265,9 @@ fn failed(event: Event, error: &dyn fmt::Display) -> Event {
     event.label(keys::IS_ERROR, "true").label(ERROR, text)
 }
 
+/// Labels of a span's event before it ends. Its end adds how long it lasted, that it failed and with
+/// what, or that it was cancelled.
+const MAX_SPAN_LABELS: usize = limits::MAX_LABELS - 3;
 /// The label of how long it lasted, in nanoseconds.
 const DURATION_NS: &str = "duration_ns";
 /// The label of what it failed with.
