@@ -34,7 +34,9 @@ pub enum OverflowPolicy {
     /// It is lost, and counted.
     #[default]
     Drop,
-    /// Its thread waits for room. Nothing is lost while the store can write.
+    /// Its thread waits for room. Nothing is lost while the store can write, but for what is said
+    /// by code that the store itself calls while it writes, such as a kind of state: that would
+    /// wait for itself, and is lost where there is no room.
     Block,
     /// Once it was full, one of so many of the next ten thousand goes in; of errors all that
     /// there is room for. The rest is lost, and counted.

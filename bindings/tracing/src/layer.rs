@@ -1,7 +1,7 @@
 //! The layer: spans and events become events of the store.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use forebear::{Event, EventId, Link, LinkKind, context, limits};
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ struct Open {
     parent: Option<EventId>,
     session: Option<String>,
     fields: Map<String, Value>,
-    time_ns: i64,
+    time: SystemTime,
     began: Instant,
     /// Since when it has been entered, and in how many threads or how often.
     entered: Option<(Instant, u32)>,
@@ -92,7 +92,7 @@ impl ForebearLayer {
         self.event(metadata.name(), metadata, open.session.as_deref(), fields)
             .id(open.id.clone())
             .parent_opt(open.parent.clone())
-            .time_ns(open.time_ns)
+            .time(open.time)
     }
 }
 
@@ -106,21 +106,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ForebearLayer {
         attributes.record(&mut fields);
         // The parent's extensions are let go of before the span's are taken.
         let above = span.parent().and_then(|parent| above(&parent));
-        let (parent, session) = match above {
-            Some((parent, session)) => (Some(parent), session),
-            None if attributes.is_root() => (None, None),
-            None => (context::current(), None),
-        };
-        let session = fields.text("session").map(str::to_owned).or(session);
+        let SpanPlace { parent, session } = SpanPlace::of(above, attributes.is_root(), &fields);
         let metadata = attributes.metadata();
-        // For its id and its time.
-        let event = Event::new(metadata.name());
         let open = Open {
-            id: event.as_id().clone(),
+            id: EventId::new(),
             parent,
             session,
             fields: fields.values,
-            time_ns: event.as_time_ns(),
+            time: SystemTime::now(),
             began: Instant::now(),
             entered: None,
             busy: Duration::ZERO,
@@ -202,16 +195,30 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ForebearLayer {
         let mut fields = FieldValues::default();
         event.record(&mut fields);
         let above = registry.event_span(event).and_then(|span| above(&span));
-        let (parent, session) = match above {
-            Some((parent, session)) => (Some(parent), session),
-            None if event.is_root() => (None, None),
-            None => (context::current(), None),
-        };
-        let session = fields.text("session").map(str::to_owned).or(session);
+        let SpanPlace { parent, session } = SpanPlace::of(above, event.is_root(), &fields);
         let metadata = event.metadata();
         let event = self.event("log", metadata, session.as_deref(), fields.values);
         let is_error = event.as_label("is_error").is_some();
         self.outlet.send(event.parent_opt(parent), is_error);
+    }
+}
+
+/// Where a span or event hangs, and which session it is of.
+struct SpanPlace {
+    parent: Option<EventId>,
+    session: Option<String>,
+}
+
+impl SpanPlace {
+    /// Below a span where there is one; else by the context, unless it is to be a root. Its own
+    /// field `session` names another session than that of what is above.
+    fn of(above: Option<(EventId, Option<String>)>, is_root: bool, fields: &FieldValues) -> Self {
+        let (parent, session) = match above {
+            Some((parent, session)) => (Some(parent), session),
+            None if is_root => (None, None),
+            None => (context::current(), None),
+        };
+        Self { parent, session: fields.text("session").map(str::to_owned).or(session) }
     }
 }
 

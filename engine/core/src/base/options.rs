@@ -47,7 +47,8 @@ pub enum Durability {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It waits for room.
+    /// It waits for room. In code that the store calls while it writes, such as a kind of state,
+    /// it would wait for itself: there it does as [`Return`](Self::Return).
     #[default]
     Block,
     /// It returns an error for which [`Error::is_full`](crate::Error::is_full) holds.

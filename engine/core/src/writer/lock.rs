@@ -37,9 +37,11 @@ impl WriterLock {
             let job = jobs.next(deadline);
             let mut held = self.0.lock();
             let Some(mut writer) = held.take() else { return };
+            let holding = jobs.hold_writer();
             if serve(&mut writer, jobs, job) {
                 return;
             }
+            drop(holding);
             due = Some(writer.due());
             *held = Some(writer);
         }
@@ -66,7 +68,9 @@ impl WriterLock {
         // go of the store: the last of these to be dropped.
         let mut waker = WakeWriter { queue, is_due: true };
         let due = writer.due();
+        let holding = queue.hold_writer();
         let outcome = writer.write_directly(records, durability);
+        drop(holding);
         // It sleeps until what was due before: in a minute, where a log is being sealed.
         let is_sooner = |new: Instant| due.is_none_or(|before| new < before);
         waker.is_due = writer.is_full() || writer.due().is_some_and(is_sooner);

@@ -11,7 +11,7 @@ use crate::base::sync::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::log::encoded::EncodedBatch;
 use crate::manifest::{Retained, Retention};
 use crate::writer::receipt::{Receipt, ReceiptSender};
-use crate::writer::room::Room;
+use crate::writer::room::{HeldWriter, Room};
 
 /// A batch on its way to the log.
 #[derive(Debug)]
@@ -79,6 +79,11 @@ impl Queue {
         self.room.is_idle()
     }
 
+    /// Says that this thread holds the writer.
+    pub(super) fn hold_writer(&self) -> HeldWriter {
+        self.room.hold_writer()
+    }
+
     /// Has the writer thread look at what is due, and when. A queue without room has it awake
     /// already.
     pub(crate) fn wake_writer(&self) {
@@ -122,6 +127,11 @@ impl Jobs {
                 Err(RecvTimeoutError::Disconnected) => Err(Gone),
             },
         }
+    }
+
+    /// Says that this thread holds the writer.
+    pub(super) fn hold_writer(&self) -> HeldWriter {
+        self.room.hold_writer()
     }
 
     /// The next job, if one is waiting.

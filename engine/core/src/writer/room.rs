@@ -1,5 +1,6 @@
 //! The room of the write queue: who may put how much into it, and in which order.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -46,7 +47,9 @@ impl Room {
     pub(super) fn take(&self, bytes: usize, when_full: WhenFull) -> Result<()> {
         let mut state = self.state.lock();
         let ticket = state.next_ticket;
-        if when_full == WhenFull::Return && !state.closed && !self.is_turn(&state, ticket, bytes) {
+        // Whoever writes would wait for itself.
+        let waits = when_full == WhenFull::Block && !self.is_of_writer();
+        if !waits && !state.closed && !self.is_turn(&state, ticket, bytes) {
             return Err(Error::full());
         }
         state.next_ticket += 1;
@@ -100,6 +103,17 @@ impl Room {
         }
     }
 
+    /// Says that this thread holds the writer which makes room here, until what is returned is
+    /// dropped. What it runs meanwhile (a kind of state, a storage, a subscriber of `tracing`) may
+    /// come back to the store.
+    pub(super) fn hold_writer(&self) -> HeldWriter {
+        HeldWriter { before: HELD.replace(std::ptr::from_ref(self).addr()) }
+    }
+
+    fn is_of_writer(&self) -> bool {
+        HELD.get() == std::ptr::from_ref(self).addr()
+    }
+
     fn is_turn(&self, state: &RoomState, ticket: u64, bytes: usize) -> bool {
         let fits = state.bytes == 0 || state.bytes.saturating_add(bytes) <= self.limit_bytes;
         state.serving == ticket && fits && state.batches < limits::QUEUE_BATCHES
@@ -128,6 +142,22 @@ impl Room {
         if let Some(waker) = waker {
             wake(waker);
         }
+    }
+}
+
+thread_local! {
+    /// The address of the room whose writer this thread holds; 0 for none.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Says that a thread holds a writer, and once dropped which it held before.
+pub(super) struct HeldWriter {
+    before: usize,
+}
+
+impl Drop for HeldWriter {
+    fn drop(&mut self) {
+        HELD.set(self.before);
     }
 }
 
@@ -238,5 +268,16 @@ mod tests {
         room.close();
         assert!(matches!(poll(&mut waiting), Poll::Ready(Err(error)) if error.is_closed()));
         assert!(room.take(1, WhenFull::Block).is_err_and(|error| error.is_closed()));
+    }
+
+    #[test]
+    fn whoever_holds_the_writer_is_refused_where_others_wait() {
+        let (room, other) = (Room::new(1), Room::new(1));
+        room.take(1, WhenFull::Block).expect("it is empty");
+        let held = room.hold_writer();
+        assert!(room.take(1, WhenFull::Block).is_err_and(|error| error.is_full()));
+        assert!(!other.is_of_writer(), "another store makes room there");
+        drop(held);
+        assert!(!room.is_of_writer());
     }
 }
