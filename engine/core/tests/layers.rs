@@ -94,6 +94,7 @@ const CRATES: &[(&str, &[&str])] = &[
             "forebear-answers",
         ],
     ),
+    ("bindings/web", &[]),
     ("bindings/wire", &["forebear"]),
     ("bindings/tracing", &["forebear"]),
     ("bindings/export", &["forebear", "forebear-wire"]),
