@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum};
 use forebear::{
     Batch, Durability, Event, EventId, LinkKind, Receipt, Scope, Spool, Store, Ticket, limits,
 };
+use forebear_wire::event_line;
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::commands::append_line;
 use crate::failure::{CommandFailure, CommandResult, warn};
 use crate::global::Global;
 use crate::output::{Out, text, time};
@@ -328,7 +328,7 @@ fn submit_all(
         } else if line.trim_ascii().is_empty() {
             continue;
         } else {
-            append_line::parse(&line)
+            event_line::parse(&line)
         };
         if !sink.take(number, line.len(), event, answers) {
             return Ok(number);

@@ -4,7 +4,6 @@
 //! below, and a line in `docs/commands.md`.
 
 pub(crate) mod append;
-pub(crate) mod append_line;
 pub(crate) mod chain;
 pub(crate) mod common;
 pub(crate) mod counts;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-pub(crate) use forebear_wire::time::{difference, parse_length, parse_rfc3339, rfc3339, took};
+pub(crate) use forebear_wire::time::{difference, parse_length, rfc3339, took};
 use forebear_wire::time::{parse as parse_in_utc, timestamp};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

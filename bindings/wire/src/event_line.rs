@@ -1,4 +1,4 @@
-//! An event as a line of JSON that someone hands in.
+//! An event as someone hands it in: the keys of an event's JSON, read.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use forebear::{Event, LinkKind, Scope, Usage};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::output::{text, time};
+use crate::{cap, time};
 
 /// Keys that say what the event is.
 const KEYS: [&str; 16] = [
@@ -37,8 +37,17 @@ const WORKED_OUT: [&str; 5] = ["root", "depth", "seq", "version", "below"];
 /// Keys in one object at most, each time one is repeated included.
 const MAX_KEYS: usize = 1024;
 
-/// Reads an event. Of a key that comes twice the last counts.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Event, String> {
+/// Reads an event. Of a key that comes twice the last counts; one that is not known is an
+/// error, which says what was expected.
+///
+/// ```
+/// use forebear::Event;
+/// use forebear_wire::event_line;
+///
+/// let event = event_line::parse(br#"{"kind":"job","id":"a","time":1,"payload":{"n":1}}"#);
+/// assert_eq!(event, Ok(Event::new("job").id("a").time_ns(1).payload(r#"{"n":1}"#)));
+/// ```
+pub fn parse(bytes: &[u8]) -> Result<Event, String> {
     let Pairs(pairs) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut fields: [Option<&RawValue>; KEYS.len()] = [None; KEYS.len()];
     for (key, value) in pairs {
@@ -184,7 +193,7 @@ fn given(value: Option<&RawValue>) -> Option<&RawValue> {
 }
 
 fn unexpected(name: &str, expected: &str, found: &RawValue) -> String {
-    format!("expected {expected} in `{name}`, found {}", text::cut(found.get(), 40))
+    format!("expected {expected} in `{name}`, found {}", cap::start(found.get(), 40))
 }
 
 /// What an event's message took.
