@@ -58,7 +58,9 @@ pub use follow::{FilePosition, FilePositions, FollowStatus, Follower, Polled, St
 #[cfg(feature = "ndjson")]
 pub use formats::Mapping;
 #[cfg(feature = "hook")]
-pub use formats::{HookDecoder, append_hook, submit_hook};
+pub use formats::{HookCall, HookDecoder, append_hook, append_hook_call, submit_hook};
+#[cfg(feature = "otlp")]
+pub use formats::{OtlpReceiver, OtlpStored};
 pub use import::{import, import_through};
 pub use options::IngestOptions;
 pub use parsed::Parsed;

@@ -111,6 +111,15 @@ impl Parsed {
         self
     }
 
+    /// The same without the events that are not wanted.
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub(crate) fn retain_events(mut self, mut wanted: impl FnMut(&Event) -> bool) -> Self {
+        let events = self.events.into_iter().zip(self.times_made_up);
+        (self.events, self.times_made_up) = events.filter(|(event, _)| wanted(event)).unzip();
+        self
+    }
+
     /// The same, with payloads in this format where an event doesn't say otherwise.
     #[must_use]
     pub(crate) fn payloads_in(mut self, format: &str) -> Self {

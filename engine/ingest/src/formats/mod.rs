@@ -78,13 +78,13 @@ pub use engram::Engram;
 #[cfg(feature = "gemini")]
 pub use gemini::Gemini;
 #[cfg(feature = "hook")]
-pub use hook::{Hook, HookDecoder, append_hook, submit_hook};
+pub use hook::{Hook, HookCall, HookDecoder, append_hook, append_hook_call, submit_hook};
 #[cfg(feature = "ndjson")]
 pub use ndjson::{Mapping, Ndjson};
 #[cfg(feature = "opencode")]
 pub use opencode::OpenCode;
 #[cfg(feature = "otlp")]
-pub use otlp::Otlp;
+pub use otlp::{Otlp, OtlpReceiver, OtlpStored};
 #[cfg(feature = "pi")]
 pub use pi::Pi;
 #[cfg(feature = "qwen")]

@@ -3,7 +3,7 @@
 //!
 //! | of the event | is |
 //! |---|---|
-//! | id | of a span a `UUIDv8` of its trace and its id, whichever way those are encoded; of a log record of its bytes |
+//! | id | of a span a `UUIDv8` of its trace and its id, whichever way those are encoded; of a log record of its fields |
 //! | parent | of a span its parent, which may come later; of a log record its span, else the record before of its session |
 //! | kind | what is done where a convention says so (`llm_request`, `tool_use`, `agent`, …), else the name |
 //! | session | as the span, its resource or another span of the trace names it, else the trace |
@@ -13,6 +13,8 @@
 //! payload. A span that is told when it starts and again when it ends is one event.
 
 mod conventions;
+mod equal;
+mod live;
 mod reader;
 mod record;
 mod request;
@@ -27,6 +29,7 @@ use forebear_readings::PayloadReader;
 use forebear_readings::json::JsonCursor;
 
 use self::conventions::Field;
+use self::equal::own_fields;
 use self::reader::{ExportReader, hex_of, read_record};
 use self::record::{Attributes, OtlpRecord};
 use self::request::{RequestPart, is_export, parts};
@@ -37,6 +40,8 @@ use crate::formats::common::reading::{label_text, with_usage};
 use crate::formats::common::usual::by_actor;
 use crate::formats::common::values::cut;
 use crate::parsed::Parsed;
+
+pub use self::live::{OtlpReceiver, OtlpStored};
 
 /// Lines of OpenTelemetry's exporters, `otlp`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,12 +70,7 @@ impl Adapter for Otlp {
     }
 
     fn parser(&self, file: &SourceFile<'_>) -> Box<dyn Parser> {
-        Box::new(Requests {
-            sessions: HashMap::default(),
-            ended: HashSet::default(),
-            last: HashMap::default(),
-            time_ns: file.modified_ns,
-        })
+        Box::new(Requests::new(file.modified_ns))
     }
 
     fn payloads(&self) -> Option<Arc<dyn PayloadReader>> {
@@ -142,6 +142,36 @@ impl Resource {
 }
 
 impl Requests {
+    /// Times that are missing are made up from this one on.
+    fn new(time_ns: i64) -> Self {
+        Self {
+            sessions: HashMap::default(),
+            ended: HashSet::default(),
+            last: HashMap::default(),
+            time_ns,
+        }
+    }
+
+    /// The events of a request, an event for each of its parts and in their order.
+    fn read(&mut self, request: &str, read: &[ReadPart<'_>]) -> Parsed {
+        for part in read {
+            self.note_session(part);
+        }
+        // What all are of is repeated for each, as far as that isn't much more than the line.
+        let mut budget = request.len().saturating_mul(4).saturating_add(CONTEXT_BYTES);
+        let mut parsed = Parsed::nothing();
+        for part in read {
+            if read.len() == 1 {
+                return self.event(part, request);
+            }
+            let left = budget.checked_sub(part.part.context_len());
+            budget = left.unwrap_or(budget);
+            let payload = part.part.request(left.is_some());
+            parsed = parsed.and(self.event(part, &payload));
+        }
+        parsed
+    }
+
     fn event(&mut self, read: &ReadPart<'_>, payload: &str) -> Parsed {
         let ReadPart { part, record, resource, session } = read;
         let (_, kind) = record.step();
@@ -153,12 +183,14 @@ impl Requests {
 
         let span = trace.zip(record.span);
         let mut links = Vec::new();
-        match span.filter(|_| !record.is_log) {
-            Some(span) => {
-                event = event.id(OtlpRecord::span_event(span));
-                event = self.state(event, record);
-            }
-            None => event = event.derived_id(RECORD_DOMAIN, part.record.as_bytes()),
+        if let Some(span) = span.filter(|_| !record.is_log) {
+            event = event.id(OtlpRecord::span_event(span));
+            event = self.state(event, record);
+        } else {
+            // The same record in another encoding is the same.
+            let own = own_fields(part.record);
+            let own = own.as_deref().unwrap_or(part.record);
+            event = event.derived_id(RECORD_DOMAIN, own.as_bytes());
         }
         let above = if record.is_log { record.span } else { record.parent };
         if let Some(above) = trace.zip(above) {
@@ -257,24 +289,7 @@ impl Parser for Requests {
             let event = event.payload(object).time_ns(self.time_ns);
             return Ok(Parsed::new(event).time_made_up(true));
         }
-        let is_one = parts.len() == 1;
-        let read = ReadPart::read_all(&parts);
-        for part in &read {
-            self.note_session(part);
-        }
-        // What all are of is repeated for each, as far as that isn't much more than the line.
-        let mut budget = object.len().saturating_mul(4).saturating_add(CONTEXT_BYTES);
-        let mut parsed = Parsed::nothing();
-        for part in &read {
-            if is_one {
-                return Ok(self.event(part, object));
-            }
-            let left = budget.checked_sub(part.part.context_len());
-            budget = left.unwrap_or(budget);
-            let payload = part.part.request(left.is_some());
-            parsed = parsed.and(self.event(part, &payload));
-        }
-        Ok(parsed)
+        Ok(self.read(object, &ReadPart::read_all(&parts)))
     }
 }
 

@@ -1,13 +1,16 @@
 //! Hooks as they are called: one payload after the other, by what the store knows.
 
+use std::borrow::Cow;
+
 use forebear_core::{
-    Appended, Batch, Decoder, Error, Foreign, Result, Snapshot, Spool, Store, Ticket,
+    Appended, Batch, Decoder, Error, Foreign, Result, Snapshot, Spool, Store, Ticket, limits,
 };
 use forebear_sessions::{Session, SessionPatch};
 use serde::de::IgnoredAny;
 
 use crate::adapter::Adapter;
 use crate::formats::common::twins::{self, SOURCE_APP};
+use crate::formats::common::values::cut;
 use crate::formats::hook::past::Past;
 use crate::formats::hook::{Hook, HookFields};
 use crate::parsed::Parsed;
@@ -39,7 +42,61 @@ use crate::parsed::Parsed;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 pub fn append_hook(store: &Store, payload: &str, time_ns: i64) -> Result<Appended> {
-    let mut written = store.write(hook_batch(&store.snapshot(), payload, time_ns)?)?;
+    append_hook_call(store, &HookCall::new(payload, time_ns))
+}
+
+/// The call of a hook, as a sender of its own tells of it.
+///
+/// ```
+/// use forebear::ingest::{self, HookCall};
+/// use forebear::SessionReads;
+///
+/// let store = forebear::in_memory()?;
+/// let payload = r#"{"session_id":"s","hook_event_name":"SessionStart"}"#;
+/// let call = HookCall::new(payload, 1).source_app("shop").label("model", "m");
+/// let stored = ingest::append_hook_call(&store, &call)?;
+/// let event = store.snapshot().get(&stored.id)?.expect("it is stored");
+/// assert_eq!((event.label("source_app"), event.label("model")), (Some("shop"), Some("m")));
+/// let session = store.snapshot().session("s")?.expect("it has an event");
+/// assert_eq!(session.source_app.as_deref(), Some("shop"));
+/// # Ok::<(), forebear::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct HookCall<'p> {
+    payload: &'p str,
+    time_ns: i64,
+    source_app: Option<String>,
+    labels: Vec<(String, String)>,
+}
+
+impl<'p> HookCall<'p> {
+    /// A call with this payload, which came at this time, in nanoseconds since the Unix epoch.
+    pub fn new(payload: &'p str, time_ns: i64) -> Self {
+        Self { payload, time_ns, source_app: None, labels: Vec::new() }
+    }
+
+    /// Sets the program that it comes from: a label of the event, and what the session is said
+    /// to be of; Claude Code unless set.
+    #[must_use]
+    pub fn source_app(mut self, name: &str) -> Self {
+        let name = cut(Cow::Borrowed(name), limits::MAX_LABEL_VALUE_BYTES);
+        self.source_app = Some(name.clone());
+        self.label("source_app", name)
+    }
+
+    /// Adds a label to the event.
+    #[must_use]
+    pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.push((key.into(), value.into()));
+        self
+    }
+}
+
+/// As [`append_hook`], with what the sender says of the call.
+///
+/// An example is at [`HookCall`].
+pub fn append_hook_call(store: &Store, call: &HookCall<'_>) -> Result<Appended> {
+    let mut written = store.write(hook_batch(&store.snapshot(), call)?)?;
     written.events.pop().ok_or_else(|| Error::invalid("expected the event of a hook, found none"))
 }
 
@@ -81,13 +138,15 @@ impl Decoder for HookDecoder {
     fn decode(&self, foreign: &Foreign<'_>, snapshot: &Snapshot) -> Result<Batch> {
         let payload = std::str::from_utf8(foreign.bytes)
             .map_err(|_| Error::invalid("expected a hook's payload, found other bytes"))?;
-        hook_batch(snapshot, payload, foreign.time_ns)
+        hook_batch(snapshot, &HookCall::new(payload, foreign.time_ns))
     }
 }
 
 /// The event that a payload which came at this time stands for, by what the store
 /// knows of its session, and what it says of that one.
-fn hook_batch(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Batch> {
+fn hook_batch(snapshot: &Snapshot, call: &HookCall<'_>) -> Result<Batch> {
+    let HookCall { payload, time_ns, source_app, labels } = call;
+    let time_ns = *time_ns;
     // Some systems' shells put a mark before it.
     let payload = payload.trim_start_matches('\u{feff}');
     // The reader of fields takes what is well formed for granted.
@@ -99,6 +158,7 @@ fn hook_batch(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Batch>
     // Told apart from others with the same bytes by when it came.
     let number = time_ns.cast_unsigned();
     let event = fields.event(payload, &session, time_ns, number, &past);
+    let event = labels.iter().fold(event, |event, (key, value)| event.label(key, value));
     let (id, instance) = (event.as_id().clone(), event.as_instance().to_owned());
     let scope = event.as_scope();
     let is_told = twins::is_told(snapshot, &event)?;
@@ -108,7 +168,8 @@ fn hook_batch(snapshot: &Snapshot, payload: &str, time_ns: i64) -> Result<Batch>
     let said = fields.says(event, false).payloads_in(Hook.name());
     let mut parsed = links.into_iter().fold(said, Parsed::link);
     if is_new && let Some(name) = Session::name_of(&session, &instance, scope) {
-        parsed = parsed.session(SessionPatch::new(name).source_app(SOURCE_APP));
+        let app = source_app.as_deref().unwrap_or(SOURCE_APP);
+        parsed = parsed.session(SessionPatch::new(name).source_app(app));
     }
     // What is said again was said before what came since.
     let known = parsed.has_statements() && snapshot.get(&id)?.is_some();

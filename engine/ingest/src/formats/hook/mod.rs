@@ -36,7 +36,7 @@ use crate::parsed::Parsed;
 use forebear_readings::json::{JsonCursor, JsonStr, Scalar};
 use forebear_readings::keys::{BOOKKEEPING, IS_ERROR, TOOL, TOOL_USE_ID};
 
-pub use self::live::{HookDecoder, append_hook, submit_hook};
+pub use self::live::{HookCall, HookDecoder, append_hook, append_hook_call, submit_hook};
 
 /// Payloads of Claude Code's hooks, `hook`.
 #[derive(Clone, Copy, Debug, Default)]

@@ -288,7 +288,7 @@ fn time_ns(value: &mut JsonCursor<'_>) -> Option<i64> {
 
 /// The bytes of an id: in hexadecimal, as OTLP has them in JSON, or in base64, as encoders of
 /// other Protobuf do. None where it is of another length, or all 0.
-fn id_bytes<const N: usize>(text: JsonStr<'_>) -> Option<[u8; N]> {
+pub(super) fn id_bytes<const N: usize>(text: JsonStr<'_>) -> Option<[u8; N]> {
     let text = text.decode();
     let bytes = if text.len() == 2 * N { hex(&text)? } else { base64(&text)? };
     let bytes: [u8; N] = bytes.try_into().ok()?;
