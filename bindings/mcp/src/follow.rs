@@ -2,31 +2,40 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use forebear::Store;
 use forebear::ingest::{Follower, IngestOptions, StopHandle};
 
-/// A thread that follows files as soon as no other process writes to the store.
-pub(crate) struct Following {
+/// A thread that follows files as soon as no other process writes to the store. Dropped, it
+/// ends once what was read is written.
+#[derive(Debug)]
+pub struct Following {
     state: Arc<Mutex<FollowState>>,
     /// Dropped, it ends the waiting for the store.
     ended: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct FollowState {
     has_ended: bool,
     stop: Option<StopHandle>,
 }
 
 impl Following {
-    /// Starts it.
-    pub(crate) fn start(store: PathBuf, paths: Vec<PathBuf>) -> io::Result<Self> {
+    /// Starts it. `open` opens the store, which is asked for again every few seconds as long as
+    /// another process has it ([`is_locked`](forebear::Error::is_locked)); `close` is called
+    /// with it in the end. Files that can't be read are told of on standard error.
+    pub fn start(
+        open: impl Fn() -> forebear::Result<Store> + Send + 'static,
+        close: impl Fn(Store) -> forebear::Result<()> + Send + 'static,
+        paths: Vec<PathBuf>,
+    ) -> io::Result<Self> {
         let state = Arc::<Mutex<FollowState>>::default();
         let (ended, end) = mpsc::channel();
         let shared = Arc::clone(&state);
@@ -34,7 +43,7 @@ impl Following {
             thread::Builder::new().name("forebear-follow".to_owned()).spawn(move || {
                 let mut told = false;
                 loop {
-                    match follow(&store, &paths, &shared) {
+                    match follow(&open, &close, &paths, &shared) {
                         Ok(()) => return,
                         Err(error) if error.is_locked() => {
                             if !told {
@@ -75,13 +84,18 @@ impl Drop for Following {
     }
 }
 
-fn follow(store: &Path, paths: &[PathBuf], shared: &Mutex<FollowState>) -> forebear::Result<()> {
-    let store = forebear::open(store)?;
+fn follow(
+    open: &impl Fn() -> forebear::Result<Store>,
+    close: &impl Fn(Store) -> forebear::Result<()>,
+    paths: &[PathBuf],
+    shared: &Mutex<FollowState>,
+) -> forebear::Result<()> {
+    let store = open()?;
     let mut follower = Follower::new(&store, IngestOptions::new(paths))?;
     {
         let mut state = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if state.has_ended {
-            return store.close();
+            return close(store);
         }
         state.stop = Some(follower.stop_handle());
     }
@@ -94,7 +108,7 @@ fn follow(store: &Path, paths: &[PathBuf], shared: &Mutex<FollowState>) -> foreb
         }
     });
     drop(follower);
-    run.and(store.close())
+    run.and(close(store))
 }
 
 /// How often a store that another process writes to is asked for.

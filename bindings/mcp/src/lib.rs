@@ -11,6 +11,8 @@
 mod args;
 mod failure;
 mod follow;
+#[cfg(feature = "http")]
+mod http;
 mod ids;
 mod line;
 mod question;
@@ -22,6 +24,10 @@ mod tools;
 
 use std::io;
 use std::path::PathBuf;
+
+#[cfg(feature = "http")]
+pub use self::http::HttpService;
+pub use follow::Following;
 
 /// What the server answers from.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use forebear::Store;
 use forebear::ingest::Registry;
 use forebear::readings::Readings;
 use forebear_wire::cap;
@@ -32,7 +33,9 @@ pub(crate) fn serve(options: &ServeOptions) -> io::Result<()> {
     let following = if options.follow.is_empty() {
         None
     } else {
-        Some(Following::start(options.store.clone(), options.follow.clone())?)
+        let store = options.store.clone();
+        let open = move || forebear::open(&store);
+        Some(Following::start(open, Store::close, options.follow.clone())?)
     };
     let runtime =
         Builder::new_current_thread().enable_time().max_blocking_threads(BLOCKING_MAX).build()?;
@@ -54,7 +57,7 @@ pub(crate) fn serve(options: &ServeOptions) -> io::Result<()> {
 }
 
 /// What answers requests.
-struct Server {
+pub(crate) struct Server {
     source: Arc<StoreSource>,
     readings: Arc<Readings>,
     tools: Vec<Tool>,
@@ -64,7 +67,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(options: &ServeOptions, follows: bool) -> Self {
+    pub(crate) fn new(options: &ServeOptions, follows: bool) -> Self {
         Self {
             source: Arc::new(StoreSource::new(options.store.clone(), follows)),
             readings: Arc::new(Registry::default().readings()),

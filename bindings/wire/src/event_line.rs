@@ -1,13 +1,11 @@
 //! An event as someone hands it in: the keys of an event's JSON, read.
 
-use std::fmt;
-
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use forebear::{Event, LinkKind, Scope, Usage};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::json::Members;
 use crate::{cap, time};
 
 /// Keys that say what the event is.
@@ -34,9 +32,6 @@ const KEYS: [&str; 16] = [
 /// commands print can be read again, and passed over.
 const WORKED_OUT: [&str; 5] = ["root", "depth", "seq", "version", "below"];
 
-/// Keys in one object at most, each time one is repeated included.
-const MAX_KEYS: usize = 1024;
-
 /// Reads an event. Of a key that comes twice the last counts; one that is not known is an
 /// error, which says what was expected.
 ///
@@ -48,7 +43,7 @@ const MAX_KEYS: usize = 1024;
 /// assert_eq!(event, Ok(Event::new("job").id("a").time_ns(1).payload(r#"{"n":1}"#)));
 /// ```
 pub fn parse(bytes: &[u8]) -> Result<Event, String> {
-    let Pairs(pairs) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let Members(pairs) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut fields: [Option<&RawValue>; KEYS.len()] = [None; KEYS.len()];
     for (key, value) in pairs {
         if let Some(place) = KEYS.iter().position(|known| *known == key) {
@@ -110,7 +105,7 @@ pub fn parse(bytes: &[u8]) -> Result<Event, String> {
         event = event.revision();
     }
     if let Some(labels) = given(labels) {
-        let Pairs(labels) = serde_json::from_str(labels.get())
+        let Members(labels) = serde_json::from_str(labels.get())
             .map_err(|_| unexpected("labels", "an object", labels))?;
         for (key, value) in labels {
             let value = label(&key, value)?;
@@ -205,36 +200,6 @@ struct GivenUsage {
     output: u64,
     cache_read: u64,
     cache_written: u64,
-}
-
-/// An object's keys and values in their order, the values as they are written.
-struct Pairs<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor)
-    }
-}
-
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Pairs<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
-            if pairs.len() == MAX_KEYS {
-                return Err(A::Error::custom(format_args!("expected at most {MAX_KEYS} keys")));
-            }
-            pairs.push(pair);
-        }
-        Ok(Pairs(pairs))
-    }
 }
 
 #[cfg(test)]

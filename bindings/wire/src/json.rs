@@ -2,9 +2,11 @@
 //! types. The keys and their order are part of the contract; `forebear --help` lists them.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use forebear::{ChainEnd, Cursor, EventId};
 use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json_text;
@@ -52,6 +54,49 @@ pub fn as_json(payload: &[u8]) -> Option<Cow<'_, RawValue>> {
         Some(Cow::Borrowed(json))
     }
 }
+
+/// An object's keys and values in their order, the values as they are written; at most
+/// 1024 keys, each time one is repeated included.
+///
+/// ```
+/// use forebear_wire::json::Members;
+///
+/// let Members(members) = serde_json::from_str(r#"{"b": 1.50, "a": [ ]}"#).expect("an object");
+/// let members: Vec<_> = members.iter().map(|(key, value)| (&**key, value.get())).collect();
+/// assert_eq!(members, [("b", "1.50"), ("a", "[ ]")]);
+/// ```
+#[derive(Debug)]
+pub struct Members<'a>(pub Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            if members.len() == MAX_KEYS {
+                return Err(A::Error::custom(format_args!("expected at most {MAX_KEYS} keys")));
+            }
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+/// Keys in one object at most.
+const MAX_KEYS: usize = 1024;
 
 #[cfg(test)]
 mod tests {

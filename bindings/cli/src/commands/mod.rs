@@ -23,6 +23,8 @@ pub(crate) mod resume;
 pub(crate) mod retain;
 pub(crate) mod search;
 pub(crate) mod segments;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 mod session_set;
 pub(crate) mod session_tree;
 pub(crate) mod sessions;
@@ -78,6 +80,8 @@ commands! {
     Search(search::SearchArgs),
     #[cfg(feature = "mcp")]
     Mcp(mcp::McpArgs),
+    #[cfg(feature = "serve")]
+    Serve(serve::ServeArgs),
     Slow(slow::SlowArgs),
     Decisions(decisions::DecisionsArgs),
     Transcript(transcript::TranscriptArgs),

@@ -1,0 +1,83 @@
+//! What the server and the store are, and how they are doing.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use forebear::Health;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::failure::HttpResult;
+use crate::params::Params;
+use crate::reply::JsonReply;
+
+/// What a browser is told.
+pub(super) async fn front() -> Response {
+    let mut response = FRONT.into_response();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    response
+}
+
+/// What the server is that hooks of the multi-agent observability server think they speak to.
+pub(super) async fn observability() -> &'static str {
+    "Multi-Agent Observability Server"
+}
+
+/// 200 or 503, and not a word more: it is the one answer that needs no token.
+pub(super) async fn is_well(State(app): State<Arc<App>>) -> StatusCode {
+    let is_well = app.work(|app| Ok(well(app))).await;
+    if is_well.unwrap_or(false) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+/// How the store is doing.
+pub(super) async fn health(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
+    #[derive(Serialize)]
+    struct Reply {
+        well: bool,
+        version: &'static str,
+        read_only: Option<String>,
+        store: Option<Health>,
+    }
+    params.finish()?;
+    app.work(|app| {
+        JsonReply::of(&Reply {
+            well: well(app),
+            version: env!("CARGO_PKG_VERSION"),
+            read_only: app.access.why_read_only(),
+            store: app.access.store().ok().map(|store| store.health()),
+        })
+    })
+    .await
+}
+
+/// What the store holds. O(its segments) and through every row of them.
+pub(super) async fn stats(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
+    params.finish()?;
+    app.ask(|_, snapshot| JsonReply::of(&snapshot.stats()?)).await
+}
+
+/// The store's segments.
+pub(super) async fn segments(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
+    #[derive(Serialize)]
+    struct Reply<T> {
+        items: T,
+    }
+    params.finish()?;
+    app.ask(|_, snapshot| JsonReply::of(&Reply { items: snapshot.segments() })).await
+}
+
+/// Whether what is sent is written, or what another process writes can be read.
+fn well(app: &App) -> bool {
+    match app.access.store() {
+        Ok(store) => store.health().is_well(),
+        Err(_) => app.access.ask(|snapshot| Ok(snapshot.first_seq())).is_ok(),
+    }
+}
+
+const FRONT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>forebear\
+    </title><p>This is the HTTP interface of a forebear store: ask <code>/api/events</code> with \
+    the token that <code>forebear serve</code> printed.</p></html>\n";
