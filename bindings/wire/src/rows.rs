@@ -200,7 +200,7 @@ impl Building {
             let tokens = [usage.input, usage.output, usage.cache_read, usage.cache_written];
             rows.tokens.push(RowTokens { row, message: usage.message, tokens });
         }
-        let labels = Labels::of(event);
+        let labels = LabelDigest::of(event);
         rows.role.push(labels.role);
         rows.flags.push(labels.flags | flags_of(event));
         for n in 0..labels.calls {
@@ -225,7 +225,7 @@ impl Building {
 }
 
 /// What the labels of an event say.
-struct Labels<'e> {
+struct LabelDigest<'e> {
     role: u8,
     flags: u16,
     calls: usize,
@@ -233,7 +233,7 @@ struct Labels<'e> {
     all: HashMap<&'e str, &'e str>,
 }
 
-impl<'e> Labels<'e> {
+impl<'e> LabelDigest<'e> {
     fn of(event: &'e StoredEvent) -> Self {
         let mut labels = Self { role: 0, flags: 0, calls: 0, all: HashMap::new() };
         for (key, value) in event.labels() {

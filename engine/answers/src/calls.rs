@@ -68,7 +68,7 @@ pub(crate) enum CallEnd {
 
 /// What an event says, in order.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum StepSaid {
     Request,
     Text,
     Thinking,
@@ -90,7 +90,7 @@ pub(crate) struct SaidResult {
 }
 
 /// What an event says.
-pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<Said> {
+pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<StepSaid> {
     let mut said = Vec::new();
     if reading.summary.is_some() {
         return said;
@@ -101,7 +101,7 @@ pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<Said> {
         _ if failed.is_some() && !of_call => {
             let text = reading.error_words(LOOKED_AT_BYTES);
             let minor = failed.is_some_and(|failed| failed.minor);
-            said.push(Said::Failed(ResultAt {
+            said.push(StepSaid::Failed(ResultAt {
                 end: CallEnd::Failed { minor },
                 line: signature::first_line(&text).to_owned(),
                 ..ResultAt::default()
@@ -110,27 +110,27 @@ pub(crate) fn said(event: &StoredEvent, reading: &Reading<'_>) -> Vec<Said> {
         }
         Some(Role::Assistant) => {
             if !reading.thinking.is_blank() {
-                said.push(Said::Thinking);
+                said.push(StepSaid::Thinking);
             }
             if !reading.text.is_blank() {
-                said.push(Said::Text);
+                said.push(StepSaid::Text);
             }
         }
-        None if !of_call && reading.interruption.is_none() => said.push(Said::Other),
+        None if !of_call && reading.interruption.is_none() => said.push(StepSaid::Other),
         _ => {}
     }
-    said.extend(reading.calls.iter().map(|call| Said::Call(call_at(call, reading))));
-    said.extend(reading.results.iter().map(|result| Said::Result(said_result(event, result))));
+    said.extend(reading.calls.iter().map(|call| StepSaid::Call(call_at(call, reading))));
+    said.extend(reading.results.iter().map(|result| StepSaid::Result(said_result(event, result))));
     if reading.interruption.is_some() && reading.results.is_empty() {
         let text = reading.text.start(LOOKED_AT_BYTES);
         let line = signature::first_line(&text).to_owned();
-        said.push(Said::Stopped(ResultAt {
+        said.push(StepSaid::Stopped(ResultAt {
             end: CallEnd::Interrupted,
             line,
             ..ResultAt::default()
         }));
     } else if reading.role == Some(Role::User) && !reading.text.is_blank() {
-        said.push(Said::Request);
+        said.push(StepSaid::Request);
     }
     said
 }

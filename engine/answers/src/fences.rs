@@ -20,7 +20,7 @@ pub(crate) fn missing(text: &str) -> Option<String> {
     let mut items: Vec<usize> = Vec::new();
     let mut open: Option<Fence> = None;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let mut rest = Line { text: line, column: 0 };
+        let mut rest = LineRest { text: line, column: 0 };
         rest.skip_space();
         // An item of a list ends at a line with less space than its text, and what is open in it.
         let is_out = |item: &usize| *item > rest.column;
@@ -71,12 +71,12 @@ impl Fence {
 }
 
 /// What is left of a line, and at which column.
-struct Line<'t> {
+struct LineRest<'t> {
     text: &'t str,
     column: usize,
 }
 
-impl Line<'_> {
+impl LineRest<'_> {
     fn skip_space(&mut self) {
         while let Some(c @ (' ' | '\t')) = self.text.chars().next() {
             self.column += if c == '\t' { 4 - self.column % 4 } else { 1 };

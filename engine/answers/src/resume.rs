@@ -99,11 +99,11 @@ pub fn resume_context(
         return Ok(None);
     }
     let branch = Branch::find(snapshot, readings, &story)?;
-    let writing = Writing { snapshot, readings, story: &story, branch: &branch, query };
+    let writing = ContextWriter { snapshot, readings, story: &story, branch: &branch, query };
     writing.write(!story.cut).map(Some)
 }
 
-struct Writing<'a> {
+struct ContextWriter<'a> {
     snapshot: &'a Snapshot,
     readings: &'a Readings,
     story: &'a Story,
@@ -111,7 +111,7 @@ struct Writing<'a> {
     query: &'a ResumeQuery,
 }
 
-impl Writing<'_> {
+impl ContextWriter<'_> {
     fn write(&self, complete: bool) -> Result<Resume> {
         let story = self.story;
         let steps = Steps { snapshot: self.snapshot, readings: self.readings, story };

@@ -8,7 +8,7 @@ use forebear_core::{Detail, EventId, LinkKind, Result, Scope, Snapshot, StoredEv
 use forebear_readings::{Reading, Readings, Role};
 
 use crate::budget::Meter;
-use crate::calls::{self, CallAt, ResultAt, Said, result_of};
+use crate::calls::{self, CallAt, ResultAt, StepSaid, result_of};
 use crate::named::Whose;
 use crate::notes::Notes;
 
@@ -201,7 +201,7 @@ struct StoryBuilder {
     story: Story,
     numbers: HashMap<String, u32, RandomState>,
     /// The steps of each event.
-    steps: Vec<Vec<Said>>,
+    steps: Vec<Vec<StepSaid>>,
     /// How often each agent was asked something in later events, by digests of the words.
     asked: HashMap<u64, u32, RandomState>,
 }
@@ -281,11 +281,11 @@ impl StoryBuilder {
                 let part = self.story.parts.len() as u32;
                 let (batch, runs) = batches.entry(agent).or_default();
                 let step = match said {
-                    Said::Request => Step::Request,
-                    Said::Text => Step::Text,
-                    Said::Thinking => Step::Thinking,
-                    Said::Other => Step::Other,
-                    Said::Call(mut call) => {
+                    StepSaid::Request => Step::Request,
+                    StepSaid::Text => Step::Text,
+                    StepSaid::Thinking => Step::Thinking,
+                    StepSaid::Other => Step::Other,
+                    StepSaid::Call(mut call) => {
                         if !*runs {
                             *batch += 1;
                         }
@@ -298,7 +298,7 @@ impl StoryBuilder {
                         self.story.calls.push(call);
                         Step::Call(at)
                     }
-                    Said::Result(said) => {
+                    StepSaid::Result(said) => {
                         let at = self.story.results.len() as u32;
                         let call = said.call_id.as_ref().and_then(|id| open.get(id)).copied();
                         let call_at = call.map(|call| &self.story.calls[call as usize]);
@@ -309,11 +309,11 @@ impl StoryBuilder {
                         self.story.results.push(result);
                         Step::Result(at)
                     }
-                    Said::Failed(result) => {
+                    StepSaid::Failed(result) => {
                         self.story.results.push(ResultAt { part, ..result });
                         Step::Failed(self.story.results.len() as u32 - 1)
                     }
-                    Said::Stopped(result) => {
+                    StepSaid::Stopped(result) => {
                         self.story.results.push(ResultAt { part, ..result });
                         Step::Stopped(self.story.results.len() as u32 - 1)
                     }

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImportProgress {
     /// Files that were read to their end.
     pub files: u64,
@@ -51,6 +52,7 @@ pub struct ImportProgress {
 /// # Ok::<(), forebear::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImportReport {
     /// Files read to their end, in which there was something new to read.
     pub files: u64,
@@ -104,6 +106,7 @@ pub struct ImportReport {
 ///
 /// An example is at [`import_through`](crate::import_through).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HandedIn {
     /// Objects with a uuid.
     pub events: u64,

@@ -38,8 +38,10 @@ fn what_is_handed_in_is_what_is_imported() {
     assert_eq!(handed_in.links, expected.links);
     assert_eq!(handed_in.quarantined, expected.quarantined);
     // What only the holder knows is not guessed at.
-    let known = ImportReport { handed_in: None, ..report };
-    assert_eq!(known, ImportReport { events: 0, stored: 0, links: 0, quarantined: 0, ..expected });
+    let (mut known, mut of_files) = (report, expected);
+    known.handed_in = None;
+    (of_files.events, of_files.stored, of_files.links, of_files.quarantined) = (0, 0, 0, 0);
+    assert_eq!(known, of_files);
 
     let again = place.hand_in(&place.options()).unwrap();
     assert_eq!((again.files, again.unchanged_files), (0, place.files.len() as u64));

@@ -335,7 +335,7 @@ struct HandedInFigures {
 
 impl From<HandedIn> for HandedInFigures {
     fn from(handed_in: HandedIn) -> Self {
-        let HandedIn { events, without_id, links, quarantined } = handed_in;
+        let HandedIn { events, without_id, links, quarantined, .. } = handed_in;
         Self { events, without_id, links, quarantined }
     }
 }

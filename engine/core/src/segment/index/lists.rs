@@ -15,11 +15,11 @@ use crate::segment::index::tables::Table;
 #[derive(Clone, Debug)]
 pub(crate) struct List {
     len: u32,
-    rows: Rows,
+    rows: ListedRows,
 }
 
 #[derive(Clone, Debug)]
-enum Rows {
+enum ListedRows {
     /// Inline: all rows.
     Here(Vec<u32>),
     /// In groups, which have this number.
@@ -36,9 +36,9 @@ impl List {
     pub(super) fn read(input: &mut Input<'_>, base: u32, end: u32) -> Result<Self> {
         let len = input.number_up_to(u64::from(end))?;
         let rows = if len as usize <= MAX_HERE {
-            Rows::Here(input.rows(base, len as usize, end)?)
+            ListedRows::Here(input.rows(base, len as usize, end)?)
         } else {
-            Rows::Apart(input.number_up_to(u64::from(u32::MAX))?)
+            ListedRows::Apart(input.number_up_to(u64::from(u32::MAX))?)
         };
         Ok(Self { len, rows })
     }
@@ -92,11 +92,11 @@ impl SegmentIndex {
         time_of: impl Fn(u32) -> Result<i64>,
     ) -> Result<Vec<u32>> {
         let number = match &list.rows {
-            Rows::Here(rows) => {
+            ListedRows::Here(rows) => {
                 let start = count_before(rows, from, &time_of)?;
                 return Ok(rows[start..].iter().take(at_most).copied().collect());
             }
-            Rows::Apart(number) => *number,
+            ListedRows::Apart(number) => *number,
         };
         let mut found = Vec::new();
         let prefix = prefix(number);
@@ -122,11 +122,11 @@ impl SegmentIndex {
         time_of: impl Fn(u32) -> Result<i64>,
     ) -> Result<Vec<u32>> {
         let number = match &list.rows {
-            Rows::Here(rows) => {
+            ListedRows::Here(rows) => {
                 let end = count_before(rows, to, &time_of)?;
                 return Ok(rows[..end].iter().rev().take(at_most).copied().collect());
             }
-            Rows::Apart(number) => *number,
+            ListedRows::Apart(number) => *number,
         };
         let mut found = Vec::new();
         let (from, prefix) = (key(number, to), prefix(number));
@@ -154,7 +154,7 @@ impl SegmentIndex {
         row: u32,
         time_of: impl Fn(u32) -> Result<i64>,
     ) -> Result<bool> {
-        if let Rows::Here(rows) = &list.rows {
+        if let ListedRows::Here(rows) = &list.rows {
             return Ok(rows.contains(&row));
         }
         let place = Place { time_ns: time_of(row)?, row };

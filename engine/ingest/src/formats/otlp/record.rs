@@ -25,12 +25,12 @@ pub(super) struct OtlpRecord<'t> {
     pub(super) body: Option<JsonStr<'t>>,
     pub(super) exception: Option<JsonStr<'t>>,
     /// Spans of elsewhere that it names, the first two.
-    pub(super) links: Vec<SpanId>,
+    pub(super) links: Vec<SpanKey>,
     pub(super) attributes: Attributes<'t>,
 }
 
 /// A span by its trace and its id in that.
-pub(super) type SpanId = ([u8; 16], [u8; 8]);
+pub(super) type SpanKey = ([u8; 16], [u8; 8]);
 
 /// The attributes that say something.
 #[derive(Debug, Default)]
@@ -127,7 +127,7 @@ impl<'t> OtlpRecord<'t> {
     }
 
     /// What the event of a span is called by, wherever else it is named.
-    pub(super) fn span_event(of: SpanId) -> EventId {
+    pub(super) fn span_event(of: SpanKey) -> EventId {
         let (trace, span) = of;
         let mut content = [0; 24];
         content[..16].copy_from_slice(&trace);
