@@ -117,12 +117,12 @@ impl Batch {
     /// use forebear::{Batch, Event, Filter, Store};
     ///
     /// let store = Store::in_memory()?;
-    /// store.append(Event::new("call_seen").id("hook"))?;
-    /// let batch = Batch::new().event(Event::new("call").id("line")).stands_for("line", "hook");
+    /// store.append(Event::new("call_seen").id("early"))?;
+    /// let batch = Batch::new().event(Event::new("call").id("line")).stands_for("line", "early");
     /// store.write(batch)?;
     /// let listed = store.snapshot().events(Filter::new()).page()?.items;
     /// assert_eq!(listed.iter().map(|event| event.kind()).collect::<Vec<_>>(), ["call"]);
-    /// assert!(store.snapshot().contains("hook")?);
+    /// assert!(store.snapshot().contains("early")?);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
@@ -140,10 +140,10 @@ impl Batch {
     ///
     /// let store = Store::in_memory()?;
     /// store.append(Event::new("call").id("line"))?;
-    /// let batch = Batch::new().event(Event::new("call_seen").id("hook")).told_elsewhere("hook");
+    /// let batch = Batch::new().event(Event::new("call_seen").id("early")).told_elsewhere("early");
     /// store.write(batch)?;
     /// assert_eq!(store.snapshot().events(Filter::new()).page()?.items.len(), 1);
-    /// assert!(store.snapshot().contains("hook")?);
+    /// assert!(store.snapshot().contains("early")?);
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
