@@ -6,10 +6,10 @@ use crate::File;
 #[rustfmt::skip]
 pub const FILES: &[File] = &[
     File {
-        path: "/assets/index-DwCScs6R.js",
+        path: "/assets/index-0nI1ap8n.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("dist/assets/index-DwCScs6R.js"),
-        etag: "\"0617d589b60050a19d4e7e39d760bc51\"",
+        bytes: include_bytes!("dist/assets/index-0nI1ap8n.js"),
+        etag: "\"cdbc148c7fcd618dc9c29ac7800b6a5b\"",
     },
     File {
         path: "/assets/style-CRp4knhE.css",
@@ -27,6 +27,6 @@ pub const FILES: &[File] = &[
         path: "/index.html",
         media_type: "text/html; charset=utf-8",
         bytes: include_bytes!("dist/index.html"),
-        etag: "\"fbf601959e03928376451f7c27c9eff1\"",
+        etag: "\"dfc46beba8c35a004112f09a03641a96\"",
     },
 ];
