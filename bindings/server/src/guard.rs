@@ -22,6 +22,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use crate::api::Routes;
 use crate::app::App;
 use crate::failure::{HttpFailure, HttpResult};
+use crate::page;
 
 /// The names that clients may call the server by, as `Host` has them.
 #[derive(Debug)]
@@ -143,9 +144,9 @@ fn admit(app: &App, request: &mut Request<Body>) -> HttpResult<Admitted> {
 fn is_open(request: &Request<Body>) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
-        "/health" | "/" => reads,
+        "/health" => reads,
         "/login" => request.method() == Method::POST,
-        _ => false,
+        path => reads && page::has(path),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A store over HTTP: one port for an API, live streams, MCP, hooks and OTLP.
+//! A store over HTTP: one port for a page, an API, live streams, MCP, hooks and OTLP.
 //!
 //! [`HttpServer::start`] serves a store until it is stopped. Everything needs the token that is
 //! kept in the store's folder, but `/health`, which says nothing. Where another process writes
@@ -23,6 +23,7 @@ mod live;
 mod notice;
 mod options;
 mod otlp;
+mod page;
 mod params;
 mod patience;
 mod reply;

@@ -148,7 +148,7 @@ test('errors are those of the program', async () => {
 });
 
 test('a chain has the program’s steps, and ends as it says', async () => {
-  const failure = listed('events', '--errors', '--limit', '100').find((event) => event.scope === 'own' && event.session !== 'many');
+  const failure = listed('events', '--errors', '--all').find((event) => event.scope === 'own' && event.session !== 'many');
   const chain = world.json('chain', failure.id);
   await go(`/e/${failure.id}?all=1`);
   await page.waitForSelector('.step.anchor');

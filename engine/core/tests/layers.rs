@@ -99,7 +99,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("bindings/tracing", &["forebear"]),
     ("bindings/export", &["forebear", "forebear-wire"]),
     ("bindings/mcp", &["forebear", "forebear-wire"]),
-    ("bindings/cli", &["forebear", "forebear-wire", "forebear-export", "forebear-mcp"]),
+    ("bindings/server", &["forebear", "forebear-wire", "forebear-mcp", "forebear-web"]),
+    (
+        "bindings/cli",
+        &["forebear", "forebear-wire", "forebear-export", "forebear-mcp", "forebear-server"],
+    ),
 ];
 
 #[test]

@@ -3,24 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use forebear::Health;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 use crate::app::App;
 use crate::failure::HttpResult;
 use crate::params::Params;
 use crate::reply::JsonReply;
-
-/// What a browser is told.
-pub(super) async fn front() -> Response {
-    let mut response = FRONT.into_response();
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, html);
-    response
-}
 
 /// What the server is that hooks of the multi-agent observability server think they speak to.
 pub(super) async fn observability() -> &'static str {
@@ -77,7 +67,3 @@ fn well(app: &App) -> bool {
         Err(_) => app.access.ask(|snapshot| Ok(snapshot.first_seq())).is_ok(),
     }
 }
-
-const FRONT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>forebear\
-    </title><p>This is the HTTP interface of a forebear store: ask <code>/api/events</code> with \
-    the token that <code>forebear serve</code> printed.</p></html>\n";

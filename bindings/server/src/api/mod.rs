@@ -9,20 +9,22 @@ mod health;
 mod login;
 mod mcp;
 mod metrics;
+mod rows;
 mod sessions;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use hyper::{Request, StatusCode};
+use hyper::header::HeaderMap;
+use hyper::{Method, Request, StatusCode, Uri};
 use tower_service::Service;
 
 use crate::app::App;
 use crate::failure::HttpFailure;
-use crate::{hooks, live, otlp};
+use crate::{hooks, live, otlp, page};
 
 /// The routes of a server, made once: a request clones no more than a pointer to them.
 pub(crate) struct Routes {
@@ -34,7 +36,6 @@ pub(crate) struct Routes {
 impl Routes {
     pub(crate) fn new(app: Arc<App>) -> Self {
         let all = Router::new()
-            .route("/", get(health::front))
             .route("/health", get(health::is_well))
             .route("/login", post(login::login))
             .route("/metrics", get(metrics::metrics))
@@ -63,6 +64,8 @@ impl Routes {
             .route("/api/slow", get(answers::slow_of_all))
             .route("/api/sessions", get(sessions::list))
             .route("/api/sessions/{id}", get(sessions::get))
+            .route("/api/sessions/{id}/rows", get(rows::rows))
+            .route("/api/texts", get(rows::texts))
             .route("/api/sessions/{id}/tree", get(sessions::tree))
             .route("/api/sessions/{id}/timeline", get(sessions::timeline))
             .route("/api/sessions/{id}/metrics", get(answers::slow))
@@ -72,7 +75,7 @@ impl Routes {
             .route("/mcp", any(mcp::answer))
             .merge(hooks::routes())
             .merge(otlp::routes())
-            .fallback(nothing)
+            .fallback(page_or_nothing)
             .method_not_allowed_fallback(other_method)
             .with_state(Arc::clone(&app));
         let prefixed = Router::new()
@@ -101,6 +104,15 @@ async fn call(mut router: Router, request: Request<Body>) -> Response {
     match router.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},
+    }
+}
+
+/// Whatever is no route of the API may be a file or a view of the page.
+async fn page_or_nothing(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let reads = matches!(method, Method::GET | Method::HEAD);
+    match page::answer(&uri, &headers).filter(|_| reads) {
+        Some(file) => file,
+        None => nothing().await.into_response(),
     }
 }
 
