@@ -6,10 +6,10 @@ use crate::File;
 #[rustfmt::skip]
 pub const FILES: &[File] = &[
     File {
-        path: "/assets/index-0nI1ap8n.js",
+        path: "/assets/index-BwGSNRYQ.js",
         media_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("dist/assets/index-0nI1ap8n.js"),
-        etag: "\"cdbc148c7fcd618dc9c29ac7800b6a5b\"",
+        bytes: include_bytes!("dist/assets/index-BwGSNRYQ.js"),
+        etag: "\"97f9b74c517fdd9358e69c5800a87ce3\"",
     },
     File {
         path: "/assets/style-CRp4knhE.css",
@@ -27,6 +27,6 @@ pub const FILES: &[File] = &[
         path: "/index.html",
         media_type: "text/html; charset=utf-8",
         bytes: include_bytes!("dist/index.html"),
-        etag: "\"dfc46beba8c35a004112f09a03641a96\"",
+        etag: "\"aeff2bf6a4fef18a6311da9d39abff44\"",
     },
 ];

@@ -1,6 +1,6 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, loadEnv } from 'vite';
-import { listFiles } from './build';
+import { listFiles } from './build.ts';
 
 // The page is served under a strict content security policy: no inline script, no inline style,
 // nothing from elsewhere. FOREBEAR_SERVE is where `npm run dev` finds a running server.

@@ -7,6 +7,9 @@ import { flag, role, type Story } from './story';
 export interface Bar {
   from: number;
   to: number;
+  /** The same on the scale. */
+  left: number;
+  right: number;
   lane: number;
   /** Its place among bars that overlap in its lane. */
   level: number;
@@ -135,7 +138,12 @@ export function waterfallOf(story: Story): Waterfall {
     arrows.push({ time: story.time(row), from, to, row });
   });
   bars.sort((a, b) => a.from - b.from);
-  return { bars, lanes, arrows, scale: new Scale(busy), levels: top };
+  const scale = new Scale(busy);
+  for (const bar of bars) {
+    bar.left = scale.place(bar.from);
+    bar.right = scale.place(bar.to);
+  }
+  return { bars, lanes, arrows, scale, levels: top };
 }
 
 /** Agents below those that started them, in order of time. */
@@ -173,7 +181,7 @@ function barsOf(story: Story, agent: number, lane: number, busy: [number, number
     const time = story.time(row);
     busy.push([time, time]);
     const by = story.role(row);
-    const bar = { lane, level: 0, row, about: '', open: false };
+    const bar = { lane, level: 0, left: 0, right: 0, row, about: '', open: false };
     if (by === role.assistant && time - before > 0) {
       const from = time - before > THINKING_MS ? time : before;
       if (from < time) {
