@@ -18,7 +18,8 @@ fn the_page_needs_no_token_and_is_kept_as_long_as_it_is_the_same() {
     let known = format!("If-None-Match: {}", first.header("etag").expect("it has a digest"));
     assert_eq!(ask("/sessions", &[&known]).status, 304);
     let html = first.text();
-    let script = html.split('"').find(|part| part.ends_with(".js")).expect("it has a script");
+    let script =
+        html.split('"').find(|part| part.starts_with("/assets/index-")).expect("it has a script");
     let reply = ask(script, &[]);
     assert_eq!(reply.header("content-type"), Some("text/javascript; charset=utf-8"));
     assert!(reply.header("cache-control").is_some_and(|kept| kept.ends_with("immutable")));
