@@ -150,7 +150,7 @@ test('errors are those of the program', async () => {
 test('a chain has the program’s steps, and ends as it says', async () => {
   const failure = listed('events', '--errors', '--all').find((event) => event.scope === 'own' && event.session !== 'many');
   const chain = world.json('chain', failure.id);
-  await go(`/e/${failure.id}?all=1`);
+  await go(`/e/${failure.id}`);
   await page.waitForSelector('.step.anchor');
   assert.equal(chain.at(-1).end.kind, 'root');
   assert.match(await page.locator('.sub').innerText(), new RegExp(`${chain.length - 1} steps back to the root`));
