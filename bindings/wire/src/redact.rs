@@ -6,7 +6,6 @@
 //! that equal secrets stay equal and no one is shown. A secret without a shape is not found.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::mem;
 use std::sync::LazyLock;
 
@@ -54,14 +53,15 @@ impl Redactor {
         if !self.is_on || !is_suspicious(text) {
             return Cow::Borrowed(text);
         }
-        let text = self.replace(&SHAPES, text, |_, _| true);
+        let text = self.replace(&SHAPES, text, is_meant);
         match text {
             Cow::Borrowed(text) => self.replace(&OPAQUE, text, is_opaque),
             Cow::Owned(text) => Cow::Owned(self.replace(&OPAQUE, &text, is_opaque).into_owned()),
         }
     }
 
-    /// Takes the secrets out of all texts of a JSON value, names of members included.
+    /// Takes the secrets out of all texts of a JSON value, names of members included. A text
+    /// whose member's name says that it is a secret is one.
     pub fn json(&mut self, value: &mut Value) {
         match value {
             Value::String(text) => {
@@ -71,7 +71,15 @@ impl Redactor {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
             Value::Object(members) => {
-                members.values_mut().for_each(|member| self.json(member));
+                for (name, member) in &mut *members {
+                    self.json(member);
+                    if let Value::String(text) = member
+                        && self.is_on
+                        && is_value_of(name, text)
+                    {
+                        *text = self.mark("variable", text);
+                    }
+                }
                 if self.is_on && members.keys().any(|name| is_suspicious(name)) {
                     let renamed: Map<String, Value> = mem::take(members)
                         .into_iter()
@@ -88,30 +96,43 @@ impl Redactor {
         &mut self,
         shapes: &Shapes,
         text: &'t str,
-        is_secret: impl Fn(&str, &str) -> bool,
+        is_secret: impl Fn(&Found<'_>) -> bool,
     ) -> Cow<'t, str> {
         let mut replaced = String::new();
         let mut kept = 0;
-        for found in shapes.regex.captures_iter(text) {
+        let mut at = 0;
+        while let Some(found) = shapes.regex.captures_at(text, at) {
             // Each shape has one group of its own, which is the secret.
             let mut secret = found.iter().skip(1).zip(shapes.kinds.iter());
             let Some((secret, kind)) = secret.find_map(|(s, kind)| Some((s?, kind))) else {
-                continue;
+                break;
             };
-            if !is_secret(kind, secret.as_str()) {
+            let whole = found.get_match().as_str();
+            if !is_secret(&Found { kind, whole, secret: secret.as_str() }) {
+                // There may be one of another shape in what follows the name, of which there
+                // is some in each shape that is asked about.
+                at = secret.start();
                 continue;
             }
+            at = match *kind {
+                "private-key" => end_of_key(text, secret.end()),
+                _ => secret.end(),
+            };
             replaced.push_str(&text[kept..secret.start()]);
-            // Writing to a string cannot fail.
-            let _ = write!(replaced, "[redacted {kind} {:06x}]", digest(secret.as_str()));
-            kept = secret.end();
-            self.count += 1;
+            replaced.push_str(&self.mark(kind, &text[secret.start()..at]));
+            kept = at;
         }
         if kept == 0 {
             return Cow::Borrowed(text);
         }
         replaced.push_str(&text[kept..]);
         Cow::Owned(replaced)
+    }
+
+    /// What stands in place of a secret, which it counts.
+    fn mark(&mut self, kind: &str, secret: &str) -> String {
+        self.count += 1;
+        format!("[redacted {kind} {:06x}]", digest(secret))
     }
 }
 
@@ -129,10 +150,15 @@ struct Shapes {
 
 impl Shapes {
     fn new(shapes: &[(&'static str, &str)]) -> Self {
-        // Keys are of ASCII, and boundaries between words of Unicode cost a slower search.
+        // Keys are of ASCII, and boundaries between words of Unicode cost a slower search. In
+        // raw JSON the letter of an escape, such as that of a line's end, may stand before one.
         let all: Vec<String> = shapes
             .iter()
-            .map(|(_, shape)| format!("(?:{})", shape.replace(r"\b", r"(?-u:\b)")))
+            .map(|(_, shape)| match shape.strip_prefix(r"\b") {
+                Some(rest) => format!(r"(?:(?:\b|\\[bfnrt]){rest})"),
+                None => format!("(?:{shape})"),
+            })
+            .map(|shape| shape.replace(r"\b", r"(?-u:\b)"))
             .collect();
         // A test matches each of them, so they compile.
         #[allow(clippy::unwrap_used)]
@@ -149,13 +175,99 @@ fn is_suspicious(text: &str) -> bool {
     text.len() >= SHORTEST_BYTES && (SHAPES.regex.is_match(text) || OPAQUE.regex.is_match(text))
 }
 
+/// What a shape fits.
+struct Found<'t> {
+    kind: &'t str,
+    /// All that fits it.
+    whole: &'t str,
+    /// The part that is to be replaced.
+    secret: &'t str,
+}
+
+/// Whether what fits a shape is meant by it.
+fn is_meant(found: &Found<'_>) -> bool {
+    match found.kind {
+        "variable" => {
+            let name = found.whole.strip_prefix('\\').map_or(found.whole, |escape| &escape[1..]);
+            let name = name.split(|c| !is_of_name(c)).next().unwrap_or_default();
+            is_value_of(name, found.secret)
+        }
+        _ => true,
+    }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
+}
+
+/// Whether a value is a secret since its name says that it is one: `API_KEY`, `db_password`,
+/// `clientSecret`; not `TOKEN_FILE`, which says where it is, nor `MAX_TOKENS`.
+fn is_value_of(name: &str, value: &str) -> bool {
+    let fits = value.len() >= VALUE_BYTES_MIN
+        && !value.starts_with(['$', '<', '{', '[', '*'])
+        && !value.contains(char::is_whitespace);
+    if !fits || !names_secret(name) {
+        return false;
+    }
+    // Code and texts about code have such words, too; variables in capitals hold values.
+    let has = |of: fn(&u8) -> bool| value.as_bytes().iter().any(of);
+    !name.contains(|c: char| c.is_ascii_lowercase())
+        || has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+}
+
+/// Whether what has this name is a secret, and not where it is or how many there are.
+fn names_secret(name: &str) -> bool {
+    let mut words = vec![String::new()];
+    let mut was_small = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() || was_small && c.is_ascii_uppercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_ascii_alphanumeric()) {
+            word.push(c.to_ascii_lowercase());
+        }
+        was_small = c.is_ascii_lowercase();
+    }
+    let is_about = words.last().is_some_and(|word| ABOUT_SECRETS.contains(&word.as_str()));
+    let is_one = words.iter().any(|word| SECRET_WORDS.iter().any(|of| word.ends_with(of)));
+    let is_key = words.windows(2).any(|pair| pair[1] == "key" && KEYS.contains(&pair[0].as_str()));
+    !is_about && (is_one || is_key)
+}
+
 /// Whether a word is none of a language: letters of both sizes and digits, mixed. Words of
-/// code are mixed, too, so more is asked of what stands in the middle of a text.
-fn is_opaque(kind: &str, word: &str) -> bool {
-    let has = |of: fn(&u8) -> bool| word.as_bytes().iter().filter(|byte| of(byte)).count();
-    let digits = has(u8::is_ascii_digit);
-    let least = if kind == "key-body" { 3 } else { 2 };
-    digits >= least && has(u8::is_ascii_uppercase) >= least && has(u8::is_ascii_lowercase) >= least
+/// code are mixed, too, so more is asked of what stands in the middle of a text; and of what
+/// has slashes, as paths have, one part alone has to be long enough.
+fn is_opaque(found: &Found<'_>) -> bool {
+    if found.kind == "key-body" {
+        return is_mixed(found.secret, 3);
+    }
+    let mut parts = found.secret.split('/');
+    parts.any(|part| part.len() >= FRAGMENT_BYTES_MIN && is_mixed(part, 2))
+}
+
+fn is_mixed(word: &str, least: usize) -> bool {
+    let has = |of: fn(&u8) -> bool| word.as_bytes().iter().filter(|byte| of(byte)).count() >= least;
+    has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase)
+}
+
+/// Where the private key ends whose first line ends here: behind its last line, else behind
+/// what looks like its body, where the rest was cut off.
+fn end_of_key(text: &str, body: usize) -> usize {
+    let most = text.floor_char_boundary(body.saturating_add(KEY_BYTES_MAX));
+    let rest = &text[body..most];
+    if let Some(end) = KEY_END.find(rest) {
+        return body + end.end();
+    }
+    let mut end = 0;
+    while let Some(word) = KEY_WORD.find(&rest[end..]) {
+        let after = &rest[end + word.end()..];
+        let is_cut = after.is_empty() || after.starts_with('…');
+        if !is_cut && word.len() < FRAGMENT_BYTES_MIN {
+            break;
+        }
+        end += word.end();
+    }
+    body + end
 }
 
 /// The beginning of a digest: enough to tell secrets apart, too little to check a guess by.
@@ -170,7 +282,8 @@ fn digest(secret: &str) -> u32 {
 const SECRETS: &[(&str, &str)] = &[
     (
         "private-key",
-        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[^-]*(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|-{0,4}$)?)",
+        // The first line; `end_of_key` says how far it goes.
+        r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----)",
     ),
     ("age-key", r"(AGE-SECRET-KEY-1[A-Z0-9]{20,})"),
     ("jwt", r"\b(eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3})"),
@@ -239,7 +352,12 @@ const SECRETS: &[(&str, &str)] = &[
     ),
     (
         "variable",
-        r#"\b[A-Z][A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APIKEY|ACCESS_KEY|PRIVATE_KEY)[A-Z0-9_]{0,16}=["']?([A-Za-z0-9+/~._!@#%^&=:-]{8,})"#,
+        r#"\b(?:[A-Z][A-Z0-9_]*)?(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_KEY|APIKEY|ACCESS_KEY|PRIVATE_KEY|AUTH_KEY)[A-Z0-9_]{0,24}=\\?["']?([A-Za-z0-9+/~._!@#%^&=:-]{8,})"#,
+    ),
+    // "name": "value", as it stands in JSON and in a text within JSON.
+    (
+        "variable",
+        r#"\b[A-Za-z0-9_-]*(?i:passw|passphrase|secret|token|key)[A-Za-z0-9_-]{0,24}\\?["']\s*[:=]\s*\\?["']([^"'\\\s]{8,})"#,
     ),
 ];
 
@@ -250,8 +368,44 @@ const FRAGMENTS: &[(&str, &str)] = &[
     ("key-body", r"(?:\s|\\n)([A-Za-z0-9+/]{64,76})"),
 ];
 
+/// Words, whole or at the end of one, of names whose values are secrets.
+const SECRET_WORDS: &[&str] =
+    &["password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey"];
+
+/// Words that make a secret of a key which they stand before.
+const KEYS: &[&str] = &["api", "access", "private", "secret", "auth", "signing", "encryption"];
+
+/// Last words of names that say something about a secret and are none.
+const ABOUT_SECRETS: &[&str] = &[
+    "file", "path", "name", "dir", "folder", "url", "uri", "endpoint", "type", "count", "limit",
+    "length", "size", "ttl", "expiry", "expires", "env", "var",
+];
+
+/// The last line of a private key.
+static KEY_END: LazyLock<Regex> = LazyLock::new(|| {
+    // A test matches it, so it compiles.
+    #[allow(clippy::unwrap_used)]
+    Regex::new("-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----").unwrap()
+});
+
+/// A line of a private key's body, as it is or within JSON.
+static KEY_WORD: LazyLock<Regex> = LazyLock::new(|| {
+    // A test matches it, so it compiles.
+    #[allow(clippy::unwrap_used)]
+    Regex::new(r"^(?:\s|\\[nrt])*[A-Za-z0-9+/=]+").unwrap()
+});
+
 /// Bytes below which no shape fits.
 const SHORTEST_BYTES: usize = 10;
+
+/// Bytes of a value that its name alone makes a secret.
+const VALUE_BYTES_MIN: usize = 8;
+
+/// Bytes of a part of a secret, below which it may be a word.
+const FRAGMENT_BYTES_MIN: usize = 16;
+
+/// Bytes of a private key, PGP's among them.
+const KEY_BYTES_MAX: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -412,6 +566,96 @@ mod tests {
         assert_eq!(line.len(), 64);
         let lines = format!("then\n{line}\n{line}\\n{line} more");
         assert!(!redactor.text(&lines).contains(line));
+    }
+
+    #[test]
+    fn what_stands_behind_an_escape_of_json_is_found() {
+        for (kind, secret) in samples() {
+            for escape in ["\\n", "\\t", "\\r"] {
+                let raw = serde_json::to_string(&secret).unwrap();
+                let raw = format!("before{escape}{} after", raw.trim_matches('"'));
+                let mut redactor = Redactor::new();
+                let redacted = redactor.text(&raw);
+                assert!(redacted.contains(&format!("[redacted {kind} ")), "{kind}: {redacted}");
+                assert!(redacted.starts_with(&format!("before{escape}")), "{kind}: {redacted}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_say_which_values_are_secrets() {
+        for (name, value) in [
+            ("PASSWORD", "hunter2xx"),
+            ("TOKEN", "abcdefgh"),
+            ("API_KEY", "abcdefgh"),
+            ("PGPASSWORD", "hunter2xx"),
+            ("SECRET_KEY_BASE", "abcdefgh"),
+            ("db_password", "hunter2xx"),
+            ("clientSecret", "abc123def"),
+            ("x-api-key", "abc123def"),
+        ] {
+            let mut texts = vec![
+                format!("{{\"{name}\": \"{value}\"}}"),
+                format!("{{\\\"{name}\\\":\\\"{value}\\\"}}"),
+                format!("{{'{name}': '{value}'}}"),
+            ];
+            if !name.contains(char::is_lowercase) {
+                texts.push(format!("\\n{name}={value} make"));
+                texts.push(format!("{name}=\\\"{value}\\\""));
+            }
+            for text in texts {
+                let mut redactor = Redactor::new();
+                let redacted = redactor.text(&text).into_owned();
+                assert!(!redacted.contains(value) && redacted.contains(name), "{redacted}");
+                assert_eq!(redactor.text(&redacted), redacted);
+            }
+            let mut json = json!({"env": {name: value}});
+            Redactor::new().json(&mut json);
+            assert!(!json.to_string().contains(value), "{json}");
+        }
+        for (name, value) in [
+            ("TOKEN_FILE", "/run/secrets/token1"),
+            ("API_KEY_PATH", "/etc/keys/api1"),
+            ("SECRET_NAME", "projects/one"),
+            ("MAX_THINKING_TOKENS", "31999000"),
+            ("tokens", "123456789a"),
+            ("token", "identifier"),
+            ("password", "${PASSWORD}"),
+            ("API_KEY", "<your-key-here>"),
+            ("keyboard", "qwertz105"),
+        ] {
+            let texts = [format!("{name}={value}"), format!("{{\"{name}\": \"{value}\"}}")];
+            for text in texts {
+                assert_eq!(Redactor::new().text(&text), text);
+            }
+            let mut json = json!({name: value});
+            Redactor::new().json(&mut json);
+            assert_eq!(json[name], value);
+        }
+        // One of a known shape is found where its name says nothing.
+        let secret = format!("ghp{}{}", "_", "a1B2".repeat(9));
+        let text = format!("{{\"token_file\": \"{secret}\"}}");
+        assert!(!Redactor::new().text(&text).contains(&secret));
+    }
+
+    #[test]
+    fn a_private_key_ends_where_its_body_does() {
+        let first = format!("-----BEGIN {}-----", "PRIVATE KEY");
+        let prose = format!("a file that begins with {first} and so on, up to its end");
+        let redacted = Redactor::new().text(&prose).into_owned();
+        assert!(redacted.ends_with("] and so on, up to its end"), "{redacted}");
+        let far = format!("{first}\n{} -----END PRIVATE KEY-----", "word ".repeat(20_000));
+        assert!(Redactor::new().text(&far).len() > 90_000, "a bound on what is one key");
+        let body = "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0z".repeat(2);
+        let cut = format!("{first}\\n{body}\\n{body}");
+        assert!(!Redactor::new().text(&cut).contains("aB3dE6"));
+    }
+
+    #[test]
+    fn a_path_that_is_cut_off_is_no_secret() {
+        for text in ["…/Users/Me/Project12/src/App2/Header99.tsx", "…example/Team1/App2/blob/Main3"] {
+            assert_eq!(Redactor::new().text(text), text);
+        }
     }
 
     #[test]
