@@ -1,5 +1,7 @@
 //! Texts within a number of bytes.
 
+pub(crate) use forebear_readings::one_line;
+
 /// The text, or its head and its tail with what is left out between them counted, in at
 /// most so many bytes.
 pub(crate) fn middle(text: &str, max_bytes: usize) -> String {
@@ -45,18 +47,6 @@ pub(crate) fn end(text: &str, max_bytes: usize) -> String {
     let room = max_bytes.saturating_sub('…'.len_utf8());
     let cut = text[..text.floor_char_boundary(room)].trim_end();
     if max_bytes < '…'.len_utf8() { String::new() } else { format!("{cut}…") }
-}
-
-/// The text on one line.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    line
 }
 
 /// Below so many bytes a head and a tail say less than a beginning.

@@ -10,6 +10,7 @@
 //! - [`search`]: where was it said?
 //! - [`slow`]: where did the time go?
 //! - [`decisions`]: what was decided, why, and what came of it?
+//! - [`usage`]: what was used, and what did it cost?
 //! - [`transcript`]: what happened, to be read from top to bottom?
 
 #![warn(missing_docs)]
@@ -30,6 +31,7 @@ mod named;
 mod needle;
 mod notes;
 mod outcome;
+mod prices;
 mod resume;
 mod search;
 mod sections;
@@ -39,6 +41,7 @@ mod steps;
 mod story;
 mod transcript;
 mod transcript_style;
+mod usage;
 mod why;
 
 pub use budget::Budget;
@@ -48,8 +51,9 @@ pub use decisions::{
     decisions,
 };
 pub use earlier::Earlier;
-pub use named::{Named, find_named};
+pub use named::{Named, NamedSession, find_named, find_session, session_filter};
 pub use outcome::Outcome;
+pub use prices::{Price, Prices};
 pub use resume::{Resume, ResumeQuery, resume_context};
 pub use search::{Match, Search, SearchQuery, search};
 pub use slow::{
@@ -58,6 +62,7 @@ pub use slow::{
 };
 pub use transcript::{Transcript, TranscriptQuery, transcript};
 pub use transcript_style::TranscriptStyle;
+pub use usage::{UnpricedModel, UsageBy, UsageQuery, UsageReport, UsageRow, usage};
 pub use why::{
     FailedCall, FailureChain, FailureReport, ListedFailure, Repair, WhyQuery, failure_chain,
 };

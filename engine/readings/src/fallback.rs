@@ -48,8 +48,8 @@ fn rank(key: &str) -> Option<usize> {
     TEXT_FIELDS.iter().position(|field| *field == key)
 }
 
-/// Fields that are likely to be text for people, the best first.
-const TEXT_FIELDS: [&str; 16] = [
+/// Members of any JSON object that are likely to be text for people, the best first.
+pub const TEXT_FIELDS: [&str; 16] = [
     "error",
     "message",
     "msg",

@@ -61,6 +61,7 @@ mod registry;
 mod text;
 
 pub use failure::{Failure, FailureKind, failure, failure_of_call};
+pub use fallback::TEXT_FIELDS;
 pub use labels::{MAX_CALLS, MAX_TITLE_BYTES, MAX_TOOLS, keys, labels, numbered};
 pub use payload::{Payload, PayloadReader};
 pub use reading::{
@@ -68,4 +69,4 @@ pub use reading::{
     PlanItem, PlanState, Reading, Role, Title, TitleSource,
 };
 pub use registry::Readings;
-pub use text::{Text, Texts};
+pub use text::{Text, Texts, one_line};

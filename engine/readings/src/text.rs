@@ -236,6 +236,22 @@ impl fmt::Display for Texts<'_> {
     }
 }
 
+/// The text on one line: its words with a space between them.
+///
+/// ```
+/// assert_eq!(forebear::readings::one_line(" two\n  words "), "two words");
+/// ```
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
