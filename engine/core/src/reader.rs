@@ -17,7 +17,7 @@ use crate::base::sync::{Mutex, sleep};
 use crate::base::warnings::{Warning, WarningKind};
 use crate::log::checkpoint::LogCheckpoint;
 use crate::log::follow::{Followed, LogFollower};
-use crate::manifest::{self, LogStart, Manifest, ManifestMark, Read, log_name};
+use crate::manifest::{self, LogStart, Manifest, ManifestMark, Read, Retention, log_name};
 use crate::query::filter::Filter;
 use crate::segment::segments::Segments;
 use crate::snapshot::Snapshot;
@@ -241,6 +241,26 @@ impl Reader {
     /// [`Store::warnings_after`](crate::Store::warnings_after).
     pub fn warnings_after(&self, number: u64) -> Vec<Warning> {
         self.0.segments.warnings().after(number)
+    }
+
+    /// The policy that is kept with the store, to be applied whenever a log is full; none where
+    /// everything is kept. Reads the manifest.
+    ///
+    /// ```
+    /// use forebear::{Event, Reader, Retention, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let reader = Reader::open(&path)?;
+    /// assert_eq!(reader.retention()?, None);
+    /// store.set_retention(Some(Retention::new().max_events(1_000_000)))?;
+    /// let policy = reader.retention()?.expect("just set");
+    /// assert_eq!(policy.to_string(), "more than 1000000 events");
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn retention(&self) -> Result<Option<Retention>> {
+        Ok(self.0.read_manifest()?.retention)
     }
 
     /// The folder of the store, where it is on disk.

@@ -42,7 +42,7 @@ pub struct EventLogger {
     session: Option<Arc<str>>,
     instance: Arc<str>,
     durability: Option<Durability>,
-    is_durable: Option<Arc<Predicate>>,
+    durable_if: Option<Arc<Predicate>>,
     lost: Arc<AtomicU64>,
 }
 
@@ -56,7 +56,7 @@ impl EventLogger {
             session: None,
             instance: Arc::default(),
             durability: None,
-            is_durable: None,
+            durable_if: None,
             lost: Arc::default(),
         }
     }
@@ -82,21 +82,21 @@ impl EventLogger {
         self
     }
 
-    /// Which events are stored: the others are let go. What happens in a [`Span`] that is not
+    /// Stores those events alone that this takes: the others are let go. What happens in a [`Span`] that is not
     /// stored follows from the event around it.
     ///
     /// ```
     /// use forebear::{Event, EventLogger};
     ///
     /// let store = forebear::in_memory()?;
-    /// let logger = EventLogger::new(store).is_durable(|event| event.as_kind() != "progress");
+    /// let logger = EventLogger::new(store).durable_if(|event| event.as_kind() != "progress");
     /// assert!(logger.log(Event::new("progress"))?.is_none());
     /// assert!(logger.log(Event::new("job"))?.is_some());
     /// # Ok::<(), forebear::Error>(())
     /// ```
     #[must_use]
-    pub fn is_durable(mut self, takes: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
-        self.is_durable = Some(Arc::new(takes));
+    pub fn durable_if(mut self, takes: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
+        self.durable_if = Some(Arc::new(takes));
         self
     }
 
@@ -210,7 +210,7 @@ impl EventLogger {
     }
 
     fn takes(&self, event: &Event) -> bool {
-        self.is_durable.as_ref().is_none_or(|takes| takes(event))
+        self.durable_if.as_ref().is_none_or(|takes| takes(event))
     }
 
     fn complete(&self, context: Context, event: Event) -> Event {

@@ -196,7 +196,7 @@ fn rayon_and_blocking_threads_take_the_context_along() {
 #[test]
 fn what_is_not_durable_is_not_stored_and_breaks_no_chain() {
     let (store, logger) = logger();
-    let logger = logger.is_durable(|event| event.as_kind() != "progress");
+    let logger = logger.durable_if(|event| event.as_kind() != "progress");
     let job = logger.span(Event::new("job").id("job")).expect("logs");
     job.run(|| {
         let progress = logger.span(Event::new("progress").id("progress")).expect("passes");

@@ -158,6 +158,25 @@ impl Error {
         self.kind() == ErrorKind::Locked
     }
 
+    /// Who has the store open, of an error that [`is_locked`](Self::is_locked): such as
+    /// `process 4711 (forebear)`.
+    ///
+    /// ```
+    /// use forebear::Store;
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("events.forebear");
+    /// let store = Store::open(&path)?;
+    /// let error = Store::open(&path).expect_err("one writer at a time");
+    /// let own = format!("process {} ", std::process::id());
+    /// assert!(error.lock_holder().is_some_and(|holder| holder.starts_with(&own)));
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn lock_holder(&self) -> Option<&str> {
+        let (holder, _) = self.0.message.strip_prefix(HELD_BY)?.split_once(';')?;
+        Some(holder)
+    }
+
     /// Whether the folder or file is not forebear's, or of a newer format.
     ///
     /// ```
@@ -475,6 +494,9 @@ impl StdError for Error {
         self.0.source.as_deref().map(|source| source as _)
     }
 }
+
+/// What stands before the holder in the message of a store that is locked.
+pub(crate) const HELD_BY: &str = "the store is open for writing in ";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! The retention policy, as callers build it and as the manifest keeps it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,6 +72,35 @@ impl Retention {
     pub fn dry_run(mut self, dry: bool) -> Self {
         self.dry_run = dry;
         self
+    }
+}
+
+impl fmt::Display for Retention {
+    /// What it drops, in words: `older than 90d; more than 1000000 events`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = [
+            self.max_age.map(|age| format!("older than {}", age_words(age))),
+            self.max_bytes.map(|bytes| format!("more than {bytes} bytes")),
+            self.max_events.map(|events| format!("more than {events} events")),
+        ];
+        let limits: Vec<String> = limits.into_iter().flatten().collect();
+        f.write_str(if limits.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&limits.join("; "))?;
+        match &self.archive {
+            Some(folder) => write!(f, "; archived in {}", folder.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An age in the largest unit that leaves no rest.
+fn age_words(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let units = [(24 * 3600, "d"), (3600, "h"), (60, "m")];
+    let fits = units.iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    match fits {
+        Some((unit, name)) => format!("{}{name}", seconds / unit),
+        None => format!("{seconds}s"),
     }
 }
 

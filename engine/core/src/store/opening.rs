@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, HELD_BY, Result};
 use crate::base::format::{FORMAT_VERSION, StoreId};
 use crate::base::kind::StateKind;
 use crate::base::kinds::{Kinds, NamedKind};
@@ -149,9 +149,7 @@ pub(crate) fn lock(storage: &dyn Storage) -> Result<Box<dyn LockGuard + Send + S
         LockOutcome::HeldBy(holder) => {
             let holder = holder.trim();
             let holder = if holder.is_empty() { "another process" } else { holder };
-            Err(Error::locked(format!(
-                "the store is open for writing in {holder}; close it there, or wait until it ends"
-            )))
+            Err(Error::locked(format!("{HELD_BY}{holder}; close it there, or wait until it ends")))
         }
     }
 }
