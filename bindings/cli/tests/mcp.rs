@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use common::Place;
 use serde_json::{Value, json};
 
-const TOOLS: [&str; 8] = [
+const TOOLS: [&str; 10] = [
     "get_failure_chain",
     "get_parent_chain",
     "get_child_events",
@@ -24,6 +24,8 @@ const TOOLS: [&str; 8] = [
     "list_sessions",
     "session_tree",
     "get_event",
+    "analyze_performance",
+    "audit_decisions",
 ];
 
 /// A server, and the replies that came so far.
@@ -303,6 +305,8 @@ fn every_reply_stays_within_its_bytes() {
         ("list_sessions", json!({})),
         ("session_tree", json!({"session": "s1"})),
         ("get_event", json!({"id": last})),
+        ("analyze_performance", json!({"session": "s1", "limit": 200})),
+        ("audit_decisions", json!({"session": "s1", "limit": 200})),
     ];
     for max_bytes in [3_000, 20_000, 60_000] {
         for (tool, arguments) in &calls {
@@ -435,6 +439,8 @@ fn secrets_are_redacted_unless_asked_not_to() {
             "payload": {"command": format!("curl https://me:{token}@example.com")}}),
         json!({"kind": "error", "id": "failure", "parent": "call", "session": "s",
             "payload": format!("{token} was refused")}),
+        json!({"kind": "spawn_decision", "id": "decision", "parent": "ask", "session": "s",
+            "payload": {"reason": format!("it has {token}")}}),
     ];
     let lines = lines.map(|line| format!("{line}\n")).concat();
     assert_eq!(place.run_with(&["append", "--json"], lines).code, 0);
@@ -447,6 +453,7 @@ fn secrets_are_redacted_unless_asked_not_to() {
         ("search_events", json!({"text": "B2c3D4a1B2"})),
         ("get_event", json!({"id": "call"})),
         ("get_event", json!({"id": "failure"})),
+        ("audit_decisions", json!({"session": "s"})),
     ];
     let mut server = Server::start(&place, &[]);
     for (tool, arguments) in &calls {
@@ -459,6 +466,61 @@ fn secrets_are_redacted_unless_asked_not_to() {
     let mut server = Server::start(&place, &["--no-redact"]);
     let result = server.call("get_event", json!({"id": "failure"})).to_string();
     assert!(result.contains(&token) && !result.contains("redacted"), "{result}");
+    server.end();
+}
+
+/// A session of a service with so many stated decisions, and calls of a known length.
+fn audited(decisions: usize) -> Place {
+    let place = Place::new();
+    let mut lines = String::new();
+    for number in 0..decisions {
+        let line = json!({
+            "kind": "spawn_decision", "id": id(number), "session": "service",
+            "time": 1_772_366_400_000_000_000_u64 + number as u64 * 2_000_000_000,
+            "payload": {"reason": format!("reason {number} {}", "of many words ".repeat(80))},
+        });
+        lines = format!("{lines}{line}\n");
+    }
+    assert_eq!(place.run_with(&["append", "--json"], lines).code, 0);
+    place
+}
+
+#[test]
+fn decisions_are_paged_to_the_end_and_times_add_up() {
+    let place = audited(60);
+    let mut server = Server::start(&place, &[]);
+    let mut arguments = json!({"session": "service", "max_bytes": 6_000});
+    let mut reasons = Vec::new();
+    let mut pages = 0;
+    loop {
+        let answer = server.ask("audit_decisions", arguments.clone());
+        assert!(server.bytes <= 6_000, "{}", server.bytes);
+        for decision in answer["decisions"].as_array().unwrap() {
+            assert_eq!(decision["kind"], "stated", "{decision}");
+            let what = decision["what"].as_str().unwrap();
+            reasons.push(what.split(' ').nth(1).unwrap().to_owned());
+        }
+        pages += 1;
+        let Some(next) = answer["next"].as_str() else { break };
+        arguments["cursor"] = next.into();
+    }
+    let expected: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+    assert_eq!(reasons, expected);
+    assert!(pages > 5, "{pages}");
+    let none = server.ask("audit_decisions", json!({"session": "service", "kinds": ["plan"]}));
+    assert_eq!(none["decisions"], json!([]), "{none}");
+    let few = server.ask("audit_decisions", json!({"limit": 3, "kinds": ["stated"]}));
+    assert_eq!(few["decisions"].as_array().unwrap().len(), 3, "{few}");
+    for cursor in ["soon", "5:nowhere"] {
+        let words = server.refused("audit_decisions", json!({"cursor": cursor}));
+        assert!(words.contains("expected as cursor"), "{words}");
+    }
+    let spent = server.ask("analyze_performance", json!({"session": "serv"}));
+    assert_eq!(spent["session"], "service", "{spent}");
+    assert_eq!(spent["time"]["model_ms"], 59 * 2_000, "{spent}");
+    assert!(spent["complete"] == true && spent["days"][0]["day"].is_string(), "{spent}");
+    let all = server.ask("analyze_performance", json!({}));
+    assert!(all["session"].is_null() && all["sessions"] == 1, "{all}");
     server.end();
 }
 
@@ -478,6 +540,9 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
         ("get_child_events", json!({"id": id(0), "limit": 0}), "expected limit from 1 to 200"),
         ("session_tree", json!({"session": "other"}), "list_sessions"),
         ("smart_resume_context", json!({"session": "other"}), "list_sessions"),
+        ("analyze_performance", json!({"session": "other"}), "list_sessions"),
+        ("audit_decisions", json!({"session": "other"}), "list_sessions"),
+        ("audit_decisions", json!({"kinds": ["odd"]}), "unknown variant"),
         ("search_events", json!({"text": "(", "regex": true}), "expected"),
         ("search_events", json!({"since": "soon"}), "since: expected"),
         ("list_sessions", json!({"status": "odd"}), "unknown variant"),

@@ -87,7 +87,8 @@ impl<'a> Ids<'a> {
 }
 
 /// Members of the engine's JSON that hold the id of an event.
-const ID_MEMBERS: &[&str] = &["id", "parent", "root", "event", "call", "decided_by"];
+const ID_MEMBERS: &[&str] =
+    &["id", "parent", "root", "event", "call", "result", "request", "decided_by"];
 
 /// Events that are listed where a beginning fits several.
 const LISTED_MAX: usize = 8;

@@ -63,8 +63,10 @@ impl ServeOptions {
 /// Answers what comes on standard input, until it is closed.
 ///
 /// Nothing but messages of the protocol is written to standard output; what there is to say
-/// of the server itself goes to standard error. Memory: the readers' own, and at most
-/// 200 kB for each of the replies that are made at once, of which there are four.
+/// of the server itself goes to standard error. Memory: the readers' own, and for each of the
+/// answers that are made at once, of which there are four, the reply, at most 200 kB, the page
+/// of payloads or the one payload that it is made of, and what an answer of
+/// `forebear::answers` keeps within its budget.
 pub fn serve(options: &ServeOptions) -> io::Result<()> {
     server::serve(options)
 }

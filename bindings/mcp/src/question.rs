@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
-use forebear::answers::{Named, find_named};
+use forebear::answers::{NamedSession, find_session};
 use forebear::readings::Readings;
-use forebear::{Snapshot, StoredEvent};
+use forebear::{SessionFilter, SessionReads, Snapshot, StoredEvent};
 use forebear_wire::redact::Redactor;
 use forebear_wire::{cap, gist};
 use serde_json::{Map, Value};
@@ -45,6 +45,14 @@ impl<'a> Question<'a> {
     /// Takes the room for a value and its line in the text; `false` where there is none.
     pub(crate) fn takes(&self, value: &Value, line: &str) -> bool {
         self.takes_bytes(cost(value, line))
+    }
+
+    /// As [`takes`](Self::takes) of what is told in any case: where there is no room for it,
+    /// there is none for anything else.
+    pub(crate) fn takes_or_fills(&self, value: &Value, line: &str) {
+        if !self.takes(value, line) {
+            self.left.set(0);
+        }
     }
 
     /// Takes so many bytes of the room; `false` where there are fewer.
@@ -126,26 +134,40 @@ impl<'a> Question<'a> {
     /// the event which it does.
     pub(crate) fn session(&self, text: &str) -> Answered<String> {
         let text = text.trim();
-        match find_named(self.snapshot, text)? {
-            Named::Session(name) => return Ok(name),
-            Named::Event(id) => {
-                let event = self.snapshot.get(&id)?;
-                if let Some(session) = event.as_ref().and_then(StoredEvent::session) {
-                    return Ok(session.to_owned());
-                }
-            }
-            Named::Sessions(many) => {
+        match find_session(self.snapshot, text)? {
+            NamedSession::One(name) => Ok(name),
+            NamedSession::Several(many) => {
                 let listed = many.iter().take(LISTED_MAX).cloned().collect::<Vec<_>>().join("\n");
-                return refused(format!(
+                refused(format!(
                     "{text:?} begins the names of {} sessions; give one of them:\n{listed}",
                     many.len()
-                ));
+                ))
             }
-            _ => {}
+            NamedSession::Events(ids) => refused(format!(
+                "{text:?} begins no session's name, and the ids of {} events; list_sessions \
+                 lists the sessions that there are",
+                ids.len()
+            )),
+            NamedSession::EventWithout(id) => refused(format!(
+                "the event {id} is of no session; list_sessions lists the sessions that there are"
+            )),
+            _ => refused(format!(
+                "no session has the name {text:?} or one that begins with it; list_sessions \
+                 lists them"
+            )),
         }
-        refused(format!(
-            "no session has the name {text:?} or one that begins with it; list_sessions lists them"
-        ))
+    }
+
+    /// As [`session`](Self::session); the newest where none is given.
+    pub(crate) fn session_or_newest(&self, text: Option<&str>) -> Answered<String> {
+        if let Some(text) = text {
+            return self.session(text);
+        }
+        let newest = self.snapshot.sessions(SessionFilter::new()).limit(1).page()?;
+        let Some(newest) = newest.items.into_iter().next() else {
+            return refused("nothing of a session is stored yet: run `forebear import`");
+        };
+        Ok(newest.id)
     }
 }
 

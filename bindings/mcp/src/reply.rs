@@ -39,8 +39,11 @@ impl Reply {
         }
     }
 
-    /// The two forms, with how many secrets were taken out of them.
+    /// The two forms, with how many secrets were taken out of them: of those that were taken
+    /// out of all that was looked at, `redacted`, what there was no room for is not counted.
     pub(crate) fn finish(mut self, redacted: u64) -> (Value, String) {
+        let shown = || Value::from(self.members.clone()).to_string().matches(MARK).count() as u64;
+        let redacted = if redacted > 0 { redacted.min(shown()) } else { 0 };
         if redacted > 0 {
             self.set("redacted", redacted);
             self.line(format!("[secrets redacted here: {redacted}]"));
@@ -48,3 +51,6 @@ impl Reply {
         (Value::Object(self.members), self.text)
     }
 }
+
+/// How what stands in place of a secret begins.
+const MARK: &str = "[redacted ";

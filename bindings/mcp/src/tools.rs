@@ -1,9 +1,12 @@
 //! The tools, a file for each.
 
+mod audit;
 mod chain;
 mod children;
 mod failure_chain;
 mod get_event;
+mod listed;
+mod performance;
 mod resume;
 mod search;
 mod session_tree;
@@ -77,6 +80,8 @@ const ENTRIES: &[ToolEntry] = &[
     entry::<sessions::SessionsToolArgs>(),
     entry::<session_tree::SessionTreeToolArgs>(),
     entry::<get_event::EventToolArgs>(),
+    entry::<performance::PerformanceToolArgs>(),
+    entry::<audit::AuditToolArgs>(),
 ];
 
 const fn entry<T: Ask + Send + 'static>() -> ToolEntry {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use forebear::StoredEvent;
 use forebear::ingest::Registry;
-use forebear::readings::{Payload, Reading, Readings};
+use forebear::readings::{Payload, Reading, Readings, TEXT_FIELDS, one_line};
 
 use crate::json_scan::{JsonToken, KEPT_BYTES, scan};
 use crate::text;
@@ -33,27 +33,8 @@ const INPUT_FIELDS: [&str; 12] = [
     "text",
 ];
 
-/// Fields of any object that are likely to be text for people, the best first.
-const TEXT_FIELDS: [&str; 18] = [
-    "error",
-    "message",
-    "msg",
-    "text",
-    "summary",
-    "title",
-    "prompt",
-    "content",
-    "description",
-    "reason",
-    "command",
-    "query",
-    "name",
-    "path",
-    "url",
-    "status",
-    "value",
-    "data",
-];
+/// Fields that are text for people where nothing better is there.
+const POOR_TEXT_FIELDS: [&str; 2] = ["value", "data"];
 
 /// Fields that every line of a transcript has: they say nothing about it.
 const ENVELOPE: [&str; 16] = [
@@ -215,8 +196,8 @@ impl GistParts {
             [name] if ENVELOPE.contains(name) => {}
             [name] => self.take_field(name, value),
             [_, name] => {
-                if let Some(rank) = TEXT_FIELDS.iter().position(|field| field == name) {
-                    let rank = TEXT_FIELDS.len() + rank;
+                if let Some(rank) = text_rank(name) {
+                    let rank = TEXT_FIELDS.len() + POOR_TEXT_FIELDS.len() + rank;
                     self.texts.entry(rank).or_insert_with(|| text.to_owned());
                 }
             }
@@ -226,7 +207,7 @@ impl GistParts {
     }
 
     fn take_field(&mut self, name: &str, value: &JsonToken) {
-        if let Some(rank) = TEXT_FIELDS.iter().position(|field| *field == name) {
+        if let Some(rank) = text_rank(name) {
             self.texts.entry(rank).or_insert_with(|| value.text.clone());
         } else if name.is_empty() {
             // An item of a list.
@@ -268,6 +249,11 @@ fn keep(place: &mut Option<String>, text: &str) {
     }
 }
 
+/// How likely a field of any object is text for people, the likeliest first.
+fn text_rank(name: &str) -> Option<usize> {
+    TEXT_FIELDS.iter().chain(&POOR_TEXT_FIELDS).position(|field| *field == name)
+}
+
 /// Known names first, then other texts, then the rest.
 fn rank(fields: &[&str], name: &str, value: &JsonToken) -> usize {
     fields
@@ -292,17 +278,6 @@ fn first_line(text: &str) -> &str {
         .map(str::trim)
         .find(|line| line.chars().any(char::is_alphanumeric))
         .unwrap_or_else(|| text.trim().lines().next().unwrap_or_default())
-}
-
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    line
 }
 
 #[cfg(test)]

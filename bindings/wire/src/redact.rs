@@ -96,7 +96,7 @@ impl Redactor {
         &mut self,
         shapes: &Shapes,
         text: &'t str,
-        is_secret: impl Fn(&Found<'_>) -> bool,
+        is_secret: impl Fn(&ShapeMatch<'_>) -> bool,
     ) -> Cow<'t, str> {
         let mut replaced = String::new();
         let mut kept = 0;
@@ -108,7 +108,7 @@ impl Redactor {
                 break;
             };
             let whole = found.get_match().as_str();
-            if !is_secret(&Found { kind, whole, secret: secret.as_str() }) {
+            if !is_secret(&ShapeMatch { kind, whole, secret: secret.as_str() }) {
                 // There may be one of another shape in what follows the name, of which there
                 // is some in each shape that is asked about.
                 at = secret.start();
@@ -176,7 +176,7 @@ fn is_suspicious(text: &str) -> bool {
 }
 
 /// What a shape fits.
-struct Found<'t> {
+struct ShapeMatch<'t> {
     kind: &'t str,
     /// All that fits it.
     whole: &'t str,
@@ -185,7 +185,7 @@ struct Found<'t> {
 }
 
 /// Whether what fits a shape is meant by it.
-fn is_meant(found: &Found<'_>) -> bool {
+fn is_meant(found: &ShapeMatch<'_>) -> bool {
     match found.kind {
         "variable" => {
             let name = found.whole.strip_prefix('\\').map_or(found.whole, |escape| &escape[1..]);
@@ -237,7 +237,7 @@ fn names_secret(name: &str) -> bool {
 /// Whether a word is none of a language: letters of both sizes and digits, mixed. Words of
 /// code are mixed, too, so more is asked of what stands in the middle of a text; and of what
 /// has slashes, as paths have, one part alone has to be long enough.
-fn is_opaque(found: &Found<'_>) -> bool {
+fn is_opaque(found: &ShapeMatch<'_>) -> bool {
     if found.kind == "key-body" {
         return is_mixed(found.secret, 3);
     }
@@ -653,7 +653,8 @@ mod tests {
 
     #[test]
     fn a_path_that_is_cut_off_is_no_secret() {
-        for text in ["…/Users/Me/Project12/src/App2/Header99.tsx", "…example/Team1/App2/blob/Main3"] {
+        for text in ["…/Users/Me/Project12/src/App2/Header99.tsx", "…example/Team1/App2/blob/Main3"]
+        {
             assert_eq!(Redactor::new().text(text), text);
         }
     }

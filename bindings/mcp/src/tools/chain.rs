@@ -173,7 +173,9 @@ impl FoldedChain {
     fn push(&mut self, (value, line): (Value, String)) {
         let bytes = cost(&value, &line);
         let item = Sized { value, line, bytes };
-        let fits_above = self.tail.is_empty() && self.head_bytes + bytes <= self.room / 2;
+        // What comes after something was left out stands above it.
+        let fits_above =
+            self.tail.is_empty() && self.omitted == 0 && self.head_bytes + bytes <= self.room / 2;
         if fits_above || self.head.is_empty() {
             self.head_bytes += bytes;
             self.head.push(item);
@@ -238,3 +240,35 @@ fn default_depth() -> usize {
 
 /// Most steps that a walk may have.
 const MAX_DEPTH: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event of so many bytes.
+    fn drawn(id: usize, bytes: usize) -> (Value, String) {
+        (json!({"id": id.to_string(), "gist": "x".repeat(bytes)}), format!("line {id}"))
+    }
+
+    #[test]
+    fn what_comes_after_a_fold_stands_above_it() {
+        // A large one makes all above it go, and itself, before smaller ones come.
+        for sizes in [[10, 2000, 10, 10, 10], [10, 900, 10, 2000, 10], [900, 900, 900, 900, 10]] {
+            let mut folded = FoldedChain::new(1000);
+            for (id, bytes) in sizes.into_iter().enumerate() {
+                folded.push(drawn(id, bytes));
+            }
+            let mut next = 0;
+            for (value, _) in folded.finish(0) {
+                let first = value["from"].as_str().or(value["id"].as_str()).unwrap_or_default();
+                assert_eq!(first, next.to_string(), "{sizes:?}: {value}");
+                let omitted = value["omitted"].as_u64();
+                if let Some(omitted) = omitted {
+                    assert_eq!(value["to"], (next + omitted - 1).to_string(), "{sizes:?}");
+                }
+                next += omitted.unwrap_or(1);
+            }
+            assert_eq!(next, 5, "{sizes:?}");
+        }
+    }
+}

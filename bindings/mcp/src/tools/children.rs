@@ -1,6 +1,6 @@
 //! `get_child_events`: what an event caused.
 
-use forebear::{Cursor, Descendant, Detail, EventId};
+use forebear::{Descendant, Detail};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
 use crate::tools::Ask;
+use crate::tools::listed::ListedPage;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -67,96 +68,26 @@ impl Ask for ChildrenToolArgs {
         };
         let id = question.ids.find(question, id)?;
         let after = args::cursor(self.cursor.as_ref())?;
-        let ListedEvents { events, next, damaged } = if self.recursive {
-            self.below(question, &id, after, limit, max_depth)?
+        let listed = if self.recursive {
+            let query = question.snapshot.descendants(&id).max_depth(max_depth).after(after);
+            let query = query.detail(Detail::Payload);
+            let draw = |Descendant { event, below, .. }: &Descendant, alone| {
+                let (mut value, line) = question.draw(event, self.full, alone)?;
+                value["below"] = (*below).into();
+                Ok((value, format!("{below:>3} below  {line}")))
+            };
+            ListedPage::fetch(question, limit, |limit| query.clone().limit(limit).page(), draw)?
         } else {
-            self.children(question, &id, after, limit)?
+            let query = question.snapshot.children(&id).after(after).detail(Detail::Payload);
+            let draw = |event: &_, alone| question.draw(event, self.full, alone);
+            ListedPage::fetch(question, limit, |limit| query.clone().limit(limit).page(), draw)?
         };
-        let mut reply = Reply::default();
-        if events.is_empty() {
-            reply.line(match after {
-                None => "it caused nothing that is stored",
-                Some(_) => "there is no more",
-            });
-        }
-        let mut values = Vec::with_capacity(events.len());
-        for (value, line) in events {
-            reply.line(line);
-            values.push(value);
-        }
-        reply.set("events", values);
-        reply.damaged(damaged);
-        reply.next(next);
-        Ok(reply)
-    }
-}
-
-/// Events as values and lines, where the next ones begin, and how many are damaged.
-struct ListedEvents {
-    events: Vec<(Value, String)>,
-    next: Option<Cursor>,
-    damaged: usize,
-}
-
-impl ChildrenToolArgs {
-    fn children(
-        &self,
-        question: &Question<'_>,
-        id: &EventId,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Answered<ListedEvents> {
-        let query = question.snapshot.children(id).after(after);
-        let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
-        let events =
-            fitting(question, &page.items, |event, alone| question.draw(event, self.full, alone))?;
-        let next = match events.len() {
-            whole if whole == page.items.len() => page.next,
-            some => query.limit(some).detail(Detail::Ids).page()?.next,
+        let none = match after {
+            None => "it caused nothing that is stored",
+            Some(_) => "there is no more",
         };
-        Ok(ListedEvents { events, next, damaged: page.damaged.len() })
+        Ok(listed.into_reply("events", none))
     }
-
-    fn below(
-        &self,
-        question: &Question<'_>,
-        id: &EventId,
-        after: Option<Cursor>,
-        limit: usize,
-        max_depth: u64,
-    ) -> Answered<ListedEvents> {
-        let query = question.snapshot.descendants(id).max_depth(max_depth).after(after);
-        let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
-        let draw = |Descendant { event, below, .. }: &Descendant, alone| {
-            let (mut value, line) = question.draw(event, self.full, alone)?;
-            value["below"] = (*below).into();
-            Ok((value, format!("{below:>3} below  {line}")))
-        };
-        let events = fitting(question, &page.items, draw)?;
-        let next = match events.len() {
-            whole if whole == page.items.len() => page.next,
-            some => query.limit(some).detail(Detail::Ids).page()?.next,
-        };
-        Ok(ListedEvents { events, next, damaged: page.damaged.len() })
-    }
-}
-
-/// As many of the items as the reply has room for, at least one. `draw` cuts an item that
-/// stands alone and has no room.
-pub(super) fn fitting<T>(
-    question: &Question<'_>,
-    items: &[T],
-    draw: impl Fn(&T, bool) -> Answered<(Value, String)>,
-) -> Answered<Vec<(Value, String)>> {
-    let mut listed = Vec::new();
-    for item in items {
-        let (value, line) = draw(item, listed.is_empty())?;
-        if !question.takes(&value, &line) && !listed.is_empty() {
-            break;
-        }
-        listed.push((value, line));
-    }
-    Ok(listed)
 }
 
 fn default_depth() -> usize {

@@ -87,27 +87,23 @@ impl Ask for FailureChainToolArgs {
         question.redact_value(&mut value);
         question.ids.shorten(&mut value)?;
         let errors = value["errors"].take();
-        for (name, of, share) in TEXTS {
-            let id = member(&value[*name], "id").to_owned();
-            if let Value::Object(members) = &mut value[*name] {
-                make_brief(members);
-                // Texts stand in both forms.
-                let room = question.left() / 2 * share / 100;
-                if let Some(Value::String(text)) = members.get_mut(*of) {
-                    let more = format!(": get_event id={id}");
-                    *text = cap::middle(&text::clean_lines(text), room, &more);
-                }
-            }
-        }
         // What a command was called with is its input, too.
         if let Value::Object(members) = &mut value["call"] {
             members.remove("target");
         }
+        let (mut cut, mut words) = (Value::Null, String::new());
+        for percent in [100, 50, 20] {
+            cut = value.clone();
+            cut_texts(question, &mut cut, percent);
+            words = told(&report, &cut);
+            if cost(&cut, &words) <= question.left() {
+                break;
+            }
+        }
+        question.takes_or_fills(&cut, &words);
         let mut reply = Reply::default();
-        let words = told(&report, &value);
-        question.takes(&value, &words);
         reply.line(words);
-        if let Value::Object(members) = value {
+        if let Value::Object(members) = cut {
             members.into_iter().for_each(|(name, member)| reply.set(&name, member));
         }
         list(question, &mut reply, errors);
@@ -127,6 +123,23 @@ impl FailureChainToolArgs {
             Some(project) => WhyQuery::newest_in(project),
             None => WhyQuery::newest(),
         })
+    }
+}
+
+/// Cuts the texts of the report to their shares of the room, of which all together have so
+/// many percent.
+fn cut_texts(question: &Question<'_>, value: &mut Value, percent: usize) {
+    for (name, of, share) in TEXTS {
+        let id = member(&value[*name], "id").to_owned();
+        if let Value::Object(members) = &mut value[*name] {
+            make_brief(members);
+            // Texts stand in both forms.
+            let room = question.left() / 2 * share / 100 * percent / 100;
+            if let Some(Value::String(text)) = members.get_mut(*of) {
+                let more = format!(": get_event id={id}");
+                *text = cap::middle(&text::clean_lines(text), room, &more);
+            }
+        }
     }
 }
 

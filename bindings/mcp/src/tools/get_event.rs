@@ -61,7 +61,7 @@ impl Ask for EventToolArgs {
             return refused(format!("the event {id} has expired meanwhile"));
         };
         let (value, line) = question.draw(&event, true, true)?;
-        question.takes(&value, &line);
+        question.takes_or_fills(&value, &line);
         let mut reply = Reply::default();
         reply.line(line);
         reply.set("event", value);

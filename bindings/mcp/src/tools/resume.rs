@@ -1,7 +1,6 @@
 //! `smart_resume_context`: what a model needs to go on with a session.
 
 use forebear::answers::{ResumeQuery, resume_context};
-use forebear::{SessionFilter, SessionReads};
 use forebear_wire::{cap, text};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -56,15 +55,7 @@ impl Ask for ResumeToolArgs {
 
     fn ask(&self, question: &Question<'_>) -> Answered<Reply> {
         let last = within("last", self.last, 1, 1000)?;
-        let session = if let Some(session) = args::given(self.session.as_ref()) {
-            question.session(session)?
-        } else {
-            let newest = question.snapshot.sessions(SessionFilter::new()).limit(1).page()?;
-            let Some(newest) = newest.items.into_iter().next() else {
-                return refused("nothing of a session is stored yet: run `forebear import`");
-            };
-            newest.id
-        };
+        let session = question.session_or_newest(args::given(self.session.as_ref()))?;
         // The text stands in both forms.
         let room = question.left().saturating_sub(2 * cap::json_bytes(&session) + OTHERS_BYTES) / 2;
         // Of four bytes a token, less what JSON adds for quotes and ends of lines.

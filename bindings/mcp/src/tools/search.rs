@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebear::answers::{Budget, SearchQuery, search};
+use forebear::answers::{Budget, SearchQuery, search, session_filter};
 use forebear::{Cursor, Detail, Filter};
 use forebear_wire::{cap, text};
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
 use crate::tools::Ask;
-use crate::tools::children::fitting;
+use crate::tools::listed::ListedPage;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -96,10 +96,10 @@ impl Ask for SearchToolArgs {
 
 impl SearchToolArgs {
     fn filter(&self, question: &Question<'_>) -> Answered<Filter> {
-        let mut filter = Filter::new();
-        if let Some(session) = args::given(self.session.as_ref()) {
-            filter = filter.session(question.session(session)?);
-        }
+        let mut filter = match args::given(self.session.as_ref()) {
+            Some(session) => session_filter(question.snapshot, &question.session(session)?)?,
+            None => Filter::new(),
+        };
         if let Some(instance) = args::given(self.instance.as_ref()) {
             filter = filter.instance(instance);
         }
@@ -119,18 +119,13 @@ impl SearchToolArgs {
         after: Option<Cursor>,
         limit: usize,
     ) -> Answered<Reply> {
-        let query = question.snapshot.events(filter).after(after);
-        let page = query.clone().limit(limit).detail(Detail::Payload).page()?;
-        let events =
-            fitting(question, &page.items, |event, alone| question.draw(event, self.full, alone))?;
-        let next = match events.len() {
-            whole if whole == page.items.len() => page.next,
-            some => query.limit(some).detail(Detail::Ids).page()?.next,
-        };
-        let mut reply = self.reply(events);
-        reply.set("complete", next.is_none());
-        reply.damaged(page.damaged.len());
-        reply.next(next);
+        let query = question.snapshot.events(filter).after(after).detail(Detail::Payload);
+        let draw = |event: &_, alone| question.draw(event, self.full, alone);
+        let fetch = |limit| query.clone().limit(limit).page();
+        let listed = ListedPage::fetch(question, limit, fetch, draw)?;
+        let complete = listed.next.is_none();
+        let mut reply = listed.into_reply("events", self.nothing());
+        reply.set("complete", complete);
         Ok(reply)
     }
 
@@ -146,17 +141,17 @@ impl SearchToolArgs {
         let query = SearchQuery::new(words).regex(self.regex).filter(filter);
         let query = query.after(after).budget(budget);
         let mut found = search(question.snapshot, question.readings, &query)?;
-        let mut events: Vec<(Value, String)> = Vec::new();
+        let mut items: Vec<(Value, String)> = Vec::new();
         let mut next = after;
         loop {
-            if events.len() == limit {
+            if items.len() == limit {
                 break;
             }
             let Some(one) = found.next().transpose()? else {
                 next = found.cursor()?;
                 break;
             };
-            let (mut value, _) = question.draw(&one.event, self.full, events.is_empty())?;
+            let (mut value, _) = question.draw(&one.event, self.full, items.is_empty())?;
             let snippet = cap::start(&question.redact(&one.snippet), SNIPPET_BYTES);
             let title = one.title.as_deref().map(|title| question.redact(title).into_owned());
             if let Value::Object(members) = &mut value {
@@ -167,19 +162,18 @@ impl SearchToolArgs {
                 }
             }
             let line = crate::line::of_event(&value);
-            if !question.takes(&value, &line) && !events.is_empty() {
+            if !question.takes(&value, &line) && !items.is_empty() {
                 break;
             }
-            events.push((value, line));
+            items.push((value, line));
             // Where to go on, should there be no room for the next.
             next = found.cursor()?;
         }
         let (searched, bytes) = found.searched();
-        let damaged = found.damaged().len();
-        let mut reply = self.reply(events);
+        let listed = ListedPage { items, next, damaged: found.damaged().len() };
+        let mut reply = listed.into_reply("events", self.nothing());
         reply.set("searched_events", searched);
         reply.set("complete", next.is_none());
-        reply.damaged(damaged);
         if next.is_some() {
             reply.line(format!(
                 "looked through {} so far, {}",
@@ -187,25 +181,14 @@ impl SearchToolArgs {
                 text::bytes(bytes)
             ));
         }
-        reply.next(next);
         Ok(reply)
     }
 
-    fn reply(&self, events: Vec<(Value, String)>) -> Reply {
-        let mut reply = Reply::default();
-        if events.is_empty() {
-            reply.line(match self.cursor {
-                None => "no event matches",
-                Some(_) => "no more events match",
-            });
+    fn nothing(&self) -> &'static str {
+        match self.cursor {
+            None => "no event matches",
+            Some(_) => "no more events match",
         }
-        let mut values = Vec::with_capacity(events.len());
-        for (value, line) in events {
-            reply.line(line);
-            values.push(value);
-        }
-        reply.set("events", values);
-        reply
     }
 }
 

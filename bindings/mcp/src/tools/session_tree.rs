@@ -10,7 +10,7 @@ use crate::failure::{Answered, refused};
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::schema;
-use crate::tools::children::fitting;
+use crate::tools::listed::ListedPage;
 use crate::tools::{Ask, sessions};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -59,25 +59,13 @@ impl Ask for SessionTreeToolArgs {
         let session = question.session(session)?;
         let after = args::cursor(self.cursor.as_ref())?;
         let query = question.snapshot.session_tree(&session).after(after);
-        let page = query.clone().limit(limit).page()?;
-        let sessions = fitting(question, &page.items, |node: &SessionNode, _| {
+        let draw = |node: &SessionNode, _| {
             let levels = usize::try_from(node.below).unwrap_or(usize::MAX).min(LEVELS_MAX);
             Ok(sessions::draw(question, node, &"  ".repeat(levels)))
-        })?;
-        let next = match sessions.len() {
-            whole if whole == page.items.len() => page.next,
-            some => query.limit(some).page()?.next,
         };
-        let mut reply = Reply::default();
-        let mut values = Vec::with_capacity(sessions.len());
-        for (value, line) in sessions {
-            reply.line(line);
-            values.push(value);
-        }
-        reply.set("sessions", values);
-        reply.damaged(page.damaged.len());
-        reply.next(next);
-        Ok(reply)
+        let fetch = |limit| query.clone().limit(limit).page();
+        let listed = ListedPage::fetch(question, limit, fetch, draw)?;
+        Ok(listed.into_reply("sessions", "there is no more"))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::failure::Answered;
 use crate::question::Question;
 use crate::reply::Reply;
 use crate::tools::Ask;
-use crate::tools::children::fitting;
+use crate::tools::listed::ListedPage;
 use crate::{line, schema};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -107,26 +107,10 @@ impl Ask for SessionsToolArgs {
         }
         let after = args::cursor(self.cursor.as_ref())?;
         let query = question.snapshot.sessions(filter).after(after);
-        let page = query.clone().limit(limit).page()?;
-        let sessions =
-            fitting(question, &page.items, |session, _| Ok(draw(question, session, "")))?;
-        let next = match sessions.len() {
-            whole if whole == page.items.len() => page.next,
-            some => query.limit(some).page()?.next,
-        };
-        let mut reply = Reply::default();
-        if sessions.is_empty() {
-            reply.line("no session matches");
-        }
-        let mut values = Vec::with_capacity(sessions.len());
-        for (value, line) in sessions {
-            reply.line(line);
-            values.push(value);
-        }
-        reply.set("sessions", values);
-        reply.damaged(page.damaged.len());
-        reply.next(next);
-        Ok(reply)
+        let draw = |session: &_, _| Ok(draw(question, session, ""));
+        let fetch = |limit| query.clone().limit(limit).page();
+        let listed = ListedPage::fetch(question, limit, fetch, draw)?;
+        Ok(listed.into_reply("sessions", "no session matches"))
     }
 }
 

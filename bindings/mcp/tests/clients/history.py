@@ -1,5 +1,5 @@
 """Prints a history for `forebear append`: a request and below it a chain 997 deep, ending in a
-failure, with an agent beside it."""
+failure, with an agent beside it; and a service that states decisions."""
 
 import json
 import uuid
@@ -34,6 +34,11 @@ def main():
             "id": event_id(number), "kind": "note", "session": "story", "instance": "helper",
             "scope": "own", "parent": event_id(0), "link": "spawned",
             "time": time_ns + number * 10**9, "payload": {"text": f"agent's note {number}"},
+        }))
+    for number in range(30):
+        print(json.dumps({
+            "id": event_id(2000 + number), "kind": "spawn_decision", "session": "service",
+            "time": time_ns + number * 2 * 10**9, "payload": {"reason": f"reason {number}"},
         }))
 
 

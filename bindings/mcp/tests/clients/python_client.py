@@ -42,12 +42,12 @@ class Asked:
         self.called.add(name)
         return answer
 
-    async def pages(self, name, **arguments):
-        """The events of all pages."""
+    async def pages(self, name, of="events", **arguments):
+        """The events, or what else it lists, of all pages."""
         events = []
         while True:
             answer = await self(name, **arguments)
-            events += answer["events"]
+            events += answer[of]
             if "next" not in answer:
                 return events
             arguments["cursor"] = answer["next"]
@@ -110,6 +110,14 @@ async def ask_all(mode, version):
         assert "agent's note 1059" in resume["text"], resume["text"]
         event = await asked("get_event", id=root)
         assert event["payload"]["text"] == "please build it", event
+        decided = await asked.pages("audit_decisions", of="decisions", session="service", limit=7)
+        ours = program("decisions", "service")[0]["decisions"]
+        assert [(one["kind"], one["what"]) for one in decided] == [(one["kind"], one["what"]) for one in ours], decided
+        assert len(decided) == 30, len(decided)
+        spent = await asked("analyze_performance", session="story")
+        ours = program("slow", "story")[0]["time"]
+        assert {name: spent["time"][name + "_ms"] for name in ("tools", "model", "user")} == {
+            name: ours[name + "_ns"] // 10**6 for name in ("tools", "model", "user")}, spent
         refused = await client.call_tool("get_event", {"id": "ffffffff-ffff"})
         assert refused.is_error and "search_events" in refused.content[0].text, refused
         assert asked.called == set(tools), set(tools) - asked.called
