@@ -6,7 +6,6 @@ use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anstyle::AnsiColor;
 use clap::Args;
 use forebear::ingest::IngestOptions;
 use forebear_wire::redact::Redactor;
@@ -156,8 +155,8 @@ impl SetupArgs {
             }
             let PlannedEntry { tool, file, what, why, .. } = planned;
             let (says, style) = match status {
-                "added" | "would-add" => ("add", AnsiColor::Green.on_default()),
-                "removed" | "would-remove" => ("take out", AnsiColor::Green.on_default()),
+                "added" | "would-add" => ("add", draw::GREEN),
+                "removed" | "would-remove" => ("take out", draw::GREEN),
                 "there" => ("there already", draw::DIM),
                 "other" => ("named in another way: left alone", draw::DIM),
                 "changed" => ("changed since it was added: left alone", draw::DIM),
@@ -233,11 +232,13 @@ fn called(global: &Global) -> Result<Called, CommandFailure> {
     let own = env::current_exe().and_then(fs::canonicalize).map_err(|error| {
         CommandFailure::Failed(format!("finding the path of this program: {error}"))
     })?;
-    let path = env::var_os("PATH").unwrap_or_default();
-    let first =
-        env::split_paths(&path).map(|folder| folder.join("forebear")).find(|file| file.is_file());
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let first = env::split_paths(&folders)
+        .map(|folder| folder.join("forebear"))
+        .find(|file| file.is_file());
     let is_found = first.and_then(|file| file.canonicalize().ok()).is_some_and(|file| file == own);
-    let command = if is_found { "forebear".to_owned() } else { own.display().to_string() };
+    let path = own.display().to_string();
+    let command = if is_found { "forebear".to_owned() } else { path.clone() };
     let store = match &global.store {
         Some(store) => {
             let store = std::path::absolute(store)
@@ -246,7 +247,7 @@ fn called(global: &Global) -> Result<Called, CommandFailure> {
         }
         None => Vec::new(),
     };
-    Ok(Called { command, store })
+    Ok(Called { command, path, store })
 }
 
 impl SetupPlan {
@@ -395,7 +396,7 @@ fn show_difference(out: &mut Out, file: &Path, edited: &Edited) -> CommandResult
     for (mark, style, lines) in [
         around(&after[from..head]),
         ("- ", draw::RED, &before[head..before.len() - tail]),
-        ("+ ", AnsiColor::Green.on_default(), &after[head..after.len() - tail]),
+        ("+ ", draw::GREEN, &after[head..after.len() - tail]),
         around(&after[after.len() - tail..to]),
     ] {
         for line in lines {

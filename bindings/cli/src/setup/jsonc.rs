@@ -37,25 +37,46 @@ pub(crate) fn without_item(text: &str, path: &[&str], value: &Value) -> Result<S
 }
 
 fn with(text: &str, path: &[&str], name: Option<&str>, value: &Value) -> Result<String, String> {
-    parse(text)?;
+    let mut expected = parse(text)?;
     let plain = without_comments(text);
     let mut open = opening(&plain)?;
+    let mut put = (path.len(), name, value.clone());
     for (level, step) in path.iter().enumerate() {
         let container = Container::at(&plain, open, text)?;
         let Some(item) = container.items.iter().find(|item| item.name.as_deref() == Some(step))
         else {
             // What is missing comes with what is put into it.
-            let (inner, below) = (&path[level + 1..], name);
-            let leaf = match below {
+            let leaf = match name {
                 Some(name) => object(name, value.clone()),
                 None => Value::Array(vec![value.clone()]),
             };
-            let made = inner.iter().rev().fold(leaf, |value, name| object(name, value));
-            return Ok(container.with(Some(step), &made));
+            let inner = path[level + 1..].iter().rev();
+            put = (level, Some(*step), inner.fold(leaf, |value, name| object(name, value)));
+            break;
         };
         open = item.value.start;
     }
-    Ok(Container::at(&plain, open, text)?.with(name, value))
+    let (depth, name, value) = put;
+    let container = Container::at(&plain, open, text)?;
+    let inside = path[..depth].iter().try_fold(&mut expected, |inside, step| inside.get_mut(step));
+    match (inside, name) {
+        (Some(Value::Object(members)), Some(name)) => {
+            members.insert(name.to_owned(), value.clone());
+        }
+        (Some(Value::Array(items)), None) => items.push(value.clone()),
+        _ => return Err(UNEDITABLE.to_owned()),
+    }
+    verified(&expected, |on_new_line| container.with(name, &value, on_new_line))
+}
+
+/// The edited text that says what is expected: where it does not on the same line, since a
+/// comment reaches up to the end of that, on a new one.
+fn verified(expected: &Value, edited: impl Fn(bool) -> String) -> Result<String, String> {
+    [false, true]
+        .into_iter()
+        .map(edited)
+        .find(|text| parse(text).is_ok_and(|value| value == *expected))
+        .ok_or_else(|| UNEDITABLE.to_owned())
 }
 
 fn object(name: &str, value: Value) -> Value {
@@ -67,7 +88,7 @@ fn without(
     path: &[&str],
     is_meant: impl Fn(&JsoncItem, &Value) -> bool,
 ) -> Result<String, String> {
-    parse(text)?;
+    let mut expected = parse(text)?;
     let plain = without_comments(text);
     let mut open = opening(&plain)?;
     for step in path {
@@ -80,7 +101,14 @@ fn without(
     let place = container.items.iter().position(|item| {
         parse(&text[item.value.clone()]).is_ok_and(|value| is_meant(item, &value))
     });
-    Ok(place.map_or_else(|| text.to_owned(), |place| container.without(place)))
+    let Some(place) = place else { return Ok(text.to_owned()) };
+    let inside = path.iter().try_fold(&mut expected, |inside, step| inside.get_mut(step));
+    match (inside, &container.items[place].name) {
+        (Some(Value::Object(members)), Some(name)) => drop(members.remove(name)),
+        (Some(Value::Array(items)), None) if place < items.len() => drop(items.remove(place)),
+        _ => return Err(UNEDITABLE.to_owned()),
+    }
+    verified(&expected, |on_new_line| container.without(place, on_new_line))
 }
 
 /// Where the file's own object begins.
@@ -147,8 +175,8 @@ impl<'t> Container<'t> {
         Ok(Self { text, open, close: at, items })
     }
 
-    /// The text with one more at the end.
-    fn with(&self, name: Option<&str>, value: &Value) -> String {
+    /// The text with one more at the end, where that is wanted on a line of its own.
+    fn with(&self, name: Option<&str>, value: &Value, on_new_line: bool) -> String {
         let name = name.map_or_else(String::new, |name| format!("{}: ", Value::from(name)));
         let Some(last) = self.items.last() else {
             let outer = indent_at(self.text, self.open);
@@ -161,7 +189,7 @@ impl<'t> Container<'t> {
         // Behind what is said of the last one, a comma right after it.
         let written = self.text[..self.close].trim_end_matches(is_space).len();
         let begins_line = self.text[self.open..last.start].contains('\n');
-        let (lead, value) = if begins_line {
+        let (lead, value) = if begins_line || on_new_line {
             let inner = indent_at(self.text, last.start);
             (format!("\n{inner}"), pretty(value, &inner, unit(self.text)))
         } else {
@@ -173,25 +201,27 @@ impl<'t> Container<'t> {
         format!("{head}{comma}{said}{lead}{name}{value}{trailing}{tail}")
     }
 
-    /// The text without one of its items.
-    fn without(&self, place: usize) -> String {
+    /// The text without one of its items, what follows on a new line where that is wanted.
+    fn without(&self, place: usize, on_new_line: bool) -> String {
         let item = &self.items[place];
+        let line_end = if on_new_line { "\n" } else { "" };
         let begin = self.text[..item.start].trim_end_matches(is_space).len();
         if self.items.len() == 1 {
             let end = item.comma.map_or(item.value.end, |comma| comma + 1);
             let tail = self.text[end..].trim_start_matches(is_space);
             let is_bare = begin == self.open + 1 && self.text.len() - tail.len() == self.close;
             let tail = if is_bare { tail } else { &self.text[end..] };
-            return format!("{}{tail}", &self.text[..begin]);
+            return format!("{}{line_end}{tail}", &self.text[..begin]);
         }
         if let Some(comma) = item.comma {
-            return format!("{}{}", &self.text[..begin], &self.text[comma + 1..]);
+            return format!("{}{line_end}{}", &self.text[..begin], &self.text[comma + 1..]);
         }
         // The last one takes the comma before it along.
         let tail = &self.text[item.value.end..];
         match self.items[place - 1].comma {
             Some(comma) => {
-                format!("{}{}{tail}", &self.text[..comma], &self.text[comma + 1..begin])
+                let between = &self.text[comma + 1..begin];
+                format!("{}{between}{line_end}{tail}", &self.text[..comma])
             }
             // There is one, since another item follows.
             None => self.text.to_owned(),
@@ -329,6 +359,11 @@ fn without_trailing_commas(plain: &str) -> String {
     String::from_utf8(blanked).unwrap_or_default()
 }
 
+/// Why an edit is refused that would not say what was meant, such as of a name that is there
+/// twice.
+const UNEDITABLE: &str = "it can't be edited so that it says the same beside what is added or \
+    taken out; edit it by hand";
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -382,6 +417,37 @@ mod tests {
             with_member(text, &["mcpServers"], "f", &json!({"args": ["mcp"]})).unwrap(),
             "{\n    \"mcpServers\": {\n        \"f\": {\n            \"args\": [\n                \"mcp\"\n            ]\n        }\n    }\n}\n"
         );
+    }
+
+    #[test]
+    fn comments_do_not_swallow_what_is_added_or_stays() {
+        for text in [
+            "{\"a\": 1 // why\n}",
+            "{\"a\": 1, // why\n}",
+            "{\"mcpServers\": {\"x\": {} // one\n}}",
+            "{ // nothing yet\n}",
+            "{\"mcpServers\": { // none\n}}",
+        ] {
+            let before = parse(text).unwrap();
+            let added = with_member(text, &["mcpServers"], "forebear", &server()).unwrap();
+            assert_eq!(parse(&added).unwrap()["mcpServers"]["forebear"], server(), "{added}");
+            let removed = without_member(&added, &["mcpServers"], "forebear").unwrap();
+            let after = parse(&removed).unwrap();
+            assert_eq!(after["a"], before["a"], "{removed}");
+            assert_eq!(after["mcpServers"]["x"], before["mcpServers"]["x"], "{removed}");
+            assert!(after["mcpServers"]["forebear"].is_null(), "{removed}");
+            assert_eq!(removed.matches("//").count(), 1, "{removed}");
+        }
+        let text = "{\"a\": 1, // one\n\"forebear\": 2}";
+        let removed = without_member(text, &[], "forebear").unwrap();
+        assert_eq!(parse(&removed).unwrap(), json!({"a": 1}), "{removed}");
+    }
+
+    #[test]
+    fn what_can_not_be_edited_without_changing_more_is_refused() {
+        let twice = "{\"mcpServers\": {}, \"mcpServers\": {\"x\": 1}}";
+        let refused = with_member(twice, &["mcpServers"], "forebear", &server()).unwrap_err();
+        assert!(refused.contains("by hand"), "{refused}");
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::setup::change::{SetupChange, SetupEntry};
 pub(crate) struct Called {
     /// `forebear`, or its whole path.
     pub(crate) command: String,
+    /// Its whole path, for tools that are started from a desktop: what a shell adds to `PATH`
+    /// is unknown to them.
+    pub(crate) path: String,
     /// What names a store that is not the usual one.
     pub(crate) store: Vec<String>,
 }
@@ -42,6 +45,7 @@ pub(crate) fn changes(
     let data = or("XDG_DATA_HOME", ".local/share");
     let (command, args) = (&called.command, called.mcp_args());
     let server = json!({"command": command, "args": args});
+    let by_path = json!({"command": called.path, "args": args});
     let mut changes = Vec::new();
     let mut add = |tool, is_there: bool, file: PathBuf, entry: SetupEntry| {
         if is_there {
@@ -73,7 +77,7 @@ pub(crate) fn changes(
         "Cursor",
         cursor.is_dir(),
         cursor.join("mcp.json"),
-        member(&["mcpServers"], server.clone()),
+        member(&["mcpServers"], by_path.clone()),
     );
     let gemini = set("GEMINI_CLI_HOME").unwrap_or_else(|| home.to_owned()).join(".gemini");
     let file = gemini.join("settings.json");
@@ -108,7 +112,7 @@ pub(crate) fn changes(
         set("APPDATA").unwrap_or_else(|| home.join("AppData/Roaming")).join("Claude"),
     ] {
         let file = desktop.join("claude_desktop_config.json");
-        add("Claude Desktop", desktop.is_dir(), file, member(&["mcpServers"], server.clone()));
+        add("Claude Desktop", desktop.is_dir(), file, member(&["mcpServers"], by_path.clone()));
     }
     changes
 }
@@ -145,9 +149,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tools_of_a_desktop_get_the_whole_path() {
+        let home = tempfile::tempdir().unwrap();
+        for folder in [".cursor", ".config/Claude", ".gemini"] {
+            std::fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        let (command, path) = ("forebear".to_owned(), "/opt/forebear".to_owned());
+        let called = Called { command, path, store: Vec::new() };
+        let changes = changes(home.path(), &|_| None, &called);
+        let commands: Vec<(&str, &Value)> = changes
+            .iter()
+            .map(|change| match &change.entry {
+                SetupEntry::Member { value, .. } => (change.tool, &value["command"]),
+                other => panic!("expected a member, found {other:?}"),
+            })
+            .collect();
+        let expected = [json!("/opt/forebear"), json!("forebear"), json!("/opt/forebear")];
+        assert_eq!(
+            commands,
+            [("Cursor", &expected[0]), ("Gemini", &expected[1]), ("Claude Desktop", &expected[2])]
+        );
+    }
+
+    #[test]
     fn hooks_are_called_as_a_shell_takes_it() {
         let called = Called {
             command: "/opt/my tools/forebear".to_owned(),
+            path: "/opt/my tools/forebear".to_owned(),
             store: vec!["--store".to_owned(), "/it's here".to_owned()],
         };
         assert_eq!(called.hook(), "'/opt/my tools/forebear' hook --store '/it'\\''s here'");
