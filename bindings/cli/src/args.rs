@@ -1,6 +1,9 @@
 //! What can be said on the command line.
 
-use clap::{CommandFactory, Parser, Subcommand};
+use std::env;
+use std::fmt::Write as _;
+
+use clap::{Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::Command;
 use crate::commands::generate::Generate;
@@ -13,8 +16,8 @@ use crate::global::Global;
 #[command(
     name = "forebear",
     version,
-    after_help = "Start with `forebear demo`. Each command's --help has examples.",
-    after_long_help = PROGRAM_HELP,
+    after_help = "Start with `forebear why`, or see `forebear demo`. Each command's --help has examples;\n\
+        `forebear man | man -l -` says what all commands share: ids, times, JSON, exit codes.",
     max_term_width = 100
 )]
 pub(crate) struct Cli {
@@ -33,14 +36,89 @@ enum AnyCommand {
 }
 
 impl Cli {
+    /// Reads the command line.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let mut program = in_groups(Self::command());
+        let matches = program.try_get_matches_from_mut(env::args_os())?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
+    }
+
     /// Does what was asked.
     pub(crate) fn run(&self) -> CommandResult {
         match &self.command {
             AnyCommand::Store(command) => command.run(&self.global),
-            AnyCommand::Program(generate) => generate.run(&mut Self::command()),
+            AnyCommand::Program(generate) => {
+                generate.run(&mut Self::command().after_long_help(PROGRAM_HELP))
+            }
         }
     }
 }
+
+/// The program with its commands listed in groups.
+fn in_groups(program: ClapCommand) -> ClapCommand {
+    let styles = program.get_styles();
+    let (header, literal) = (*styles.get_header(), *styles.get_literal());
+    let mut text = String::from("{about-with-newline}\n{usage-heading} {usage}\n");
+    let about = |name: &str| {
+        let command = program.find_subcommand(name)?;
+        Some(command.get_about().map(ToString::to_string).unwrap_or_default())
+    };
+    for (group, names) in GROUPS {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n{header}{group}{header:#}\n");
+        for name in *names {
+            if let Some(about) = about(name) {
+                let _ = writeln!(text, "  {literal}{name:<13}{literal:#} {about}");
+            }
+        }
+    }
+    text.push_str("\n{options}{after-help}");
+    program.help_template(text)
+}
+
+/// The commands, by what they are for.
+const GROUPS: &[(&str, &[&str])] = &[
+    (
+        "Look",
+        &[
+            "why", "search", "show", "chain", "tree", "children", "siblings", "common", "recent",
+            "events", "tail", "roots", "missing", "links", "count", "timeline", "stats", "export",
+        ],
+    ),
+    (
+        "Sessions",
+        &[
+            "sessions",
+            "session",
+            "session-tree",
+            "resume",
+            "transcript",
+            "slow",
+            "decisions",
+            "usage",
+            "alerts",
+            "waves",
+            "relate",
+        ],
+    ),
+    ("Write", &["setup", "import", "watch", "append", "hook", "link", "mcp", "serve", "demo"]),
+    (
+        "Keep",
+        &[
+            "status",
+            "quarantine",
+            "segments",
+            "seal",
+            "retain",
+            "verify",
+            "rebuild",
+            "repair",
+            "backup",
+            "completions",
+            "man",
+        ],
+    ),
+];
 
 const PROGRAM_HELP: &str = "\
 Ids: a UUID can be shortened to any beginning that only one event has.
@@ -59,8 +137,10 @@ is own where its instance is an actor of its own in the session, and `payload_ty
 says what the payload is in, where that is known; `revision` is true on one that
 replaced what its id said before.
 With --payload, `payload` is the payload as the JSON it is; one that is not JSON
-comes as `payload_text` or, where it is not UTF-8, as `payload_base64`. A listing
-that does not end with the page ends with {\"next\": CURSOR}, for --after.
+comes as `payload_text` or, where it is not UTF-8, as `payload_base64`. All objects of a
+listing have one shape; where it does not end with the page the last has `next`, a cursor
+for --after, and the last event of a chain has `end`, which says how the walk ended. Where
+there is no object to say it in, it is one by itself.
 
 Exit codes:
   0  done
@@ -112,6 +192,21 @@ mod tests {
             "the table of docs/commands.md has to be:\n{}",
             expected.join("\n")
         );
+    }
+
+    #[test]
+    fn every_command_stands_in_one_group() {
+        let program = Cli::command();
+        let mut listed: Vec<&str> =
+            super::GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        for command in program.get_subcommands() {
+            let name = command.get_name();
+            let count = listed.iter().filter(|listed| **listed == name).count();
+            assert_eq!(count, 1, "{name} has to stand in one of the groups");
+        }
+        listed.sort_unstable();
+        listed.dedup();
+        assert!(listed.len() >= program.get_subcommands().count());
     }
 
     #[test]

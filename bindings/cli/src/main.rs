@@ -17,8 +17,6 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::Cli;
 use crate::commands::hook;
 use crate::output::{text, time};
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
     if io::stdout().is_terminal() && env::args_os().all(|arg| arg != "--utc") {
         time::use_local_zone();
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && hook::is_called() => return hook::misused(&error),
         Err(error) => return usage(&error),

@@ -2,16 +2,17 @@
 
 use std::cell::{Ref, RefCell};
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder};
-use std::io;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write as _};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
-use forebear::answers::{Named, find_named};
+use forebear::answers::{self, Named, NamedSession, find_named};
 use forebear::{
-    EventId, Reader, RecoveryReport, Repaired, Resolved, SessionReads, Snapshot, Spool, Store,
-    StoreBuilder, Ticket, Warning,
+    EventId, Reader, RecoveryReport, Repaired, Resolved, Snapshot, Spool, Store, StoreBuilder,
+    Ticket, Warning,
 };
 use forebear_wire::folder;
 
@@ -38,7 +39,23 @@ pub(crate) enum WriteTarget {
     /// The store.
     Store(Store),
     /// The spool of a store that another process has open.
-    Spool(Spool),
+    Spool(HeldSpool),
+}
+
+/// The spool of a store, and who has that open.
+#[derive(Debug)]
+pub(crate) struct HeldSpool {
+    spool: Spool,
+    /// Such as `process 4711 (forebear)`.
+    holder: String,
+}
+
+impl Deref for HeldSpool {
+    type Target = Spool;
+
+    fn deref(&self) -> &Spool {
+        &self.spool
+    }
 }
 
 impl WriteTarget {
@@ -58,7 +75,9 @@ pub(crate) fn open_or_hand_in(global: &Global) -> Result<WriteTarget, CommandFai
         OpenedOrHeld::Store(store) => Ok(WriteTarget::Store(store)),
         OpenedOrHeld::Held(held) => {
             warn(&format!("forebear: {held}; handing in through its spool"));
-            Ok(WriteTarget::Spool(Spool::open_with(store_path(global)?, builder())?))
+            let holder = held.lock_holder().unwrap_or("the other process").to_owned();
+            let spool = Spool::open_with(store_path(global)?, builder())?;
+            Ok(WriteTarget::Spool(HeldSpool { spool, holder }))
         }
     }
 }
@@ -79,10 +98,10 @@ pub(crate) fn close(store: Store) -> Result<(), CommandFailure> {
     Ok(outcome?)
 }
 
-/// Ends handing in. The last of the batches that were handed in is waited for if that
-/// is wanted: all before it have been taken in then, too.
+/// Ends handing in, and says to whom. The last of the batches that were handed in is waited
+/// for if that is wanted: all before it have been taken in then, too.
 pub(crate) fn finish_handing_in(
-    spool: &Spool,
+    spool: &HeldSpool,
     last: Option<&Ticket>,
     wait: bool,
 ) -> Result<(), CommandFailure> {
@@ -90,6 +109,10 @@ pub(crate) fn finish_handing_in(
         Some(ticket) if wait => while !ticket.wait(Duration::from_mins(1))? {},
         // The other process may have ended meanwhile.
         _ => drop(spool.drain_if_free()?),
+    }
+    if last.is_some() {
+        let took = if wait { ", which took it in" } else { "" };
+        warn(&format!("forebear: handed to {}{took}", spool.holder));
     }
     Ok(())
 }
@@ -211,9 +234,17 @@ fn open_or_make_unless_held(global: &Global) -> Result<OpenedOrHeld, CommandFail
     };
     report_recovery(store.recovery());
     if is_new {
+        keep_from_git(&path);
         warn(&format!("forebear: made a new store at {}", path.display()));
     }
     Ok(OpenedOrHeld::Store(store))
+}
+
+/// Keeps a new store out of a repository that it may lie in: it holds what was said, and
+/// grows. Where that can't be written, the store is none the worse.
+fn keep_from_git(store: &Path) {
+    let file = File::create_new(store.join(".gitignore"));
+    let _ = file.and_then(|mut file| file.write_all(b"*\n"));
 }
 
 /// The one event that `text` names or begins.
@@ -245,10 +276,7 @@ pub(crate) fn find_event_or_session(
         Named::Event(id) => Ok(EventOrSession::Event(id)),
         Named::Session(name) => Ok(EventOrSession::Session(name)),
         Named::Events(ids) => Err(ambiguous(snapshot, text, &ids)?),
-        Named::Sessions(many) => Err(CommandFailure::Usage(format!(
-            "several sessions begin with {text:?}; give more of the one you mean:\n  {}",
-            many[..many.len().min(MAX_LISTED)].join("\n  ")
-        ))),
+        Named::Sessions(many) => Err(several_sessions(text, &many)),
         _ => Err(CommandFailure::NothingFound(format!(
             "no event and no session has the id {text:?} or one that begins with it; \
              `forebear sessions` and `forebear events` list ids"
@@ -256,27 +284,16 @@ pub(crate) fn find_event_or_session(
     }
 }
 
-/// The session that `text` names, be it one of which only its relationships are known; else
-/// the one that it begins, an agent's as `SESSION/AGENT` with the beginning of its session.
-pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, CommandFailure> {
-    let is_known = |name: &str| -> Result<bool, CommandFailure> {
-        Ok(snapshot.session(name)?.is_some()
-            || !snapshot.session_children(name).page()?.items.is_empty())
-    };
-    if is_known(text)? {
-        return Ok(text.to_owned());
-    }
-    if let Some((begin, agent)) = text.split_once('/')
-        && let Named::Session(session) = find_named(snapshot, begin)?
-    {
-        let whole = format!("{session}/{agent}");
-        if is_known(&whole)? {
-            return Ok(whole);
+/// The session that `text` names or begins, an agent's as `SESSION/AGENT`; or that of the
+/// event which it does.
+pub(crate) fn find_session(snapshot: &Snapshot, text: &str) -> Result<String, CommandFailure> {
+    match answers::find_session(snapshot, text)? {
+        NamedSession::One(name) => Ok(name),
+        NamedSession::Several(many) => Err(several_sessions(text, &many)),
+        NamedSession::Events(ids) => Err(ambiguous(snapshot, text, &ids)?),
+        NamedSession::EventWithout(id) => {
+            Err(CommandFailure::NothingFound(format!("the event {id} is of no session")))
         }
-    }
-    match find_named(snapshot, text)? {
-        Named::Session(name) => Ok(name),
-        Named::Sessions(_) => find_session(snapshot, text),
         _ => Err(CommandFailure::NothingFound(format!(
             "no session has the name {text} or one that begins with it; `forebear sessions` \
              lists them"
@@ -284,18 +301,11 @@ pub(crate) fn session_named(snapshot: &Snapshot, text: &str) -> Result<String, C
     }
 }
 
-/// The session that `text` names or begins, or that of the event which it does.
-pub(crate) fn find_session(snapshot: &Snapshot, text: &str) -> Result<String, CommandFailure> {
-    match find_event_or_session(snapshot, text)? {
-        EventOrSession::Session(name) => Ok(name),
-        EventOrSession::Event(id) => {
-            let event = snapshot.get(&id)?;
-            let session = event.as_ref().and_then(|event| event.session());
-            session.map(str::to_owned).ok_or_else(|| {
-                CommandFailure::NothingFound(format!("the event {id} is of no session"))
-            })
-        }
-    }
+fn several_sessions(text: &str, many: &[String]) -> CommandFailure {
+    CommandFailure::Usage(format!(
+        "several sessions begin with {text:?}; give more of the one you mean:\n  {}",
+        many[..many.len().min(MAX_LISTED)].join("\n  ")
+    ))
 }
 
 /// The event that `text` names or, if it is long enough for that, begins; where

@@ -1,12 +1,13 @@
 //! Options that several commands have: which events, and how many.
 
 use clap::Args;
-use forebear::answers::{Named, find_named};
-use forebear::{Cursor, Filter, Snapshot};
+use forebear::answers::{NamedSession, find_session, session_filter};
+use forebear::readings::keys;
+use forebear::{Cursor, Filter, LinkKind, Snapshot, StoredEvent};
 
 use crate::failure::CommandFailure;
 use crate::output::time;
-use crate::parse::key_value;
+use crate::parse::{at_least_one, key_value};
 use crate::place;
 
 /// Which events a command is about.
@@ -61,17 +62,16 @@ pub(crate) struct FilterArgs {
 impl FilterArgs {
     /// The filter, its root looked up.
     pub(crate) fn filter(&self, snapshot: &Snapshot) -> Result<Filter, CommandFailure> {
-        let mut filter = Filter::new();
+        // A session that is not there matches nothing, which the command says.
+        let mut filter = match &self.session {
+            Some(text) => match find_session(snapshot, text)? {
+                NamedSession::Nothing => Filter::new().session(text),
+                _ => session_filter(snapshot, &place::find_session(snapshot, text)?)?,
+            },
+            None => Filter::new(),
+        };
         if let Some(instance) = &self.instance {
             filter = filter.instance(instance);
-        }
-        if let Some(session) = &self.session {
-            // One that is not there matches nothing, which the command says.
-            filter = match find_named(snapshot, session)? {
-                Named::Session(name) => filter.session(name),
-                Named::Sessions(_) => filter.session(place::session_named(snapshot, session)?),
-                _ => filter.session(session),
-            };
         }
         for kind in &self.kind {
             filter = filter.kind(kind);
@@ -104,6 +104,48 @@ impl FilterArgs {
     }
 }
 
+/// Which events of a lineage are shown one by one.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "What is shown")]
+pub(crate) struct FoldArgs {
+    /// Events of this kind; given several times, of any of them. The others are counted
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+
+    /// Errors only; the others are counted
+    #[arg(long)]
+    errors: bool,
+
+    /// What was asked, what failed, and where agents were started; the others are counted
+    #[arg(long)]
+    short: bool,
+
+    /// With the tools' own notes too, such as the progress of hooks
+    #[arg(long)]
+    bookkeeping: bool,
+}
+
+impl FoldArgs {
+    /// Whether an event is shown.
+    pub(crate) fn shows(&self, event: &StoredEvent) -> bool {
+        let is_note = event.label(keys::BOOKKEEPING) == Some("true");
+        if is_note && !self.bookkeeping && self.kind.is_empty() {
+            return false;
+        }
+        self.picks(event)
+    }
+
+    /// Whether an event is one of those that were asked for, the tools' own notes among them.
+    pub(crate) fn picks(&self, event: &StoredEvent) -> bool {
+        let is_error = event.kind() == "error" || event.label(keys::IS_ERROR) == Some("true");
+        let has_kind = self.kind.is_empty() || self.kind.iter().any(|kind| kind == event.kind());
+        let matters = is_error
+            || event.kind() == "user_message"
+            || event.link().is_some_and(|link| link != LinkKind::Caused);
+        has_kind && (is_error || !self.errors) && (matters || !self.short)
+    }
+}
+
 /// How far a listing goes, where a page holds at most 1000.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "How many")]
@@ -112,7 +154,18 @@ pub(crate) struct PageArgs {
     #[arg(long, value_name = "CURSOR")]
     pub(crate) after: Option<Cursor>,
 
+    /// So many at most [default: a page, of 1000 or as the command says]
+    #[arg(long, short = 'n', value_name = "N", value_parser = at_least_one, conflicts_with = "all")]
+    pub(crate) limit: Option<usize>,
+
     /// All of them, instead of one page
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+impl PageArgs {
+    /// How many are wanted, where a page has so many.
+    pub(crate) fn limit_or(self, page: usize) -> usize {
+        if self.all { usize::MAX } else { self.limit.unwrap_or(page) }
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) fn found_folders() -> Result<Vec<UsualFolder>, CommandFailure> {
     let found: Vec<_> = usual.iter().filter(|folder| folder.path.exists()).cloned().collect();
     if found.is_empty() {
         let usual: Vec<_> = usual.iter().map(|folder| folder.path.display().to_string()).collect();
-        return Err(CommandFailure::Failed(format!(
+        return Err(CommandFailure::NothingFound(format!(
             "there are no transcripts in {}; name a path, or see `forebear demo`",
             usual.join(", ")
         )));

@@ -115,7 +115,7 @@ fn search_finds_what_was_said() {
         (&"failure".into(), &"it broke on line 2".into())
     );
     assert_eq!(lines[0]["match"], serde_json::json!([3, 5]));
-    let next = lines[1]["next"].as_str().unwrap();
+    let next = lines[0]["next"].as_str().unwrap();
     let rest = place.json(&["search", "b[ru]", "--regex", "--after", next]);
     assert_eq!((rest.len(), &rest[0]["id"]), (1, &"ask".into()));
     assert_eq!(place.run(&["search", "(", "--regex"]).code, 2);

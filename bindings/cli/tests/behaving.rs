@@ -398,6 +398,11 @@ fn completions_and_manual_pages_are_made() {
 fn help_says_what_scripts_rely_on() {
     let place = Place::new();
     let help = place.run(&["--help"]).out;
+    assert!(help.lines().count() < 80, "long matter is for the manual page: {help}");
+    for said in ["Look", "Sessions", "Write", "Keep", "  why ", "forebear man"] {
+        assert!(help.contains(said), "{said}: {help}");
+    }
+    let help = place.run(&["man"]).out + &help;
     for said in [
         "Exit codes:",
         "nothing found",
@@ -410,8 +415,8 @@ fn help_says_what_scripts_rely_on() {
     }
     for (command, said) in [
         ("append", "gets a new one each time"),
-        ("append", "events --all --oldest-first --json --payload"),
-        ("append", "counts as having one"),
+        ("append", "forebear export --format jsonl | forebear append --json --store other"),
+        ("append", "the parents that they have are in it"),
         ("stats", "equal objects being one"),
     ] {
         let help = place.run(&[command, "--help"]).out;

@@ -30,7 +30,7 @@ fn the_demo_answers_scripts_too() {
     let place = Place::new();
     let lines = place.json(&["demo"]);
     assert_eq!(lines[0]["imported"]["files"], 2);
-    let chain = &lines[1..lines.len() - 2];
+    let chain = &lines[1..lines.len() - 1];
     assert_eq!(chain[0]["labels"]["is_error"], "true");
     let request = chain.last().expect("a chain");
     assert_eq!(request["kind"], "user_message");
@@ -86,7 +86,7 @@ fn an_import_reports_in_figures() {
 fn an_import_without_a_path_takes_the_usual_folder() {
     let place = Place::new();
     let said = place.run(&["import"]);
-    assert_eq!(said.code, 1);
+    assert_eq!(said.code, 3);
     assert!(said.err.contains("there are no transcripts in"), "{}", said.err);
 
     let usual = place.path().join(".claude/projects/p");

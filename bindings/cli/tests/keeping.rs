@@ -227,8 +227,29 @@ fn commands_give_what_can_be_read_and_exit_1_where_something_can_not() {
     let said = place.run(&["chain", "failure", "--json"]);
     let lines = said.lines();
     assert_eq!((said.code, ids(&lines)), (1, vec!["failure", "call"]), "{said:?}");
-    assert_eq!(lines[2]["end"]["kind"], "damaged", "{said:?}");
+    assert_eq!(lines[1]["end"]["kind"], "damaged", "{said:?}");
     let said = place.run(&["export"]);
     assert!(said.code == 1 && said.out.lines().count() == 2, "{said:?}");
     assert!(said.err.contains("0000000001.seg"), "{said:?}");
+}
+
+#[test]
+fn a_policy_that_is_kept_is_said_and_a_new_store_keeps_out_of_git() {
+    let place = Place::with_three_events();
+    let ignored = fs::read_to_string(place.store().join(".gitignore")).expect("it was written");
+    assert_eq!(ignored, "*\n");
+    assert_eq!(place.run(&["verify"]).code, 0);
+    let file = place.path().join("session.jsonl");
+    fs::write(&file, "{\"kind\":\"note\",\"id\":\"n\"}\n").expect("writes");
+    assert_eq!(place.run(&["import", file.to_str().expect("is UTF-8")]).code, 0);
+    assert!(place.run(&["status"]).out.contains("Everything is kept."));
+    assert!(place.json(&["status"])[0]["retention"].is_null());
+    let said = place.run(&["retain", "--max-age", "90d", "--max-events", "1000", "--keep-policy"]);
+    let policy = "older than 90d; more than 1000 events";
+    assert!(said.out.contains(&format!("whenever a log is full: {policy}")), "{said:?}");
+    let said = place.run(&["status"]);
+    assert!(said.out.contains(&format!("Dropped whenever a log is full: {policy}.")), "{said:?}");
+    assert_eq!(place.json(&["status"])[0]["retention"], policy);
+    assert_eq!(place.run(&["retain", "--forget-policy"]).code, 0);
+    assert!(place.json(&["status"])[0]["retention"].is_null());
 }

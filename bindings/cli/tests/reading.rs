@@ -28,19 +28,20 @@ fn a_chain_ends_with_how_it_ended() {
     let place = Place::with_three_events();
     let chain = place.json(&["chain", "failure"]);
     assert_eq!(ids(&chain), ["failure", "call", "ask"]);
-    assert_eq!(chain.last(), Some(&json!({"end": {"kind": "root", "parent": null, "id": "ask"}})));
+    assert_eq!(chain[2]["end"], json!({"kind": "root", "parent": null, "id": "ask"}));
+    assert!(chain.iter().all(|event| event["kind"].is_string()), "one shape: {chain:?}");
 
     let chain = place.json(&["chain", "failure", "--root-first", "--payload"]);
     assert_eq!(ids(&chain), ["ask", "call", "failure"]);
     assert_eq!(chain[2]["payload"], "it broke");
-    assert_eq!(chain[3]["end"]["id"], "ask");
+    assert_eq!(chain[2]["end"]["id"], "ask");
 
     let chain = place.json(&["chain", "failure", "--max-depth", "1"]);
     assert_eq!(ids(&chain), ["failure", "call"]);
-    assert_eq!(chain[2], json!({"end": {"kind": "depth_limit", "parent": "ask", "id": "call"}}));
+    assert_eq!(chain[1]["end"], json!({"kind": "depth_limit", "parent": "ask", "id": "call"}));
 
     let chain = place.json(&["chain", "failure", "--stop-at", "spawned"]);
-    assert_eq!(chain[1], json!({"end": {"kind": "stopped", "parent": "call", "id": "failure"}}));
+    assert_eq!(chain[0]["end"], json!({"kind": "stopped", "parent": "call", "id": "failure"}));
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn a_chain_without_its_beginning_says_so() {
     let said = place.run(&["append", "note", "--id", "orphan", "--parent", "gone"]);
     assert_eq!((said.code, said.out.as_str()), (0, "orphan\n"));
     let chain = place.json(&["chain", "orphan"]);
-    assert_eq!(chain[1], json!({"end": {"kind": "missing", "parent": "gone", "id": "orphan"}}));
+    assert_eq!(chain[0]["end"], json!({"kind": "missing", "parent": "gone", "id": "orphan"}));
     assert_eq!(
         place.json(&["missing"]),
         [json!({"id": "gone", "children": 1, "first_child": "orphan"})]
@@ -116,9 +117,87 @@ fn a_tree_is_drawn_with_only_children_straight_below() {
     assert_eq!(ids(&tree), ["ask", "call", "n"]);
     assert_eq!(each(&tree, "below"), [0, 1, 1]);
     let tree = place.json(&["tree", "ask", "--limit", "1"]);
-    let cursor = tree[2]["next"].as_str().expect("there is more");
+    let cursor = tree[1]["next"].as_str().expect("there is more");
     let rest = place.json(&["tree", "ask", "--after", cursor]);
     assert_eq!(ids(&rest), ["failure", "n"]);
+}
+
+#[test]
+fn what_is_not_asked_for_is_folded_and_counted() {
+    let place = Place::new();
+    let mut lines = String::new();
+    for n in 0..12 {
+        let kind = ["user_message", "progress", "assistant_message", "tool_use"][n % 4];
+        let labels = if kind == "progress" { json!({"bookkeeping": "true"}) } else { json!({}) };
+        let mut line = json!({"kind": kind, "id": format!("e{n:02}"), "labels": labels,
+            "time": 1_772_366_400_000_000_000_u64 + n as u64 * 1_000_000_000});
+        if n > 0 {
+            line["parent"] = format!("e{:02}", n - 1).into();
+        }
+        lines = format!("{lines}{line}\n");
+    }
+    assert_eq!(place.run_with(&["append", "--json"], lines).code, 0);
+    let shown = |args: &[&str]| -> Vec<String> {
+        let said = place.run(args);
+        assert_eq!(said.code, 0, "{said:?}");
+        let words = said.out.split_whitespace().filter(|word| {
+            word.len() == 3 && word.starts_with('e') && word[1..].parse::<u8>().is_ok()
+        });
+        words.map(str::to_owned).collect()
+    };
+    // The tools' own notes are counted, unless asked for.
+    let said = place.run(&["chain", "e11"]).out;
+    assert_eq!(said.matches("┊ 1 event not shown").count(), 3, "{said}");
+    assert!(said.contains("11 steps back"), "{said}");
+    assert_eq!(shown(&["chain", "e11"]).len(), 9);
+    assert_eq!(shown(&["chain", "e11", "--root-first"]).len(), 9);
+    assert_eq!(shown(&["chain", "e11", "--bookkeeping"]).len(), 12);
+    assert_eq!(shown(&["chain", "e11", "--kind", "progress"]), ["e11", "e09", "e05", "e01"]);
+    assert_eq!(shown(&["chain", "e11", "--short"]), ["e11", "e08", "e04", "e00"]);
+    assert_eq!(shown(&["chain", "e11", "--errors"]), ["e11"]);
+    assert_eq!(shown(&["tree", "e00"]).len(), 9);
+    assert_eq!(shown(&["tree", "e00", "--short"]), ["e00", "e04", "e08"]);
+    let said = place.run(&["tree", "e00", "--short"]).out;
+    assert!(said.contains("11 events below, 9 of them not shown"), "{said}");
+    // In JSON all of it comes unless it is asked for less.
+    assert_eq!(place.json(&["chain", "e11"]).len(), 12);
+    let some = place.json(&["chain", "e11", "--kind", "progress"]);
+    assert_eq!(ids(&some), ["e09", "e05", "e01"]);
+    assert_eq!(some[2]["end"]["kind"], "root");
+}
+
+#[test]
+fn every_listing_takes_a_limit_and_says_in_its_last_object_where_it_goes_on() {
+    let place = Place::new();
+    let mut lines = String::new();
+    for n in 0..9 {
+        let line = json!({"kind": "note", "id": format!("e{n}"), "parent": "r0",
+            "session": format!("s{n}"), "labels": {"wave_id": format!("w{n}")},
+            "time": 1_772_366_400_000_000_000_u64 + n * 3_600_000_000_000});
+        lines = format!("{lines}{line}\n{}\n", json!({"kind": "root", "id": format!("r{n}")}));
+    }
+    assert_eq!(place.run_with(&["append", "--json"], lines).code, 0);
+    for listing in [
+        vec!["events"],
+        vec!["events", "--oldest-first"],
+        vec!["children", "r0"],
+        vec!["siblings", "e1"],
+        vec!["roots"],
+        vec!["timeline"],
+        vec!["sessions"],
+    ] {
+        let page = place.json(&[&listing[..], &["--limit", "3"]].concat());
+        assert_eq!(page.len(), 3, "{listing:?}: {page:?}");
+        let next = page[2]["next"].as_str().unwrap_or_else(|| panic!("{listing:?}: {page:?}"));
+        assert!(page[0].get("next").is_none(), "{listing:?}");
+        let rest = place.json(&[&listing[..], &["-n", "3", "--after", next]].concat());
+        assert_eq!(rest.len(), 3, "{listing:?}: {rest:?}");
+        assert_ne!(rest[0], page[0], "{listing:?}");
+    }
+    assert_eq!(place.json(&["recent", "--limit", "2"]).len(), 2);
+    assert_eq!(place.json(&["count", "--by", "session", "--limit", "4"]).len(), 4);
+    assert_eq!(place.json(&["count", "session"]), place.json(&["count", "--by", "session"]));
+    assert_eq!(place.run(&["count"]).code, 2);
 }
 
 #[test]
@@ -159,7 +238,7 @@ fn events_are_filtered_and_paged() {
 
     let page = place.json(&["events", "--limit", "2"]);
     assert_eq!(ids(&page), ["failure", "call"]);
-    let cursor = page[2]["next"].as_str().expect("there is more");
+    let cursor = page[1]["next"].as_str().expect("there is more");
     let rest = place.json(&["events", "--limit", "2", "--after", cursor]);
     assert_eq!(ids(&rest), ["ask"]);
 
@@ -180,7 +259,8 @@ fn all_of_many_events_are_listed_across_pages() {
     let listed = place.json(&["events", "--all", "--oldest-first"]);
     assert_eq!(listed.len(), 2500);
     assert_eq!(listed[2499]["id"], "e2499");
-    assert_eq!(place.json(&["events", "--limit", "1200"]).len(), 1201);
+    let some = place.json(&["events", "--limit", "1200"]);
+    assert!(some.len() == 1200 && some[1199]["next"].is_string());
     assert_eq!(ids(&place.json(&["roots", "--all"])).len(), 2500);
 }
 

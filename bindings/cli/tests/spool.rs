@@ -69,6 +69,8 @@ fn events_are_handed_in_while_the_store_is_held() {
         "--wait",
     ]);
     assert_handed_in(&said);
+    let to = format!("handed to process {} (forebear), which took it in", holder.child.id());
+    assert!(said.err.contains(&to), "{to}: {said:?}");
     assert_eq!(said.out, "one\n");
     let chain = place.json(&["chain", "one"]);
     assert_eq!(ids(&chain), ["one", "holder"]);

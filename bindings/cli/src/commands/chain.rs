@@ -7,24 +7,27 @@ use crate::command::Run;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::EndLine;
-use crate::output::{Out, draw};
+use crate::output::{Out, draw, text};
 use crate::place;
+use crate::select::FoldArgs;
 
 /// Show what caused an event, back to the root
 ///
 /// Draws the walk from the event up to its root: kind, id, time since its cause,
-/// and what the payload says. The last line says how the walk ended.
+/// and what the payload says. The last line says how the walk ended. The tools' own notes are
+/// counted and not shown, unless asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits 1 where damage ends the walk or an event on it can't be read whole; what can be is
 shown.
 
-With --json: an event on each line, then {\"end\": {\"kind\", \"parent\", \"id\"}}, where `kind` is
+With --json: an event on each line, in the last `end`: {\"kind\", \"parent\", \"id\"}, where `kind` is
 root, missing, expired, cycle, depth_limit, stopped or damaged, `parent` the event the
 walk did not go on to, and `id` the topmost event that it reached.
 
 Examples:
   forebear chain 5f0c
+  forebear chain 5f0c --short
   forebear chain 5f0c --root-first --payload
   forebear chain 5f0c --stop-at spawned          only within the agent
   forebear chain 5f0c --json --max-depth 100 | jq -r .kind")]
@@ -47,6 +50,9 @@ pub(crate) struct ChainArgs {
     /// Print the payloads too
     #[arg(long)]
     payload: bool,
+
+    #[command(flatten)]
+    fold: FoldArgs,
 }
 
 impl Run for ChainArgs {
@@ -71,6 +77,7 @@ impl Run for ChainArgs {
                 out: &mut out,
                 payload: self.payload,
                 has_dropped,
+                fold: &self.fold,
                 unread: &mut unread,
             };
             picture.draw(chain, self.root_first)?;
@@ -87,6 +94,8 @@ pub(crate) struct ChainPicture<'o> {
     pub(crate) payload: bool,
     /// Whether the store's beginning was dropped.
     pub(crate) has_dropped: bool,
+    /// Which events are drawn beside the one asked for.
+    pub(crate) fold: &'o FoldArgs,
     pub(crate) unread: &'o mut UnreadParts,
 }
 
@@ -97,28 +106,43 @@ impl ChainPicture<'_> {
     }
 
     fn upwards(&mut self, mut chain: Chain) -> Result<u64, CommandFailure> {
-        let mut drawn = 0;
+        let (mut drawn, mut steps, mut folded) = (0, 0, 0);
         let mut below: Option<StoredEvent> = None;
-        while let Some(event) = chain.next().transpose()? {
-            self.unread.add(event.damage());
-            if let Some(below) = below {
-                let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
-                draw_event(self.out, rail, &below, Some(event.time_ns()), self.payload)?;
-                drawn += 1;
-                if let Some(kind) = below.link() {
-                    draw::joint(self.out, kind, true, event.instance())?;
-                }
-            } else {
-                head(self.out, &event)?;
+        loop {
+            let above = chain.next().transpose()?;
+            if let Some(event) = &above {
+                self.unread.add(event.damage());
             }
-            below = Some(event);
-        }
-        if let Some(top) = below {
-            let rail = if drawn == 0 { Rail::Top } else { Rail::Between };
-            draw_event(self.out, rail, &top, None, self.payload)?;
-            drawn += 1;
-            if let Some(end) = chain.end() {
-                draw::end(self.out, "└ ", end, &top, drawn - 1, self.has_dropped)?;
+            if let Some(below) = below.take() {
+                let is_first = steps == 0;
+                steps += 1;
+                if is_first || self.fold.shows(&below) {
+                    self.folded(&mut folded)?;
+                    let rail = if is_first { Rail::Top } else { Rail::Between };
+                    let cause_ns = above.as_ref().map(StoredEvent::time_ns);
+                    draw_event(self.out, rail, &below, cause_ns, self.payload)?;
+                    drawn += 1;
+                } else {
+                    folded += 1;
+                }
+                if let (Some(above), Some(kind)) = (&above, below.link())
+                    && kind != LinkKind::Caused
+                {
+                    self.folded(&mut folded)?;
+                    draw::joint(self.out, kind, true, above.instance())?;
+                }
+                if above.is_none() {
+                    self.folded(&mut folded)?;
+                    if let Some(end) = chain.end() {
+                        draw::end(self.out, "└ ", end, &below, steps - 1, self.has_dropped)?;
+                    }
+                }
+            } else if let Some(event) = &above {
+                head(self.out, event)?;
+            }
+            below = above;
+            if below.is_none() {
+                break;
             }
         }
         self.unread.add(chain.damage());
@@ -133,22 +157,41 @@ impl ChainPicture<'_> {
         self.unread.add(events.damage());
         note_lost(Some(&end), self.unread);
         let mut events = events.peekable();
-        let mut drawn = 0;
+        let (mut drawn, mut folded) = (0, 0);
         let mut above_ns = None;
         while let Some(event) = events.next().transpose()? {
             self.unread.add(event.damage());
             if above_ns.is_none() {
                 head(self.out, &event)?;
                 draw::end(self.out, "┌ ", &end, &event, steps, self.has_dropped)?;
-            } else if let Some(kind) = event.link() {
+            } else if let Some(kind) = event.link()
+                && kind != LinkKind::Caused
+            {
+                self.folded(&mut folded)?;
                 draw::joint(self.out, kind, false, event.instance())?;
             }
-            let rail = if events.peek().is_some() { Rail::Between } else { Rail::Bottom };
-            draw_event(self.out, rail, &event, above_ns, self.payload)?;
+            let is_last = events.peek().is_none();
+            if is_last || self.fold.shows(&event) {
+                self.folded(&mut folded)?;
+                let rail = if is_last { Rail::Bottom } else { Rail::Between };
+                draw_event(self.out, rail, &event, above_ns, self.payload)?;
+                drawn += 1;
+            } else {
+                folded += 1;
+            }
             above_ns = Some(event.time_ns());
-            drawn += 1;
         }
         Ok(drawn)
+    }
+
+    /// Says how many events were left out since the one that was drawn last.
+    fn folded(&mut self, count: &mut u64) -> CommandResult {
+        if *count > 0 {
+            let words = text::counted(*count, "event", "events");
+            draw::line(self.out, &[(draw::DIM, &format!("┊ {words} not shown"))])?;
+            *count = 0;
+        }
+        Ok(())
     }
 }
 
@@ -178,7 +221,9 @@ fn print_json(
         for event in events {
             let event = event?;
             unread.add(event.damage());
-            out.json(&event.json().payload(args.payload))?;
+            if args.fold.picks(&event) {
+                out.json(&event.json().payload(args.payload))?;
+            }
             top.get_or_insert_with(|| event.id().clone());
         }
         Some(end)
@@ -186,7 +231,9 @@ fn print_json(
         for event in chain.by_ref() {
             let event = event?;
             unread.add(event.damage());
-            out.json(&event.json().payload(args.payload))?;
+            if args.fold.picks(&event) {
+                out.json(&event.json().payload(args.payload))?;
+            }
             top = Some(event.id().clone());
         }
         unread.add(chain.damage());
@@ -194,7 +241,7 @@ fn print_json(
     };
     note_lost(end.as_ref(), unread);
     if let Some(end) = end {
-        out.json(&EndLine::new(&end, top.as_ref()))?;
+        out.json_end(&EndLine::new(&end, top.as_ref()))?;
     }
     Ok(())
 }

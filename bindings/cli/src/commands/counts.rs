@@ -4,15 +4,15 @@ use std::io::Write;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anstyle::AnsiColor;
 use clap::Args;
-use forebear::{CountBy, Cursor};
+use forebear::{CountBy, Cursor, limits};
 
 use crate::command::Run;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, text, time};
+use crate::parse::at_least_one;
 use crate::place;
 use crate::select::FilterArgs;
 
@@ -22,15 +22,21 @@ const BAR_COLUMNS: usize = 40;
 /// Count events by kind, instance, session or a label
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The most frequent first, at most 1000. With --json: objects with `value` and `count`.
+The most frequent first, at most 1000. What to count by can be said with --by, too. With --json: objects with `value` and `count`.
 
 Examples:
   forebear count kind
   forebear count label:tool --errors --since 1d")]
 pub(crate) struct CountArgs {
     /// What to count by: kind, instance, session or label:KEY
-    #[arg(value_name = "BY")]
-    by: By,
+    #[arg(value_name = "BY", required_unless_present = "by")]
+    what: Option<By>,
+    /// The same
+    #[arg(long, value_name = "BY", conflicts_with = "what")]
+    by: Option<By>,
+    /// Values at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = limits::MAX_PAGE, value_parser = at_least_one)]
+    limit: usize,
     #[command(flatten)]
     filter: FilterArgs,
 }
@@ -38,8 +44,8 @@ pub(crate) struct CountArgs {
 /// Count events over time
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Stretches without events are left out of --json: objects with `start` and `count`, then
-{\"next\": CURSOR} if there are more than 1000.
+Stretches without events are left out of --json: objects with `start` and `count`, the
+last with `next`, for --after, if there are more than 1000.
 
 Examples:
   forebear timeline
@@ -79,7 +85,9 @@ impl Run for CountArgs {
     fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let filter = self.filter.filter(&snapshot)?;
-        let page = snapshot.counts(self.by.0.clone(), filter).page()?;
+        // One of the two is required.
+        let by = self.by.as_ref().or(self.what.as_ref()).map_or(CountBy::Kind, |by| by.0.clone());
+        let page = snapshot.counts(by, filter).limit(self.limit.min(limits::MAX_PAGE)).page()?;
         let (counts, mut unread) = (page.items, UnreadParts::default());
         unread.add(&page.damaged);
         let mut out = Out::paged(global);
@@ -120,9 +128,13 @@ impl Run for TimelineArgs {
         let mut after = self.page.after;
         let mut out = Out::paged(global);
         let (mut last, mut unread) = (None, UnreadParts::default());
+        let mut left = self.page.limit_or(limits::MAX_PAGE);
         loop {
-            let page = pages
-                .ask(|snapshot| snapshot.timeline(self.bucket, &filter).after(after).page())?;
+            let limit = left.min(limits::MAX_PAGE);
+            let page = pages.ask(|snapshot| {
+                snapshot.timeline(self.bucket, &filter).after(after).limit(limit).page()
+            })?;
+            left = left.saturating_sub(page.items.len());
             unread.add(&page.damaged);
             let most = page.items.iter().map(|bucket| bucket.count).max().unwrap_or(1);
             for bucket in &page.items {
@@ -142,7 +154,7 @@ impl Run for TimelineArgs {
                 last = Some(bucket.start_ns);
             }
             match page.next {
-                Some(cursor) if self.page.all => after = Some(cursor),
+                Some(cursor) if left > 0 => after = Some(cursor),
                 next => {
                     finish_timeline(&mut out, next, global)?;
                     break;
@@ -174,7 +186,7 @@ fn finish_timeline(out: &mut Out, next: Option<Cursor>, global: &Global) -> Comm
         return Ok(());
     };
     if global.json {
-        out.json(&NextLine::from(cursor))?;
+        out.json_end(&NextLine::from(cursor))?;
     } else {
         draw::remark(out, &format!("there may be more: --after {cursor}, or --all"))?;
     }
@@ -183,5 +195,5 @@ fn finish_timeline(out: &mut Out, next: Option<Cursor>, global: &Global) -> Comm
 
 fn draw_bar(out: &Out, value: u64, most: u64, room: usize) -> String {
     let bar = draw::bar(value, most, room.min(BAR_COLUMNS));
-    out.paint(AnsiColor::Cyan.on_default(), bar).to_string()
+    out.paint(draw::TEAL, bar).to_string()
 }

@@ -19,6 +19,7 @@ use crate::global::Global;
 use crate::output::json::EndLine;
 use crate::output::{Out, draw, text, time};
 use crate::place;
+use crate::select::FoldArgs;
 
 /// A session with a compaction, and the agent that it started.
 const FILES: [(&str, &str); 2] = [
@@ -164,13 +165,14 @@ fn print(
     )?;
     let chain = chain::walk(story.snapshot, &story.failure)?;
     let mut unread = UnreadParts::default();
+    let fold = &FoldArgs::default();
     let mut picture =
-        chain::ChainPicture { out, payload: false, has_dropped: false, unread: &mut unread };
+        chain::ChainPicture { out, payload: false, has_dropped: false, fold, unread: &mut unread };
     picture.draw(chain, false)?;
 
     title(out, "And what came of the request?", &format!("forebear tree {request}"))?;
     let below = story.snapshot.descendants(&story.request);
-    tree::draw_tree(out, story.snapshot, &story.request, below, usize::MAX, &mut unread)?;
+    tree::draw_tree(out, story.snapshot, &story.request, below, (usize::MAX, fold), &mut unread)?;
 
     title(out, "How long each answer took", "")?;
     let line = format!("{:>10}  {:>10}", "at first", "again");
@@ -190,8 +192,8 @@ fn print(
     title(out, "Your turn", "")?;
     for (command, what) in [
         ("forebear import", "your own transcripts, from where they usually lie"),
-        ("forebear events --errors", "what went wrong in them"),
-        ("forebear chain ID", "why"),
+        ("forebear why", "what went wrong in them, and why"),
+        ("forebear sessions", "what was worked on"),
         ("forebear --help", "everything else"),
     ] {
         let command = format!("  {}", text::fit(command, 26));
@@ -233,7 +235,7 @@ fn print_json(
             out.json(&event.json().payload(true))?;
         }
         if let Some(end) = events.end() {
-            out.json(&EndLine::new(end, Some(&story.request)))?;
+            out.json_end(&EndLine::new(end, Some(&story.request)))?;
         }
     }
     out.json(&Answers { answers: &story.answers })?;

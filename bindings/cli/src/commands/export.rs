@@ -142,7 +142,9 @@ impl ExportArgs {
             damaged: 0,
             unread: UnreadParts::default(),
         };
-        let mut export = Export { writer: self.format.writer(out, options), counts };
+        let takes_damaged = matches!(self.format, Format::Payloads);
+        let writer = self.format.writer(out, options);
+        let mut export = Export { writer, counts, takes_damaged };
         match source {
             ExportSource::Filter(filter) => export.listed(pages, filter)?,
             ExportSource::Chain(id) => export.chain(pages, id)?,
@@ -160,6 +162,8 @@ impl ExportArgs {
 struct Export<'w> {
     writer: Box<dyn EventWriter + 'w>,
     counts: ExportCounts,
+    /// Whether payloads of damaged events are written.
+    takes_damaged: bool,
 }
 
 impl Export<'_> {
@@ -209,8 +213,10 @@ impl Export<'_> {
     }
 
     fn take(&mut self, event: &StoredEvent) -> CommandResult {
-        // Of a damaged event part is there; a record of that part would be another event.
-        if event.damage().is_some() {
+        // Of a damaged event part is there; a record of that part would be another event. A
+        // payload that can be read is whole.
+        let is_whole = self.takes_damaged && event.payload().is_some();
+        if event.damage().is_some() && !is_whole {
             self.counts.damaged += 1;
         } else if self.writer.event(event)? {
             self.counts.exported += 1;

@@ -273,7 +273,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> C
         ),
         (report.unchanged_files, "file", "files", "unchanged since they were read last"),
         (report.known, "repeat", "repeats", "of what was known already"),
-        (report.without_id, "object", "objects", "without an id; they are kept too"),
+        (report.without_id, "object", "objects", "with no id of their own; kept too"),
         (report.links, "link", "links", "between agents and the calls that started them"),
         (report.times_made_up, "time", "times", "made up for events that bear none"),
         (report.glued_lines, "line", "lines", "with several objects on them"),
@@ -283,7 +283,7 @@ pub(crate) fn summary(out: &mut Out, report: &ImportReport, took: Duration) -> C
             "lines",
             "with half a record; the rest is read once it is written",
         ),
-        (report.bad_lines, "line", "lines", "with something on them that is no object"),
+        (report.bad_lines, "line", "lines", "with something on them that was skipped (not JSON)"),
         (report.quarantined, "piece", "pieces", "newly quarantined: `forebear quarantine`"),
     ];
     for (at, (figure, one, many, remark)) in rows.into_iter().enumerate() {

@@ -54,8 +54,15 @@ pub(crate) struct RecentArgs {
     /// The instance: an agent, process or thread
     instance: Option<String>,
     /// How many
-    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
-    number: usize,
+    #[arg(
+        short = 'n',
+        long,
+        alias = "number",
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = at_least_one
+    )]
+    limit: usize,
     /// Print the payloads too
     #[arg(long)]
     payload: bool,
@@ -64,8 +71,8 @@ pub(crate) struct RecentArgs {
 /// List events by what they are, newest first
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a match the exit code is 3. With --json, a last line {\"next\": CURSOR} says that
-there may be more.
+50 are listed unless asked otherwise. Without a match the exit code is 3. With --json, `next` of
+the last event says that there may be more, and is for --after.
 
 Examples:
   forebear events --errors --since 2h
@@ -77,15 +84,6 @@ pub(crate) struct EventsArgs {
     /// Oldest first
     #[arg(long)]
     oldest_first: bool,
-    /// How many
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = LISTED,
-        value_parser = at_least_one,
-        conflicts_with = "all"
-    )]
-    limit: usize,
     /// Print the payloads too
     #[arg(long)]
     payload: bool,
@@ -127,7 +125,7 @@ pub(crate) struct MissingArgs {
 #[command(after_help = "\
 With --json: objects with `status` (refused or cycle-edge), `child`, `parent`, `kind` and, for
 a refused link, `instead`, the parent that the child has. --after takes `next` of the
-kind of link it came with.
+last link of the kind it came with.
 
 Examples:
   forebear links
@@ -174,8 +172,9 @@ fn relatives<L: Listing<Item = StoredEvent>>(
     let pages = place::pages(global)?;
     let id = place::find(&pages.now(), &args.id)?;
     let mut listing = Printer::new(global, args.payload);
-    let listed = listing
-        .pages(args.page, |after| pages.ask(|snapshot| list(snapshot, &id).after(after).page()))?;
+    let listed = listing.pages(args.page, |after, limit| {
+        pages.ask(|snapshot| list(snapshot, &id).after(after).limit(limit).page())
+    })?;
     listing.finish(listed, nothing)
 }
 
@@ -187,8 +186,9 @@ impl Run for RootsArgs {
     fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, self.payload);
-        let listed = listing.pages(self.page, |after| {
-            let mut page = pages.ask(|snapshot| snapshot.roots().after(after).page())?;
+        let listed = listing.pages(self.page, |after, limit| {
+            let mut page =
+                pages.ask(|snapshot| snapshot.roots().after(after).limit(limit).page())?;
             page.items.retain(|event| self.derived || !event.has_derived_id());
             Ok(page)
         })?;
@@ -209,7 +209,7 @@ impl Run for RecentArgs {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, self.payload);
         let newest = |snapshot: &Snapshot| snapshot.events(&filter);
-        let (listed, _) = listing.events(&pages, newest, None, self.number)?;
+        let (listed, _) = listing.events(&pages, newest, None, self.limit)?;
         listing.found(listed, "no events, or no instance of this name")
     }
 }
@@ -222,7 +222,7 @@ impl Run for EventsArgs {
     fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let filter = self.filter.filter(&pages.now())?;
-        let limit = if self.page.all { usize::MAX } else { self.limit };
+        let limit = self.page.limit_or(LISTED);
         let mut listing = Printer::new(global, self.payload);
         let query = |snapshot: &Snapshot| {
             let events = snapshot.events(&filter);
@@ -242,8 +242,8 @@ impl Run for MissingArgs {
     fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, false);
-        let fetch = |snapshot: &Snapshot, after: Option<Cursor>| {
-            let mut page = snapshot.missing_parents().after(after).page()?;
+        let fetch = |snapshot: &Snapshot, after: Option<Cursor>, limit| {
+            let mut page = snapshot.missing_parents().after(after).limit(limit).page()?;
             if !self.derived {
                 let mut items = Vec::new();
                 for missing in page.items {
@@ -260,7 +260,7 @@ impl Run for MissingArgs {
         };
         let listed = listing.any_pages(
             self.page,
-            |after| pages.ask(|snapshot| fetch(snapshot, after)),
+            |after, limit| pages.ask(|snapshot| fetch(snapshot, after, limit)),
             |listing, missing| {
                 if global.json {
                     listing.out.json(&missing)?;
@@ -292,7 +292,12 @@ impl Run for LinksArgs {
         if !self.cycles {
             listed += listing.any_pages(
                 self.page,
-                |after| pages.ask(|snapshot| snapshot.refused_links().after(after).page()),
+                |after, limit| {
+                    let refused = |snapshot: &Snapshot| {
+                        snapshot.refused_links().after(after).limit(limit).page()
+                    };
+                    pages.ask(refused)
+                },
                 |listing, refused| {
                     let RefusedLink { link, parent: instead, .. } = &refused;
                     let ends = (link.child(), link.parent(), link.kind());
@@ -303,7 +308,12 @@ impl Run for LinksArgs {
         if !self.refused {
             listed += listing.any_pages(
                 self.page,
-                |after| pages.ask(|snapshot| snapshot.cycle_edges().after(after).page()),
+                |after, limit| {
+                    let edges = |snapshot: &Snapshot| {
+                        snapshot.cycle_edges().after(after).limit(limit).page()
+                    };
+                    pages.ask(edges)
+                },
                 |listing, edge| {
                     let ends = (&edge.child, &edge.parent, edge.kind);
                     listing.link("cycle-edge", &edge, ends, None)
@@ -390,7 +400,7 @@ impl Printer {
     fn pages(
         &mut self,
         page: PageArgs,
-        fetch: impl Fn(Option<Cursor>) -> forebear::Result<Page<StoredEvent>>,
+        fetch: impl Fn(Option<Cursor>, usize) -> forebear::Result<Page<StoredEvent>>,
     ) -> Result<u64, CommandFailure> {
         self.any_pages(page, fetch, |listing, event| listing.event(&event))
     }
@@ -398,19 +408,23 @@ impl Printer {
     fn any_pages<T>(
         &mut self,
         page: PageArgs,
-        fetch: impl Fn(Option<Cursor>) -> forebear::Result<Page<T>>,
+        fetch: impl Fn(Option<Cursor>, usize) -> forebear::Result<Page<T>>,
         print: impl Fn(&mut Self, T) -> CommandResult,
     ) -> Result<u64, CommandFailure> {
         let mut after = page.after;
         let mut listed = 0;
+        let mut left = page.limit_or(limits::MAX_PAGE);
         loop {
-            let Page { items, next, damaged } = fetch(after)?;
+            let Page { items, next, damaged } = fetch(after, left.min(limits::MAX_PAGE))?;
             self.unread.add(&damaged);
             for item in items {
                 print(self, item)?;
                 listed += 1;
+                left = left.saturating_sub(1);
             }
-            if next.is_none() || !page.all {
+            // A page without an --all or a --limit is one, however much of it was left out.
+            let is_one = !page.all && page.limit.is_none();
+            if next.is_none() || left == 0 || is_one {
                 self.next(next)?;
                 return Ok(listed);
             }
@@ -473,7 +487,7 @@ impl Printer {
             return Ok(());
         };
         if self.json {
-            self.out.json(&NextLine::from(cursor))?;
+            self.out.json_end(&NextLine::from(cursor))?;
         } else {
             draw::remark(&mut self.out, &format!("there may be more: --after {cursor}, or --all"))?;
         }

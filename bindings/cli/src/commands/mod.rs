@@ -37,6 +37,7 @@ pub(crate) mod tail;
 pub(crate) mod transcript;
 pub(crate) mod tree;
 pub(crate) mod upkeep;
+pub(crate) mod usage;
 pub(crate) mod watch;
 pub(crate) mod why;
 
@@ -84,6 +85,7 @@ commands! {
     Serve(serve::ServeArgs),
     Slow(slow::SlowArgs),
     Decisions(decisions::DecisionsArgs),
+    Usage(usage::UsageArgs),
     Transcript(transcript::TranscriptArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),

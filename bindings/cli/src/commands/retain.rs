@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::command::Run;
 use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
-use crate::output::{Out, text, time};
+use crate::output::{Out, draw, text, time};
 use crate::place;
 
 /// Go on to the next log, and wait until everything before is sealed
@@ -31,6 +31,7 @@ pub(crate) struct SealArgs {}
 Whole segments go, the oldest first, up to the first that is not yet due; what is still
 in a log stays (`forebear seal` first). An archive is a store of its own, to be read with
 `forebear --store DIR`; several runs go to one.
+`forebear status` shows the policy that is kept.
 With --json: {\"segments\", \"events\", \"bytes\", \"dry_run\"}.
 
 Examples:
@@ -129,7 +130,7 @@ impl Run for RetainArgs {
         let policy = policy(self);
         let retained = store.retain(&policy)?;
         if self.keep_policy {
-            store.set_retention(Some(policy))?;
+            store.set_retention(Some(policy.clone()))?;
         }
         place::close(store)?;
         if global.json {
@@ -141,6 +142,10 @@ impl Run for RetainArgs {
                 (false, None) => "dropped",
             };
             totals(&mut out, done, retained.segments, retained.events, retained.bytes)?;
+            if self.keep_policy {
+                let words = format!("from now on dropped whenever a log is full: {policy}");
+                draw::plain(&mut out, &words, 0)?;
+            }
         }
         out.finish()?;
         Ok(())

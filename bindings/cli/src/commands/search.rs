@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use clap::Args;
 use forebear::answers::{Budget, Match, Search, SearchQuery, search};
 use serde::Serialize;
@@ -14,7 +14,6 @@ use crate::formats;
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::{Out, draw, text, time};
-use crate::parse::at_least_one;
 use crate::place;
 use crate::select::{FilterArgs, PageArgs};
 
@@ -29,8 +28,8 @@ const LISTED: usize = 20;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without a match the exit code is 3. With --json: events with `snippet`, `match` (where in it
-the match begins and ends, in bytes) and `title` (of the session); then {\"next\": CURSOR,
-\"searched\": {\"events\", \"bytes\"}} where there may be more.
+the match begins and ends, in bytes) and `title` (of the session); the last has `next`, for
+--after, and `searched` ({\"events\", \"bytes\"}) where there may be more.
 
 Examples:
   forebear search 'connection refused'
@@ -44,9 +43,6 @@ pub(crate) struct SearchArgs {
     regex: bool,
     #[command(flatten)]
     filter: FilterArgs,
-    /// How many matches
-    #[arg(long, value_name = "N", default_value_t = LISTED, value_parser = at_least_one, conflicts_with = "all")]
-    limit: usize,
     /// How long to look at most
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time::parse_length)]
     within: Duration,
@@ -94,7 +90,7 @@ impl Run for SearchArgs {
             .budget(budget);
         let mut matches = search(&snapshot, formats::readings(), &query)?;
         let mut out = Out::paged(global);
-        let limit = if self.page.all { usize::MAX } else { self.limit };
+        let limit = self.page.limit_or(LISTED);
         let mut found = 0;
         let mut above = MatchHeading::default();
         for one in matches.by_ref().take(limit) {
@@ -130,7 +126,7 @@ fn finish(out: &mut Out, matches: &Search<'_>, global: &Global) -> Result<bool, 
     let Some(next) = matches.cursor()? else { return Ok(true) };
     let (events, bytes) = matches.searched();
     if global.json {
-        out.json(&SearchEndLine { next: next.into(), searched: Searched { events, bytes } })?;
+        out.json_end(&SearchEndLine { next: next.into(), searched: Searched { events, bytes } })?;
         return Ok(false);
     }
     let words = format!(
@@ -196,7 +192,7 @@ impl MatchHeading {
             &[
                 (draw::DIM, &lead),
                 (Style::new(), &before),
-                (AnsiColor::Yellow.on_default().bold(), &said),
+                (draw::ORANGE.bold(), &said),
                 (Style::new(), &text::clean(after)),
             ],
         )?;

@@ -29,7 +29,7 @@ use crate::place;
 #[command(after_help = "\
 With --json: an object on each line, as `forebear sessions` prints it, with `below` (how far
 below the session asked for), `path` and `total` (`sessions`, `events`, `errors`, `tokens` of
-it and all below it); then {\"next\"} if there are more.
+it and all below it); the last has `next` if there are more.
 
 Examples:
   forebear session-tree
@@ -129,7 +129,7 @@ fn show(
             out.json(node)?;
         }
         if let Some(next) = next {
-            out.json(&NextLine::from(next))?;
+            out.json_end(&NextLine::from(next))?;
         }
     }
     Ok(!roots.is_empty())
@@ -138,7 +138,7 @@ fn show(
 /// The sessions whose trees are wanted.
 fn roots(snapshot: &Snapshot, args: &SessionTreeArgs) -> Result<Vec<String>, CommandFailure> {
     if let Some(id) = &args.id {
-        return Ok(vec![place::session_named(snapshot, id)?]);
+        return Ok(vec![place::find_session(snapshot, id)?]);
     }
     let mut roots = Vec::new();
     for session in snapshot.sessions(SessionFilter::new()).limit(NEWEST).page()?.items {

@@ -18,7 +18,6 @@ use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::session::{draw_listed, figures, short_name, status_style};
 use crate::output::{Out, draw, text, time};
-use crate::parse::at_least_one;
 use crate::place::{self, WriteTarget};
 use crate::select::PageArgs;
 
@@ -28,7 +27,7 @@ use crate::select::PageArgs;
 With --json: objects with `id`, `type`, `status`, `parent`, `source_app`, `start`, `end`,
 `duration_ms`, `agents`, `tokens`, `events`, `errors`, `open_calls`, `model`, `project`,
 `wave_id`, `metadata`, `title`, `decided_by` (the event that the status follows from) and
-`waits_for` (user or tool); then {\"next\": CURSOR} if there are more than 1000.
+`waits_for` (user or tool); the last has `next`, for --after, if there are more than 1000.
 
 Examples:
   forebear sessions --since yesterday
@@ -57,9 +56,6 @@ pub(crate) struct SessionsArgs {
     /// the largest first
     #[arg(long, value_name = "ORDER", default_value = "last")]
     sort: SessionOrder,
-    /// Sessions at most
-    #[arg(long, value_name = "N", value_parser = at_least_one, conflicts_with = "all")]
-    limit: Option<usize>,
     /// That ended at this time or later: as for `forebear events`
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     since: Option<i64>,
@@ -108,7 +104,7 @@ enum SessionChange {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Those that began last come first. With --json: objects with `id`, `sessions`, `events`,
-`start` and `end`; then {\"next\": CURSOR} if there are more than 1000.
+`start` and `end`; the last has `next`, for --after, if there are more than 1000.
 
 Example:
   forebear waves --json | jq -r .id")]
@@ -196,7 +192,7 @@ impl SessionsArgs {
         global: &Global,
     ) -> Result<bool, CommandFailure> {
         let mut sessions = snapshot.sessions(filter).after(self.page.after);
-        let (mut left, mut found) = (self.limit.unwrap_or(usize::MAX), false);
+        let (mut left, mut found) = (self.page.limit.unwrap_or(usize::MAX), false);
         loop {
             let page = sessions.clone().limit(left.min(limits::MAX_PAGE)).page()?;
             for session in page.items.iter().filter(|session| self.takes(session)) {
@@ -206,7 +202,7 @@ impl SessionsArgs {
             }
             match page.next {
                 // What was left out makes no page shorter.
-                Some(cursor) if left > 0 && (self.page.all || self.limit.is_some()) => {
+                Some(cursor) if left > 0 && (self.page.all || self.page.limit.is_some()) => {
                     sessions = sessions.after(cursor);
                 }
                 next => {
@@ -242,7 +238,7 @@ impl SessionsArgs {
             SessionOrder::Last => 0,
         };
         sessions.sort_by_key(|session| std::cmp::Reverse(key(session)));
-        let limit = if self.page.all { usize::MAX } else { self.limit.unwrap_or(limits::MAX_PAGE) };
+        let limit = self.page.limit_or(limits::MAX_PAGE);
         for session in sessions.iter().take(limit) {
             print(out, session, global)?;
         }
@@ -301,7 +297,7 @@ fn show(id: &str, global: &Global) -> CommandResult {
         }
 
         let snapshot = place::snapshot(global)?;
-        let id = &place::session_named(&snapshot, id)?;
+        let id = &place::find_session(&snapshot, id)?;
         let session = snapshot.session(id)?.ok_or_else(|| unknown(id))?;
         let SessionPlace { depth, path, .. } = snapshot.session_place(id)?;
         let parents = snapshot.session_parents(id).page()?.items;
@@ -370,8 +366,10 @@ impl Run for WavesArgs {
         let snapshot = place::snapshot(global)?;
         let mut out = Out::paged(global);
         let mut waves = snapshot.waves().after(self.page.after);
+        let mut left = self.page.limit_or(limits::MAX_PAGE);
         loop {
-            let page = waves.page()?;
+            let page = waves.clone().limit(left.min(limits::MAX_PAGE)).page()?;
+            left = left.saturating_sub(page.items.len());
             for wave in &page.items {
                 if global.json {
                     out.json(wave)?;
@@ -388,7 +386,7 @@ impl Run for WavesArgs {
                 }
             }
             match page.next {
-                Some(cursor) if self.page.all => waves = waves.after(cursor),
+                Some(cursor) if left > 0 => waves = waves.after(cursor),
                 next => {
                     finish(&mut out, next, global)?;
                     break;
@@ -493,7 +491,7 @@ fn draw_session(out: &mut Out, session: &Session) -> CommandResult {
 fn finish(out: &mut Out, next: Option<Cursor>, global: &Global) -> CommandResult {
     let Some(cursor) = next else { return Ok(()) };
     if global.json {
-        out.json(&NextLine::from(cursor))?;
+        out.json_end(&NextLine::from(cursor))?;
     } else {
         draw::remark(out, &format!("there may be more: --after {cursor}, or --all"))?;
     }

@@ -112,7 +112,7 @@ fn draw_figures(out: &mut Out, figures: &StatsFigures) -> CommandResult {
     let rows = [
         ("events", figures.events, "with ids of their own"),
         ("versions", figures.versions, "of them, with other content"),
-        ("without id", figures.without_id, "events that came without one"),
+        ("without id", figures.without_id, "events with no id of their own"),
         ("sessions", figures.sessions, ""),
         ("roots", figures.roots, "events that nothing caused"),
         ("max depth", figures.max_depth, deepest.as_str()),

@@ -26,7 +26,8 @@ use crate::place;
 With --json, one object: running, process, as_of (when the follower said so), is_notified,
 files, files_behind, files_gone, bytes_behind and seconds_behind (of what is written and not
 stored, a last line without an end included), events, events_per_second, quarantined,
-read_errors, failing, memory_bytes. With --files, then one for each file: path, offset,
+read_errors, failing, memory_bytes, retention (what is dropped by itself; null where
+everything is kept). With --files, then one for each file: path, offset,
 lines, size (null if it has gone), bytes_behind, seconds_behind, format.
 The exit code is 3 where nothing was ever imported or followed.
 
@@ -56,6 +57,8 @@ struct FollowerHealth {
     read_errors: u64,
     failing: Vec<(String, String)>,
     memory_bytes: Option<u64>,
+    /// What is dropped of the store by itself.
+    retention: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,9 +78,11 @@ impl Run for StatusArgs {
     }
 
     fn run(&self, global: &Global) -> CommandResult {
-        let snapshot = place::snapshot(global)?;
+        let reader = place::reader(global)?;
+        let snapshot = reader.snapshot()?;
         let last = FollowStatus::last(&snapshot)?;
         let mut health = last.as_ref().map(of_follower).unwrap_or_default();
+        health.retention = reader.retention()?.map(|policy| policy.to_string());
         each_file(&snapshot, |file| {
             health.add(file);
             Ok(())
@@ -169,6 +174,11 @@ impl FollowerHealth {
         for (path, why) in &self.failing {
             draw::plain(out, &format!("{path}: {why}"), 0)?;
         }
+        let kept = match &self.retention {
+            None => "Everything is kept.".to_owned(),
+            Some(policy) => format!("Dropped whenever a log is full: {policy}."),
+        };
+        draw::plain(out, &kept, 0)?;
         Ok(())
     }
 }

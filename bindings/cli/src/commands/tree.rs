@@ -16,6 +16,7 @@ use crate::output::json::NextLine;
 use crate::output::{Out, draw, page_size, text};
 use crate::parse::at_least_one;
 use crate::place;
+use crate::select::FoldArgs;
 
 /// Columns of the rails and the kind.
 const LEAD: usize = 24;
@@ -24,14 +25,15 @@ const LEAD: usize = 24;
 ///
 /// An only child stands straight below its parent; branches go to the right,
 /// and the longest goes straight on. What an agent did that the event started is
-/// always a branch.
+/// always a branch. The tools' own notes are counted and not shown, unless asked for.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --json: the event and its descendants, an object on each line with `below`, the
-edges between it and the event asked for; then {\"next\"} if there are more.
+edges between it and the event asked for; the last has `next` if there are more.
 
 Examples:
   forebear tree 5f0c
+  forebear tree 5f0c --short
   forebear tree 5f0c --max-depth 2 --breadth-first
   forebear tree 5f0c --json | jq -r '[.below, .kind] | @tsv'")]
 pub(crate) struct TreeArgs {
@@ -57,6 +59,9 @@ pub(crate) struct TreeArgs {
     /// Print the payloads too (with --json)
     #[arg(long)]
     payload: bool,
+
+    #[command(flatten)]
+    fold: FoldArgs,
 }
 
 impl Run for TreeArgs {
@@ -76,7 +81,7 @@ impl Run for TreeArgs {
         if global.json {
             print_json(&mut out, &snapshot, &id, below, self, &mut unread)?;
         } else {
-            draw_tree(&mut out, &snapshot, &id, below, self.limit, &mut unread)?;
+            draw_tree(&mut out, &snapshot, &id, below, (self.limit, &self.fold), &mut unread)?;
         }
         out.finish()?;
         unread.finish()
@@ -89,25 +94,40 @@ pub(crate) fn draw_tree(
     snapshot: &Snapshot,
     id: &EventId,
     below: Query<Descendants>,
-    limit: usize,
+    (limit, fold): (usize, &FoldArgs),
     unread: &mut UnreadParts,
 ) -> CommandResult {
     let root = get(snapshot, id)?;
     unread.add(root.damage());
     draw::heading(out, root.time_ns(), root.instance())?;
     let mut nodes = vec![TreeNode::new(&root)];
+    // An event that isn't shown leaves its place to the nearest above it that is.
+    let mut left_to: HashMap<EventId, EventId> = HashMap::new();
+    let mut folded = 0;
     let more = each_page(below, limit, unread, |descendant| {
-        nodes.push(TreeNode::new(&descendant.event));
+        let mut node = TreeNode::new(&descendant.event);
+        let parent = node.parent.as_ref().and_then(|parent| left_to.get(parent));
+        node.parent = parent.cloned().or(node.parent);
+        if fold.shows(&descendant.event) {
+            nodes.push(node);
+        } else if let Some(parent) = node.parent {
+            left_to.insert(node.id, parent);
+            folded += 1;
+        }
         Ok(())
     })?;
-    let below = text::counted(nodes.len() as u64 - 1, "event", "events");
+    let below = text::counted(nodes.len() as u64 - 1 + folded, "event", "events");
+    let hidden = match folded {
+        0 => String::new(),
+        _ => format!(", {} of them not shown", text::thousands(folded)),
+    };
     DrawnTree::new(nodes).draw(out)?;
     let words = if more.is_some() {
         format!(
-            "{below} below, and more: give a larger --limit, or draw the `forebear tree` of one of them"
+            "{below} below{hidden}, and more: give a larger --limit, or draw the `forebear tree` of one of them"
         )
     } else {
-        format!("{below} below")
+        format!("{below} below{hidden}")
     };
     draw::remark(out, &words)?;
     Ok(())
@@ -127,11 +147,13 @@ fn print_json(
         out.json(&root.json().below(0).payload(args.payload))?;
     }
     let more = each_page(below, args.limit, unread, |Descendant { event, below, .. }| {
-        out.json(&event.json().below(below).payload(args.payload))?;
+        if args.fold.picks(&event) {
+            out.json(&event.json().below(below).payload(args.payload))?;
+        }
         Ok(())
     })?;
     if let Some(cursor) = more {
-        out.json(&NextLine::from(cursor))?;
+        out.json_end(&NextLine::from(cursor))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::io::Write;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use clap::Args;
 use forebear::answers::{
     Earlier, FailureChain, FailureReport, ListedFailure, Outcome as End, Quote, WhyEnd, WhyQuery,
@@ -178,11 +178,11 @@ impl Picture<'_> {
         }
         if let Some(request) = &chain.request {
             let lead = if chain.end.by_time { "asked?" } else { "asked" };
-            self.quote(lead, request, AnsiColor::Green.on_default())?;
+            self.quote(lead, request, draw::GREEN)?;
         }
         if let Some(decision) = &chain.decision {
             let lead = if decision.thought { "thought" } else { "decided" };
-            self.quote(lead, decision, AnsiColor::Cyan.on_default())?;
+            self.quote(lead, decision, draw::TEAL)?;
         }
         if let Some(call) = &chain.call {
             let input = call.target.as_deref().filter(|_| !self.full).unwrap_or(&call.input);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::{Ansi256Color, Color, Style};
 use forebear::{ChainEnd, EventId, LinkKind, StoredEvent};
 use forebear_wire::id;
 
@@ -34,8 +34,25 @@ const SHOWN_PAYLOAD_BYTES: usize = 64 << 10;
 
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const BOLD: Style = Style::new().bold();
-pub(crate) const RED: Style = AnsiColor::Red.on_default();
-const LINK: Style = AnsiColor::Magenta.on_default();
+// Of the palette of 256, whose colours no theme changes: those that can be read on black and on
+// white alike, which of the 16 of a terminal few can.
+pub(crate) const RED: Style = of_palette(RED_INDEX);
+pub(crate) const GREEN: Style = of_palette(GREEN_INDEX);
+pub(crate) const ORANGE: Style = of_palette(ORANGE_INDEX);
+pub(crate) const TEAL: Style = of_palette(TEAL_INDEX);
+const BLUE: Style = of_palette(BLUE_INDEX);
+const LINK: Style = of_palette(PURPLE_INDEX);
+
+const RED_INDEX: u8 = 196;
+const GREEN_INDEX: u8 = 64;
+const ORANGE_INDEX: u8 = 166;
+const TEAL_INDEX: u8 = 30;
+const BLUE_INDEX: u8 = 33;
+const PURPLE_INDEX: u8 = 135;
+
+const fn of_palette(index: u8) -> Style {
+    Style::new().fg_color(Some(Color::Ansi256(Ansi256Color(index))))
+}
 
 /// The colour of a kind.
 pub(crate) fn kind_style(event: &StoredEvent) -> Style {
@@ -43,10 +60,10 @@ pub(crate) fn kind_style(event: &StoredEvent) -> Style {
         return RED;
     }
     match event.kind() {
-        "tool_use" => AnsiColor::Yellow.on_default(),
-        "user_message" => AnsiColor::Green.on_default(),
-        "assistant_message" => AnsiColor::Cyan.on_default(),
-        "thinking" => AnsiColor::Blue.on_default(),
+        "tool_use" => ORANGE,
+        "user_message" => GREEN,
+        "assistant_message" => TEAL,
+        "thinking" => BLUE,
         _ => DIM,
     }
 }
@@ -341,6 +358,24 @@ pub(crate) fn bar(value: u64, most: u64, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a colour of the cube of 256 has of a channel, as light.
+    fn light(level: u8) -> f64 {
+        let value = f64::from([0, 95, 135, 175, 215, 255][usize::from(level)]) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    }
+
+    #[test]
+    fn colours_can_be_read_on_black_and_on_white() {
+        for index in [RED_INDEX, GREEN_INDEX, ORANGE_INDEX, TEAL_INDEX, BLUE_INDEX, PURPLE_INDEX] {
+            let cube = index - 16;
+            let [red, green, blue] = [cube / 36, cube / 6 % 6, cube % 6].map(light);
+            let light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+            // As WCAG has it, which asks for 3 of large text.
+            let (on_black, on_white) = ((light + 0.05) / 0.05, 1.05 / (light + 0.05));
+            assert!(on_black > 3.4 && on_white > 3.4, "{index}: {on_black:.1} {on_white:.1}");
+        }
+    }
 
     #[test]
     fn bars_are_in_proportion() {

@@ -40,6 +40,8 @@ static HELD: Mutex<Option<(Vec<u8>, Sink)>> = Mutex::new(None);
 /// Where a command prints: the terminal, its pager, a pipe or a file.
 pub(crate) struct Out {
     buffer: Vec<u8>,
+    /// The last object, held back in case that something is to be said in it of the stream.
+    object: Option<String>,
     sink: Sink,
     color: bool,
     terminal: bool,
@@ -59,6 +61,7 @@ impl Out {
         let stdout = io::stdout();
         Self {
             buffer: Vec::new(),
+            object: None,
             sink: Sink::default(),
             color: anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
             terminal: stdout.is_terminal(),
@@ -90,18 +93,48 @@ impl Out {
 
     /// Prints a JSON object on a line of its own.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let mut line = serde_json::to_string(value).map_err(io::Error::from)?;
+        let line = Self::one_line(value)?;
+        self.write_object()?;
+        self.object = Some(line);
+        Ok(())
+    }
+
+    /// Says in the last object how the stream ends, or where it goes on: all objects of a stream
+    /// have one shape. Where there is none, what is said is an object of its own.
+    pub(crate) fn json_end(&mut self, members: &impl Serialize) -> io::Result<()> {
+        let members = Self::one_line(members)?;
+        self.object = Some(match self.object.take() {
+            Some(object) if object.len() > 2 => {
+                format!("{},{}", &object[..object.len() - 1], &members[1..])
+            }
+            _ => members,
+        });
+        Ok(())
+    }
+
+    fn one_line(value: &impl Serialize) -> io::Result<String> {
+        let line = serde_json::to_string(value).map_err(io::Error::from)?;
         // A payload is printed as it came in. In JSON a line can end between the parts
         // only, not in a string.
-        if line.contains(['\n', '\r']) {
-            line = json_text::compact(&line);
-        }
+        if line.contains(['\n', '\r']) { Ok(json_text::compact(&line)) } else { Ok(line) }
+    }
+
+    fn write_object(&mut self) -> io::Result<()> {
+        let Some(mut line) = self.object.take() else { return Ok(()) };
         if self.terminal {
-            writeln!(self, "{}", json_text::shown(&line))
-        } else {
-            line.push('\n');
-            self.write_all(line.as_bytes())
+            line = json_text::shown(&line).to_string();
         }
+        line.push('\n');
+        self.hold(line.as_bytes())
+    }
+
+    /// Puts bytes behind what is held back.
+    fn hold(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.buffer.len() + bytes.len() > HELD_BYTES {
+            self.pass_on()?;
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Prints bytes as they are; on a terminal made harmless.
@@ -123,14 +156,13 @@ impl Out {
 
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.buffer.len() + bytes.len() > HELD_BYTES {
-            self.pass_on()?;
-        }
-        self.buffer.extend_from_slice(bytes);
+        self.write_object()?;
+        self.hold(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.write_object()?;
         self.pass_on()?;
         self.sink.flush()
     }
@@ -145,6 +177,8 @@ impl Out {
 
 impl Drop for Out {
     fn drop(&mut self) {
+        // Written to memory, or to what can't be written to any more.
+        let _ = self.write_object();
         if self.buffer.is_empty() {
             return;
         }

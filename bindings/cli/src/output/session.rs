@@ -2,13 +2,13 @@
 
 use std::io;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use forebear::{EventId, Session, SessionStatus};
 
 use crate::output::draw::{self, DIM, RED};
 use crate::output::{Out, text, time};
 
-/// Columns of a session's name in a list.
+/// Columns of a session's name in a list, unless it is longer.
 const LISTED_NAME_COLUMNS: usize = 17;
 
 /// Columns of a project and of a model in a list.
@@ -23,9 +23,9 @@ const NAME_COLUMNS: usize = 48;
 /// The colour of a status.
 pub(crate) fn status_style(status: SessionStatus) -> Style {
     match status {
-        SessionStatus::Active => AnsiColor::Green.on_default(),
+        SessionStatus::Active => draw::GREEN,
         SessionStatus::Failed => RED,
-        SessionStatus::Timeout | SessionStatus::Cancelled => AnsiColor::Yellow.on_default(),
+        SessionStatus::Timeout | SessionStatus::Cancelled => draw::ORANGE,
         _ => DIM,
     }
 }
@@ -40,7 +40,9 @@ pub(crate) fn short_name(id: &str, above: Option<&str>) -> String {
 /// and of what it came to as much as leaves the title some room.
 pub(crate) fn draw_listed(out: &mut Out, session: &Session) -> io::Result<()> {
     let when = session.start_ns.map_or("no time".to_owned(), time::short);
-    let name = text::fit(&listed_name(&session.id), LISTED_NAME_COLUMNS);
+    // A name that is cut is taken by no command, so a long one takes room of the title.
+    let name = text::cut(&listed_name(&session.id), NAME_COLUMNS).into_owned();
+    let name = text::fit(&name, LISTED_NAME_COLUMNS.max(text::width(&name)));
     let lead = [
         (Style::new(), format!("{name}  ")),
         (DIM, format!("{when:<11}  ")),
@@ -49,7 +51,7 @@ pub(crate) fn draw_listed(out: &mut Out, session: &Session) -> io::Result<()> {
     let short_of = |name: &str| format!("  {}", text::cut(&text::clean(name), NAMES_COLUMNS));
     let folder = session.project.as_deref().and_then(|path| path.rsplit(['/', '\\']).next());
     let folder = folder.map(short_of).unwrap_or_default();
-    let model = session.model.as_deref().map(short_of).unwrap_or_default();
+    let model = session.model.as_deref().map(short_model).map(short_of).unwrap_or_default();
     let errors = match session.errors {
         0 => String::new(),
         count => format!("  {}", text::counted(count, "error", "errors")),
@@ -57,14 +59,16 @@ pub(crate) fn draw_listed(out: &mut Out, session: &Session) -> io::Result<()> {
     let (input, output) = (session.tokens.input, session.tokens.output);
     let tokens = match (input, output) {
         (0, 0) => String::new(),
-        _ => format!("  {} in {} out", short(input), short(output)),
+        _ => format!("  {} in {} out", text::short_number(input), text::short_number(output)),
     };
     let events = format!("  {}", text::counted(session.events, "event", "events"));
     // As they stand on the line, each with its rank among them.
     let mut tail =
         [(2, DIM, folder), (3, DIM, model), (1, RED, errors), (4, DIM, tokens), (5, DIM, events)];
     let taken: usize = lead.iter().map(|(_, text)| text::width(text)).sum();
-    let mut room = out.columns().saturating_sub(taken + MIN_TITLE_COLUMNS);
+    let title = text::clean(session.title.as_deref().unwrap_or_default()).into_owned();
+    let least = text::width(&title).min(MIN_TITLE_COLUMNS);
+    let mut room = out.columns().saturating_sub(taken + least);
     for rank in 1..=tail.len() {
         for (_, _, words) in tail.iter_mut().filter(|(own, ..)| *own == rank) {
             match room.checked_sub(text::width(words)) {
@@ -73,13 +77,23 @@ pub(crate) fn draw_listed(out: &mut Out, session: &Session) -> io::Result<()> {
             }
         }
     }
-    let title = text::clean(session.title.as_deref().unwrap_or_default()).into_owned();
-    let title = text::cut(&title, room + MIN_TITLE_COLUMNS).into_owned();
+    let title = text::cut(&title, room + least).into_owned();
     let tail = tail.into_iter().map(|(_, style, words)| (style, words));
     let pieces: Vec<(Style, String)> =
         lead.into_iter().chain([(Style::new(), title)]).chain(tail).collect();
     let pieces: Vec<(Style, &str)> = pieces.iter().map(|(style, text)| (*style, &**text)).collect();
     draw::line(out, &pieces)
+}
+
+/// A model's name without its maker and the day of its release.
+fn short_model(model: &str) -> &str {
+    let model = model.strip_prefix("claude-").unwrap_or(model);
+    match model.rsplit_once('-') {
+        Some((name, day)) if day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit()) => {
+            name
+        }
+        _ => model,
+    }
 }
 
 /// A session's name as short as every command takes it: of a UUID the beginning.
@@ -88,17 +102,6 @@ fn listed_name(id: &str) -> String {
     let short = forebear_wire::id::short_uuid(&EventId::from(session));
     let session = short.unwrap_or_else(|| session.to_owned());
     text::clean(&agent.map_or(session.clone(), |agent| format!("{session}/{agent}"))).into_owned()
-}
-
-/// A number in three digits or so: `840`, `12k`, `3.1M`.
-fn short(number: u64) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        1_000..10_000 => format!("{}.{}k", number / 1_000, number / 100 % 10),
-        10_000..1_000_000 => format!("{}k", number / 1_000),
-        1_000_000..1_000_000_000 => format!("{}.{}M", number / 1_000_000, number / 100_000 % 10),
-        _ => format!("{}.{}G", number / 1_000_000_000, number / 100_000_000 % 10),
-    }
 }
 
 /// How long a session took, and what there is to say of it in figures.

@@ -14,6 +14,17 @@ const CHARS_PER_COLUMN: usize = 4;
 /// Columns of an id that is no UUID, in a picture: it can't be shortened, only cut.
 const TEXT_ID_COLUMNS: usize = 20;
 
+/// A number in three digits or so: `840`, `12k`, `3.1M`.
+pub(crate) fn short_number(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..10_000 => format!("{}.{}k", number / 1_000, number / 100 % 10),
+        10_000..1_000_000 => format!("{}k", number / 1_000),
+        1_000_000..1_000_000_000 => format!("{}.{}M", number / 1_000_000, number / 100_000 % 10),
+        _ => format!("{}.{}G", number / 1_000_000_000, number / 100_000_000 % 10),
+    }
+}
+
 /// The text cut to so many columns, the last of them `…` if there was more.
 pub(crate) fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     let mut used = 0;
