@@ -160,11 +160,11 @@ fn is_session(snapshot: &Snapshot, name: &str) -> Result<bool> {
 }
 
 /// The sessions whose names begin so.
-fn sessions_beginning(snapshot: &Snapshot, begin: &str) -> Result<Vec<String>> {
+fn sessions_beginning(snapshot: &Snapshot, start: &str) -> Result<Vec<String>> {
     let mut begun = Vec::new();
     for count in &snapshot.counts(CountBy::Session, Filter::new()) {
         let session = count?.value;
-        if session.starts_with(begin) {
+        if session.starts_with(start) {
             begun.push(session);
         }
     }

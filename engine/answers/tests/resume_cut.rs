@@ -221,7 +221,9 @@ fn transcripts(folder: &Path) -> Vec<PathBuf> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if name.ends_with(".jsonl") && !name.starts_with("agent-") {
+            } else if path.extension().is_some_and(|extension| extension == "jsonl")
+                && !name.starts_with("agent-")
+            {
                 files.push(path);
             }
         }

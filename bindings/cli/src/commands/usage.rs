@@ -27,7 +27,7 @@ const VALUE_COLUMNS: usize = 48;
 
 /// Show the tokens that models used, and what they cost
 ///
-/// UsageByArg day, project, model or session. A message counts once, however many lines tell of it and
+/// By day, project, model or session. A message counts once, however many lines tell of it and
 /// however many sessions have a copy of it; that of an agent counts for its session.
 #[derive(Debug, Args)]
 #[command(after_help = "\
