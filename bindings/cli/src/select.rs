@@ -26,9 +26,17 @@ pub(crate) struct FilterArgs {
     #[arg(long, value_name = "KIND")]
     kind: Vec<String>,
 
+    /// Of another kind than this; given several times, than any of them
+    #[arg(long, value_name = "KIND")]
+    not_kind: Vec<String>,
+
     /// With this label; given several times, with all of them
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     label: Vec<(String, String)>,
+
+    /// Without this label; given several times, without any of them
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    not_label: Vec<(String, String)>,
 
     /// Of this task, as its source or its target
     #[arg(long, value_name = "ID")]
@@ -76,8 +84,14 @@ impl FilterArgs {
         for kind in &self.kind {
             filter = filter.kind(kind);
         }
+        for kind in &self.not_kind {
+            filter = filter.without_kind(kind);
+        }
         for (key, value) in &self.label {
             filter = filter.label(key, value);
+        }
+        for (key, value) in &self.not_label {
+            filter = filter.without_label(key, value);
         }
         if let Some(task) = &self.task {
             filter = filter.label_of_any(["source_task", "target_task"], task);

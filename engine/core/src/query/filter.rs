@@ -27,8 +27,12 @@ pub struct Filter {
     pub(crate) instance: Option<String>,
     pub(crate) session: Option<String>,
     pub(crate) kinds: Vec<String>,
+    /// None of these.
+    pub(crate) other_kinds: Vec<String>,
     /// Keys and values of labels: of each entry any.
     pub(crate) labels: Vec<Vec<(String, String)>>,
+    /// None of these.
+    pub(crate) other_labels: Vec<(String, String)>,
     pub(crate) root: Option<EventId>,
     pub(crate) errors: bool,
     /// From this time on, in nanoseconds since the Unix epoch.
@@ -46,7 +50,9 @@ impl Default for Filter {
             instance: None,
             session: None,
             kinds: Vec::new(),
+            other_kinds: Vec::new(),
             labels: Vec::new(),
+            other_labels: Vec::new(),
             root: None,
             errors: false,
             since_ns: i64::MIN,
@@ -64,7 +70,9 @@ impl Filter {
         self.instance.is_none()
             && self.session.is_none()
             && self.kinds.is_empty()
+            && self.other_kinds.is_empty()
             && self.labels.is_empty()
+            && self.other_labels.is_empty()
             && self.root.is_none()
             && !self.errors
             && self.since_ns == i64::MIN
@@ -129,6 +137,23 @@ impl Filter {
         self
     }
 
+    /// Leaves out the events of this kind; asked again, of that one too.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append_batch(["tick", "error", "job"].map(Event::new))?;
+    /// let others = Filter::new().without_kind("tick");
+    /// assert_eq!(store.snapshot().events(others).page()?.items.len(), 2);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn without_kind(mut self, kind: impl Into<String>) -> Self {
+        self.other_kinds.push(kind.into());
+        self
+    }
+
     /// Takes the events and versions that have this label; asked again, all of
     /// the labels.
     ///
@@ -145,6 +170,24 @@ impl Filter {
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push(vec![(key.into(), value.into())]);
+        self
+    }
+
+    /// Leaves out the events and versions that have this label; asked again, that one too.
+    ///
+    /// ```
+    /// use forebear::{Event, Filter, Store};
+    ///
+    /// let store = Store::in_memory()?;
+    /// store.append(Event::new("job").label("queue", "mail"))?;
+    /// store.append(Event::new("job"))?;
+    /// let others = Filter::new().without_label("queue", "mail");
+    /// assert_eq!(store.snapshot().events(others).page()?.items.len(), 1);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    #[must_use]
+    pub fn without_label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.other_labels.push((key.into(), value.into()));
         self
     }
 
@@ -343,6 +386,13 @@ impl Filter {
                 parameters.text(key);
                 parameters.text(value);
             }
+        }
+        parameters.number(self.other_kinds.len() as u64);
+        self.other_kinds.iter().for_each(|kind| parameters.text(kind));
+        parameters.number(self.other_labels.len() as u64);
+        for (key, value) in &self.other_labels {
+            parameters.text(key);
+            parameters.text(value);
         }
         parameters.number(u64::from(self.root.is_some()));
         self.root.iter().for_each(|root| parameters.id(root));

@@ -14,6 +14,9 @@ pub(crate) struct FilterPlan {
     checks: Vec<RowCheck>,
     /// Any of these kinds, where there are several.
     kinds: Vec<u32>,
+    /// None of these kinds, nor of these lists.
+    other_kinds: Vec<u32>,
+    other_lists: Vec<ListOf>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +81,13 @@ impl FilterPlan {
         let others = wanted.into_iter().enumerate().filter(|&(other, _)| Some(other) != at);
         let checks = others.map(|(_, (_, check))| check).collect();
         let kinds = kinds.into_iter().map(|(_, number)| number).collect();
-        Ok(Some(Self { driver, checks, kinds }))
+        let mut other_kinds = Vec::new();
+        for kind in &filter.other_kinds {
+            other_kinds.extend(source.number_of(&ListOf::Kind(kind.clone()))?);
+        }
+        let others = filter.other_labels.iter().cloned();
+        let other_lists = others.map(|(key, value)| ListOf::Label(key, value)).collect();
+        Ok(Some(Self { driver, checks, kinds, other_kinds, other_lists }))
     }
 
     /// The rows of the driver's list from a place on, in order, at most so many.
@@ -120,8 +129,9 @@ impl FilterPlan {
             && filter.until_ns.is_none_or(|until| facts.time_ns < until)
             && (filter.versions || !facts.flags.is_later_version())
             && (filter.derived_ids || !facts.flags.has(Flags::DERIVED))
-            && (self.kinds.is_empty() || self.kinds.contains(&facts.kind));
-        if !plain {
+            && (self.kinds.is_empty() || self.kinds.contains(&facts.kind))
+            && !self.other_kinds.contains(&facts.kind);
+        if !plain || in_any(source, row, &self.other_lists)? {
             return Ok(false);
         }
         for check in &self.checks {
