@@ -26,6 +26,7 @@ pub struct SessionFilter {
     pub(super) wave_id: Option<String>,
     pub(super) since_ns: Option<i64>,
     pub(super) until_ns: Option<i64>,
+    pub(super) started_since_ns: Option<i64>,
     pub(super) liveness: Liveness,
 }
 
@@ -56,7 +57,7 @@ impl SessionFilter {
         self
     }
 
-    /// Takes those of this wave.
+    /// Takes those of this wave: of which it was said, or of which an event has it.
     #[must_use]
     pub fn wave(mut self, wave_id: impl Into<String>) -> Self {
         self.wave_id = Some(wave_id.into());
@@ -67,6 +68,13 @@ impl SessionFilter {
     #[must_use]
     pub fn since_ns(mut self, time_ns: i64) -> Self {
         self.since_ns = Some(time_ns);
+        self
+    }
+
+    /// Takes those that began at this time or later.
+    #[must_use]
+    pub fn started_since_ns(mut self, time_ns: i64) -> Self {
+        self.started_since_ns = Some(time_ns);
         self
     }
 
@@ -104,20 +112,22 @@ impl SessionFilter {
         parameters.text_opt(self.source_app.as_deref());
         parameters.text_opt(self.session_type.map(SessionType::as_str));
         parameters.text_opt(self.wave_id.as_deref());
-        for time_ns in [self.since_ns, self.until_ns] {
+        for time_ns in [self.since_ns, self.until_ns, self.started_since_ns] {
             parameters.number(u64::from(time_ns.is_some()));
             parameters.number(time_ns.unwrap_or_default().cast_unsigned());
         }
     }
 
+    /// Whether a session meets all conditions, its wave aside.
     pub(super) fn takes(&self, session: &Session) -> bool {
         let is =
             |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
         self.status.is_none_or(|status| session.status == status)
             && self.session_type.is_none_or(|wanted| session.session_type == wanted)
             && is(&self.source_app, &session.source_app)
-            && is(&self.wave_id, &session.wave_id)
             && self.since_ns.is_none_or(|since| session.end_ns.is_some_and(|end| end >= since))
+            && (self.started_since_ns)
+                .is_none_or(|since| session.start_ns.is_some_and(|start| start >= since))
             && self.until_ns.is_none_or(|until| session.start_ns.is_some_and(|start| start < until))
     }
 }

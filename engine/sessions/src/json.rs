@@ -188,10 +188,21 @@ impl Serialize for Wave {
             events: u64,
             start: Option<Time>,
             end: Option<Time>,
+            running: u64,
+            done: u64,
+            failed: u64,
         }
-        let Self { id, sessions, events, start_ns, end_ns } = self;
-        let (start, end) = (start_ns.map(Time::from_ns), end_ns.map(Time::from_ns));
-        WaveFields { id, sessions: *sessions, events: *events, start, end }.serialize(serializer)
+        WaveFields {
+            id: &self.id,
+            sessions: self.sessions,
+            events: self.events,
+            start: self.start_ns.map(Time::from_ns),
+            end: self.end_ns.map(Time::from_ns),
+            running: self.running,
+            done: self.done,
+            failed: self.failed,
+        }
+        .serialize(serializer)
     }
 }
 

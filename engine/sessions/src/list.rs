@@ -7,6 +7,7 @@ use crate::filter::SessionFilter;
 use crate::reads::Reads;
 use crate::session::{Liveness, ReadSession, Session, find};
 use crate::value;
+use crate::waves::has_event_in;
 use forebear_core::listing::Position;
 use forebear_core::{Page, Result};
 
@@ -19,7 +20,7 @@ pub(crate) fn sessions(
     let mut page = Page::new(Vec::new(), None);
     let mut last = None;
     scan(reads, filter.liveness, after, |known, position| {
-        if !filter.takes(&known.session) {
+        if !filter.takes(&known.session) || !is_in_wave(reads, filter, &known.session)? {
             return Ok(ControlFlow::Continue(()));
         }
         if page.items.len() == limit {
@@ -31,6 +32,15 @@ pub(crate) fn sessions(
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(page)
+}
+
+fn is_in_wave(reads: &Reads<'_>, filter: &SessionFilter, session: &Session) -> Result<bool> {
+    match &filter.wave_id {
+        Some(wave) if session.wave_id.as_ref() != Some(wave) => {
+            has_event_in(reads, &session.id, wave)
+        }
+        _ => Ok(true),
+    }
 }
 
 /// Shows every session, until `visit` breaks off. In memory are the names of one part

@@ -141,8 +141,7 @@ impl<'r> Families<'r> {
         if !self.known.insert(session.to_owned()) {
             return Ok(());
         }
-        for name in agents(self.reads, session)? {
-            let Some(head) = self.reads.head(&name)? else { continue };
+        for (name, head) in agents(self.reads, session)? {
             let agent = SpawnedSession::read(self.reads, &name, head)?;
             if let Some(parent) = &agent.parent {
                 self.below.entry(parent.clone()).or_default().push(name.clone());
@@ -175,16 +174,16 @@ pub(super) fn stated_parents(
     Ok(found)
 }
 
-/// The sessions of a session's agents, however deep, in order of their names.
-pub(super) fn agents(reads: &Reads<'_>, session: &str) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+/// The sessions of a session's agents, however deep, in order of their names, and their heads.
+pub(super) fn agents(reads: &Reads<'_>, session: &str) -> Result<Vec<(String, TallyHead)>> {
+    let mut found = Vec::new();
     // Every part that has an agent's session has that which it belongs to.
     for name in reads.sessions.keys_below(session, &format!("{session}/"))? {
-        if reads.head(&name)?.is_some_and(|head| head.parent_len == session.len()) {
-            names.push(name);
+        if let Some(head) = reads.head(&name)?.filter(|head| head.parent_len == session.len()) {
+            found.push((name, head));
         }
     }
-    Ok(names)
+    Ok(found)
 }
 
 /// The session that an agent's is below: that of the agent which started it, else the one

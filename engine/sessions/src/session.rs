@@ -338,8 +338,7 @@ fn decided(
     let mut waiting = head.waiting;
     let mut active = is_active(step);
     if !active && head.agents > 0 && head.parent_len == 0 {
-        for agent in related::agents(reads, name)? {
-            let Some(head) = reads.head(&agent)? else { continue };
+        for (_, head) in related::agents(reads, name)? {
             let Some(step) = head.step.filter(|step| step.outcome != StepOutcome::Interrupted)
             else {
                 continue;

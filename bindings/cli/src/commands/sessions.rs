@@ -26,8 +26,9 @@ use crate::select::PageArgs;
 #[command(after_help = "\
 With --json: objects with `id`, `type`, `status`, `parent`, `source_app`, `start`, `end`,
 `duration_ms`, `agents`, `tokens`, `events`, `errors`, `open_calls`, `model`, `project`,
-`wave_id`, `metadata`, `title`, `decided_by` (the event that the status follows from) and
-`waits_for` (user or tool); the last has `next`, for --after, if there are more than 1000.
+`wave_id`, `metadata`, `title`, `decided_by` (the event that the status follows from),
+`waits_for` (user or tool), `depth` (sessions above it) and `path`; the last has `next`, for
+--after, if there are more than 1000.
 
 Examples:
   forebear sessions --since yesterday
@@ -59,6 +60,9 @@ pub(crate) struct SessionsArgs {
     /// That ended at this time or later: as for `forebear events`
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     since: Option<i64>,
+    /// That began at this time or later
+    #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
+    started_since: Option<i64>,
     /// That began before this time
     #[arg(long, value_name = "TIME", value_parser = time::parse, allow_hyphen_values = true)]
     until: Option<i64>,
@@ -103,8 +107,9 @@ enum SessionChange {
 /// List waves: sessions that work together, by their `wave_id`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Those that began last come first. With --json: objects with `id`, `sessions`, `events`,
-`start` and `end`; the last has `next`, for --after, if there are more than 1000.
+Those that began last come first; a session can be in several. With --json: objects with
+`id`, `sessions`, `events`, `start`, `end`, and how many sessions are `running`, `done` and
+`failed`; the last has `next`, for --after, if there are more than 1000.
 
 Example:
   forebear waves --json | jq -r .id")]
@@ -166,6 +171,9 @@ impl Run for SessionsArgs {
         if let Some(since) = self.since {
             filter = filter.since_ns(since);
         }
+        if let Some(since) = self.started_since {
+            filter = filter.started_since_ns(since);
+        }
         if let Some(until) = self.until {
             filter = filter.until_ns(until);
         }
@@ -198,7 +206,7 @@ impl SessionsArgs {
             for session in page.items.iter().filter(|session| self.takes(session)) {
                 found = true;
                 left -= 1;
-                print(out, session, global)?;
+                print(out, snapshot, session, global)?;
             }
             match page.next {
                 // What was left out makes no page shorter.
@@ -240,7 +248,7 @@ impl SessionsArgs {
         sessions.sort_by_key(|session| std::cmp::Reverse(key(session)));
         let limit = self.page.limit_or(limits::MAX_PAGE);
         for session in sessions.iter().take(limit) {
-            print(out, session, global)?;
+            print(out, snapshot, session, global)?;
         }
         if sessions.len() > limit && !global.json {
             draw::remark(out, "there are more: give a larger --limit, or --all")?;
@@ -259,9 +267,18 @@ fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn print(out: &mut Out, session: &Session, global: &Global) -> CommandResult {
+fn print(out: &mut Out, snapshot: &Snapshot, session: &Session, global: &Global) -> CommandResult {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(flatten)]
+        session: &'a Session,
+        depth: u64,
+        path: &'a str,
+    }
+
     if global.json {
-        out.json(session)?;
+        let SessionPlace { depth, path, .. } = snapshot.session_place(&session.id)?;
+        out.json(&Line { session, depth, path: &path })?;
         return Ok(());
     }
     draw_listed(out, session)?;
@@ -374,10 +391,10 @@ impl Run for WavesArgs {
                 if global.json {
                     out.json(wave)?;
                 } else {
-                    let Wave { id, sessions, events, start_ns, .. } = wave;
+                    let Wave { id, sessions, events, start_ns, running, done, failed, .. } = wave;
                     let when = start_ns.map_or("no time".to_owned(), time::clock);
                     let line = format!(
-                        "{when:<19}  {}  {}, {}",
+                        "{when:<19}  {}  {}, {}, {running} running, {done} done, {failed} failed",
                         text::clean(id),
                         text::counted(*sessions, "session", "sessions"),
                         text::counted(*events, "event", "events"),

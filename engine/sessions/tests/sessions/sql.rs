@@ -139,11 +139,23 @@ impl Sql {
     }
 
     #[expect(clippy::type_complexity, reason = "a row as it is read")]
-    pub(crate) fn waves(&self) -> Vec<(String, u64, u64, Option<i64>, Option<i64>)> {
+    pub(crate) fn waves(
+        &self,
+        first_seq: u64,
+    ) -> Vec<(String, u64, u64, Option<i64>, Option<i64>)> {
         self.list(
-            "SELECT wave, count(*), sum(events), min(start) first, max(ended) FROM session
-             WHERE wave IS NOT NULL GROUP BY wave ORDER BY first DESC, wave",
-            [],
+            "WITH labelled AS (
+               SELECT value AS wave, owned.name AS name, count(*) AS events,
+                 min(owned.time) AS first, max(owned.time) AS last
+               FROM labels JOIN owned USING (seq)
+               WHERE key = 'wave_id' AND seq >= ?1 GROUP BY value, owned.name)
+             SELECT wave, count(*), sum(events), min(first) first, max(last) FROM (
+               SELECT * FROM labelled UNION ALL
+               SELECT wave, name, events, start, ended FROM session
+               WHERE wave IS NOT NULL AND NOT EXISTS (SELECT 1 FROM labelled
+                 WHERE labelled.wave = session.wave AND labelled.name = session.name))
+             GROUP BY wave ORDER BY first DESC, wave",
+            [first_seq as i64],
             |row| {
                 let [sessions, events] = [row.get::<_, i64>(1)?, row.get::<_, i64>(2)?];
                 Ok((row.get(0)?, sessions as u64, events as u64, row.get(3)?, row.get(4)?))
