@@ -135,7 +135,8 @@ where parent, link and session are null if there is none. `version` is true on a
 later version of an event, `derived_id` on an event that came without an id; `scope`
 is own where its instance is an actor of its own in the session, and `payload_type`
 says what the payload is in, where that is known; `revision` is true on one that
-replaced what its id said before.
+replaced what its id said before. `events` and `recent` add `parent_session` and
+`session_depth`, what is above its session.
 With --payload, `payload` is the payload as the JSON it is; one that is not JSON
 comes as `payload_text` or, where it is not UTF-8, as `payload_base64`. All objects of a
 listing have one shape; where it does not end with the page the last has `next`, a cursor
@@ -152,7 +153,7 @@ What finds nothing: `why` exits 3 where no failure mattered; `chain`, `children`
 `show`, `siblings`, `tree` and --root where no event has the id; `common` also where there is
 none, `count`, `events`, `export`, `recent`, `search`, `tail` (without -f) and `timeline` where
 no event matches, `decisions` where nothing was decided, `resume`, `session`, `session-tree`,
-`sessions`, `slow` and `transcript` where there is no such session, `show --raw` where there is no
+`sessions`, `slow` and `transcript` where there is no such session, `relationships` where none matches, `show --raw` where there is no
 payload, `quarantine show` and `quarantine retry` where there is nothing of that number, and
 `status` where nothing was ever imported or followed. `children`, `links`, `missing`,
 `quarantine`, `roots`, `siblings`, `tree` and `waves` list what there is, be it nothing,

@@ -171,3 +171,79 @@ fn errors_say_whose_they_are() {
     let said = place.run(&["events", "--until", "today", "--utc"]);
     assert_eq!(said.code, 0, "{said:?}");
 }
+
+/// The queries of sessions that a table of events with their sessions would answer, on rows
+/// whose answers are plain.
+#[test]
+fn waves_depths_and_relationships_are_told_as_a_table_of_the_rows_has_them() {
+    let place = Place::new();
+    let event = |id: &str, session: &str, second: i64, labels: serde_json::Value| {
+        json!({"kind": "note", "id": id, "session": session, "instance": session,
+               "time": second * 1_000_000_000, "labels": labels})
+        .to_string()
+    };
+    let failed = json!({"kind": "error", "id": "e", "session": "sB", "instance": "sB",
+                        "time": 4_000_000_000_i64, "labels": {"wave_id": "w2"}});
+    let lines = [
+        event("a1", "sA", 1, json!({"wave_id": "w1"})),
+        event("b1", "sB", 2, json!({"wave_id": "w1"})),
+        event("a2", "sA", 3, json!({"wave_id": "w2", "queue": "mail"})),
+        failed.to_string(),
+        event("c1", "sC", 5, json!({})),
+    ];
+    assert_eq!(place.run_with(&["append", "--json"], lines.join("\n")).code, 0);
+    let waves = place.json(&["waves"]);
+    let told = |at: usize| {
+        let wave = &waves[at];
+        ["id", "sessions", "events", "running", "done", "failed"].map(|key| wave[key].clone())
+    };
+    let w2 = [json!("w2"), json!(2), json!(2), json!(0), json!(1), json!(1)];
+    let w1 = [json!("w1"), json!(2), json!(2), json!(0), json!(1), json!(1)];
+    assert_eq!([told(0), told(1)], [w2, w1]);
+    assert_eq!(waves[1]["end"], "1970-01-01T00:00:02Z");
+    for wave in ["w1", "w2"] {
+        assert_eq!(ids(&place.json(&["sessions", "--wave", wave])), ["sB", "sA"]);
+    }
+
+    let related = ["relate", "sA", "sB", "--reason", "wave_orchestration", "--type", "wave_member"];
+    assert_eq!(place.run(&related).code, 0);
+    assert_eq!(place.run(&["relate", "sB", "sC"]).code, 0);
+    assert_ne!(place.run(&["relate", "sA", "sA"]).code, 0);
+    let events = place.json(&["events", "--oldest-first"]);
+    let above: Vec<_> =
+        events.iter().map(|event| (&event["parent_session"], &event["session_depth"])).collect();
+    let (none, of_a, of_b) = (json!(null), json!("sA"), json!("sB"));
+    let [zero, one, two] = [0, 1, 2].map(|depth| json!(depth));
+    let expected = [(&none, &zero), (&of_a, &one), (&none, &zero), (&of_a, &one), (&of_b, &two)];
+    assert_eq!(above, expected);
+    assert_eq!(ids(&place.json(&["events", "--depth", "1"])), ["e", "b1"]);
+    assert_eq!(ids(&place.json(&["events", "--depth", "1", "--not-kind", "error"])), ["b1"]);
+    assert_eq!(ids(&place.json(&["events", "--not-label", "wave_id=w1"])), ["c1", "e", "a2"]);
+    let without = ["events", "--not-label", "wave_id=w1", "--not-label", "queue=mail"];
+    assert_eq!(ids(&place.json(&without)), ["c1", "e"]);
+    let kinds = place.json(&["count", "kind", "--not-kind", "note"]);
+    assert_eq!((kinds.len(), &kinds[0]["count"]), (1, &json!(1)));
+
+    let all = place.json(&["relationships"]);
+    let ends: Vec<_> = all.iter().map(|one| (&one["parent"], &one["child"])).collect();
+    assert_eq!(ends, [(&json!("sB"), &json!("sC")), (&json!("sA"), &json!("sB"))]);
+    assert_eq!(all[1]["child_duration_ms"], 2000);
+    for (option, value) in [("--type", "wave_member"), ("--reason", "wave_orchestration")] {
+        assert_eq!(place.json(&["relationships", option, value]), all[1..]);
+    }
+    assert_eq!(place.run(&["relationships", "--reason", "task_tool"]).code, 3);
+    let began = place.json(&["sessions", "--started-since", "2000000000"]);
+    assert_eq!(ids(&began), ["sC", "sB"]);
+    assert_eq!((&began[0]["depth"], &began[0]["path"]), (&json!(2), &json!("sA.sB.sC")));
+
+    assert_eq!(place.run(&["check"]).code, 0);
+    assert_eq!(place.run(&["relate", "sC", "sA"]).code, 0);
+    assert_eq!(place.run(&["relate", "sC", "gone"]).code, 0);
+    let said = place.run(&["check", "--json"]);
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains(r#"{"problem":"cycle","session":"sA"}"#), "{said:?}");
+    assert!(
+        said.out.contains(r#"{"problem":"unknown_child","parent":"sC","child":"gone"}"#),
+        "{said:?}"
+    );
+}

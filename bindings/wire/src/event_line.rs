@@ -30,7 +30,8 @@ const KEYS: [&str; 16] = [
 
 /// Keys that the store works out itself. They are taken, so that what other
 /// commands print can be read again, and passed over.
-const WORKED_OUT: [&str; 5] = ["root", "depth", "seq", "version", "below"];
+const WORKED_OUT: [&str; 7] =
+    ["root", "depth", "seq", "version", "below", "parent_session", "session_depth"];
 
 /// Reads an event. Of a key that comes twice the last counts; one that is not known is an
 /// error, which says what was expected.

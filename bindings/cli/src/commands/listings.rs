@@ -12,6 +12,7 @@ use crate::command::Run;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::global::Global;
 use crate::output::json::NextLine;
+use crate::output::places::{Above, PlacedEvent, SessionPlaces};
 use crate::output::{Out, draw, page_size, text};
 use crate::parse::at_least_one;
 use crate::place::{self, Paging};
@@ -81,6 +82,9 @@ Examples:
 pub(crate) struct EventsArgs {
     #[command(flatten)]
     filter: FilterArgs,
+    /// Only of sessions so far below the topmost: 0 are those that none led to
+    #[arg(long, value_name = "N")]
+    depth: Option<u64>,
     /// Oldest first
     #[arg(long)]
     oldest_first: bool,
@@ -208,6 +212,7 @@ impl Run for RecentArgs {
         }
         let pages = place::pages(global)?;
         let mut listing = Printer::new(global, self.payload);
+        listing.places = Some(SessionPlaces::default());
         let newest = |snapshot: &Snapshot| snapshot.events(&filter);
         let (listed, _) = listing.events(&pages, newest, None, self.limit)?;
         listing.found(listed, "no events, or no instance of this name")
@@ -224,6 +229,8 @@ impl Run for EventsArgs {
         let filter = self.filter.filter(&pages.now())?;
         let limit = self.page.limit_or(LISTED);
         let mut listing = Printer::new(global, self.payload);
+        listing.places = Some(SessionPlaces::default());
+        listing.depth = self.depth;
         let query = |snapshot: &Snapshot| {
             let events = snapshot.events(&filter);
             if self.oldest_first { events.oldest_first() } else { events }
@@ -345,6 +352,10 @@ pub(super) struct Printer {
     payload: bool,
     /// The day of the event listed last.
     day: String,
+    /// Where the sessions of events stand, where that is told.
+    places: Option<SessionPlaces>,
+    /// How far below the topmost sessions are whose events are listed.
+    depth: Option<u64>,
     /// What was left out for damage.
     pub(super) unread: UnreadParts,
 }
@@ -357,7 +368,8 @@ impl Printer {
     /// One that is not paged, since it comes bit by bit.
     pub(super) fn flowing(global: &Global, payload: bool) -> Self {
         let (out, day, unread) = (Out::new(), String::new(), UnreadParts::default());
-        Self { out, json: global.json, payload, day, unread }
+        let (places, depth) = (None, None);
+        Self { out, json: global.json, payload, day, places, depth, unread }
     }
 
     /// Lists up to `limit` events and says where the next ones begin.
@@ -383,11 +395,15 @@ impl Printer {
             if with_payload {
                 size = page_size::next(page.items.iter());
             }
-            left = left.saturating_sub(page.items.len());
             self.unread.add(&page.damaged);
             for event in &page.items {
-                self.event(event)?;
-                listed += 1;
+                let above = self.above(pages, event)?;
+                let is_at = |depth| above.as_ref().is_some_and(|above| above.depth() == depth);
+                if self.depth.is_none_or(is_at) {
+                    self.placed_event(event, above)?;
+                    listed += 1;
+                    left = left.saturating_sub(1);
+                }
             }
             match page.next {
                 Some(cursor) if left > 0 => after = Some(cursor),
@@ -432,10 +448,27 @@ impl Printer {
         }
     }
 
+    /// What is above the session of an event, where it is told or asked for.
+    fn above(
+        &mut self,
+        pages: &Paging,
+        event: &StoredEvent,
+    ) -> Result<Option<Above>, CommandFailure> {
+        let wanted = self.json || self.depth.is_some();
+        match self.places.as_mut().filter(|_| wanted) {
+            Some(places) => Ok(places.of(&pages.now(), event)?),
+            None => Ok(None),
+        }
+    }
+
     pub(super) fn event(&mut self, event: &StoredEvent) -> CommandResult {
+        self.placed_event(event, None)
+    }
+
+    fn placed_event(&mut self, event: &StoredEvent, above: Option<Above>) -> CommandResult {
         if self.json {
             let line = event.json().payload(self.payload);
-            self.out.json(&line)?;
+            self.out.json(&PlacedEvent::new(line, above))?;
             return Ok(());
         }
         draw::list_row(&mut self.out, event, &mut self.day)?;

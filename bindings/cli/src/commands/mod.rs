@@ -19,6 +19,7 @@ pub(crate) mod listings;
 #[cfg(feature = "mcp")]
 pub(crate) mod mcp;
 pub(crate) mod quarantine;
+pub(crate) mod relationships;
 pub(crate) mod resume;
 pub(crate) mod retain;
 pub(crate) mod search;
@@ -109,6 +110,8 @@ commands! {
     SessionTree(session_tree::SessionTreeArgs),
     Waves(sessions::WavesArgs),
     Relate(sessions::RelateArgs),
+    Relationships(relationships::RelationshipsArgs),
+    Check(relationships::CheckArgs),
     Segments(segments::SegmentsArgs),
     Seal(retain::SealArgs),
     Retain(retain::RetainArgs),

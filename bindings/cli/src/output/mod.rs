@@ -3,6 +3,7 @@
 pub(crate) mod draw;
 pub(crate) mod page_size;
 pub(crate) mod pager;
+pub(crate) mod places;
 pub(crate) mod session;
 pub(crate) mod text;
 pub(crate) mod time;
