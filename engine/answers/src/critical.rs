@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::slow::{PathStep, SpentOn, call_time, stretches};
+use crate::slow::{PathStep, SpentOn, call_time, stretches, took};
 use crate::story::{Step, Story};
 
 /// Agents that the path goes down through at most.
@@ -60,6 +60,9 @@ fn follow(
         };
         let from_ns = story.time_of(parts[from]);
         let ns = story.time_of(at).saturating_sub(from_ns);
+        let passed = Duration::from_nanos(u64::try_from(ns).unwrap_or_default());
+        // One rule of what a call took, here as where calls are listed.
+        let of_call = call.filter(|_| tool.is_some()).and_then(|call| took(story, call));
         let on = match (&tool, call) {
             (Some(_), Some(call)) if call_time(story, call).is_some() => SpentOn::Tools,
             (Some(_), _) => SpentOn::User,
@@ -78,7 +81,7 @@ fn follow(
             None if told && ns > 0 => steps.push(PathStep {
                 event: story.id_of(at).clone(),
                 from_ns,
-                took: Duration::from_nanos(u64::try_from(ns).unwrap_or_default()),
+                took: of_call.unwrap_or(passed),
                 on,
                 instance: story.agents[agent as usize].instance.clone(),
                 tool,
@@ -93,8 +96,5 @@ fn follow(
 /// The agent that a call started and that ended last.
 fn spawned_by(story: &Story, agent: u32, call: u32) -> Option<u32> {
     let event = story.parts[call as usize].event;
-    let of_call = |at: &u32| story.agents[*at as usize].spawned == Some((agent, event));
-    (1..story.agents.len() as u32)
-        .filter(of_call)
-        .max_by_key(|at| story.agents[*at as usize].parts.last().copied())
+    story.started_by(agent, event).max_by_key(|at| story.agents[*at as usize].parts.last().copied())
 }

@@ -11,6 +11,7 @@ use crate::calls::{CallEnd, ResultAt};
 use crate::cause;
 use crate::cut;
 use crate::named::Whose;
+use crate::slow;
 use crate::story::{Step, Story};
 
 /// Bytes of what was decided, and of each text that led to it or came of it.
@@ -189,7 +190,7 @@ pub fn decisions(
     let mut meter = query.budget.start();
     let story = Story::read(snapshot, readings, whose, &mut meter)?;
     let audit = Audit { snapshot, readings, story: &story, session: session_of(whose) };
-    let mut found = Vec::new();
+    let (mut found, mut complete) = (Vec::new(), !story.cut);
     for (at, call) in (0..).zip(&story.calls) {
         let result = call.result.map(|result| &story.results[result as usize]);
         let refused =
@@ -202,6 +203,10 @@ pub fn decisions(
     }
     for event in &snapshot.events(whose.filter().kind(STATED)).detail(Detail::Payload) {
         match event {
+            Ok(event) if !meter.take(&event) => {
+                complete = false;
+                break;
+            }
             Ok(event) if whose.takes(&event) => found.push(audit.of_stated(&event)?),
             Err(error) if !error.is_damaged() => return Err(error),
             _ => {}
@@ -209,7 +214,7 @@ pub fn decisions(
     }
     found.sort_by_key(|decision| decision.time_ns);
     let session = query.session.clone();
-    Ok(Some(Decisions { session, decisions: found, complete: !story.cut }))
+    Ok(Some(Decisions { session, decisions: found, complete }))
 }
 
 fn session_of(whose: Whose<'_>) -> Option<&str> {
@@ -250,7 +255,7 @@ impl Audit<'_> {
         let what = about.map_or(String::new(), |text| start(&text.start(TEXT_BYTES + 8)));
         let mut result = None;
         if let Some(came) = at.result.map(|result| &story.results[result as usize]) {
-            result = self.result(at.part, came, &at.id)?;
+            result = self.result(call, came, &at.id)?;
         }
         Ok(Some(Decision {
             kind,
@@ -277,8 +282,7 @@ impl Audit<'_> {
             (CallEnd::Failed { .. }, _) => "failed",
             _ => "good",
         };
-        let ns = story.time_of(came.part).saturating_sub(story.time_of(call));
-        let took = Duration::from_nanos(u64::try_from(ns).unwrap_or_default());
+        let took = slow::took(story, call).unwrap_or_default();
         let text = text.unwrap_or_default();
         Ok(Some(DecisionResult { event: event.id().clone(), end, text, took }))
     }
@@ -353,10 +357,8 @@ impl Audit<'_> {
     /// The agents that an event started.
     fn started(&self, agent: u32, event: u32) -> Result<Vec<StartedAgent>> {
         let mut started = Vec::new();
-        for below in &self.story.agents {
-            if below.spawned == Some((agent, event)) {
-                started.extend(self.total(&below.instance)?);
-            }
+        for below in self.story.started_by(agent, event) {
+            started.extend(self.total(&self.story.agents[below as usize].instance)?);
         }
         Ok(started)
     }

@@ -15,7 +15,7 @@ pub enum Named {
     Session(String),
     /// Several events begin so: some of them.
     Events(Vec<EventId>),
-    /// Several sessions begin so.
+    /// Several sessions begin so: some of them.
     Sessions(Vec<String>),
     /// Neither an event nor a session begins so.
     Nothing,
@@ -167,6 +167,9 @@ fn sessions_beginning(snapshot: &Snapshot, start: &str) -> Result<Vec<String>> {
         if session.starts_with(start) {
             begun.push(session);
         }
+        if begun.len() == NAMED_MAX {
+            break;
+        }
     }
     Ok(begun)
 }
@@ -228,3 +231,6 @@ impl<'n> Whose<'n> {
         }
     }
 }
+
+/// Sessions that begin alike which are named at most.
+const NAMED_MAX: usize = 100;

@@ -457,12 +457,20 @@ pub(crate) fn call_time(story: &Story, call: u32) -> Option<(&ResultAt, Duration
     if waits_for_user(at, Some(result)) {
         return None;
     }
+    Some((result, took(story, call)?))
+}
+
+/// What passed until a call had its result, by whomever: what the result says, else the time
+/// from one event to the other; none where neither is told.
+pub(crate) fn took(story: &Story, call: u32) -> Option<Duration> {
+    let at = &story.calls[call as usize];
+    let result = &story.results[at.result? as usize];
     let passed = || {
         let told = |part: u32| story.is_time_told(part).then(|| story.time_of(part));
         let ns = told(result.part)?.checked_sub(told(at.part)?)?;
         u64::try_from(ns).ok()
     };
-    Some((result, Duration::from_nanos(result.duration_ns.or_else(passed)?)))
+    Some(Duration::from_nanos(result.duration_ns.or_else(passed)?))
 }
 
 /// Whether what passes until a call has its result is the user's time.

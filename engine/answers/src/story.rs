@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 use forebear_core::{Detail, EventId, LinkKind, Result, Scope, Snapshot, StoredEvent};
-use forebear_readings::{Reading, Readings, Role};
+use forebear_readings::{Reading, Readings, Role, keys};
 
 use crate::budget::Meter;
 use crate::calls::{self, CallAt, ResultAt, StepSaid, result_of};
@@ -24,6 +24,10 @@ pub(crate) struct Story {
     /// Who acts; the first is the session itself.
     pub(crate) agents: Vec<Agent>,
     pub(crate) events: Vec<EventAt>,
+    /// The places of events in the order of their ids.
+    by_id: Vec<u32>,
+    /// The agents that events started: the agent and the place of the event, and who was started.
+    spawns: Vec<((u32, u32), u32)>,
     pub(crate) parts: Vec<Part>,
     pub(crate) calls: Vec<CallAt>,
     pub(crate) results: Vec<ResultAt>,
@@ -118,9 +122,18 @@ impl Story {
         Ok(story.finish())
     }
 
-    /// The event's place.
+    /// The event's place. O(log events).
     pub(crate) fn place_of(&self, id: &EventId) -> Option<u32> {
-        self.events.iter().position(|event| event.id == *id).map(|place| place as u32)
+        let id_of = |place: &u32| &self.events[*place as usize].id;
+        let at = self.by_id.binary_search_by(|place| id_of(place).cmp(id)).ok()?;
+        Some(self.by_id[at])
+    }
+
+    /// The agents that an event of an agent started, in the order of their numbers.
+    pub(crate) fn started_by(&self, agent: u32, event: u32) -> impl Iterator<Item = u32> {
+        let first = self.spawns.partition_point(|&(by, _)| by < (agent, event));
+        let started = self.spawns[first..].iter();
+        started.take_while(move |(by, _)| *by == (agent, event)).map(|&(_, started)| started)
     }
 
     /// The event of a part.
@@ -193,9 +206,6 @@ pub(crate) fn who(event: &StoredEvent) -> &str {
     }
 }
 
-/// Whether an event's time is made up: a label of those who store it.
-const TIME_MADE_UP: &str = "time_made_up";
-
 /// A story in the making: events come newest first.
 struct StoryBuilder {
     story: Story,
@@ -251,7 +261,7 @@ impl StoryBuilder {
         self.story.events.push(EventAt {
             id: event.id().clone(),
             time_ns: event.time_ns(),
-            time_made_up: event.label(TIME_MADE_UP).is_some(),
+            time_made_up: event.label(keys::TIME_MADE_UP).is_some(),
             agent,
             queued,
         });
@@ -376,18 +386,22 @@ impl Story {
     }
 
     fn find_spawns(&mut self) {
-        let places: HashMap<&EventId, u32, RandomState> =
-            self.events.iter().zip(0..).map(|(event, place)| (&event.id, place)).collect();
+        let mut by_id: Vec<u32> = (0..self.events.len() as u32).collect();
+        by_id.sort_unstable_by_key(|place| &self.events[*place as usize].id);
+        self.by_id = by_id;
         let found: Vec<_> = self
             .agents
             .iter()
             .map(|agent| {
-                let place = *places.get(agent.spawned_by.as_ref()?)?;
+                let place = self.place_of(agent.spawned_by.as_ref()?)?;
                 Some((self.events[place as usize].agent, place))
             })
             .collect();
         for (agent, found) in self.agents.iter_mut().zip(found).skip(1) {
             agent.spawned = found;
         }
+        let spawned = self.agents.iter().zip(0..).skip(1);
+        self.spawns = spawned.filter_map(|(agent, at)| Some((agent.spawned?, at))).collect();
+        self.spawns.sort_unstable();
     }
 }

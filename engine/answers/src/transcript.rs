@@ -323,10 +323,9 @@ impl<'s> Layout<'s> {
             // Behind the last call of an event come the agents that it started.
             let next = parts.get(place + 1).map(|next| self.story.parts[*next as usize].event);
             if next != Some(part.event) {
-                for below in 1..self.story.agents.len() as u32 {
-                    if self.story.agents[below as usize].spawned == Some((agent, part.event)) {
-                        self.nested(below, depth);
-                    }
+                let story = self.story;
+                for below in story.started_by(agent, part.event) {
+                    self.nested(below, depth);
                 }
             }
         }

@@ -67,7 +67,7 @@ impl Labeller {
         parsed.map_events(|event, time_made_up| {
             let mut found = self.of(&event);
             if time_made_up {
-                found.push((Cow::Borrowed(TIME_MADE_UP), "true".to_owned()));
+                found.push((Cow::Borrowed(keys::TIME_MADE_UP), "true".to_owned()));
             }
             found.into_iter().fold(event, |event, (key, value)| {
                 let has_room = event.as_labels().len() < limits::MAX_LABELS;
@@ -237,8 +237,6 @@ impl CallNames<'_> {
     }
 }
 
-/// `true` on events whose record bears no time.
-pub(crate) const TIME_MADE_UP: &str = "time_made_up";
 /// Sessions of a file that are remembered.
 const MAX_SESSIONS: usize = 4096;
 /// Calls of a file that are remembered, the newest.

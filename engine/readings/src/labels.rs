@@ -49,6 +49,8 @@ pub mod keys {
     pub const TITLE_BY: &str = "title_by";
     /// `true` on the program's own notes, which are no step of what happened.
     pub const BOOKKEEPING: &str = "bookkeeping";
+    /// `true` on events whose record bears no time.
+    pub const TIME_MADE_UP: &str = "time_made_up";
 }
 
 /// Most tools, targets and files of one event that get labels.
