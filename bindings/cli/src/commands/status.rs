@@ -62,7 +62,7 @@ struct FollowerHealth {
 }
 
 #[derive(Debug, Serialize)]
-struct File {
+struct FollowedFile {
     path: String,
     offset: u64,
     lines: u64,
@@ -137,7 +137,7 @@ fn of_follower(last: &FollowStatus) -> FollowerHealth {
 }
 
 impl FollowerHealth {
-    fn add(&mut self, file: &File) {
+    fn add(&mut self, file: &FollowedFile) {
         if file.size.is_none() {
             self.files_gone += 1;
             return;
@@ -185,15 +185,15 @@ impl FollowerHealth {
 
 fn each_file(
     snapshot: &Snapshot,
-    mut visit: impl FnMut(&File) -> Result<(), CommandFailure>,
+    mut visit: impl FnMut(&FollowedFile) -> Result<(), CommandFailure>,
 ) -> CommandResult {
     for position in FilePosition::list(snapshot) {
-        visit(&File::new(position?))?;
+        visit(&FollowedFile::new(position?))?;
     }
     Ok(())
 }
 
-impl File {
+impl FollowedFile {
     fn new(position: FilePosition) -> Self {
         let metadata = fs::metadata(&position.path).ok();
         let size = metadata.as_ref().map(fs::Metadata::len);

@@ -78,13 +78,13 @@ pub(super) async fn resume(
 /// `next` where not all was looked through; `searched`, how much was.
 pub(super) async fn search(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
     #[derive(Serialize)]
-    struct Found<'m> {
+    struct FoundText<'m> {
         snippet: &'m str,
         at: (usize, usize),
         title: Option<&'m str>,
     }
     #[derive(Serialize)]
-    struct Searched {
+    struct SearchReply {
         events: u64,
         bytes: u64,
     }
@@ -115,7 +115,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, params: Params) -> HttpR
             reply.push(b',');
             let mut more = Vec::new();
             let answers::Match { snippet, at, title, .. } = &found;
-            reply::write(&mut more, &Found { snippet, at: *at, title: title.as_deref() })?;
+            reply::write(&mut more, &FoundText { snippet, at: *at, title: title.as_deref() })?;
             reply.extend_from_slice(&more[1..]);
             if reply.len() > REPLY_BYTES {
                 break;
@@ -126,7 +126,7 @@ pub(super) async fn search(State(app): State<Arc<App>>, params: Params) -> HttpR
         reply.extend_from_slice(b"],\"next\":");
         reply::write(&mut reply, &next)?;
         reply.extend_from_slice(b",\"searched\":");
-        reply::write(&mut reply, &Searched { events, bytes })?;
+        reply::write(&mut reply, &SearchReply { events, bytes })?;
         if !matches.damaged().is_empty() {
             reply.extend_from_slice(b",\"damaged\":");
             reply::write(&mut reply, &matches.damaged())?;

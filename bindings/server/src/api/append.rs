@@ -57,7 +57,7 @@ pub(super) async fn links(
     body: Body,
 ) -> HttpResult<JsonReply> {
     #[derive(Serialize)]
-    struct Answers {
+    struct LinkAnswers {
         links: Vec<forebear::Linked>,
     }
     let durability = durability(&params)?;
@@ -71,7 +71,7 @@ pub(super) async fn links(
             batch = batch.link(link);
         }
         let written = app.access.store()?.write(batch)?;
-        JsonReply::of(&Answers { links: written.links })
+        JsonReply::of(&LinkAnswers { links: written.links })
     })
     .await
 }
@@ -183,7 +183,7 @@ fn empty(durability: Durability) -> Batch {
 fn read_links(bytes: &[u8]) -> HttpResult<Vec<Link>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct LinkLine {
+    struct PostedLink {
         child: String,
         parent: String,
         #[serde(default)]
@@ -192,7 +192,7 @@ fn read_links(bytes: &[u8]) -> HttpResult<Vec<Link>> {
         strength: Option<u8>,
     }
     let text = bytes.trim_ascii();
-    let told: Vec<LinkLine> = if text.starts_with(b"[") {
+    let told: Vec<PostedLink> = if text.starts_with(b"[") {
         serde_json::from_slice(text)
     } else {
         serde_json::from_slice(text).map(|one| vec![one])

@@ -171,7 +171,7 @@ pub(super) async fn tree(
 /// The nearest cause of two events: `event`, else `end`, how the walks from `a` and `b` end.
 pub(super) async fn common(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
     #[derive(Serialize)]
-    struct Ends<'e> {
+    struct CommonReply<'e> {
         kind: &'static str,
         a: Option<&'e ChainEnd>,
         b: Option<&'e ChainEnd>,
@@ -185,7 +185,7 @@ pub(super) async fn common(State(app): State<Arc<App>>, params: Params) -> HttpR
         let (a, b) = (find::event(snapshot, &a)?, find::event(snapshot, &b)?);
         let found = snapshot.common_cause(&a, &b)?;
         let mut reply = b"{\"event\":".to_vec();
-        let mut end = Ends { kind: "none", a: None, b: None };
+        let mut end = CommonReply { kind: "none", a: None, b: None };
         match &found {
             Some(CommonCause::Found(event)) => {
                 reply::write_event(&mut reply, event, shape, None)?;
@@ -193,7 +193,7 @@ pub(super) async fn common(State(app): State<Arc<App>>, params: Params) -> HttpR
                 return Ok(JsonReply(reply));
             }
             Some(CommonCause::Unknown(a, b)) => {
-                end = Ends { kind: "unknown", a: Some(a), b: Some(b) };
+                end = CommonReply { kind: "unknown", a: Some(a), b: Some(b) };
             }
             _ => {}
         }

@@ -26,7 +26,7 @@ pub(super) async fn is_well(State(app): State<Arc<App>>) -> StatusCode {
 /// How the store is doing.
 pub(super) async fn health(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
     #[derive(Serialize)]
-    struct Reply {
+    struct HealthReply {
         well: bool,
         version: &'static str,
         read_only: Option<String>,
@@ -34,7 +34,7 @@ pub(super) async fn health(State(app): State<Arc<App>>, params: Params) -> HttpR
     }
     params.finish()?;
     app.work(|app| {
-        JsonReply::of(&Reply {
+        JsonReply::of(&HealthReply {
             well: well(app),
             version: env!("CARGO_PKG_VERSION"),
             read_only: app.access.why_read_only(),
@@ -53,11 +53,11 @@ pub(super) async fn stats(State(app): State<Arc<App>>, params: Params) -> HttpRe
 /// The store's segments.
 pub(super) async fn segments(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
     #[derive(Serialize)]
-    struct Reply<T> {
+    struct SegmentsReply<T> {
         items: T,
     }
     params.finish()?;
-    app.ask(|_, snapshot| JsonReply::of(&Reply { items: snapshot.segments() })).await
+    app.ask(|_, snapshot| JsonReply::of(&SegmentsReply { items: snapshot.segments() })).await
 }
 
 /// Whether what is sent is written, or what another process writes can be read.

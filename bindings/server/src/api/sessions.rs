@@ -29,7 +29,7 @@ pub(super) async fn get(
     params: Params,
 ) -> HttpResult<JsonReply> {
     #[derive(Serialize)]
-    struct Reply {
+    struct SessionReply {
         #[serde(flatten)]
         session: Option<Session>,
         #[serde(flatten)]
@@ -40,7 +40,7 @@ pub(super) async fn get(
     params.finish()?;
     app.ask(move |_, snapshot| {
         let name = find::session(snapshot, &name)?;
-        JsonReply::of(&Reply {
+        JsonReply::of(&SessionReply {
             session: snapshot.session(&name)?,
             place: snapshot.session_place(&name)?,
             parents: snapshot.session_parents(&name).page()?.items,

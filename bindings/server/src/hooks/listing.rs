@@ -29,7 +29,7 @@ pub(super) async fn recent(State(app): State<Arc<App>>, params: Params) -> Respo
 /// What there is to choose from.
 pub(super) async fn filter_options(State(app): State<Arc<App>>) -> Response {
     #[derive(Serialize)]
-    struct Options {
+    struct FilterOptions {
         source_apps: BTreeSet<String>,
         session_ids: Vec<String>,
         hook_event_types: BTreeSet<String>,
@@ -57,7 +57,7 @@ pub(super) async fn filter_options(State(app): State<Arc<App>>) -> Response {
         if source_apps.is_empty() && !session_ids.is_empty() {
             source_apps.insert(CLAUDE_CODE.to_owned());
         }
-        JsonReply::of(&Options { source_apps, session_ids, hook_event_types })
+        JsonReply::of(&FilterOptions { source_apps, session_ids, hook_event_types })
     });
     match options.await {
         Ok(json) => json.into_response(),
@@ -98,7 +98,7 @@ pub(super) fn newest(snapshot: &Snapshot, limit: usize) -> HttpResult<Vec<u8>> {
 /// A call as its sender told of it, with its number and what a person answered.
 pub(super) fn told(snapshot: &Snapshot, event: &StoredEvent) -> HttpResult<Vec<u8>> {
     #[derive(Serialize)]
-    struct Told<'e> {
+    struct ToldCall<'e> {
         id: u64,
         source_app: &'e str,
         session_id: &'e str,
@@ -112,10 +112,10 @@ pub(super) fn told(snapshot: &Snapshot, event: &StoredEvent) -> HttpResult<Vec<u
         #[serde(rename = "humanInTheLoop", skip_serializing_if = "Option::is_none")]
         question: Option<&'e RawValue>,
         #[serde(rename = "humanInTheLoopStatus", skip_serializing_if = "Option::is_none")]
-        status: Option<Answered>,
+        status: Option<PersonAnswer>,
     }
     #[derive(Serialize)]
-    struct Answered {
+    struct PersonAnswer {
         status: &'static str,
         #[serde(rename = "respondedAt", skip_serializing_if = "Option::is_none")]
         at: Option<i64>,
@@ -148,14 +148,14 @@ pub(super) fn told(snapshot: &Snapshot, event: &StoredEvent) -> HttpResult<Vec<u
     };
     let raw = |bytes: &[u8]| serde_json::from_slice::<Box<RawValue>>(bytes).ok();
     let status = question.map(|_| match &answer {
-        None => Answered { status: "pending", at: None, response: None },
-        Some(answer) => Answered {
+        None => PersonAnswer { status: "pending", at: None, response: None },
+        Some(answer) => PersonAnswer {
             status: "responded",
             at: Some(answer.time_ns() / 1_000_000),
             response: answer.payload().and_then(raw),
         },
     });
-    let told = Told {
+    let told = ToldCall {
         id: event.seq(),
         source_app: event.label("source_app").unwrap_or(CLAUDE_CODE),
         session_id: event.session().unwrap_or_default(),

@@ -92,7 +92,7 @@ async fn answer(app: &Arc<App>, number: u64, body: Body) -> HttpResult<JsonReply
 /// Where the agent waits for its answer.
 fn socket_of(payload: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Question {
+    struct AskedBack {
         #[serde(rename = "responseWebSocketUrl")]
         socket: Option<String>,
     }
@@ -102,7 +102,7 @@ fn socket_of(payload: &[u8]) -> Option<String> {
     };
     let sender = member(serde_json::from_slice(payload).ok()?, SENDER)?;
     let question = member(serde_json::from_str(sender.get()).ok()?, "humanInTheLoop")?;
-    serde_json::from_str::<Question>(question.get()).ok()?.socket
+    serde_json::from_str::<AskedBack>(question.get()).ok()?.socket
 }
 
 /// Sends a text over a WebSocket on this machine, and closes it. Elsewhere nothing is sent: the

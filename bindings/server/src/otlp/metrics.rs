@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::otlp::protobuf::{Fields, ProtoResult, Wire};
+use crate::otlp::protobuf::{Fields, ProtoResult, WireValue};
 
 /// The data points of a request, by its Protobuf.
 pub(super) fn points_of_protobuf(request: &[u8]) -> ProtoResult<u64> {
@@ -12,7 +12,7 @@ pub(super) fn points_of_protobuf(request: &[u8]) -> ProtoResult<u64> {
         let Some((numbers, rest)) = path.split_first() else { return Ok(1) };
         let mut points = 0;
         for field in Fields(bytes) {
-            if let (number, Wire::Bytes(bytes)) = field?
+            if let (number, WireValue::Bytes(bytes)) = field?
                 && numbers.contains(&number)
             {
                 points += count(bytes, rest)?;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::otlp::schema::{ProtoField, ProtoMessage, ProtoType};
+use crate::otlp::schema::{MessageSchema, ProtoField, ProtoType};
 
 /// Why bytes are no such message.
 pub(super) type ProtoResult<T> = Result<T, String>;
@@ -14,7 +14,7 @@ pub(super) type ProtoResult<T> = Result<T, String>;
 /// Writes a message as JSON. O(its bytes); the JSON has at most `max_bytes`.
 pub(super) fn to_json(
     bytes: &[u8],
-    of: &'static ProtoMessage,
+    of: &'static MessageSchema,
     max_bytes: usize,
 ) -> ProtoResult<String> {
     let mut json = JsonWriter { text: String::with_capacity(bytes.len() * 2), max_bytes };
@@ -29,7 +29,7 @@ struct JsonWriter {
 
 /// A field as it stands in a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wire<'b> {
+pub(super) enum WireValue<'b> {
     Varint(u64),
     Fixed64(u64),
     Fixed32(u32),
@@ -40,7 +40,7 @@ pub(super) enum Wire<'b> {
 pub(super) struct Fields<'b>(pub(super) &'b [u8]);
 
 impl<'b> Iterator for Fields<'b> {
-    type Item = ProtoResult<(u32, Wire<'b>)>;
+    type Item = ProtoResult<(u32, WireValue<'b>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -55,22 +55,22 @@ impl<'b> Iterator for Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    fn field(&mut self) -> ProtoResult<(u32, Wire<'b>)> {
+    fn field(&mut self) -> ProtoResult<(u32, WireValue<'b>)> {
         let tag = self.varint()?;
         let number = u32::try_from(tag >> 3).ok().filter(|number| *number > 0);
         let number = number.ok_or("expected the number of a field, found none")?;
         let wire = match tag & 7 {
-            0 => Wire::Varint(self.varint()?),
-            1 => Wire::Fixed64(u64::from_le_bytes(self.take()?)),
+            0 => WireValue::Varint(self.varint()?),
+            1 => WireValue::Fixed64(u64::from_le_bytes(self.take()?)),
             2 => {
                 let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
                 let Some((bytes, rest)) = self.0.split_at_checked(length) else {
                     return Err(format!("expected {length} bytes, found {}", self.0.len()));
                 };
                 self.0 = rest;
-                Wire::Bytes(bytes)
+                WireValue::Bytes(bytes)
             }
-            5 => Wire::Fixed32(u32::from_le_bytes(self.take()?)),
+            5 => WireValue::Fixed32(u32::from_le_bytes(self.take()?)),
             other => return Err(format!("expected a field of OTLP, found the wire type {other}")),
         };
         Ok((number, wire))
@@ -100,7 +100,7 @@ impl JsonWriter {
     fn message(
         &mut self,
         bytes: &[u8],
-        of: &'static ProtoMessage,
+        of: &'static MessageSchema,
         depth: usize,
     ) -> ProtoResult<()> {
         if depth > MAX_DEPTH {
@@ -109,7 +109,7 @@ impl JsonWriter {
         if self.text.len() > self.max_bytes {
             return Err(format!("expected at most {} bytes of JSON, found more", self.max_bytes));
         }
-        let mut found: Vec<(usize, Wire<'_>)> = Vec::new();
+        let mut found: Vec<(usize, WireValue<'_>)> = Vec::new();
         for field in Fields(bytes) {
             let (number, wire) = field?;
             let Some(place) = of.0.iter().position(|field| field.number == number) else {
@@ -146,17 +146,17 @@ impl JsonWriter {
         Ok(())
     }
 
-    fn value(&mut self, field: &ProtoField, wire: Wire<'_>, depth: usize) -> ProtoResult<()> {
+    fn value(&mut self, field: &ProtoField, wire: WireValue<'_>, depth: usize) -> ProtoResult<()> {
         match (field.of, wire) {
-            (ProtoType::Message(of), Wire::Bytes(bytes)) => {
+            (ProtoType::Message(of), WireValue::Bytes(bytes)) => {
                 return self.message(bytes, of, depth + 1);
             }
-            (ProtoType::Text, Wire::Bytes(bytes)) => {
+            (ProtoType::Text, WireValue::Bytes(bytes)) => {
                 let text = str::from_utf8(bytes)
                     .map_err(|_| format!("expected text in {}, found other bytes", field.name))?;
                 self.quoted(text);
             }
-            (ProtoType::Id, Wire::Bytes(bytes)) => {
+            (ProtoType::Id, WireValue::Bytes(bytes)) => {
                 self.text.push('"');
                 for byte in bytes {
                     for digit in [byte >> 4, byte & 15] {
@@ -165,26 +165,28 @@ impl JsonWriter {
                 }
                 self.text.push('"');
             }
-            (ProtoType::Bytes, Wire::Bytes(bytes)) => {
+            (ProtoType::Bytes, WireValue::Bytes(bytes)) => {
                 self.text.push('"');
                 BASE64_STANDARD.encode_string(bytes, &mut self.text);
                 self.text.push('"');
             }
-            (ProtoType::Fixed64, Wire::Fixed64(number)) => {
+            (ProtoType::Fixed64, WireValue::Fixed64(number)) => {
                 self.number_as_text(number);
             }
-            (ProtoType::Fixed32, Wire::Fixed32(number)) => self.text.push_str(&number.to_string()),
+            (ProtoType::Fixed32, WireValue::Fixed32(number)) => {
+                self.text.push_str(&number.to_string())
+            }
             // Of an enum or a count only the lower half counts, as for all readers.
-            (ProtoType::Number, Wire::Varint(number)) => {
+            (ProtoType::Number, WireValue::Varint(number)) => {
                 self.text.push_str(&(number as u32).to_string());
             }
-            (ProtoType::Int, Wire::Varint(number)) => {
+            (ProtoType::Int, WireValue::Varint(number)) => {
                 self.number_as_text(number.cast_signed());
             }
-            (ProtoType::Bool, Wire::Varint(number)) => {
+            (ProtoType::Bool, WireValue::Varint(number)) => {
                 self.text.push_str(if number == 0 { "false" } else { "true" });
             }
-            (ProtoType::Double, Wire::Fixed64(bits)) => {
+            (ProtoType::Double, WireValue::Fixed64(bits)) => {
                 let number = f64::from_bits(bits);
                 if number.is_nan() {
                     self.text.push_str("\"NaN\"");

@@ -14,7 +14,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use crate::app::App;
 use crate::body::{self, HeldBody};
 use crate::failure::{HttpFailure, HttpResult};
-use crate::otlp::schema::{LOGS, ProtoMessage, TRACES};
+use crate::otlp::schema::{LOGS, MessageSchema, TRACES};
 use crate::otlp::{metrics, protobuf};
 
 /// Spans.
@@ -59,7 +59,7 @@ async fn records(
     app: &Arc<App>,
     headers: &HeaderMap,
     body: Body,
-    of: &'static ProtoMessage,
+    of: &'static MessageSchema,
     member: &'static str,
 ) -> HttpResult<Response> {
     let encoding = ExportEncoding::of(headers)?;

@@ -2,7 +2,7 @@
 
 /// A message: its fields, in order of their names' places in the specification.
 #[derive(Debug)]
-pub(super) struct ProtoMessage(pub(super) &'static [ProtoField]);
+pub(super) struct MessageSchema(pub(super) &'static [ProtoField]);
 
 /// A field of a message. Those that are not listed are passed over.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct ProtoField {
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ProtoType {
-    Message(&'static ProtoMessage),
+    Message(&'static MessageSchema),
     Text,
     /// An id, in hexadecimal in JSON.
     Id,
@@ -37,46 +37,47 @@ const fn one(number: u32, name: &'static str, of: ProtoType) -> ProtoField {
     ProtoField { number, name, is_repeated: false, of }
 }
 
-const fn many(number: u32, name: &'static str, of: &'static ProtoMessage) -> ProtoField {
+const fn many(number: u32, name: &'static str, of: &'static MessageSchema) -> ProtoField {
     ProtoField { number, name, is_repeated: true, of: ProtoType::Message(of) }
 }
 
 /// A request with spans.
-pub(super) static TRACES: ProtoMessage = ProtoMessage(&[many(1, "resourceSpans", &RESOURCE_SPANS)]);
+pub(super) static TRACES: MessageSchema =
+    MessageSchema(&[many(1, "resourceSpans", &RESOURCE_SPANS)]);
 /// A request with log records.
-pub(super) static LOGS: ProtoMessage = ProtoMessage(&[many(1, "resourceLogs", &RESOURCE_LOGS)]);
+pub(super) static LOGS: MessageSchema = MessageSchema(&[many(1, "resourceLogs", &RESOURCE_LOGS)]);
 
-static RESOURCE_SPANS: ProtoMessage = ProtoMessage(&[
+static RESOURCE_SPANS: MessageSchema = MessageSchema(&[
     one(1, "resource", ProtoType::Message(&RESOURCE)),
     many(2, "scopeSpans", &SCOPE_SPANS),
     one(3, "schemaUrl", ProtoType::Text),
 ]);
-static SCOPE_SPANS: ProtoMessage = ProtoMessage(&[
+static SCOPE_SPANS: MessageSchema = MessageSchema(&[
     one(1, "scope", ProtoType::Message(&SCOPE)),
     many(2, "spans", &SPAN),
     one(3, "schemaUrl", ProtoType::Text),
 ]);
-static RESOURCE_LOGS: ProtoMessage = ProtoMessage(&[
+static RESOURCE_LOGS: MessageSchema = MessageSchema(&[
     one(1, "resource", ProtoType::Message(&RESOURCE)),
     many(2, "scopeLogs", &SCOPE_LOGS),
     one(3, "schemaUrl", ProtoType::Text),
 ]);
-static SCOPE_LOGS: ProtoMessage = ProtoMessage(&[
+static SCOPE_LOGS: MessageSchema = MessageSchema(&[
     one(1, "scope", ProtoType::Message(&SCOPE)),
     many(2, "logRecords", &LOG_RECORD),
     one(3, "schemaUrl", ProtoType::Text),
 ]);
-static RESOURCE: ProtoMessage = ProtoMessage(&[
+static RESOURCE: MessageSchema = MessageSchema(&[
     many(1, "attributes", &KEY_VALUE),
     one(2, "droppedAttributesCount", ProtoType::Number),
 ]);
-static SCOPE: ProtoMessage = ProtoMessage(&[
+static SCOPE: MessageSchema = MessageSchema(&[
     one(1, "name", ProtoType::Text),
     one(2, "version", ProtoType::Text),
     many(3, "attributes", &KEY_VALUE),
     one(4, "droppedAttributesCount", ProtoType::Number),
 ]);
-static SPAN: ProtoMessage = ProtoMessage(&[
+static SPAN: MessageSchema = MessageSchema(&[
     one(1, "traceId", ProtoType::Id),
     one(2, "spanId", ProtoType::Id),
     one(3, "traceState", ProtoType::Text),
@@ -94,13 +95,13 @@ static SPAN: ProtoMessage = ProtoMessage(&[
     one(14, "droppedLinksCount", ProtoType::Number),
     one(15, "status", ProtoType::Message(&STATUS)),
 ]);
-static SPAN_EVENT: ProtoMessage = ProtoMessage(&[
+static SPAN_EVENT: MessageSchema = MessageSchema(&[
     one(1, "timeUnixNano", ProtoType::Fixed64),
     one(2, "name", ProtoType::Text),
     many(3, "attributes", &KEY_VALUE),
     one(4, "droppedAttributesCount", ProtoType::Number),
 ]);
-static SPAN_LINK: ProtoMessage = ProtoMessage(&[
+static SPAN_LINK: MessageSchema = MessageSchema(&[
     one(1, "traceId", ProtoType::Id),
     one(2, "spanId", ProtoType::Id),
     one(3, "traceState", ProtoType::Text),
@@ -108,9 +109,9 @@ static SPAN_LINK: ProtoMessage = ProtoMessage(&[
     one(5, "droppedAttributesCount", ProtoType::Number),
     one(6, "flags", ProtoType::Fixed32),
 ]);
-static STATUS: ProtoMessage =
-    ProtoMessage(&[one(2, "message", ProtoType::Text), one(3, "code", ProtoType::Number)]);
-static LOG_RECORD: ProtoMessage = ProtoMessage(&[
+static STATUS: MessageSchema =
+    MessageSchema(&[one(2, "message", ProtoType::Text), one(3, "code", ProtoType::Number)]);
+static LOG_RECORD: MessageSchema = MessageSchema(&[
     one(1, "timeUnixNano", ProtoType::Fixed64),
     one(11, "observedTimeUnixNano", ProtoType::Fixed64),
     one(2, "severityNumber", ProtoType::Number),
@@ -123,11 +124,11 @@ static LOG_RECORD: ProtoMessage = ProtoMessage(&[
     one(10, "spanId", ProtoType::Id),
     one(12, "eventName", ProtoType::Text),
 ]);
-static KEY_VALUE: ProtoMessage = ProtoMessage(&[
+static KEY_VALUE: MessageSchema = MessageSchema(&[
     one(1, "key", ProtoType::Text),
     one(2, "value", ProtoType::Message(&ANY_VALUE)),
 ]);
-static ANY_VALUE: ProtoMessage = ProtoMessage(&[
+static ANY_VALUE: MessageSchema = MessageSchema(&[
     one(1, "stringValue", ProtoType::Text),
     one(2, "boolValue", ProtoType::Bool),
     one(3, "intValue", ProtoType::Int),
@@ -136,5 +137,5 @@ static ANY_VALUE: ProtoMessage = ProtoMessage(&[
     one(6, "kvlistValue", ProtoType::Message(&KEY_VALUE_LIST)),
     one(7, "bytesValue", ProtoType::Bytes),
 ]);
-static ARRAY_VALUE: ProtoMessage = ProtoMessage(&[many(1, "values", &ANY_VALUE)]);
-static KEY_VALUE_LIST: ProtoMessage = ProtoMessage(&[many(1, "values", &KEY_VALUE)]);
+static ARRAY_VALUE: MessageSchema = MessageSchema(&[many(1, "values", &ANY_VALUE)]);
+static KEY_VALUE_LIST: MessageSchema = MessageSchema(&[many(1, "values", &KEY_VALUE)]);

@@ -23,7 +23,7 @@ pub(crate) struct GroupView<B> {
     bytes: B,
     /// The geometry of its filters, with the first seed.
     geometry: Geometry,
-    members: Members,
+    members: SegmentBits,
     slots: usize,
     /// The pages that were checked, and those of them that are sound.
     checked: PageSet,
@@ -34,9 +34,9 @@ pub(crate) struct GroupView<B> {
 
 /// The geometry, seeds aside, that most of these filters share, and which of them do. None
 /// where there is no filter.
-pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, Members)> {
+pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, SegmentBits)> {
     let have = |geometry| {
-        let mut members: Members = [0; SEEDS.len()];
+        let mut members: SegmentBits = [0; SEEDS.len()];
         for (number, filter) in (0..GROUP_SEGMENTS).zip(filters) {
             let seedless = filter.map(|filter| filter.geometry().seedless());
             if let Some((_, seed)) = seedless.filter(|&(of, _)| of == geometry) {
@@ -52,9 +52,9 @@ pub(crate) fn members(filters: &[Option<FilterView<'_>>]) -> Option<(Geometry, M
 }
 
 /// For each seed, a bit for each segment whose filter has it.
-pub(crate) type Members = [u64; SEEDS.len()];
+pub(crate) type SegmentBits = [u64; SEEDS.len()];
 
-fn all_of(members: &Members) -> u64 {
+fn all_of(members: &SegmentBits) -> u64 {
     members.iter().fold(0, |all, some| all | some)
 }
 
@@ -139,7 +139,7 @@ impl<B: AsRef<[u8]>> GroupView<B> {
         if page_digest(digests) != *over_all {
             return None;
         }
-        let mut by_seed: Members = [0; SEEDS.len()];
+        let mut by_seed: SegmentBits = [0; SEEDS.len()];
         for (members, bytes) in by_seed.iter_mut().zip(members.as_chunks::<8>().0) {
             *members = u64::from_le_bytes(*bytes);
         }
