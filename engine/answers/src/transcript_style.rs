@@ -350,19 +350,28 @@ const FOLDED_BYTES: usize = 1500;
 const SUMMARY_BYTES: usize = 160;
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--line:#8884;--soft:#8881}\
+:root{color-scheme:light dark;--line:#8884;--soft:#8881;--faint:#667085}\
+@media(prefers-color-scheme:dark){:root{--faint:#98a2b3}}\
 body{margin:0 auto;max-width:60rem;padding:1rem;font:16px/1.5 system-ui,sans-serif}\
-h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:2rem 0 .5rem}\
-header ul{padding-left:1.2rem;overflow-wrap:anywhere}\
-time,.id{color:GrayText;font-size:.8rem;font-weight:normal}\
+h1{font-size:1.4rem;line-height:1.25;margin:.5rem 0;overflow-wrap:anywhere}\
+h2{font-size:1.1rem;margin:2rem 0 .5rem}\
+header ul{display:flex;flex-wrap:wrap;gap:0 1.2rem;list-style:none;padding:0;margin:.5rem 0 1.5rem;\
+color:var(--faint);font-size:.9rem;overflow-wrap:anywhere}\
+time,.id{color:var(--faint);font-size:.8rem;font-weight:normal;white-space:nowrap}\
 pre{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere;font:inherit}\
-details pre{font:.85rem/1.45 ui-monospace,monospace;max-height:30rem;overflow:auto}\
+details>p{margin:.5rem 0 0;color:var(--faint);font-size:.8rem}\
+details pre{font:.85rem/1.45 ui-monospace,monospace;max-height:30rem;overflow:auto;\
+padding:.5rem .7rem;border-radius:.4rem;background:var(--soft)}\
 section{border-top:1px solid var(--line)}p{margin:0}\
 .user,.assistant,.failed,.note{padding:.6rem .8rem;margin:.5rem 0;border-radius:.5rem}\
-.user{background:#3b82f622}.failed{border-left:3px solid #dc2626}.note{color:GrayText}\
+.user{background:#3b82f622}.failed{border-left:3px solid #dc2626}.note{color:var(--faint)}\
 details{margin:.3rem 0;padding:.3rem .8rem;border-left:2px solid var(--line)}\
+details.failed{padding:.3rem .8rem;margin:.3rem 0;border-radius:0}\
 summary{cursor:pointer;overflow-wrap:anywhere}summary code{font-size:.85rem}\
-.agent{border-left-color:#8b5cf6;background:var(--soft)}hr{margin:2rem 0;border-style:dashed}";
+summary em{color:#dc2626;font-style:normal;font-size:.85rem;white-space:nowrap}\
+.thinking>summary{color:var(--faint)}\
+.agent{border-left-color:#8b5cf6;background:var(--soft);border-radius:0 .5rem .5rem 0}\
+hr{margin:2rem 0;border:0;border-top:1px dashed var(--line)}";
 
 #[cfg(test)]
 mod tests {
