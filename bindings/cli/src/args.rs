@@ -152,8 +152,9 @@ Exit codes:
 What finds nothing: `why` exits 3 where no failure mattered; `chain`, `children`, `common`,
 `show`, `siblings`, `tree` and --root where no event has the id; `common` also where there is
 none, `count`, `events`, `export`, `recent`, `search`, `tail` (without -f) and `timeline` where
-no event matches, `decisions` where nothing was decided, `resume`, `session`, `session-tree`,
-`sessions`, `slow` and `transcript` where there is no such session, `relationships` where none matches, `show --raw` where there is no
+no event matches, `alerts` where nothing is the matter, `decisions` where nothing was decided,
+`resume`, `session`, `session-tree`, `sessions`, `slow` and `transcript` where there is no such
+session, `relationships` where none matches, `show --raw` where there is no
 payload, `quarantine show` and `quarantine retry` where there is nothing of that number, and
 `status` where nothing was ever imported or followed. `children`, `links`, `missing`,
 `quarantine`, `roots`, `siblings`, `tree` and `waves` list what there is, be it nothing,

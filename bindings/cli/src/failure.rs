@@ -25,19 +25,31 @@ pub(crate) enum CommandFailure {
 }
 
 impl CommandFailure {
+    /// Says on stderr what is wrong, where the command goes on.
+    pub(crate) fn warn(self) {
+        if let Some((_, message)) = self.told() {
+            complain(&message);
+        }
+    }
+
     /// Says on stderr what is wrong and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
-        let (code, message) = match self {
+        let Some((code, message)) = self.told() else { return ExitCode::SUCCESS };
+        complain(&message);
+        ExitCode::from(code)
+    }
+
+    /// The exit code and what is wrong; none where nobody wants to know.
+    fn told(self) -> Option<(u8, String)> {
+        Some(match self {
             CommandFailure::Failed(message) | CommandFailure::Expired(message) => (1, message),
             CommandFailure::Usage(message) => (2, message),
             CommandFailure::NothingFound(message) => (3, message),
             CommandFailure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                return ExitCode::SUCCESS;
+                return None;
             }
             CommandFailure::Output(error) => (1, format!("writing the output: {error}")),
-        };
-        complain(&message);
-        ExitCode::from(code)
+        })
     }
 }
 

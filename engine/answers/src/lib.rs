@@ -11,10 +11,13 @@
 //! - [`slow`]: where did the time go?
 //! - [`decisions`]: what was decided, why, and what came of it?
 //! - [`usage`]: what was used, and what did it cost?
+//! - [`alerts`]: what is the matter?
 //! - [`transcript`]: what happened, to be read from top to bottom?
 
 #![warn(missing_docs)]
 
+mod alert;
+mod alerts;
 mod branch;
 mod budget;
 mod calls;
@@ -44,6 +47,8 @@ mod transcript_style;
 mod usage;
 mod why;
 
+pub use alert::{Alert, AlertRule};
+pub use alerts::{Alerts, AlertsQuery, FileLag, alerts};
 pub use budget::Budget;
 pub use cause::{Quote, WhyEnd};
 pub use decisions::{

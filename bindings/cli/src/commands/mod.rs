@@ -3,6 +3,8 @@
 //! A command is a struct of its arguments that implements [`Run`], a line in the list
 //! below, and a line in `docs/commands.md`.
 
+pub(crate) mod alert_runner;
+pub(crate) mod alerts;
 pub(crate) mod append;
 pub(crate) mod chain;
 pub(crate) mod common;
@@ -87,6 +89,7 @@ commands! {
     Slow(slow::SlowArgs),
     Decisions(decisions::DecisionsArgs),
     Usage(usage::UsageArgs),
+    Alerts(alerts::AlertsArgs),
     Transcript(transcript::TranscriptArgs),
     Show(show::ShowArgs),
     Chain(chain::ChainArgs),

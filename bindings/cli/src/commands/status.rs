@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use forebear::Snapshot;
+use forebear::answers::FileLag;
 use forebear::ingest::{FilePosition, FollowStatus};
 use serde::Serialize;
 
@@ -211,6 +212,25 @@ impl FollowedFile {
             format: position.format,
         }
     }
+}
+
+/// How far behind each file is that is followed; none where nobody ever followed.
+pub(crate) fn lags(snapshot: &Snapshot) -> Result<Vec<FileLag>, CommandFailure> {
+    let mut lags = Vec::new();
+    if FollowStatus::last(snapshot)?.is_none() {
+        return Ok(lags);
+    }
+    each_file(snapshot, |file| {
+        if file.bytes_behind > 0 {
+            lags.push(FileLag {
+                file: file.path.clone(),
+                offset: file.offset,
+                behind: Duration::from_secs_f64(file.seconds_behind),
+            });
+        }
+        Ok(())
+    })?;
+    Ok(lags)
 }
 
 /// Whether a process is there, as far as the system says.

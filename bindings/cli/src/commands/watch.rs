@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use forebear::answers::AlertRule;
 use forebear::ingest::{FollowStatus, Follower, IngestOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Run;
+use crate::commands::alert_runner::AlertRunner;
 use crate::commands::format::{FormatArgs, NamedFormat};
 use crate::failure::{CommandResult, warn};
 use crate::global::Global;
@@ -31,7 +33,8 @@ With --json, one object in the end, as `forebear status --json` has it. A mappin
 Examples:
   forebear watch
   forebear watch /mnt/shared/projects --poll --interval 10s
-  forebear watch --mapping spans.json /var/log/spans")]
+  forebear watch --mapping spans.json /var/log/spans
+  forebear watch --alert failed --alert open-call=5m --run 'notify-send \"$FOREBEAR_ALERT_TEXT\"'")]
 pub(crate) struct WatchArgs {
     /// Files, and folders with files of known formats
     #[arg(value_name = "PATH")]
@@ -43,6 +46,14 @@ pub(crate) struct WatchArgs {
     /// How often all files are looked at where the system does not tell of changes
     #[arg(long, value_name = "TIME", value_parser = time::parse_length, default_value = "2s")]
     interval: Duration,
+    /// Store an event `alert` for what meets this rule (as `forebear alerts --help` has them);
+    /// given several times, for each of them
+    #[arg(long = "alert", value_name = "RULE")]
+    alerts: Vec<AlertRule>,
+    /// A command for the shell, run once for each alert; in its environment `FOREBEAR_ALERT_RULE`,
+    /// `…_ABOUT`, `…_EVENT`, `…_TEXT` and `…_ID` say of what
+    #[arg(long, value_name = "COMMAND", requires = "alerts")]
+    run: Option<String>,
 
     #[command(flatten)]
     format: FormatArgs,
@@ -66,6 +77,7 @@ impl Run for WatchArgs {
             NamedFormat::Mapping(mapping) => options.mapping(mapping),
         };
         let store = place::open_or_make(global)?;
+        let mut runner = AlertRunner::new(&store, &self.alerts, self.run.as_deref())?;
         let mut follower = Follower::new(&store, options)?;
         let stop = follower.stop_handle();
         let stopping = AtomicBool::new(false);
@@ -92,6 +104,9 @@ impl Run for WatchArgs {
         }
         let mut reported = BTreeSet::new();
         let run = follower.run(|status| {
+            if let Err(failure) = runner.look(&store) {
+                bar.suspend(|| failure.warn());
+            }
             bar.set_message(line(status));
             for (path, why) in &status.failing {
                 if reported.len() < MAX_REPORTED && reported.insert(path.clone()) {
@@ -102,6 +117,7 @@ impl Run for WatchArgs {
         bar.finish_and_clear();
         let status = follower.status();
         run?;
+        runner.finish();
         place::close(store)?;
         let mut out = Out::new();
         if global.json {
