@@ -74,6 +74,11 @@ soak seconds="3600":
 import-memory:
     cargo test --release -p forebear-ingest --test import_memory -- --nocapture
 
+# Sends an export of a transcript to Arize Phoenix, which is installed for it, and compares its list.
+phoenix transcript:
+    cargo build -p forebear-cli
+    bindings/export/tests/readers/phoenix target/debug/forebear {{transcript}}
+
 # Every crate, built from what would be uploaded.
 package *args:
     cargo package --workspace {{args}}

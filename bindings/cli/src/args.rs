@@ -97,6 +97,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "decisions",
             "usage",
             "alerts",
+            "alerts",
             "waves",
             "relate",
         ],

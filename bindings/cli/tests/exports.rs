@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{Place, ids};
@@ -114,6 +115,42 @@ fn secrets_are_taken_out_of_graphs_unless_told_otherwise() {
     assert!(!said.out.contains("hunter2secret") && said.out.contains("[redacted"), "{}", said.out);
     let said = place.run(&["export", "--format", "dot", "--no-redact"]);
     assert!(said.out.contains("hunter2secret"), "{}", said.out);
+}
+
+#[test]
+fn an_engram_folder_goes_out_as_it_came_and_sessions_become_tasks() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../engine/ingest/tests/samples");
+    let samples = samples.join("engram/.engram");
+    let place = Place::new();
+    assert_eq!(place.run(&["import", samples.to_str().expect("UTF-8")]).code, 0);
+    let out = place.path().join("out");
+    let said = place.run(&["export", "--format", "engram", "-o", out.to_str().expect("UTF-8")]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for name in ["items.jsonl", "edges.jsonl", "events.jsonl"] {
+        let [was, is] = [&samples, &out].map(|folder| fs::read_to_string(folder.join(name)));
+        assert_eq!(was.expect("it is there"), is.expect("it is there"), "{name}");
+    }
+    assert_eq!(place.run(&["export", "--format", "engram"]).code, 2);
+
+    // Of other formats, what is read back is a task a session with its events.
+    let place = filled();
+    let out = place.path().join(".engram");
+    let out = out.to_str().expect("UTF-8");
+    assert_eq!(place.run(&["export", "--format", "engram", "-o", out]).code, 0);
+    let back = Place::new();
+    assert_eq!(back.run(&["import", out]).code, 0);
+    let names = |place: &Place| {
+        let mut names: Vec<String> = place
+            .json(&["sessions", "--all"])
+            .iter()
+            .map(|session| session["id"].as_str().expect("a name").to_owned())
+            .filter(|name| !name.contains('/'))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&place), names(&back));
+    assert_eq!(back.json(&["show", "ask"])[0]["parent"], "s1");
 }
 
 #[test]

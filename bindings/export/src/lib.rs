@@ -26,6 +26,7 @@
 mod actor;
 mod csv;
 mod dot;
+mod engram;
 mod mermaid;
 mod node;
 mod otlp;
@@ -39,6 +40,7 @@ mod trace;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 use std::str::FromStr;
 
 use forebear::readings::Readings;
@@ -74,6 +76,8 @@ pub enum Format {
     Otlp,
     /// Slices for Perfetto: a session is a process, an agent a thread.
     Perfetto,
+    /// The files of an Engram folder: tasks, edges and events.
+    Engram,
 }
 
 /// How events are written.
@@ -88,7 +92,7 @@ type Find<'w> = dyn Fn(&EventId) -> Option<StoredEvent> + 'w;
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Payloads,
         Self::Jsonl,
         Self::Csv,
@@ -96,10 +100,11 @@ impl Format {
         Self::Mermaid,
         Self::Otlp,
         Self::Perfetto,
+        Self::Engram,
     ];
 
     /// Its name: `payloads`, `jsonl`, `csv`, `dot`, `mermaid`, `otlp`,
-    /// `perfetto`.
+    /// `perfetto`, `engram`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Payloads => "payloads",
@@ -109,17 +114,18 @@ impl Format {
             Self::Mermaid => "mermaid",
             Self::Otlp => "otlp",
             Self::Perfetto => "perfetto",
+            Self::Engram => "engram",
         }
     }
 
     /// Whether secrets are taken out. What is to be read back as it is has them.
     pub fn redacts(self) -> bool {
-        !matches!(self, Self::Payloads | Self::Jsonl | Self::Csv)
+        !matches!(self, Self::Payloads | Self::Jsonl | Self::Csv | Self::Engram)
     }
 
     /// Whether it has each line of a file that says an event again as it goes on.
     pub fn takes_superseded(self) -> bool {
-        matches!(self, Self::Payloads | Self::Jsonl | Self::Csv)
+        matches!(self, Self::Payloads | Self::Jsonl | Self::Csv | Self::Engram)
     }
 
     /// Whether it is bytes and no text.
@@ -127,7 +133,26 @@ impl Format {
         self == Self::Perfetto
     }
 
-    /// What writes the format.
+    /// Whether it is a folder of files, which [`folder_writer`](Self::folder_writer) writes.
+    pub fn is_folder(self) -> bool {
+        self == Self::Engram
+    }
+
+    /// What writes the format into a folder that is there, none of whose files may be. Of a
+    /// format of one file there is nothing to write so: `unsupported`.
+    pub fn folder_writer<'w>(
+        self,
+        folder: &Path,
+        options: Options<'w>,
+    ) -> io::Result<Box<dyn EventWriter + 'w>> {
+        match self {
+            Self::Engram => Ok(Box::new(engram::EngramWriter::new(folder, options)?)),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// What writes the format; of one that [is a folder](Self::is_folder) its records, as
+    /// [`Jsonl`](Self::Jsonl) has them.
     pub fn writer<'w>(
         self,
         out: impl Write + 'w,
@@ -135,7 +160,7 @@ impl Format {
     ) -> Box<dyn EventWriter + 'w> {
         match self {
             Self::Payloads => Box::new(payloads::PayloadWriter(out)),
-            Self::Jsonl => Box::new(records::RecordWriter(out)),
+            Self::Jsonl | Self::Engram => Box::new(records::RecordWriter(out)),
             Self::Csv => Box::new(csv::CsvWriter::new(out)),
             Self::Dot => Box::new(dot::DotWriter::new(out, options)),
             Self::Mermaid => Box::new(mermaid::MermaidWriter::new(out, options)),

@@ -1,6 +1,6 @@
 //! `forebear export`: events in the formats of other programs.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,7 @@ Formats:
   otlp      spans for OpenTelemetry, lines of its protocol in JSON: a session is a trace, in
             which a call with its result is a span, agents within the calls that started them
   perfetto  a trace for ui.perfetto.dev: a session is a process, an agent a thread
+  engram    a folder with items.jsonl, edges.jsonl and events.jsonl: a session is a task
 
 Secrets of known shapes are taken out of dot, mermaid, otlp and perfetto.
 
@@ -61,7 +62,7 @@ pub(crate) struct ExportArgs {
     /// Leave secrets as they are in formats that they are taken out of
     #[arg(long)]
     no_redact: bool,
-    /// The file to write to, instead of standard output; it must not exist
+    /// The file (of engram the folder) to write to, instead of standard output; it must not exist
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -74,7 +75,9 @@ impl Run for ExportArgs {
     fn run(&self, global: &Global) -> CommandResult {
         let pages = place::pages(global)?;
         let source = self.source(&pages)?;
-        let counts = if let Some(path) = &self.output {
+        let counts = if self.format.is_folder() {
+            self.export_folder(&pages, &source)?
+        } else if let Some(path) = &self.output {
             let failed = |error: io::Error| {
                 CommandFailure::Failed(format!("writing {}: {error}", path.display()))
             };
@@ -123,15 +126,47 @@ impl ExportArgs {
         Ok(ExportSource::Filter(if all { filter.with_superseded() } else { filter }))
     }
 
+    /// Writes a format of several files into a folder that is made.
+    fn export_folder(
+        &self,
+        pages: &Paging,
+        source: &ExportSource,
+    ) -> Result<ExportCounts, CommandFailure> {
+        let Some(path) = &self.output else {
+            return Err(CommandFailure::Usage(format!(
+                "{} is a folder of files; name one with -o FOLDER",
+                self.format
+            )));
+        };
+        let failed = |error: io::Error| {
+            CommandFailure::Failed(format!("writing {}: {error}", path.display()))
+        };
+        make_folder(path).map_err(failed)?;
+        let writer = self.format.folder_writer(path, self.options(pages)).map_err(failed)?;
+        self.hand_to(writer, pages, source)
+    }
+
     fn export(
         &self,
         pages: &Paging,
         source: &ExportSource,
         out: &mut dyn Write,
     ) -> Result<ExportCounts, CommandFailure> {
-        let find = |id: &EventId| pages.now().get_lossy(id).ok().flatten();
+        self.hand_to(self.format.writer(out, self.options(pages)), pages, source)
+    }
+
+    fn options<'p>(&self, pages: &'p Paging) -> Options<'p> {
+        let find = move |id: &EventId| pages.now().get_lossy(id).ok().flatten();
         let options = Options::default().readings(formats::readings().clone()).find(find);
-        let options = if self.no_redact { options.without_redaction() } else { options };
+        if self.no_redact { options.without_redaction() } else { options }
+    }
+
+    fn hand_to<'w>(
+        &self,
+        writer: Box<dyn EventWriter + 'w>,
+        pages: &Paging,
+        source: &ExportSource,
+    ) -> Result<ExportCounts, CommandFailure> {
         let counts = ExportCounts {
             exported: 0,
             left_out: 0,
@@ -143,7 +178,6 @@ impl ExportArgs {
             unread: UnreadParts::default(),
         };
         let takes_damaged = matches!(self.format, Format::Payloads);
-        let writer = self.format.writer(out, options);
         let mut export = Export { writer, counts, takes_damaged };
         match source {
             ExportSource::Filter(filter) => export.listed(pages, filter)?,
@@ -271,6 +305,14 @@ impl Write for Raw<'_> {
         // What nobody has seen yet can be taken back, and is passed on in the end.
         Ok(())
     }
+}
+
+/// A new folder that only the owner may read.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Payloads hold secrets, so only the owner may read them.
