@@ -65,6 +65,40 @@ fn retain_drops_or_archives_the_oldest() {
 }
 
 #[test]
+fn a_walk_goes_on_in_an_archive_and_says_so() {
+    let place = Place::new();
+    for (id, parent, kind) in [
+        ("ask", None, "user_message"),
+        ("call", Some("ask"), "tool_use"),
+        ("failure", Some("call"), "error"),
+    ] {
+        let event = json!({"kind": kind, "id": id, "parent": parent, "session": "s"});
+        assert_eq!(place.run_with(&["append", "--json"], event.to_string()).code, 0);
+        assert_eq!(place.run(&["seal"]).code, 0);
+    }
+    let archive = place.path().join("old.forebear");
+    let archive = archive.to_str().expect("is text");
+    assert_eq!(place.run(&["retain", "--max-events", "1", "--archive", archive]).code, 0);
+
+    let alone = place.run(&["chain", "failure"]).out;
+    assert!(alone.contains("removed by retention") && !alone.contains("user_message"), "{alone}");
+    let said = place.run(&["chain", "failure", "--also", archive]).out;
+    let goes_on = said.find("goes on in the archive").expect("it says so");
+    assert!(said.find("user_message").is_some_and(|at| at > goes_on), "{said}");
+    let lines = place.json(&["chain", "failure", "--also", archive]);
+    assert_eq!(ids(&lines), ["failure", "call", "ask"]);
+    assert_eq!(lines[0]["end"]["kind"], "expired");
+    assert_eq!(lines[1]["also"], archive);
+    assert_eq!(lines[3]["end"]["kind"], "root");
+    assert_eq!(place.run(&["show", "ask"]).code, 3);
+    assert!(place.run(&["show", "ask", "--also", archive]).out.starts_with("user_message"));
+    assert_eq!(place.run(&["tree", "ask", "--also", archive]).code, 0);
+    let why = place.run(&["why", "failure", "--also", archive]).out;
+    assert!(why.contains("goes on in the archive"), "{why}");
+    assert_eq!(place.run(&["chain", "failure", "--root-first", "--also", archive]).code, 2);
+}
+
+#[test]
 fn a_parent_that_may_have_been_dropped_is_not_called_never_stored() {
     let place = with_segments(3);
     let add = |id: &str, parent: &str| {

@@ -37,6 +37,7 @@
 pub mod context;
 pub mod docs;
 mod logger;
+mod volumes;
 
 use std::path::Path;
 
@@ -62,6 +63,7 @@ pub use forebear_sessions::{
 };
 
 pub use logger::{EventLogger, Span};
+pub use volumes::{VolumeChain, Volumes};
 
 /// Opens a store in a folder, which is made if it is missing, with what the features
 /// bring; see [`Store::open`].

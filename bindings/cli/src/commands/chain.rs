@@ -4,6 +4,7 @@ use clap::Args;
 use forebear::{Chain, ChainEnd, Detail, EventId, LinkKind, Snapshot, StoredEvent, limits};
 
 use crate::command::Run;
+use crate::commands::also::AlsoArgs;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::EndLine;
@@ -23,7 +24,8 @@ shown.
 
 With --json: an event on each line, in the last `end`: {\"kind\", \"parent\", \"id\"}, where `kind` is
 root, missing, expired, cycle, depth_limit, stopped or damaged, `parent` the event the
-walk did not go on to, and `id` the topmost event that it reached.
+walk did not go on to, and `id` the topmost event that it reached. Where it goes on in an
+archive, {\"also\": ARCHIVE} follows, and the events and the end there.
 
 Examples:
   forebear chain 5f0c
@@ -53,6 +55,9 @@ pub(crate) struct ChainArgs {
 
     #[command(flatten)]
     fold: FoldArgs,
+
+    #[command(flatten)]
+    also: AlsoArgs,
 }
 
 impl Run for ChainArgs {
@@ -62,7 +67,13 @@ impl Run for ChainArgs {
 
     fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
-        let id = place::find(&snapshot, &self.id)?;
+        if self.root_first && !self.also.is_empty() {
+            return Err(CommandFailure::Usage(
+                "a walk goes on in an archive from below: leave out --root-first or --also"
+                    .to_owned(),
+            ));
+        }
+        let (snapshot, id) = self.also.find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
         let mut chain = walk(&snapshot, &id)?.max_depth(self.max_depth).detail(detail);
         if let Some(kind) = self.stop_at {
@@ -82,9 +93,29 @@ impl Run for ChainArgs {
             };
             picture.draw(chain, self.root_first)?;
         }
+        if !self.also.is_empty()
+            && let Some(end) = end_of(&snapshot, &id, self)?
+        {
+            let shown = (self.payload, &self.fold);
+            self.also.go_on(&snapshot, &end, global, shown, &mut out, &mut unread)?;
+        }
         out.finish()?;
         unread.finish()
     }
+}
+
+/// How the walk ends that was asked for.
+fn end_of(
+    snapshot: &Snapshot,
+    id: &EventId,
+    args: &ChainArgs,
+) -> Result<Option<ChainEnd>, CommandFailure> {
+    let mut chain = walk(snapshot, id)?.max_depth(args.max_depth).detail(Detail::Ids);
+    if let Some(kind) = args.stop_at {
+        chain = chain.stop_at(kind);
+    }
+    chain.by_ref().try_for_each(|event| event.map(drop))?;
+    Ok(chain.end().cloned())
 }
 
 /// Draws chains.

@@ -5,6 +5,7 @@
 
 pub(crate) mod alert_runner;
 pub(crate) mod alerts;
+pub(crate) mod also;
 pub(crate) mod append;
 pub(crate) mod chain;
 pub(crate) mod common;

@@ -7,6 +7,7 @@ use clap::Args;
 use forebear::{Detail, EventId, Scope, Snapshot, StoredEvent};
 
 use crate::command::Run;
+use crate::commands::also::AlsoArgs;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
@@ -32,6 +33,8 @@ pub(crate) struct ShowArgs {
     /// Print the payload alone, byte for byte
     #[arg(long, conflicts_with_all = ["versions", "json"])]
     raw: bool,
+    #[command(flatten)]
+    also: AlsoArgs,
 }
 
 impl Run for ShowArgs {
@@ -41,7 +44,7 @@ impl Run for ShowArgs {
 
     fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
-        let id = place::find(&snapshot, &self.id)?;
+        let (snapshot, id) = self.also.find(&snapshot, &self.id)?;
         let event = snapshot
             .get_lossy(&id)?
             .ok_or_else(|| CommandFailure::NothingFound(format!("no event has the id {id}")))?;

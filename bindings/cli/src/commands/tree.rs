@@ -9,6 +9,7 @@ use forebear::{
 };
 
 use crate::command::Run;
+use crate::commands::also::AlsoArgs;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::draw::DrawnRow;
@@ -62,6 +63,9 @@ pub(crate) struct TreeArgs {
 
     #[command(flatten)]
     fold: FoldArgs,
+
+    #[command(flatten)]
+    also: AlsoArgs,
 }
 
 impl Run for TreeArgs {
@@ -71,7 +75,7 @@ impl Run for TreeArgs {
 
     fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
-        let id = place::find(&snapshot, &self.id)?;
+        let (snapshot, id) = self.also.find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
         let order =
             if self.breadth_first { TreeOrder::BreadthFirst } else { TreeOrder::DepthFirst };

@@ -10,15 +10,17 @@ use forebear::answers::{
     failure_chain,
 };
 use forebear::readings::{Readings, keys};
-use forebear::{Detail, EventId, Filter, Snapshot};
+use forebear::{ChainEnd, Detail, EventId, Filter, Snapshot};
 
 use crate::command::Run;
+use crate::commands::also::AlsoArgs;
 use crate::commands::chain;
-use crate::failure::{CommandFailure, CommandResult};
+use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::formats;
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
 use crate::place::{self, EventOrSession};
+use crate::select::FoldArgs;
 
 /// Lines of an error that are shown.
 const ERROR_LINES: usize = 20;
@@ -61,6 +63,9 @@ pub(crate) struct WhyArgs {
     /// Print all texts in full, and every failure
     #[arg(long)]
     full: bool,
+
+    #[command(flatten)]
+    also: AlsoArgs,
 }
 
 impl Run for WhyArgs {
@@ -82,7 +87,19 @@ impl Run for WhyArgs {
             };
             picture.draw(&report)?;
         }
+        let mut unread = UnreadParts::default();
+        if let Some(WhyEnd { kind: "expired" | "missing", parent: Some(parent), .. }) =
+            report.failure.as_ref().map(|chain| &chain.end)
+            && !self.also.is_empty()
+        {
+            let end = ChainEnd::Expired(parent.clone());
+            let shown = (false, &FoldArgs::default());
+            self.also.go_on(&snapshot, &end, global, shown, &mut out, &mut unread)?;
+        }
         out.finish()?;
+        if !unread.is_empty() {
+            return unread.finish();
+        }
         match report.failure {
             Some(_) => Ok(()),
             None => Err(CommandFailure::NothingFound(nothing(&report))),
