@@ -66,6 +66,10 @@ model cases="200000" seed="1":
 kill-loop rounds="500":
     FOREBEAR_KILL_ROUNDS={{rounds}} cargo test --release -p forebear-core --test kill9 -- --nocapture
 
+# Every script harmed at every operation, call and read, and so many random ones.
+torture seeds="100000" seed="1":
+    FOREBEAR_TORTURE_STRIDE=1 FOREBEAR_TORTURE_SEEDS={{seeds}} FOREBEAR_TORTURE_SEED={{seed}} cargo test --release -p forebear-core --test torture -- --nocapture
+
 # One writer and eight reading processes, checking each other's every answer, for an hour.
 soak seconds="3600":
     FOREBEAR_SOAK_SECONDS={{seconds}} cargo test --release -p forebear-core --test soak -- --nocapture

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{LockGuard, LockOutcome, Storage, StorageFile};
 use crate::base::random::Random;
 use crate::base::sync::RwLock;
-use content::FileContent;
+use content::{FileContent, SECTOR_BYTES};
 use file::SimulatedFile;
 use state::{DiskState, Inode, NameChange, dead, folder_of};
 
@@ -75,6 +75,9 @@ pub enum Fault {
     /// The operation fails for want of room ([`io::ErrorKind::StorageFull`]), as
     /// [`Io`](Self::Io) does otherwise. Removing files never fails so.
     Full,
+    /// A signal interrupts the operation ([`io::ErrorKind::Interrupted`]), which fails as
+    /// by [`Io`](Self::Io).
+    Interrupted,
 }
 
 impl SimulatedDisk {
@@ -140,11 +143,35 @@ impl SimulatedDisk {
         self.state.write().fails_from = Some((operation, fault));
     }
 
+    /// How many reads were asked for so far; the next one has the number after it.
+    pub fn reads(&self) -> u64 {
+        self.state.read().reads.count()
+    }
+
+    /// Makes the read with this number fail with an input or output error, alone or with all
+    /// behind it. Reads have numbers of their own.
+    ///
+    /// ```
+    /// use forebear::storage::{SimulatedDisk, Storage};
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.write("log", "bytes");
+    /// disk.fail_reads(2, false);
+    /// let file = disk.open("log")?;
+    /// let read = || file.read_at(&mut [0; 5], 0);
+    /// assert!(read().is_ok() && read().is_err() && read().is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn fail_reads(&self, read: u64, and_after: bool) {
+        self.state.write().reads.fail_at(read, and_after);
+    }
+
     /// Takes back all faults that have not struck.
     pub fn end_faults(&self) {
         let mut state = self.state.write();
         state.faults.clear();
         state.fails_from = None;
+        state.reads.fail_at(0, false);
     }
 
     /// Kills the process in the operation with this number: [`Fault::Crash`].
@@ -234,10 +261,10 @@ impl SimulatedDisk {
         })
     }
 
-    /// The disk after a power loss, as `seed` decides. Of each unsynced write
-    /// all, nothing, some sectors or only the file's new length survives; of
-    /// unsynced changes of names, those up to some point. What survived is
-    /// durable. Faults are gone and operations are counted from 1 again.
+    /// The disk after a power loss, as `seed` decides. Of each unsynced write all, nothing, a
+    /// beginning, some of its sectors or pages or only the file's new length survives; of unsynced
+    /// changes of names, those up to some point, or any of them. What survived is durable. Faults
+    /// are gone and operations are counted from 1 again.
     ///
     /// ```
     /// use forebear::storage::{SimulatedDisk, Storage};
@@ -266,8 +293,13 @@ impl SimulatedDisk {
                 .iter()
                 .filter(|change| folder_of(change.name()) == folder)
                 .collect();
-            let survived = random.below(changes.len() as u64 + 1) as usize;
-            changes[..survived].iter().for_each(|change| change.apply(&mut names));
+            // Journals keep the order of changes; other file systems keep any of them.
+            if random.coin() {
+                let survived = random.below(changes.len() as u64 + 1) as usize;
+                changes[..survived].iter().for_each(|change| change.apply(&mut names));
+            } else {
+                state::apply_some(&changes, &state.durable_names, &mut names, &mut random);
+            }
         }
         let mut nodes: HashMap<*const RwLock<FileContent>, Inode> = HashMap::new();
         let names: BTreeMap<String, Inode> = names
@@ -342,6 +374,34 @@ impl SimulatedDisk {
         Ok(())
     }
 
+    /// Copies the sector of 512 bytes with this number, as far as the file has it, over another:
+    /// a write that went to the wrong place, or a read from there.
+    ///
+    /// ```
+    /// use forebear::storage::SimulatedDisk;
+    ///
+    /// let disk = SimulatedDisk::new();
+    /// disk.write("log", [vec![1; 512], vec![2; 512]].concat());
+    /// disk.misdirect("log", 0, 1)?;
+    /// assert_eq!(disk.read("log")?, vec![1; 1024]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn misdirect(&self, name: &str, from: usize, to: usize) -> io::Result<()> {
+        let state = self.state.read();
+        let mut content = state.node(&self.key(name))?.write();
+        let bytes = content.bytes_mut();
+        let (from, to) = (from * SECTOR_BYTES, to * SECTOR_BYTES);
+        let length = SECTOR_BYTES.min(bytes.len().saturating_sub(from.max(to)));
+        if length == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("expected two sectors of the {} bytes of {name}", bytes.len()),
+            ));
+        }
+        bytes.copy_within(from..from + length, to);
+        Ok(())
+    }
+
     /// What the disk knows a name of this folder by.
     fn key(&self, name: &str) -> String {
         if self.folder.is_empty() { name.to_owned() } else { format!("{}/{name}", self.folder) }
@@ -364,7 +424,7 @@ impl SimulatedDisk {
         let mut state = self.state.write();
         match state.begin()? {
             None => change(&mut state),
-            Some((fault @ (Fault::Io | Fault::Full), _)) => Err(fault.error()),
+            Some((fault @ (Fault::Io | Fault::Full | Fault::Interrupted), _)) => Err(fault.error()),
             Some((Fault::Crash, mut random)) => {
                 if random.coin() {
                     change(&mut state)?;

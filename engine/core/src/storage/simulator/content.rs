@@ -6,6 +6,8 @@ use crate::base::random::Random;
 
 /// Disks write whole sectors: a torn write is torn between two of them.
 pub(super) const SECTOR_BYTES: usize = 512;
+/// What the system writes back at once, or not.
+const PAGE_BYTES: usize = 4096;
 
 /// A file's bytes as processes see them, and how to get back from there to the
 /// bytes that are durable: what each change since then replaced.
@@ -163,9 +165,15 @@ impl UndoEntry {
         match self.change {
             UnsyncedChange::Write { offset, .. } => match fate {
                 ChangeFate::Survived => put(bytes, written, offset),
-                ChangeFate::Torn => sectors(written, offset)
+                ChangeFate::Torn(unit) => units(written, offset, unit)
                     .filter(|_| random.coin())
-                    .for_each(|(sector, at)| put(bytes, sector, at)),
+                    .for_each(|(part, at)| put(bytes, part, at)),
+                ChangeFate::Begun => {
+                    let all = units(written, offset, SECTOR_BYTES).count() as u64;
+                    units(written, offset, SECTOR_BYTES)
+                        .take(random.below(all + 1) as usize)
+                        .for_each(|(part, at)| put(bytes, part, at));
+                }
                 ChangeFate::Lost => {}
                 ChangeFate::LengthOnly => put(bytes, &[], offset + written.len()),
             },
@@ -190,8 +198,10 @@ impl fmt::Debug for FileContent {
 /// What becomes of a change that was not synced.
 enum ChangeFate {
     Survived,
-    /// Some of its sectors are there.
-    Torn,
+    /// Some of its units of so many bytes are there: sectors, or pages of the system's cache.
+    Torn(usize),
+    /// The sectors up to some point are there.
+    Begun,
     Lost,
     /// The file has grown, and there are zeros where the bytes should be.
     LengthOnly,
@@ -199,10 +209,12 @@ enum ChangeFate {
 
 impl ChangeFate {
     fn draw(random: &mut Random) -> Self {
-        match random.below(4) {
+        match random.below(6) {
             0 => Self::Survived,
-            1 => Self::Torn,
-            2 => Self::Lost,
+            1 => Self::Torn(SECTOR_BYTES),
+            2 => Self::Torn(PAGE_BYTES),
+            3 => Self::Begun,
+            4 => Self::Lost,
             _ => Self::LengthOnly,
         }
     }
@@ -217,15 +229,15 @@ fn put(bytes: &mut Vec<u8>, written: &[u8], offset: usize) {
     bytes[offset..end].copy_from_slice(written);
 }
 
-/// The parts of a write that lie in one sector each, with their offsets.
-fn sectors(written: &[u8], offset: usize) -> impl Iterator<Item = (&[u8], usize)> {
+/// The parts of a write that lie in one unit each of so many bytes, with their offsets.
+fn units(written: &[u8], offset: usize, unit: usize) -> impl Iterator<Item = (&[u8], usize)> {
     let mut rest = written;
     let mut at = offset;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
-        let room = SECTOR_BYTES - at % SECTOR_BYTES;
+        let room = unit - at % unit;
         let (sector, after) = rest.split_at(room.min(rest.len()));
         let found = (sector, at);
         at += sector.len();

@@ -18,7 +18,9 @@ pub(super) struct SimulatedFile {
 
 impl StorageFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.state.read().check_alive()?;
+        let state = self.state.read();
+        state.check_alive()?;
+        state.reads.begin()?;
         Ok(self.node.read().read_at(buffer, offset))
     }
 
@@ -44,7 +46,7 @@ impl StorageFile for SimulatedFile {
         let mut content = self.node.write();
         match fault {
             None => content.sync(),
-            Some((fault @ (Fault::Io | Fault::Full), _)) => {
+            Some((fault @ (Fault::Io | Fault::Full | Fault::Interrupted), _)) => {
                 content.fail_sync();
                 return Err(fault.error());
             }
@@ -69,7 +71,9 @@ impl StorageFile for SimulatedFile {
         let length = to_usize(length)?;
         let skipped = match fault {
             None => None,
-            Some((fault @ (Fault::Io | Fault::Full), _)) => Some(fault.error()),
+            Some((fault @ (Fault::Io | Fault::Full | Fault::Interrupted), _)) => {
+                Some(fault.error())
+            }
             Some((Fault::Crash, mut random)) => random.coin().then(dead),
         };
         if let Some(error) = skipped {

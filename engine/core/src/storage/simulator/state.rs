@@ -8,6 +8,7 @@ use super::Fault;
 use super::content::FileContent;
 use crate::base::random::Random;
 use crate::base::sync::RwLock;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
 
 /// A file, whatever its names are.
 pub(super) type Inode = Arc<RwLock<FileContent>>;
@@ -24,12 +25,39 @@ pub(super) struct DiskState {
     pub(super) faults: BTreeMap<u64, Fault>,
     /// What every operation from this one on fails with.
     pub(super) fails_from: Option<(u64, Fault)>,
+    pub(super) reads: Reads,
     pub(super) dead: bool,
     /// Bytes by which files may still grow.
     pub(super) room: Option<u64>,
     /// Bytes that all files may have together.
     pub(super) capacity: Option<u64>,
     pub(super) seed: u64,
+}
+
+/// Counts reads, which change nothing and are not kept from each other.
+#[derive(Debug, Default)]
+pub(super) struct Reads {
+    count: AtomicU64,
+    /// The read that fails, if any, and whether those behind it do.
+    fails_at: u64,
+    and_after: bool,
+}
+
+impl Reads {
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// None fails at 0.
+    pub(super) fn fail_at(&mut self, read: u64, and_after: bool) {
+        (self.fails_at, self.and_after) = (read, and_after);
+    }
+
+    pub(super) fn begin(&self) -> io::Result<()> {
+        let read = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let fails = read == self.fails_at || self.and_after && read > self.fails_at;
+        if fails { Err(io_error()) } else { Ok(()) }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -146,7 +174,35 @@ impl Fault {
             Self::Crash => dead(),
             Self::Io => io_error(),
             Self::Full => full(),
+            Self::Interrupted => {
+                io::Error::new(io::ErrorKind::Interrupted, "a simulated signal came in between")
+            }
         }
+    }
+}
+
+/// Makes some of the changes since the `durable` names, each by chance. What a change is of keeps
+/// its name from before where that one was lost.
+pub(super) fn apply_some(
+    changes: &[&NameChange],
+    durable: &BTreeMap<String, Inode>,
+    names: &mut BTreeMap<String, Inode>,
+    random: &mut Random,
+) {
+    let mut meant = durable.clone();
+    for change in changes {
+        let survives = random.coin();
+        match change {
+            NameChange::Rename(from, to) if survives => {
+                if let Some(node) = meant.get(from) {
+                    names.remove(from);
+                    names.insert(to.clone(), Arc::clone(node));
+                }
+            }
+            change if survives => change.apply(names),
+            _ => {}
+        }
+        change.apply(&mut meant);
     }
 }
 
