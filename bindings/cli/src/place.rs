@@ -122,9 +122,14 @@ pub(crate) fn open_existing(global: &Global) -> Result<Store, CommandFailure> {
     open(&existing(global)?)
 }
 
-/// Makes the manifest of a store that is there again, where it can't be used.
-pub(crate) fn repair(global: &Global) -> Result<Repaired, CommandFailure> {
-    Ok(builder().repair(existing(global)?)?)
+/// Makes the manifest of a store that is there again, where it can't be used; and has what the
+/// folder `from` has take the place of damaged segments.
+pub(crate) fn repair(global: &Global, from: Option<&Path>) -> Result<Repaired, CommandFailure> {
+    let store = existing(global)?;
+    Ok(match from {
+        None => builder().repair(store)?,
+        Some(from) => builder().repair_from(store, from)?,
+    })
 }
 
 /// The spool of the store, both made if they are missing.

@@ -35,17 +35,24 @@ Example:
   forebear rebuild")]
 pub(crate) struct RebuildArgs {}
 
-/// Make a lost or damaged manifest again, from the segments and the logs
+/// Make a lost or damaged manifest again, and take damaged segments from a copy
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Does nothing where the manifest is sound. Nothing is removed: files that are no part of the
-store as it was found are moved to the folder `damaged` in it, and the manifest that can't be
+The manifest is made from the segments and the logs. With --from every byte of the segments is
+read, and a damaged or missing one is taken from the backup or archive in FOLDER that has it.
+Changes nothing where all is sound, and removes nothing: files that were replaced, or are no part
+of the store as it was found, are in the folder `damaged` in it, and the manifest that can't be
 used is kept beside the new one.
-With --json: {\"manifest\", \"segments\", \"unreadable\", \"moved\", \"notes\"}.
+With --json: {\"manifest\", \"segments\", \"unreadable\", \"restored\", \"moved\", \"notes\"}.
 
-Example:
-  forebear repair && forebear verify")]
-pub(crate) struct RepairArgs {}
+Examples:
+  forebear repair && forebear verify
+  forebear repair --from /backups/events.forebear")]
+pub(crate) struct RepairArgs {
+    /// A backup or an archive of the store
+    #[arg(long, value_name = "FOLDER")]
+    from: Option<PathBuf>,
+}
 
 /// Copy the store to an empty folder, while it is in use
 #[derive(Debug, Args)]
@@ -147,7 +154,7 @@ impl Run for RepairArgs {
     }
 
     fn run(&self, global: &Global) -> CommandResult {
-        let repaired = place::repair(global)?;
+        let repaired = place::repair(global, self.from.as_deref())?;
         let mut out = Out::new();
         if global.json {
             out.json(&repaired)?;
@@ -161,8 +168,11 @@ impl Run for RepairArgs {
             for name in &repaired.unreadable {
                 draw::plain(&mut out, &format!("can't be read: {name}"), HANG)?;
             }
+            for name in &repaired.restored {
+                draw::plain(&mut out, &format!("taken from the copy: {name}"), HANG)?;
+            }
             for name in &repaired.moved {
-                draw::plain(&mut out, &format!("moved to the folder `damaged`: {name}"), HANG)?;
+                draw::plain(&mut out, &format!("kept in the folder `damaged`: {name}"), HANG)?;
             }
             for note in &repaired.notes {
                 draw::plain(&mut out, note, HANG)?;

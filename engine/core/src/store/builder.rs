@@ -320,7 +320,42 @@ impl StoreBuilder {
     /// The same on any storage.
     pub fn repair_on(&self, storage: &dyn Storage) -> Result<Repaired> {
         let _lock = opening::lock(storage)?;
-        repair::repair(storage, &self.kinds)
+        repair::repair(storage, &self.kinds, None)
+    }
+
+    /// As [`repair`](Self::repair), with a backup or an archive of the store at hand: where a
+    /// sealed segment is damaged or missing, the file from there that the manifest names takes its
+    /// place, and the old one is kept in the folder `damaged`. Reads every byte of the sealed
+    /// segments.
+    ///
+    /// ```
+    /// use forebear::{Event, Store};
+    ///
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// let (path, copy) = (folder.path().join("events"), folder.path().join("copy"));
+    /// let store = Store::open(&path)?;
+    /// store.append(Event::new("started").id("boot"))?;
+    /// store.seal()?;
+    /// store.snapshot().backup(&copy)?;
+    /// store.close()?;
+    /// std::fs::remove_file(path.join("0000000001.seg")).expect("removes");
+    ///
+    /// let repaired = Store::builder().repair_from(&path, &copy)?;
+    /// assert_eq!(repaired.restored, ["0000000001.seg"]);
+    /// assert!(Store::open(&path)?.snapshot().contains("boot")?);
+    /// # Ok::<(), forebear::Error>(())
+    /// ```
+    pub fn repair_from(&self, path: impl AsRef<Path>, from: impl AsRef<Path>) -> Result<Repaired> {
+        let (path, from) = (path.as_ref(), from.as_ref());
+        let copies = Disk::open_read_only(from).map_err(|error| Error::io("open", from, error))?;
+        let disk = Disk::open(path).map_err(|error| Error::io("open", path, error))?;
+        self.repair_from_on(&disk, &copies)
+    }
+
+    /// The same on any storage.
+    pub fn repair_from_on(&self, storage: &dyn Storage, from: &dyn Storage) -> Result<Repaired> {
+        let _lock = opening::lock(storage)?;
+        repair::repair(storage, &self.kinds, Some(from))
     }
 
     /// Makes a store in memory, as [`Store::in_memory`].

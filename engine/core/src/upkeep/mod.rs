@@ -1,6 +1,7 @@
 //! Looking after a store: checking it, copying it, making indexes again.
 
 pub(crate) mod backup;
+mod mend;
 pub(crate) mod rebuild;
 pub(crate) mod repair;
 pub(crate) mod verify;

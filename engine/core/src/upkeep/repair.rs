@@ -26,6 +26,7 @@ use crate::segment::heap::ChunkCache;
 use crate::segment::leftover::is_leftover;
 use crate::segment::rebuild::RebuiltBlock;
 use crate::storage::Storage;
+use crate::upkeep::mend::mend_segments;
 
 /// What a repair did. From [`StoreBuilder::repair`](crate::StoreBuilder::repair).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,30 +39,52 @@ pub struct Repaired {
     pub segments: u64,
     /// Those of them that can't be read, which the manifest before had an entry of.
     pub unreadable: Vec<String>,
-    /// Files that are no part of the store's past as it was found, moved to the folder
-    /// `damaged`. None was removed.
+    /// Damaged segments in whose place a sound copy was taken.
+    pub restored: Vec<String>,
+    /// Files that were replaced, or are no part of the store's past as it was found: they are
+    /// in the folder `damaged`. None was removed.
     pub moved: Vec<String>,
     /// What could not be found out, a sentence each.
     pub notes: Vec<String>,
 }
 
-/// Makes the manifest of a store again, whose lock is held.
-pub(crate) fn repair(storage: &dyn Storage, kinds: &[Arc<dyn StateKind>]) -> Result<Repaired> {
-    let reason = match Manifest::read(storage)? {
-        Read::Sound(manifest) => {
-            let segments = manifest.sealed.len() as u64;
-            return Ok(Repaired { segments, ..Repaired::default() });
+/// Makes the manifest of a store again, whose lock is held, where it is not sound; and puts what
+/// another folder has in the place of damaged segments.
+pub(crate) fn repair(
+    storage: &dyn Storage,
+    kinds: &[Arc<dyn StateKind>],
+    from: Option<&dyn Storage>,
+) -> Result<Repaired> {
+    let mut repaired = Repaired::default();
+    let manifest = match Manifest::read(storage)? {
+        Read::Sound(manifest) => manifest,
+        Read::Absent => {
+            repaired.manifest = Some("there was none".to_owned());
+            make_manifest(storage, kinds, &mut repaired)?
         }
-        Read::Absent => "there was none".to_owned(),
-        Read::Damaged(reason) => reason,
+        Read::Damaged(reason) => {
+            repaired.manifest = Some(reason);
+            make_manifest(storage, kinds, &mut repaired)?
+        }
     };
-    let mut repaired = Repaired { manifest: Some(reason), ..Repaired::default() };
+    repaired.segments = manifest.sealed.len() as u64;
+    if let Some(from) = from {
+        mend_segments(storage, &manifest, from, &mut repaired)?;
+    }
+    Ok(repaired)
+}
+
+fn make_manifest(
+    storage: &dyn Storage,
+    kinds: &[Arc<dyn StateKind>],
+    repaired: &mut Repaired,
+) -> Result<Manifest> {
     let names = list(storage)?;
     let evidence = Salvaged::read(storage);
     let found = StoreFiles::read(storage, &names, &evidence)?;
-    let manifest = found.manifest(&evidence, kinds, &mut repaired)?;
+    let manifest = found.manifest(&evidence, kinds, repaired)?;
     Manifest::keep_damaged(storage)?;
-    move_leftovers(storage, &names, &manifest, &mut repaired)?;
+    move_leftovers(storage, &names, &manifest, repaired)?;
     let active = log_name(manifest.active.segment);
     if !manifest.archive && !names.contains(&active) {
         storage.create(&active).map_err(|error| Error::io("make", &active, error))?;
@@ -69,8 +92,7 @@ pub(crate) fn repair(storage: &dyn Storage, kinds: &[Arc<dyn StateKind>]) -> Res
         repaired.notes.push(format!("{active} was not there, and is empty now"));
     }
     manifest.write(storage)?;
-    repaired.segments = manifest.sealed.len() as u64;
-    Ok(repaired)
+    Ok(manifest)
 }
 
 /// What a log's sound blocks say of it.
@@ -450,4 +472,4 @@ const ANY: Digest = [0; 32];
 /// Bytes of chunks that are kept while a segment is read.
 const CACHE_BYTES: usize = 4 << 20;
 /// Where what can't be used is kept.
-const FOLDER: &str = "damaged";
+pub(super) const FOLDER: &str = "damaged";
