@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.request
 
@@ -49,7 +48,7 @@ def send(kind, payload):
     payload = {"session_id": "observed", "hook_event_name": kind, **payload}
     if HOOKS:
         said = subprocess.run(
-            [sys.executable, "send_event.py", "--source-app", "observed-app", "--event-type", kind,
+            ["python3", "send_event.py", "--source-app", "observed-app", "--event-type", kind,
              "--server-url", f"{BASE}/events"],
             cwd=HOOKS, input=json.dumps(payload), text=True, capture_output=True, check=True)
         assert not said.stderr, said.stderr
