@@ -100,6 +100,8 @@ const GROUPS: &[(&str, &[&str])] = &[
             "alerts",
             "waves",
             "relate",
+            "relationships",
+            "check",
         ],
     ),
     ("Write", &["setup", "import", "watch", "append", "hook", "link", "mcp", "serve", "demo"]),

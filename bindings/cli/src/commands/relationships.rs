@@ -64,7 +64,7 @@ impl Run for RelationshipsArgs {
         let mut out = Out::paged(global);
         let mut found = false;
         if let Some(parent) = &self.parent {
-            let parent = place::session_named(&snapshot, parent)?;
+            let parent = place::find_session(&snapshot, parent)?;
             found = self.list(&mut out, &snapshot, &parent, None, global)?;
         } else {
             for session in &snapshot.sessions(SessionFilter::new()) {

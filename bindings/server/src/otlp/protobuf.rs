@@ -174,7 +174,7 @@ impl JsonWriter {
                 self.number_as_text(number);
             }
             (ProtoType::Fixed32, WireValue::Fixed32(number)) => {
-                self.text.push_str(&number.to_string())
+                self.text.push_str(&number.to_string());
             }
             // Of an enum or a count only the lower half counts, as for all readers.
             (ProtoType::Number, WireValue::Varint(number)) => {
