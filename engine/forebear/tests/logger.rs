@@ -324,3 +324,22 @@ impl Tree {
         (self.random >> 33) % end
     }
 }
+
+#[test]
+fn why_explains_what_failed_in_a_span() {
+    let (store, logger) = logger();
+    let request = logger.span(Event::new("request").id("ask").payload("POST /orders/7")).unwrap();
+    let failed = request.record(|| {
+        let reserve = logger.span(Event::new("reserve").id("reserve"))?;
+        reserve.record(|| Err::<(), _>(forebear::Error::invalid("nothing is left")))
+    });
+    assert!(failed.is_err());
+    let report = forebear::answers::failure_chain(
+        &store.snapshot(),
+        &forebear::readings::Readings::default(),
+        &forebear::answers::WhyQuery::newest(),
+    );
+    let found = report.unwrap().failure.expect("it failed");
+    assert_eq!(found.failure.id().to_string(), "reserve");
+    assert!(found.text.contains("nothing is left"), "{}", found.text);
+}

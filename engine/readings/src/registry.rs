@@ -6,8 +6,10 @@ use std::sync::Arc;
 use forebear_core::StoredEvent;
 
 use crate::fallback;
+use crate::labels::keys;
 use crate::payload::{Payload, PayloadReader};
 use crate::reading::Reading;
+use crate::text::Text;
 
 /// The readers that a process has, by the names of their formats.
 ///
@@ -47,7 +49,9 @@ impl Readings {
             Some(reader) => adds(reader),
             None => self.readers.values().any(adds),
         };
-        of_format || NAMELESS.contains(word)
+        let in_label =
+            || event.label(ERROR).is_some_and(|words| words.to_lowercase().contains(word));
+        of_format || NAMELESS.contains(word) || in_label()
     }
 
     /// What an event's payload says, which has to be loaded. The event's
@@ -81,6 +85,13 @@ impl Readings {
         if reading == Reading::default() {
             reading = fallback::read(payload);
         }
+        // A service's span says by labels that it failed; a format's own events say how.
+        let is_told = reader.is_none() && payload.label(IS_ERROR) == Some("true");
+        if is_told && reading.error.is_none() {
+            let words = payload.label(ERROR).map(Text::from);
+            let words = words.or_else(|| reading.text.first().cloned());
+            reading.error = Some(words.unwrap_or_else(|| NAMELESS.into()));
+        }
         let level = payload.label(LEVEL).map(str::to_ascii_lowercase);
         if level.is_some_and(|level| ERRORS.contains(&level.as_str())) && reading.error.is_none() {
             reading.error = Some(reading.text.first().cloned().unwrap_or_else(|| NAMELESS.into()));
@@ -91,6 +102,10 @@ impl Readings {
 
 /// What an error is called that says nothing.
 const NAMELESS: &str = "error";
+
+/// The labels that say that something failed, and how.
+const IS_ERROR: &str = keys::IS_ERROR;
+const ERROR: &str = "error";
 
 /// The label that says how grave something is, and those of its values that say that it
 /// is an error.
