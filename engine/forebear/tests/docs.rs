@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where the paths that documents name begin.
-const ROOTS: [&str; 13] = [
+const ROOTS: [&str; 14] = [
     "",
     "engine/core/src",
     "engine/core/tests",
@@ -18,6 +18,7 @@ const ROOTS: [&str; 13] = [
     "engine/forebear/tests",
     "bindings/cli/tests",
     "bindings/mcp/tests",
+    "bindings/server/tests",
     "bindings/tracing/tests",
 ];
 
