@@ -97,7 +97,6 @@ const GROUPS: &[(&str, &[&str])] = &[
             "decisions",
             "usage",
             "alerts",
-            "alerts",
             "waves",
             "relate",
             "relationships",

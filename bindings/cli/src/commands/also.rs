@@ -6,7 +6,7 @@ use clap::Args;
 use forebear::{ChainEnd, EventId, Snapshot, Volumes};
 use serde::Serialize;
 
-use crate::commands::chain::{ChainPicture, walk};
+use crate::commands::chain_picture::{ChainPicture, walk};
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::EndLine;

@@ -13,7 +13,7 @@ use forebear::{EventId, Filter, Snapshot};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::commands::{chain, import, tree};
+use crate::commands::{chain_picture, import, tree};
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::json::EndLine;
@@ -163,11 +163,16 @@ fn print(
         out,
         "Each line: what it is, its id, how long after its cause, and what it says.",
     )?;
-    let chain = chain::walk(story.snapshot, &story.failure)?;
+    let chain = chain_picture::walk(story.snapshot, &story.failure)?;
     let mut unread = UnreadParts::default();
     let fold = &FoldArgs::default();
-    let mut picture =
-        chain::ChainPicture { out, payload: false, has_dropped: false, fold, unread: &mut unread };
+    let mut picture = chain_picture::ChainPicture {
+        out,
+        payload: false,
+        has_dropped: false,
+        fold,
+        unread: &mut unread,
+    };
     picture.draw(chain, false)?;
 
     title(out, "And what came of the request?", &format!("forebear tree {request}"))?;

@@ -9,7 +9,7 @@ use forebear::{Detail, EventId, Filter, StoredEvent, limits};
 use forebear_export::{EventWriter, Format, Options};
 
 use crate::command::Run;
-use crate::commands::chain::walk;
+use crate::commands::chain_picture::walk;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::formats;
 use crate::global::Global;

@@ -8,6 +8,7 @@ pub(crate) mod alerts;
 pub(crate) mod also;
 pub(crate) mod append;
 pub(crate) mod chain;
+pub(crate) mod chain_picture;
 pub(crate) mod common;
 pub(crate) mod counts;
 pub(crate) mod decisions;

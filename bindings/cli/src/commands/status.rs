@@ -11,7 +11,6 @@ use forebear::ingest::{FilePosition, FollowStatus};
 use serde::Serialize;
 
 use crate::command::Run;
-use crate::commands::watch;
 use crate::failure::{CommandFailure, CommandResult};
 use crate::global::Global;
 use crate::output::{Out, draw, text, time};
@@ -153,7 +152,7 @@ impl FollowerHealth {
         let state = match (last, self.running) {
             (None, _) => "Never followed, imported only.".to_owned(),
             (Some(last), true) => {
-                format!("Process {} follows: {}.", last.process, watch::line(last))
+                format!("Process {} follows: {}.", last.process, line(last))
             }
             (Some(last), false) => {
                 format!("Nobody follows. The last did until {}.", time::rfc3339(last.time_ns))
@@ -246,3 +245,21 @@ fn now_ns() -> i64 {
 
 /// A follower that was silent for longer has ended without a word.
 const SILENCE_TIME: Duration = Duration::from_secs(150);
+
+/// How it is doing, in a line.
+pub(crate) fn line(status: &FollowStatus) -> String {
+    let mut line = format!(
+        "{}, {} stored, {:.0} a second",
+        text::counted(status.files, "file", "files"),
+        text::counted(status.events, "event", "events"),
+        status.events_per_second
+    );
+    if status.bytes_behind > 0 {
+        line = format!("{line}, {} to read", text::bytes(status.bytes_behind));
+    }
+    if status.quarantined > 0 {
+        let pieces = text::counted(status.quarantined, "piece", "pieces");
+        line = format!("{line}, {pieces} quarantined");
+    }
+    line
+}

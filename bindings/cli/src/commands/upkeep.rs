@@ -189,7 +189,9 @@ impl Run for BackupArgs {
     }
 
     fn run(&self, global: &Global) -> CommandResult {
-        let backup = place::snapshot(global)?.backup(&self.folder)?;
+        // What expires before it is copied is left out by the next attempt.
+        let reader = place::reader(global)?;
+        let backup = reader.ask(|snapshot| snapshot.backup(&self.folder))?;
         let mut out = Out::new();
         if global.json {
             out.json(&backup)?;

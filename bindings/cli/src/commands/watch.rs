@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use clap::Args;
 use forebear::answers::AlertRule;
-use forebear::ingest::{FollowStatus, Follower, IngestOptions};
+use forebear::ingest::{Follower, IngestOptions};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Run;
 use crate::commands::alert_runner::AlertRunner;
 use crate::commands::format::{FormatArgs, NamedFormat};
+use crate::commands::status;
 use crate::failure::{CommandResult, warn};
 use crate::global::Global;
-use crate::output::{Out, draw, text, time};
+use crate::output::{Out, draw, time};
 use crate::place;
 use crate::usual_folders::usual_folders;
 
@@ -107,7 +108,7 @@ impl Run for WatchArgs {
             if let Err(failure) = runner.look(&store) {
                 bar.suspend(|| failure.warn());
             }
-            bar.set_message(line(status));
+            bar.set_message(status::line(status));
             for (path, why) in &status.failing {
                 if reported.len() < MAX_REPORTED && reported.insert(path.clone()) {
                     bar.suspend(|| warn(&format!("forebear: {}: {why}", path.display())));
@@ -123,29 +124,11 @@ impl Run for WatchArgs {
         if global.json {
             out.json(&status)?;
         } else {
-            draw::plain(&mut out, &line(&status), 0)?;
+            draw::plain(&mut out, &status::line(&status), 0)?;
         }
         out.finish()?;
         Ok(())
     }
-}
-
-/// How it is doing, in a line.
-pub(crate) fn line(status: &FollowStatus) -> String {
-    let mut line = format!(
-        "{}, {} stored, {:.0} a second",
-        text::counted(status.files, "file", "files"),
-        text::counted(status.events, "event", "events"),
-        status.events_per_second
-    );
-    if status.bytes_behind > 0 {
-        line = format!("{line}, {} to read", text::bytes(status.bytes_behind));
-    }
-    if status.quarantined > 0 {
-        let pieces = text::counted(status.quarantined, "piece", "pieces");
-        line = format!("{line}, {pieces} quarantined");
-    }
-    line
 }
 
 /// Files that can't be read are reported one by one up to so many.

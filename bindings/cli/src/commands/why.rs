@@ -14,7 +14,7 @@ use forebear::{ChainEnd, Detail, EventId, Filter, Snapshot};
 
 use crate::command::Run;
 use crate::commands::also::AlsoArgs;
-use crate::commands::chain;
+use crate::commands::chain_picture;
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::formats;
 use crate::global::Global;
@@ -83,7 +83,7 @@ impl Run for WhyArgs {
             let mut picture = Picture {
                 out: &mut out,
                 full: self.full,
-                has_dropped: chain::has_dropped(&snapshot),
+                has_dropped: chain_picture::has_dropped(&snapshot),
             };
             picture.draw(&report)?;
         }
