@@ -34,19 +34,17 @@ fuzz_target!(|input: &[u8]| {
     let report = run(&store, false);
     let snapshot = store.snapshot();
     let quarantined = quarantined(&snapshot);
-    let found = ImportReport {
-        files: report.files,
-        bytes: report.bytes,
-        lines: report.lines,
-        events: report.events,
-        repeats: report.repeats,
-        versions: report.versions,
-        without_id: report.without_id,
-        glued_lines: report.glued_lines,
-        bad_lines: report.bad_lines,
-        waiting_lines: report.waiting_lines,
-        ..ImportReport::default()
-    };
+    let mut found = ImportReport::default();
+    found.files = report.files;
+    found.bytes = report.bytes;
+    found.lines = report.lines;
+    found.events = report.events;
+    found.repeats = report.repeats;
+    found.versions = report.versions;
+    found.without_id = report.without_id;
+    found.glued_lines = report.glued_lines;
+    found.bad_lines = report.bad_lines;
+    found.waiting_lines = report.waiting_lines;
     assert_eq!(found, expected.report());
     assert_eq!(report.quarantined, quarantined.len() as u64);
     account_for_every_byte(input, &expected, &quarantined);

@@ -49,19 +49,18 @@ impl Found {
 impl Expected {
     pub fn report(&self) -> ImportReport {
         let contents: usize = self.contents.values().map(Vec::len).sum();
-        ImportReport {
-            files: 1,
-            bytes: self.bytes,
-            lines: self.lines,
-            events: self.contents.len() as u64,
-            repeats: self.repeats,
-            versions: (contents - self.contents.len()) as u64,
-            without_id: self.without_id,
-            glued_lines: self.glued_lines,
-            bad_lines: self.bad_lines,
-            waiting_lines: u64::from(self.waiting.is_some()),
-            ..ImportReport::default()
-        }
+        let mut report = ImportReport::default();
+        report.files = 1;
+        report.bytes = self.bytes;
+        report.lines = self.lines;
+        report.events = self.contents.len() as u64;
+        report.repeats = self.repeats;
+        report.versions = (contents - self.contents.len()) as u64;
+        report.without_id = self.without_id;
+        report.glued_lines = self.glued_lines;
+        report.bad_lines = self.bad_lines;
+        report.waiting_lines = u64::from(self.waiting.is_some());
+        report
     }
 
     fn line(&mut self, offset: usize, line: &[u8], is_last: bool, max_bytes: usize) {

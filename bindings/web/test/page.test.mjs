@@ -153,7 +153,7 @@ test('a chain has the program’s steps, and ends as it says', async () => {
   await go(`/e/${failure.id}`);
   await page.waitForSelector('.step.anchor');
   assert.equal(chain.at(-1).end.kind, 'root');
-  assert.match(await page.locator('.sub').innerText(), new RegExp(`${chain.length - 1} steps back to the root`));
+  assert.match(await page.locator('.sub').innerText(), new RegExp(`${chain.length} steps back to the root`));
   assert.match(await page.locator('.end').innerText(), /Nothing caused this/);
   const agents = await page.locator('.step .link').allInnerTexts();
   assert.ok(agents.some((text) => text.includes(failure.instance)), agents.join());
