@@ -26,6 +26,8 @@ pub struct Expected {
     pub marks: Vec<Range<usize>>,
     /// Where half a record stands at the end, which waits for the rest.
     pub waiting: Option<Range<usize>>,
+    /// The first object within a last line that may wait for its rest.
+    pub within_last: Option<usize>,
     /// Whether any object behind one that was cut off counts as a record.
     takes_any: bool,
 }
@@ -114,10 +116,14 @@ impl Expected {
                 }
                 Some(Err(error)) => {
                     let rest = &part[at..];
+                    let may_wait = waits && error.is_eof() && rest.starts_with(b"{");
                     if let Some(whole) = whole_behind(rest, self.takes_any) {
+                        if may_wait {
+                            self.within_last.get_or_insert(self.objects.len());
+                        }
                         found.fault(offset + at);
                         begin = at + whole;
-                    } else if waits && error.is_eof() && rest.starts_with(b"{") {
+                    } else if may_wait {
                         let (from, bad) = found.stretch.unwrap_or((offset + at, found.bad));
                         found.bad = bad;
                         self.waiting = Some(from..offset + part.len());
