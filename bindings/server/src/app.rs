@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::access::StoreAccess;
 use crate::failure::{HttpFailure, HttpResult};
-use crate::guard::Hosts;
+use crate::hosts::Hosts;
 use crate::limits::{BODIES_KIB, PAYLOADS_MAX, STREAMS_MAX, TURN_TIME, WORKING_MAX};
 use crate::live::Hub;
 use crate::token::Token;

@@ -7,7 +7,7 @@
 //! machine may ask, too. With the cookie only our own page may change anything, which its
 //! `Origin` shows.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -23,39 +23,6 @@ use crate::api::Routes;
 use crate::app::App;
 use crate::failure::{HttpFailure, HttpResult};
 use crate::page;
-
-/// The names that clients may call the server by, as `Host` has them.
-#[derive(Debug)]
-pub(crate) struct Hosts {
-    names: Vec<String>,
-    port: u16,
-}
-
-impl Hosts {
-    /// Those of this machine and of the address that is listened on, and these.
-    pub(crate) fn new(address: SocketAddr, more: &[String]) -> Self {
-        let port = address.port();
-        let mut names: Vec<String> =
-            ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")).into();
-        if port == 80 {
-            names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
-        }
-        if !address.ip().is_unspecified() {
-            names.push(address.to_string());
-        }
-        names.extend(more.iter().map(|name| name.to_ascii_lowercase()));
-        Self { names, port }
-    }
-
-    /// The name of the page's cookie: servers on other ports of this machine have others.
-    pub(crate) fn cookie_name(&self) -> String {
-        format!("forebear_{}", self.port)
-    }
-
-    fn has(&self, host: &str) -> bool {
-        self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
-    }
-}
 
 /// Answers a request, once it is known to be allowed.
 pub(crate) async fn answer(routes: &Routes, mut request: Request<Body>) -> Response {

@@ -17,6 +17,7 @@ mod failure;
 mod find;
 mod guard;
 mod hooks;
+mod hosts;
 mod limits;
 mod listener;
 mod live;

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use crate::access::StoreAccess;
 use crate::api::Routes;
 use crate::app::App;
-use crate::guard::Hosts;
+use crate::hosts::Hosts;
 use crate::limits::{TAKE_OVER_EVERY, WORKING_MAX};
 use crate::listener;
 use crate::options::HttpOptions;

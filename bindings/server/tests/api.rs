@@ -186,6 +186,22 @@ fn figures_of_the_store_and_the_server_are_told() {
 }
 
 #[test]
+fn alerts_are_found_by_the_rules_that_are_asked_for() {
+    let place = Place::with_three_events();
+    let spent =
+        r#"{"kind":"answer","id":"spent","session":"s1","usage":{"message":"m","output":50}}"#;
+    assert_eq!(place.post("/api/events", spent).status, 201);
+    let found = place.json("/api/alerts?rule=tokens=49");
+    assert_eq!(found["complete"], true);
+    assert_eq!((each(&found, "about"), each(&found, "rule")), (vec!["s1"], vec!["tokens=49"]));
+    assert_eq!(place.json("/api/alerts?rule=tokens=50")["items"], json!([]));
+    assert!(place.json("/api/alerts")["items"].is_array());
+    let reply = place.get("/api/alerts?rule=nonsense");
+    assert_eq!(reply.status, 400);
+    assert!(reply.text().contains("expected failed, timeout"), "{reply:?}");
+}
+
+#[test]
 fn events_are_stored_once() {
     let place = Place::new();
     let one = r#"{"kind":"note","id":"n","time":1,"payload":1}"#;

@@ -6,6 +6,7 @@
 //!
 //! - [`json`]: the last line of a walk and of a page; payloads as the JSON that they are.
 //! - [`event_line`]: events as they are handed in.
+//! - [`alert_line`]: alerts as they are told.
 //! - [`json_text`]: JSON as text, made safe or spread out without parsing it into a tree.
 //! - [`gist`]: what a payload says, on one line.
 //! - [`time`]: times as people and programs write them, from and to nanoseconds.
@@ -18,6 +19,7 @@
 
 #![warn(missing_docs)]
 
+pub mod alert_line;
 pub mod cap;
 pub mod event_line;
 pub mod folder;

@@ -2,8 +2,7 @@
 
 use clap::Args;
 use forebear::answers::{Alert, AlertRule, AlertsQuery, alerts};
-use forebear::{EventId, Time};
-use serde::Serialize;
+use forebear_wire::alert_line::AlertLine;
 
 use crate::command::Run;
 use crate::commands::status;
@@ -45,16 +44,6 @@ pub(crate) struct AlertsArgs {
     since: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct AlertLine<'a> {
-    id: EventId,
-    rule: String,
-    about: &'a str,
-    event: Option<&'a EventId>,
-    time: Time,
-    text: &'a str,
-}
-
 impl Run for AlertsArgs {
     fn writes(&self) -> bool {
         false
@@ -71,14 +60,7 @@ impl Run for AlertsArgs {
         let mut out = Out::paged(global);
         for alert in &found.alerts {
             if global.json {
-                out.json(&AlertLine {
-                    id: alert.id(),
-                    rule: alert.rule.to_string(),
-                    about: &alert.subject,
-                    event: alert.event.as_ref(),
-                    time: Time::from_ns(alert.time_ns),
-                    text: &alert.text,
-                })?;
+                out.json(&AlertLine::from(alert))?;
             } else {
                 draw::plain(&mut out, &line(alert), 0)?;
             }

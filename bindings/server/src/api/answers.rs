@@ -6,10 +6,11 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use forebear::Cursor;
 use forebear::answers::{
-    Budget, DecisionsQuery, ResumeQuery, SearchQuery, SlowQuery, TranscriptQuery, TranscriptStyle,
-    WhyQuery,
+    AlertRule, AlertsQuery, Budget, DecisionsQuery, ResumeQuery, SearchQuery, SlowQuery,
+    TranscriptQuery, TranscriptStyle, WhyQuery,
 };
 use forebear::{Snapshot, answers};
+use forebear_wire::alert_line::AlertLine;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
@@ -50,6 +51,31 @@ pub(super) async fn failure(
 
 fn why(app: &App, snapshot: &Snapshot, query: WhyQuery, budget: Budget) -> HttpResult<JsonReply> {
     JsonReply::of(&answers::failure_chain(snapshot, &app.readings, &query.budget(budget))?)
+}
+
+/// What is the matter, by all rules but that of files which are followed, or by the `rule`s given.
+pub(super) async fn alerts(State(app): State<Arc<App>>, params: Params) -> HttpResult<JsonReply> {
+    #[derive(Serialize)]
+    struct AlertsReply<'a> {
+        items: Vec<AlertLine<'a>>,
+        complete: bool,
+    }
+    let rules = params.all("rule").iter().map(|rule| rule.parse()).collect::<Result<Vec<_>, _>>();
+    let mut rules: Vec<AlertRule> = rules.map_err(HttpFailure::bad)?;
+    if rules.is_empty() {
+        rules.extend(AlertRule::ALL);
+    }
+    let mut query = AlertsQuery::rules(rules);
+    if let Some(since_ns) = params.time("since")? {
+        query = query.since_ns(since_ns);
+    }
+    params.finish()?;
+    app.ask(move |_, snapshot| {
+        let found = answers::alerts(snapshot, &query)?;
+        let items = found.alerts.iter().map(AlertLine::from).collect();
+        JsonReply::of(&AlertsReply { items, complete: found.complete })
+    })
+    .await
 }
 
 /// What a model needs to go on with a session, as `text`.

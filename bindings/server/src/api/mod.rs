@@ -59,6 +59,7 @@ impl Routes {
             .route("/api/timeline", get(counts::timeline))
             .route("/api/failure", get(answers::newest_failure))
             .route("/api/failure/{name}", get(answers::failure))
+            .route("/api/alerts", get(answers::alerts))
             .route("/api/resume/{session}", get(answers::resume))
             .route("/api/search", get(answers::search))
             .route("/api/slow", get(answers::slow_of_all))
