@@ -118,11 +118,6 @@ impl Format {
         }
     }
 
-    /// Whether secrets are taken out. What is to be read back as it is has them.
-    pub fn redacts(self) -> bool {
-        !matches!(self, Self::Payloads | Self::Jsonl | Self::Csv | Self::Engram)
-    }
-
     /// Whether it has each line of a file that says an event again as it goes on.
     pub fn takes_superseded(self) -> bool {
         matches!(self, Self::Payloads | Self::Jsonl | Self::Csv | Self::Engram)
@@ -206,7 +201,7 @@ impl<'w> Options<'w> {
         self
     }
 
-    /// Leaves secrets as they are, where the format [takes them out](Format::redacts).
+    /// Leaves secrets as they are, where the format takes them out: what is to be read back as it is has them.
     #[must_use]
     pub fn without_redaction(mut self) -> Self {
         self.redactor = Redactor::off();

@@ -168,11 +168,13 @@ pub struct Alert {
 
 impl Alert {
     /// What it is stored by: the same of the same rule, subject and deciding event, whenever and
-    /// wherever it is found.
+    /// wherever it is found. A rate or a sum is exceeded once in a session, whichever of the
+    /// events that are left of it is the first to show that.
     pub fn id(&self) -> EventId {
-        let decided = match &self.event {
-            Some(event) => event.to_string(),
-            None => self.occurrence.to_string(),
+        let decided = match (&self.rule, &self.event) {
+            (AlertRule::ErrorRate { .. } | AlertRule::Tokens { .. }, _) => String::new(),
+            (_, Some(event)) => event.to_string(),
+            (_, None) => self.occurrence.to_string(),
         };
         let mut content = Vec::new();
         for part in [self.rule.to_string(), self.subject.clone(), decided] {

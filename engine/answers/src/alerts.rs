@@ -263,6 +263,8 @@ impl Look<'_> {
         }
         let text = match first.parent() {
             None => "no call is known to have started the agent",
+            // It may have expired.
+            Some(_) if self.snapshot.first_seq() > 1 => return Ok(()),
             Some(parent) if !self.snapshot.contains(parent)? => {
                 "the call that started the agent is not stored"
             }

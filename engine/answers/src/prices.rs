@@ -82,8 +82,10 @@ impl Prices {
         let model = named(model);
         let is_release = |rest: &str| {
             let rest = rest.trim_start_matches(['-', '@', ':']);
+            // A day begins with its year; fewer digits are of the version.
             rest == "latest"
-                || rest.chars().filter(char::is_ascii_digit).count() >= RELEASE_DIGITS
+                || rest.bytes().take_while(u8::is_ascii_digit).count() >= YEAR_DIGITS
+                    && rest.chars().filter(char::is_ascii_digit).count() >= RELEASE_DIGITS
                     && rest.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | 'v' | ':'))
         };
         let fits = |name: &str| {
@@ -125,6 +127,8 @@ const PROVIDERS: &[&str] = &["anthropic.", "openai.", "google."];
 
 /// Digits that the day of a release has at least.
 const RELEASE_DIGITS: usize = 6;
+/// Digits of a year.
+const YEAR_DIGITS: usize = 4;
 
 const LISTED: &[(&[&str], Price)] = &[
     (&["claude-opus-4-6", "claude-opus-4-5"], Price::per_million(5.0, 25.0, 0.5, 6.25)),
@@ -180,6 +184,7 @@ mod tests {
             ("gpt-4o-2024-08-06", Some(10.0)),
             // One that is newer than the table has no price, and none of an older one's.
             ("claude-opus-4-7", None),
+            ("claude-opus-4-7-20260401", None),
             ("claude-opus-5", None),
             ("gpt-5-pro", None),
             ("<synthetic>", None),

@@ -1,6 +1,7 @@
 //! Alerts while files are followed: each stored as an event, and a command run for it, once.
 
 use std::collections::HashSet;
+use std::io;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,7 @@ impl AlertRunner {
         let snapshot = store.snapshot();
         let query = AlertsQuery::rules(self.rules.iter().copied())
             .since_ns(self.since_ns)
-            .lags(status::lags(&snapshot)?);
+            .lags(status::lags(&snapshot, &self.rules)?);
         for alert in alerts(&snapshot, &query)?.alerts.iter().rev() {
             if self.stored.contains(&alert.id()) || self.running.len() >= RUNNING_MAX {
                 continue;
@@ -91,6 +92,8 @@ impl AlertRunner {
             .env("FOREBEAR_ALERT_EVENT", without_nul(&event.unwrap_or_default()))
             .env("FOREBEAR_ALERT_TEXT", without_nul(&alert.text))
             .stdin(Stdio::null())
+            // Standard output is the follower's own.
+            .stdout(io::stderr())
             .spawn();
         match started {
             Ok(child) => self.running.push(child),

@@ -52,7 +52,8 @@ impl Run for AlertsArgs {
     fn run(&self, global: &Global) -> CommandResult {
         let snapshot = place::snapshot(global)?;
         let rules = if self.rules.is_empty() { &AlertRule::ALL[..] } else { &self.rules };
-        let mut query = AlertsQuery::rules(rules.iter().copied()).lags(status::lags(&snapshot)?);
+        let mut query =
+            AlertsQuery::rules(rules.iter().copied()).lags(status::lags(&snapshot, rules)?);
         if let Some(since_ns) = self.since {
             query = query.since_ns(since_ns);
         }

@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use forebear::{ChainEnd, EventId, Snapshot, Volumes};
+use forebear::{Chain, ChainEnd, EventId, Snapshot, Volumes};
 use serde::Serialize;
 
-use crate::commands::chain_picture::{ChainPicture, walk};
+use crate::commands::chain_picture::{ChainPicture, Shown, print_upwards, walk};
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
-use crate::global::Global;
-use crate::output::json::EndLine;
 use crate::output::{Out, draw};
 use crate::place;
-use crate::select::FoldArgs;
 
 /// Archives beside the store.
 #[derive(Debug, Args)]
@@ -64,14 +61,14 @@ impl AlsoArgs {
         Err(not_there)
     }
 
-    /// Goes on where a walk in the store ended, and says so.
+    /// Goes on where a walk in the store ended, each time within what `limited` sets, and says so.
     pub(crate) fn go_on(
         &self,
         store: &Snapshot,
         end: &ChainEnd,
-        global: &Global,
-        (payload, fold): (bool, &FoldArgs),
-        out: &mut Out,
+        limited: impl Fn(Chain) -> Chain,
+        shown: Shown<'_>,
+        (out, as_json): (&mut Out, bool),
         unread: &mut UnreadParts,
     ) -> CommandResult {
         let volumes = self.volumes(store)?;
@@ -80,31 +77,17 @@ impl AlsoArgs {
             let Some((other, parent)) = volumes.behind(volume, &end)? else { break };
             let Some(snapshot) = volumes.snapshot(other) else { break };
             let path = &self.also[other - 1];
-            let mut chain = walk(snapshot, &parent)?;
-            if global.json {
+            let chain = limited(walk(snapshot, &parent)?);
+            let ended = if as_json {
                 out.json(&AlsoLine { also: path })?;
-                let mut top = None;
-                for event in chain.by_ref() {
-                    let event = event?;
-                    unread.add(event.damage());
-                    if fold.picks(&event) {
-                        out.json(&event.json().payload(payload))?;
-                    }
-                    top = Some(event.id().clone());
-                }
-                unread.add(chain.damage());
-                end = chain.end().cloned().unwrap_or(ChainEnd::Root);
-                out.json_end(&EndLine::new(&end, top.as_ref()))?;
+                print_upwards(out, chain, shown, unread)?
             } else {
                 draw::remark(out, &format!("goes on in the archive {}", path.display()))?;
                 let has_dropped = false;
-                let mut picture = ChainPicture { out, payload, has_dropped, fold, unread };
-                picture.draw(chain, false)?;
-                // What was drawn is walked again for its end alone.
-                let mut chain = walk(snapshot, &parent)?.detail(forebear::Detail::Ids);
-                chain.by_ref().try_for_each(|event| event.map(drop))?;
-                end = chain.end().cloned().unwrap_or(ChainEnd::Root);
-            }
+                ChainPicture { out, shown, has_dropped, unread }.draw(chain, false)?
+            };
+            let Some(ended) = ended else { break };
+            end = ended;
             volume = other;
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! `forebear chain`: why did this happen?
 
 use clap::Args;
-use forebear::{Chain, ChainEnd, Detail, EventId, LinkKind, Snapshot, limits};
+use forebear::{Chain, Detail, LinkKind, limits};
 
 use crate::command::Run;
 use crate::commands::also::AlsoArgs;
-use crate::commands::chain_picture::{ChainPicture, has_dropped, note_lost, walk};
+use crate::commands::chain_picture::{
+    ChainPicture, Shown, has_dropped, note_lost, print_upwards, walk,
+};
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::global::Global;
 use crate::output::Out;
@@ -76,84 +78,53 @@ impl Run for ChainArgs {
         }
         let (snapshot, id) = self.also.find(&snapshot, &self.id)?;
         let detail = if global.json && !self.payload { Detail::Labels } else { Detail::Payload };
-        let mut chain = walk(&snapshot, &id)?.max_depth(self.max_depth).detail(detail);
-        if let Some(kind) = self.stop_at {
-            chain = chain.stop_at(kind);
-        }
+        let limited = |chain: Chain| {
+            let chain = chain.max_depth(self.max_depth).detail(detail);
+            match self.stop_at {
+                Some(kind) => chain.stop_at(kind),
+                None => chain,
+            }
+        };
+        let chain = limited(walk(&snapshot, &id)?);
         let (mut out, mut unread) = (Out::paged(global), UnreadParts::default());
-        if global.json {
-            print_json(&mut out, chain, self, &mut unread)?;
+        let shown = Shown { payload: self.payload, fold: &self.fold };
+        let end = if !global.json {
+            let (out, unread, has_dropped) = (&mut out, &mut unread, has_dropped(&snapshot));
+            ChainPicture { out, shown, has_dropped, unread }.draw(chain, self.root_first)?
+        } else if self.root_first {
+            print_downwards(&mut out, chain, shown, &mut unread)?;
+            None
         } else {
-            let has_dropped = has_dropped(&snapshot);
-            let mut picture = ChainPicture {
-                out: &mut out,
-                payload: self.payload,
-                has_dropped,
-                fold: &self.fold,
-                unread: &mut unread,
-            };
-            picture.draw(chain, self.root_first)?;
-        }
-        if !self.also.is_empty()
-            && let Some(end) = end_of(&snapshot, &id, self)?
-        {
-            let shown = (self.payload, &self.fold);
-            self.also.go_on(&snapshot, &end, global, shown, &mut out, &mut unread)?;
+            print_upwards(&mut out, chain, shown, &mut unread)?
+        };
+        if let Some(end) = end {
+            let out = (&mut out, global.json);
+            self.also.go_on(&snapshot, &end, limited, shown, out, &mut unread)?;
         }
         out.finish()?;
         unread.finish()
     }
 }
 
-/// How the walk ends that was asked for.
-fn end_of(
-    snapshot: &Snapshot,
-    id: &EventId,
-    args: &ChainArgs,
-) -> Result<Option<ChainEnd>, CommandFailure> {
-    let mut chain = walk(snapshot, id)?.max_depth(args.max_depth).detail(Detail::Ids);
-    if let Some(kind) = args.stop_at {
-        chain = chain.stop_at(kind);
-    }
-    chain.by_ref().try_for_each(|event| event.map(drop))?;
-    Ok(chain.end().cloned())
-}
-
-fn print_json(
+fn print_downwards(
     out: &mut Out,
-    mut chain: Chain,
-    args: &ChainArgs,
+    chain: Chain,
+    shown: Shown<'_>,
     unread: &mut UnreadParts,
 ) -> CommandResult {
+    let events = chain.root_first()?;
+    let end = events.end().clone();
+    unread.add(events.damage());
     let mut top = None;
-    let end = if args.root_first {
-        let events = chain.root_first()?;
-        let end = events.end().clone();
-        unread.add(events.damage());
-        for event in events {
-            let event = event?;
-            unread.add(event.damage());
-            if args.fold.picks(&event) {
-                out.json(&event.json().payload(args.payload))?;
-            }
-            top.get_or_insert_with(|| event.id().clone());
+    for event in events {
+        let event = event?;
+        unread.add(event.damage());
+        if shown.fold.picks(&event) {
+            out.json(&event.json().payload(shown.payload))?;
         }
-        Some(end)
-    } else {
-        for event in chain.by_ref() {
-            let event = event?;
-            unread.add(event.damage());
-            if args.fold.picks(&event) {
-                out.json(&event.json().payload(args.payload))?;
-            }
-            top = Some(event.id().clone());
-        }
-        unread.add(chain.damage());
-        chain.end().cloned()
-    };
-    note_lost(end.as_ref(), unread);
-    if let Some(end) = end {
-        out.json_end(&EndLine::new(&end, top.as_ref()))?;
+        top.get_or_insert_with(|| event.id().clone());
     }
+    note_lost(Some(&end), unread);
+    out.json_end(&EndLine::new(&end, top.as_ref()))?;
     Ok(())
 }

@@ -3,29 +3,40 @@
 use forebear::{Chain, ChainEnd, EventId, LinkKind, Snapshot, StoredEvent};
 
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
+use crate::output::json::EndLine;
 use crate::output::{Out, draw, text};
 use crate::select::FoldArgs;
+
+/// What is shown of a chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    /// Whether the payloads are, too.
+    pub(crate) payload: bool,
+    /// Which events are, beside the one asked for.
+    pub(crate) fold: &'a FoldArgs,
+}
 
 /// Draws chains.
 pub(crate) struct ChainPicture<'o> {
     pub(crate) out: &'o mut Out,
-    /// Whether the payloads are drawn too.
-    pub(crate) payload: bool,
+    pub(crate) shown: Shown<'o>,
     /// Whether the store's beginning was dropped.
     pub(crate) has_dropped: bool,
-    /// Which events are drawn beside the one asked for.
-    pub(crate) fold: &'o FoldArgs,
     pub(crate) unread: &'o mut UnreadParts,
 }
 
 impl ChainPicture<'_> {
-    /// Draws a chain. It returns the number of events drawn.
-    pub(crate) fn draw(&mut self, chain: Chain, root_first: bool) -> Result<u64, CommandFailure> {
+    /// Draws a chain, and says how it ended.
+    pub(crate) fn draw(
+        &mut self,
+        chain: Chain,
+        root_first: bool,
+    ) -> Result<Option<ChainEnd>, CommandFailure> {
         if root_first { self.downwards(chain) } else { self.upwards(chain) }
     }
 
-    fn upwards(&mut self, mut chain: Chain) -> Result<u64, CommandFailure> {
-        let (mut drawn, mut steps, mut folded) = (0, 0, 0);
+    fn upwards(&mut self, mut chain: Chain) -> Result<Option<ChainEnd>, CommandFailure> {
+        let (mut steps, mut folded) = (0, 0);
         let mut below: Option<StoredEvent> = None;
         loop {
             let above = chain.next().transpose()?;
@@ -35,12 +46,11 @@ impl ChainPicture<'_> {
             if let Some(below) = below.take() {
                 let is_first = steps == 0;
                 steps += 1;
-                if is_first || self.fold.shows(&below) {
+                if is_first || self.shown.fold.shows(&below) {
                     self.folded(&mut folded)?;
                     let rail = if is_first { Rail::Top } else { Rail::Between };
                     let cause_ns = above.as_ref().map(StoredEvent::time_ns);
-                    draw_event(self.out, rail, &below, cause_ns, self.payload)?;
-                    drawn += 1;
+                    draw_event(self.out, rail, &below, cause_ns, self.shown.payload)?;
                 } else {
                     folded += 1;
                 }
@@ -66,17 +76,17 @@ impl ChainPicture<'_> {
         }
         self.unread.add(chain.damage());
         note_lost(chain.end(), self.unread);
-        Ok(drawn)
+        Ok(chain.end().cloned())
     }
 
-    fn downwards(&mut self, chain: Chain) -> Result<u64, CommandFailure> {
+    fn downwards(&mut self, chain: Chain) -> Result<Option<ChainEnd>, CommandFailure> {
         let events = chain.root_first()?;
         let steps = events.len().saturating_sub(1) as u64;
         let end = events.end().clone();
         self.unread.add(events.damage());
         note_lost(Some(&end), self.unread);
         let mut events = events.peekable();
-        let (mut drawn, mut folded) = (0, 0);
+        let mut folded = 0;
         let mut above_ns = None;
         while let Some(event) = events.next().transpose()? {
             self.unread.add(event.damage());
@@ -90,17 +100,16 @@ impl ChainPicture<'_> {
                 draw::joint(self.out, kind, false, event.instance())?;
             }
             let is_last = events.peek().is_none();
-            if is_last || self.fold.shows(&event) {
+            if is_last || self.shown.fold.shows(&event) {
                 self.folded(&mut folded)?;
                 let rail = if is_last { Rail::Bottom } else { Rail::Between };
-                draw_event(self.out, rail, &event, above_ns, self.payload)?;
-                drawn += 1;
+                draw_event(self.out, rail, &event, above_ns, self.shown.payload)?;
             } else {
                 folded += 1;
             }
             above_ns = Some(event.time_ns());
         }
-        Ok(drawn)
+        Ok(Some(end))
     }
 
     /// Says how many events were left out since the one that was drawn last.
@@ -124,6 +133,31 @@ pub(crate) fn walk(snapshot: &Snapshot, id: &EventId) -> Result<Chain, CommandFa
     snapshot
         .chain(id)?
         .ok_or_else(|| CommandFailure::NothingFound(format!("no event has the id {id}")))
+}
+
+/// Prints a chain upwards as JSON, its end in the last object, and says how it ended.
+pub(crate) fn print_upwards(
+    out: &mut Out,
+    mut chain: Chain,
+    shown: Shown<'_>,
+    unread: &mut UnreadParts,
+) -> Result<Option<ChainEnd>, CommandFailure> {
+    let mut top = None;
+    for event in chain.by_ref() {
+        let event = event?;
+        unread.add(event.damage());
+        if shown.fold.picks(&event) {
+            out.json(&event.json().payload(shown.payload))?;
+        }
+        top = Some(event.id().clone());
+    }
+    unread.add(chain.damage());
+    let end = chain.end().cloned();
+    note_lost(end.as_ref(), unread);
+    if let Some(end) = &end {
+        out.json_end(&EndLine::new(end, top.as_ref()))?;
+    }
+    Ok(end)
 }
 
 /// A walk that ended damaged without meeting what is.

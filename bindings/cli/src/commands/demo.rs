@@ -168,9 +168,8 @@ fn print(
     let fold = &FoldArgs::default();
     let mut picture = chain_picture::ChainPicture {
         out,
-        payload: false,
+        shown: chain_picture::Shown { payload: false, fold },
         has_dropped: false,
-        fold,
         unread: &mut unread,
     };
     picture.draw(chain, false)?;

@@ -9,7 +9,7 @@ use forebear::{Detail, EventId, Filter, StoredEvent, limits};
 use forebear_export::{EventWriter, Format, Options};
 
 use crate::command::Run;
-use crate::commands::chain_picture::walk;
+use crate::commands::chain_picture::{note_lost, walk};
 use crate::failure::{CommandFailure, CommandResult, UnreadParts, warn};
 use crate::formats;
 use crate::global::Global;
@@ -218,11 +218,14 @@ impl Export<'_> {
     }
 
     fn chain(&mut self, pages: &Paging, id: &EventId) -> CommandResult {
-        let mut chain = walk(&pages.now(), id)?.max_depth(u64::MAX).detail(Detail::Payload);
-        for event in chain.by_ref() {
+        let chain = walk(&pages.now(), id)?.max_depth(u64::MAX).detail(Detail::Payload);
+        // Writers take causes before what came of them.
+        let events = chain.root_first()?;
+        self.counts.unread.add(events.damage());
+        note_lost(Some(events.end()), &mut self.counts.unread);
+        for event in events {
             self.take(&event?)?;
         }
-        self.counts.unread.add(chain.damage());
         Ok(())
     }
 
@@ -247,6 +250,7 @@ impl Export<'_> {
     }
 
     fn take(&mut self, event: &StoredEvent) -> CommandResult {
+        self.counts.unread.add(event.damage());
         // Of a damaged event part is there; a record of that part would be another event. A
         // payload that can be read is whole.
         let is_whole = self.takes_damaged && event.payload().is_some();
@@ -275,7 +279,7 @@ impl ExportCounts {
     fn finish(self) -> CommandResult {
         if self.left_out > 0 {
             let skipped = text::counted(self.left_out, "event has", "events have");
-            warn(&format!("forebear: {skipped} {} and were left out", self.lacks));
+            warn(&format!("forebear: {skipped} {}: left out", self.lacks));
         }
         if self.damaged > 0 {
             let skipped = text::counted(

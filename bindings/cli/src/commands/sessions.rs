@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::command::Run;
 use crate::commands::session_set::SetArgs;
-use crate::failure::{CommandFailure, CommandResult};
+use crate::failure::{CommandFailure, CommandResult, warn};
 use crate::global::Global;
 use crate::output::json::NextLine;
 use crate::output::session::{draw_listed, figures, short_name, status_style};
@@ -229,6 +229,11 @@ impl SessionsArgs {
         filter: SessionFilter,
         global: &Global,
     ) -> Result<bool, CommandFailure> {
+        if self.page.after.is_some() {
+            return Err(CommandFailure::Usage(
+                "--after goes on in the usual order alone: leave out --sort".to_owned(),
+            ));
+        }
         let mut sessions = Vec::new();
         for session in &snapshot.sessions(filter) {
             let session = session?;
@@ -250,8 +255,13 @@ impl SessionsArgs {
         for session in sessions.iter().take(limit) {
             print(out, snapshot, session, global)?;
         }
-        if sessions.len() > limit && !global.json {
-            draw::remark(out, "there are more: give a larger --limit, or --all")?;
+        if sessions.len() > limit {
+            let words = "there are more: give a larger --limit, or --all";
+            if global.json {
+                warn(&format!("forebear: {words}"));
+            } else {
+                draw::remark(out, words)?;
+            }
         }
         Ok(!sessions.is_empty())
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use forebear::Snapshot;
-use forebear::answers::FileLag;
+use forebear::answers::{AlertRule, FileLag};
 use forebear::ingest::{FilePosition, FollowStatus};
 use serde::Serialize;
 
@@ -213,10 +213,15 @@ impl FollowedFile {
     }
 }
 
-/// How far behind each file is that is followed; none where nobody ever followed.
-pub(crate) fn lags(snapshot: &Snapshot) -> Result<Vec<FileLag>, CommandFailure> {
+/// How far behind each file is that is followed; none where no rule asks, which each file is
+/// looked at for, or nobody ever followed.
+pub(crate) fn lags(
+    snapshot: &Snapshot,
+    rules: &[AlertRule],
+) -> Result<Vec<FileLag>, CommandFailure> {
     let mut lags = Vec::new();
-    if FollowStatus::last(snapshot)?.is_none() {
+    let asks = rules.iter().any(|rule| matches!(rule, AlertRule::Lag { .. }));
+    if !asks || FollowStatus::last(snapshot)?.is_none() {
         return Ok(lags);
     }
     each_file(snapshot, |file| {

@@ -105,9 +105,11 @@ impl Run for WatchArgs {
         }
         let mut reported = BTreeSet::new();
         let run = follower.run(|status| {
-            if let Err(failure) = runner.look(&store) {
-                bar.suspend(|| failure.warn());
-            }
+            bar.suspend(|| {
+                if let Err(failure) = runner.look(&store) {
+                    failure.warn();
+                }
+            });
             bar.set_message(status::line(status));
             for (path, why) in &status.failing {
                 if reported.len() < MAX_REPORTED && reported.insert(path.clone()) {
@@ -117,8 +119,8 @@ impl Run for WatchArgs {
         });
         bar.finish_and_clear();
         let status = follower.status();
-        run?;
         runner.finish();
+        run?;
         place::close(store)?;
         let mut out = Out::new();
         if global.json {

@@ -14,7 +14,7 @@ use forebear::{ChainEnd, Detail, EventId, Filter, Snapshot};
 
 use crate::command::Run;
 use crate::commands::also::AlsoArgs;
-use crate::commands::chain_picture;
+use crate::commands::chain_picture::{self, Shown};
 use crate::failure::{CommandFailure, CommandResult, UnreadParts};
 use crate::formats;
 use crate::global::Global;
@@ -93,8 +93,9 @@ impl Run for WhyArgs {
             && !self.also.is_empty()
         {
             let end = ChainEnd::Expired(parent.clone());
-            let shown = (false, &FoldArgs::default());
-            self.also.go_on(&snapshot, &end, global, shown, &mut out, &mut unread)?;
+            let fold = FoldArgs::default();
+            let (shown, out) = (Shown { payload: false, fold: &fold }, (&mut out, global.json));
+            self.also.go_on(&snapshot, &end, |chain| chain, shown, out, &mut unread)?;
         }
         out.finish()?;
         if !unread.is_empty() {
