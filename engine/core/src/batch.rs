@@ -111,7 +111,8 @@ impl Batch {
     /// one is no longer listed nor counted, but for what is asked with
     /// [`Filter::with_superseded`](crate::Filter::with_superseded), and is found by its id as
     /// before. Nothing changes where the event was stored before, or where the other is not
-    /// stored, is of another instance or session, or has one that stands for it already.
+    /// stored, is of another instance or session, or has one that stands for it already. The other
+    /// is not to be revised later: lists would have its revision beside the event.
     ///
     /// ```
     /// use forebear::{Batch, Event, Filter, Store};

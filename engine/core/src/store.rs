@@ -219,6 +219,8 @@ impl Store {
         let queue = self.0.queue.as_ref().ok_or_else(Error::closed)?;
         let records = match self.0.writer.try_write(queue, records, durability) {
             Tried::Written(outcome) => return outcome,
+            // It would wait for what it is about to write itself.
+            Tried::NotNow(_) if queue.is_of_writer() => return Err(Error::full()),
             Tried::NotNow(records) => records,
         };
         let (receipt, answer) = Receipt::pair();

@@ -82,8 +82,8 @@ impl EventLogger {
         self
     }
 
-    /// Stores those events alone that this takes: the others are let go. What happens in a [`Span`] that is not
-    /// stored follows from the event around it.
+    /// Stores those events alone that this takes: the others are let go. What happens in a [`Span`]
+    /// that is not stored follows from the event around it.
     ///
     /// ```
     /// use forebear::{Event, EventLogger};

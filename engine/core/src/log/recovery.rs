@@ -89,9 +89,9 @@ pub(crate) fn recover(
                     None => rest_of(scanner.lookahead())?.durable,
                 };
                 durable_of_rest = Some(durable);
-                // A sound block behind the damage proves how far the log was on disk: below that the
-                // damage is rot and what follows stays, above it the write was torn and all that
-                // follows goes, sound or not, so that the state is a prefix.
+                // A sound block behind the damage proves how far the log was on disk: below that
+                // the damage is rot and what follows stays, above it the write was torn and all
+                // that follows goes, sound or not, so that the state is a prefix.
                 log.durable = log.durable.max(durable);
                 if range.end <= log.durable {
                     recovery.skip(name, range.clone(), &reason);

@@ -70,7 +70,8 @@ pub struct Stats {
     pub damaged: Vec<String>,
 }
 
-/// Goes through every row. O(rows + links learnt late).
+/// Goes through every row. O(rows + links learnt late), and for each row a look-up in each later
+/// source that replaces any.
 pub(crate) fn stats(view: &View) -> Result<Stats> {
     let mut stats = Stats { segments: view.len() as u64, bytes: view.bytes(), ..Stats::default() };
     let mut sessions = HashSet::new();

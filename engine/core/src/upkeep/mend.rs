@@ -46,7 +46,8 @@ fn harm(storage: &dyn Storage, entry: &Sealed) -> Result<Option<String>> {
     };
     match check() {
         Ok(()) => Ok(None),
-        Err(error) if error.is_damaged() || error.io_kind() == Some(ErrorKind::NotFound) => {
+        // What can't be read is as bad as what is wrong.
+        Err(error) if error.is_damaged() || error.io_kind().is_some() => {
             Ok(Some(format!("{error:#}")))
         }
         Err(error) => Err(error),

@@ -20,7 +20,8 @@ impl View {
         }
     }
 
-    /// The newest revision of this row: itself where it has none. Fails where a source that may have a newer one can't be read.
+    /// The newest revision of this row: itself where it has none. Fails where a source that may
+    /// have a newer one can't be read.
     pub(crate) fn newest(&self, seq: u64) -> Result<u64> {
         match self.newest_readable(seq)? {
             (_, Some(damage)) => Err(damage),

@@ -79,6 +79,11 @@ impl Queue {
         self.room.is_idle()
     }
 
+    /// Whether this thread holds the writer: it must not wait for what that writes.
+    pub(crate) fn is_of_writer(&self) -> bool {
+        self.room.is_of_writer()
+    }
+
     /// Says that this thread holds the writer.
     pub(super) fn hold_writer(&self) -> HeldWriter {
         self.room.hold_writer()

@@ -110,7 +110,7 @@ impl Room {
         HeldWriter { before: HELD.replace(std::ptr::from_ref(self).addr()) }
     }
 
-    fn is_of_writer(&self) -> bool {
+    pub(super) fn is_of_writer(&self) -> bool {
         HELD.get() == std::ptr::from_ref(self).addr()
     }
 

@@ -265,8 +265,8 @@ fn failed(event: Event, error: &dyn fmt::Display) -> Event {
     event.label(keys::IS_ERROR, "true").label(ERROR, text)
 }
 
-/// Labels of a span's event before it ends. Its end adds how long it lasted, that it failed and with
-/// what, or that it was cancelled.
+/// Labels of a span's event before it ends. Its end adds how long it lasted, that it failed and
+/// with what, or that it was cancelled.
 const MAX_SPAN_LABELS: usize = limits::MAX_LABELS - 3;
 /// The label of how long it lasted, in nanoseconds.
 const DURATION_NS: &str = "duration_ns";
