@@ -183,7 +183,12 @@ impl Importer {
                     found.push(Twin::Told(event.as_id().clone()));
                 }
             } else if self.hooks.any {
-                let prompt = self.ask(|snapshot| twins::of_prompt(snapshot, event))?;
+                // Asking takes a snapshot, which lines that are no prompts do without.
+                let prompt = if is_prompt {
+                    self.ask(|snapshot| twins::of_prompt(snapshot, event))?
+                } else {
+                    None
+                };
                 let others = twins::of_calls(event).into_iter().chain(prompt);
                 found.extend(others.map(|other| Twin::Of(event.as_id().clone(), other)));
             }

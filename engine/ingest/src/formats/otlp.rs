@@ -248,11 +248,18 @@ impl Requests {
 
     fn note_session(&mut self, read: &ReadPart<'_>) {
         if let (Some(trace), Some(session)) = (read.record.trace, &read.session) {
-            if self.sessions.len() == MAX_KNOWN {
-                self.sessions.clear();
-            }
-            self.sessions.insert(trace, session.clone());
+            self.remember(trace, session.clone());
         }
+    }
+
+    /// Remembers the session of a trace; whether those of others were forgotten for it.
+    fn remember(&mut self, trace: [u8; 16], session: String) -> bool {
+        let is_full = self.sessions.len() >= MAX_KNOWN;
+        if is_full {
+            self.sessions.clear();
+        }
+        self.sessions.insert(trace, session);
+        is_full
     }
 }
 

@@ -5,7 +5,7 @@
 
 use forebear_core::{Detail, Event, EventId, Filter, Result, Snapshot};
 use forebear_readings::keys::TOOL_USE_ID;
-use forebear_readings::{MAX_CALLS, MAX_TOOLS, numbered};
+use forebear_readings::{MAX_CALLS, numbered};
 
 use crate::formats::common::equal::content;
 use crate::formats::common::labels::{HOOK, PROMPT_DIGEST, TYPE};
@@ -16,8 +16,8 @@ pub(crate) fn has_hooks(snapshot: &Snapshot) -> Result<bool> {
     Ok(!snapshot.events(hooks).limit(1).detail(Detail::Ids).page()?.items.is_empty())
 }
 
-/// Whether what an event of a hook tells is told by one of a transcript that is stored, and no
-/// other hook's stands beside that.
+/// Whether a stored event of a transcript tells what an event of a hook does; of prompts, one that
+/// no other hook's event tells.
 pub(crate) fn is_told(snapshot: &Snapshot, event: &Event) -> Result<bool> {
     let Some(session) = event.as_session() else { return Ok(false) };
     let kind = match event.as_label(HOOK) {
@@ -30,14 +30,10 @@ pub(crate) fn is_told(snapshot: &Snapshot, event: &Event) -> Result<bool> {
         _ => return Ok(false),
     };
     let Some(call) = event.as_label(TOOL_USE_ID) else { return Ok(false) };
-    for n in 0..MAX_TOOLS {
-        let step = Filter::new().session(session).instance(event.as_instance()).kind(kind);
-        let step = step.label(numbered(TOOL_USE_ID, n), call);
-        if !snapshot.events(step).limit(1).detail(Detail::Ids).page()?.items.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let keys = (0..MAX_CALLS).map(|n| numbered(TOOL_USE_ID, n));
+    let step = Filter::new().session(session).instance(event.as_instance()).kind(kind);
+    let step = step.label_of_any(keys, call);
+    Ok(!snapshot.events(step).limit(1).detail(Detail::Ids).page()?.items.is_empty())
 }
 
 /// The events by which hooks may have told the calls or the results of an event of a transcript.

@@ -40,7 +40,9 @@ struct Start {
 impl Past {
     /// What a store knows of a session: its newest events, as far as they matter.
     pub(super) fn of(snapshot: &Snapshot, session: &str) -> Result<Self> {
-        let newest = snapshot.events(Filter::new().session(session)).detail(Detail::Labels);
+        // Those for which a transcript's event stands say as much of who started whom.
+        let of_session = Filter::new().session(session).with_superseded();
+        let newest = snapshot.events(of_session).detail(Detail::Labels);
         let page = newest.limit(PAST_EVENTS).page()?;
         let mut past = Self::default();
         for event in page.items.iter().rev() {

@@ -8,7 +8,7 @@ use forebear_sessions::{Relationship, SessionReads};
 
 use super::equal::own_fields;
 use super::reader::hex_of;
-use super::request::parts;
+use super::request::{RequestPart, parts};
 use super::{MAX_PARTS, Otlp, ReadPart, Requests, TRACE};
 use crate::adapter::Adapter;
 use crate::labeller::Labeller;
@@ -89,13 +89,28 @@ impl OtlpReceiver {
         if parts.len() > MAX_PARTS {
             return Err(Error::too_many("request", MAX_PARTS, parts.len()));
         }
-        let read = ReadPart::read_all(&parts);
-        let relationships = self.learn_sessions(&snapshot, &read)?;
+        let outcome = self.store_parts(store, &snapshot, request, &parts);
+        if outcome.is_err() {
+            // What was learnt of it was not stored, and is learnt when it comes again.
+            *self = Self::new();
+        }
+        outcome
+    }
+
+    fn store_parts(
+        &mut self,
+        store: &Store,
+        snapshot: &Snapshot,
+        request: &str,
+        parts: &[RequestPart<'_>],
+    ) -> Result<OtlpStored> {
+        let read = ReadPart::read_all(parts);
+        let relationships = self.learn_sessions(snapshot, &read)?;
         let mut parsed = self.requests.read(request, &read);
         let mut told = OtlpStored::default();
         let mut keep = Vec::with_capacity(read.len());
         for (event, part) in parsed.events().iter().zip(&read) {
-            let is_known = is_known(&snapshot, event.as_id(), part.part.record)?;
+            let is_known = is_known(snapshot, event.as_id(), part.part.record)?;
             told.repeats += u64::from(is_known);
             keep.push(!is_known);
         }
@@ -134,7 +149,9 @@ impl OtlpReceiver {
                 None => false,
             };
             if let (Some(session), true) = (&part.session, is_news) {
-                self.requests.note_session(part);
+                if self.requests.remember(trace, session.clone()) {
+                    self.asked.clear();
+                }
                 let of_trace = hex_of(&trace);
                 if *session != of_trace && snapshot.session(&of_trace)?.is_some() {
                     relationships.push(Relationship::new(session, of_trace));
@@ -150,8 +167,10 @@ impl OtlpReceiver {
             let events = snapshot.events(Filter::new().label(TRACE, &of_trace));
             let newest = events.detail(Detail::Columns).limit(1).page()?.items;
             let session = newest.first().and_then(|event| event.session());
-            if let Some(session) = session.filter(|session| *session != of_trace) {
-                self.requests.sessions.insert(trace, session.to_owned());
+            if let Some(session) = session.filter(|session| *session != of_trace)
+                && self.requests.remember(trace, session.to_owned())
+            {
+                self.asked.clear();
             }
             if self.asked.len() > limits::MAX_BATCH_RECORDS {
                 self.asked.clear();
