@@ -63,7 +63,7 @@ pub(crate) struct Server {
     tools: Vec<Tool>,
     redact: bool,
     /// Answers that are worked on at once: each holds a reply, and reads.
-    working: Semaphore,
+    working: Arc<Semaphore>,
 }
 
 impl Server {
@@ -73,7 +73,7 @@ impl Server {
             readings: Arc::new(Registry::default().readings()),
             tools: tools::list(),
             redact: options.redact,
-            working: Semaphore::new(WORKING_MAX),
+            working: Arc::new(Semaphore::new(WORKING_MAX)),
         }
     }
 
@@ -92,12 +92,14 @@ impl Server {
             Err(failure) => return Ok(failed(&failure)),
         };
         // It is never closed.
-        let Ok(_working) = self.working.acquire().await else {
+        let Ok(turn) = Arc::clone(&self.working).acquire_owned().await else {
             return Err(ErrorData::internal_error("the server is ending", None));
         };
         let (source, readings) = (Arc::clone(&self.source), Arc::clone(&self.readings));
         let redact = self.redact;
         let answered = spawn_blocking(move || {
+            // It ends with the work, which goes on where the client has gone meanwhile.
+            let _turn = turn;
             let (value, text) = source.ask(|snapshot| {
                 let redactor = if redact { Redactor::new() } else { Redactor::off() };
                 let question = Question::new(snapshot, &readings, redactor, asked.max_bytes);

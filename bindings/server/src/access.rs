@@ -7,6 +7,7 @@ use forebear::{
     Durability, Error, ErrorKind, Filter, Reader, Result, Snapshot, StartFrom, Store, Subscription,
     WhenFull,
 };
+use hyper::StatusCode;
 
 use crate::failure::{HttpFailure, HttpResult};
 use crate::notice::notice;
@@ -61,6 +62,10 @@ impl StoreAccess {
     pub(crate) fn store(&self) -> HttpResult<Store> {
         match self.mode() {
             Mode::Writing(store) => Ok(store),
+            Mode::Reading(_, why) if !self.takes_over => Err(HttpFailure::new(
+                StatusCode::FORBIDDEN,
+                format!("nothing can be written here: {why}"),
+            )),
             Mode::Reading(_, why) => {
                 Err(HttpFailure::busy(format!("nothing can be written here now: {why}"), 5))
             }

@@ -35,7 +35,7 @@ pub(crate) struct App {
     pub(crate) receiver: Mutex<OtlpReceiver>,
     pub(crate) traffic: Traffic,
     pub(crate) mcp: HttpService,
-    working: Semaphore,
+    working: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
 
@@ -66,7 +66,7 @@ impl App {
             hub: Hub::new(),
             receiver: Mutex::default(),
             traffic: Traffic::default(),
-            working: Semaphore::new(WORKING_MAX),
+            working: Arc::new(Semaphore::new(WORKING_MAX)),
             stop: watch::Sender::new(false),
         }
     }
@@ -85,11 +85,17 @@ impl App {
         work: impl FnOnce(&Self) -> HttpResult<T> + Send + 'static,
     ) -> HttpResult<T> {
         // It is never closed, so only time runs out.
-        let Ok(Ok(_turn)) = timeout(TURN_TIME, self.working.acquire()).await else {
+        let turn = Arc::clone(&self.working).acquire_owned();
+        let Ok(Ok(turn)) = timeout(TURN_TIME, turn).await else {
             return Err(HttpFailure::busy("too many requests are being answered; try again", 1));
         };
         let app = Arc::clone(self);
-        match spawn_blocking(move || work(&app)).await {
+        // The turn ends with the work, which goes on where the client has gone meanwhile.
+        let work = move || {
+            let _turn = turn;
+            work(&app)
+        };
+        match spawn_blocking(work).await {
             Ok(outcome) => outcome,
             Err(error) => Err(HttpFailure::new(
                 hyper::StatusCode::INTERNAL_SERVER_ERROR,

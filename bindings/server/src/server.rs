@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use forebear::{Error, Result};
 use forebear_mcp::Following;
@@ -136,7 +137,8 @@ impl HttpServer {
         let _ = self.ended.recv();
         let app = &self.app.0;
         app.stop();
-        drop(runtime);
+        // An answer that takes longer is not waited for.
+        runtime.shutdown_timeout(ANSWER_TIME);
         drop(self.following.take());
         if let Some(live) = self.live.take() {
             // A panic was reported by the runtime.
@@ -183,6 +185,8 @@ async fn take_over(app: Arc<App>) {
     }
 }
 
+/// For how long what is being answered is waited for in the end.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Where the token is kept in the store's folder.
 const TOKEN_FILE: &str = "serve-token";
 /// Threads that speak with clients; what waits for the disk has others.

@@ -243,7 +243,7 @@ impl<'e> LabelDigest<'e> {
                 (keys::BOOKKEEPING, "true") => flag::BOOKKEEPING,
                 (keys::INTERRUPTED, _) => flag::INTERRUPTED,
                 (keys::WAITS_FOR, "user") => flag::WAITS_FOR_USER,
-                (TIME_MADE_UP, _) => flag::TIME_MADE_UP,
+                (keys::TIME_MADE_UP, _) => flag::TIME_MADE_UP,
                 _ => 0,
             };
             if key == keys::ROLE {
@@ -277,9 +277,6 @@ fn flags_of(event: &StoredEvent) -> u16 {
         | is(event.has_derived_id(), flag::DERIVED_ID)
         | is(event.damage().is_some(), flag::DAMAGED)
 }
-
-/// The label that says that a time is made up.
-const TIME_MADE_UP: &str = "time_made_up";
 
 #[cfg(test)]
 mod tests {

@@ -103,6 +103,7 @@ fn read_events(
     if text.starts_with(b"[") {
         let items: Vec<&RawValue> = serde_json::from_slice(text)
             .map_err(|error| HttpFailure::bad(format!("expected an array of events: {error}")))?;
+        bounded(items.len())?;
         let events = items.iter().map(|item| checked(item.get().as_bytes()));
         return Ok((events.collect(), false));
     }
@@ -114,7 +115,20 @@ fn read_events(
         b"" => Err("expected an event on each line, found an empty one".to_owned()),
         line => checked(line),
     });
-    Ok((events.collect(), false))
+    let events: Vec<_> = events.take(EVENTS_MAX + 1).collect();
+    bounded(events.len())?;
+    Ok((events, false))
+}
+
+/// Refuses more events than are read at a time.
+fn bounded(events: usize) -> HttpResult<()> {
+    if events > EVENTS_MAX {
+        return Err(HttpFailure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("expected at most {EVENTS_MAX} events, found more; send them in parts"),
+        ));
+    }
+    Ok(())
 }
 
 /// Stores what can be stored, batch by batch.
@@ -226,5 +240,7 @@ fn durability(params: &Params) -> HttpResult<Durability> {
 }
 
 /// A batch is one block of the log.
+/// Events of a request, which take more memory than they have bytes.
+const EVENTS_MAX: usize = 100_000;
 const BATCH_EVENTS: usize = 1000;
 const BATCH_BYTES: usize = 1 << 20;

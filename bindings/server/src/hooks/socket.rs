@@ -49,22 +49,30 @@ async fn speak(
     });
     socket.send(Message::text(initial.await.map_err(failed)?)).await?;
     loop {
-        select! {
-            received = socket.recv() => match received {
-                // Pings are answered by the socket itself; clients have nothing to say.
-                Some(Ok(Message::Close(_))) | None => return Ok(()),
-                Some(message) => { message?; }
-            },
-            next = place.next() => match next.map_err(failed)? {
-                Next::End => return socket.send(Message::Close(None)).await,
-                Next::Gap(..) => {}
-                Next::Events(events) => {
-                    let messages = app.ask(move |_, snapshot| draw(snapshot, &events));
-                    for message in messages.await.map_err(failed)? {
-                        socket.send(Message::text(message)).await?;
-                    }
+        let next = {
+            let next = place.next();
+            // It goes on over what clients send: what it read until then would be read again.
+            tokio::pin!(next);
+            loop {
+                select! {
+                    received = socket.recv() => match received {
+                        // Pings are answered by the socket itself; clients have nothing to say.
+                        Some(Ok(Message::Close(_))) | None => return Ok(()),
+                        Some(message) => { message?; }
+                    },
+                    next = &mut next => break next,
                 }
-            },
+            }
+        };
+        match next.map_err(failed)? {
+            Next::End => return socket.send(Message::Close(None)).await,
+            Next::Gap(..) => {}
+            Next::Events(events) => {
+                let messages = app.ask(move |_, snapshot| draw(snapshot, &events));
+                for message in messages.await.map_err(failed)? {
+                    socket.send(Message::text(message)).await?;
+                }
+            }
         }
     }
 }

@@ -64,25 +64,38 @@ async fn send(
     app.traffic.streams.add(1);
     // It shows that the stream is open, and how long to wait before coming again.
     let mut frame = Some(Bytes::from_static(b"retry: 2000\n: open\n\n"));
-    loop {
+    'stream: loop {
         if let Some(frame) = frame.take()
             && sender.send(frame).await.is_err()
         {
             break;
         }
-        frame = select! {
-            () = sender.closed() => break,
-            () = sleep(HEARTBEAT_EVERY) => Some(Bytes::from_static(b": so far\n\n")),
-            next = place.next() => match next.map(|next| draw(next, shape)) {
-                Ok(Some(frame)) => Some(frame),
-                Ok(None) => break,
-                Err(failure) => {
-                    // The client comes again, and is told then why it can't be served.
-                    crate::notice::notice(failure.into_problem().detail());
-                    break;
-                }
-            },
+        let drawn = async {
+            let next = place.next().await?;
+            app.work(move |_| Ok(draw(next, shape))).await
         };
+        // It goes on over heartbeats: what it read until then would be read again.
+        tokio::pin!(drawn);
+        let drawn = loop {
+            select! {
+                () = sender.closed() => break 'stream,
+                () = sleep(HEARTBEAT_EVERY) => {
+                    if sender.send(Bytes::from_static(b": so far\n\n")).await.is_err() {
+                        break 'stream;
+                    }
+                }
+                drawn = &mut drawn => break drawn,
+            }
+        };
+        match drawn {
+            Ok(Some(next)) => frame = Some(next),
+            Ok(None) => break,
+            Err(failure) => {
+                // The client comes again, and is told then why it can't be served.
+                crate::notice::notice(failure.into_problem().detail());
+                break;
+            }
+        }
     }
     app.traffic.streams.subtract(1);
     drop(held);

@@ -115,6 +115,11 @@ impl JsonWriter {
             let Some(place) = of.0.iter().position(|field| field.number == number) else {
                 continue;
             };
+            if found.len() == FIELDS_MAX {
+                return Err(format!(
+                    "expected at most {FIELDS_MAX} fields in a message, found more"
+                ));
+            }
             found.push((place, wire));
         }
         // The order of fields says nothing but among those of one number.
@@ -218,6 +223,8 @@ impl JsonWriter {
 const HEX: &[u8; 16] = b"0123456789abcdef";
 /// Messages within each other: those of a request, and values within values.
 const MAX_DEPTH: usize = 40;
+/// Fields of a message, which take more memory than they have bytes.
+const FIELDS_MAX: usize = 1 << 18;
 
 #[cfg(test)]
 mod tests {

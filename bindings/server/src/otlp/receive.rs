@@ -160,7 +160,7 @@ fn unpack(app: &App, headers: &HeaderMap, held: &mut HeldBody) -> HttpResult<()>
         other => {
             return Err(HttpFailure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                format!("expected gzip or nothing in Content-ExportEncoding, found {other:?}"),
+                format!("expected gzip or nothing in Content-Encoding, found {other:?}"),
             ));
         }
     }
