@@ -5,8 +5,8 @@
 
 use forebear::ingest::append_hook;
 use forebear::{
-    CountBy, Filter, Liveness, Session, SessionReads, SessionStatus, SessionType, Store, Tokens,
-    WaitsFor,
+    CountBy, Filter, LinkKind, Liveness, Session, SessionReads, SessionStatus, SessionType, Store,
+    Tokens, WaitsFor,
 };
 
 mod support {
@@ -571,6 +571,52 @@ fn hooks_and_the_transcript_of_a_session_are_one_story() {
             let all = snapshot.events(Filter::new().with_superseded()).page().unwrap().items;
             assert_eq!(all.len(), 18, "{way}: nothing is lost");
         }
+    }
+}
+
+/// Calls for which a transcript's events stand by then still say who started which agent.
+#[test]
+fn agents_are_linked_to_calls_that_a_transcript_has_told_meanwhile() {
+    let hook = |name: &str, more: &str| {
+        format!(r#"{{"session_id":"{A}","cwd":"/w/demo","hook_event_name":"{name}",{more}}}"#)
+    };
+    let of_call = |name: &str, call: &str, more: &str| {
+        let about = r#""tool_input":{"subagent_type":"x"}"#;
+        hook(name, &format!(r#""tool_name":"Agent","tool_use_id":"t{call}",{about}{more}"#))
+    };
+    let begins =
+        |agent: &str| hook("SubagentStart", &format!(r#""agent_id":"{agent}","agent_type":"x""#));
+    let named = |agent: &str| {
+        of_call("PostToolUse", agent, &format!(r#","tool_response":{{"agentId":"{agent}"}}"#))
+    };
+    let input = r#"{"subagent_type":"x"}"#;
+    let lines = [
+        user(A, "u1", "", 1, "go"),
+        call(A, "ca", "u1", 2, "Agent", input),
+        call(A, "cb", "ca", 3, "Agent", input),
+    ];
+    let lines = lines.concat().replace("\"sessionId\"", "\"cwd\":\"/w/demo\",\"sessionId\"");
+    let store = forebear::in_memory().unwrap();
+    let said = |second: i64, hook: &str| {
+        append_hook(&store, hook, 1_767_261_600_000_000_000 + second * 1_000_000_000).unwrap();
+    };
+    said(2, &of_call("PreToolUse", "ca", ""));
+    said(3, &of_call("PreToolUse", "cb", ""));
+    imported(&store, &files(&[("w/p/a.jsonl", &lines)]));
+    said(4, &begins("cb"));
+    said(5, &begins("ca"));
+    said(6, &named("cb"));
+    said(7, &named("ca"));
+    let snapshot = store.snapshot();
+    let starts = Filter::new().session(A).kind("SubagentStart");
+    let starts = snapshot.events(starts).page().unwrap().items;
+    assert_eq!(starts.len(), 2);
+    for start in starts {
+        let parent = start.parent().expect("a call").clone();
+        let by = snapshot.get(parent).unwrap().unwrap();
+        let agent = start.label("agent").unwrap();
+        assert_eq!(by.label("tool_use_id"), Some(&*format!("t{agent}")), "{}", by.kind());
+        assert_eq!(start.link(), Some(LinkKind::Spawned));
     }
 }
 
