@@ -121,3 +121,23 @@ fn wait_for_lines(file: &std::path::Path, lines: usize, watch: &mut Child) {
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn an_agent_whose_call_has_expired_is_no_orphan() {
+    let place = Place::new();
+    for (id, more) in [
+        ("call", json!({})),
+        ("first", json!({"parent": "call", "link": "spawned", "instance": "a", "scope": "own"})),
+    ] {
+        let mut event = json!({"kind": "note", "id": id, "session": "s", "instance": "s"});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let said = place.run_with(&["append", "--json"], event.to_string());
+        assert_eq!(said.code, 0, "{said:?}");
+        assert_eq!(place.run(&["seal"]).code, 0);
+    }
+    let asked = ["alerts", "--rule", "orphan-agent"];
+    assert_eq!(place.run(&asked).code, 3);
+    assert_eq!(place.run(&["retain", "--max-events", "1"]).code, 0);
+    let said = place.run(&asked);
+    assert_eq!(said.code, 3, "{said:?}");
+}

@@ -102,6 +102,10 @@ fn a_chain_and_a_tree_are_drawn_as_graphs() {
     assert!(mermaid.out.contains("  ecall ==>|spawned| efailure\n"), "{}", mermaid.out);
     let nothing = place.run(&["export", "--format", "dot", "--kind", "none"]);
     assert_eq!((nothing.code, nothing.out.as_str()), (3, ""));
+    // Causes come before what came of them, as writers of spans need it.
+    let chain = place.run(&["export", "--format", "jsonl", "--chain", "failure"]).lines();
+    let walked = place.json(&["chain", "failure", "--root-first"]);
+    assert_eq!(ids(&chain), ids(&walked));
     assert_eq!(place.run(&["export", "--chain", "ask", "--errors"]).code, 2);
     assert_eq!(place.run(&["export", "--format", "xml"]).code, 2);
 }
